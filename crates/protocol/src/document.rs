@@ -1,0 +1,575 @@
+//! The `smartLicense` document: the one XML form of every file and answer (FILE-001 to 012).
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::account::AccountInfo;
+use crate::ack::{Acknowledgement, acknowledgement_text};
+use crate::crypto::{PublicKey, Signer, SignerCertificate, Suite};
+use crate::identity::Udi;
+use crate::policy::Policy;
+use crate::report::{ReportError, SignedReport};
+use crate::text::{base64, cdata_json, from_base64, verified_text, xml_escape};
+use crate::time::Timestamp;
+use crate::trust::{TrustCode, TrustRequest};
+
+/// Why a document could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// Too large to be read whole.
+    #[error("the file has {bytes} bytes; {max} is the most that is read")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Not UTF-8 text.
+    #[error("the file is not text")]
+    NotText,
+    /// Not well-formed XML.
+    #[error("the file is not well-formed XML near byte {at}: {detail}")]
+    Xml {
+        /// Where.
+        at: u64,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A document type declaration, or nesting deeper than any of ours.
+    #[error("the file holds {0}, which is not accepted")]
+    Forbidden(&'static str),
+    /// Well-formed, but none of the known kinds.
+    #[error("the file is XML but holds no licensing element")]
+    NothingInside,
+    /// An element with content that does not fit.
+    #[error("the {element} element is not usable: {detail}")]
+    Element {
+        /// Which.
+        element: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A RUM report that cannot be read.
+    #[error("RUM report number {index} in the file: {source}")]
+    Report {
+        /// Counted from 1.
+        index: usize,
+        /// What is wrong.
+        source: ReportError,
+    },
+}
+
+/// A value with the exact text that was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed<T> {
+    /// The text, byte for byte.
+    pub text: String,
+    /// The signature over it.
+    pub signature: Vec<u8>,
+    /// What the text says.
+    pub value: T,
+}
+
+impl<T> Signed<T> {
+    /// Signs a text that says `value`.
+    pub fn new(text: String, value: T, signer: &dyn Signer) -> Self {
+        let signature = signer.sign(text.as_bytes());
+        Self {
+            text,
+            signature,
+            value,
+        }
+    }
+
+    /// Whether `key` signed this text.
+    #[must_use]
+    pub fn verify(&self, suite: &dyn Suite, key: &PublicKey) -> bool {
+        verified_text(suite, key, &self.text, &self.signature).is_some()
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Signed<T> {
+    /// Writes `value` as JSON and signs it.
+    pub fn json(value: T, signer: &dyn Signer) -> Self {
+        Self::new(cdata_json(&value), value, signer)
+    }
+
+    /// Reads a text and its signature, base64, as messages carry them.
+    ///
+    /// # Errors
+    /// When either cannot be read.
+    pub fn parse(
+        element: &'static str,
+        text: String,
+        signature: &str,
+    ) -> Result<Self, DocumentError> {
+        let bad = |detail: String| DocumentError::Element { element, detail };
+        let value = serde_json::from_str(text.trim()).map_err(|error| bad(error.to_string()))?;
+        let signature = from_base64(signature.trim())
+            .ok_or_else(|| bad("its signature is not base64".to_owned()))?;
+        Ok(Self {
+            text,
+            signature,
+            value,
+        })
+    }
+}
+
+/// What a saved usage file says about the switch that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemInfo {
+    /// The switch.
+    pub sudi: Udi,
+    /// Its host name, unless hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// When the file was written.
+    pub timestamp: Timestamp,
+    /// Sixteen characters that make the file unique.
+    pub nonce: String,
+    /// The software tag.
+    pub software_tag_identifier: String,
+    /// The software version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software_version: Option<String>,
+    /// The key that signed the reports in the file.
+    pub public_key: PublicKey,
+}
+
+/// Everything a document can hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// RUM reports.
+    pub reports: Vec<SignedReport>,
+    /// ACKs, each for many reports.
+    pub acknowledgements: Vec<Signed<Vec<Acknowledgement>>>,
+    /// The account an answer speaks for.
+    pub account: Option<Signed<AccountInfo>>,
+    /// Policies.
+    pub policies: Vec<Signed<Policy>>,
+    /// Trust codes.
+    pub trust_codes: Vec<Signed<TrustCode>>,
+    /// Requests for trust codes.
+    pub trust_requests: Vec<Signed<TrustRequest>>,
+    /// The switch that wrote the file.
+    pub system_info: Option<Signed<SystemInfo>>,
+    /// Certificate of the key that signed ACKs, policies, trust codes and account information.
+    pub signer: Option<SignerCertificate>,
+    /// Names the exchange in both sides' logs.
+    pub correlation_id: Option<String>,
+    /// Whether an authorization code was found: never used on Nexus (PI-LIC-004).
+    pub has_authorization: bool,
+}
+
+impl Document {
+    /// The largest document read whole, in bytes.
+    pub const BYTES_MAX: usize = 256 << 20;
+    /// The deepest nesting of any form.
+    const DEPTH_MAX: usize = 6;
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// When it is not one, is too large, or holds what cannot be read.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+        if bytes.len() > Self::BYTES_MAX {
+            return Err(DocumentError::TooLarge {
+                bytes: bytes.len(),
+                max: Self::BYTES_MAX,
+            });
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| DocumentError::NotText)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut document = Self::default();
+        let mut cursor = Cursor {
+            reader: Reader::from_str(text),
+            text,
+            depth: 0,
+        };
+        while let Some(element) = cursor.next_start()? {
+            document.take(&mut cursor, &element)?;
+        }
+        if document == Self::default() {
+            return Err(DocumentError::NothingInside);
+        }
+        Ok(document)
+    }
+
+    fn take(&mut self, cursor: &mut Cursor<'_>, element: &str) -> Result<(), DocumentError> {
+        match element {
+            // The root only wraps; its children come next.
+            "smartLicense" => Ok(()),
+            "RUMReport" => {
+                let text = cursor.text_content()?;
+                let index = self.reports.len() + 1;
+                let report = SignedReport::parse(&text)
+                    .map_err(|source| DocumentError::Report { index, source })?;
+                self.reports.push(report);
+                Ok(())
+            }
+            "smartLicenseRumAck" => {
+                let signed = cursor.signed_json("smartLicenseRumAck")?;
+                self.acknowledgements.push(signed);
+                Ok(())
+            }
+            "smartLicensePolicy" => {
+                self.policies
+                    .push(cursor.signed_json("smartLicensePolicy")?);
+                Ok(())
+            }
+            "smartLicenseTrustCode" => {
+                self.trust_codes
+                    .push(cursor.signed_json("smartLicenseTrustCode")?);
+                Ok(())
+            }
+            "smartLicenseTrustRequest" => {
+                self.trust_requests
+                    .push(cursor.signed_json("smartLicenseTrustRequest")?);
+                Ok(())
+            }
+            "smartLicenseSystemInfo" => {
+                self.system_info = Some(cursor.signed_json("smartLicenseSystemInfo")?);
+                Ok(())
+            }
+            "smartLicenseAccountInfo" => {
+                self.account = Some(cursor.account_info()?);
+                Ok(())
+            }
+            "smartLicenseCertificate" => {
+                let text = cursor.text_content()?;
+                let certificate = from_base64(text.trim()).ok_or(DocumentError::Element {
+                    element: "smartLicenseCertificate",
+                    detail: "it is not base64".to_owned(),
+                })?;
+                self.signer = Some(SignerCertificate(certificate));
+                Ok(())
+            }
+            "correlationID" => {
+                self.correlation_id = Some(cursor.text_content()?.trim().to_owned());
+                Ok(())
+            }
+            other => {
+                self.has_authorization |= other.contains("Auth");
+                cursor.skip()
+            }
+        }
+    }
+}
+
+/// A reader that knows where it stands and bounds what it accepts.
+struct Cursor<'a> {
+    reader: Reader<&'a [u8]>,
+    text: &'a str,
+    depth: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn event(&mut self) -> Result<Event<'a>, DocumentError> {
+        let event = self
+            .reader
+            .read_event()
+            .map_err(|error| DocumentError::Xml {
+                at: self.reader.error_position(),
+                detail: error.to_string(),
+            })?;
+        match &event {
+            Event::Start(_) => {
+                self.depth += 1;
+                if self.depth > Document::DEPTH_MAX {
+                    return Err(DocumentError::Forbidden("elements nested too deep"));
+                }
+            }
+            Event::End(_) => self.depth = self.depth.saturating_sub(1),
+            Event::DocType(_) => return Err(DocumentError::Forbidden("a DOCTYPE")),
+            Event::Eof if self.depth > 0 => {
+                return Err(DocumentError::Xml {
+                    at: self.reader.buffer_position(),
+                    detail: "it ends in the middle of an element".to_owned(),
+                });
+            }
+            _ => {}
+        }
+        Ok(event)
+    }
+
+    /// The next element that starts at this level or any level above.
+    fn next_start(&mut self) -> Result<Option<String>, DocumentError> {
+        loop {
+            match self.event()? {
+                Event::Start(start) => return Ok(Some(local_name(&start))),
+                Event::Eof => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    /// The text of the current element, up to its end; child elements are refused.
+    fn text_content(&mut self) -> Result<String, DocumentError> {
+        let mut content = String::new();
+        loop {
+            match self.event()? {
+                Event::Text(text) => content.push_str(&text),
+                // White space around a CDATA section is layout, not content.
+                Event::CData(data) => {
+                    if content.trim().is_empty() {
+                        content.clear();
+                    }
+                    content.push_str(&data);
+                    self.rest_after_cdata(&mut content)?;
+                    return Ok(content);
+                }
+                Event::GeneralRef(reference) => {
+                    content.push(resolve(&reference).ok_or(DocumentError::Forbidden("an entity"))?);
+                }
+                Event::End(_) => return Ok(content),
+                Event::Start(_) | Event::Empty(_) => {
+                    return Err(DocumentError::Forbidden("an element inside text"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn rest_after_cdata(&mut self, content: &mut String) -> Result<(), DocumentError> {
+        loop {
+            match self.event()? {
+                Event::CData(data) => content.push_str(&data),
+                Event::Text(text) if text.trim().is_empty() => {}
+                Event::End(_) => return Ok(()),
+                Event::Comment(_) | Event::PI(_) => {}
+                _ => return Err(DocumentError::Forbidden("text beside a CDATA section")),
+            }
+        }
+    }
+
+    /// Skips the current element with all inside.
+    fn skip(&mut self) -> Result<(), DocumentError> {
+        let outside = self.depth - 1;
+        while self.depth > outside {
+            self.event()?;
+        }
+        Ok(())
+    }
+
+    /// `<data>` and `<signature>` of the current element.
+    fn signed_json<T: Serialize + DeserializeOwned>(
+        &mut self,
+        element: &'static str,
+    ) -> Result<Signed<T>, DocumentError> {
+        let (mut data, mut signature) = (None, None);
+        let outside = self.depth - 1;
+        while self.depth > outside {
+            if let Event::Start(start) = self.event()? {
+                match local_name(&start).as_str() {
+                    "data" => data = Some(self.text_content()?),
+                    "signature" => signature = Some(self.text_content()?),
+                    _ => self.skip()?,
+                }
+            }
+        }
+        let missing = |what: &str| DocumentError::Element {
+            element,
+            detail: format!("no {what}"),
+        };
+        let data = data.ok_or_else(|| missing("data"))?;
+        Signed::parse(
+            element,
+            data,
+            &signature.ok_or_else(|| missing("signature"))?,
+        )
+    }
+
+    fn account_info(&mut self) -> Result<Signed<AccountInfo>, DocumentError> {
+        const ELEMENT: &str = "smartLicenseAccountInfo";
+        let bad = |detail: &str| DocumentError::Element {
+            element: ELEMENT,
+            detail: detail.to_owned(),
+        };
+        let mut info = AccountInfo {
+            timestamp_millis: 0,
+            smart_account: String::new(),
+            virtual_account: String::new(),
+            smart_account_id: 0,
+            virtual_account_id: 0,
+            smart_account_domain: String::new(),
+        };
+        let (mut text, mut signature) = (None, None);
+        let outside = self.depth - 1;
+        while self.depth > outside {
+            let Event::Start(start) = self.event()? else {
+                continue;
+            };
+            match local_name(&start).as_str() {
+                "customerInfo" => {
+                    let from = self.position()?;
+                    let to = self.customer_info(&mut info)?;
+                    text = self.text.get(from..to).map(str::to_owned);
+                }
+                "signature" => signature = from_base64(self.text_content()?.trim()),
+                _ => self.skip()?,
+            }
+        }
+        Ok(Signed {
+            text: text.ok_or_else(|| bad("no customerInfo"))?,
+            signature: signature.ok_or_else(|| bad("no usable signature"))?,
+            value: info,
+        })
+    }
+
+    /// Reads the fields and returns where the closing tag starts.
+    fn customer_info(&mut self, info: &mut AccountInfo) -> Result<usize, DocumentError> {
+        loop {
+            let before = self.position()?;
+            match self.event()? {
+                Event::Start(start) => {
+                    let name = local_name(&start);
+                    let text = self.text_content()?;
+                    let number = || text.trim().parse().unwrap_or(0);
+                    match name.as_str() {
+                        "timestamp" => info.timestamp_millis = number(),
+                        "smartAccount" => info.smart_account = text,
+                        "virtualAccount" => info.virtual_account = text,
+                        "smartAccountId" => info.smart_account_id = number(),
+                        "virtualAccountId" => info.virtual_account_id = number(),
+                        "smartAccountDomain" => info.smart_account_domain = text,
+                        _ => {}
+                    }
+                }
+                Event::End(_) => return Ok(before),
+                _ => {}
+            }
+        }
+    }
+
+    fn position(&self) -> Result<usize, DocumentError> {
+        usize::try_from(self.reader.buffer_position())
+            .map_err(|_| DocumentError::Forbidden("more text than fits in memory"))
+    }
+}
+
+fn local_name(start: &BytesStart<'_>) -> String {
+    start.local_name().into_inner().to_owned()
+}
+
+/// The predefined entities and character references; nothing else is ever expanded.
+fn resolve(name: &str) -> Option<char> {
+    match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix('x') {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(code)
+        }
+    }
+}
+
+/// Writes a document in the guide's layout.
+pub struct DocumentWriter {
+    out: String,
+}
+
+impl Default for DocumentWriter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DocumentWriter {
+    /// What every document starts with.
+    const HEAD: &'static str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<smartLicense>\n";
+
+    /// An empty document.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            out: Self::HEAD.to_owned(),
+        }
+    }
+
+    /// Adds a RUM report.
+    pub fn report(&mut self, report: &SignedReport) -> &mut Self {
+        self.out.push_str("<RUMReport>\n<![CDATA[\n");
+        self.out.push_str(&report.envelope());
+        self.out.push_str("\n]]>\n</RUMReport>\n");
+        self
+    }
+
+    /// Adds an ACK; its text is that of [`acknowledgement_text`].
+    pub fn acknowledgement(&mut self, signed: &Signed<Vec<Acknowledgement>>) -> &mut Self {
+        debug_assert_eq!(signed.text, acknowledgement_text(&signed.value));
+        self.signed("smartLicenseRumAck", &signed.text, &signed.signature)
+    }
+
+    /// Adds a policy.
+    pub fn policy(&mut self, signed: &Signed<Policy>) -> &mut Self {
+        self.signed("smartLicensePolicy", &signed.text, &signed.signature)
+    }
+
+    /// Adds a trust code.
+    pub fn trust_code(&mut self, signed: &Signed<TrustCode>) -> &mut Self {
+        self.signed("smartLicenseTrustCode", &signed.text, &signed.signature)
+    }
+
+    /// Adds a request for a trust code.
+    pub fn trust_request(&mut self, signed: &Signed<TrustRequest>) -> &mut Self {
+        self.signed("smartLicenseTrustRequest", &signed.text, &signed.signature)
+    }
+
+    /// Adds what the switch says about itself.
+    pub fn system_info(&mut self, signed: &Signed<SystemInfo>) -> &mut Self {
+        self.signed("smartLicenseSystemInfo", &signed.text, &signed.signature)
+    }
+
+    fn signed(&mut self, element: &str, text: &str, signature: &[u8]) -> &mut Self {
+        let signature = base64(signature);
+        self.out.push_str(&format!(
+            "<{element}>\n  <data>\n    <![CDATA[{text}]]>\n  </data>\n  \
+             <signature>{signature}</signature>\n</{element}>\n"
+        ));
+        self
+    }
+
+    /// Adds account information, laid out as the guide prints it.
+    pub fn account(&mut self, signed: &Signed<AccountInfo>) -> &mut Self {
+        self.out.push_str(&format!(
+            "<smartLicenseAccountInfo>\n  <customerInfo>{}</customerInfo>\n  \
+             <signature>{}</signature>\n  </smartLicenseAccountInfo>\n",
+            signed.text,
+            base64(&signed.signature)
+        ));
+        self
+    }
+
+    /// Adds the correlation id.
+    pub fn correlation_id(&mut self, id: &str) -> &mut Self {
+        self.out.push_str(&format!(
+            "  <correlationID>{}</correlationID>\n",
+            xml_escape(id)
+        ));
+        self
+    }
+
+    /// Adds the certificate of the signing key.
+    pub fn certificate(&mut self, certificate: &SignerCertificate) -> &mut Self {
+        let text = base64(&certificate.0);
+        self.out.push_str(&format!(
+            "<smartLicenseCertificate>{text}</smartLicenseCertificate>\n"
+        ));
+        self
+    }
+
+    /// The finished text.
+    #[must_use]
+    pub fn finish(&self) -> String {
+        format!("{}</smartLicense>\n", self.out)
+    }
+}

@@ -1,0 +1,51 @@
+//! What crosses a wire or lies in a file.
+//!
+//! UDI, entitlement tag, RUM report, ACK, policy, trust code and the messages that carry them; their
+//! XML and JSON forms; signing and verification. Nothing here opens a file or a socket, reads a clock
+//! or draws a random number of its own: bytes, `now` and randomness come in as arguments.
+//!
+//! One rule shapes the crate: **signed bytes are kept bytes**. A parsed document keeps the exact text
+//! each signature covers, next to what the text says, and whoever forwards it forwards that text.
+//! `docs/protocol.md` describes every form byte by byte.
+
+#![warn(missing_docs)]
+
+mod account;
+mod ack;
+mod archive;
+mod crypto;
+mod document;
+mod identity;
+mod message;
+mod policy;
+mod random;
+mod real_suite;
+mod report;
+mod text;
+mod time;
+mod trust;
+mod verify;
+
+pub use account::AccountInfo;
+pub use ack::{Acknowledgement, StatusCode, acknowledgement_text};
+pub use archive::{ArchiveError, ArchiveLimits, Member, is_gzip, is_tar, read_members, write_tar};
+pub use crypto::{
+    CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningType, Suite,
+    hmac_sha256, sha256,
+};
+pub use document::{Document, DocumentError, DocumentWriter, Signed, SystemInfo};
+pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
+pub use message::{
+    MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText, UsageItem,
+};
+pub use policy::{ClassPolicy, Policy};
+pub use random::{Random, random_hex, random_uuid};
+pub use real_suite::{Authority, RealSuite};
+pub use report::{
+    HaMember, Measurement, PreviousReport, ReportError, ReportSignature, RumReport, SignedReport,
+    TerminationReason, report_text, sign_report,
+};
+pub use text::{base64, from_base64};
+pub use time::Timestamp;
+pub use trust::{TrustCode, TrustRequest};
+pub use verify::{Finding, Verdict, verify_bytes};

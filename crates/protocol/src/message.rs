@@ -1,0 +1,173 @@
+//! Smart transport: one JSON message in, one out, over HTTPS (guide p. 22; PI-NET-018, G-07).
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Udi;
+use crate::report::ReportSignature;
+use crate::time::Timestamp;
+
+/// The version both sides speak.
+pub const MESSAGE_VERSION: &str = "1.3";
+
+/// A text with its signature, base64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedText {
+    /// The exact text.
+    pub data: String,
+    /// The signature over its bytes, base64.
+    pub signature: String,
+}
+
+/// One RUM report in a message: its payload as the exact text that was signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageItem {
+    /// The payload, byte for byte.
+    pub payload: String,
+    /// The signature over it.
+    pub signature: ReportSignature,
+}
+
+/// What a product instance sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// [`MESSAGE_VERSION`].
+    pub message_version: String,
+    /// Chosen by the sender; comes back in the answer.
+    pub request_id: String,
+    /// The sender's clock, in milliseconds.
+    pub timestamp: i64,
+    /// Sixteen characters; comes back in the answer.
+    pub nonce: String,
+    /// The active supervisor.
+    pub sudi: Udi,
+    /// The host name, unless hidden by the privacy setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The software version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software_version: Option<String>,
+    /// The software tag.
+    pub software_tag_identifier: String,
+    /// The version of the smart agent.
+    pub agent_version: String,
+    /// What is asked.
+    #[serde(flatten)]
+    pub body: RequestBody,
+}
+
+/// The kinds of request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request_type", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RequestBody {
+    /// Exchange an id token for trust codes.
+    TrustRequest {
+        /// The registration token of the Virtual Account.
+        id_token: String,
+        /// Whether to ask again although the UDI is registered (PI-TRUST-005).
+        force: bool,
+        /// One signed [`crate::TrustRequest`] for each supervisor.
+        trust_requests: Vec<SignedText>,
+    },
+    /// Report use.
+    UsageReport {
+        /// The reports.
+        usage: Vec<UsageItem>,
+        /// Trust requests that ride along (PI-TRUST-011).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        trust_requests: Vec<SignedText>,
+    },
+    /// Ask for the result of an earlier report.
+    ResultPoll {
+        /// As given in the answer to the report.
+        poll_id: String,
+    },
+    /// Ask for what is missing: policy, account information.
+    TrustSync {},
+}
+
+impl RequestBody {
+    /// The class of message, as `show license history message` names it.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::TrustRequest { .. } => "Trust Establishment",
+            Self::UsageReport { .. } => "Usage Reporting",
+            Self::ResultPoll { .. } => "Result Polling",
+            Self::TrustSync {} => "Trust Sync",
+        }
+    }
+}
+
+/// How CSSM answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResponseStatus {
+    /// Done; `smart_license` holds what was asked for.
+    #[serde(rename = "OK")]
+    Ok,
+    /// Taken and durable; ask again later with `poll_id`.
+    #[serde(rename = "OK_POLL")]
+    OkPoll,
+    /// Not now; nothing was taken, send it again.
+    #[serde(rename = "OK_TRY_AGAIN")]
+    OkTryAgain,
+    /// Refused; `status_message` says why.
+    #[serde(rename = "FAILED")]
+    Failed,
+}
+
+impl ResponseStatus {
+    /// The text of the status, as `show license tech support` prints it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::OkPoll => "OK_POLL",
+            Self::OkTryAgain => "OK_TRY_AGAIN",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// What CSSM answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response {
+    /// [`MESSAGE_VERSION`].
+    pub message_version: String,
+    /// From the request.
+    pub request_id: String,
+    /// From the request.
+    pub nonce: String,
+    /// CSSM's clock, in milliseconds.
+    pub timestamp: i64,
+    /// How it went.
+    pub status: ResponseStatus,
+    /// The same in words.
+    pub status_message: String,
+    /// For [`ResponseStatus::OkPoll`]: what to ask with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_id: Option<String>,
+    /// For [`ResponseStatus::OkPoll`]: when to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_interval_seconds: Option<u32>,
+    /// A `smartLicense` document: ACKs, policy, trust codes, account information.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smart_license: Option<String>,
+}
+
+impl Response {
+    /// An answer to `request` without content.
+    #[must_use]
+    pub fn new(request: &Request, now: Timestamp, status: ResponseStatus, message: &str) -> Self {
+        Self {
+            message_version: MESSAGE_VERSION.to_owned(),
+            request_id: request.request_id.clone(),
+            nonce: request.nonce.clone(),
+            timestamp: now.millis(),
+            status,
+            status_message: message.to_owned(),
+            poll_id: None,
+            poll_interval_seconds: None,
+            smart_license: None,
+        }
+    }
+}

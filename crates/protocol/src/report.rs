@@ -1,0 +1,600 @@
+//! The RUM report (ISO/IEC 19770-4; guide p. 11-12; FILE-001 to 004).
+//!
+//! A report is a JSON `payload` and a signature over the payload's exact bytes. It is written in the
+//! guide's layout and read in both public forms: payload as an object, payload as an escaped string.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::crypto::{PublicKey, Signer, SigningType, Suite, sha256};
+use crate::identity::{EntitlementTag, InvalidIdentity, Role, Udi};
+use crate::text::{base64, from_base64, push_json_string, verified_text};
+use crate::time::Timestamp;
+
+/// Why a report could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// Not the JSON of a report.
+    #[error("not a RUM report: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A name in it is not acceptable.
+    #[error("the report names something impossible: {0}")]
+    Identity(#[from] InvalidIdentity),
+    /// A value in it is not acceptable.
+    #[error("{0}")]
+    Value(&'static str),
+}
+
+/// Why a measurement ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TerminationReason {
+    /// Use was asked for: push, sync or save (PI-RUM-008).
+    CurrentUsageRequested,
+    /// The switch was reloaded.
+    ProductReload,
+    /// Use changed.
+    CountChanged,
+    /// The clock was set.
+    ClockChanged,
+    /// A reason this version does not know.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl TerminationReason {
+    /// The text that travels.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self {
+            Self::CurrentUsageRequested => "CurrentUsageRequested",
+            Self::ProductReload => "ProductReload",
+            Self::CountChanged => "CountChanged",
+            Self::ClockChanged => "ClockChanged",
+            Self::Other(text) => text,
+        }
+    }
+}
+
+/// A span of time in which the count did not change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// When it was written down.
+    pub log_time: Timestamp,
+    /// Its first second.
+    pub start_time: Timestamp,
+    /// The second after its last.
+    pub end_time: Timestamp,
+    /// How many were in use.
+    pub count: u32,
+    /// Why it ended.
+    pub termination_reason: Option<TerminationReason>,
+    /// Seconds by which the clock was set at its end.
+    pub clock_change_delta: Option<i64>,
+}
+
+impl Measurement {
+    /// Seconds between two samples.
+    pub const SAMPLE_SECONDS: i64 = 900;
+
+    /// Its length in seconds.
+    #[must_use]
+    pub fn sample_interval(&self) -> i64 {
+        self.end_time.since(self.start_time)
+    }
+
+    /// The samples folded into it: one at its start and one every 15 minutes.
+    #[must_use]
+    pub fn num_samples(&self) -> i64 {
+        self.sample_interval() / Self::SAMPLE_SECONDS + 1
+    }
+}
+
+/// A supervisor of the reporting switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HaMember {
+    /// Its role.
+    pub role: Role,
+    /// Its UDI.
+    pub sudi: Udi,
+}
+
+/// The report closed before this one: a missing or altered report breaks the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousReport {
+    /// Its number.
+    pub report_id: u64,
+    /// SHA-256 of its payload, base64.
+    pub sha256: String,
+}
+
+/// What a report says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RumReport {
+    /// The product (software) tag.
+    pub software_tag: String,
+    /// The reporting switch.
+    pub udi: Udi,
+    /// The product instance's own identifier.
+    pub product_instance_identifier: String,
+    /// The device's signature over the `instance` part.
+    pub asset_signature: Option<AssetSignature>,
+    /// What is licensed.
+    pub entitlement_tag: EntitlementTag,
+    /// The report's number.
+    pub report_id: u64,
+    /// The software version.
+    pub software_version: String,
+    /// The report before, if this is not the first.
+    pub previous: Option<PreviousReport>,
+    /// The supervisors.
+    pub ha_udi: Vec<HaMember>,
+    /// The use.
+    pub measurements: Vec<Measurement>,
+}
+
+/// The signature inside `asset_identification`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetSignature {
+    /// The algorithm's label.
+    pub signing_type: String,
+    /// The key id.
+    pub key: String,
+    /// Base64 of the signature.
+    pub value: String,
+}
+
+/// The signature over a payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportSignature {
+    /// Who signed.
+    pub sudi: Udi,
+    /// The algorithm's label.
+    pub signing_type: String,
+    /// The key id.
+    pub key: String,
+    /// Base64 of the signature.
+    pub value: String,
+}
+
+/// A report with the exact text that was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedReport {
+    /// The payload, byte for byte.
+    pub payload: String,
+    /// The signature over it.
+    pub signature: ReportSignature,
+    /// What the payload says.
+    pub report: RumReport,
+}
+
+impl RumReport {
+    /// The most measurements in one report.
+    pub const MEASUREMENTS_MAX: usize = 10_000;
+    /// The longest payload accepted, in bytes.
+    pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
+
+    /// Its first second.
+    #[must_use]
+    pub fn start_at(&self) -> Timestamp {
+        self.measurements
+            .first()
+            .map_or(Timestamp(0), |m| m.start_time)
+    }
+
+    /// The second after its last.
+    #[must_use]
+    pub fn end_at(&self) -> Timestamp {
+        self.measurements
+            .last()
+            .map_or(Timestamp(0), |m| m.end_time)
+    }
+
+    /// The count at its end.
+    #[must_use]
+    pub fn last_count(&self) -> u32 {
+        self.measurements.last().map_or(0, |m| m.count)
+    }
+
+    /// Use in it: the sum of count times seconds.
+    #[must_use]
+    pub fn count_seconds(&self) -> i64 {
+        self.measurements.iter().fold(0, |sum, m| {
+            sum.saturating_add(m.sample_interval().saturating_mul(i64::from(m.count)))
+        })
+    }
+
+    fn check(&self) -> Result<(), ReportError> {
+        self.udi.check()?;
+        self.entitlement_tag.check()?;
+        for member in &self.ha_udi {
+            // A leading blank stands in the guide's own sample.
+            Udi::new(&member.sudi.pid, &member.sudi.serial)?;
+        }
+        let value = ReportError::Value;
+        if self.report_id == 0 || i64::try_from(self.report_id).is_err() {
+            return Err(value("report_id is out of range"));
+        }
+        if self.measurements.is_empty() {
+            return Err(value("the report holds no measurement"));
+        }
+        if self.measurements.len() > Self::MEASUREMENTS_MAX {
+            return Err(value("the report holds too many measurements"));
+        }
+        if self.software_tag.len() > EntitlementTag::BYTES_MAX
+            || self.software_version.len() > 64
+            || self.product_instance_identifier.len() > 64
+            || self.ha_udi.len() > 16
+        {
+            return Err(value("a field of the report is too long"));
+        }
+        for m in &self.measurements {
+            if m.start_time.0 < 0 || m.end_time < m.start_time || m.end_time.0 > 1 << 40 {
+                return Err(value("a measurement ends before it starts"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The `instance` object in the guide's layout: the bytes the asset signature covers.
+#[must_use]
+pub(crate) fn instance_text(udi: &Udi, product_instance_identifier: &str) -> String {
+    let mut out = String::from("{\n        \"sudi\":{\n          \"udi_pid\":");
+    push_json_string(&mut out, &udi.pid);
+    out.push_str(",\n          \"udi_serial_number\":");
+    push_json_string(&mut out, &udi.serial);
+    // The spelling is the guide's (C-55).
+    out.push_str("\n        },\n        \"product_instance_identifer\":");
+    push_json_string(&mut out, product_instance_identifier);
+    out.push_str("\n      }");
+    out
+}
+
+/// The payload of a report in the guide's layout: the bytes its signature covers.
+#[must_use]
+pub fn report_text(report: &RumReport) -> String {
+    let mut out = String::with_capacity(2048);
+    out.push_str("{\n    \"asset_identification\":{\n      \"asset\":{\n        \"name\":");
+    push_json_string(&mut out, &report.software_tag);
+    out.push_str("\n      },\n      \"instance\":");
+    out.push_str(&instance_text(
+        &report.udi,
+        &report.product_instance_identifier,
+    ));
+    if let Some(signature) = &report.asset_signature {
+        out.push_str(",\n      \"signature\":{\n        \"signing_type\":");
+        push_json_string(&mut out, &signature.signing_type);
+        out.push_str(",\n        \"key\":");
+        push_json_string(&mut out, &signature.key);
+        out.push_str(",\n        \"value\":");
+        push_json_string(&mut out, &signature.value);
+        out.push_str("\n      }");
+    }
+    out.push_str("\n    },\n  \"meta\":{\n    \"entitlement_tag\":");
+    push_json_string(&mut out, report.entitlement_tag.as_str());
+    push(
+        &mut out,
+        format_args!(",\n    \"report_id\":{},", report.report_id),
+    );
+    out.push_str("\n    \"software_version\":");
+    push_json_string(&mut out, &report.software_version);
+    if let Some(previous) = &report.previous {
+        push(
+            &mut out,
+            format_args!(
+                ",\n    \"previous_report\":{{\n      \"report_id\":{},\n      \"sha256\":",
+                previous.report_id
+            ),
+        );
+        push_json_string(&mut out, &previous.sha256);
+        out.push_str("\n    }");
+    }
+    out.push_str(",\n    \"ha_udi\":[");
+    for (index, member) in report.ha_udi.iter().enumerate() {
+        out.push_str(if index == 0 {
+            "\n      {"
+        } else {
+            ",\n      {"
+        });
+        push(
+            &mut out,
+            format_args!("\n        \"role\":\"{}\",", member.role),
+        );
+        out.push_str("\n        \"sudi\":{\n          \"udi_pid\":");
+        push_json_string(&mut out, &member.sudi.pid);
+        out.push_str(",\n          \"udi_serial_number\":");
+        push_json_string(&mut out, &member.sudi.serial);
+        out.push_str("\n        }\n      }");
+    }
+    out.push_str("\n    ]\n  },\n  \"measurements\":[");
+    for (index, measurement) in report.measurements.iter().enumerate() {
+        out.push_str(if index == 0 { "\n    {" } else { ",\n    {" });
+        push_measurement(&mut out, measurement);
+        out.push_str("\n    }");
+    }
+    out.push_str("\n  ]\n}");
+    out
+}
+
+fn push_measurement(out: &mut String, m: &Measurement) {
+    push(
+        out,
+        format_args!(
+            "\n      \"log_time\":{},\n      \"metric_name\":\"ENTITLEMENT\",\
+             \n      \"start_time\":{},\n      \"end_time\":{},\
+             \n      \"sample_interval\":{},\n      \"num_samples\":{},\n      \"meta\":{{",
+            m.log_time.0,
+            m.start_time.0,
+            m.end_time.0,
+            m.sample_interval(),
+            m.num_samples()
+        ),
+    );
+    let mut separator = "\n        ";
+    if let Some(delta) = m.clock_change_delta {
+        push(
+            out,
+            format_args!("{separator}\"clock_change_delta\":\"{delta}\""),
+        );
+        separator = ",\n        ";
+    }
+    if let Some(reason) = &m.termination_reason {
+        push(out, format_args!("{separator}\"termination_reason\":"));
+        push_json_string(out, reason.label());
+    }
+    push(
+        out,
+        format_args!(
+            "\n      }},\n      \"value\":{{\n        \"type\":\"COUNT\",\
+             \n        \"value\":\"{}\"\n      }}",
+            m.count
+        ),
+    );
+}
+
+fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    out.write_fmt(arguments)
+        .expect("writing to a String cannot fail");
+}
+
+/// The asset signature of a device: made once, the same in every report.
+#[must_use]
+pub(crate) fn asset_signature(signer: &dyn Signer, udi: &Udi, piid: &str) -> AssetSignature {
+    let text = instance_text(udi, piid);
+    let key = signer.public_key();
+    AssetSignature {
+        signing_type: key.signing_type.label().to_owned(),
+        key: key.key_id(),
+        value: base64(&signer.sign(text.as_bytes())),
+    }
+}
+
+/// Writes and signs a report.
+#[must_use]
+pub fn sign_report(mut report: RumReport, signer: &dyn Signer) -> SignedReport {
+    if report.asset_signature.is_none() {
+        let signature = asset_signature(signer, &report.udi, &report.product_instance_identifier);
+        report.asset_signature = Some(signature);
+    }
+    let payload = report_text(&report);
+    let key = signer.public_key();
+    let signature = ReportSignature {
+        sudi: report.udi.clone(),
+        signing_type: key.signing_type.label().to_owned(),
+        key: key.key_id(),
+        value: base64(&signer.sign(payload.as_bytes())),
+    };
+    SignedReport {
+        payload,
+        signature,
+        report,
+    }
+}
+
+impl SignedReport {
+    /// Reads a report from the JSON that stands in a `RUMReport` element.
+    ///
+    /// # Errors
+    /// When it is not a report or holds impossible values.
+    pub fn parse(envelope: &str) -> Result<Self, ReportError> {
+        let envelope: Envelope<'_> = serde_json::from_str(envelope.trim())?;
+        let raw = envelope.payload.get();
+        // Both public forms: the payload as an object, or as a string that holds it.
+        let payload = if raw.starts_with('"') {
+            serde_json::from_str::<String>(raw)?
+        } else {
+            raw.to_owned()
+        };
+        Self::from_parts(payload, envelope.signature)
+    }
+
+    /// Reads a report from its payload text and signature, as a message carries them.
+    ///
+    /// # Errors
+    /// As [`SignedReport::parse`].
+    pub fn from_parts(payload: String, signature: ReportSignature) -> Result<Self, ReportError> {
+        if payload.len() > RumReport::PAYLOAD_BYTES_MAX {
+            return Err(ReportError::Value("the report is too large"));
+        }
+        let report = parse_payload(&payload)?;
+        if report.udi != signature.sudi {
+            return Err(ReportError::Value(
+                "the report is signed in the name of another UDI",
+            ));
+        }
+        Ok(Self {
+            payload,
+            signature,
+            report,
+        })
+    }
+
+    /// SHA-256 of the payload: the report's identity and its link in the chain.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        sha256(self.payload.as_bytes())
+    }
+
+    /// Whether `key` signed this report; restores line ends that an editor changed.
+    #[must_use]
+    pub fn verify(&mut self, suite: &dyn Suite, key: &PublicKey) -> bool {
+        let Some(signature) = from_base64(&self.signature.value) else {
+            return false;
+        };
+        if SigningType::from_label(&self.signature.signing_type) != Some(key.signing_type)
+            || self.signature.key != key.key_id()
+        {
+            return false;
+        }
+        match verified_text(suite, key, &self.payload, &signature) {
+            Some(text) => {
+                if text.len() != self.payload.len() {
+                    self.payload = text;
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The JSON of the report in the guide's layout, payload as an object.
+    #[must_use]
+    pub fn envelope(&self) -> String {
+        let mut out = String::with_capacity(self.payload.len() + 768);
+        out.push_str("{\n  \"payload\":");
+        out.push_str(&self.payload);
+        out.push_str(",\n\"header\":{\n  \"type\":\"rum\"\n},\n\"signature\":{\n  \"sudi\":{");
+        out.push_str("\n    \"udi_pid\":");
+        push_json_string(&mut out, &self.signature.sudi.pid);
+        out.push_str(",\n    \"udi_serial_number\":");
+        push_json_string(&mut out, &self.signature.sudi.serial);
+        out.push_str("\n  },\n  \"signing_type\":");
+        push_json_string(&mut out, &self.signature.signing_type);
+        out.push_str(",\n  \"key\":");
+        push_json_string(&mut out, &self.signature.key);
+        out.push_str(",\n  \"value\":");
+        push_json_string(&mut out, &self.signature.value);
+        out.push_str("\n}\n}");
+        out
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    payload: &'a RawValue,
+    signature: ReportSignature,
+}
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    asset_identification: AssetIdentification<'a>,
+    #[serde(borrow)]
+    meta: Meta<'a>,
+    #[serde(borrow)]
+    measurements: Vec<RawMeasurement<'a>>,
+    signature: Option<AssetSignature>,
+}
+
+#[derive(Deserialize)]
+struct AssetIdentification<'a> {
+    #[serde(borrow)]
+    asset: Asset<'a>,
+    #[serde(borrow)]
+    instance: Instance<'a>,
+    signature: Option<AssetSignature>,
+    report_id: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Asset<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Instance<'a> {
+    sudi: Udi,
+    // Both spellings are in use (C-55).
+    #[serde(borrow, default, alias = "product_instance_identifer")]
+    product_instance_identifier: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    entitlement_tag: EntitlementTag,
+    report_id: Option<u64>,
+    #[serde(borrow, default)]
+    software_version: Cow<'a, str>,
+    previous_report: Option<PreviousReport>,
+    #[serde(default)]
+    ha_udi: Vec<HaMember>,
+}
+
+#[derive(Deserialize)]
+struct RawMeasurement<'a> {
+    log_time: Timestamp,
+    start_time: Timestamp,
+    end_time: Timestamp,
+    #[serde(default)]
+    meta: RawMeasurementMeta,
+    #[serde(borrow)]
+    value: RawValueField<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawMeasurementMeta {
+    termination_reason: Option<TerminationReason>,
+    clock_change_delta: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawValueField<'a> {
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+}
+
+fn parse_payload(text: &str) -> Result<RumReport, ReportError> {
+    let payload: Payload<'_> = serde_json::from_str(text)?;
+    let mut measurements = Vec::with_capacity(payload.measurements.len());
+    for raw in payload.measurements {
+        let count = raw.value.value.parse();
+        let delta = raw
+            .meta
+            .clock_change_delta
+            .map(|delta| delta.parse())
+            .transpose();
+        measurements.push(Measurement {
+            log_time: raw.log_time,
+            start_time: raw.start_time,
+            end_time: raw.end_time,
+            count: count.map_err(|_| ReportError::Value("a count is not a number"))?,
+            termination_reason: raw.meta.termination_reason,
+            clock_change_delta: delta
+                .map_err(|_| ReportError::Value("clock_change_delta is not a number"))?,
+        });
+    }
+    let asset = payload.asset_identification;
+    let report = RumReport {
+        software_tag: asset.asset.name.into_owned(),
+        udi: asset.instance.sudi,
+        product_instance_identifier: asset.instance.product_instance_identifier.into_owned(),
+        asset_signature: asset.signature.or(payload.signature),
+        entitlement_tag: payload.meta.entitlement_tag,
+        report_id: payload
+            .meta
+            .report_id
+            .or(asset.report_id)
+            .ok_or(ReportError::Value("the report has no report_id"))?,
+        software_version: payload.meta.software_version.into_owned(),
+        previous: payload.meta.previous_report,
+        ha_udi: payload.meta.ha_udi,
+        measurements,
+    };
+    report.check()?;
+    Ok(report)
+}
