@@ -60,11 +60,7 @@ pub fn acknowledgement_text(entries: &[Acknowledgement]) -> String {
     let mut out = String::with_capacity(entries.len() * 512);
     out.push('[');
     for (index, entry) in entries.iter().enumerate() {
-        out.push_str(if index == 0 {
-            "\n      {"
-        } else {
-            ",\n      {"
-        });
+        out.push_str(if index == 0 { "\n      {" } else { ",\n      {" });
         let mut field = |name: &str, value: &str| {
             out.push_str("\n        \"");
             out.push_str(name);
@@ -75,18 +71,12 @@ pub fn acknowledgement_text(entries: &[Acknowledgement]) -> String {
         field("status_code", entry.status_code.label());
         field("status_message", &entry.status_message);
         field("localized_message", &entry.localized_message);
-        field(
-            "product_instance_identifier",
-            &entry.product_instance_identifier,
-        );
+        field("product_instance_identifier", &entry.product_instance_identifier);
         out.push_str("\n        \"sudi\":{\n          \"udi_pid\":");
         push_json_string(&mut out, &entry.sudi.pid);
         out.push_str(",\n          \"udi_serial_number\":");
         push_json_string(&mut out, &entry.sudi.serial);
-        out.push_str(&format!(
-            "\n        }},\n        \"report_id\":{},",
-            entry.report_id
-        ));
+        out.push_str(&format!("\n        }},\n        \"report_id\":{},", entry.report_id));
         out.push_str("\n        \"correlation_id\":");
         push_json_string(&mut out, &entry.correlation_id);
         out.push_str(",\n        \"subscription_id\":");

@@ -86,10 +86,7 @@ fn read_tar(reader: impl Read, limits: ArchiveLimits) -> Result<Vec<Member>, Arc
         }
         let mut content = Vec::new();
         entry.read_to_end(&mut content)?;
-        members.push(Member {
-            name,
-            bytes: content,
-        });
+        members.push(Member { name, bytes: content });
     }
     Ok(members)
 }

@@ -85,10 +85,7 @@ impl PublicKey {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let (label, key) = text.split_once(':')?;
-        Some(Self {
-            signing_type: SigningType::from_label(label)?,
-            spki: from_base64(key)?,
-        })
+        Some(Self { signing_type: SigningType::from_label(label)?, spki: from_base64(key)? })
     }
 }
 
@@ -142,6 +139,14 @@ pub trait Signer: Send + Sync {
     fn private_key(&self) -> Vec<u8>;
 }
 
+/// A signer and the certificate that vouches for it.
+pub struct SigningIdentity {
+    /// Signs.
+    pub signer: Box<dyn Signer>,
+    /// Leads to the root.
+    pub certificate: SignerCertificate,
+}
+
 /// A family of algorithms.
 pub trait Suite: Send + Sync {
     /// Makes a device key pair.
@@ -174,18 +179,12 @@ pub trait Suite: Send + Sync {
 /// SHA-256 of `bytes`.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest::digest(&digest::SHA256, bytes)
-        .as_ref()
-        .try_into()
-        .expect("SHA-256 has 32 bytes")
+    digest::digest(&digest::SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// HMAC-SHA-256 of `bytes` under `key`.
 #[must_use]
 pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    hmac::sign(&key, bytes)
-        .as_ref()
-        .try_into()
-        .expect("HMAC-SHA-256 has 32 bytes")
+    hmac::sign(&key, bytes).as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
 }

@@ -76,11 +76,7 @@ impl<T> Signed<T> {
     /// Signs a text that says `value`.
     pub fn new(text: String, value: T, signer: &dyn Signer) -> Self {
         let signature = signer.sign(text.as_bytes());
-        Self {
-            text,
-            signature,
-            value,
-        }
+        Self { text, signature, value }
     }
 
     /// Whether `key` signed this text.
@@ -109,11 +105,7 @@ impl<T: Serialize + DeserializeOwned> Signed<T> {
         let value = serde_json::from_str(text.trim()).map_err(|error| bad(error.to_string()))?;
         let signature = from_base64(signature.trim())
             .ok_or_else(|| bad("its signature is not base64".to_owned()))?;
-        Ok(Self {
-            text,
-            signature,
-            value,
-        })
+        Ok(Self { text, signature, value })
     }
 }
 
@@ -175,19 +167,12 @@ impl Document {
     /// When it is not one, is too large, or holds what cannot be read.
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
         if bytes.len() > Self::BYTES_MAX {
-            return Err(DocumentError::TooLarge {
-                bytes: bytes.len(),
-                max: Self::BYTES_MAX,
-            });
+            return Err(DocumentError::TooLarge { bytes: bytes.len(), max: Self::BYTES_MAX });
         }
         let text = std::str::from_utf8(bytes).map_err(|_| DocumentError::NotText)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut document = Self::default();
-        let mut cursor = Cursor {
-            reader: Reader::from_str(text),
-            text,
-            depth: 0,
-        };
+        let mut cursor = Cursor { reader: Reader::from_str(text), text, depth: 0 };
         while let Some(element) = cursor.next_start()? {
             document.take(&mut cursor, &element)?;
         }
@@ -215,18 +200,15 @@ impl Document {
                 Ok(())
             }
             "smartLicensePolicy" => {
-                self.policies
-                    .push(cursor.signed_json("smartLicensePolicy")?);
+                self.policies.push(cursor.signed_json("smartLicensePolicy")?);
                 Ok(())
             }
             "smartLicenseTrustCode" => {
-                self.trust_codes
-                    .push(cursor.signed_json("smartLicenseTrustCode")?);
+                self.trust_codes.push(cursor.signed_json("smartLicenseTrustCode")?);
                 Ok(())
             }
             "smartLicenseTrustRequest" => {
-                self.trust_requests
-                    .push(cursor.signed_json("smartLicenseTrustRequest")?);
+                self.trust_requests.push(cursor.signed_json("smartLicenseTrustRequest")?);
                 Ok(())
             }
             "smartLicenseSystemInfo" => {
@@ -267,13 +249,10 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn event(&mut self) -> Result<Event<'a>, DocumentError> {
-        let event = self
-            .reader
-            .read_event()
-            .map_err(|error| DocumentError::Xml {
-                at: self.reader.error_position(),
-                detail: error.to_string(),
-            })?;
+        let event = self.reader.read_event().map_err(|error| DocumentError::Xml {
+            at: self.reader.error_position(),
+            detail: error.to_string(),
+        })?;
         match &event {
             Event::Start(_) => {
                 self.depth += 1;
@@ -369,24 +348,15 @@ impl<'a> Cursor<'a> {
                 }
             }
         }
-        let missing = |what: &str| DocumentError::Element {
-            element,
-            detail: format!("no {what}"),
-        };
+        let missing = |what: &str| DocumentError::Element { element, detail: format!("no {what}") };
         let data = data.ok_or_else(|| missing("data"))?;
-        Signed::parse(
-            element,
-            data,
-            &signature.ok_or_else(|| missing("signature"))?,
-        )
+        Signed::parse(element, data, &signature.ok_or_else(|| missing("signature"))?)
     }
 
     fn account_info(&mut self) -> Result<Signed<AccountInfo>, DocumentError> {
         const ELEMENT: &str = "smartLicenseAccountInfo";
-        let bad = |detail: &str| DocumentError::Element {
-            element: ELEMENT,
-            detail: detail.to_owned(),
-        };
+        let bad =
+            |detail: &str| DocumentError::Element { element: ELEMENT, detail: detail.to_owned() };
         let mut info = AccountInfo {
             timestamp_millis: 0,
             smart_account: String::new(),
@@ -490,9 +460,7 @@ impl DocumentWriter {
     /// An empty document.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            out: Self::HEAD.to_owned(),
-        }
+        Self { out: Self::HEAD.to_owned() }
     }
 
     /// Adds a RUM report.
@@ -551,19 +519,14 @@ impl DocumentWriter {
 
     /// Adds the correlation id.
     pub fn correlation_id(&mut self, id: &str) -> &mut Self {
-        self.out.push_str(&format!(
-            "  <correlationID>{}</correlationID>\n",
-            xml_escape(id)
-        ));
+        self.out.push_str(&format!("  <correlationID>{}</correlationID>\n", xml_escape(id)));
         self
     }
 
     /// Adds the certificate of the signing key.
     pub fn certificate(&mut self, certificate: &SignerCertificate) -> &mut Self {
         let text = base64(&certificate.0);
-        self.out.push_str(&format!(
-            "<smartLicenseCertificate>{text}</smartLicenseCertificate>\n"
-        ));
+        self.out.push_str(&format!("<smartLicenseCertificate>{text}</smartLicenseCertificate>\n"));
         self
     }
 

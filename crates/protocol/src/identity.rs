@@ -40,10 +40,7 @@ impl Udi {
     /// # Errors
     /// When a part is empty, too long or holds characters that cannot be part of a UDI.
     pub fn new(pid: &str, serial: &str) -> Result<Self, InvalidIdentity> {
-        let udi = Self {
-            pid: pid.trim().to_owned(),
-            serial: serial.trim().to_owned(),
-        };
+        let udi = Self { pid: pid.trim().to_owned(), serial: serial.trim().to_owned() };
         udi.check()?;
         Ok(udi)
     }
@@ -53,20 +50,12 @@ impl Udi {
     /// # Errors
     /// As [`Udi::new`].
     pub fn check(&self) -> Result<(), InvalidIdentity> {
-        for (what, part) in [
-            ("a product id", &self.pid),
-            ("a serial number", &self.serial),
-        ] {
+        for (what, part) in [("a product id", &self.pid), ("a serial number", &self.serial)] {
             let fine = !part.is_empty()
                 && part.len() <= Self::PART_BYTES_MAX
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_graphic() && !b"\"',<>&\\".contains(&b));
+                && part.bytes().all(|b| b.is_ascii_graphic() && !b"\"',<>&\\".contains(&b));
             if !fine {
-                return Err(InvalidIdentity::Part {
-                    what,
-                    max: Self::PART_BYTES_MAX,
-                });
+                return Err(InvalidIdentity::Part { what, max: Self::PART_BYTES_MAX });
             }
         }
         Ok(())
@@ -112,14 +101,8 @@ impl EntitlementTag {
             && name.starts_with("regid.")
             && name.split('.').count() >= 4
             && version.contains('_')
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_graphic() && !b"\"'<>&\\".contains(&b));
-        if fine {
-            Ok(())
-        } else {
-            Err(InvalidIdentity::Tag)
-        }
+            && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>&\\".contains(&b));
+        if fine { Ok(()) } else { Err(InvalidIdentity::Tag) }
     }
 
     /// The text of the tag.
@@ -167,13 +150,7 @@ mod tests {
     #[test]
     fn a_udi_is_two_plain_words() {
         assert!(Udi::new("N9K-C9504", "FOX2308PCEN").is_ok());
-        for (pid, serial) in [
-            ("", "A"),
-            ("A", ""),
-            ("A,B", "C"),
-            ("A", "<x>"),
-            ("A", "a\nb"),
-        ] {
+        for (pid, serial) in [("", "A"), ("A", ""), ("A,B", "C"), ("A", "<x>"), ("A", "a\nb")] {
             assert!(Udi::new(pid, serial).is_err(), "{pid:?} {serial:?}");
         }
         assert!(Udi::new("A", &"9".repeat(65)).is_err());
@@ -184,13 +161,9 @@ mod tests {
         let tag =
             EntitlementTag::new("regid.2019-06.com.cisco.LAN_Nexus9300_XF2,1.0_ab-cd").unwrap();
         assert_eq!(tag.name(), "LAN_Nexus9300_XF2");
-        for bad in [
-            "",
-            "regid.2019-06.com.cisco.X",
-            "foo,1.0_a",
-            "regid.x,1.0",
-            "regid.a.b.c,1.0_<",
-        ] {
+        for bad in
+            ["", "regid.2019-06.com.cisco.X", "foo,1.0_a", "regid.x,1.0", "regid.a.b.c,1.0_<"]
+        {
             assert!(EntitlementTag::new(bad).is_err(), "{bad:?}");
         }
     }

@@ -21,6 +21,7 @@ mod policy;
 mod random;
 mod real_suite;
 mod report;
+mod simulated;
 mod text;
 mod time;
 mod trust;
@@ -30,8 +31,8 @@ pub use account::AccountInfo;
 pub use ack::{Acknowledgement, StatusCode, acknowledgement_text};
 pub use archive::{ArchiveError, ArchiveLimits, Member, is_gzip, is_tar, read_members, write_tar};
 pub use crypto::{
-    CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningType, Suite,
-    hmac_sha256, sha256,
+    CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
+    SigningType, Suite, hmac_sha256, sha256,
 };
 pub use document::{Document, DocumentError, DocumentWriter, Signed, SystemInfo};
 pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
@@ -42,9 +43,10 @@ pub use policy::{ClassPolicy, Policy};
 pub use random::{Random, random_hex, random_uuid};
 pub use real_suite::{Authority, RealSuite};
 pub use report::{
-    HaMember, Measurement, PreviousReport, ReportError, ReportSignature, RumReport, SignedReport,
-    TerminationReason, report_text, sign_report,
+    AssetSignature, HaMember, Measurement, PreviousReport, ReportError, ReportSignature, RumReport,
+    SignedReport, TerminationReason, asset_signature, report_text, sign_report,
 };
+pub use simulated::SimulatedSuite;
 pub use text::{base64, from_base64};
 pub use time::Timestamp;
 pub use trust::{TrustCode, TrustRequest};

@@ -20,12 +20,13 @@ impl ClassPolicy {
     /// The longest span a policy may state, in days.
     pub const DAYS_MAX: u32 = 3650;
 
+    /// The Cisco default for licences that are neither enforced nor exported (guide Table 1; PI-POL-003).
+    pub const CISCO_DEFAULT: Self =
+        Self { first_report_days: 90, ongoing_report_days: 365, on_change_report_days: 90 };
+
     /// No requirement at all.
-    pub const NONE: Self = Self {
-        first_report_days: 0,
-        ongoing_report_days: 0,
-        on_change_report_days: 0,
-    };
+    pub const NONE: Self =
+        Self { first_report_days: 0, ongoing_report_days: 0, on_change_report_days: 0 };
 }
 
 /// What CSSM tells a product instance about reporting.
@@ -62,11 +63,7 @@ impl Policy {
             issued_at: Timestamp(0),
             smart_account: String::new(),
             reporting_ack_required: true,
-            unenforced: ClassPolicy {
-                first_report_days: 90,
-                ongoing_report_days: 365,
-                on_change_report_days: 90,
-            },
+            unenforced: ClassPolicy::CISCO_DEFAULT,
             enforced: ClassPolicy::NONE,
             export: ClassPolicy::NONE,
         }
@@ -75,16 +72,10 @@ impl Policy {
     /// Whether every number is within what a policy may state.
     #[must_use]
     pub fn is_sane(&self) -> bool {
-        [self.unenforced, self.enforced, self.export]
-            .iter()
-            .all(|class| {
-                [
-                    class.first_report_days,
-                    class.ongoing_report_days,
-                    class.on_change_report_days,
-                ]
+        [self.unenforced, self.enforced, self.export].iter().all(|class| {
+            [class.first_report_days, class.ongoing_report_days, class.on_change_report_days]
                 .iter()
                 .all(|days| *days <= ClassPolicy::DAYS_MAX)
-            })
+        })
     }
 }

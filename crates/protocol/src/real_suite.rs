@@ -17,7 +17,8 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::crypto::{
-    CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningType, Suite,
+    CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
+    SigningType, Suite,
 };
 use crate::random::Random;
 use crate::time::{Timestamp, civil_from_days};
@@ -95,17 +96,10 @@ impl Suite for RealSuite {
             )
             .map_err(chain)?;
         let spki = end_entity.subject_public_key_info().to_vec();
-        let name = end_entity
-            .valid_dns_names()
-            .next()
-            .unwrap_or("unnamed")
-            .to_owned();
+        let name = end_entity.valid_dns_names().next().unwrap_or("unnamed").to_owned();
         Ok(SignerIdentity {
             name,
-            public_key: PublicKey {
-                signing_type: SigningType::EcdsaP256Sha256,
-                spki,
-            },
+            public_key: PublicKey { signing_type: SigningType::EcdsaP256Sha256, spki },
         })
     }
 }
@@ -119,16 +113,8 @@ impl RsaSigner {
     #[expect(clippy::new_ret_no_self, reason = "callers only ever see the trait")]
     fn new(pair: RsaKeyPair) -> Result<Box<dyn Signer>, CryptoError> {
         let key_error = |_| CryptoError::Key("the public half cannot be written".to_owned());
-        let spki = pair
-            .public_key()
-            .as_der()
-            .map_err(key_error)?
-            .as_ref()
-            .to_vec();
-        let public_key = PublicKey {
-            signing_type: SigningType::RsaSha256,
-            spki,
-        };
+        let spki = pair.public_key().as_der().map_err(key_error)?.as_ref().to_vec();
+        let public_key = PublicKey { signing_type: SigningType::RsaSha256, spki };
         Ok(Box::new(Self { pair, public_key }))
     }
 }
@@ -141,22 +127,13 @@ impl Signer for RsaSigner {
     fn sign(&self, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
             .expect("a loaded RSA key signs");
         signature
     }
 
     fn private_key(&self) -> Vec<u8> {
-        self.pair
-            .as_der()
-            .expect("a loaded RSA key can be written")
-            .as_ref()
-            .to_vec()
+        self.pair.as_der().expect("a loaded RSA key can be written").as_ref().to_vec()
     }
 }
 
@@ -174,10 +151,7 @@ impl EcdsaSigner {
         let mut spki = P256_SPKI_HEAD.to_vec();
         spki.extend_from_slice(pair.public_key().as_ref());
         Ok(Self {
-            public_key: PublicKey {
-                signing_type: SigningType::EcdsaP256Sha256,
-                spki,
-            },
+            public_key: PublicKey { signing_type: SigningType::EcdsaP256Sha256, spki },
             pair,
             pkcs8: pkcs8.to_vec(),
             random: SystemRandom::new(),
@@ -191,10 +165,7 @@ impl Signer for EcdsaSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let signature = self
-            .pair
-            .sign(&self.random, message)
-            .expect("a loaded P-256 key signs");
+        let signature = self.pair.sign(&self.random, message).expect("a loaded P-256 key signs");
         signature.as_ref().to_vec()
     }
 
@@ -239,12 +210,13 @@ impl Authority {
         })
     }
 
-    /// A signer for the signing key.
+    /// The identity that signs.
     ///
     /// # Errors
     /// When the stored key cannot be read.
-    pub fn signer(&self) -> Result<Box<dyn Signer>, CryptoError> {
-        Ok(Box::new(EcdsaSigner::from_pkcs8(&self.signing_key)?))
+    pub fn identity(&self) -> Result<SigningIdentity, CryptoError> {
+        let signer = Box::new(EcdsaSigner::from_pkcs8(&self.signing_key)?);
+        Ok(SigningIdentity { signer, certificate: self.signing_certificate.clone() })
     }
 
     /// Issues a TLS server certificate under the root; returns it and its key (PKCS#8), both DER.
@@ -259,9 +231,7 @@ impl Authority {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(rcgen_error)?;
         let mut params = CertificateParams::new(names.to_vec()).map_err(rcgen_error)?;
         let common_name = names.first().map_or("server", |name| name);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, common_name);
+        params.distinguished_name.push(DnType::CommonName, common_name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -289,9 +259,7 @@ fn issue_signing_key(
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(rcgen_error)?;
     let mut params =
         CertificateParams::new(vec!["signing.cssm.internal".to_owned()]).map_err(rcgen_error)?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, format!("{name} signing key"));
+    params.distinguished_name.push(DnType::CommonName, format!("{name} signing key"));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
     params.use_authority_key_identifier_extension = true;
@@ -308,11 +276,7 @@ fn sign_by_root(
 ) -> Result<Vec<u8>, CryptoError> {
     let root_key = KeyPair::from_pem(root_key_pem).map_err(rcgen_error)?;
     let issuer = Issuer::new(root_params(root_name), root_key);
-    Ok(params
-        .signed_by(key, &issuer)
-        .map_err(rcgen_error)?
-        .der()
-        .to_vec())
+    Ok(params.signed_by(key, &issuer).map_err(rcgen_error)?.der().to_vec())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err wants")]

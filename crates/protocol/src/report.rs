@@ -35,10 +35,6 @@ pub enum TerminationReason {
     CurrentUsageRequested,
     /// The switch was reloaded.
     ProductReload,
-    /// Use changed.
-    CountChanged,
-    /// The clock was set.
-    ClockChanged,
     /// A reason this version does not know.
     #[serde(untagged)]
     Other(String),
@@ -51,8 +47,6 @@ impl TerminationReason {
         match self {
             Self::CurrentUsageRequested => "CurrentUsageRequested",
             Self::ProductReload => "ProductReload",
-            Self::CountChanged => "CountChanged",
-            Self::ClockChanged => "ClockChanged",
             Self::Other(text) => text,
         }
     }
@@ -179,17 +173,13 @@ impl RumReport {
     /// Its first second.
     #[must_use]
     pub fn start_at(&self) -> Timestamp {
-        self.measurements
-            .first()
-            .map_or(Timestamp(0), |m| m.start_time)
+        self.measurements.first().map_or(Timestamp(0), |m| m.start_time)
     }
 
     /// The second after its last.
     #[must_use]
     pub fn end_at(&self) -> Timestamp {
-        self.measurements
-            .last()
-            .map_or(Timestamp(0), |m| m.end_time)
+        self.measurements.last().map_or(Timestamp(0), |m| m.end_time)
     }
 
     /// The count at its end.
@@ -260,10 +250,7 @@ pub fn report_text(report: &RumReport) -> String {
     out.push_str("{\n    \"asset_identification\":{\n      \"asset\":{\n        \"name\":");
     push_json_string(&mut out, &report.software_tag);
     out.push_str("\n      },\n      \"instance\":");
-    out.push_str(&instance_text(
-        &report.udi,
-        &report.product_instance_identifier,
-    ));
+    out.push_str(&instance_text(&report.udi, &report.product_instance_identifier));
     if let Some(signature) = &report.asset_signature {
         out.push_str(",\n      \"signature\":{\n        \"signing_type\":");
         push_json_string(&mut out, &signature.signing_type);
@@ -275,10 +262,7 @@ pub fn report_text(report: &RumReport) -> String {
     }
     out.push_str("\n    },\n  \"meta\":{\n    \"entitlement_tag\":");
     push_json_string(&mut out, report.entitlement_tag.as_str());
-    push(
-        &mut out,
-        format_args!(",\n    \"report_id\":{},", report.report_id),
-    );
+    push(&mut out, format_args!(",\n    \"report_id\":{},", report.report_id));
     out.push_str("\n    \"software_version\":");
     push_json_string(&mut out, &report.software_version);
     if let Some(previous) = &report.previous {
@@ -294,15 +278,8 @@ pub fn report_text(report: &RumReport) -> String {
     }
     out.push_str(",\n    \"ha_udi\":[");
     for (index, member) in report.ha_udi.iter().enumerate() {
-        out.push_str(if index == 0 {
-            "\n      {"
-        } else {
-            ",\n      {"
-        });
-        push(
-            &mut out,
-            format_args!("\n        \"role\":\"{}\",", member.role),
-        );
+        out.push_str(if index == 0 { "\n      {" } else { ",\n      {" });
+        push(&mut out, format_args!("\n        \"role\":\"{}\",", member.role));
         out.push_str("\n        \"sudi\":{\n          \"udi_pid\":");
         push_json_string(&mut out, &member.sudi.pid);
         out.push_str(",\n          \"udi_serial_number\":");
@@ -335,10 +312,7 @@ fn push_measurement(out: &mut String, m: &Measurement) {
     );
     let mut separator = "\n        ";
     if let Some(delta) = m.clock_change_delta {
-        push(
-            out,
-            format_args!("{separator}\"clock_change_delta\":\"{delta}\""),
-        );
+        push(out, format_args!("{separator}\"clock_change_delta\":\"{delta}\""));
         separator = ",\n        ";
     }
     if let Some(reason) = &m.termination_reason {
@@ -356,13 +330,12 @@ fn push_measurement(out: &mut String, m: &Measurement) {
 }
 
 fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {
-    out.write_fmt(arguments)
-        .expect("writing to a String cannot fail");
+    out.write_fmt(arguments).expect("writing to a String cannot fail");
 }
 
 /// The asset signature of a device: made once, the same in every report.
 #[must_use]
-pub(crate) fn asset_signature(signer: &dyn Signer, udi: &Udi, piid: &str) -> AssetSignature {
+pub fn asset_signature(signer: &dyn Signer, udi: &Udi, piid: &str) -> AssetSignature {
     let text = instance_text(udi, piid);
     let key = signer.public_key();
     AssetSignature {
@@ -387,11 +360,7 @@ pub fn sign_report(mut report: RumReport, signer: &dyn Signer) -> SignedReport {
         key: key.key_id(),
         value: base64(&signer.sign(payload.as_bytes())),
     };
-    SignedReport {
-        payload,
-        signature,
-        report,
-    }
+    SignedReport { payload, signature, report }
 }
 
 impl SignedReport {
@@ -421,15 +390,9 @@ impl SignedReport {
         }
         let report = parse_payload(&payload)?;
         if report.udi != signature.sudi {
-            return Err(ReportError::Value(
-                "the report is signed in the name of another UDI",
-            ));
+            return Err(ReportError::Value("the report is signed in the name of another UDI"));
         }
-        Ok(Self {
-            payload,
-            signature,
-            report,
-        })
+        Ok(Self { payload, signature, report })
     }
 
     /// SHA-256 of the payload: the report's identity and its link in the chain.
@@ -563,11 +526,7 @@ fn parse_payload(text: &str) -> Result<RumReport, ReportError> {
     let mut measurements = Vec::with_capacity(payload.measurements.len());
     for raw in payload.measurements {
         let count = raw.value.value.parse();
-        let delta = raw
-            .meta
-            .clock_change_delta
-            .map(|delta| delta.parse())
-            .transpose();
+        let delta = raw.meta.clock_change_delta.map(|delta| delta.parse()).transpose();
         measurements.push(Measurement {
             log_time: raw.log_time,
             start_time: raw.start_time,

@@ -88,11 +88,7 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -111,10 +107,7 @@ mod tests {
 
     #[test]
     fn milliseconds_are_cut_to_the_second_that_holds_them() {
-        assert_eq!(
-            Timestamp::from_millis(1_628_327_760_658),
-            Timestamp(1_628_327_760)
-        );
+        assert_eq!(Timestamp::from_millis(1_628_327_760_658), Timestamp(1_628_327_760));
         assert_eq!(Timestamp(i64::MAX).plus_days(u32::MAX), Timestamp(i64::MAX));
     }
 }

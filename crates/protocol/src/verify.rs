@@ -49,20 +49,14 @@ pub fn verify_bytes(
     let mut verdict = Verdict::default();
     if is_gzip(bytes) || is_tar(bytes) {
         verdict.kind = "archive".to_owned();
-        let limits = ArchiveLimits {
-            total_bytes_max: 1 << 30,
-            members_max: 100_000,
-        };
+        let limits = ArchiveLimits { total_bytes_max: 1 << 30, members_max: 100_000 };
         match read_members(bytes, limits) {
             Ok(members) if members.is_empty() => verdict.add(false, "an empty archive".to_owned()),
             Ok(members) => {
                 for member in members {
                     let inner = verify_bytes(&member.bytes, suite, roots, keys, now);
                     for finding in inner.findings {
-                        verdict.add(
-                            finding.verified,
-                            format!("{}: {}", member.name, finding.text),
-                        );
+                        verdict.add(finding.verified, format!("{}: {}", member.name, finding.text));
                     }
                 }
             }
@@ -106,13 +100,8 @@ fn verify_document(
     if let Some(signed) = &document.account {
         let (ok, by) = signed_by(signed, suite, signer.as_ref());
         let info = &signed.value;
-        verdict.add(
-            ok,
-            format!(
-                "account {} / {} ({by})",
-                info.smart_account, info.virtual_account
-            ),
-        );
+        verdict
+            .add(ok, format!("account {} / {} ({by})", info.smart_account, info.virtual_account));
     }
     for signed in &document.policies {
         let (ok, by) = signed_by(signed, suite, signer.as_ref());
@@ -151,11 +140,9 @@ fn verify_document(
         let request = &signed.value;
         let ok = signed.verify(suite, &request.public_key);
         known.push(request.public_key.clone());
-        let text = format!(
-            "trust request of {} signed by its own key {}",
-            request.sudi,
-            { request.public_key.key_id() }
-        );
+        let text = format!("trust request of {} signed by its own key {}", request.sudi, {
+            request.public_key.key_id()
+        });
         verdict.add(ok, text);
     }
     if let Some(signed) = &document.system_info {
@@ -175,10 +162,7 @@ fn verify_document(
         verdict.add(ok, text);
     }
     if document.has_authorization {
-        verdict.add(
-            false,
-            "an authorization code: not supported on Nexus".to_owned(),
-        );
+        verdict.add(false, "an authorization code: not supported on Nexus".to_owned());
     }
 }
 
@@ -186,23 +170,12 @@ fn kind_of(document: &Document) -> String {
     let kinds = [
         (!document.reports.is_empty(), "RUM report file"),
         (!document.acknowledgements.is_empty(), "ACK"),
-        (
-            !document.trust_codes.is_empty() && document.reports.is_empty(),
-            "trust code",
-        ),
+        (!document.trust_codes.is_empty() && document.reports.is_empty(), "trust code"),
         (!document.policies.is_empty(), "policy"),
         (document.account.is_some(), "account information"),
     ];
-    let names: Vec<&str> = kinds
-        .iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, name)| *name)
-        .collect();
-    if names.is_empty() {
-        "licensing file".to_owned()
-    } else {
-        names.join(", ")
-    }
+    let names: Vec<&str> = kinds.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+    if names.is_empty() { "licensing file".to_owned() } else { names.join(", ") }
 }
 
 fn find_signer(
@@ -217,10 +190,7 @@ fn find_signer(
     for root in roots {
         match suite.verify_chain(root, certificate, now) {
             Ok(identity) => {
-                verdict.add(
-                    true,
-                    format!("signing certificate {} under the root", identity.name),
-                );
+                verdict.add(true, format!("signing certificate {} under the root", identity.name));
                 return Some(identity);
             }
             Err(error) => last_error = error.to_string(),
@@ -254,10 +224,9 @@ fn verify_report(
     let (ok, by) = match key {
         None => (false, format!("key {key_id} is not known (--key FILE)")),
         Some(key) if !report.verify(suite, key) => (false, format!("NOT signed by key {key_id}")),
-        Some(key) if !asset_verifies(report, suite, key) => (
-            false,
-            format!("asset identification NOT signed by key {key_id}"),
-        ),
+        Some(key) if !asset_verifies(report, suite, key) => {
+            (false, format!("asset identification NOT signed by key {key_id}"))
+        }
         Some(_) => (true, format!("signed by key {key_id}")),
     };
     let r = &report.report;

@@ -16,8 +16,7 @@ const NOW: Timestamp = Timestamp(1_790_000_000);
 
 fn device() -> &'static dyn Signer {
     static KEY: OnceLock<Box<dyn Signer>> = OnceLock::new();
-    KEY.get_or_init(|| RealSuite.generate_device_key(&mut Zero).unwrap())
-        .as_ref()
+    KEY.get_or_init(|| RealSuite.generate_device_key(&mut Zero).unwrap()).as_ref()
 }
 
 fn report(measurements: Vec<Measurement>) -> RumReport {
@@ -30,10 +29,7 @@ fn report(measurements: Vec<Measurement>) -> RumReport {
             .unwrap(),
         report_id: 1_700_000_000,
         software_version: "10.4(3)".to_owned(),
-        previous: Some(PreviousReport {
-            report_id: 1_699_999_999,
-            sha256: "abc".to_owned(),
-        }),
+        previous: Some(PreviousReport { report_id: 1_699_999_999, sha256: "abc".to_owned() }),
         ha_udi: vec![],
         measurements,
     }
@@ -73,10 +69,7 @@ fn line_ends_changed_by_an_editor_are_restored() {
     let mut writer = DocumentWriter::new();
     let file = writer.report(&signed).finish();
     let carried = format!("\u{feff}{}", file.replace('\n', "\r\n"));
-    let mut read = Document::parse(carried.as_bytes())
-        .unwrap()
-        .reports
-        .remove(0);
+    let mut read = Document::parse(carried.as_bytes()).unwrap().reports.remove(0);
     assert!(read.verify(&RealSuite, device().public_key()));
     assert_eq!(read.payload, signed.payload);
 }
@@ -93,13 +86,8 @@ fn a_hostname_cannot_break_out_of_its_section() {
         public_key: device().public_key().clone(),
     };
     let mut writer = DocumentWriter::new();
-    let file = writer
-        .system_info(&Signed::json(info.clone(), device()))
-        .finish();
-    let read = Document::parse(file.as_bytes())
-        .unwrap()
-        .system_info
-        .unwrap();
+    let file = writer.system_info(&Signed::json(info.clone(), device())).finish();
+    let read = Document::parse(file.as_bytes()).unwrap().system_info.unwrap();
     assert_eq!(read.value, info);
     assert!(read.verify(&RealSuite, device().public_key()));
 }
@@ -108,23 +96,14 @@ fn a_hostname_cannot_break_out_of_its_section() {
 fn authorities_certify_and_strangers_do_not() {
     let ours = Authority::create("Ours", NOW).unwrap();
     let theirs = Authority::create("Theirs", NOW).unwrap();
-    let code = Policy {
-        issued_at: NOW,
-        ..Policy::cisco_default()
-    };
+    let code = Policy { issued_at: NOW, ..Policy::cisco_default() };
     let mut writer = DocumentWriter::new();
     let file = writer
-        .policy(&Signed::json(code, ours.signer().unwrap().as_ref()))
+        .policy(&Signed::json(code, ours.identity().unwrap().signer.as_ref()))
         .certificate(&ours.signing_certificate)
         .finish();
     let verdict = |root: &Authority, now| {
-        verify_bytes(
-            file.as_bytes(),
-            &RealSuite,
-            &[root.root_certificate.clone()],
-            &[],
-            now,
-        )
+        verify_bytes(file.as_bytes(), &RealSuite, &[root.root_certificate.clone()], &[], now)
     };
     assert!(verdict(&ours, NOW).verified(), "{:?}", verdict(&ours, NOW));
     assert!(!verdict(&theirs, NOW).verified());
@@ -132,20 +111,10 @@ fn authorities_certify_and_strangers_do_not() {
     assert!(!verdict(&ours, Timestamp(NOW.0 - 90 * Timestamp::DAY)).verified());
     // The root itself is no signing certificate.
     let root = SignerCertificate(ours.root_certificate.clone());
-    assert!(
-        RealSuite
-            .verify_chain(&ours.root_certificate, &root, NOW)
-            .is_err()
-    );
-    let (tls, _) = ours
-        .issue_tls_certificate(&["localhost".to_owned()], NOW)
-        .unwrap();
+    assert!(RealSuite.verify_chain(&ours.root_certificate, &root, NOW).is_err());
+    let (tls, _) = ours.issue_tls_certificate(&["localhost".to_owned()], NOW).unwrap();
     let tls = SignerCertificate(tls);
-    assert!(
-        RealSuite
-            .verify_chain(&ours.root_certificate, &tls, NOW)
-            .is_err()
-    );
+    assert!(RealSuite.verify_chain(&ours.root_certificate, &tls, NOW).is_err());
 }
 
 #[test]
@@ -154,23 +123,11 @@ fn what_xml_can_do_to_a_reader_is_refused() {
     let entity = "<smartLicense><correlationID>&file;</correlationID></smartLicense>";
     let deep = "<a>".repeat(100_000);
     let open = "<smartLicense><RUMReport>";
-    let cases = [
-        bomb,
-        entity,
-        &deep,
-        open,
-        "",
-        "hello",
-        "<smartLicense/>",
-        "<a></b>",
-    ];
+    let cases = [bomb, entity, &deep, open, "", "hello", "<smartLicense/>", "<a></b>"];
     for case in cases {
         assert!(Document::parse(case.as_bytes()).is_err(), "{:.40}", case);
     }
-    assert!(matches!(
-        Document::parse(&[0xff, 0xfe, 0]),
-        Err(DocumentError::NotText)
-    ));
+    assert!(matches!(Document::parse(&[0xff, 0xfe, 0]), Err(DocumentError::NotText)));
     let huge = format!(
         "<smartLicense><RUMReport><![CDATA[{}]]></RUMReport></smartLicense>",
         "[".repeat(1 << 20)
@@ -187,27 +144,15 @@ fn an_authorization_code_is_recognised_as_such() {
 
 #[test]
 fn archives_are_read_within_limits() {
-    let limits = ArchiveLimits {
-        total_bytes_max: 1000,
-        members_max: 2,
-    };
-    let member = |name: &str, size| Member {
-        name: name.to_owned(),
-        bytes: vec![b'x'; size],
-    };
+    let limits = ArchiveLimits { total_bytes_max: 1000, members_max: 2 };
+    let member = |name: &str, size| Member { name: name.to_owned(), bytes: vec![b'x'; size] };
     let good = write_tar(&[member("a.txt", 10), member("b/c.txt", 20)]);
     assert!(is_tar(&good));
     assert_eq!(read_members(&good, limits).unwrap().len(), 2);
     let many = write_tar(&[member("a", 1), member("b", 1), member("c", 1)]);
-    assert!(matches!(
-        read_members(&many, limits),
-        Err(ArchiveError::TooManyMembers(2))
-    ));
+    assert!(matches!(read_members(&many, limits), Err(ArchiveError::TooManyMembers(2))));
     let large = write_tar(&[member("a", 2000)]);
-    assert!(matches!(
-        read_members(&large, limits),
-        Err(ArchiveError::TooLarge(1000))
-    ));
+    assert!(matches!(read_members(&large, limits), Err(ArchiveError::TooLarge(1000))));
     assert!(read_members(&good[..700], limits).is_err());
     assert!(read_members(b"\x1f\x8bnot gzip", limits).is_err());
 }

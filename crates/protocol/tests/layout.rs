@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use rumline_protocol::{Document, DocumentWriter, SignedReport, report_text};
 
 fn golden(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -106,18 +104,9 @@ fn a_version_2_report_is_read() {
         key: "k".to_owned(),
         value: "AA==".to_owned(),
     };
-    let report = SignedReport::from_parts(payload.to_owned(), signature)
-        .unwrap()
-        .report;
+    let report = SignedReport::from_parts(payload.to_owned(), signature).unwrap().report;
     assert_eq!(report.report_id, 1_700_000_001);
     assert_eq!(report.last_count(), 2);
     assert_eq!(report.measurements[0].clock_change_delta, Some(-3433));
-    assert_eq!(
-        report.measurements[0]
-            .termination_reason
-            .as_ref()
-            .unwrap()
-            .label(),
-        "SomethingNew"
-    );
+    assert_eq!(report.measurements[0].termination_reason.as_ref().unwrap().label(), "SomethingNew");
 }

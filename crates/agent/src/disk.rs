@@ -1,0 +1,102 @@
+//! The disk seam: five methods, so that a simulator can tear writes, drop unsynced data and fill it.
+
+use std::collections::BTreeMap;
+
+/// Why the disk failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiskError {
+    /// No room left.
+    #[error("No space left on device")]
+    Full,
+    /// Not writable.
+    #[error("Read-only file system")]
+    ReadOnly,
+    /// What lies there cannot be used.
+    #[error("{0}")]
+    Damaged(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A small set of named files.
+///
+/// Names are relative paths of plain characters. A power cut during [`Disk::write`] may leave the old content,
+/// the new, or neither; after it has returned the new content stays.
+pub trait Disk {
+    /// The content of a file, if it exists.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, DiskError>;
+
+    /// Replaces a file's content and returns once it is durable.
+    ///
+    /// # Errors
+    /// When the disk fails; the file may then hold anything.
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
+
+    /// Adds to a file's end. What was added may be lost or torn by a power cut.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
+
+    /// Removes a file; a missing one is fine. A power cut may bring it back.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn remove(&mut self, name: &str) -> Result<(), DiskError>;
+
+    /// The names of files that start with `prefix`, in order.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn list(&mut self, prefix: &str) -> Result<Vec<String>, DiskError>;
+}
+
+/// A disk in memory, for tests.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryDisk {
+    /// What lies on it.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Every write fails with this while it is set.
+    pub failure: Option<DiskError>,
+    /// Durable writes so far.
+    pub writes: u64,
+}
+
+impl MemoryDisk {
+    fn check(&self) -> Result<(), DiskError> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, DiskError> {
+        Ok(self.files.get(name).cloned())
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.check()?;
+        self.writes += 1;
+        self.files.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.check()?;
+        self.files.entry(name.to_owned()).or_default().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), DiskError> {
+        self.check()?;
+        self.files.remove(name);
+        Ok(())
+    }
+
+    fn list(&mut self, prefix: &str) -> Result<Vec<String>, DiskError> {
+        Ok(self.files.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+    }
+}

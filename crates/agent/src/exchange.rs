@@ -1,0 +1,502 @@
+//! Requests to the peer and what its answers do.
+
+use rumline_protocol::{
+    AccountInfo, Document, MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, Role,
+    Signed, SignedText, Timestamp, TrustRequest, UsageItem, base64, random_hex,
+};
+
+use crate::config::{Peer, Transport};
+use crate::install::Source;
+use crate::ledger::Poll;
+use crate::schedule::RETRY_SECONDS;
+use crate::syslog::SyslogMessage;
+use crate::{Agent, Effect, Environment};
+
+/// The most reports in one message.
+const BATCH_MAX: usize = 50;
+/// The most payload bytes in one message, so that it stays well below what a receiver takes.
+const BATCH_BYTES_MAX: usize = 512 << 10;
+
+/// What one exchange is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Trust,
+    Push { ids: Vec<u64> },
+    Poll { poll_id: String },
+    Sync,
+}
+
+/// The exchange under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InFlight {
+    request_id: String,
+    nonce: String,
+    kind: Kind,
+    class: &'static str,
+    peer: Peer,
+    sent_at: Timestamp,
+}
+
+/// A trust request that a person made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TrustWanted {
+    id_token: String,
+    all: bool,
+    force: bool,
+}
+
+/// What is to be sent as soon as it can be. In memory only: a token is not written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub trust: Option<TrustWanted>,
+    pub push: bool,
+    /// While a push of several messages goes on: the id to go on from.
+    pub push_from: Option<u64>,
+    pub sync: bool,
+    /// A person waits: do not hold it back until the next retry.
+    pub manual: bool,
+}
+
+impl Wanted {
+    pub(crate) fn any(&self) -> bool {
+        self.trust.is_some() || self.push || self.sync || self.push_from.is_some()
+    }
+}
+
+impl Agent {
+    /// `license smart sync` (PI-CLI-020).
+    pub(crate) fn request_sync(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
+        self.log(now, environment, "SAEVT_SYNC_REQUESTED", "");
+        if self.config.transport != Transport::Off {
+            self.wanted.push = true;
+            self.wanted.sync = true;
+            self.wanted.manual = true;
+        }
+    }
+
+    /// `license smart trust idtoken` (PI-CLI-019).
+    pub(crate) fn request_trust(
+        &mut self,
+        now: Timestamp,
+        id_token: String,
+        all: bool,
+        force: bool,
+        environment: &mut Environment<'_>,
+    ) {
+        let detail = format!("all=\"{all}\" force=\"{force}\"");
+        self.log(now, environment, "SAEVT_TRUST_REQUESTED", &detail);
+        self.wanted.trust = Some(TrustWanted { id_token, all, force });
+        self.wanted.manual = true;
+    }
+
+    /// Sends the next message of a push; false when there is nothing (more) to send.
+    pub(crate) fn send_batch(
+        &mut self,
+        now: Timestamp,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let from = self.wanted.push_from.unwrap_or(0);
+        let mut candidates: Vec<u64> = self.ledger.closed.iter_from(from).take(BATCH_MAX).collect();
+        candidates.extend(self.ledger.unacknowledged.iter_from(from).take(BATCH_MAX));
+        candidates.sort_unstable();
+        candidates.truncate(BATCH_MAX);
+        let (mut ids, mut usage, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut passed = from;
+        for id in candidates {
+            if bytes > BATCH_BYTES_MAX {
+                break;
+            }
+            passed = id + 1;
+            let Some(report) = self.report_to_send(now, id, environment) else {
+                continue;
+            };
+            bytes += report.payload.len();
+            ids.push(id);
+            usage.push(UsageItem { payload: report.payload, signature: report.signature });
+        }
+        if ids.is_empty() {
+            return false;
+        }
+        self.wanted.push_from = Some(passed);
+        // Trust may ride on the report where no idtoken is needed (PI-TRUST-011, C-17).
+        let trust_requests = if self.config.transport == Transport::Cslu && !self.has_trust() {
+            self.trust_requests(now, true, environment)
+        } else {
+            Vec::new()
+        };
+        let body = RequestBody::UsageReport { usage, trust_requests };
+        self.send_body(now, Kind::Push { ids }, body, environment, effects);
+        true
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        now: Timestamp,
+        kind: Kind,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let body = match &kind {
+            Kind::Trust => {
+                let Some(trust) = self.wanted.trust.clone() else {
+                    return;
+                };
+                RequestBody::TrustRequest {
+                    id_token: trust.id_token,
+                    force: trust.force,
+                    trust_requests: self.trust_requests(now, trust.all, environment),
+                }
+            }
+            Kind::Poll { poll_id } => RequestBody::ResultPoll { poll_id: poll_id.clone() },
+            Kind::Sync => RequestBody::TrustSync {},
+            Kind::Push { .. } => unreachable!("pushes go through send_batch"),
+        };
+        self.send_body(now, kind, body, environment, effects);
+    }
+
+    fn send_body(
+        &mut self,
+        now: Timestamp,
+        kind: Kind,
+        body: RequestBody,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some((peer, url)) = self.config.destination() else {
+            return;
+        };
+        let class = body.class();
+        let show_version = !self.config.hide_version;
+        let show_hostname = !self.config.hide_hostname && !self.hostname.is_empty();
+        let request = Request {
+            message_version: MESSAGE_VERSION.to_owned(),
+            request_id: random_hex(environment.random, 16),
+            timestamp: now.millis(),
+            nonce: random_hex(environment.random, 8),
+            sudi: self.profile.udi().clone(),
+            hostname: show_hostname.then(|| self.hostname.clone()),
+            software_version: show_version.then(|| self.profile.software_version.clone()),
+            software_tag_identifier: self.profile.software_tag.clone(),
+            agent_version: self.profile.agent_version.clone(),
+            body,
+        };
+        let bytes = serde_json::to_vec(&request).expect("requests always serialise");
+        self.in_flight = Some(InFlight {
+            request_id: request.request_id.clone(),
+            nonce: request.nonce,
+            kind,
+            class,
+            peer,
+            sent_at: now,
+        });
+        let request_id = request.request_id;
+        effects.push(Effect::Send { request_id, peer, url, body: bytes });
+    }
+
+    /// One signed request for each supervisor; only the active one unless `all`.
+    pub(crate) fn trust_requests(
+        &mut self,
+        now: Timestamp,
+        all: bool,
+        environment: &mut Environment<'_>,
+    ) -> Vec<SignedText> {
+        self.signed_trust_requests(now, all, environment)
+            .into_iter()
+            .map(|signed| SignedText { data: signed.text, signature: base64(&signed.signature) })
+            .collect()
+    }
+
+    pub(crate) fn signed_trust_requests(
+        &mut self,
+        now: Timestamp,
+        all: bool,
+        environment: &mut Environment<'_>,
+    ) -> Vec<Signed<TrustRequest>> {
+        let members = self.profile.members.iter().filter(|m| all || m.role == Role::Active);
+        members
+            .map(|member| {
+                let request = TrustRequest {
+                    sudi: member.sudi.clone(),
+                    role: member.role,
+                    product_instance_identifier: self.ledger.product_instance_identifier.clone(),
+                    public_key: self.signer.public_key().clone(),
+                    timestamp: now,
+                    nonce: random_hex(environment.random, 8),
+                };
+                Signed::json(request, self.signer.as_ref())
+            })
+            .collect()
+    }
+
+    /// The peer answered.
+    pub(crate) fn answered(
+        &mut self,
+        now: Timestamp,
+        request_id: &str,
+        body: &[u8],
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.in_flight.as_ref().is_none_or(|f| f.request_id != request_id) {
+            let detail = format!("requestId=\"{}\"", printable(request_id));
+            self.log(now, environment, "SAEVT_UNEXPECTED_RESPONSE", &detail);
+            return;
+        }
+        let flight = self.in_flight.as_ref().expect("checked above");
+        let response = match serde_json::from_slice::<Response>(body) {
+            Ok(response) if response.request_id == request_id && response.nonce == flight.nonce => {
+                response
+            }
+            Ok(_) => {
+                let reason = "The response does not belong to the request";
+                return self.unreachable(now, request_id, reason, environment, effects);
+            }
+            Err(_) => {
+                let reason = "Received an invalid response from server";
+                return self.unreachable(now, request_id, reason, environment, effects);
+            }
+        };
+        let flight = self.in_flight.take().expect("checked above");
+        if self.ledger.outage.take().is_some() {
+            effects.push(Effect::Syslog(SyslogMessage::CommRestored { peer: flight.peer }));
+            self.log(now, environment, "SAEVT_COMM_RESTORED", "");
+        }
+        let succeeded = matches!(response.status, ResponseStatus::Ok | ResponseStatus::OkPoll);
+        let message = printable(&response.status_message);
+        self.count_exchange(
+            now,
+            &flight,
+            response.status.label(),
+            succeeded.then_some(""),
+            &message,
+        );
+        match flight.kind {
+            Kind::Trust => self.trust_answered(now, &response, environment, effects),
+            Kind::Push { ids } => {
+                self.push_answered(now, &ids, flight.sent_at, &response, environment, effects);
+            }
+            Kind::Poll { poll_id } => {
+                self.poll_answered(now, &poll_id, &response, environment, effects);
+            }
+            Kind::Sync => {
+                self.wanted.sync = false;
+                self.take_document(now, &response, environment, effects);
+            }
+        }
+    }
+
+    fn take_document(
+        &mut self,
+        now: Timestamp,
+        response: &Response,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(text) = &response.smart_license else {
+            return;
+        };
+        match Document::parse(text.as_bytes()) {
+            Ok(document) => {
+                self.apply(now, &document, Source::Peer, environment, effects);
+            }
+            Err(error) => {
+                let detail = format!("reason=\"{error}\"");
+                self.log(now, environment, "SAEVT_INVALID_RESPONSE", &detail);
+            }
+        }
+    }
+
+    fn trust_answered(
+        &mut self,
+        now: Timestamp,
+        response: &Response,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.wanted.trust = None;
+        if response.status == ResponseStatus::Ok {
+            self.take_document(now, response, environment, effects);
+            if self.has_trust() {
+                self.push_soon(now);
+            }
+            return;
+        }
+        let reason = printable(&response.status_message);
+        let detail = format!("reason=\"{reason}\"");
+        self.log(now, environment, "SAEVT_TRUST_FAILED", &detail);
+        let udi = self.profile.udi().clone();
+        effects.push(Effect::Syslog(SyslogMessage::TrustCodeInstallFailed { udi, reason }));
+    }
+
+    fn push_answered(
+        &mut self,
+        now: Timestamp,
+        ids: &[u64],
+        sent_at: Timestamp,
+        response: &Response,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.unsaved = true;
+        match response.status {
+            ResponseStatus::Ok | ResponseStatus::OkPoll => {
+                self.mark_sent(ids);
+                self.ledger.last_push_at = Some(sent_at);
+                self.add_poll(now, response);
+                self.take_document(now, response, environment, effects);
+                if !self.send_batch(now, environment, effects) {
+                    self.push_done(now, environment, effects);
+                }
+            }
+            ResponseStatus::OkTryAgain => {
+                self.wanted.push_from = None;
+                self.wanted.push = false;
+                self.ledger.next_push_at = Some(now + RETRY_SECONDS);
+            }
+            ResponseStatus::Failed => {
+                // The peer was reached and refused; the reports stay, and a day later they are offered again.
+                let reason = printable(&response.status_message);
+                if let Some((peer, _)) = self.config.destination() {
+                    effects.push(Effect::Syslog(SyslogMessage::CommFailed { peer, reason }));
+                }
+                self.wanted.push_from = None;
+                self.wanted.push = false;
+                self.wanted.sync = false;
+                self.ledger.next_push_at = Some(now + Timestamp::DAY);
+            }
+        }
+    }
+
+    /// Reports that have left wait for their ACK, or are done where none is required (PI-RUM-014).
+    pub(crate) fn mark_sent(&mut self, ids: &[u64]) {
+        let ack_required = self.ack_required();
+        for id in ids {
+            self.ledger.closed.remove(*id);
+            if self.ledger.acknowledged.contains(*id) {
+                continue;
+            }
+            if ack_required {
+                self.ledger.unacknowledged.insert(*id);
+            } else {
+                self.ledger.unacknowledged.remove(*id);
+                self.ledger.acknowledged.insert(*id);
+            }
+        }
+        if !ack_required {
+            self.ledger.changed_at = None;
+        }
+        self.unsaved = true;
+    }
+
+    fn add_poll(&mut self, now: Timestamp, response: &Response) {
+        let Some(poll_id) = response.poll_id.clone() else {
+            return;
+        };
+        let seconds = i64::from(response.poll_interval_seconds.unwrap_or(300));
+        let at = now + seconds.clamp(1, RETRY_SECONDS);
+        self.ledger.polls.retain(|poll| poll.poll_id != poll_id);
+        self.ledger.polls.push(Poll { poll_id, at });
+        self.unsaved = true;
+    }
+
+    fn poll_answered(
+        &mut self,
+        now: Timestamp,
+        poll_id: &str,
+        response: &Response,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.ledger.polls.retain(|poll| poll.poll_id != poll_id);
+        self.unsaved = true;
+        match response.status {
+            ResponseStatus::Ok => self.take_document(now, response, environment, effects),
+            ResponseStatus::OkPoll => self.add_poll(now, response),
+            ResponseStatus::OkTryAgain => {
+                let poll = Poll { poll_id: poll_id.to_owned(), at: now + RETRY_SECONDS };
+                self.ledger.polls.push(poll);
+            }
+            // The peer knows nothing of it: the reports are offered again within a day.
+            ResponseStatus::Failed => {
+                let again = now + Timestamp::DAY;
+                let next = self.ledger.next_push_at.map_or(again, |at| at.min(again));
+                self.ledger.next_push_at = Some(next);
+            }
+        }
+    }
+
+    /// The peer could not be reached: a message for each failed attempt (PI-MSG-008).
+    pub(crate) fn unreachable(
+        &mut self,
+        now: Timestamp,
+        request_id: &str,
+        reason: &str,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(flight) = self.in_flight.take_if(|f| f.request_id == request_id) else {
+            return;
+        };
+        let reason = printable(reason);
+        self.count_exchange(now, &flight, "NO REPLY", None, &reason);
+        self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
+        self.note_outage(now);
+        // What was under way starts again from its beginning at the next attempt.
+        if matches!(flight.kind, Kind::Push { .. }) {
+            self.wanted.push_from = None;
+            self.wanted.push = false;
+            self.ledger.next_push_at = Some(now);
+        }
+        self.wanted.sync = false;
+        self.wanted.manual = false;
+        let peer = flight.peer;
+        effects.push(Effect::Syslog(SyslogMessage::CommFailed { peer, reason }));
+    }
+
+    fn count_exchange(
+        &mut self,
+        now: Timestamp,
+        flight: &InFlight,
+        label: &str,
+        success: Option<&str>,
+        message: &str,
+    ) {
+        let statistics = self.ledger.statistics.entry(flight.class.to_owned()).or_default();
+        statistics.last_response = Some(label.to_owned());
+        statistics.last_response_at = Some(now);
+        if success.is_some() {
+            statistics.success += 1;
+            statistics.ongoing = 0;
+            statistics.ongoing_communication = 0;
+            statistics.last_success_at = Some(now);
+        } else {
+            statistics.fail += 1;
+            statistics.ongoing += 1;
+            if label == "NO REPLY" {
+                statistics.ongoing_communication += 1;
+            }
+            statistics.failure_reason = Some(message.to_owned());
+            statistics.last_failure_at = Some(now);
+        }
+        let text = if message.is_empty() {
+            format!("Status: {label}")
+        } else {
+            format!("Status: {label}, {message}")
+        };
+        self.ledger.add_history(flight.class, flight.sent_at, &text);
+        self.unsaved = true;
+    }
+
+    pub(crate) fn note_account(&mut self, account: &AccountInfo) {
+        if self.ledger.account.as_ref() != Some(account) {
+            self.ledger.account = Some(account.clone());
+            self.unsaved = true;
+        }
+    }
+}
+
+/// Text from a peer, cut and cleaned for a log line.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c == '"' { ' ' } else { c }).take(200).collect()
+}

@@ -1,0 +1,278 @@
+//! What the agent must not forget, and how it is kept.
+//!
+//! One JSON document in two copies, `ledger.a` and `ledger.b`, written in turn. Each begins with a line that
+//! holds its generation and a MAC under the device key, so that a torn or altered copy is known for what it
+//! is and the other one, at most one change older, is used. A change costs one synced write.
+
+use std::collections::BTreeMap;
+
+use rumline_protocol::{
+    AccountInfo, EntitlementTag, PreviousReport, Signer, Suite, Timestamp, hmac_sha256, random_uuid,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Environment;
+use crate::disk::{Disk, DiskError};
+use crate::idset::IdSet;
+use crate::reports::RUM_PREFIX;
+use crate::series::Series;
+
+const COPIES: [&str; 2] = ["ledger.a", "ledger.b"];
+const KEY_FILE: &str = "device.key";
+const MAGIC: &str = "rumline-ledger-1";
+
+/// A result the agent is to ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Poll {
+    pub poll_id: String,
+    pub at: Timestamp,
+}
+
+/// An outage in progress (PI-RUM-018).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Outage {
+    /// When communication was due and first failed.
+    pub since: Timestamp,
+    pub attempts: u32,
+    pub retry_at: Timestamp,
+}
+
+/// An installed document: its exact text, so that it can be shown and passed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Installed {
+    pub text: String,
+    pub signature: String,
+    pub certificate: String,
+    pub installed_at: Timestamp,
+}
+
+/// How exchanges of one class of message went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassStatistics {
+    /// Exchanges that brought what was asked for.
+    pub success: u64,
+    /// Exchanges that did not.
+    pub fail: u64,
+    /// Failures in a row so far.
+    pub ongoing: u64,
+    /// Failures in a row so far in which the peer was not reached.
+    pub ongoing_communication: u64,
+    /// The last status word, e.g. `OK_POLL` or `NO REPLY`.
+    pub last_response: Option<String>,
+    /// When it came.
+    pub last_response_at: Option<Timestamp>,
+    /// Why the last failure failed.
+    pub failure_reason: Option<String>,
+    /// The last success.
+    pub last_success_at: Option<Timestamp>,
+    /// The last failure.
+    pub last_failure_at: Option<Timestamp>,
+}
+
+/// One line of `show license history message`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub text: String,
+}
+
+/// The document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ledger {
+    #[serde(skip)]
+    generation: u64,
+    pub product_instance_identifier: String,
+    pub next_report_id: u64,
+    pub series: BTreeMap<EntitlementTag, Series>,
+    pub last_closed: Option<PreviousReport>,
+    pub last_closed_at: Option<Timestamp>,
+    /// Closed and never sent or saved.
+    pub closed: IdSet,
+    /// Sent or saved, not acknowledged.
+    pub unacknowledged: IdSet,
+    pub acknowledged: IdSet,
+    pub purged_count: u64,
+    /// When use began; the base of the first report's deadline.
+    pub used_since: Option<Timestamp>,
+    /// A change of use that no ACK covers yet.
+    pub changed_at: Option<Timestamp>,
+    pub last_seen_at: Timestamp,
+    pub last_ack_at: Option<Timestamp>,
+    pub last_push_at: Option<Timestamp>,
+    pub next_push_at: Option<Timestamp>,
+    pub last_file_write_at: Option<Timestamp>,
+    pub polls: Vec<Poll>,
+    pub outage: Option<Outage>,
+    /// The deadline that the 30 days' warning was given for.
+    pub warned_for: Option<Timestamp>,
+    /// When an overdue ACK was last called for.
+    pub overdue_warned_at: Option<Timestamp>,
+    pub policy: Option<Installed>,
+    pub trust_codes: Vec<Installed>,
+    pub account: Option<AccountInfo>,
+    pub statistics: BTreeMap<String, ClassStatistics>,
+    pub history: BTreeMap<String, Vec<HistoryEntry>>,
+}
+
+impl Ledger {
+    /// Lines of history kept for each class.
+    const HISTORY_MAX: usize = 5;
+
+    fn new(now: Timestamp, product_instance_identifier: String, next_report_id: u64) -> Self {
+        Self {
+            generation: 0,
+            product_instance_identifier,
+            next_report_id,
+            series: BTreeMap::new(),
+            last_closed: None,
+            last_closed_at: None,
+            closed: IdSet::default(),
+            unacknowledged: IdSet::default(),
+            acknowledged: IdSet::default(),
+            purged_count: 0,
+            used_since: None,
+            changed_at: None,
+            last_seen_at: now,
+            last_ack_at: None,
+            last_push_at: None,
+            next_push_at: None,
+            last_file_write_at: None,
+            polls: Vec::new(),
+            outage: None,
+            warned_for: None,
+            overdue_warned_at: None,
+            policy: None,
+            trust_codes: Vec::new(),
+            account: None,
+            statistics: BTreeMap::new(),
+            history: BTreeMap::new(),
+        }
+    }
+
+    /// The newer of the two copies that is whole, or a new ledger; and what to log about it.
+    pub(crate) fn open(
+        now: Timestamp,
+        signer: &dyn Signer,
+        environment: &mut Environment<'_>,
+    ) -> Result<(Self, String), DiskError> {
+        let key = mac_key(signer);
+        let mut best: Option<Self> = None;
+        let mut damaged = Vec::new();
+        for name in COPIES {
+            let Some(bytes) = environment.disk.read(name)? else {
+                continue;
+            };
+            match decode(&key, &bytes) {
+                Some(ledger) if best.as_ref().is_none_or(|b| b.generation < ledger.generation) => {
+                    best = Some(ledger);
+                }
+                Some(_) => {}
+                None => damaged.push(name),
+            }
+        }
+        if let Some(ledger) = best {
+            let note = match damaged.as_slice() {
+                [] => format!("generation=\"{}\"", ledger.generation),
+                // Torn by a power cut, or altered: the other copy is used.
+                _ => format!("generation=\"{}\" damaged=\"{damaged:?}\"", ledger.generation),
+            };
+            return Ok((ledger, note));
+        }
+        let identifier = random_uuid(environment.random);
+        let first_id = u64::try_from(now.0).unwrap_or(1).max(1);
+        let mut ledger = Self::new(now, identifier, first_id);
+        // Both copies lost: reports that still lie there are offered again; the receiver takes each once.
+        for name in environment.disk.list(RUM_PREFIX)? {
+            if let Some(id) = name.strip_prefix(RUM_PREFIX).and_then(|id| id.parse().ok()) {
+                ledger.unacknowledged.insert(id);
+                ledger.next_report_id = ledger.next_report_id.max(id + 1);
+            }
+        }
+        let note = if damaged.is_empty() { "firstStart=\"yes\"" } else { "ledgerLost=\"yes\"" };
+        Ok((ledger, note.to_owned()))
+    }
+
+    pub(crate) fn save(
+        &mut self,
+        signer: &dyn Signer,
+        disk: &mut dyn Disk,
+    ) -> Result<(), DiskError> {
+        let generation = self.generation + 1;
+        let body = serde_json::to_vec(self).expect("the ledger always serialises");
+        let mac = mac(&mac_key(signer), generation, &body);
+        let mut bytes = format!("{MAGIC} {generation} {mac}\n").into_bytes();
+        bytes.extend_from_slice(&body);
+        let copy = usize::from(generation.is_multiple_of(2));
+        disk.write(COPIES[copy], &bytes)?;
+        self.generation = generation;
+        Ok(())
+    }
+
+    /// Forgets everything but what makes the switch recognisable and its report numbers unique.
+    pub(crate) fn reset(&mut self, now: Timestamp) {
+        let identifier = std::mem::take(&mut self.product_instance_identifier);
+        let mut fresh = Self::new(now, identifier, self.next_report_id);
+        fresh.generation = self.generation;
+        *self = fresh;
+    }
+
+    pub(crate) fn add_history(&mut self, class: &str, at: Timestamp, text: &str) {
+        let entries = self.history.entry(class.to_owned()).or_default();
+        if entries.len() == Self::HISTORY_MAX {
+            entries.remove(0);
+        }
+        entries.push(HistoryEntry { at, text: text.to_owned() });
+    }
+}
+
+fn decode(key: &[u8], bytes: &[u8]) -> Option<Ledger> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let body = &bytes[end + 1..];
+    let mut words = head.split(' ');
+    if words.next() != Some(MAGIC) {
+        return None;
+    }
+    let generation = words.next()?.parse().ok()?;
+    if words.next() != Some(mac(key, generation, body).as_str()) {
+        return None;
+    }
+    let mut ledger: Ledger = serde_json::from_slice(body).ok()?;
+    ledger.generation = generation;
+    Some(ledger)
+}
+
+fn mac_key(signer: &dyn Signer) -> [u8; 32] {
+    hmac_sha256(b"rumline ledger", &signer.private_key())
+}
+
+fn mac(key: &[u8], generation: u64, body: &[u8]) -> String {
+    let inner = hmac_sha256(key, body);
+    let outer = hmac_sha256(key, format!("{generation}:{inner:x?}").as_bytes());
+    outer.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The device's key pair: made at first boot, never replaced, never leaves.
+pub(crate) fn device_key(
+    suite: &dyn Suite,
+    environment: &mut Environment<'_>,
+) -> Result<Box<dyn Signer>, DiskError> {
+    let damaged = |detail: String| DiskError::Damaged(detail);
+    if let Some(bytes) = environment.disk.read(KEY_FILE)? {
+        if let Ok(signer) = suite.load_device_key(&bytes) {
+            return Ok(signer);
+        }
+        // A power cut at first boot may tear the key before anything was made with it.
+        let untouched = COPIES.iter().all(|name| matches!(environment.disk.read(name), Ok(None)));
+        if !untouched {
+            return Err(damaged(format!("{KEY_FILE} is damaged; restore it or erase the store")));
+        }
+    }
+    let signer = suite
+        .generate_device_key(environment.random)
+        .map_err(|error| damaged(error.to_string()))?;
+    environment.disk.write(KEY_FILE, &signer.private_key())?;
+    Ok(signer)
+}

@@ -1,0 +1,267 @@
+//! Closed reports: one file each, written once.
+//!
+//! A file holds the licence's short name on its first line and then the report's JSON as it was signed.
+
+use rumline_protocol::{
+    AssetSignature, EntitlementTag, HaMember, PreviousReport, RumReport, SignedReport, Signer,
+    Timestamp, asset_signature, base64, sign_report,
+};
+
+use crate::disk::{Disk, DiskError};
+use crate::ledger::Ledger;
+use crate::series::Series;
+use crate::{Agent, Environment, Profile};
+
+/// Where report files lie.
+pub(crate) const RUM_PREFIX: &str = "rum/";
+/// Acknowledged reports are kept this long (G-14).
+const KEPT_DAYS: u32 = 365;
+
+/// The state of a report, as `show license rum id` prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportState {
+    /// Measurements are still added.
+    Open,
+    /// Complete, not sent or saved yet.
+    Closed,
+    /// Sent or saved, not acknowledged yet.
+    Unacknowledged,
+    /// Acknowledged by CSSM.
+    Acknowledged,
+}
+
+impl ReportState {
+    /// Its word in show output.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Open => "OPEN",
+            Self::Closed => "CLOSED",
+            Self::Unacknowledged => "UNACK",
+            Self::Acknowledged => "ACK",
+        }
+    }
+}
+
+/// What `show license rum id` tells of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportSummary {
+    /// Its number.
+    pub report_id: u64,
+    /// Its state.
+    pub state: ReportState,
+    /// The licence's short name.
+    pub feature_name: String,
+    /// What is licensed.
+    pub tag: EntitlementTag,
+    /// Its first second.
+    pub start_at: Timestamp,
+    /// The second after its last; none while it is open.
+    pub end_at: Option<Timestamp>,
+    /// Why its last measurement ended.
+    pub close_reason: Option<String>,
+    /// The report closed before it.
+    pub previous_report_id: u64,
+    /// The count at its end.
+    pub last_count: u32,
+}
+
+/// Writes and reads report files.
+pub(crate) struct ReportStore {
+    software_tag: String,
+    software_version: String,
+    members: Vec<HaMember>,
+    product_instance_identifier: String,
+    /// The same in every report, so made once.
+    asset_signature: AssetSignature,
+}
+
+impl ReportStore {
+    pub(crate) fn open(profile: &Profile, signer: &dyn Signer, ledger: &Ledger) -> Self {
+        let identifier = ledger.product_instance_identifier.clone();
+        Self {
+            software_tag: profile.software_tag.clone(),
+            software_version: profile.software_version.clone(),
+            members: profile.members.clone(),
+            asset_signature: asset_signature(signer, profile.udi(), &identifier),
+            product_instance_identifier: identifier,
+        }
+    }
+
+    /// Signs and writes the report of a series; returns the link for the next one.
+    pub(crate) fn write(
+        &self,
+        tag: &EntitlementTag,
+        series: &Series,
+        previous: Option<PreviousReport>,
+        signer: &dyn Signer,
+        disk: &mut dyn Disk,
+    ) -> Result<PreviousReport, DiskError> {
+        let report = RumReport {
+            software_tag: self.software_tag.clone(),
+            udi: self.members.first().expect("a switch has an active supervisor").sudi.clone(),
+            product_instance_identifier: self.product_instance_identifier.clone(),
+            asset_signature: Some(self.asset_signature.clone()),
+            entitlement_tag: tag.clone(),
+            report_id: series.report_id,
+            software_version: self.software_version.clone(),
+            previous,
+            ha_udi: self.members.clone(),
+            measurements: series.measurements.clone(),
+        };
+        let signed = sign_report(report, signer);
+        let content = format!("{}\n{}", series.name, signed.envelope());
+        disk.write(&file_name(series.report_id), content.as_bytes())?;
+        Ok(PreviousReport { report_id: series.report_id, sha256: base64(&signed.sha256()) })
+    }
+
+    /// The short name and the report, or what is wrong with its file.
+    pub(crate) fn read(
+        id: u64,
+        disk: &mut dyn Disk,
+    ) -> Result<Option<(String, SignedReport)>, DiskError> {
+        let Some(bytes) = disk.read(&file_name(id))? else {
+            return Ok(None);
+        };
+        let damaged = || DiskError::Damaged(format!("the file of report {id} is damaged"));
+        let text = String::from_utf8(bytes).map_err(|_| damaged())?;
+        let (name, envelope) = text.split_once('\n').ok_or_else(damaged)?;
+        let report = SignedReport::parse(envelope).map_err(|_| damaged())?;
+        Ok(Some((name.to_owned(), report)))
+    }
+}
+
+fn file_name(id: u64) -> String {
+    format!("{RUM_PREFIX}{id}")
+}
+
+impl Agent {
+    /// The state of a closed report.
+    fn state_of(&self, id: u64) -> Option<ReportState> {
+        if self.ledger.closed.contains(id) {
+            Some(ReportState::Closed)
+        } else if self.ledger.unacknowledged.contains(id) {
+            Some(ReportState::Unacknowledged)
+        } else if self.ledger.acknowledged.contains(id) {
+            Some(ReportState::Acknowledged)
+        } else {
+            None
+        }
+    }
+
+    /// All reports the switch holds, oldest first, up to `limit`; the newest are kept when there are more.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn report_summaries(
+        &self,
+        limit: usize,
+        disk: &mut dyn Disk,
+    ) -> Result<Vec<ReportSummary>, DiskError> {
+        let mut ids: Vec<u64> = self.ledger.acknowledged.iter().collect();
+        ids.extend(self.ledger.unacknowledged.iter());
+        ids.extend(self.ledger.closed.iter());
+        ids.extend(self.ledger.series.values().map(|series| series.report_id));
+        ids.sort_unstable();
+        let skipped = ids.len().saturating_sub(limit);
+        let mut summaries = Vec::new();
+        for id in ids.into_iter().skip(skipped) {
+            summaries.extend(self.report_summary(id, disk)?);
+        }
+        Ok(summaries)
+    }
+
+    /// One report.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn report_summary(
+        &self,
+        id: u64,
+        disk: &mut dyn Disk,
+    ) -> Result<Option<ReportSummary>, DiskError> {
+        if let Some((tag, series)) = self.ledger.series.iter().find(|(_, s)| s.report_id == id) {
+            let start_at = series.measurements.first().map_or(series.since, |m| m.start_time);
+            return Ok(Some(ReportSummary {
+                report_id: id,
+                state: ReportState::Open,
+                feature_name: series.name.clone(),
+                tag: tag.clone(),
+                start_at,
+                end_at: None,
+                close_reason: None,
+                previous_report_id: self.ledger.last_closed.as_ref().map_or(0, |p| p.report_id),
+                last_count: series.count,
+            }));
+        }
+        let Some(state) = self.state_of(id) else {
+            return Ok(None);
+        };
+        let Some((feature_name, signed)) = ReportStore::read(id, disk)? else {
+            return Ok(None);
+        };
+        let report = &signed.report;
+        let last = report.measurements.last();
+        let reason = last.and_then(|m| m.termination_reason.as_ref());
+        Ok(Some(ReportSummary {
+            report_id: id,
+            state,
+            feature_name,
+            tag: report.entitlement_tag.clone(),
+            start_at: report.start_at(),
+            end_at: Some(report.end_at()),
+            close_reason: reason.map(|reason| reason.label().to_owned()),
+            previous_report_id: report.previous.as_ref().map_or(0, |p| p.report_id),
+            last_count: report.last_count(),
+        }))
+    }
+
+    /// Reads a report that is to leave the switch. One whose file cannot be read is logged and passed over,
+    /// so that the others still leave.
+    pub(crate) fn report_to_send(
+        &mut self,
+        now: Timestamp,
+        id: u64,
+        environment: &mut Environment<'_>,
+    ) -> Option<SignedReport> {
+        let problem = match ReportStore::read(id, environment.disk) {
+            Ok(Some((_, mut report))) => {
+                if report.verify(self.suite.as_ref(), self.signer.public_key()) {
+                    return Some(report);
+                }
+                format!("the file of report {id} was altered")
+            }
+            Ok(None) => format!("the file of report {id} is missing"),
+            Err(error) => error.to_string(),
+        };
+        let detail = format!("reportId=\"{id}\" reason=\"{problem}\"");
+        self.log(now, environment, "SAEVT_RUM_REPORT_UNREADABLE", &detail);
+        None
+    }
+
+    /// Removes acknowledged reports that ended more than a year ago; ids run in time order.
+    pub(crate) fn purge_reports(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
+        loop {
+            let oldest = self.ledger.acknowledged.iter().next();
+            let Some(id) = oldest else { return };
+            let young = match ReportStore::read(id, environment.disk) {
+                Ok(Some((_, signed))) => signed.report.end_at().plus_days(KEPT_DAYS) > now,
+                Ok(None) | Err(DiskError::Damaged(_)) => false,
+                Err(_) => true,
+            };
+            if young || environment.disk.remove(&file_name(id)).is_err() {
+                return;
+            }
+            self.ledger.acknowledged.remove(id);
+            self.ledger.purged_count += 1;
+            self.unsaved = true;
+        }
+    }
+
+    /// Removes every report file.
+    pub(crate) fn remove_reports(&mut self, environment: &mut Environment<'_>) {
+        for name in environment.disk.list(RUM_PREFIX).unwrap_or_default() {
+            let _best_effort = environment.disk.remove(&name);
+        }
+    }
+}

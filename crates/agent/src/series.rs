@@ -1,0 +1,273 @@
+//! Licence use as a time series: one series for each entitlement tag, samples folded while unchanged.
+
+use std::collections::BTreeSet;
+
+use rumline_protocol::{EntitlementTag, Measurement, TerminationReason, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::disk::DiskError;
+use crate::{Agent, Environment, LicenseUse};
+
+/// Measurements after which a report is closed early, so that the ledger stays small.
+const MEASUREMENTS_MAX: usize = 200;
+
+/// The open report of one entitlement tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Series {
+    pub name: String,
+    pub description: String,
+    /// When the licence came into use.
+    pub in_use_since: Timestamp,
+    pub report_id: u64,
+    /// How many are in use now; 0 until the report that says so is closed.
+    pub count: u32,
+    /// Start of the span that is still running.
+    pub since: Timestamp,
+    /// Spans that have ended.
+    pub measurements: Vec<Measurement>,
+}
+
+impl Series {
+    /// Ends the running span.
+    pub(crate) fn end_span(&mut self, now: Timestamp, reason: Option<TerminationReason>) {
+        if now > self.since {
+            self.measurements.push(Measurement {
+                log_time: now,
+                start_time: self.since,
+                end_time: now,
+                count: self.count,
+                termination_reason: reason,
+                clock_change_delta: None,
+            });
+            self.since = now;
+        }
+    }
+
+    /// Ends the report's last span, so that its last measurement tells the present count.
+    fn end_report(&mut self, now: Timestamp, reason: &TerminationReason) {
+        self.end_span(now, None);
+        let told = self.measurements.last().map(|measurement| measurement.count);
+        if told.is_some_and(|count| count != self.count) {
+            self.measurements.push(Measurement {
+                log_time: now,
+                start_time: now,
+                end_time: now,
+                count: self.count,
+                termination_reason: None,
+                clock_change_delta: None,
+            });
+        }
+        if let Some(last) = self.measurements.last_mut() {
+            last.termination_reason = Some(reason.clone());
+        }
+    }
+}
+
+impl Agent {
+    /// Takes the set of licences now in use (PI-LIC-002).
+    pub(crate) fn use_changed(
+        &mut self,
+        now: Timestamp,
+        set: &[LicenseUse],
+        environment: &mut Environment<'_>,
+    ) {
+        let before: BTreeSet<EntitlementTag> = self.ledger.series.keys().cloned().collect();
+        let mut changed = false;
+        for license in set {
+            changed |= self.set_count(now, license, environment);
+        }
+        for tag in before {
+            let still = set.iter().any(|license| license.tag == tag && license.count > 0);
+            if !still {
+                changed |= self.set_unused(now, &tag, environment);
+            }
+        }
+        if !changed {
+            return;
+        }
+        self.unsaved = true;
+        match self.ledger.used_since {
+            None => self.ledger.used_since = Some(now),
+            // Features that come up together at first boot are the beginning, not a change.
+            Some(since) if now > since && self.ledger.changed_at.is_none() => {
+                self.ledger.changed_at = Some(now);
+            }
+            Some(_) => {}
+        }
+        self.close_long_reports(now, environment);
+        if self.ledger.next_push_at.is_none() {
+            self.reschedule(now);
+        }
+    }
+
+    fn set_count(
+        &mut self,
+        now: Timestamp,
+        license: &LicenseUse,
+        environment: &mut Environment<'_>,
+    ) -> bool {
+        if let Some(series) = self.ledger.series.get_mut(&license.tag) {
+            if series.count == license.count {
+                return false;
+            }
+            series.end_span(now, None);
+            if series.count == 0 {
+                series.in_use_since = now;
+            }
+            series.count = license.count;
+        } else {
+            if license.count == 0 {
+                return false;
+            }
+            let series = Series {
+                name: license.name.clone(),
+                description: license.description.clone(),
+                in_use_since: now,
+                report_id: self.take_report_id(),
+                count: license.count,
+                since: now,
+                measurements: Vec::new(),
+            };
+            self.ledger.series.insert(license.tag.clone(), series);
+        }
+        self.log_use(now, &license.tag, license.count, environment);
+        true
+    }
+
+    fn set_unused(
+        &mut self,
+        now: Timestamp,
+        tag: &EntitlementTag,
+        environment: &mut Environment<'_>,
+    ) -> bool {
+        let Some(series) = self.ledger.series.get_mut(tag) else {
+            return false;
+        };
+        if series.count == 0 {
+            return false;
+        }
+        series.end_span(now, None);
+        series.count = 0;
+        if series.measurements.is_empty() {
+            // Gone within the second it came: nothing was used.
+            self.ledger.series.remove(tag);
+        }
+        self.log_use(now, tag, 0, environment);
+        true
+    }
+
+    fn log_use(
+        &mut self,
+        now: Timestamp,
+        tag: &EntitlementTag,
+        count: u32,
+        environment: &mut Environment<'_>,
+    ) {
+        let detail = format!("count=\"{count}\" entitlementTag=\"{tag}\"");
+        self.log(now, environment, "SAEVT_ENDPOINT_USAGE", &detail);
+    }
+
+    fn take_report_id(&mut self) -> u64 {
+        let id = self.ledger.next_report_id;
+        self.ledger.next_report_id += 1;
+        id
+    }
+
+    /// The clock was set: spans end by the old clock and go on by the new one, so that no second is lost.
+    pub(crate) fn clock_stepped(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        environment: &mut Environment<'_>,
+    ) {
+        if from == to {
+            return;
+        }
+        let delta = to.since(from);
+        for series in self.ledger.series.values_mut() {
+            series.end_span(from, None);
+            if let Some(last) = series.measurements.last_mut() {
+                let before = last.clock_change_delta.unwrap_or(0);
+                last.clock_change_delta = Some(before.saturating_add(delta));
+            }
+            series.since = to;
+        }
+        let detail = format!("clockChangeDelta=\"{delta}\"");
+        self.log(to, environment, "SAEVT_SYSTEM_CLOCK_CHANGED", &detail);
+        self.clamp_to(to);
+        self.last_now = to;
+        self.unsaved = true;
+        self.close_long_reports(to, environment);
+    }
+
+    /// Spans that ran when the switch went down end now: the series goes on without a gap.
+    pub(crate) fn boot_series(&mut self, now: Timestamp) {
+        for series in self.ledger.series.values_mut() {
+            if now < series.since {
+                // The clock is behind what was recorded: nothing is known of the time between.
+                series.since = now;
+            }
+            series.end_span(now, Some(TerminationReason::ProductReload));
+        }
+    }
+
+    fn close_long_reports(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
+        let long: Vec<EntitlementTag> = self
+            .ledger
+            .series
+            .iter()
+            .filter(|(_, series)| series.measurements.len() >= MEASUREMENTS_MAX)
+            .map(|(tag, _)| tag.clone())
+            .collect();
+        for tag in long {
+            let reason = TerminationReason::CurrentUsageRequested;
+            // A disk that fails now is tried again at the next change.
+            let _tried = self.close_report(now, &tag, &reason, environment);
+        }
+    }
+
+    /// Closes the open reports of all tags; each is durable before the next is begun.
+    pub(crate) fn close_reports(
+        &mut self,
+        now: Timestamp,
+        reason: &TerminationReason,
+        environment: &mut Environment<'_>,
+    ) -> Result<(), DiskError> {
+        let tags: Vec<EntitlementTag> = self.ledger.series.keys().cloned().collect();
+        for tag in tags {
+            self.close_report(now, &tag, reason, environment)?;
+        }
+        Ok(())
+    }
+
+    fn close_report(
+        &mut self,
+        now: Timestamp,
+        tag: &EntitlementTag,
+        reason: &TerminationReason,
+        environment: &mut Environment<'_>,
+    ) -> Result<(), DiskError> {
+        let Some(series) = self.ledger.series.get_mut(tag) else {
+            return Ok(());
+        };
+        series.end_report(now, reason);
+        if series.measurements.is_empty() {
+            return Ok(());
+        }
+        self.unsaved = true;
+        let previous = self.ledger.last_closed.clone();
+        let link = self.reports.write(tag, series, previous, &*self.signer, environment.disk)?;
+        self.ledger.closed.insert(series.report_id);
+        self.ledger.last_closed = Some(link);
+        self.ledger.last_closed_at = Some(now);
+        let next_report_id = self.ledger.next_report_id;
+        if series.count == 0 {
+            self.ledger.series.remove(tag);
+        } else {
+            series.report_id = next_report_id;
+            series.measurements.clear();
+            self.ledger.next_report_id += 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! The system messages of the guide (p. 77-83; PI-MSG). The authorization messages are not here: Nexus has
+//! no authorization codes, so they are never emitted (PI-MSG-007, 015, 016).
+
+use std::fmt;
+
+use rumline_protocol::Udi;
+
+use crate::config::Peer;
+
+/// A system message of facility LICMGR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SyslogMessage {
+    /// PI-MSG-006.
+    PolicyInstallFailed {
+        /// What was wrong.
+        reason: String,
+    },
+    /// PI-MSG-008.
+    CommFailed {
+        /// Whom the switch tried to reach.
+        peer: Peer,
+        /// What went wrong.
+        reason: String,
+    },
+    /// PI-MSG-010.
+    CommRestored {
+        /// Who answers again.
+        peer: Peer,
+    },
+    /// PI-MSG-011.
+    PolicyRemoved,
+    /// PI-MSG-012.
+    TrustCodeInstallFailed {
+        /// The supervisor.
+        udi: Udi,
+        /// What was wrong.
+        reason: String,
+    },
+    /// PI-MSG-013.
+    ReportingNotSupported,
+    /// PI-MSG-014.
+    PolicyInstallSuccess,
+    /// PI-MSG-017.
+    ReportingRequired {
+        /// Days left.
+        days: i64,
+    },
+    /// PI-MSG-018.
+    TrustCodeInstallSuccess {
+        /// The supervisor.
+        udi: Udi,
+    },
+}
+
+impl SyslogMessage {
+    /// The severity digit: 3 error, 4 warning, 6 informational.
+    #[must_use]
+    pub fn severity(&self) -> u8 {
+        match self {
+            Self::PolicyInstallFailed { .. }
+            | Self::CommFailed { .. }
+            | Self::CommRestored { .. } // C-15: as printed, though nothing is wrong
+            | Self::PolicyRemoved
+            | Self::TrustCodeInstallFailed { .. } => 3,
+            Self::ReportingNotSupported => 4,
+            Self::PolicyInstallSuccess
+            | Self::ReportingRequired { .. }
+            | Self::TrustCodeInstallSuccess { .. } => 6,
+        }
+    }
+
+    /// The mnemonic.
+    #[must_use]
+    pub fn mnemonic(&self) -> &'static str {
+        match self {
+            Self::PolicyInstallFailed { .. } => "LOG_SMART_LIC_POLICY_INSTALL_FAILED",
+            Self::CommFailed { .. } => "LOG_SMART_LIC_COMM_FAILED",
+            Self::CommRestored { .. } => "LOG_SMART_LIC_COMM_RESTORED",
+            Self::PolicyRemoved => "LOG_SMART_LIC_POLICY_REMOVED",
+            Self::TrustCodeInstallFailed { .. } => "LOG_SMART_LIC_TRUST_CODE_INSTALL_FAILED",
+            Self::ReportingNotSupported => "LOG_SMART_LIC_REPORTING_NOT_SUPPORTED",
+            Self::PolicyInstallSuccess => "LOG_SMART_LIC_POLICY_INSTALL_SUCCESS",
+            Self::ReportingRequired { .. } => "LOG_SMART_LIC_REPORTING_REQUIRED",
+            Self::TrustCodeInstallSuccess { .. } => "LOG_SMART_LIC_TRUST_CODE_INSTALL_SUCCESS",
+        }
+    }
+
+    /// The message text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::PolicyInstallFailed { reason } => {
+                format!("The installation of a new licensing policy has failed: {reason}.")
+            }
+            Self::CommFailed { peer, reason } => {
+                format!("Communications failure with the {} : {reason}", peer.name())
+            }
+            Self::CommRestored { peer } => {
+                format!("Communications with the {} restored.", peer.name())
+            }
+            Self::PolicyRemoved => "The licensing policy has been removed.".to_owned(),
+            Self::TrustCodeInstallFailed { udi, reason } => {
+                format!("The install of a new licensing trust code has failed on {udi}: {reason}.")
+            }
+            Self::ReportingNotSupported => {
+                "The CSSM OnPrem that this product instance is connected \
+                 to is down rev and does not support the enhanced policy and usage reporting mode."
+                    .to_owned()
+            }
+            Self::PolicyInstallSuccess => {
+                "A new licensing policy was successfully installed.".to_owned()
+            }
+            Self::ReportingRequired { days } => {
+                format!("A Usage report acknowledgement will be required in {days} days.")
+            }
+            Self::TrustCodeInstallSuccess { udi } => {
+                format!("A new licensing trust code was successfully installed on {udi}.")
+            }
+        }
+    }
+}
+
+impl fmt::Display for SyslogMessage {
+    /// `%FACILITY-SEVERITY-MNEMONIC: Message-text` (PI-MSG-001).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "%LICMGR-{}-{}: {}", self.severity(), self.mnemonic(), self.text())
+    }
+}
