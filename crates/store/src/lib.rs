@@ -1,1 +1,245 @@
-//! placeholder
+//! The SQL seam: one SQL text on SQLite or PostgreSQL.
+//!
+//! The branch between the two engines exists in this crate alone. Callers hand in closures over a [`Tx`]; a
+//! closure may run more than once (PostgreSQL retries on serialization failure) and must have no effect outside.
+//!
+//! # Dialect
+//! `BIGINT`, `TEXT`, `BYTEA`; `$1`, `$2` … in the order they first appear; named columns; explicit `ORDER BY`;
+//! times in whole seconds; `CAST(SUM(x) AS BIGINT)`. `INSERT … ON CONFLICT … DO UPDATE … RETURNING` works on both.
+//!
+//! # Durability
+//! What a write has returned is on disk. On SQLite one thread writes: closures that wait together are committed
+//! together, each in its own savepoint, so that one that fails takes nothing of the others with it.
+
+#![warn(missing_docs)]
+
+mod migrate;
+mod postgres_engine;
+mod sqlite_engine;
+mod tx;
+
+use std::path::Path;
+use std::sync::mpsc;
+
+pub use migrate::Migration;
+pub use tx::{Row, Tx, Value};
+
+use crate::postgres_engine::PostgresEngine;
+use crate::sqlite_engine::SqliteEngine;
+
+/// Why the store failed. None of these is the caller's mistake; all may pass.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite said no.
+    #[error("the database failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL said no.
+    #[error("the database failed: {0}")]
+    Postgres(#[from] postgres::Error),
+    /// More work is waiting than is taken.
+    #[error("the database is busy, try again")]
+    Busy,
+    /// The store has been shut down.
+    #[error("the database is closed")]
+    Closed,
+    /// The commit of a group failed.
+    #[error("the database could not commit: {0}")]
+    Commit(String),
+    /// The transaction met another one, again and again.
+    #[error("the database is busy with the same records, try again")]
+    Conflict,
+    /// A schema newer than this program knows.
+    #[error("the database has schema version {found}, this program knows up to {known}")]
+    UnknownSchema {
+        /// What was found.
+        found: i64,
+        /// The newest known.
+        known: i64,
+    },
+}
+
+impl StoreError {
+    /// Whether running the same closure again may succeed.
+    fn is_conflict(&self) -> bool {
+        let Self::Postgres(error) = self else { return matches!(self, Self::Conflict) };
+        error.code().is_some_and(|code| {
+            *code == postgres::error::SqlState::T_R_SERIALIZATION_FAILURE
+                || *code == postgres::error::SqlState::T_R_DEADLOCK_DETECTED
+        })
+    }
+}
+
+/// An error of a caller that may be a store error.
+pub trait FromStore: From<StoreError> + Send + 'static {
+    /// The store error in it, if it is one.
+    fn as_store(&self) -> Option<&StoreError>;
+}
+
+impl FromStore for StoreError {
+    fn as_store(&self) -> Option<&StoreError> {
+        Some(self)
+    }
+}
+
+/// A database.
+pub struct Db {
+    engine: Engine,
+}
+
+enum Engine {
+    Sqlite(SqliteEngine),
+    Postgres(PostgresEngine),
+}
+
+impl Db {
+    /// Opens or makes a SQLite database file.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is no database.
+    pub fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { engine: Engine::Sqlite(SqliteEngine::open(path)?) })
+    }
+
+    /// A database in memory, worked on by the calling thread alone: for simulations and tests.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Ok(Self { engine: Engine::Sqlite(SqliteEngine::in_memory()?) })
+    }
+
+    /// Connects to PostgreSQL, e.g. `postgres://user:secret@127.0.0.1:5432/cssm`.
+    ///
+    /// # Errors
+    /// When no connection can be made.
+    pub fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        Ok(Self { engine: Engine::Postgres(PostgresEngine::open(url)?) })
+    }
+
+    /// Brings the schema to the newest version.
+    ///
+    /// # Errors
+    /// When the schema is newer than the last migration, or one fails.
+    pub fn migrate(&self, migrations: &'static [Migration]) -> Result<(), StoreError> {
+        let sqlite = matches!(self.engine, Engine::Sqlite(_));
+        self.write("store.migrate", move |tx| migrate::run(tx, migrations, sqlite))
+    }
+
+    /// Runs `work` in a transaction and returns once it is durable, or rolled back.
+    ///
+    /// # Errors
+    /// What `work` returns, or what the store says.
+    pub fn write<T, E>(
+        &self,
+        name: &'static str,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: FromStore,
+    {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.submit(name, work, move |result| {
+            // The caller waits on the other end.
+            let _sent = sender.send(result);
+        });
+        receiver.recv().unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// As [`Db::write`], without waiting: `done` is called with the outcome, on another thread.
+    pub fn submit<T, E>(
+        &self,
+        name: &'static str,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: FromStore,
+    {
+        let job = Box::new(TypedJob { name, work, outcome: None, done: Some(done) });
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.submit(job),
+            Engine::Postgres(engine) => engine.submit(job),
+        }
+    }
+
+    /// Runs `work` on a consistent view.
+    ///
+    /// # Errors
+    /// What `work` returns, or what the store says.
+    pub fn read<T, E>(
+        &self,
+        name: &'static str,
+        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: FromStore,
+    {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.read(&mut work),
+            Engine::Postgres(_) => self.write(name, work),
+        }
+    }
+}
+
+/// A closure waiting for its transaction.
+trait Job: Send {
+    /// Runs it and keeps its outcome.
+    fn run(&mut self, tx: &mut Tx<'_>) -> JobEnd;
+    /// Tells its caller.
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+/// How a run ended.
+enum JobEnd {
+    Keep,
+    RollBack,
+    /// A conflict with another transaction.
+    Conflict,
+}
+
+struct TypedJob<T, E, W, D> {
+    name: &'static str,
+    work: W,
+    outcome: Option<Result<T, E>>,
+    done: Option<D>,
+}
+
+impl<T, E, W, D> Job for TypedJob<T, E, W, D>
+where
+    T: Send,
+    E: FromStore,
+    W: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
+    D: FnOnce(Result<T, E>) + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> JobEnd {
+        let outcome = (self.work)(tx);
+        let end = match &outcome {
+            Ok(_) => JobEnd::Keep,
+            Err(error) if error.as_store().is_some_and(StoreError::is_conflict) => JobEnd::Conflict,
+            Err(_) => JobEnd::RollBack,
+        };
+        self.outcome = Some(outcome);
+        end
+    }
+
+    fn finish(mut self: Box<Self>, commit: Result<(), StoreError>) {
+        let outcome = match (self.outcome.take(), commit) {
+            (Some(Err(error)), _) if error.as_store().is_some_and(StoreError::is_conflict) => {
+                Err(StoreError::Conflict.into())
+            }
+            // A refusal stands whether or not the group it was in could be committed.
+            (Some(Err(error)), _) => Err(error),
+            (_, Err(StoreError::Commit(text))) => {
+                Err(StoreError::Commit(format!("{}: {text}", self.name)).into())
+            }
+            (_, Err(error)) => Err(error.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(StoreError::Closed.into()),
+        };
+        if let Some(done) = self.done.take() {
+            done(outcome);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! SQLite: one writing thread that commits in groups, and reading connections beside it.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use crate::tx::{Tx, TxInner};
+use crate::{Job, JobEnd, StoreError};
+
+/// The most closures in one commit.
+const GROUP_MAX: usize = 1_000;
+/// The most closures that wait.
+const QUEUE_MAX: usize = 8_192;
+/// Idle reading connections kept.
+const READERS_MAX: usize = 8;
+
+pub(crate) struct SqliteEngine {
+    mode: Mode,
+}
+
+enum Mode {
+    /// Everything on the calling thread.
+    Inline(Mutex<Connection>),
+    Threaded {
+        queue: Option<SyncSender<Box<dyn Job>>>,
+        writer: Option<JoinHandle<()>>,
+        path: PathBuf,
+        readers: Mutex<Vec<Connection>>,
+    },
+}
+
+impl SqliteEngine {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = connect(path)?;
+        let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write_in_groups(&connection, &jobs))
+            .map_err(|error| StoreError::Commit(error.to_string()))?;
+        Ok(Self {
+            mode: Mode::Threaded {
+                queue: Some(queue),
+                writer: Some(writer),
+                path: path.to_owned(),
+                readers: Mutex::new(Vec::new()),
+            },
+        })
+    }
+
+    pub(crate) fn in_memory() -> Result<Self, StoreError> {
+        let connection = Connection::open_in_memory()?;
+        connection.set_prepared_statement_cache_capacity(256);
+        connection.execute_batch("PRAGMA foreign_keys = ON")?;
+        Ok(Self { mode: Mode::Inline(Mutex::new(connection)) })
+    }
+
+    pub(crate) fn submit(&self, mut job: Box<dyn Job>) {
+        match &self.mode {
+            Mode::Inline(connection) => {
+                let connection = lock(connection);
+                let committed = run_group(&connection, std::slice::from_mut(&mut job));
+                drop(connection);
+                job.finish(committed);
+            }
+            Mode::Threaded { queue, .. } => {
+                let Some(queue) = queue else { return job.finish(Err(StoreError::Closed)) };
+                match queue.try_send(job) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(job)) => job.finish(Err(StoreError::Busy)),
+                    Err(TrySendError::Disconnected(job)) => job.finish(Err(StoreError::Closed)),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn read<T, E: From<StoreError>>(
+        &self,
+        work: &mut dyn FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match &self.mode {
+            Mode::Inline(connection) => {
+                let connection = lock(connection);
+                work(&mut Tx { inner: TxInner::Sqlite(&connection) })
+            }
+            Mode::Threaded { path, readers, .. } => {
+                let idle = lock(readers).pop();
+                let connection = idle.map_or_else(|| connect(path), Ok)?;
+                connection.execute_batch("BEGIN").map_err(StoreError::from)?;
+                let outcome = work(&mut Tx { inner: TxInner::Sqlite(&connection) });
+                connection.execute_batch("ROLLBACK").map_err(StoreError::from)?;
+                let mut idle = lock(readers);
+                if idle.len() < READERS_MAX {
+                    idle.push(connection);
+                }
+                outcome
+            }
+        }
+    }
+}
+
+impl Drop for SqliteEngine {
+    fn drop(&mut self) {
+        if let Mode::Threaded { queue, writer, .. } = &mut self.mode {
+            // The writer finishes what waits and ends once the queue is gone.
+            drop(queue.take());
+            if let Some(writer) = writer.take() {
+                let _ended = writer.join();
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -32768;",
+    )?;
+    Ok(connection)
+}
+
+fn write_in_groups(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
+    while let Ok(first) = jobs.recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP_MAX {
+            let Ok(job) = jobs.try_recv() else { break };
+            group.push(job);
+        }
+        let committed = run_group(connection, &mut group).map_err(|error| error.to_string());
+        for job in group {
+            job.finish(committed.clone().map_err(StoreError::Commit));
+        }
+    }
+}
+
+fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let run = |sql: &str| -> Result<(), StoreError> {
+        connection.prepare_cached(sql)?.raw_execute()?;
+        Ok(())
+    };
+    run("BEGIN IMMEDIATE")?;
+    let outcome = (|| {
+        for job in group.iter_mut() {
+            run("SAVEPOINT job")?;
+            match job.run(&mut Tx { inner: TxInner::Sqlite(connection) }) {
+                JobEnd::Keep => {}
+                JobEnd::RollBack | JobEnd::Conflict => run("ROLLBACK TO job")?,
+            }
+            run("RELEASE job")?;
+        }
+        run("COMMIT")
+    })();
+    if outcome.is_err() && !connection.is_autocommit() {
+        run("ROLLBACK")?;
+    }
+    outcome
+}

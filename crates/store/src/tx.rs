@@ -1,0 +1,248 @@
+//! A transaction: statements in, rows out, the same on both engines.
+
+use postgres::types::ToSql;
+
+use crate::StoreError;
+
+/// A parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// `BIGINT`.
+    Int(i64),
+    /// `TEXT`.
+    Text(&'a str),
+    /// `BYTEA`.
+    Bytes(&'a [u8]),
+    /// A missing `BIGINT`.
+    NullInt,
+    /// A missing `TEXT`.
+    NullText,
+    /// A missing `BYTEA`.
+    NullBytes,
+}
+
+impl From<i64> for Value<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(value: bool) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Value<'a> {
+    fn from(value: &'a Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(value: Option<i64>) -> Self {
+        value.map_or(Self::NullInt, Self::Int)
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        value.map_or(Self::NullText, Self::Text)
+    }
+}
+
+impl<'a> From<Option<&'a [u8]>> for Value<'a> {
+    fn from(value: Option<&'a [u8]>) -> Self {
+        value.map_or(Self::NullBytes, Self::Bytes)
+    }
+}
+
+/// A transaction under way.
+pub struct Tx<'a> {
+    pub(crate) inner: TxInner<'a>,
+}
+
+pub(crate) enum TxInner<'a> {
+    Sqlite(&'a rusqlite::Connection),
+    Postgres(postgres::Transaction<'a>, &'a mut StatementCache),
+}
+
+/// Statements a PostgreSQL connection has prepared; the texts are few and fixed.
+pub(crate) type StatementCache = std::collections::BTreeMap<String, postgres::Statement>;
+
+/// A row of a result.
+pub struct Row<'a> {
+    inner: RowInner<'a>,
+}
+
+enum RowInner<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a postgres::Row),
+}
+
+macro_rules! getter {
+    ($name:ident, $type:ty, $what:literal) => {
+        #[doc = $what]
+        ///
+        /// # Errors
+        /// When the column is of another type or missing.
+        pub fn $name(&self, column: usize) -> Result<$type, StoreError> {
+            Ok(match &self.inner {
+                RowInner::Sqlite(row) => row.get(column)?,
+                RowInner::Postgres(row) => row.try_get(column)?,
+            })
+        }
+    };
+}
+
+impl Row<'_> {
+    getter!(int, i64, "A `BIGINT`.");
+    getter!(text, String, "A `TEXT`.");
+    getter!(bytes, Vec<u8>, "A `BYTEA`.");
+    getter!(opt_int, Option<i64>, "A `BIGINT` that may be missing.");
+    getter!(opt_text, Option<String>, "A `TEXT` that may be missing.");
+    getter!(opt_bytes, Option<Vec<u8>>, "A `BYTEA` that may be missing.");
+
+    /// A truth value, kept as `BIGINT` 0 or 1.
+    ///
+    /// # Errors
+    /// As [`Row::int`].
+    pub fn flag(&self, column: usize) -> Result<bool, StoreError> {
+        Ok(self.int(column)? != 0)
+    }
+}
+
+impl Tx<'_> {
+    /// Runs a statement; returns the number of rows it touched.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        match &mut self.inner {
+            TxInner::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(sql)?;
+                bind(&mut statement, values)?;
+                Ok(statement.raw_execute()? as u64)
+            }
+            TxInner::Postgres(transaction, cache) => {
+                let statement = prepared(transaction, cache, sql)?;
+                let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(to_sql).collect();
+                Ok(transaction.execute(&statement, &parameters)?)
+            }
+        }
+    }
+
+    /// Runs several statements without parameters.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        match &mut self.inner {
+            TxInner::Sqlite(connection) => Ok(connection.execute_batch(sql)?),
+            TxInner::Postgres(transaction, _) => Ok(transaction.batch_execute(sql)?),
+        }
+    }
+
+    /// Runs a query and makes a value of each row.
+    ///
+    /// # Errors
+    /// What the engine or `from_row` says.
+    pub fn rows<T, E: From<StoreError>>(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut from_row: impl FnMut(&Row<'_>) -> Result<T, E>,
+    ) -> Result<Vec<T>, E> {
+        let mut found = Vec::new();
+        match &mut self.inner {
+            TxInner::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(sql).map_err(StoreError::from)?;
+                bind(&mut statement, values)?;
+                let mut rows = statement.raw_query();
+                while let Some(row) = rows.next().map_err(StoreError::from)? {
+                    found.push(from_row(&Row { inner: RowInner::Sqlite(row) })?);
+                }
+            }
+            TxInner::Postgres(transaction, cache) => {
+                let statement = prepared(transaction, cache, sql)?;
+                let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(to_sql).collect();
+                let rows = transaction.query(&statement, &parameters).map_err(StoreError::from)?;
+                for row in &rows {
+                    found.push(from_row(&Row { inner: RowInner::Postgres(row) })?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Runs a query and makes a value of its first row.
+    ///
+    /// # Errors
+    /// What the engine or `from_row` says.
+    pub fn row<T, E: From<StoreError>>(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        from_row: impl FnMut(&Row<'_>) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        Ok(self.rows(sql, values, from_row)?.into_iter().next())
+    }
+}
+
+fn bind(statement: &mut rusqlite::Statement<'_>, values: &[Value<'_>]) -> Result<(), StoreError> {
+    debug_assert_eq!(statement.parameter_count(), values.len(), "as many values as parameters");
+    for (index, value) in values.iter().enumerate() {
+        let index = index + 1;
+        match value {
+            Value::Int(value) => statement.raw_bind_parameter(index, value)?,
+            Value::Text(value) => statement.raw_bind_parameter(index, value)?,
+            Value::Bytes(value) => statement.raw_bind_parameter(index, value)?,
+            Value::NullInt | Value::NullText | Value::NullBytes => {
+                statement.raw_bind_parameter(index, rusqlite::types::Null)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn prepared(
+    transaction: &mut postgres::Transaction<'_>,
+    cache: &mut StatementCache,
+    sql: &str,
+) -> Result<postgres::Statement, StoreError> {
+    if let Some(statement) = cache.get(sql) {
+        return Ok(statement.clone());
+    }
+    let statement = transaction.prepare(sql)?;
+    cache.insert(sql.to_owned(), statement.clone());
+    Ok(statement)
+}
+
+fn to_sql<'v>(value: &'v Value<'_>) -> &'v (dyn ToSql + Sync) {
+    match value {
+        Value::Int(value) => value,
+        Value::Text(value) => value,
+        Value::Bytes(value) => value,
+        Value::NullInt => &None::<i64>,
+        Value::NullText => &None::<String>,
+        Value::NullBytes => &None::<Vec<u8>>,
+    }
+}

@@ -1,0 +1,152 @@
+//! The seam behaves the same on SQLite and on PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rumline_store::{Db, Migration, Row, StoreError};
+
+const SCHEMA: &[Migration] = &[
+    Migration {
+        version: 1,
+        sql: "CREATE TABLE account (
+    id BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    photo BYTEA
+);",
+    },
+    Migration {
+        version: 2,
+        sql: "ALTER TABLE account ADD COLUMN balance BIGINT NOT NULL DEFAULT 0",
+    },
+];
+
+struct Engine {
+    db: Arc<Db>,
+    _directory: Option<Directory>,
+}
+
+struct Directory(std::path::PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _removed = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn engines() -> Vec<Engine> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("rumline-store-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    let file = Db::open_sqlite(&path.join("test.db")).unwrap();
+    let mut engines = vec![
+        Engine { db: Arc::new(Db::in_memory().unwrap()), _directory: None },
+        Engine { db: Arc::new(file), _directory: Some(Directory(path)) },
+    ];
+    #[cfg(feature = "postgres-tests")]
+    engines.push(Engine { db: Arc::new(postgres(number)), _directory: None });
+    for engine in &engines {
+        engine.db.migrate(SCHEMA).unwrap();
+    }
+    engines.reverse();
+    engines
+}
+
+#[cfg(feature = "postgres-tests")]
+#[expect(clippy::disallowed_methods, reason = "the test command says where PostgreSQL listens")]
+fn postgres(number: u32) -> Db {
+    let url = std::env::var("RUMLINE_POSTGRES_URL").expect("RUMLINE_POSTGRES_URL names a server");
+    let schema = format!("store_{}_{number}", std::process::id());
+    let admin = Db::open_postgres(&url).unwrap();
+    let create = format!("CREATE SCHEMA {schema}");
+    admin.write("test.schema", move |tx| tx.batch(&create)).unwrap();
+    Db::open_postgres(&format!("{url}?options=-csearch_path%3D{schema}")).unwrap()
+}
+
+fn names(db: &Db) -> Vec<String> {
+    let sql = "SELECT name FROM account ORDER BY id";
+    db.read("test.names", move |tx| tx.rows(sql, &[], |row: &Row<'_>| row.text(0))).unwrap()
+}
+
+fn insert(db: &Db, id: i64, name: &str) -> Result<u64, StoreError> {
+    let name = name.to_owned();
+    let sql = "INSERT INTO account (id, name) VALUES ($1, $2)";
+    db.write("test.insert", move |tx| tx.execute(sql, &[id.into(), (&name).into()]))
+}
+
+#[test]
+fn values_come_back_as_they_went_in() {
+    for engine in engines() {
+        let row = engine
+            .db
+            .write("test.values", |tx| {
+                let sql = "INSERT INTO account (id, name, photo, balance) VALUES ($1, $2, $3, $4)
+                    ON CONFLICT (id) DO UPDATE SET balance = account.balance + excluded.balance
+                    RETURNING id, name, photo, balance";
+                let values = [i64::MAX.into(), "é\u{1f600}".into(), b"\0\xff"[..].into(), 5.into()];
+                tx.row(sql, &values, |row| row.int(3))?;
+                tx.row(sql, &values, |row| {
+                    Ok::<_, StoreError>((row.int(0)?, row.text(1)?, row.opt_bytes(2)?, row.int(3)?))
+                })
+            })
+            .unwrap();
+        let expected = (i64::MAX, "é\u{1f600}".to_owned(), Some(b"\0\xff".to_vec()), 10);
+        assert_eq!(row, Some(expected));
+    }
+}
+
+#[test]
+fn a_closure_that_fails_takes_nothing_of_its_neighbours_with_it() {
+    for engine in engines() {
+        insert(&engine.db, 1, "one").unwrap();
+        let failed: Result<(), StoreError> = engine.db.write("test.fail", |tx| {
+            tx.execute("INSERT INTO account (id, name) VALUES (2, 'two')", &[])?;
+            Err(StoreError::Busy)
+        });
+        assert!(matches!(failed, Err(StoreError::Busy)));
+        assert!(insert(&engine.db, 1, "again").is_err());
+        insert(&engine.db, 3, "three").unwrap();
+        assert_eq!(names(&engine.db), ["one", "three"]);
+    }
+}
+
+#[test]
+fn many_writers_lose_no_update() {
+    for engine in engines() {
+        insert(&engine.db, 1, "shared").unwrap();
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let db = Arc::clone(&engine.db);
+                std::thread::spawn(move || {
+                    for _ in 0..20 {
+                        db.write("test.add", |tx| {
+                            let sql = "SELECT balance FROM account WHERE id = 1";
+                            let balance = tx.row(sql, &[], |row| row.int(0))?.unwrap();
+                            let sql = "UPDATE account SET balance = $1 WHERE id = 1";
+                            tx.execute(sql, &[(balance + 1).into()])
+                        })
+                        .unwrap();
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let sql = "SELECT CAST(SUM(balance) AS BIGINT) FROM account";
+        let sum = engine.db.read("test.sum", move |tx| tx.row(sql, &[], |row| row.int(0))).unwrap();
+        assert_eq!(sum, Some(160));
+    }
+}
+
+#[test]
+fn migrating_again_changes_nothing_and_an_unknown_schema_is_refused() {
+    for engine in engines() {
+        insert(&engine.db, 1, "kept").unwrap();
+        engine.db.migrate(SCHEMA).unwrap();
+        assert_eq!(names(&engine.db), ["kept"]);
+        let error = engine.db.migrate(&SCHEMA[..1]).unwrap_err();
+        assert!(matches!(error, StoreError::UnknownSchema { found: 2, known: 1 }), "{error}");
+    }
+}
