@@ -1,0 +1,380 @@
+//! The licence catalogue is data: which platforms and releases there are, which feature uses which package,
+//! and which entitlement tag a package has on which class of switch.
+//!
+//! The tables lie in `data/*.toml`; another vendor's product is another set of tables. Each row says how sure it
+//! is: `sure`, `likely` or `assumed`.
+
+#![warn(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use rumline_protocol::EntitlementTag;
+use serde::Deserialize;
+
+/// A model of switch.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    /// Product id.
+    pub pid: String,
+    /// Place in the range, e.g. `9300`.
+    pub series: String,
+    /// Its name in `show version`.
+    pub chassis: String,
+    /// Row of the product tags.
+    pub family: String,
+    /// Licence class, e.g. `XF`.
+    pub class: String,
+    /// The release that brought it in.
+    pub since: String,
+    /// How many supervisors it takes.
+    pub supervisors: u32,
+    /// Front ports.
+    pub ports: u32,
+    /// Whether it may be bought with 24 ports.
+    #[serde(default)]
+    pub port24: bool,
+    /// How sure the class is.
+    pub confidence: String,
+}
+
+/// A release of the software.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Its name in documents, e.g. `10.4(3)F`.
+    pub version: String,
+    /// Its name in `show version`, e.g. `10.4(3)`.
+    pub nxos: String,
+    /// The Smart Agent it carries.
+    pub agent: String,
+    /// Whether the agent's version is assumed.
+    #[serde(default)]
+    pub assumed: bool,
+    /// BIOS version.
+    pub bios: String,
+    /// Compile time.
+    pub compiled: String,
+    /// Image file.
+    pub image: String,
+}
+
+/// A feature that can be turned on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// As typed after `feature`.
+    pub name: String,
+    /// As printed by `show feature`, where that differs.
+    #[serde(default)]
+    pub show: Option<String>,
+    /// Rows in `show feature`.
+    pub instances: u32,
+    /// `enabled` if it is on out of the box.
+    #[serde(default)]
+    pub default: Option<String>,
+    /// The package it uses.
+    #[serde(default)]
+    pub package: Option<String>,
+    /// How sure the package is.
+    pub confidence: String,
+}
+
+impl Feature {
+    /// Its name in `show feature`.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.show.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether it is on out of the box.
+    #[must_use]
+    pub fn on_by_default(&self) -> bool {
+        self.default.as_deref() == Some("enabled")
+    }
+}
+
+/// A configuration line that implies a use.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineRule {
+    /// The line; `*` stands for any run of words.
+    #[serde(rename = "match")]
+    pub pattern: String,
+    /// The package it uses.
+    pub package: String,
+    /// How sure that is.
+    pub confidence: String,
+}
+
+impl LineRule {
+    /// Whether `line`, trimmed, is meant.
+    #[must_use]
+    pub fn matches(&self, line: &str) -> bool {
+        let pattern: Vec<&str> = self.pattern.split_whitespace().collect();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words_match(&pattern, &words)
+    }
+}
+
+fn words_match(pattern: &[&str], words: &[&str]) -> bool {
+    match pattern.split_first() {
+        None => words.is_empty(),
+        // A star stands for at least one word.
+        Some((&"*", rest)) => (1..=words.len()).any(|taken| words_match(rest, &words[taken..])),
+        Some((word, rest)) => words.first() == Some(word) && words_match(rest, &words[1..]),
+    }
+}
+
+/// A licence package.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// Short name, e.g. `LAN_ENTERPRISE_SERVICES_PKG`.
+    pub name: String,
+    /// The lowest tier that covers it.
+    pub tier: String,
+    /// How sure name and tier are.
+    pub confidence: String,
+    /// Wording and tag on each class of switch.
+    #[serde(rename = "variant")]
+    pub variants: Vec<Variant>,
+}
+
+/// A package on one class of switch.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// The class.
+    pub class: String,
+    /// Its description.
+    pub description: String,
+    /// Its entitlement tag.
+    pub tag: EntitlementTag,
+    /// How sure the description is.
+    pub confidence: String,
+}
+
+/// A tier under which packages are sold.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// Its name.
+    pub name: String,
+    /// Its order.
+    pub rank: u32,
+    /// The licence's name.
+    pub license: String,
+    /// The packages it covers.
+    pub includes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    name: String,
+    tag: String,
+}
+
+#[derive(Deserialize)]
+struct Platforms {
+    platform: Vec<Platform>,
+    family: Vec<Family>,
+}
+
+#[derive(Deserialize)]
+struct Releases {
+    release: Vec<Release>,
+}
+
+#[derive(Deserialize)]
+struct Packages {
+    package: Vec<Package>,
+    tier: Vec<Tier>,
+}
+
+#[derive(Deserialize)]
+struct Features {
+    feature: Vec<Feature>,
+    line: Vec<LineRule>,
+}
+
+/// The tables.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    platforms: Vec<Platform>,
+    software_tags: BTreeMap<String, String>,
+    releases: Vec<Release>,
+    packages: Vec<Package>,
+    tiers: Vec<Tier>,
+    features: Vec<Feature>,
+    lines: Vec<LineRule>,
+}
+
+impl Catalogue {
+    /// The catalogue of this project.
+    #[must_use]
+    pub fn nexus() -> &'static Self {
+        static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+        CATALOGUE.get_or_init(|| {
+            Self::parse(
+                include_str!("../data/platforms.toml"),
+                include_str!("../data/releases.toml"),
+                include_str!("../data/packages.toml"),
+                include_str!("../data/features.toml"),
+            )
+            .expect("the tables are checked by a test")
+        })
+    }
+
+    fn parse(
+        platforms: &str,
+        releases: &str,
+        packages: &str,
+        features: &str,
+    ) -> Result<Self, toml::de::Error> {
+        let platforms: Platforms = toml::from_str(platforms)?;
+        let releases: Releases = toml::from_str(releases)?;
+        let packages: Packages = toml::from_str(packages)?;
+        let features: Features = toml::from_str(features)?;
+        let tags = platforms.family.into_iter().map(|family| (family.name, family.tag));
+        Ok(Self {
+            platforms: platforms.platform,
+            software_tags: tags.collect(),
+            releases: releases.release,
+            packages: packages.package,
+            tiers: packages.tier,
+            features: features.feature,
+            lines: features.line,
+        })
+    }
+
+    /// A model by its product id.
+    #[must_use]
+    pub fn platform(&self, pid: &str) -> Option<&Platform> {
+        self.platforms.iter().find(|platform| platform.pid == pid)
+    }
+
+    /// All models.
+    #[must_use]
+    pub fn platforms(&self) -> &[Platform] {
+        &self.platforms
+    }
+
+    /// The product (software) tag of a model.
+    #[must_use]
+    pub fn software_tag(&self, platform: &Platform) -> &str {
+        self.software_tags.get(&platform.family).map_or("", String::as_str)
+    }
+
+    /// The series a product tag belongs to, e.g. `N9300`; for the portal's Product Type column.
+    #[must_use]
+    pub fn product_type(&self, pid: &str) -> String {
+        self.platform(pid).map_or_else(|| "Other".to_owned(), |p| format!("N{}", p.series))
+    }
+
+    /// A release by either of its names.
+    #[must_use]
+    pub fn release(&self, version: &str) -> Option<&Release> {
+        self.releases.iter().find(|release| release.version == version || release.nxos == version)
+    }
+
+    /// All releases, oldest first.
+    #[must_use]
+    pub fn releases(&self) -> &[Release] {
+        &self.releases
+    }
+
+    /// A feature as typed.
+    #[must_use]
+    pub fn feature(&self, name: &str) -> Option<&Feature> {
+        self.features.iter().find(|feature| feature.name == name)
+    }
+
+    /// All features, in the order of `show feature`.
+    #[must_use]
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// The package a configuration line implies, if any.
+    #[must_use]
+    pub fn package_of_line(&self, line: &str) -> Option<&str> {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix("feature ") {
+            return self.feature(name.trim())?.package.as_deref();
+        }
+        self.lines.iter().find(|rule| rule.matches(line)).map(|rule| rule.package.as_str())
+    }
+
+    /// A package on a class of switch.
+    #[must_use]
+    pub fn variant(&self, package: &str, class: &str) -> Option<&Variant> {
+        let package = self.packages.iter().find(|known| known.name == package)?;
+        package.variants.iter().find(|variant| variant.class == class)
+    }
+
+    /// The package and variant a tag names.
+    #[must_use]
+    pub fn by_tag(&self, tag: &str) -> Option<(&Package, &Variant)> {
+        self.packages.iter().find_map(|package| {
+            let variant = package.variants.iter().find(|variant| variant.tag.as_str() == tag)?;
+            Some((package, variant))
+        })
+    }
+
+    /// All packages.
+    #[must_use]
+    pub fn packages(&self) -> &[Package] {
+        &self.packages
+    }
+
+    /// The tiers, lowest first.
+    #[must_use]
+    pub fn tiers(&self) -> &[Tier] {
+        &self.tiers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Catalogue;
+
+    #[test]
+    fn the_tables_hang_together() {
+        let catalogue = Catalogue::nexus();
+        let mut tags = BTreeSet::new();
+        for package in catalogue.packages() {
+            for variant in &package.variants {
+                variant.tag.check().unwrap();
+                assert!(tags.insert(variant.tag.as_str()), "{} is twice there", variant.tag);
+            }
+        }
+        for platform in catalogue.platforms() {
+            assert!(!catalogue.software_tag(platform).is_empty(), "{}", platform.pid);
+            assert!(catalogue.release(&platform.since).is_some(), "{}", platform.pid);
+            for package in catalogue.packages() {
+                assert!(catalogue.variant(&package.name, &platform.class).is_some());
+            }
+        }
+        for feature in catalogue.features() {
+            if let Some(package) = &feature.package {
+                assert!(catalogue.variant(package, "XF").is_some(), "{}", feature.name);
+            }
+        }
+    }
+
+    #[test]
+    fn lines_imply_packages() {
+        let of = |line| Catalogue::nexus().package_of_line(line);
+        assert_eq!(of("feature bgp"), Some("LAN_ENTERPRISE_SERVICES_PKG"));
+        assert_eq!(of("  nv overlay evpn"), Some("LAN_ENTERPRISE_SERVICES_PKG"));
+        assert_eq!(of("10 permit ip any any redirect Ethernet1/1"), Some("DCN_NDB"));
+        assert_eq!(of("feature tap-aggregation"), Some("DCN_NDB")); // PI-CLI-033
+        for line in ["icam monitor scale", "feature lacp", "no ip redirects", "feature nonsense"] {
+            assert_eq!(of(line), None, "{line}");
+        }
+    }
+}
