@@ -1,1 +1,15 @@
-//! placeholder
+//! A network operating system's command line without I/O.
+//!
+//! Commands are data: a [`Tree`] read from text, from which parsing, `?`, Tab and the reference document come.
+//! A [`Terminal`] turns bytes into lines and answers into bytes; over SSH there is no tty, so it edits on bytes.
+
+#![warn(missing_docs)]
+
+mod editor;
+mod pipe;
+mod terminal;
+mod tree;
+
+pub use pipe::{Pipe, PipeError, split_pipes};
+pub use terminal::{LineHandler, Reply, Terminal};
+pub use tree::{Argument, Matched, Parsed, Refusal, Tree, TreeError};

@@ -1,1 +1,97 @@
-//! placeholder
+//! CSSM: accounts, tokens, trust, ingest, inventory, policies.
+//!
+//! Functions over a transaction: they take `now` and randomness as arguments and know nothing of HTTP. What a
+//! report says is kept as the exact bytes that were signed; views are derived from them.
+
+#![warn(missing_docs)]
+
+mod access;
+mod accounts;
+mod answer;
+mod error;
+mod files;
+mod ingest;
+mod instances;
+mod inventory;
+mod policies;
+mod receiver;
+mod schema;
+mod tokens;
+mod trust;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rumline_protocol::{Random, SigningIdentity, Suite};
+use rumline_store::Db;
+
+pub use access::{Action, Caller, Role, first_administrator};
+pub use accounts::{AccountEvent, Purchase, PurchaseKind, SmartAccount, VirtualAccount};
+pub use error::Error;
+pub use files::UsageFile;
+pub use inventory::{InstanceView, LicenseView, ReportRow};
+pub use receiver::Answer;
+pub use schema::MIGRATIONS;
+pub use tokens::{NewToken, RegistrationToken};
+
+/// How the receiver behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Requests a product instance may make in an hour; 0 for no limit (CSSM-029, G-21).
+    pub requests_per_hour_max: i64,
+    /// How long after a report its ACK is ready, in seconds (PI-RUM-025, C-43).
+    pub ack_delay_seconds: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { requests_per_hour_max: 12, ack_delay_seconds: 300 }
+    }
+}
+
+/// A source of randomness that several threads share.
+pub type SharedRandom = Arc<Mutex<dyn Random + Send>>;
+
+/// A CSSM.
+#[derive(Clone)]
+pub struct Cssm {
+    db: Arc<Db>,
+    suite: Arc<dyn Suite>,
+    issuer: Arc<SigningIdentity>,
+    random: SharedRandom,
+    settings: Settings,
+    standing: Arc<answer::StandingCache>,
+}
+
+impl Cssm {
+    /// Opens a CSSM over a database.
+    ///
+    /// # Errors
+    /// When the schema cannot be brought up to date.
+    pub fn open(
+        db: Arc<Db>,
+        suite: Arc<dyn Suite>,
+        issuer: SigningIdentity,
+        random: SharedRandom,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        db.migrate(MIGRATIONS)?;
+        Ok(Self { db, suite, issuer: Arc::new(issuer), random, settings, standing: Arc::default() })
+    }
+
+    /// The database below.
+    #[must_use]
+    pub fn db(&self) -> &Arc<Db> {
+        &self.db
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn random_hex(&self, bytes: usize) -> String {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        rumline_protocol::random_hex(&mut *random, bytes)
+    }
+}

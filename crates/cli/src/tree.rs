@@ -1,0 +1,466 @@
+//! The command tree: unique-prefix matching, help, completion.
+//!
+//! # The text form
+//! One node a line, two blanks of indentation for each level:
+//!
+//! ```text
+//! license "License commands"
+//!   smart "Smart Licensing"
+//!     usage "Usage reporting"
+//!       interval "Days between reports"
+//!         <1-365:days> "Days" => interval
+//! ```
+//!
+//! A node is a keyword; a number `<MIN-MAX:name>`; a word `<WORD:name>`; or the rest of the line `<LINE:name>`.
+//! `=> action` makes it the end of a command; `=no> action` an end only after `no`; `=yes> action` only without.
+
+use std::fmt;
+
+/// Why a text is no tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeError {
+    line: usize,
+    text: String,
+}
+
+impl fmt::Display for TreeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.text)
+    }
+}
+
+impl std::error::Error for TreeError {}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    Keyword(String),
+    Number { min: i64, max: i64, name: String },
+    Word(String),
+    Line(String),
+}
+
+impl Token {
+    fn parse(text: &str) -> Option<Self> {
+        let Some(inner) = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
+            return Some(Self::Keyword(text.to_owned()));
+        };
+        let (kind, name) = inner.split_once(':')?;
+        let name = name.to_owned();
+        match kind {
+            "WORD" => Some(Self::Word(name)),
+            "LINE" => Some(Self::Line(name)),
+            range => {
+                let (min, max) = range.split_once('-')?;
+                Some(Self::Number { min: min.parse().ok()?, max: max.parse().ok()?, name })
+            }
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Keyword(word) => word.clone(),
+            Self::Number { min, max, .. } => format!("<{min}-{max}>"),
+            Self::Word(_) => "WORD".to_owned(),
+            Self::Line(_) => "LINE".to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Always,
+    OnlyNo,
+    OnlyYes,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    token: Token,
+    help: String,
+    action: Option<(String, When)>,
+    children: Vec<Node>,
+}
+
+impl Node {
+    fn ends(&self, negated: bool) -> Option<&str> {
+        let (action, when) = self.action.as_ref()?;
+        let fits = match when {
+            When::Always => true,
+            When::OnlyNo => negated,
+            When::OnlyYes => !negated,
+        };
+        fits.then_some(action.as_str())
+    }
+}
+
+/// The commands of one mode.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    roots: Vec<Node>,
+}
+
+/// A value in a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name in the tree.
+    pub name: String,
+    /// What was typed.
+    pub value: String,
+}
+
+/// A complete command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// The action of its last node.
+    pub action: String,
+    /// Its values.
+    pub arguments: Vec<Argument>,
+    /// The command with every keyword written out.
+    pub canonical: String,
+}
+
+impl Matched {
+    /// The value of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.arguments.iter().find(|a| a.name == name).map(|a| a.value.as_str())
+    }
+
+    /// Whether a keyword stands in the command.
+    #[must_use]
+    pub fn has(&self, keyword: &str) -> bool {
+        self.canonical.split(' ').any(|word| word == keyword)
+    }
+}
+
+/// Why a line is no command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No command starts so.
+    Invalid,
+    /// Several do.
+    Ambiguous,
+    /// More is needed.
+    Incomplete,
+}
+
+/// What a line turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A command.
+    Command(Matched),
+    /// None, and where that shows: a byte offset in the line.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// Where.
+        at: usize,
+    },
+}
+
+impl Tree {
+    /// Reads a tree.
+    ///
+    /// # Errors
+    /// With the line that is wrong.
+    pub fn parse(text: &str) -> Result<Self, TreeError> {
+        let mut tree = Self::default();
+        // The path of child indices to the node last added.
+        let mut path: Vec<usize> = Vec::new();
+        for (index, raw) in text.lines().enumerate() {
+            let error = |text: &str| TreeError { line: index + 1, text: text.to_owned() };
+            let content = raw.trim();
+            if content.is_empty() || content.starts_with("//") {
+                continue;
+            }
+            let indent = raw.len() - raw.trim_start().len();
+            if !indent.is_multiple_of(2) || indent / 2 > path.len() {
+                return Err(error("wrong indentation"));
+            }
+            path.truncate(indent / 2);
+            let node = parse_node(content).ok_or_else(|| error("not a node"))?;
+            let mut siblings = &mut tree.roots;
+            for step in &path {
+                siblings = &mut siblings[*step].children;
+            }
+            siblings.push(node);
+            let last = siblings.len() - 1;
+            path.push(last);
+        }
+        Ok(tree)
+    }
+
+    /// Adds a command of keywords below an existing path, e.g. the features of a catalogue.
+    pub fn add(&mut self, words: &[&str], help: &str, action: &str) {
+        let mut siblings = &mut self.roots;
+        for (index, word) in words.iter().enumerate() {
+            let token = Token::Keyword((*word).to_owned());
+            let place = siblings.iter().position(|node| node.token == token);
+            let place = place.unwrap_or_else(|| {
+                let help = help.to_owned();
+                siblings.push(Node { token, help, action: None, children: Vec::new() });
+                siblings.len() - 1
+            });
+            if index + 1 == words.len() {
+                siblings[place].action = Some((action.to_owned(), When::Always));
+            }
+            siblings = &mut siblings[place].children;
+        }
+    }
+
+    /// Parses a line; `negated` when it followed `no`.
+    #[must_use]
+    pub fn match_line(&self, line: &str, negated: bool) -> Parsed {
+        let words = words_of(line);
+        let mut siblings = self.roots.as_slice();
+        let mut end: Option<&str> = None;
+        let mut arguments = Vec::new();
+        let mut canonical = String::new();
+        for (at, word) in &words {
+            let node = match find(siblings, word) {
+                Ok(node) => node,
+                Err(refusal) => return Parsed::Refused { refusal, at: *at },
+            };
+            if !canonical.is_empty() {
+                canonical.push(' ');
+            }
+            match &node.token {
+                Token::Keyword(keyword) => canonical.push_str(keyword),
+                Token::Number { name, .. } | Token::Word(name) => {
+                    canonical.push_str(word);
+                    let value = word.trim_matches('"').to_owned();
+                    arguments.push(Argument { name: name.clone(), value });
+                }
+                Token::Line(name) => {
+                    let rest = line[*at..].trim_end();
+                    canonical.push_str(rest);
+                    arguments.push(Argument { name: name.clone(), value: rest.to_owned() });
+                    end = node.ends(negated);
+                    break;
+                }
+            }
+            end = node.ends(negated);
+            siblings = &node.children;
+        }
+        match end {
+            Some(action) => {
+                Parsed::Command(Matched { action: action.to_owned(), arguments, canonical })
+            }
+            None => Parsed::Refused { refusal: Refusal::Incomplete, at: line.trim_end().len() },
+        }
+    }
+
+    /// The nodes that may follow `line`, whose last word may be unfinished.
+    fn next_nodes(&self, line: &str) -> Option<(Vec<&Node>, bool)> {
+        let words = words_of(line);
+        let unfinished = !line.is_empty() && !line.ends_with(char::is_whitespace);
+        let complete = if unfinished { &words[..words.len() - 1] } else { &words[..] };
+        let mut siblings = self.roots.as_slice();
+        let mut node: Option<&Node> = None;
+        for (_, word) in complete {
+            let found = find(siblings, word).ok()?;
+            siblings = &found.children;
+            node = Some(found);
+        }
+        let prefix = if unfinished { words.last().map_or("", |(_, word)| word) } else { "" };
+        let fitting = siblings.iter().filter(|node| fits(node, prefix)).collect();
+        let may_end = !unfinished && node.is_some_and(|node| node.action.is_some());
+        Some((fitting, may_end))
+    }
+
+    /// What `?` shows after `line`.
+    #[must_use]
+    pub fn help(&self, line: &str) -> Vec<(String, String)> {
+        let Some((nodes, may_end)) = self.next_nodes(line) else { return Vec::new() };
+        let mut rows: Vec<(String, String)> =
+            nodes.iter().map(|node| (node.token.shown(), node.help.clone())).collect();
+        rows.sort();
+        if may_end {
+            rows.insert(0, ("<CR>".to_owned(), String::new()));
+        }
+        rows
+    }
+
+    /// The keywords the unfinished last word of `line` may become.
+    #[must_use]
+    pub fn complete(&self, line: &str) -> Vec<String> {
+        let Some((nodes, _)) = self.next_nodes(line) else { return Vec::new() };
+        nodes
+            .iter()
+            .filter_map(|node| match &node.token {
+                Token::Keyword(word) => Some(word.clone()),
+                Token::Number { .. } | Token::Word(_) | Token::Line(_) => None,
+            })
+            .collect()
+    }
+
+    /// Every command with its help, for the reference document.
+    #[must_use]
+    pub fn reference(&self) -> Vec<(String, String)> {
+        fn walk(node: &Node, before: &str, rows: &mut Vec<(String, String)>) {
+            let path = format!("{before}{}", node.token.shown());
+            if node.action.is_some() {
+                rows.push((path.clone(), node.help.clone()));
+            }
+            for child in &node.children {
+                walk(child, &format!("{path} "), rows);
+            }
+        }
+        let mut rows = Vec::new();
+        for root in &self.roots {
+            walk(root, "", &mut rows);
+        }
+        rows
+    }
+}
+
+fn parse_node(content: &str) -> Option<Node> {
+    let (token, rest) = content.split_once(' ').unwrap_or((content, ""));
+    let rest = rest.trim();
+    let (help, rest) = match rest.strip_prefix('"') {
+        Some(quoted) => {
+            let (help, rest) = quoted.split_once('"')?;
+            (help, rest.trim())
+        }
+        None => ("", rest),
+    };
+    let action = if rest.is_empty() {
+        None
+    } else {
+        let (arrow, action) = rest.split_once(' ')?;
+        let when = match arrow {
+            "=>" => When::Always,
+            "=no>" => When::OnlyNo,
+            "=yes>" => When::OnlyYes,
+            _ => return None,
+        };
+        Some((action.trim().to_owned(), when))
+    };
+    Some(Node { token: Token::parse(token)?, help: help.to_owned(), action, children: Vec::new() })
+}
+
+/// The words of a line and where they start; a quoted run is one word.
+fn words_of(line: &str) -> Vec<(usize, &str)> {
+    let mut words = Vec::new();
+    let mut start = None;
+    let mut quoted = false;
+    for (at, c) in line.char_indices() {
+        if c == '"' {
+            quoted = !quoted;
+        }
+        if c.is_whitespace() && !quoted {
+            if let Some(from) = start.take() {
+                words.push((from, &line[from..at]));
+            }
+        } else if start.is_none() {
+            start = Some(at);
+        }
+    }
+    if let Some(from) = start {
+        words.push((from, &line[from..]));
+    }
+    words
+}
+
+fn fits(node: &Node, word: &str) -> bool {
+    match &node.token {
+        Token::Keyword(keyword) => {
+            keyword.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+        }
+        Token::Number { min, max, .. } => {
+            word.is_empty() || word.parse().is_ok_and(|n: i64| (*min..=*max).contains(&n))
+        }
+        Token::Word(_) | Token::Line(_) => true,
+    }
+}
+
+/// An exact keyword wins over a prefix, a keyword over a value.
+fn find<'t>(siblings: &'t [Node], word: &str) -> Result<&'t Node, Refusal> {
+    let exact = siblings.iter().find(
+        |node| matches!(&node.token, Token::Keyword(keyword) if keyword.eq_ignore_ascii_case(word)),
+    );
+    if let Some(node) = exact {
+        return Ok(node);
+    }
+    let mut keywords =
+        siblings.iter().filter(|node| matches!(node.token, Token::Keyword(_)) && fits(node, word));
+    if let Some(first) = keywords.next() {
+        return if keywords.next().is_some() { Err(Refusal::Ambiguous) } else { Ok(first) };
+    }
+    siblings
+        .iter()
+        .find(|node| !matches!(node.token, Token::Keyword(_)) && fits(node, word))
+        .ok_or(Refusal::Invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Parsed, Refusal, Tree};
+
+    const TEXT: &str = r#"
+show "Show running system information"
+  license "License information"
+    status "Status" => status
+    summary "Summary" => summary
+    rum "Reports"
+      id "By number"
+        all "All" => rum
+        <0-99:id> "Number" => rum
+  logging "Log" => logging
+clock "Clock"
+  set "Set it"
+    <WORD:time> "hh:mm:ss" => clock
+vrf "VRF"
+  <WORD:name> "Name" =yes> vrf
+echo "Echo"
+  <LINE:text> "Text" => echo
+"#;
+
+    fn tree() -> Tree {
+        Tree::parse(TEXT).unwrap()
+    }
+
+    fn action(line: &str) -> Result<String, (Refusal, usize)> {
+        match tree().match_line(line, false) {
+            Parsed::Command(matched) => Ok(matched.action),
+            Parsed::Refused { refusal, at } => Err((refusal, at)),
+        }
+    }
+
+    #[test]
+    fn unique_prefixes_are_enough() {
+        // PI-CLI-003
+        assert_eq!(action("sh li sta"), Ok("status".to_owned()));
+        assert_eq!(action("SHOW license summ"), Ok("summary".to_owned()));
+        assert_eq!(action("sh l"), Err((Refusal::Ambiguous, 3)));
+        assert_eq!(action("sh lic s"), Err((Refusal::Ambiguous, 7)));
+        assert_eq!(action("show license"), Err((Refusal::Incomplete, 12)));
+        assert_eq!(action("show nothing"), Err((Refusal::Invalid, 5)));
+        assert_eq!(action("show license rum id 100"), Err((Refusal::Invalid, 20)));
+        assert_eq!(action("show license rum id 99"), Ok("rum".to_owned()));
+        assert_eq!(action(""), Err((Refusal::Incomplete, 0)));
+    }
+
+    #[test]
+    fn values_keep_their_names_and_the_command_is_written_out() {
+        let Parsed::Command(matched) = tree().match_line("ec  a  \"b\" ", false) else { panic!() };
+        assert_eq!(matched.get("text"), Some("a  \"b\""));
+        let Parsed::Command(matched) = tree().match_line("cl se 1:2:3", false) else { panic!() };
+        assert_eq!(matched.canonical, "clock set 1:2:3");
+        assert!(matches!(tree().match_line("vrf x", true), Parsed::Refused { .. }));
+    }
+
+    #[test]
+    fn help_and_completion_come_from_the_same_data() {
+        let help = tree().help("show license ");
+        assert_eq!(help.len(), 3);
+        assert_eq!(help[0], ("rum".to_owned(), "Reports".to_owned()));
+        assert_eq!(tree().help("show logging ")[0].0, "<CR>");
+        assert_eq!(tree().complete("show license st"), ["status"]);
+        assert_eq!(tree().complete("sh"), ["show"]);
+        assert!(tree().complete("nonsense ").is_empty());
+        assert!(
+            tree().reference().contains(&("show license rum id <0-99>".into(), "Number".into()))
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! Who may do what (G-01, CSSM-008).
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use rumline_protocol::{Timestamp, sha256};
+use rumline_store::Tx;
+use serde::{Deserialize, Serialize};
+
+use crate::{Cssm, Error};
+
+/// A login lasts this long.
+const TOKEN_SECONDS: i64 = 12 * Timestamp::HOUR;
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Work with tokens, files and product instances.
+    User,
+    /// Everything, people and policies included.
+    Administrator,
+}
+
+impl Role {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::User => "user",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Viewer, Self::User, Self::Administrator].into_iter().find(|r| r.name() == name)
+    }
+}
+
+/// A kind of action, and so the role it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Look at an account.
+    View,
+    /// Work in an account.
+    Operate,
+    /// Administer an account.
+    Administer,
+    /// Create accounts and people without account.
+    AdministerAll,
+}
+
+/// Whoever is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Login name.
+    pub login: String,
+    /// Role.
+    pub role: Role,
+    /// The only smart account it may see; none for all.
+    pub smart_account_id: Option<i64>,
+}
+
+impl Caller {
+    /// Whether the caller may act in the smart account. Another account's things are not even there.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn may(&self, action: Action, smart_account_id: i64) -> Result<(), Error> {
+        if self.smart_account_id.is_some_and(|own| own != smart_account_id) {
+            return Err(Error::NotFound("smart account"));
+        }
+        self.may_at_all(action)
+    }
+
+    /// Whether the caller's role allows the action anywhere.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn may_at_all(&self, action: Action) -> Result<(), Error> {
+        let allowed = match action {
+            Action::View => true,
+            Action::Operate => self.role >= Role::User,
+            Action::Administer => self.role == Role::Administrator,
+            Action::AdministerAll => {
+                self.role == Role::Administrator && self.smart_account_id.is_none()
+            }
+        };
+        if allowed { Ok(()) } else { Err(Error::Forbidden) }
+    }
+}
+
+/// Makes the first administrator if there is nobody yet; returns the password, to be shown once.
+///
+/// # Errors
+/// When the store fails.
+pub fn first_administrator(cssm: &Cssm, now: Timestamp) -> Result<Option<String>, Error> {
+    let anybody = cssm.db.read("access.anybody", |tx| {
+        tx.row("SELECT login FROM person ORDER BY login LIMIT 1", &[], |row| row.text(0))
+    })?;
+    if anybody.is_some() {
+        return Ok(None);
+    }
+    let password = cssm.random_hex(12);
+    cssm.add_person(now, "admin", &password, Role::Administrator, None)?;
+    Ok(Some(password))
+}
+
+fn hash(password: &str) -> Result<String, Error> {
+    let hash = Argon2::default()
+        .hash_password(password.as_bytes())
+        .map_err(|error| Error::invalid(error.to_string()))?;
+    Ok(hash.to_string())
+}
+
+impl Cssm {
+    /// Adds a person, or gives a known one a new password and role.
+    ///
+    /// # Errors
+    /// When a value is not acceptable or the store fails.
+    pub fn add_person(
+        &self,
+        now: Timestamp,
+        login: &str,
+        password: &str,
+        role: Role,
+        smart_account_id: Option<i64>,
+    ) -> Result<(), Error> {
+        crate::accounts::check_name("a login name", login)?;
+        if password.len() < 10 {
+            return Err(Error::invalid("a password has at least 10 characters"));
+        }
+        let (login, hash) = (login.to_owned(), hash(password)?);
+        self.db.write("access.add_person", move |tx| {
+            let sql =
+                "INSERT INTO person (login, password_hash, role, smart_account_id, created_at)
+                VALUES ($1, $2, $3, $4, $5) ON CONFLICT (login) DO UPDATE SET
+                password_hash = excluded.password_hash, role = excluded.role,
+                smart_account_id = excluded.smart_account_id";
+            let values = [
+                (&login).into(),
+                (&hash).into(),
+                role.name().into(),
+                smart_account_id.into(),
+                now.0.into(),
+            ];
+            tx.execute(sql, &values)?;
+            // Logins under the old password end.
+            tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
+            Ok(())
+        })
+    }
+
+    /// Checks a password and returns an API token.
+    ///
+    /// # Errors
+    /// When login or password are wrong.
+    pub fn log_in(&self, now: Timestamp, login: &str, password: &str) -> Result<String, Error> {
+        let name = login.to_owned();
+        let stored = self.db.read("access.password", move |tx| {
+            let sql = "SELECT password_hash FROM person WHERE login = $1";
+            tx.row(sql, &[(&name).into()], |row| row.text(0))
+        })?;
+        // An unknown login costs as much as a wrong password.
+        let text = match &stored {
+            Some(text) => text.clone(),
+            None => hash("a password nobody has")?,
+        };
+        let parsed = PasswordHash::new(&text).map_err(|_| Error::Unauthenticated)?;
+        let right = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
+        if stored.is_none() || !right {
+            return Err(Error::Unauthenticated);
+        }
+        let (token, login) = (self.random_hex(32), login.to_owned());
+        let digest = sha256(token.as_bytes());
+        self.db.write("access.log_in", move |tx| {
+            tx.execute("DELETE FROM api_token WHERE expires_at <= $1", &[now.0.into()])?;
+            let sql = "INSERT INTO api_token (hash, login, created_at, expires_at)
+                VALUES ($1, $2, $3, $4)";
+            let expires_at = now + TOKEN_SECONDS;
+            let values = [digest[..].into(), (&login).into(), now.0.into(), expires_at.0.into()];
+            Ok::<_, Error>(tx.execute(sql, &values)?)
+        })?;
+        Ok(token)
+    }
+
+    /// Ends a login.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn log_out(&self, token: &str) -> Result<(), Error> {
+        let digest = sha256(token.as_bytes());
+        self.db.write("access.log_out", move |tx| {
+            tx.execute("DELETE FROM api_token WHERE hash = $1", &[digest[..].into()])?;
+            Ok(())
+        })
+    }
+
+    /// Who an API token belongs to.
+    ///
+    /// # Errors
+    /// When it belongs to nobody or has expired.
+    pub fn caller(&self, now: Timestamp, token: &str) -> Result<Caller, Error> {
+        let digest = sha256(token.as_bytes());
+        self.db.read("access.caller", move |tx| find_caller(tx, now, &digest))
+    }
+}
+
+fn find_caller(tx: &mut Tx<'_>, now: Timestamp, digest: &[u8]) -> Result<Caller, Error> {
+    let sql = "SELECT person.login, person.role, person.smart_account_id FROM api_token
+        JOIN person ON person.login = api_token.login
+        WHERE api_token.hash = $1 AND api_token.expires_at > $2";
+    let found = tx.row(sql, &[digest.into(), now.0.into()], |row| {
+        Ok::<_, Error>((row.text(0)?, row.text(1)?, row.opt_int(2)?))
+    })?;
+    let (login, role, smart_account_id) = found.ok_or(Error::Unauthenticated)?;
+    let role = Role::from_name(&role).ok_or(Error::Unauthenticated)?;
+    Ok(Caller { login, role, smart_account_id })
+}

@@ -1,0 +1,121 @@
+//! The signed documents CSSM answers with.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use rumline_protocol::{
+    AccountInfo, Acknowledgement, DocumentWriter, Policy, Signed, SigningIdentity, Timestamp,
+    TrustCode, acknowledgement_text,
+};
+
+/// Account information and policy are signed anew after this, or as soon as they say something else.
+const STANDING_SECONDS: i64 = 600;
+
+/// What every answer to a virtual account says: the account, and its policy if it has one of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub smart_account_id: i64,
+    pub smart_account: String,
+    pub smart_account_domain: String,
+    pub virtual_account_id: i64,
+    pub virtual_account: String,
+    pub policy: Option<Policy>,
+}
+
+/// Signatures that serve many answers. A cache: losing it costs time only.
+pub(crate) type StandingCache = Mutex<BTreeMap<i64, SignedStanding>>;
+
+#[derive(Clone)]
+pub(crate) struct SignedStanding {
+    standing: Standing,
+    signed_at: Timestamp,
+    account: Signed<AccountInfo>,
+    policy: Option<Signed<Policy>>,
+}
+
+/// What one answer says.
+pub(crate) struct Contents<'a> {
+    pub acknowledgements: &'a [Acknowledgement],
+    pub trust_codes: Vec<TrustCode>,
+    pub standing: &'a Standing,
+    /// Whether to send the Cisco default where the account has no policy of its own.
+    pub policy_wanted: bool,
+    pub correlation_id: &'a str,
+}
+
+pub(crate) fn document(
+    contents: Contents<'_>,
+    issuer: &SigningIdentity,
+    cache: &StandingCache,
+    now: Timestamp,
+) -> String {
+    let signer = issuer.signer.as_ref();
+    let mut writer = DocumentWriter::new();
+    if !contents.acknowledgements.is_empty() {
+        let entries = contents.acknowledgements.to_vec();
+        writer.acknowledgement(&Signed::new(acknowledgement_text(&entries), entries, signer));
+    }
+    let signed = signed_standing(contents.standing, issuer, cache, now);
+    writer.account(&signed.account);
+    for code in contents.trust_codes {
+        writer.trust_code(&Signed::json(code, signer));
+    }
+    match &signed.policy {
+        Some(policy) => {
+            writer.policy(policy);
+        }
+        None if contents.policy_wanted => {
+            let mut policy = Policy::cisco_default();
+            policy.smart_account.clone_from(&contents.standing.smart_account);
+            policy.issued_at = now;
+            writer.policy(&Signed::json(policy, signer));
+        }
+        None => {}
+    }
+    writer.correlation_id(contents.correlation_id);
+    writer.certificate(&issuer.certificate);
+    writer.finish()
+}
+
+fn signed_standing(
+    standing: &Standing,
+    issuer: &SigningIdentity,
+    cache: &StandingCache,
+    now: Timestamp,
+) -> SignedStanding {
+    let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = cache.get(&standing.virtual_account_id)
+        && known.standing == *standing
+        && (0..STANDING_SECONDS).contains(&now.since(known.signed_at))
+    {
+        return known.clone();
+    }
+    let signer = issuer.signer.as_ref();
+    let info = AccountInfo {
+        timestamp_millis: now.millis(),
+        smart_account: standing.smart_account.clone(),
+        virtual_account: standing.virtual_account.clone(),
+        smart_account_id: standing.smart_account_id,
+        virtual_account_id: standing.virtual_account_id,
+        smart_account_domain: standing.smart_account_domain.clone(),
+    };
+    let policy = standing.policy.clone().map(|mut policy| {
+        policy.issued_at = now;
+        Signed::json(policy, signer)
+    });
+    let fresh = SignedStanding {
+        standing: standing.clone(),
+        signed_at: now,
+        account: Signed::new(info.signed_text(), info, signer),
+        policy,
+    };
+    cache.insert(standing.virtual_account_id, fresh.clone());
+    fresh
+}
+
+/// A policy file.
+pub(crate) fn policy_document(policy: Policy, issuer: &SigningIdentity) -> String {
+    let mut writer = DocumentWriter::new();
+    writer.policy(&Signed::json(policy, issuer.signer.as_ref()));
+    writer.certificate(&issuer.certificate).finish()
+}

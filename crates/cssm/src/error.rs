@@ -1,0 +1,52 @@
+//! Refusals are answers; faults may pass.
+
+use rumline_store::{FromStore, StoreError};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or the caller may not know it.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The request cannot be right.
+    #[error("{0}")]
+    Invalid(String),
+    /// The request was right, but not now.
+    #[error("{0}")]
+    Conflict(String),
+    /// Nobody is logged in.
+    #[error("log in first")]
+    Unauthenticated,
+    /// Whoever is logged in may not do this.
+    #[error("your role does not allow this")]
+    Forbidden,
+    /// Too many requests.
+    #[error("the limit of requests is reached, try again in {retry_after_seconds} seconds")]
+    TooManyRequests {
+        /// When it makes sense to try again.
+        retry_after_seconds: i64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl FromStore for Error {
+    fn as_store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::NotFound(_)
+            | Self::Invalid(_)
+            | Self::Conflict(_)
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::TooManyRequests { .. } => None,
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::Invalid(text.into())
+    }
+}

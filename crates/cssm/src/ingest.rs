@@ -1,0 +1,184 @@
+//! Taking reports in: each once, byte for byte as it was signed.
+
+use rumline_protocol::{
+    Acknowledgement, RumReport, SignedReport, StatusCode, Suite, Timestamp, from_base64, sha256,
+};
+use rumline_store::Tx;
+
+use crate::Error;
+use crate::instances::{About, Instance};
+
+/// A report whose signature has been checked, ready for its row.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifiedReport {
+    pub report: RumReport,
+    payload: String,
+    signing_key: String,
+    signature: Vec<u8>,
+    sha256: [u8; 32],
+}
+
+/// Checks a report's signature against the product instance's key.
+pub(crate) fn verify(
+    suite: &dyn Suite,
+    instance: &Instance,
+    mut signed: SignedReport,
+) -> Result<VerifiedReport, Error> {
+    if signed.report.udi != instance.udi {
+        return Err(Error::invalid("the report belongs to another UDI"));
+    }
+    if !signed.verify(suite, &instance.public_key) {
+        return Err(Error::invalid("the signature of the report does not verify"));
+    }
+    let signature = from_base64(&signed.signature.value)
+        .ok_or_else(|| Error::invalid("the signature of the report is not base64"))?;
+    Ok(VerifiedReport {
+        sha256: sha256(signed.payload.as_bytes()),
+        signing_key: format!("{} {}", signed.signature.signing_type, signed.signature.key),
+        signature,
+        payload: signed.payload,
+        report: signed.report,
+    })
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub entries: Vec<Acknowledgement>,
+    pub new: i64,
+    pub known: i64,
+}
+
+/// Stores the reports of one product instance. One that is known already is acknowledged again and stored once.
+pub(crate) fn store(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    about: &About,
+    reports: &[VerifiedReport],
+    correlation_id: &str,
+) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    for verified in reports {
+        let message = if insert(tx, now, instance, verified)? {
+            outcome.new += 1;
+            update_use(tx, instance, &verified.report)?;
+            Ok(())
+        } else {
+            check_same(tx, instance, verified).inspect(|()| outcome.known += 1)
+        };
+        let entry = match message {
+            Ok(()) => entry(verified, StatusCode::Ok, Acknowledgement::ACCEPTED, correlation_id),
+            Err(Error::Conflict(text)) => {
+                entry(verified, StatusCode::Failed, &text, correlation_id)
+            }
+            Err(error) => return Err(error),
+        };
+        outcome.entries.push(entry);
+    }
+    if outcome.new > 0 {
+        const SQL: &str = "UPDATE product_instance SET last_report_at = $1, identifier = $2,
+            hostname = $3, software_version = $4, software_tag = $5, removed_at = NULL
+            WHERE id = $6";
+        let values = [
+            now.0.into(),
+            (&about.identifier).into(),
+            about.hostname.as_deref().into(),
+            about.software_version.as_deref().into(),
+            (&about.software_tag).into(),
+            instance.id.into(),
+        ];
+        tx.execute(SQL, &values)?;
+    }
+    Ok(outcome)
+}
+
+fn entry(
+    verified: &VerifiedReport,
+    status_code: StatusCode,
+    message: &str,
+    correlation_id: &str,
+) -> Acknowledgement {
+    Acknowledgement {
+        status_code,
+        status_message: message.to_owned(),
+        localized_message: message.to_owned(),
+        product_instance_identifier: verified.report.product_instance_identifier.clone(),
+        sudi: verified.report.udi.clone(),
+        report_id: verified.report.report_id,
+        correlation_id: correlation_id.to_owned(),
+        subscription_id: None,
+    }
+}
+
+fn signed_id(id: u64) -> i64 {
+    i64::try_from(id).expect("report ids are checked when a report is read")
+}
+
+fn insert(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    verified: &VerifiedReport,
+) -> Result<bool, Error> {
+    const SQL: &str =
+        "INSERT INTO rum_report (smart_account_id, product_instance_id, report_id, tag,
+        start_at, end_at, last_count, count_seconds, sha256, previous_id, previous_sha256,
+        received_at, payload, signing_key, signature)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        ON CONFLICT DO NOTHING";
+    let report = &verified.report;
+    let previous = report.previous.as_ref();
+    let values = [
+        instance.smart_account_id.into(),
+        instance.id.into(),
+        signed_id(report.report_id).into(),
+        report.entitlement_tag.as_str().into(),
+        report.start_at().0.into(),
+        report.end_at().0.into(),
+        i64::from(report.last_count()).into(),
+        report.count_seconds().into(),
+        verified.sha256[..].into(),
+        previous.map(|p| i64::try_from(p.report_id).unwrap_or(0)).into(),
+        previous.map(|p| p.sha256.as_str()).into(),
+        now.0.into(),
+        (&verified.payload).into(),
+        (&verified.signing_key).into(),
+        (&verified.signature).into(),
+    ];
+    Ok(tx.execute(SQL, &values)? == 1)
+}
+
+/// A report number that is known already must stand for the same bytes.
+fn check_same(
+    tx: &mut Tx<'_>,
+    instance: &Instance,
+    verified: &VerifiedReport,
+) -> Result<(), Error> {
+    const SQL: &str = "SELECT sha256 FROM rum_report WHERE smart_account_id = $1
+        AND product_instance_id = $2 AND report_id = $3";
+    let id = signed_id(verified.report.report_id);
+    let values = [instance.smart_account_id.into(), instance.id.into(), id.into()];
+    let stored = tx.row(SQL, &values, |row| Ok::<_, Error>(row.bytes(0)?))?;
+    if stored.as_deref() == Some(&verified.sha256[..]) {
+        return Ok(());
+    }
+    Err(Error::Conflict("Another report with this report_id was received before.".to_owned()))
+}
+
+/// The count now in use, as of the newest report.
+fn update_use(tx: &mut Tx<'_>, instance: &Instance, report: &RumReport) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO license_use (smart_account_id, product_instance_id, tag, count,
+        as_of) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (smart_account_id, product_instance_id, tag) DO UPDATE SET
+        count = excluded.count, as_of = excluded.as_of WHERE license_use.as_of <= excluded.as_of";
+    let values = [
+        instance.smart_account_id.into(),
+        instance.id.into(),
+        report.entitlement_tag.as_str().into(),
+        i64::from(report.last_count()).into(),
+        report.end_at().0.into(),
+    ];
+    tx.execute(SQL, &values)?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Product instances: who they are, which key they have, how often they may ask.
+
+use rumline_protocol::{PublicKey, Timestamp, Udi};
+use rumline_store::{Row, Tx};
+
+use crate::accounts::next_id;
+use crate::answer::Standing;
+use crate::policies::policy_of;
+use crate::{Error, Settings};
+
+/// A product instance as ingest and trust need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Instance {
+    pub id: i64,
+    pub smart_account_id: i64,
+    pub virtual_account_id: i64,
+    pub udi: Udi,
+    pub public_key: PublicKey,
+    pub trust_id: Option<i64>,
+    pub trust_nonce: Option<String>,
+    pub removed: bool,
+    window_started_at: Timestamp,
+    window_requests: i64,
+}
+
+fn from_row(row: &Row<'_>) -> Result<Instance, Error> {
+    let key = row.text(5)?;
+    Ok(Instance {
+        id: row.int(0)?,
+        smart_account_id: row.int(1)?,
+        virtual_account_id: row.int(2)?,
+        udi: Udi { pid: row.text(3)?, serial: row.text(4)? },
+        public_key: PublicKey::from_text(&key)
+            .ok_or_else(|| Error::invalid("the stored device key is damaged"))?,
+        trust_id: row.opt_int(6)?,
+        trust_nonce: row.opt_text(7)?,
+        removed: row.opt_int(8)?.is_some(),
+        window_started_at: Timestamp(row.int(9)?),
+        window_requests: row.int(10)?,
+    })
+}
+
+const COLUMNS: &str = "id, smart_account_id, virtual_account_id, pid, serial, public_key, trust_id, \
+    trust_nonce, removed_at, window_started_at, window_requests";
+
+/// The product instance with this UDI.
+pub(crate) fn find(tx: &mut Tx<'_>, udi: &Udi) -> Result<Option<Instance>, Error> {
+    const SQL: &str = "SELECT id, smart_account_id, virtual_account_id, pid, serial, public_key,
+        trust_id, trust_nonce, removed_at, window_started_at, window_requests
+        FROM product_instance WHERE serial = $1 AND pid = $2";
+    tx.row(SQL, &[(&udi.serial).into(), (&udi.pid).into()], from_row)
+}
+
+/// A product instance by its number.
+pub(crate) fn by_id(tx: &mut Tx<'_>, id: i64) -> Result<Option<Instance>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM product_instance WHERE id = $1");
+    tx.row(&sql, &[id.into()], from_row)
+}
+
+/// What a product instance says about itself with a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    pub identifier: String,
+    pub hostname: Option<String>,
+    pub software_version: Option<String>,
+    pub software_tag: String,
+}
+
+impl About {
+    /// Cuts what is longer than any real value.
+    pub(crate) fn bounded(mut self) -> Self {
+        let cut = |text: &mut String| {
+            *text = text.chars().filter(|c| !c.is_control()).take(256).collect();
+        };
+        cut(&mut self.identifier);
+        cut(&mut self.software_tag);
+        self.hostname.as_mut().map(cut);
+        self.software_version.as_mut().map(cut);
+        self
+    }
+}
+
+/// Registers a product instance, or gives a known one another account and key.
+pub(crate) fn register(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: i64,
+    virtual_account_id: i64,
+    udi: &Udi,
+    key: &PublicKey,
+    about: &About,
+) -> Result<Instance, Error> {
+    let id = next_id(tx, "product_instance")?;
+    let sql = "INSERT INTO product_instance (id, smart_account_id, virtual_account_id, pid, serial,
+        identifier, public_key, hostname, software_version, software_tag, registered_at,
+        last_contact_at, window_started_at, window_requests)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11, 0)
+        ON CONFLICT (serial, pid) DO UPDATE SET smart_account_id = excluded.smart_account_id,
+        virtual_account_id = excluded.virtual_account_id, identifier = excluded.identifier,
+        public_key = excluded.public_key, software_tag = excluded.software_tag,
+        registered_at = excluded.registered_at, last_contact_at = excluded.last_contact_at,
+        removed_at = NULL, trust_id = NULL, trust_nonce = NULL";
+    let key = key.to_text();
+    let values = [
+        id.into(),
+        smart_account_id.into(),
+        virtual_account_id.into(),
+        (&udi.pid).into(),
+        (&udi.serial).into(),
+        (&about.identifier).into(),
+        (&key).into(),
+        about.hostname.as_deref().into(),
+        about.software_version.as_deref().into(),
+        (&about.software_tag).into(),
+        now.0.into(),
+    ];
+    tx.execute(sql, &values)?;
+    find(tx, udi)?.ok_or(Error::NotFound("product instance"))
+}
+
+/// Counts a request against the hour's limit and notes the contact.
+pub(crate) fn count_request(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    settings: &Settings,
+) -> Result<(), Error> {
+    let age = now.since(instance.window_started_at);
+    let (started_at, requests) = if (0..Timestamp::HOUR).contains(&age) {
+        (instance.window_started_at, instance.window_requests + 1)
+    } else {
+        (now, 1)
+    };
+    if settings.requests_per_hour_max > 0 && requests > settings.requests_per_hour_max {
+        let retry_after_seconds = Timestamp::HOUR - now.since(started_at);
+        return Err(Error::TooManyRequests { retry_after_seconds });
+    }
+    const SQL: &str = "UPDATE product_instance SET window_started_at = $1, window_requests = $2,
+        last_contact_at = $3 WHERE id = $4";
+    let values = [started_at.0.into(), requests.into(), now.0.into(), instance.id.into()];
+    tx.execute(SQL, &values)?;
+    Ok(())
+}
+
+/// What answers to this product instance say about its account.
+pub(crate) fn standing(
+    tx: &mut Tx<'_>,
+    smart_account_id: i64,
+    virtual_account_id: i64,
+) -> Result<Standing, Error> {
+    const SQL: &str = "SELECT smart_account.name, smart_account.domain, virtual_account.name
+        FROM smart_account JOIN virtual_account
+        ON virtual_account.smart_account_id = smart_account.id
+        WHERE smart_account.id = $1 AND virtual_account.id = $2";
+    let ids = [smart_account_id.into(), virtual_account_id.into()];
+    let names =
+        tx.row(SQL, &ids, |row| Ok::<_, Error>((row.text(0)?, row.text(1)?, row.text(2)?)))?;
+    let (smart_account, smart_account_domain, virtual_account) =
+        names.ok_or(Error::NotFound("virtual account"))?;
+    Ok(Standing {
+        smart_account_id,
+        smart_account,
+        smart_account_domain,
+        virtual_account_id,
+        virtual_account,
+        policy: policy_of(tx, smart_account_id, virtual_account_id)?,
+    })
+}

@@ -1,0 +1,336 @@
+//! Views of an account: product instances, licences purchased and in use, reports (CSSM-005, 013, 014, 015, 027).
+
+use rumline_catalogue::Catalogue;
+use rumline_protocol::Timestamp;
+use rumline_store::{Row, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::{add_event, smart_account};
+use crate::{Cssm, Error};
+
+/// A product instance in the inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceView {
+    /// Its number.
+    pub id: i64,
+    /// Host name from 10.3(2)F unless hidden, else `UDI_PID:…, UDI_SN:…` (C-20).
+    pub name: String,
+    /// Product id.
+    pub pid: String,
+    /// Serial number.
+    pub serial: String,
+    /// `Product Type`, e.g. `N9300`.
+    pub product_type: String,
+    /// Its virtual account.
+    pub virtual_account_id: i64,
+    /// Software version, unless hidden.
+    pub software_version: Option<String>,
+    /// When it was registered.
+    pub registered_at: i64,
+    /// Last contact.
+    pub last_contact_at: i64,
+    /// Last report.
+    pub last_report_at: Option<i64>,
+    /// Last ACK fetched.
+    pub last_ack_at: Option<i64>,
+    /// Whether a trust code was issued.
+    pub trusted: bool,
+    /// Reports held.
+    pub reports: i64,
+    /// Reports that others name as their predecessor and that are not there.
+    pub reports_missing: i64,
+    /// Licences in use.
+    pub licenses: Vec<LicenseOfInstance>,
+}
+
+/// A licence a product instance uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LicenseOfInstance {
+    /// Short name.
+    pub license: String,
+    /// Entitlement tag.
+    pub tag: String,
+    /// How many.
+    pub count: i64,
+    /// As of when.
+    pub as_of: i64,
+}
+
+/// A licence in a virtual account: purchased against in use (CSSM-027).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LicenseView {
+    /// Its virtual account.
+    pub virtual_account_id: i64,
+    /// Short name.
+    pub license: String,
+    /// `Purchased`, as of now.
+    pub purchased: i64,
+    /// `In Use`.
+    pub in_use: i64,
+    /// `Balance`; below zero is a shortage.
+    pub balance: i64,
+}
+
+/// A report held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportRow {
+    /// The product instance.
+    pub product_instance_id: i64,
+    /// Its number.
+    pub report_id: i64,
+    /// Entitlement tag.
+    pub tag: String,
+    /// Its first second.
+    pub start_at: i64,
+    /// The second after its last.
+    pub end_at: i64,
+    /// The count at its end.
+    pub last_count: i64,
+    /// Sum of count times seconds.
+    pub count_seconds: i64,
+    /// When it came.
+    pub received_at: i64,
+}
+
+/// The short name of the package a tag stands for; the tag's own name when it is not in the catalogue.
+fn license_of(tag: &str) -> String {
+    if let Some((package, _)) = Catalogue::nexus().by_tag(tag) {
+        return package.name.clone();
+    }
+    rumline_protocol::EntitlementTag::new(tag)
+        .map_or_else(|_| tag.to_owned(), |tag| tag.name().to_owned())
+}
+
+/// Releases from 10.3(2)F on show their host name (C-20).
+fn shows_hostname(version: Option<&str>) -> bool {
+    let catalogue = Catalogue::nexus();
+    let position = |wanted: &str| {
+        let mut releases = catalogue.releases().iter();
+        releases.position(|r| r.nxos == wanted || r.version == wanted)
+    };
+    match (version.and_then(position), position("10.3(2)F")) {
+        (Some(own), Some(first)) => own >= first,
+        _ => false,
+    }
+}
+
+fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
+    let (pid, serial) = (row.text(1)?, row.text(2)?);
+    let version = row.opt_text(5)?;
+    let udi_name = format!("UDI_PID:{pid}, UDI_SN:{serial}");
+    let hostname = row.opt_text(4)?.filter(|_| shows_hostname(version.as_deref()));
+    Ok(InstanceView {
+        id: row.int(0)?,
+        name: hostname.unwrap_or(udi_name),
+        product_type: Catalogue::nexus().product_type(&pid),
+        pid,
+        serial,
+        virtual_account_id: row.int(3)?,
+        software_version: version,
+        registered_at: row.int(6)?,
+        last_contact_at: row.int(7)?,
+        last_report_at: row.opt_int(8)?,
+        last_ack_at: row.opt_int(9)?,
+        trusted: row.opt_int(10)?.is_some(),
+        reports: 0,
+        reports_missing: 0,
+        licenses: Vec::new(),
+    })
+}
+
+const INSTANCE: &str = "SELECT id, pid, serial, virtual_account_id, hostname, software_version, \
+    registered_at, last_contact_at, last_report_at, last_ack_at, trust_id FROM product_instance \
+    WHERE smart_account_id = $1 AND removed_at IS NULL";
+
+impl Cssm {
+    /// The product instances of an account, in the order they were registered; `after` is the last number seen.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn instances(
+        &self,
+        smart_account_id: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<InstanceView>, Error> {
+        self.db.read("inventory.instances", move |tx| {
+            smart_account(tx, smart_account_id)?;
+            let sql = format!("{INSTANCE} AND id > $2 ORDER BY id LIMIT $3");
+            let values = [smart_account_id.into(), after.into(), limit.clamp(1, 1000).into()];
+            let mut views = tx.rows(&sql, &values, instance_from_row)?;
+            for view in &mut views {
+                complete(tx, smart_account_id, view)?;
+            }
+            Ok(views)
+        })
+    }
+
+    /// One product instance.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn instance(&self, smart_account_id: i64, id: i64) -> Result<InstanceView, Error> {
+        self.db.read("inventory.instance", move |tx| {
+            let sql = format!("{INSTANCE} AND id = $2");
+            let values = [smart_account_id.into(), id.into()];
+            let view = tx.row(&sql, &values, instance_from_row)?;
+            let mut view = view.ok_or(Error::NotFound("product instance"))?;
+            complete(tx, smart_account_id, &mut view)?;
+            Ok(view)
+        })
+    }
+
+    /// Removes a product instance and frees its licences (CSSM-013); its reports stay.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn remove_instance(
+        &self,
+        now: Timestamp,
+        login: &str,
+        smart_account_id: i64,
+        id: i64,
+    ) -> Result<(), Error> {
+        let login = login.to_owned();
+        self.db.write("inventory.remove", move |tx| {
+            let sql = "UPDATE product_instance SET removed_at = $1, trust_id = NULL
+                WHERE smart_account_id = $2 AND id = $3 AND removed_at IS NULL";
+            if tx.execute(sql, &[now.0.into(), smart_account_id.into(), id.into()])? == 0 {
+                return Err(Error::NotFound("product instance"));
+            }
+            let sql = "DELETE FROM license_use WHERE smart_account_id = $1
+                AND product_instance_id = $2";
+            tx.execute(sql, &[smart_account_id.into(), id.into()])?;
+            let text = format!("product instance {id} removed");
+            add_event(tx, now, smart_account_id, &login, &text)
+        })
+    }
+
+    /// Licences purchased against in use, by virtual account.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn licenses(
+        &self,
+        now: Timestamp,
+        smart_account_id: i64,
+    ) -> Result<Vec<LicenseView>, Error> {
+        self.db.read("inventory.licenses", move |tx| {
+            smart_account(tx, smart_account_id)?;
+            let sql = "SELECT virtual_account_id, license, CAST(SUM(quantity) AS BIGINT)
+                FROM purchase WHERE smart_account_id = $1 AND starts_at <= $2
+                AND (ends_at IS NULL OR ends_at > $3)
+                GROUP BY virtual_account_id, license ORDER BY virtual_account_id, license";
+            let values = [smart_account_id.into(), now.0.into(), now.0.into()];
+            let mut views = tx.rows(sql, &values, |row| {
+                let purchased = row.int(2)?;
+                Ok::<_, Error>(LicenseView {
+                    virtual_account_id: row.int(0)?,
+                    license: row.text(1)?,
+                    purchased,
+                    in_use: 0,
+                    balance: purchased,
+                })
+            })?;
+            let sql = "SELECT product_instance.virtual_account_id, license_use.tag,
+                CAST(SUM(license_use.count) AS BIGINT) FROM license_use JOIN product_instance
+                ON product_instance.id = license_use.product_instance_id
+                WHERE license_use.smart_account_id = $1 AND license_use.count > 0
+                GROUP BY product_instance.virtual_account_id, license_use.tag
+                ORDER BY product_instance.virtual_account_id, license_use.tag";
+            let used = tx.rows(sql, &[smart_account_id.into()], |row| {
+                Ok::<_, Error>((row.int(0)?, row.text(1)?, row.int(2)?))
+            })?;
+            for (virtual_account_id, tag, count) in used {
+                add_use(&mut views, virtual_account_id, license_of(&tag), count);
+            }
+            views.sort_by(|a, b| {
+                (a.virtual_account_id, &a.license).cmp(&(b.virtual_account_id, &b.license))
+            });
+            Ok(views)
+        })
+    }
+
+    /// The reports of a product instance, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn reports(
+        &self,
+        smart_account_id: i64,
+        product_instance_id: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<ReportRow>, Error> {
+        self.db.read("inventory.reports", move |tx| {
+            let sql = "SELECT product_instance_id, report_id, tag, start_at, end_at, last_count,
+                count_seconds, received_at FROM rum_report WHERE smart_account_id = $1
+                AND product_instance_id = $2 AND report_id > $3 ORDER BY report_id LIMIT $4";
+            let values = [
+                smart_account_id.into(),
+                product_instance_id.into(),
+                after.into(),
+                limit.clamp(1, 10_000).into(),
+            ];
+            tx.rows(sql, &values, |row| {
+                Ok(ReportRow {
+                    product_instance_id: row.int(0)?,
+                    report_id: row.int(1)?,
+                    tag: row.text(2)?,
+                    start_at: row.int(3)?,
+                    end_at: row.int(4)?,
+                    last_count: row.int(5)?,
+                    count_seconds: row.int(6)?,
+                    received_at: row.int(7)?,
+                })
+            })
+        })
+    }
+}
+
+fn add_use(views: &mut Vec<LicenseView>, virtual_account_id: i64, license: String, count: i64) {
+    let place = views
+        .iter()
+        .position(|v| v.virtual_account_id == virtual_account_id && v.license == license);
+    let view = match place {
+        Some(index) => &mut views[index],
+        None => {
+            views.push(LicenseView {
+                virtual_account_id,
+                license,
+                purchased: 0,
+                in_use: 0,
+                balance: 0,
+            });
+            views.last_mut().expect("one was just pushed")
+        }
+    };
+    view.in_use += count;
+    view.balance = view.purchased - view.in_use;
+}
+
+fn complete(tx: &mut Tx<'_>, smart_account_id: i64, view: &mut InstanceView) -> Result<(), Error> {
+    let ids = [smart_account_id.into(), view.id.into()];
+    let sql = "SELECT tag, count, as_of FROM license_use WHERE smart_account_id = $1
+        AND product_instance_id = $2 AND count > 0 ORDER BY tag";
+    view.licenses = tx.rows(sql, &ids, |row| {
+        let tag = row.text(0)?;
+        Ok::<_, Error>(LicenseOfInstance {
+            license: license_of(&tag),
+            tag,
+            count: row.int(1)?,
+            as_of: row.int(2)?,
+        })
+    })?;
+    let sql = "SELECT COUNT(*) FROM rum_report WHERE smart_account_id = $1
+        AND product_instance_id = $2";
+    view.reports = tx.row(sql, &ids, |row| Ok::<_, Error>(row.int(0)?))?.unwrap_or(0);
+    let sql = "SELECT COUNT(*) FROM rum_report AS later WHERE later.smart_account_id = $1
+        AND later.product_instance_id = $2 AND later.previous_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM rum_report AS earlier
+        WHERE earlier.smart_account_id = later.smart_account_id
+        AND earlier.product_instance_id = later.product_instance_id
+        AND earlier.report_id = later.previous_id)";
+    view.reports_missing = tx.row(sql, &ids, |row| Ok::<_, Error>(row.int(0)?))?.unwrap_or(0);
+    Ok(())
+}

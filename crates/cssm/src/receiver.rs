@@ -1,0 +1,282 @@
+//! The smart receiver: what product instances ask and what they are told (guide p. 22, 69; CSSM-025, 028, 029).
+
+use rumline_protocol::{
+    Acknowledgement, Request, RequestBody, Response, ResponseStatus, SignedReport, Timestamp,
+    TrustCode, UsageItem,
+};
+use rumline_store::Tx;
+
+use crate::answer::{self, Contents, Standing};
+use crate::ingest::{self, Outcome};
+use crate::instances::{self, About};
+use crate::{Cssm, Error, trust};
+
+/// What the receiver answers.
+#[derive(Debug)]
+pub enum Answer {
+    /// A message.
+    Message(Box<Response>),
+    /// The body was no message.
+    NotAMessage(String),
+    /// The limit of requests is reached (CSSM-029).
+    TooManyRequests {
+        /// When to try again.
+        retry_after_seconds: i64,
+    },
+    /// The store failed; nothing was taken.
+    Unavailable(String),
+}
+
+/// What was written, and what the answer needs.
+struct Written {
+    standing: Standing,
+    /// Empty while the ACK is not ready.
+    entries: Vec<Acknowledgement>,
+    trust_codes: Vec<TrustCode>,
+    policy_wanted: bool,
+    poll: Option<(String, i64)>,
+}
+
+impl Written {
+    fn of(standing: Standing) -> Self {
+        Self {
+            standing,
+            entries: Vec::new(),
+            trust_codes: Vec::new(),
+            policy_wanted: false,
+            poll: None,
+        }
+    }
+}
+
+impl Cssm {
+    /// Takes a message and calls `done` with the answer once what it brought is durable.
+    pub fn receive(&self, now: Timestamp, body: &[u8], done: impl FnOnce(Answer) + Send + 'static) {
+        let request: Request = match serde_json::from_slice(body) {
+            Ok(request) => request,
+            Err(error) => return done(Answer::NotAMessage(format!("not a message: {error}"))),
+        };
+        if let Err(error) = request.sudi.check() {
+            return done(Answer::NotAMessage(error.to_string()));
+        }
+        if request.request_id.len() > 64 || request.nonce.len() > 64 {
+            return done(Answer::NotAMessage("request_id or nonce is too long".to_owned()));
+        }
+        let about = About {
+            identifier: String::new(),
+            hostname: request.hostname.clone(),
+            software_version: request.software_version.clone(),
+            software_tag: request.software_tag_identifier.clone(),
+        }
+        .bounded();
+        let cssm = self.clone();
+        match request.body.clone() {
+            RequestBody::UsageReport { usage, .. } => {
+                self.take_usage(now, request, about, usage, done);
+            }
+            RequestBody::TrustRequest { id_token, force, trust_requests } => {
+                let requests = match trust::parse_requests(self.suite.as_ref(), &trust_requests) {
+                    Ok(requests) => requests,
+                    Err(error) => return done(self.refuse(now, &request, &error)),
+                };
+                let work = move |tx: &mut Tx<'_>| {
+                    let (instance, codes) =
+                        trust::exchange(tx, now, &id_token, force, &requests, &about)?;
+                    let ids = (instance.smart_account_id, instance.virtual_account_id);
+                    let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
+                    written.trust_codes = codes;
+                    written.policy_wanted = true;
+                    Ok(written)
+                };
+                self.db.submit("receiver.trust", work, move |outcome| {
+                    done(cssm.answer(now, &request, outcome));
+                });
+            }
+            RequestBody::ResultPoll { poll_id } => {
+                let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
+                let work = move |tx: &mut Tx<'_>| {
+                    let instance = known_instance(tx, &sudi)?;
+                    instances::count_request(tx, now, &instance, &settings)?;
+                    let ids = (instance.smart_account_id, instance.virtual_account_id);
+                    let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
+                    poll_result(tx, now, instance.id, &poll_id, &mut written)?;
+                    Ok(written)
+                };
+                self.db.submit("receiver.poll", work, move |outcome| {
+                    done(cssm.answer(now, &request, outcome));
+                });
+            }
+            RequestBody::TrustSync {} => {
+                let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
+                let work = move |tx: &mut Tx<'_>| {
+                    let instance = known_instance(tx, &sudi)?;
+                    instances::count_request(tx, now, &instance, &settings)?;
+                    let ids = (instance.smart_account_id, instance.virtual_account_id);
+                    let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
+                    written.policy_wanted = true;
+                    Ok(written)
+                };
+                self.db.submit("receiver.sync", work, move |outcome| {
+                    done(cssm.answer(now, &request, outcome));
+                });
+            }
+        }
+    }
+
+    fn take_usage(
+        &self,
+        now: Timestamp,
+        request: Request,
+        about: About,
+        usage: Vec<UsageItem>,
+        done: impl FnOnce(Answer) + Send + 'static,
+    ) {
+        let sudi = request.sudi.clone();
+        // The key is looked up and the signatures are checked before the writer is asked; it checks that the key
+        // is still the same.
+        let instance = match self.db.read("receiver.key", move |tx| known_instance(tx, &sudi)) {
+            Ok(instance) => instance,
+            Err(error) => return done(self.refuse(now, &request, &error)),
+        };
+        let mut reports = Vec::with_capacity(usage.len());
+        for item in usage {
+            let verified = SignedReport::from_parts(item.payload, item.signature)
+                .map_err(|error| Error::invalid(error.to_string()))
+                .and_then(|signed| ingest::verify(self.suite.as_ref(), &instance, signed));
+            match verified {
+                Ok(report) => reports.push(report),
+                Err(error) => return done(self.refuse(now, &request, &error)),
+            }
+        }
+        let mut about = about;
+        if let Some(first) = reports.first() {
+            about.identifier.clone_from(&first.report.product_instance_identifier);
+        }
+        let delay = self.settings.ack_delay_seconds;
+        let settings = self.settings.clone();
+        let poll_id = (delay > 0).then(|| self.random_hex(16));
+        let correlation_id = request.request_id.clone();
+        let work = move |tx: &mut Tx<'_>| {
+            let current = instances::by_id(tx, instance.id)?.ok_or(Error::NotFound("device"))?;
+            if current.public_key != instance.public_key || current.removed {
+                return Err(Error::invalid("the device was registered anew"));
+            }
+            instances::count_request(tx, now, &current, &settings)?;
+            let ids = (current.smart_account_id, current.virtual_account_id);
+            let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
+            let outcome = ingest::store(tx, now, &current, &about, &reports, &correlation_id)?;
+            match &poll_id {
+                Some(poll_id) => {
+                    keep_for_poll(tx, now + delay, current.id, poll_id, &outcome)?;
+                    written.poll = Some((poll_id.clone(), delay));
+                }
+                None => written.entries = outcome.entries,
+            }
+            Ok(written)
+        };
+        let cssm = self.clone();
+        self.db.submit("receiver.usage", work, move |outcome| {
+            done(cssm.answer(now, &request, outcome));
+        });
+    }
+
+    fn answer(&self, now: Timestamp, request: &Request, outcome: Result<Written, Error>) -> Answer {
+        let written = match outcome {
+            Ok(written) => written,
+            Err(error) => return self.refuse(now, request, &error),
+        };
+        if let Some((poll_id, seconds)) = written.poll {
+            let mut response = Response::new(request, now, ResponseStatus::OkPoll, "");
+            response.poll_id = Some(poll_id);
+            response.poll_interval_seconds = Some(u32::try_from(seconds.max(1)).unwrap_or(900));
+            return Answer::Message(Box::new(response));
+        }
+        let contents = Contents {
+            acknowledgements: &written.entries,
+            trust_codes: written.trust_codes,
+            standing: &written.standing,
+            policy_wanted: written.policy_wanted,
+            correlation_id: &request.request_id,
+        };
+        let document = answer::document(contents, &self.issuer, &self.standing, now);
+        let mut response = Response::new(request, now, ResponseStatus::Ok, "");
+        response.smart_license = Some(document);
+        Answer::Message(Box::new(response))
+    }
+
+    fn refuse(&self, now: Timestamp, request: &Request, error: &Error) -> Answer {
+        match error {
+            Error::TooManyRequests { retry_after_seconds } => {
+                Answer::TooManyRequests { retry_after_seconds: *retry_after_seconds }
+            }
+            Error::Store(error) => Answer::Unavailable(error.to_string()),
+            refusal => {
+                let text = refusal.to_string();
+                let response = Response::new(request, now, ResponseStatus::Failed, &text);
+                Answer::Message(Box::new(response))
+            }
+        }
+    }
+
+    /// Removes results that were ready a month ago; their reports would be answered anew.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
+        self.db.write("receiver.tidy", move |tx| {
+            let before = Timestamp(now.0 - 30 * Timestamp::DAY);
+            tx.execute("DELETE FROM poll WHERE ready_at < $1", &[before.0.into()])?;
+            Ok(())
+        })
+    }
+}
+
+fn known_instance(
+    tx: &mut Tx<'_>,
+    sudi: &rumline_protocol::Udi,
+) -> Result<instances::Instance, Error> {
+    match instances::find(tx, sudi)? {
+        Some(instance) if !instance.removed => Ok(instance),
+        _ => Err(Error::invalid(
+            "The identity for the instance is not valid. Please re-register the instance.",
+        )),
+    }
+}
+
+fn keep_for_poll(
+    tx: &mut Tx<'_>,
+    ready_at: Timestamp,
+    instance_id: i64,
+    poll_id: &str,
+    outcome: &Outcome,
+) -> Result<(), Error> {
+    let results = serde_json::to_string(&outcome.entries).expect("entries always serialise");
+    let sql = "INSERT INTO poll (id, product_instance_id, ready_at, results)
+        VALUES ($1, $2, $3, $4)";
+    tx.execute(sql, &[poll_id.into(), instance_id.into(), ready_at.0.into(), (&results).into()])?;
+    Ok(())
+}
+
+fn poll_result(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance_id: i64,
+    poll_id: &str,
+    written: &mut Written,
+) -> Result<(), Error> {
+    let sql = "SELECT ready_at, results FROM poll WHERE id = $1 AND product_instance_id = $2";
+    let found = tx.row(sql, &[poll_id.into(), instance_id.into()], |row| {
+        Ok::<_, Error>((Timestamp(row.int(0)?), row.text(1)?))
+    })?;
+    let (ready_at, results) = found.ok_or_else(|| Error::invalid("the poll_id is not known"))?;
+    if now < ready_at {
+        // No longer than it takes, no longer than the device may wait.
+        written.poll = Some((poll_id.to_owned(), ready_at.since(now).min(900)));
+        return Ok(());
+    }
+    written.entries = serde_json::from_str(&results)
+        .map_err(|_| Error::invalid("the stored result is damaged"))?;
+    let sql = "UPDATE product_instance SET last_ack_at = $1 WHERE id = $2";
+    tx.execute(sql, &[now.0.into(), instance_id.into()])?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The tables. Every row belongs to a smart account, and its key begins with it wherever rows are many.
+
+use rumline_store::Migration;
+
+/// All migrations, oldest first. A released one is never changed.
+pub const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: V1 }];
+
+const V1: &str = "
+CREATE TABLE counter (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+CREATE TABLE smart_account (
+    id BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    domain TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE virtual_account (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, id),
+    UNIQUE (smart_account_id, name)
+);
+CREATE TABLE person (
+    login TEXT NOT NULL PRIMARY KEY,
+    password_hash TEXT NOT NULL,
+    role TEXT NOT NULL,
+    smart_account_id BIGINT,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE api_token (
+    hash BYTEA NOT NULL PRIMARY KEY,
+    login TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE TABLE registration_token (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    value TEXT NOT NULL UNIQUE,
+    description TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    uses_max BIGINT,
+    uses BIGINT NOT NULL,
+    revoked_at BIGINT,
+    PRIMARY KEY (smart_account_id, id)
+);
+CREATE TABLE policy (
+    smart_account_id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, virtual_account_id)
+);
+CREATE TABLE product_instance (
+    id BIGINT NOT NULL PRIMARY KEY,
+    smart_account_id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    pid TEXT NOT NULL,
+    serial TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    hostname TEXT,
+    software_version TEXT,
+    software_tag TEXT NOT NULL,
+    registered_at BIGINT NOT NULL,
+    last_contact_at BIGINT NOT NULL,
+    last_report_at BIGINT,
+    last_ack_at BIGINT,
+    trust_id BIGINT,
+    trust_issued_at BIGINT,
+    trust_nonce TEXT,
+    removed_at BIGINT,
+    window_started_at BIGINT NOT NULL,
+    window_requests BIGINT NOT NULL,
+    UNIQUE (serial, pid)
+);
+CREATE TABLE rum_report (
+    smart_account_id BIGINT NOT NULL,
+    product_instance_id BIGINT NOT NULL,
+    report_id BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    start_at BIGINT NOT NULL,
+    end_at BIGINT NOT NULL,
+    last_count BIGINT NOT NULL,
+    count_seconds BIGINT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    previous_id BIGINT,
+    previous_sha256 TEXT,
+    received_at BIGINT NOT NULL,
+    payload TEXT NOT NULL,
+    signing_key TEXT NOT NULL,
+    signature BYTEA NOT NULL,
+    PRIMARY KEY (smart_account_id, product_instance_id, report_id)
+);
+CREATE TABLE license_use (
+    smart_account_id BIGINT NOT NULL,
+    product_instance_id BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    as_of BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, product_instance_id, tag)
+);
+CREATE TABLE poll (
+    id TEXT NOT NULL PRIMARY KEY,
+    product_instance_id BIGINT NOT NULL,
+    ready_at BIGINT NOT NULL,
+    results TEXT NOT NULL
+);
+CREATE TABLE purchase (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    license TEXT NOT NULL,
+    quantity BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    starts_at BIGINT NOT NULL,
+    ends_at BIGINT,
+    PRIMARY KEY (smart_account_id, id)
+);
+CREATE TABLE usage_file (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    uploaded_at BIGINT NOT NULL,
+    uploaded_by TEXT NOT NULL,
+    status TEXT NOT NULL,
+    message TEXT NOT NULL,
+    product_instances BIGINT NOT NULL,
+    reports_new BIGINT NOT NULL,
+    reports_known BIGINT NOT NULL,
+    acknowledgement TEXT,
+    PRIMARY KEY (smart_account_id, id)
+);
+CREATE TABLE account_event (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    login TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (smart_account_id, id)
+);
+";
