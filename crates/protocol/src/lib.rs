@@ -48,6 +48,6 @@ pub use report::{
 };
 pub use simulated::SimulatedSuite;
 pub use text::{base64, from_base64};
-pub use time::Timestamp;
+pub use time::{Civil, Timestamp};
 pub use trust::{TrustCode, TrustRequest};
 pub use verify::{Finding, Verdict, verify_bytes};

@@ -1,0 +1,411 @@
+//! EXEC commands.
+
+use rumline_agent::{DiskError, Input, SaveScope};
+use rumline_cli::Matched;
+use rumline_protocol::{Civil, Timestamp, sha256};
+
+use crate::flash::FlashPath;
+use crate::grammar::Mode;
+use crate::session::{Outcome, Question, Session, argument};
+use crate::{ConfigTree, Devices, Effect, STARTUP_FILE, Switch};
+
+impl Switch {
+    pub(crate) fn exec(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        command: &Matched,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        if command.action.starts_with("show ") {
+            return self.show(now, session, command, devices);
+        }
+        if command.action.starts_with("license ") {
+            return self.license(now, session, command, devices);
+        }
+        match command.action.as_str() {
+            "configure" => {
+                session.modes = vec![Mode { prompt: "config".to_owned(), line: String::new() }];
+                // PI-CLI-002
+                Outcome::text("Enter configuration commands, one per line. End with CNTL/Z.\n")
+            }
+            "end" => {
+                session.modes.clear();
+                Outcome::default()
+            }
+            "exit" => {
+                let mut outcome = Outcome::default();
+                outcome.reply.close = session.modes.pop().is_none();
+                outcome
+            }
+            "terminal length" => {
+                session.length = number(command, "lines");
+                Outcome::default()
+            }
+            "terminal width" => {
+                session.width = number(command, "columns");
+                Outcome::default()
+            }
+            "terminal dont-ask" => {
+                session.dont_ask = true;
+                Outcome::default()
+            }
+            "terminal monitor" | "no monitor" => {
+                session.monitor = command.action == "terminal monitor";
+                Outcome::default()
+            }
+            "where" => Outcome::text(format!(
+                "{}{}@{}\n",
+                self.prompt(session),
+                session.login,
+                self.hostname()
+            )),
+            "clock set" => self.clock_set(command),
+            "copy running startup" => self.save_config(devices),
+            "copy running file" | "copy startup file" | "copy file" => {
+                self.copy(now, session, command, devices)
+            }
+            "delete" => match FlashPath::parse(argument(command, "file")) {
+                Some(FlashPath::Bootflash(name)) if !name.is_empty() => {
+                    let question = Question::Delete(name);
+                    self.ask(now, session, "", question, devices)
+                }
+                _ => Outcome::error("% Invalid file name"),
+            },
+            "dir" => self.dir(command, devices),
+            "reload" | "reload ascii" => {
+                let saved = self.startup.as_deref() == Some(self.running.render().as_str());
+                let before =
+                    if saved { "" } else { "!!!WARNING! there is unsaved configuration!!!\n" };
+                let ascii = command.action == "reload ascii";
+                self.ask(now, session, before, Question::Reload { ascii }, devices)
+            }
+            "write erase" => self.ask(now, session, "", Question::WriteErase, devices),
+            _ => Outcome::default(),
+        }
+    }
+
+    /// A question was answered with yes.
+    pub(crate) fn confirmed(
+        &mut self,
+        now: Timestamp,
+        question: Question,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        match question {
+            Question::Reload { .. } => {
+                let mut effects = self.shut_down(now, devices);
+                effects.push(Effect::Reload);
+                let mut outcome = Outcome { effects, ..Outcome::default() };
+                outcome.reply.close = true;
+                outcome
+            }
+            Question::WriteErase => match devices.store.remove(STARTUP_FILE) {
+                Ok(()) => {
+                    self.startup = None;
+                    Outcome::default()
+                }
+                Err(error) => Outcome::error(&format!("% {error}")),
+            },
+            Question::FactoryReset => {
+                let effects = self.agent_input(now, Input::FactoryReset, devices);
+                Outcome { effects, ..Outcome::default() }
+            }
+            Question::Delete(name) => match devices.flash.read(&name) {
+                Ok(Some(_)) => match devices.flash.remove(&name) {
+                    Ok(()) => Outcome::default(),
+                    Err(error) => Outcome::error(&format!("% {error}")),
+                },
+                Ok(None) => Outcome::error("No such file or directory"),
+                Err(error) => Outcome::error(&format!("% {error}")),
+            },
+            Question::Overwrite { source, destination } => {
+                self.copy_files(now, &source, &destination, devices)
+            }
+        }
+    }
+
+    fn clock_set(&self, command: &Matched) -> Outcome {
+        let time: Vec<i64> =
+            argument(command, "time").split(':').filter_map(|part| part.parse().ok()).collect();
+        let date = |name| argument(command, name).parse().unwrap_or(0);
+        let (&[hour, minute, second], Some(month)) =
+            (time.as_slice(), Civil::month_number(argument(command, "month")))
+        else {
+            return Outcome::error("% Invalid time or date");
+        };
+        let civil =
+            Civil { year: date("year"), month, day: date("day"), hour, minute, second, weekday: 0 };
+        match self.zone.instant(civil) {
+            Some(to) => Outcome {
+                effects: vec![Effect::ClockSet(to)],
+                ..Outcome::text(format!("{}\n", self.zone.show_clock(to)))
+            },
+            None => Outcome::error("% Invalid time or date"),
+        }
+    }
+
+    /// `copy running-config startup-config` (PI-CLI-004).
+    fn save_config(&mut self, devices: &mut Devices<'_>) -> Outcome {
+        let text = self.running.render();
+        match devices.store.write(STARTUP_FILE, text.as_bytes()) {
+            Ok(()) => {
+                self.startup = Some(text);
+                Outcome::text(
+                    "[########################################] 100%\nCopy complete, now saving to \
+                     disk (please wait)...\nCopy complete.\n",
+                )
+            }
+            Err(error) => Outcome::error(&format!("% Copy failed: {error}")),
+        }
+    }
+
+    fn copy(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        command: &Matched,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        let source = match command.action.as_str() {
+            "copy running file" => "running-config",
+            "copy startup file" => "startup-config",
+            _ => argument(command, "source"),
+        };
+        let mut destination = argument(command, "destination").to_owned();
+        if destination == "bootflash:" || destination == "bootflash:///" {
+            // The file keeps its name.
+            destination = format!("bootflash:{}", source.rsplit(['/', ':']).next().unwrap_or(""));
+        }
+        if let Some(FlashPath::Bootflash(name)) = FlashPath::parse(&destination)
+            && matches!(devices.flash.read(&name), Ok(Some(_)))
+        {
+            let question = Question::Overwrite { source: source.to_owned(), destination };
+            return self.ask(now, session, "", question, devices);
+        }
+        self.copy_files(now, source, &destination, devices)
+    }
+
+    fn copy_files(
+        &mut self,
+        now: Timestamp,
+        source: &str,
+        destination: &str,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        let (Some(from), Some(to)) = (FlashPath::parse(source), FlashPath::parse(destination))
+        else {
+            return Outcome::error("% Invalid file name");
+        };
+        let bytes = match &from {
+            FlashPath::Running => Ok(Some(self.running.render().into_bytes())),
+            FlashPath::Startup => Ok(self.startup.clone().map(String::into_bytes)),
+            FlashPath::Bootflash(name) => devices.flash.read(name),
+            FlashPath::Remote(_) => return remote_copy(),
+        };
+        let bytes = match bytes {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Outcome::error("No such file or directory"),
+            Err(error) => return Outcome::error(&format!("% Copy failed: {error}")),
+        };
+        let written = match &to {
+            FlashPath::Bootflash(name) if !name.is_empty() => devices.flash.write(name, &bytes),
+            FlashPath::Bootflash(_) => return Outcome::error("% Invalid file name"),
+            FlashPath::Startup => {
+                let text = ConfigTree::parse(&String::from_utf8_lossy(&bytes)).render();
+                let written = devices.store.write(STARTUP_FILE, text.as_bytes());
+                if written.is_ok() {
+                    self.startup = Some(text);
+                }
+                written
+            }
+            FlashPath::Running => {
+                // Lines are added to the running configuration, as if typed.
+                let tree = ConfigTree::parse(&String::from_utf8_lossy(&bytes));
+                self.merge(&tree);
+                let effects = self.config_changed(now, devices);
+                return Outcome { effects, ..Outcome::text("Copy complete.\n") };
+            }
+            FlashPath::Remote(_) => return remote_copy(),
+        };
+        match written {
+            Ok(()) => Outcome::text(
+                "Copy complete, now saving to disk (please wait)...\nCopy complete.\n",
+            ),
+            Err(error) => Outcome::error(&format!("% Copy failed: {error}")),
+        }
+    }
+
+    fn merge(&mut self, tree: &ConfigTree) {
+        fn merge_lines(into: &mut ConfigTree, path: &[String], lines: &[crate::Line]) {
+            for line in lines.iter().filter(|line| !line.text.is_empty()) {
+                match line.text.strip_prefix("no ") {
+                    Some(text) if into.remove(path, text, usize::MAX) => {}
+                    _ => into.add(path, &line.text),
+                }
+                let mut inner = path.to_vec();
+                inner.push(line.text.clone());
+                if !line.children.is_empty() {
+                    merge_lines(into, &inner, &line.children);
+                }
+            }
+        }
+        merge_lines(&mut self.running, &[], &tree.lines);
+    }
+
+    fn dir(&self, command: &Matched, devices: &mut Devices<'_>) -> Outcome {
+        let wanted = match command.get("file").map(FlashPath::parse) {
+            None => String::new(),
+            Some(Some(FlashPath::Bootflash(name))) => name,
+            Some(_) => return Outcome::error("% Invalid file name"),
+        };
+        match dir_text(&wanted, devices) {
+            Ok(Some(text)) => Outcome::text(text),
+            Ok(None) => Outcome::error("No such file or directory"),
+            Err(error) => Outcome::error(&format!("% {error}")),
+        }
+    }
+
+    /// Commands of `license smart`.
+    fn license(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        command: &Matched,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        match command.action.as_str() {
+            "license sync" => {
+                let effects = self.agent_input(now, Input::Sync, devices);
+                Outcome { effects, ..Outcome::default() }
+            }
+            "license trust" => {
+                let input = Input::Trust {
+                    id_token: argument(command, "token").to_owned(),
+                    all: command.has("all"),
+                    force: command.has("force"),
+                };
+                // The token is a secret: it does not stay in the session's history.
+                session.history.pop();
+                let effects = self.agent_input(now, input, devices);
+                Outcome { effects, ..Outcome::default() }
+            }
+            "license factory reset" => self.ask(now, session, "", Question::FactoryReset, devices),
+            "license clear eventlog" => {
+                self.agent.clear_event_log(devices.store);
+                Outcome::default()
+            }
+            "license import" => self.license_import(now, argument(command, "file"), devices),
+            _ => self.license_save(now, command, devices),
+        }
+    }
+
+    fn license_save(
+        &mut self,
+        now: Timestamp,
+        command: &Matched,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        let scope = match command.action.as_str() {
+            "license save unreported" => SaveScope::Unreported,
+            "license save days" => SaveScope::Days(argument(command, "days").parse().unwrap_or(1)),
+            "license save id" => SaveScope::Report(argument(command, "id").parse().unwrap_or(0)),
+            _ => SaveScope::All,
+        };
+        let failure = |reason: &str| Outcome::error(&format!("Failure: save status: {reason}"));
+        let Some(FlashPath::Bootflash(name)) = FlashPath::parse(argument(command, "file")) else {
+            return failure("The file name is not valid, use bootflash:NAME");
+        };
+        if name.is_empty() {
+            return failure("The file name is missing, use bootflash:NAME");
+        }
+        let saved = match self.agent.save_usage(now, scope, &mut devices.agent()) {
+            Ok(saved) => saved,
+            Err(reason) => return failure(&reason),
+        };
+        if let Err(error) = devices.flash.write(&name, saved.text.as_bytes()) {
+            return failure(&error.to_string());
+        }
+        self.agent.usage_saved(now, &saved.report_ids, &mut devices.agent());
+        Outcome::default()
+    }
+
+    fn license_import(&mut self, now: Timestamp, file: &str, devices: &mut Devices<'_>) -> Outcome {
+        let failure = |reason: &str| Outcome::error(&format!("Failure: import status: {reason}"));
+        let Some(FlashPath::Bootflash(name)) = FlashPath::parse(file) else {
+            return failure("The file name is not valid, use bootflash:NAME");
+        };
+        let bytes = match devices.flash.read(&name) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return failure("The requested item was not found"),
+            Err(error) => return failure(&error.to_string()),
+        };
+        let (summary, effects) = match self.agent.import(now, &bytes, &mut devices.agent()) {
+            Ok(imported) => imported,
+            Err(reason) => return failure(&reason),
+        };
+        let mut text = String::new();
+        if !summary.installed.is_empty() {
+            text.push_str("Import Data Successful\n");
+        }
+        for kind in &summary.installed {
+            text.push_str(&format!("  {kind}\n"));
+        }
+        for (kind, reason) in &summary.refused {
+            text.push_str(&format!("Failure: import status: {kind}: {reason}\n"));
+        }
+        if text.is_empty() {
+            return failure("The file holds nothing for this device");
+        }
+        let effects = self.take_effects(now, effects);
+        Outcome { effects, ..Outcome::text(text) }
+    }
+
+    /// `show file`, as text or as a sum.
+    pub(crate) fn show_file(&self, command: &Matched, devices: &mut Devices<'_>) -> Outcome {
+        let Some(FlashPath::Bootflash(name)) = FlashPath::parse(argument(command, "file")) else {
+            return Outcome::error("% Invalid file name");
+        };
+        match devices.flash.read(&name) {
+            Ok(Some(bytes)) if command.has("sha256sum") => {
+                let sum: String = sha256(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+                Outcome::text(format!("{sum}\n"))
+            }
+            Ok(Some(bytes)) => {
+                let mut text = String::from_utf8_lossy(&bytes).into_owned();
+                if !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                Outcome::text(text)
+            }
+            Ok(None) => Outcome::error("No such file or directory"),
+            Err(error) => Outcome::error(&format!("% {error}")),
+        }
+    }
+}
+
+fn number(command: &Matched, name: &str) -> usize {
+    argument(command, name).parse().unwrap_or(0)
+}
+
+fn remote_copy() -> Outcome {
+    Outcome::error("% Remote files are not reachable from this switch; use bootflash:")
+}
+
+fn dir_text(wanted: &str, devices: &mut Devices<'_>) -> Result<Option<String>, DiskError> {
+    let mut text = String::new();
+    let mut total = 0;
+    for name in devices.flash.list("")? {
+        if !wanted.is_empty() && name != wanted {
+            continue;
+        }
+        let size = devices.flash.read(&name)?.map_or(0, |bytes| bytes.len());
+        total += size;
+        text.push_str(&format!("{size:>11}  {name}\n"));
+    }
+    if text.is_empty() && !wanted.is_empty() {
+        return Ok(None);
+    }
+    text.push_str(&format!("\nUsage for bootflash://\n{total:>11} bytes used\n"));
+    Ok(Some(text))
+}

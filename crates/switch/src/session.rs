@@ -1,0 +1,280 @@
+//! A session: modes, questions, settings of its terminal, and the way from a line to a command.
+
+use rumline_cli::{Matched, Parsed, Pipe, Refusal, Reply, split_pipes};
+use rumline_protocol::Timestamp;
+
+use crate::grammar::{self, Mode};
+use crate::{Devices, Effect, Switch};
+
+/// What a line led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What the session shows.
+    pub reply: Reply,
+    /// What the switch wants done.
+    pub effects: Vec<Effect>,
+}
+
+impl Outcome {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self { reply: Reply { text: text.into(), ..Reply::default() }, effects: Vec::new() }
+    }
+
+    /// An error line.
+    pub(crate) fn error(text: &str) -> Self {
+        Self::text(format!("{text}\n"))
+    }
+}
+
+/// A question a session waits for the answer of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    Reload { ascii: bool },
+    WriteErase,
+    FactoryReset,
+    Delete(String),
+    Overwrite { source: String, destination: String },
+}
+
+impl Question {
+    fn text(&self) -> String {
+        match self {
+            Self::Reload { .. } => "This command will reboot the system. (y/n)?  [n] ".to_owned(),
+            Self::WriteErase => "Warning: This command will erase the startup-configuration.\n\
+                 Do you wish to proceed anyway? (y/n)  [n] "
+                .to_owned(),
+            Self::FactoryReset => "This command will remove all licensing information, the policy \
+                 included. (y/n)?  [n] "
+                .to_owned(),
+            Self::Delete(name) => {
+                format!("Do you want to delete \"/{name}\" ? (yes/no/abort)   [n] ")
+            }
+            Self::Overwrite { destination, .. } => format!(
+                "Warning: There is already a file existing with this name ({destination}). Do you \
+                 want to overwrite (y/n)?[n] "
+            ),
+        }
+    }
+}
+
+/// A session of one person or program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Login name.
+    pub login: String,
+    /// Configuration modes, outermost first; none in EXEC.
+    pub(crate) modes: Vec<Mode>,
+    /// `terminal length`; 0 for no paging.
+    pub length: usize,
+    /// `terminal width`.
+    pub width: usize,
+    /// Whether it sees system messages.
+    pub monitor: bool,
+    pub(crate) dont_ask: bool,
+    question: Option<Question>,
+    /// Commands given so far.
+    pub(crate) history: Vec<String>,
+}
+
+impl Session {
+    /// A new session.
+    #[must_use]
+    pub fn new(login: &str) -> Self {
+        Self {
+            login: login.to_owned(),
+            modes: Vec::new(),
+            length: 24,
+            width: 80,
+            monitor: false,
+            dont_ask: false,
+            question: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// A session that asks nothing and does not page, as programs want it.
+    #[must_use]
+    pub fn for_program(login: &str) -> Self {
+        Self { length: 0, dont_ask: true, ..Self::new(login) }
+    }
+
+    pub(crate) fn path(&self) -> Vec<String> {
+        self.modes.iter().skip(1).map(|mode| mode.line.clone()).collect()
+    }
+
+    /// Leaves all configuration modes.
+    pub fn end(&mut self) {
+        self.modes.clear();
+    }
+
+    /// Lines on a page.
+    #[must_use]
+    pub fn page_lines(&self) -> usize {
+        self.length
+    }
+}
+
+impl Switch {
+    /// The prompt of a session.
+    #[must_use]
+    pub fn prompt(&self, session: &Session) -> String {
+        match session.modes.last() {
+            None => format!("{}# ", self.hostname()),
+            Some(mode) => format!("{}({})# ", self.hostname(), mode.prompt),
+        }
+    }
+
+    /// Carries out a line.
+    pub fn execute(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        if let Some(question) = session.question.take() {
+            let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+            return if yes { self.confirmed(now, question, devices) } else { Outcome::default() };
+        }
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with('!') || trimmed.starts_with('#') {
+            return Outcome::default();
+        }
+        session.history.push(trimmed.to_owned());
+        if session.history.len() > 500 {
+            session.history.remove(0);
+        }
+        let parts = split_pipes(line);
+        let command = parts[0].1;
+        let mut outcome = match self.dispatch(now, session, command, devices) {
+            Ok(outcome) => outcome,
+            Err((refusal, at)) => return Outcome::text(self.marker(session, refusal, at)),
+        };
+        for (start, text) in &parts[1..] {
+            let is_show = grammar_word(command).is_some_and(|word| "show".starts_with(&word));
+            match Pipe::parse(text) {
+                Ok(pipe) if is_show => {
+                    outcome.reply.no_more |= matches!(pipe, Pipe::NoMore);
+                    outcome.reply.text = pipe.apply(&outcome.reply.text);
+                }
+                Ok(_) => return Outcome::text(self.marker(session, Refusal::Invalid, *start)),
+                Err(error) => {
+                    let at = start + error.at;
+                    return Outcome::text(self.marker(session, Refusal::Invalid, at));
+                }
+            }
+        }
+        outcome
+    }
+
+    /// The error text of NX-OS, its mark below the word that is wrong.
+    fn marker(&self, session: &Session, refusal: Refusal, at: usize) -> String {
+        let column = self.prompt(session).len() + at;
+        let what = match refusal {
+            Refusal::Invalid => "Invalid command",
+            Refusal::Ambiguous => "Ambiguous command",
+            Refusal::Incomplete => "Incomplete command",
+        };
+        format!("{:column$}^\n% {what} at '^' marker.\n", "")
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        devices: &mut Devices<'_>,
+    ) -> Result<Outcome, (Refusal, usize)> {
+        let config_refusal = if session.modes.is_empty() {
+            None
+        } else {
+            match self.configure(now, session, line, devices) {
+                Ok(outcome) => return Ok(outcome),
+                Err(refusal) => Some(refusal),
+            }
+        };
+        match grammar::exec().match_line(line, false) {
+            Parsed::Command(command) => Ok(self.exec(now, session, &command, devices)),
+            Parsed::Refused { refusal, at } => {
+                // Whoever understood more of the line says what is wrong with it.
+                match config_refusal {
+                    Some((config_refusal, config_at)) if config_at > at => {
+                        Err((config_refusal, config_at))
+                    }
+                    _ => Err((refusal, at)),
+                }
+            }
+        }
+    }
+
+    /// What `?` shows.
+    #[must_use]
+    pub fn help(&self, session: &Session, line: &str) -> Vec<(String, String)> {
+        let mut rows = grammar::exec().help(line);
+        if let Some(mode) = session.modes.last() {
+            let (line, _) = split_no(line);
+            rows.extend(grammar::config().help(line));
+            if mode.prompt == "config-callhome" {
+                rows.extend(grammar::callhome().help(line));
+            }
+            rows.sort();
+            rows.dedup();
+        }
+        if rows.is_empty() {
+            rows.push(("% Unrecognized command".to_owned(), String::new()));
+        }
+        rows
+    }
+
+    /// What the last word may become.
+    #[must_use]
+    pub fn complete(&self, session: &Session, line: &str) -> Vec<String> {
+        let mut words = grammar::exec().complete(line);
+        if let Some(mode) = session.modes.last() {
+            let (line, _) = split_no(line);
+            words.extend(grammar::config().complete(line));
+            if mode.prompt == "config-callhome" {
+                words.extend(grammar::callhome().complete(line));
+            }
+        }
+        words.sort();
+        words.dedup();
+        words
+    }
+
+    /// Asks, unless the session does not want to be asked.
+    pub(crate) fn ask(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        before: &str,
+        question: Question,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        if session.dont_ask {
+            return self.confirmed(now, question, devices);
+        }
+        let mut outcome = Outcome::text(before);
+        outcome.reply.question = Some(question.text().replace('\n', "\r\n"));
+        session.question = Some(question);
+        outcome
+    }
+}
+
+fn grammar_word(command: &str) -> Option<String> {
+    command.split_whitespace().next().map(str::to_ascii_lowercase)
+}
+
+/// The line without `no`, and whether it had one.
+pub(crate) fn split_no(line: &str) -> (&str, bool) {
+    let trimmed = line.trim_start();
+    match trimmed.split_once(char::is_whitespace) {
+        Some((word, rest)) if word.eq_ignore_ascii_case("no") => (rest, true),
+        _ => (line, false),
+    }
+}
+
+/// A command's argument that the tree guarantees.
+pub(crate) fn argument<'c>(command: &'c Matched, name: &str) -> &'c str {
+    command.get(name).unwrap_or_default()
+}

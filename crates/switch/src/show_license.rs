@@ -1,0 +1,353 @@
+//! `show license …`, in the layouts of the guide.
+
+use rumline_agent::{LicenseInUse, ReportSummary, Transport};
+use rumline_cli::Matched;
+use rumline_protocol::{ClassPolicy, Timestamp};
+
+use crate::session::{Outcome, argument};
+use crate::{Devices, Switch};
+
+/// The most reports listed at once.
+const REPORTS_SHOWN_MAX: usize = 1_000;
+
+impl Switch {
+    pub(crate) fn show_license(
+        &mut self,
+        now: Timestamp,
+        command: &Matched,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        let text = match command.action.as_str() {
+            "show license status" => self.license_status(),
+            "show license summary" => self.license_summary(),
+            "show license usage" => self.license_usage(),
+            "show license udi" => self.license_udi(),
+            "show license all" => self.license_all(),
+            "show license host-id" => format!("License hostid: VDH={}\n", self.udi.serial),
+            "show license eventlog" => self.license_eventlog(),
+            "show license history message" => self.license_history(),
+            "show license data conversion" => self.license_conversion(),
+            "show license rum" => return self.license_rum(command, devices),
+            _ => self.license_tech_support(now),
+        };
+        Outcome::text(text)
+    }
+
+    /// PI-SHOW-001 to 014.
+    pub(crate) fn license_status(&self) -> String {
+        format!(
+            "{}\n{}\n{}\n{}",
+            self.status_head(),
+            self.status_policy(),
+            self.status_usage(),
+            self.status_trust()
+        )
+    }
+
+    pub(crate) fn status_head(&self) -> String {
+        let config = self.agent.config();
+        let sending = if config.hide_hostname { "no" } else { "yes" };
+        let privacy = |on: bool| if on { "ENABLED" } else { "DISABLED" };
+        format!(
+            "Utility:\n  Status: DISABLED\n\nSmart Licensing using Policy:\n  Status: ENABLED\n\n\
+             Data Privacy:\n  Sending Hostname: {sending}\n  Callhome Hostname Privacy: DISABLED\n  \
+             Smart Licensing Hostname Privacy: {}\n  Version Privacy: {}\n\nTransport:\n{}",
+            privacy(config.hide_hostname),
+            privacy(config.hide_version),
+            self.status_transport()
+        )
+    }
+
+    /// PI-SHOW-005 to 008.
+    fn status_transport(&self) -> String {
+        let config = self.agent.config();
+        let value = |head: &str| self.running.value(head).filter(|value| !value.is_empty());
+        let mut text = match config.transport {
+            Transport::Callhome => return "  Type: Callhome\n".to_owned(),
+            Transport::Off => return "  Type: Transport Off\n".to_owned(),
+            Transport::Cslu => {
+                let address = config.cslu_url.as_deref();
+                format!("  Type: CSLU\n  Cslu address: {}\n", address.unwrap_or("cslu-local"))
+            }
+            Transport::Smart => {
+                let url = config.smart_url.as_deref().unwrap_or(rumline_agent::DEFAULT_SMART_URL);
+                let proxy = match value("license smart proxy address") {
+                    None => "    Not configured\n".to_owned(),
+                    Some(address) => {
+                        let port = value("license smart proxy port").unwrap_or("<none>");
+                        format!("    Address: {address}\n    Port: {port}\n")
+                    }
+                };
+                format!("  Type: Smart\n  URL: {url}\n  Proxy:\n{proxy}")
+            }
+        };
+        if let Some(vrf) = value("license smart vrf") {
+            text.push_str(&format!("  VRF: {vrf}\n"));
+        }
+        text
+    }
+
+    /// PI-POL-005, 006, 007; PI-SHOW-009, 010.
+    fn status_policy(&self) -> String {
+        let in_use = self.agent.policy_in_use();
+        let policy = &in_use.policy;
+        let origin = if in_use.installed_at.is_some() { "Installed" } else { "CISCO default" };
+        let class = |title: &str, class: ClassPolicy| {
+            format!(
+                "  {title}:\n    First report requirement (days): {} ({origin})\n    \
+                 Ongoing reporting frequency (days): {} ({origin})\n    \
+                 On change reporting (days): {} ({origin})\n",
+                class.first_report_days, class.ongoing_report_days, class.on_change_report_days
+            )
+        };
+        format!(
+            "Policy:\n  Policy in use: Merged from multiple sources\n  Reporting ACK required: {}\n\
+             {}{}{}\nMiscellaneous:\n  Custom Id: {}\n",
+            if policy.reporting_ack_required { "Yes" } else { "No" },
+            class("Unenforced/Non-Export", policy.unenforced),
+            class("Enforced (Perpetual/Subscription)", policy.enforced),
+            class("Export (Perpetual/Subscription)", policy.export),
+            self.running.value("license smart custom_id").unwrap_or("<empty>")
+        )
+    }
+
+    pub(crate) fn status_usage(&self) -> String {
+        let usage = self.agent.usage_reporting();
+        let at = |at| self.zone.license_time_or_none(at);
+        let interval = match usage.push_interval_days {
+            None => "<none>".to_owned(),
+            Some(0) => "0 (no reporting)".to_owned(),
+            Some(days) => format!("{days} days"),
+        };
+        format!(
+            "Usage reporting:\n  Last ACK received: {}\n  Next ACK deadline: {}\n  \
+             Reporting push interval: {interval}\n  Next ACK push check: {}\n  \
+             Next report push: {}\n  Last report push: {}\n  Last report file write: {}\n",
+            at(usage.last_ack_at),
+            at(usage.next_ack_deadline_at),
+            at(usage.next_ack_check_at),
+            at(usage.next_push_at),
+            at(usage.last_push_at),
+            at(usage.last_file_write_at)
+        )
+    }
+
+    /// PI-SHOW-013, PI-TRUST-009.
+    pub(crate) fn status_trust(&self) -> String {
+        let trust = self.agent.trust();
+        let installed = trust.iter().find_map(|line| line.code.as_ref().map(|(_, at)| *at));
+        let Some(installed_at) = installed else {
+            return "Trust Code installed: <none>\n".to_owned();
+        };
+        let mut text = format!("Trust Code installed: {}\n", self.zone.license_time(installed_at));
+        for line in trust {
+            let at = self.zone.license_time_or_none(line.code.map(|(_, at)| at));
+            text.push_str(&format!(
+                "  {}: PID: {}, SN: {}\n          {at}\n",
+                line.role, line.udi.pid, line.udi.serial
+            ));
+        }
+        text
+    }
+
+    /// The licences in the order of the guide's samples: add-ons first, the base package last.
+    fn licenses_shown(&self) -> Vec<LicenseInUse> {
+        let mut licenses = self.agent.licenses_in_use();
+        let rank = |name: &str| match name {
+            "LAN_ENTERPRISE_SERVICES_PKG" => 3,
+            "VPN_FABRIC" => 2,
+            "NETWORK_SERVICES_PKG" => 1,
+            _ => 0,
+        };
+        licenses.sort_by(|a, b| (rank(&a.name), &a.name).cmp(&(rank(&b.name), &b.name)));
+        licenses
+    }
+
+    /// PI-SHOW-015, 016; C-69.
+    fn license_summary(&self) -> String {
+        let mut text = format!(
+            "License Usage:\n{:<24}{:<31}{:<6}Status\n{}\n",
+            "License",
+            "Entitlement tag",
+            "Count",
+            "-".repeat(77)
+        );
+        for license in self.licenses_shown() {
+            let head: String = license.description.chars().take(23).collect();
+            let cut = if license.description.chars().count() > 23 { "..." } else { "" };
+            let left = format!("{head}{cut} ({})", license.name);
+            let width = 60_usize.saturating_sub(left.len()).max(2);
+            text.push_str(&format!("{left}{:>width$} IN USE\n", license.count));
+        }
+        text
+    }
+
+    /// PI-SHOW-017, 018.
+    pub(crate) fn license_usage(&self) -> String {
+        let mut text = "License Authorization:\n  Status: Not Applicable\n".to_owned();
+        for license in self.licenses_shown() {
+            text.push_str(&format!(
+                "\n({}):\n  Description: {}\n  Count: {}\n  Version: 1.0\n  Status: IN USE\n  \
+                 Enforcement Type: NOT ENFORCED\n  License Type: Generic\n",
+                license.name, license.description, license.count
+            ));
+        }
+        text
+    }
+
+    /// PI-SHOW-019.
+    pub(crate) fn license_udi(&self) -> String {
+        let members = &self.agent.profile().members;
+        let mut text = format!("UDI: PID:{}, SN:{}\n", self.udi.pid, self.udi.serial);
+        if members.len() > 1 {
+            for member in members {
+                text.push_str(&format!(
+                    "HA UDI List:\n  {}: PID:{}, SN:{}\n",
+                    member.role, member.sudi.pid, member.sudi.serial
+                ));
+            }
+        }
+        text
+    }
+
+    /// PI-SHOW-020; layout by G-09.
+    fn license_all(&self) -> String {
+        let title = |text: &str| format!("{text}\n{}\n\n", "=".repeat(text.len()));
+        format!(
+            "{}{}\n{}{}\n{}{}\n{}Smart Agent for Licensing: {}\n\n{}",
+            title("Smart Licensing Status"),
+            self.license_status(),
+            title("License Usage"),
+            self.license_usage(),
+            title("Product Information"),
+            self.license_udi(),
+            title("Agent Version"),
+            self.release.agent,
+            self.report_counts()
+        )
+    }
+
+    pub(crate) fn report_counts(&self) -> String {
+        let [open, closed, waiting, acknowledged, purged] = self.agent.report_counts();
+        format!(
+            "Usage Report Summary:\n=====================\nTotal: {},  Purged: {purged}\n\
+             Total Acknowledged Received: {},  Waiting for Ack: {waiting}\n\
+             Available to Report: {closed}  Collecting Data: {open}\n",
+            open + closed + waiting + acknowledged,
+            acknowledged + purged
+        )
+    }
+
+    fn license_eventlog(&self) -> String {
+        let mut text = String::new();
+        for line in self.agent.event_log() {
+            text.push_str(line);
+            text.push('\n');
+        }
+        if text.is_empty() {
+            return " No EventLog Found.\n".to_owned();
+        }
+        format!("**** Event Log ****\n\n{text}")
+    }
+
+    /// PI-SHOW-025; G-09.
+    fn license_history(&self) -> String {
+        let rule = "=".repeat(52);
+        let mut text = format!("Message History (oldest to newest):\n{rule}\n");
+        let history = self.agent.history();
+        for class in ["Trust Establishment", "Usage Reporting", "Result Polling", "Trust Sync"] {
+            text.push_str(&format!("{class}:\n"));
+            self.push_history(history.get(class), "No past history", &mut text);
+        }
+        text.push_str(&format!("\nImport Message History (oldest to newest):\n{rule}\n"));
+        for kind in ["POLICY", "AUTH", "TRUST CODE", "RUM ACK", "CONVERSION ACK", "ACCOUNT INFO"] {
+            text.push_str(&format!("Import {kind}:\n"));
+            let entries = history.get(&format!("Import {kind}"));
+            self.push_history(entries, "No past Import history", &mut text);
+            text.push('\n');
+        }
+        text
+    }
+
+    fn push_history(
+        &self,
+        entries: Option<&Vec<rumline_agent::HistoryEntry>>,
+        none: &str,
+        text: &mut String,
+    ) {
+        match entries {
+            None => text.push_str(&format!("  {none}\n")),
+            Some(entries) => {
+                for entry in entries {
+                    let at = self.zone.license_time(entry.at);
+                    text.push_str(&format!("  {at}: {}\n", entry.text));
+                }
+            }
+        }
+    }
+
+    /// PI-SHOW-027: nothing was ever converted on a switch that began with SLP.
+    fn license_conversion(&self) -> String {
+        format!(
+            "License Conversion:\n  Automatic Conversion Enabled: False\n  Active: PID: {}, SN: {}\n    \
+             Status: Not started\n",
+            self.udi.pid, self.udi.serial
+        )
+    }
+
+    /// PI-SHOW-021 to 023.
+    fn license_rum(&self, command: &Matched, devices: &mut Devices<'_>) -> Outcome {
+        let id: u64 = argument(command, "id").parse().unwrap_or(0);
+        let found = if id == 0 {
+            self.agent.report_summaries(REPORTS_SHOWN_MAX, devices.store)
+        } else {
+            self.agent.report_summary(id, devices.store).map(|one| one.into_iter().collect())
+        };
+        let reports = match found {
+            Ok(reports) => reports,
+            Err(error) => return Outcome::error(&format!("% {error}")),
+        };
+        if id != 0 && reports.is_empty() {
+            return Outcome::error(&format!("Report {id} does not exist"));
+        }
+        let detail = command.has("detail");
+        let title = if detail { " Detail" } else { "" };
+        let mut text = format!("Smart Licensing Usage Report{title}:\n{}\n", "=".repeat(36));
+        if !detail {
+            text.push_str("Report Id,          State,    Flag, Feature Name\n");
+        }
+        for (index, report) in reports.iter().enumerate() {
+            if detail {
+                let next = reports.get(index + 1).map_or(0, |next| next.report_id);
+                text.push_str(&self.rum_detail(report, next));
+            } else {
+                text.push_str(&format!(
+                    "{:<20}{:<10}N     {}\n",
+                    report.report_id,
+                    report.state.label(),
+                    report.feature_name
+                ));
+            }
+        }
+        Outcome::text(text)
+    }
+
+    fn rum_detail(&self, report: &ReportSummary, next: u64) -> String {
+        format!(
+            "Report Id: {}\n  Metric Name: ENTITLEMENT\n  Feature Name: {}\n  Metric Value: {}\n  \
+             UDI: {}\n  Previous Report Id: {},    Next Report Id: {next}\n  State: {},      \
+             State Change Reason: {}\n  Start Time: {},      End Time: {}\n  Count: {}\n  \
+             Storage State: EXIST\n  Transaction ID: 0\n  Transaction Message: <none>\n",
+            report.report_id,
+            report.feature_name,
+            report.tag,
+            self.udi,
+            report.previous_report_id,
+            report.state.label(),
+            report.close_reason.as_deref().unwrap_or("None"),
+            self.zone.license_time(report.start_at),
+            self.zone.license_time_or_none(report.end_at),
+            report.last_count
+        )
+    }
+}
