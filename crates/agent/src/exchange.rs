@@ -412,7 +412,11 @@ impl Agent {
         self.unsaved = true;
         match response.status {
             ResponseStatus::Ok => self.take_document(now, response, environment, effects),
-            ResponseStatus::OkPoll => self.add_poll(now, response),
+            ResponseStatus::OkPoll => {
+                let mut response = response.clone();
+                response.poll_id.get_or_insert_with(|| poll_id.to_owned());
+                self.add_poll(now, &response);
+            }
             ResponseStatus::OkTryAgain => {
                 let poll = Poll { poll_id: poll_id.to_owned(), at: now + RETRY_SECONDS };
                 self.ledger.polls.push(poll);

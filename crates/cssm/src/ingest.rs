@@ -68,9 +68,11 @@ pub(crate) fn store(
             check_same(tx, instance, verified).inspect(|()| outcome.known += 1)
         };
         let entry = match message {
-            Ok(()) => entry(verified, StatusCode::Ok, Acknowledgement::ACCEPTED, correlation_id),
+            Ok(()) => {
+                entry(&verified.report, StatusCode::Ok, Acknowledgement::ACCEPTED, correlation_id)
+            }
             Err(Error::Conflict(text)) => {
-                entry(verified, StatusCode::Failed, &text, correlation_id)
+                entry(&verified.report, StatusCode::Failed, &text, correlation_id)
             }
             Err(error) => return Err(error),
         };
@@ -93,8 +95,8 @@ pub(crate) fn store(
     Ok(outcome)
 }
 
-fn entry(
-    verified: &VerifiedReport,
+pub(crate) fn entry(
+    report: &RumReport,
     status_code: StatusCode,
     message: &str,
     correlation_id: &str,
@@ -103,9 +105,9 @@ fn entry(
         status_code,
         status_message: message.to_owned(),
         localized_message: message.to_owned(),
-        product_instance_identifier: verified.report.product_instance_identifier.clone(),
-        sudi: verified.report.udi.clone(),
-        report_id: verified.report.report_id,
+        product_instance_identifier: report.product_instance_identifier.clone(),
+        sudi: report.udi.clone(),
+        report_id: report.report_id,
         correlation_id: correlation_id.to_owned(),
         subscription_id: None,
     }

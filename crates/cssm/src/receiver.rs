@@ -1,8 +1,8 @@
 //! The smart receiver: what product instances ask and what they are told (guide p. 22, 69; CSSM-025, 028, 029).
 
 use rumline_protocol::{
-    Acknowledgement, Request, RequestBody, Response, ResponseStatus, SignedReport, Timestamp,
-    TrustCode, UsageItem,
+    Acknowledgement, Request, RequestBody, Response, ResponseStatus, SignedReport, StatusCode,
+    Timestamp, TrustCode, UsageItem,
 };
 use rumline_store::Tx;
 
@@ -138,15 +138,25 @@ impl Cssm {
             Ok(instance) => instance,
             Err(error) => return done(self.refuse(now, &request, &error)),
         };
-        let mut reports = Vec::with_capacity(usage.len());
+        // A report that does not verify is refused on its own: it must not hold the others back.
+        let correlation_id = request.request_id.clone();
+        let (mut reports, mut refused) = (Vec::with_capacity(usage.len()), Vec::new());
         for item in usage {
-            let verified = SignedReport::from_parts(item.payload, item.signature)
-                .map_err(|error| Error::invalid(error.to_string()))
-                .and_then(|signed| ingest::verify(self.suite.as_ref(), &instance, signed));
-            match verified {
+            let signed = match SignedReport::from_parts(item.payload, item.signature) {
+                Ok(signed) => signed,
+                Err(error) => {
+                    return done(self.refuse(now, &request, &Error::invalid(error.to_string())));
+                }
+            };
+            let told = ingest::entry(&signed.report, StatusCode::Failed, "", &correlation_id);
+            match ingest::verify(self.suite.as_ref(), &instance, signed) {
                 Ok(report) => reports.push(report),
-                Err(error) => return done(self.refuse(now, &request, &error)),
+                Err(error) => refused.push(told.with_message(&error.to_string())),
             }
+        }
+        if reports.is_empty() && !refused.is_empty() {
+            let text = refused[0].status_message.clone();
+            return done(self.refuse(now, &request, &Error::invalid(text)));
         }
         let mut about = about;
         if let Some(first) = reports.first() {
@@ -155,7 +165,6 @@ impl Cssm {
         let delay = self.settings.ack_delay_seconds;
         let settings = self.settings.clone();
         let poll_id = (delay > 0).then(|| self.random_hex(16));
-        let correlation_id = request.request_id.clone();
         let work = move |tx: &mut Tx<'_>| {
             let current = instances::by_id(tx, instance.id)?.ok_or(Error::NotFound("device"))?;
             if current.public_key != instance.public_key || current.removed {

@@ -1,1 +1,24 @@
-//! placeholder
+//! Everything that touches the world: clock, chance, disk, TLS, HTTP, SSH, console.
+//!
+//! This is the only crate that reads a clock, opens a socket or a device file. What it finds there it hands to
+//! pure code above as plain values.
+
+mod clock;
+mod console;
+mod disk;
+mod http_client;
+mod http_server;
+mod private_file;
+mod random;
+mod ssh;
+mod tls;
+
+pub use clock::{Clock, StepWatch};
+pub use console::{RawConsole, read_console};
+pub use disk::FileDisk;
+pub use http_client::{HttpClient, HttpError, Reply};
+pub use http_server::{Peer, Shutdown, serve};
+pub use private_file::{read_private, write_private};
+pub use random::OsRandom;
+pub use ssh::{SshServer, TerminalEvent, TerminalOutput};
+pub use tls::{TlsError, certificate_to_pem, client_config, pem_to_der, server_config};

@@ -52,6 +52,14 @@ pub struct Acknowledgement {
 impl Acknowledgement {
     /// The words of an accepted report, as in the guide.
     pub const ACCEPTED: &'static str = "Rum Report is accepted.";
+
+    /// The same entry with other words.
+    #[must_use]
+    pub fn with_message(mut self, message: &str) -> Self {
+        message.clone_into(&mut self.status_message);
+        message.clone_into(&mut self.localized_message);
+        self
+    }
 }
 
 /// The JSON array of an ACK in the guide's layout: the bytes its signature covers.

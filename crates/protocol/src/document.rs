@@ -292,9 +292,10 @@ impl<'a> Cursor<'a> {
                 Event::Text(text) => content.push_str(&text),
                 // White space around a CDATA section is layout, not content.
                 Event::CData(data) => {
-                    if content.trim().is_empty() {
-                        content.clear();
+                    if !content.trim().is_empty() {
+                        return Err(DocumentError::Forbidden("text beside a CDATA section"));
                     }
+                    content.clear();
                     content.push_str(&data);
                     self.rest_after_cdata(&mut content)?;
                     return Ok(content);

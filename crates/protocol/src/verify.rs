@@ -54,6 +54,10 @@ pub fn verify_bytes(
             Ok(members) if members.is_empty() => verdict.add(false, "an empty archive".to_owned()),
             Ok(members) => {
                 for member in members {
+                    if is_gzip(&member.bytes) || is_tar(&member.bytes) {
+                        verdict.add(false, format!("{}: an archive in an archive", member.name));
+                        continue;
+                    }
                     let inner = verify_bytes(&member.bytes, suite, roots, keys, now);
                     for finding in inner.findings {
                         verdict.add(finding.verified, format!("{}: {}", member.name, finding.text));

@@ -1,1 +1,62 @@
-fn main() {}
+//! Rumline: Smart Licensing Using Policy, self-hosted.
+//!
+//! One executable; its roles and tools are subcommands. This crate is wiring: it opens files and sockets, reads
+//! the clock through `rumline-net`, and connects them to the pure crates below.
+#![expect(clippy::print_stdout, reason = "a command's output goes to standard output")]
+
+mod cssm_admin;
+mod cssm_server;
+mod demo;
+mod lab_clock;
+mod sim_command;
+mod switch_command;
+mod switch_host;
+mod verify_command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "rumline", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A lab on loopback that shows the whole licensing loop and checks it.
+    Demo(demo::Arguments),
+    /// A Nexus-like switch, on the console and over SSH.
+    Switch(switch_command::Arguments),
+    /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
+    Cssm(cssm_server::Arguments),
+    /// Tells what licensing files are, who signed them and what they say.
+    Verify(verify_command::Arguments),
+    /// Years of an estate in seconds, in a world that loses, delays and crashes.
+    Sim(sim_command::Arguments),
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("RUMLINE_LOG")
+        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Switch(arguments) => switch_command::run(&arguments),
+        Command::Cssm(arguments) => cssm_server::run(&arguments),
+        Command::Verify(arguments) => verify_command::run(&arguments),
+        Command::Sim(arguments) => sim_command::run(&arguments),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! HTTP requests of a product instance and of the tools.
+
+use std::time::Duration;
+
+use crate::tls::{TlsError, client_config};
+
+/// The largest answer taken, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Why there is no answer, in words for a system message.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct HttpError(pub String);
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Status code.
+    pub status: u16,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// A client that trusts given roots and keeps connections.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: reqwest::Client,
+}
+
+impl HttpClient {
+    /// A client.
+    ///
+    /// # Errors
+    /// When a root is no certificate.
+    pub fn new(roots: &[Vec<u8>], timeout: Duration) -> Result<Self, TlsError> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(client_config(roots)?)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(timeout.min(Duration::from_secs(20)))
+            .timeout(timeout)
+            .build()
+            .map_err(|error| TlsError::Pem(error.to_string()))?;
+        Ok(Self { client })
+    }
+
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    /// When the peer cannot be reached or does not answer in time.
+    pub async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        bearer: Option<&str>,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Reply, HttpError> {
+        let method = reqwest::Method::from_bytes(method.as_bytes())
+            .map_err(|_| HttpError("not a method".to_owned()))?;
+        let mut request = self.client.request(method, url);
+        if let Some(token) = bearer {
+            request = request.bearer_auth(token);
+        }
+        if !body.is_empty() {
+            request = request.header("content-type", content_type).body(body);
+        }
+        let mut response = request.send().await.map_err(|error| HttpError(reason(&error)))?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| HttpError(reason(&error)))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > ANSWER_BYTES_MAX {
+                return Err(HttpError("the answer is too large".to_owned()));
+            }
+        }
+        Ok(Reply { status, body })
+    }
+}
+
+/// What went wrong, in the words of the guide's reasons where it has them (PI-MSG-009).
+fn reason(error: &reqwest::Error) -> String {
+    let mut text = String::new();
+    let mut source: Option<&dyn std::error::Error> = Some(error);
+    while let Some(inner) = source {
+        text = format!("{text}{inner}; ");
+        source = inner.source();
+    }
+    let lower = text.to_ascii_lowercase();
+    if error.is_timeout() {
+        "Timeout waiting for the server".to_owned()
+    } else if lower.contains("dns") || lower.contains("lookup") || lower.contains("resolve") {
+        "Unable to resolve server hostname/domain name".to_owned()
+    } else if lower.contains("certificate") {
+        "Cannot establish secure connection because server TLS cert cannot be validated".to_owned()
+    } else if lower.contains("refused") {
+        "Unable to connect to server: connection refused".to_owned()
+    } else if error.is_connect() {
+        "Unable to connect to server".to_owned()
+    } else {
+        "Received empty response from server".to_owned()
+    }
+}

@@ -1,0 +1,130 @@
+//! An HTTPS server around a router.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
+
+/// Connections at a time; more wait.
+const CONNECTIONS_MAX: usize = 20_000;
+/// A handshake or a request's head must be here within this.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The address a request came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// Tells a server to finish what is under way and end.
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    sender: watch::Sender<bool>,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { sender: watch::Sender::new(false) }
+    }
+}
+
+impl Shutdown {
+    /// Ends the server.
+    pub fn begin(&self) {
+        self.sender.send_replace(true);
+    }
+
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.sender.subscribe()
+    }
+}
+
+/// Serves until told to end; then waits, for a while, for the requests under way.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    router: Router,
+    shutdown: &Shutdown,
+) -> std::io::Result<()> {
+    let acceptor = TlsAcceptor::from(tls);
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut ending = shutdown.watch();
+    loop {
+        let permit = Arc::clone(&permits).acquire_owned().await.map_err(std::io::Error::other)?;
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = ended(&mut ending) => break,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: let some connections end.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (acceptor, router, ending) = (acceptor.clone(), router.clone(), shutdown.watch());
+        tokio::spawn(async move {
+            serve_connection(stream, address, acceptor, router, ending).await;
+            drop(permit);
+        });
+    }
+    // Every permit comes back when its connection has ended.
+    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+    let finished = permits.acquire_many(all);
+    if tokio::time::timeout(Duration::from_secs(10), finished).await.is_err() {
+        tracing::warn!("some connections were cut");
+    }
+    Ok(())
+}
+
+/// Waits until the server is told to end.
+async fn ended(ending: &mut watch::Receiver<bool>) {
+    // An error means that whoever could say so is gone: that ends it too.
+    let _told = ending.wait_for(|ends| *ends).await.is_ok();
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    acceptor: TlsAcceptor,
+    router: Router,
+    mut ending: watch::Receiver<bool>,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    let stream = match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake failed"),
+        Err(_) => return tracing::debug!(%address, "TLS handshake took too long"),
+    };
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(address));
+        router.clone().call(request)
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = ended(&mut ending) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%address, %error, "connection ended");
+    }
+}

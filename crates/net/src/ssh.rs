@@ -1,0 +1,258 @@
+//! SSH: password logins, terminals and single commands, handed on as events.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Server, Session};
+use russh::{Channel, ChannelId, Pty};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// What a terminal shows.
+#[derive(Debug)]
+pub enum TerminalOutput {
+    /// Bytes for the screen.
+    Bytes(Vec<u8>),
+    /// The session is over.
+    Close,
+}
+
+/// What happens at a terminal.
+#[derive(Debug)]
+pub enum TerminalEvent {
+    /// Someone wants to log in.
+    LogIn {
+        /// Login name.
+        login: String,
+        /// Password.
+        password: String,
+        /// Whether they may.
+        answer: oneshot::Sender<bool>,
+    },
+    /// A terminal opens.
+    Open {
+        /// Names the session in later events.
+        session: u64,
+        /// Who logged in.
+        login: String,
+        /// Lines on the screen; 0 when unknown.
+        rows: u32,
+        /// A single command instead of a terminal.
+        command: Option<String>,
+        /// Where output goes.
+        output: mpsc::Sender<TerminalOutput>,
+    },
+    /// Something was typed.
+    Typed {
+        /// The session.
+        session: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A terminal is gone.
+    Closed {
+        /// The session.
+        session: u64,
+    },
+}
+
+/// An SSH server.
+pub struct SshServer {
+    events: mpsc::Sender<TerminalEvent>,
+    numbers: Arc<AtomicU64>,
+}
+
+impl SshServer {
+    /// Serves logins on `listener`; events go to `events`. `host_key` is the seed of the host's Ed25519 key.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(
+        listener: TcpListener,
+        host_key: [u8; 32],
+        events: mpsc::Sender<TerminalEvent>,
+    ) -> std::io::Result<()> {
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&host_key));
+        let config = Config {
+            auth_rejection_time: Duration::from_secs(1),
+            auth_rejection_time_initial: Some(Duration::ZERO),
+            inactivity_timeout: Some(Duration::from_secs(24 * 3600)),
+            max_auth_attempts: 3,
+            keys: vec![key],
+            nodelay: true,
+            ..Config::default()
+        };
+        let mut server = Self { events, numbers: Arc::new(AtomicU64::new(1)) };
+        server.run_on_socket(Arc::new(config), &listener).await
+    }
+}
+
+impl Server for SshServer {
+    type Handler = Connection;
+
+    fn new_client(&mut self, _: Option<SocketAddr>) -> Connection {
+        Connection {
+            events: self.events.clone(),
+            numbers: Arc::clone(&self.numbers),
+            login: String::new(),
+            channels: Vec::new(),
+        }
+    }
+
+    fn handle_session_error(&mut self, error: russh::Error) {
+        tracing::debug!(%error, "SSH connection ended");
+    }
+}
+
+struct OpenChannel {
+    id: ChannelId,
+    session: u64,
+    rows: u32,
+    started: bool,
+}
+
+/// One client.
+pub struct Connection {
+    events: mpsc::Sender<TerminalEvent>,
+    numbers: Arc<AtomicU64>,
+    login: String,
+    channels: Vec<OpenChannel>,
+}
+
+impl Connection {
+    fn channel(&mut self, id: ChannelId) -> Option<&mut OpenChannel> {
+        self.channels.iter_mut().find(|channel| channel.id == id)
+    }
+
+    async fn start(&mut self, id: ChannelId, command: Option<String>, session: &mut Session) {
+        let login = self.login.clone();
+        let events = self.events.clone();
+        let Some(channel) = self.channel(id).filter(|channel| !channel.started) else {
+            return;
+        };
+        channel.started = true;
+        let (output, mut receiver) = mpsc::channel(256);
+        let handle = session.handle();
+        tokio::spawn(async move {
+            while let Some(TerminalOutput::Bytes(bytes)) = receiver.recv().await {
+                if handle.data(id, bytes).await.is_err() {
+                    return;
+                }
+            }
+            let _gone = handle.exit_status_request(id, 0).await;
+            let _gone = handle.eof(id).await;
+            let _gone = handle.close(id).await;
+        });
+        let (session, rows) = (channel.session, channel.rows);
+        let _ended =
+            events.send(TerminalEvent::Open { session, login, rows, command, output }).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        for channel in self.channels.drain(..).filter(|channel| channel.started) {
+            let _ended = self.events.try_send(TerminalEvent::Closed { session: channel.session });
+        }
+    }
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        let (answer, allowed) = oneshot::channel();
+        let event =
+            TerminalEvent::LogIn { login: user.to_owned(), password: password.to_owned(), answer };
+        let asked = self.events.send(event).await.is_ok();
+        if asked && allowed.await.unwrap_or(false) {
+            user.clone_into(&mut self.login);
+            Ok(Auth::Accept)
+        } else {
+            Ok(Auth::reject())
+        }
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.channels.push(OpenChannel {
+            id: channel.id(),
+            session: number,
+            rows: 0,
+            started: false,
+        });
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _: &str,
+        _: u32,
+        rows: u32,
+        _: u32,
+        _: u32,
+        _: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if let Some(open) = self.channel(channel) {
+            open.rows = rows;
+        }
+        session.channel_success(channel)
+    }
+
+    async fn shell_request(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_success(channel)?;
+        self.start(channel, None, session).await;
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_success(channel)?;
+        let command = String::from_utf8_lossy(data).into_owned();
+        self.start(channel, Some(command), session).await;
+        Ok(())
+    }
+
+    async fn data(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let Some(session) = self.channel(channel).map(|open| open.session) else { return Ok(()) };
+        let _ended = self.events.send(TerminalEvent::Typed { session, bytes: data.to_vec() }).await;
+        Ok(())
+    }
+
+    async fn channel_close(
+        &mut self,
+        channel: ChannelId,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if let Some(place) = self.channels.iter().position(|open| open.id == channel) {
+            let open = self.channels.remove(place);
+            let _ended = self.events.send(TerminalEvent::Closed { session: open.session }).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! TLS 1.3 with one provider.
+
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The library refused.
+    #[error("TLS cannot be set up: {0}")]
+    Rustls(#[from] rustls::Error),
+    /// A certificate file that is none.
+    #[error("the certificate file cannot be read: {0}")]
+    Pem(String),
+}
+
+/// A server's settings: its certificate and key, both DER.
+///
+/// # Errors
+/// When they do not fit together.
+pub fn server_config(certificate: Vec<u8>, key: Vec<u8>) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(certificate)],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key)),
+        )?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// A client's settings: the roots it trusts, DER.
+///
+/// # Errors
+/// When a root is no certificate.
+pub fn client_config(roots: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(CertificateDer::from(root.clone()))?;
+    }
+    Ok(ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(store)
+        .with_no_client_auth())
+}
+
+/// The certificates in a PEM file, DER.
+///
+/// # Errors
+/// When there are none.
+pub fn pem_to_der(pem: &[u8]) -> Result<Vec<Vec<u8>>, TlsError> {
+    let mut found = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| TlsError::Pem(error.to_string()))?;
+        found.push(certificate.to_vec());
+    }
+    if found.is_empty() { Err(TlsError::Pem("it holds none".to_owned())) } else { Ok(found) }
+}
+
+/// A certificate in PEM.
+#[must_use]
+pub fn certificate_to_pem(der: &[u8]) -> String {
+    let text = rumline_protocol::base64(der);
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).expect("base64 is ASCII"))
+        .collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}

@@ -1,0 +1,122 @@
+//! `rumline switch`: a switch as a process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use rumline_net::{OsRandom, pem_to_der, read_private, write_private};
+use rumline_protocol::{Random, random_hex};
+use rumline_switch::Hardware;
+use serde::{Deserialize, Serialize};
+
+use crate::lab_clock::LabClock;
+use crate::switch_host::{self, Setup};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Where the switch keeps everything; made at first start.
+    #[arg(long, default_value = "switch-data")]
+    dir: PathBuf,
+    /// Product id, at first start.
+    #[arg(long, default_value = "N9K-C93180YC-FX3")]
+    pid: String,
+    /// Serial number, at first start; a random one when missing.
+    #[arg(long)]
+    serial: Option<String>,
+    /// NX-OS release.
+    #[arg(long, default_value = "10.4(3)F")]
+    release: String,
+    /// Where SSH listens.
+    #[arg(long, default_value = "127.0.0.1:2222")]
+    ssh: SocketAddr,
+    /// No SSH, the console alone.
+    #[arg(long)]
+    no_ssh: bool,
+    /// The console on this terminal.
+    #[arg(long)]
+    console: bool,
+    /// Startup configuration of a switch that has none yet: any NX-OS configuration.
+    #[arg(long)]
+    startup_config: Option<PathBuf>,
+    /// The root certificate the switch is provisioned with (CSSM's root.pem).
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// Write the first password of admin to this file instead of showing it.
+    #[arg(long)]
+    admin_password_file: Option<PathBuf>,
+    /// Run on the clock of a lab.
+    #[arg(long, hide = true)]
+    lab_clock: Option<LabClock>,
+}
+
+/// What stays the same over all starts.
+#[derive(Serialize, Deserialize)]
+struct Label {
+    pid: String,
+    serial: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    let label = label(arguments)?;
+    let root_certificate = match &arguments.root {
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| path.display().to_string())?;
+            pem_to_der(&pem)?.remove(0)
+        }
+        None => Vec::new(),
+    };
+    let first_config = match &arguments.startup_config {
+        Some(path) => {
+            let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        None => None,
+    };
+    let setup = Setup {
+        dir: arguments.dir.clone(),
+        hardware: Hardware {
+            pid: label.pid,
+            serial: label.serial,
+            release: arguments.release.clone(),
+            root_certificate,
+        },
+        first_config,
+        ssh: (!arguments.no_ssh).then_some(arguments.ssh),
+        console: arguments.console,
+        admin_password_file: arguments.admin_password_file.clone(),
+        clock: LabClock::clock(arguments.lab_clock),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(switch_host::run(setup))?;
+    // A thread may still wait for a key on standard input.
+    runtime.shutdown_background();
+    Ok(true)
+}
+
+fn label(arguments: &Arguments) -> Result<Label> {
+    let path = arguments.dir.join("label.json");
+    if let Some(bytes) = read_private(&path)? {
+        let label: Label = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is damaged", path.display()))?;
+        return Ok(label);
+    }
+    make_directory(&arguments.dir)?;
+    let serial = arguments.serial.clone().unwrap_or_else(random_serial);
+    let label = Label { pid: arguments.pid.clone(), serial };
+    write_private(&path, &serde_json::to_vec_pretty(&label)?)?;
+    Ok(label)
+}
+
+fn make_directory(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    Ok(())
+}
+
+/// `RML` and eight characters.
+fn random_serial() -> String {
+    let mut random = OsRandom;
+    let year = random.below(10);
+    format!("RML{year}{}", &random_hex(&mut random, 4).to_uppercase()[..7])
+}

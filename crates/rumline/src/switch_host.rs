@@ -1,0 +1,396 @@
+//! The process around a switch: one loop that takes keys, answers and time to it, and carries out its effects.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rumline_agent::Input;
+use rumline_cli::{LineHandler, Reply, Terminal};
+use rumline_net::{
+    Clock, FileDisk, HttpClient, OsRandom, RawConsole, SshServer, StepWatch, TerminalEvent,
+    TerminalOutput, read_console, read_private, write_private,
+};
+use rumline_protocol::{Random, RealSuite, Timestamp, random_hex};
+use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// The console's session.
+const CONSOLE: u64 = 0;
+/// An answer of the peer must be here within this.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
+
+/// What a switch process is started with.
+pub(crate) struct Setup {
+    pub dir: PathBuf,
+    pub hardware: Hardware,
+    pub first_config: Option<String>,
+    pub ssh: Option<SocketAddr>,
+    pub console: bool,
+    pub admin_password_file: Option<PathBuf>,
+    pub clock: Clock,
+}
+
+struct OpenTerminal {
+    terminal: Terminal,
+    session: Session,
+    output: mpsc::Sender<TerminalOutput>,
+}
+
+struct Host {
+    setup: Setup,
+    clock: Clock,
+    switch: Switch,
+    store: FileDisk,
+    flash: FileDisk,
+    random: OsRandom,
+    http: HttpClient,
+    answers: mpsc::Sender<Input>,
+    terminals: BTreeMap<u64, OpenTerminal>,
+}
+
+/// Lines of one session on their way to the switch.
+struct Lines<'a> {
+    switch: &'a mut Switch,
+    session: &'a mut Session,
+    devices: Devices<'a>,
+    now: Timestamp,
+    effects: &'a mut Vec<Effect>,
+}
+
+impl LineHandler for Lines<'_> {
+    fn prompt(&self) -> String {
+        self.switch.prompt(self.session)
+    }
+
+    fn execute(&mut self, line: &str) -> Reply {
+        let outcome = self.switch.execute(self.now, self.session, line, &mut self.devices);
+        self.effects.extend(outcome.effects);
+        outcome.reply
+    }
+
+    fn help(&self, line: &str) -> Vec<(String, String)> {
+        self.switch.help(self.session, line)
+    }
+
+    fn complete(&self, line: &str) -> Vec<String> {
+        self.switch.complete(self.session, line)
+    }
+
+    fn end(&mut self) {
+        self.session.end();
+    }
+
+    fn page_lines(&self) -> usize {
+        self.session.page_lines()
+    }
+}
+
+/// Runs the switch until it is told to end.
+pub(crate) async fn run(setup: Setup) -> Result<()> {
+    let (answers, mut answered) = mpsc::channel(16);
+    let (events, mut happened) = mpsc::channel(64);
+    let mut host = Host::start(setup, answers)?;
+    if let Some(address) = host.setup.ssh {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let local = listener.local_addr()?;
+        let key = host_key(&host.setup.dir)?;
+        let events = events.clone();
+        tokio::spawn(async move {
+            if let Err(error) = SshServer::run(listener, key, events).await {
+                tracing::error!(%error, "SSH ended");
+            }
+        });
+        println!(
+            "{} ({}): ssh admin@{} -p {}",
+            host.switch.hostname(),
+            host.switch.udi(),
+            local.ip(),
+            local.port()
+        );
+    }
+    let raw = host.setup.console.then(RawConsole::enter);
+    let mut typed = host.setup.console.then(read_console);
+    if host.setup.console {
+        host.open_console();
+    }
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut steps = StepWatch::default();
+    loop {
+        let due =
+            host.switch.next_wake().map_or(Duration::from_secs(60), |(at, _)| host.clock.until(at));
+        tokio::select! {
+            Some(event) = happened.recv() => host.terminal_event(event),
+            Some(input) = answered.recv() => host.input(input),
+            bytes = next_typed(&mut typed) => match bytes {
+                Some(bytes) => host.typed(CONSOLE, &bytes),
+                None => break,
+            },
+            () = tokio::time::sleep(due) => host.input(Input::Tick),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+        if let Some(millis) = steps.step_millis() {
+            let to = host.clock.now();
+            host.input(Input::ClockStepped { from: to - millis / 1000, to });
+        }
+        if host.setup.console && !host.terminals.contains_key(&CONSOLE) {
+            break;
+        }
+    }
+    let now = host.clock.now();
+    let (switch, mut devices) = host.parts();
+    switch.shut_down(now, &mut devices);
+    drop(raw);
+    Ok(())
+}
+
+async fn next_typed(typed: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
+    match typed {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The seed of the SSH host key: made at first start.
+fn host_key(dir: &std::path::Path) -> Result<[u8; 32]> {
+    let path = dir.join("ssh_host_key");
+    if let Some(bytes) = read_private(&path)? {
+        return bytes.try_into().map_err(|_| anyhow::anyhow!("{} is damaged", path.display()));
+    }
+    let mut seed = [0; 32];
+    OsRandom.fill(&mut seed);
+    write_private(&path, &seed)?;
+    Ok(seed)
+}
+
+impl Host {
+    fn start(setup: Setup, answers: mpsc::Sender<Input>) -> Result<Self> {
+        let mut clock = setup.clock;
+        let offset = read_private(&setup.dir.join("clock"))?;
+        let offset = offset.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+        clock.set_offset_millis(offset.unwrap_or(0));
+        let mut store = FileDisk::open(&setup.dir.join("store")).context("the switch's store")?;
+        let mut flash = FileDisk::open(&setup.dir.join("bootflash")).context("bootflash")?;
+        let mut random = OsRandom;
+        let roots = match setup.hardware.root_certificate.as_slice() {
+            [] => Vec::new(),
+            root => vec![root.to_vec()],
+        };
+        let http = HttpClient::new(&roots, ANSWER_TIMEOUT)?;
+        let mut devices = Devices { store: &mut store, flash: &mut flash, random: &mut random };
+        let (mut switch, effects) = Switch::boot(
+            clock.now(),
+            &setup.hardware,
+            Arc::new(RealSuite),
+            setup.first_config.as_deref(),
+            "Unknown",
+            &mut devices,
+        )?;
+        let marker = setup.dir.join("admin-set");
+        if !marker.exists() {
+            let password = format!("Rl{}", random_hex(devices.random, 8));
+            switch.set_admin_password(&password, &mut devices)?;
+            match &setup.admin_password_file {
+                Some(file) => write_private(file, format!("{password}\n").as_bytes())?,
+                None => println!(
+                    "First start. Log in as admin with the password (shown once): {password}"
+                ),
+            }
+            write_private(&marker, b"")?;
+        }
+        let terminals = BTreeMap::new();
+        let mut host =
+            Self { setup, clock, switch, store, flash, random, http, answers, terminals };
+        host.carry_out(effects);
+        Ok(host)
+    }
+
+    fn parts(&mut self) -> (&mut Switch, Devices<'_>) {
+        let devices =
+            Devices { store: &mut self.store, flash: &mut self.flash, random: &mut self.random };
+        (&mut self.switch, devices)
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.clock.now();
+        let (switch, mut devices) = self.parts();
+        let effects = switch.agent_input(now, input, &mut devices);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { request_id, url, body, .. } => self.send(request_id, url, body),
+                Effect::Log(line) => self.notify(&line),
+                Effect::ClockSet(to) => self.set_clock(to),
+                Effect::Reload => return self.reload(),
+            }
+        }
+    }
+
+    fn send(&self, request_id: String, url: String, body: Vec<u8>) {
+        let (http, answers) = (self.http.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let input = match http.send("POST", &url, None, "application/json", body).await {
+                Ok(reply) if reply.status == 200 => Input::Answer { request_id, body: reply.body },
+                Ok(reply) => {
+                    let reason = match reply.status {
+                        404 => "404 host not found".to_owned(),
+                        429 => "429 too many requests".to_owned(),
+                        status => format!("HTTP status {status}"),
+                    };
+                    Input::Unreachable { request_id, reason }
+                }
+                Err(error) => Input::Unreachable { request_id, reason: error.to_string() },
+            };
+            // The switch may be gone by now.
+            let _gone = answers.send(input).await;
+        });
+    }
+
+    /// Shows a system message on the console and where `terminal monitor` is on.
+    fn notify(&mut self, line: &str) {
+        let now = self.clock.now();
+        let numbers: Vec<u64> = self
+            .terminals
+            .iter()
+            .filter(|(number, open)| **number == CONSOLE || open.session.monitor)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in numbers {
+            let Some(mut open) = self.terminals.remove(&number) else { continue };
+            let mut effects = Vec::new();
+            let (switch, devices) = self.parts();
+            let lines =
+                Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
+            let bytes = open.terminal.notify(line, &lines);
+            if open.output.try_send(TerminalOutput::Bytes(bytes)).is_ok() {
+                self.terminals.insert(number, open);
+            }
+        }
+    }
+
+    fn set_clock(&mut self, to: Timestamp) {
+        let from = self.clock.now();
+        self.clock.set(to);
+        let offset = self.clock.offset_millis().to_string();
+        if let Err(error) = write_private(&self.setup.dir.join("clock"), offset.as_bytes()) {
+            tracing::warn!(%error, "the clock's setting could not be kept");
+        }
+        self.input(Input::ClockStepped { from, to });
+    }
+
+    fn reload(&mut self) {
+        for (_, open) in std::mem::take(&mut self.terminals) {
+            let _gone = open.output.try_send(TerminalOutput::Close);
+        }
+        let now = self.clock.now();
+        let hardware = self.setup.hardware.clone();
+        let first_config = self.setup.first_config.clone();
+        let suite = Arc::new(RealSuite);
+        let reason = "Reset Requested by CLI command reload";
+        let (_, mut devices) = self.parts();
+        match Switch::boot(now, &hardware, suite, first_config.as_deref(), reason, &mut devices) {
+            Ok((switch, effects)) => {
+                self.switch = switch;
+                self.carry_out(effects);
+            }
+            Err(error) => tracing::error!(%error, "the switch did not come up again"),
+        }
+        if self.setup.console {
+            self.open_console();
+        }
+    }
+
+    fn open_console(&mut self) {
+        let (output, mut shown) = mpsc::channel(1024);
+        tokio::spawn(async move {
+            use tokio::io::AsyncWriteExt;
+            let mut screen = tokio::io::stdout();
+            while let Some(TerminalOutput::Bytes(bytes)) = shown.recv().await {
+                if screen.write_all(&bytes).await.is_err() || screen.flush().await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.open(CONSOLE, "admin", 0, None, output);
+    }
+
+    fn terminal_event(&mut self, event: TerminalEvent) {
+        match event {
+            TerminalEvent::LogIn { login, password, answer } => {
+                // Whoever asked may have hung up.
+                let _gone = answer.send(self.switch.may_log_in(&login, &password));
+            }
+            TerminalEvent::Open { session, login, rows, command, output } => {
+                self.open(session, &login, rows, command, output);
+            }
+            TerminalEvent::Typed { session, bytes } => self.typed(session, &bytes),
+            TerminalEvent::Closed { session } => {
+                self.terminals.remove(&session);
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        number: u64,
+        login: &str,
+        rows: u32,
+        command: Option<String>,
+        output: mpsc::Sender<TerminalOutput>,
+    ) {
+        let now = self.clock.now();
+        if let Some(command) = command {
+            let mut session = Session::for_program(login);
+            let mut effects = Vec::new();
+            for line in command.split([';', '\n']) {
+                let (switch, mut devices) = self.parts();
+                let outcome = switch.execute(now, &mut session, line, &mut devices);
+                effects.extend(outcome.effects);
+                let bytes = outcome.reply.text.into_bytes();
+                let _gone = output.try_send(TerminalOutput::Bytes(bytes));
+            }
+            let _gone = output.try_send(TerminalOutput::Close);
+            return self.carry_out(effects);
+        }
+        let mut session = Session::new(login);
+        session.length = usize::try_from(rows).unwrap_or(0);
+        let terminal = Terminal::default();
+        let mut effects = Vec::new();
+        let (switch, devices) = self.parts();
+        let lines = Lines { switch, session: &mut session, devices, now, effects: &mut effects };
+        let bytes = terminal.start(&lines);
+        if output.try_send(TerminalOutput::Bytes(bytes)).is_ok() {
+            self.terminals.insert(number, OpenTerminal { terminal, session, output });
+        }
+    }
+
+    fn typed(&mut self, number: u64, bytes: &[u8]) {
+        let Some(mut open) = self.terminals.remove(&number) else { return };
+        let now = self.clock.now();
+        let mut effects = Vec::new();
+        let (switch, devices) = self.parts();
+        let mut lines =
+            Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
+        let shown = open.terminal.feed(bytes, &mut lines);
+        let mut alive = open.output.try_send(TerminalOutput::Bytes(shown)).is_ok();
+        if open.terminal.closed() {
+            let _gone = open.output.try_send(TerminalOutput::Close);
+            alive = false;
+        }
+        if alive {
+            self.terminals.insert(number, open);
+        }
+        self.carry_out(effects);
+    }
+}

@@ -1,0 +1,259 @@
+//! Configurations of real and imagined switches: they load, come out as they went in, and use the licences they should.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Lab, at, boot, local, read, shared};
+
+const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
+
+/// The packages the project's own configurations use.
+const OWN: &[(&str, &[&str])] = &[
+    ("aggregation.cfg", &[]),
+    ("border.cfg", &[LAN, "VPN_FABRIC"]),
+    ("core.cfg", &[LAN, "NETWORK_SERVICES_PKG"]),
+    ("leaf.cfg", &[LAN]),
+    ("spine.cfg", &[LAN]),
+    ("tap.cfg", &["DCN_NDB"]),
+];
+
+fn files_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cfg"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn own_files() -> Vec<PathBuf> {
+    files_in(&local("../rumline/configs"))
+}
+
+fn foreign_files() -> Vec<PathBuf> {
+    shared("data/nxos-configs").map(|directory| files_in(&directory)).unwrap_or_default()
+}
+
+fn all_files() -> Vec<PathBuf> {
+    [own_files(), foreign_files()].concat()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn load(text: &str) -> Lab {
+    boot(at("Mar 04 09:00:00 2024"), common::PID, common::SERIAL, common::RELEASE, Some(text))
+        .unwrap()
+}
+
+/// `show running-config` without its head of comments.
+fn running(lab: &mut Lab) -> String {
+    let text = lab.run(&["show running-config"]);
+    let head = |line: &&str| line.starts_with('!');
+    assert_eq!(text.lines().filter(head).count(), 3, "{text}");
+    text.lines().skip(4).map(|line| format!("{line}\n")).collect()
+}
+
+/// Indentation and text of the lines that count, in order; those a later `no` takes away are gone, and so is the `no`.
+fn lines_that_count(text: &str) -> Vec<(usize, String)> {
+    let mut kept: Vec<(usize, String)> = Vec::new();
+    for raw in text.trim_start_matches('\u{feff}').lines() {
+        let line = raw.trim();
+        if line.is_empty() || line.starts_with('!') || line.starts_with('#') {
+            continue;
+        }
+        let indent = raw.len() - raw.trim_start().len();
+        if let Some(target) = line.strip_prefix("no ") {
+            // Siblings lie between here and the line that opened this block.
+            let block = kept.iter().rposition(|(outer, _)| *outer < indent).map_or(0, |at| at + 1);
+            let same = |(other, text): &(usize, String)| {
+                *other == indent && (text == target || text.starts_with(&format!("{target} ")))
+            };
+            if let Some(found) = kept[block..].iter().position(same) {
+                let from = block + found;
+                let below = kept[from + 1..].iter().take_while(|(i, _)| *i > indent).count();
+                kept.drain(from..=from + below);
+                continue;
+            }
+        }
+        kept.push((indent, line.to_owned()));
+    }
+    kept
+}
+
+#[test]
+fn every_line_of_a_configuration_is_kept_in_its_order() {
+    // PI-SHOW-029, PI-CLI-036
+    let mut problems = Vec::new();
+    for path in all_files() {
+        let text = read(&path);
+        let shown = running(&mut load(&text));
+        let mut output = shown.lines().map(str::trim);
+        for (_, line) in lines_that_count(&text) {
+            if !output.any(|other| other == line) {
+                problems.push(format!("{}: {line}", name(&path)));
+                break;
+            }
+        }
+    }
+    assert_eq!(problems, Vec::<String>::new());
+}
+
+#[test]
+fn nothing_is_added_to_a_configuration_and_its_levels_stay() {
+    // PI-SHOW-029
+    let mut problems = Vec::new();
+    for path in all_files() {
+        let text = read(&path);
+        let shown = running(&mut load(&text));
+        let (before, after) = (lines_that_count(&text), lines_that_count(&shown));
+        let texts = |lines: &[(usize, String)]| -> Vec<String> {
+            lines.iter().map(|(_, line)| line.clone()).collect()
+        };
+        if texts(&before) != texts(&after) {
+            let at = before.iter().zip(&after).position(|(a, b)| a.1 != b.1);
+            problems.push(format!("{}: {:?}", name(&path), at.map(|at| &after[at])));
+            continue;
+        }
+        // Two blanks a level; files that follow this come out with the same indentation.
+        let regular = before.iter().all(|(indent, _)| indent.is_multiple_of(2))
+            && before.windows(2).all(|pair| pair[1].0 <= pair[0].0 + 2);
+        if regular && before != after {
+            let at = before.iter().zip(&after).position(|(a, b)| a != b);
+            problems.push(format!("{}: {:?}", name(&path), at.map(|at| (&before[at], &after[at]))));
+        }
+    }
+    assert_eq!(problems, Vec::<String>::new());
+}
+
+#[test]
+fn what_was_shown_loads_again_and_looks_the_same() {
+    // PI-LIC-014
+    for path in all_files() {
+        let first = running(&mut load(&read(&path)));
+        let second = running(&mut load(&first));
+        assert_eq!(first, second, "{}", name(&path));
+    }
+}
+
+#[test]
+fn a_saved_configuration_is_the_same_after_a_reload() {
+    // PI-CLI-004
+    for path in all_files() {
+        let mut lab = load(&read(&path));
+        let before = running(&mut lab);
+        let saved = lab.run(&["copy running-config startup-config"]);
+        assert!(saved.ends_with("Copy complete.\n"), "{}: {saved}", name(&path));
+        lab.first_config = None;
+        lab.boot_again("reload");
+        assert_eq!(running(&mut lab), before, "{}", name(&path));
+    }
+}
+
+#[test]
+fn the_host_name_of_a_configuration_is_in_the_prompt() {
+    // PI-CLI-001
+    for path in all_files() {
+        let text = read(&path);
+        let named = |line: &str| {
+            line.strip_prefix("hostname ").or(line.strip_prefix("switchname ")).map(str::to_owned)
+        };
+        let expected = text.lines().rev().find_map(named).unwrap_or("switch".to_owned());
+        assert_eq!(load(&text).prompt(), format!("{}# ", expected.trim()), "{}", name(&path));
+    }
+}
+
+#[test]
+fn own_configurations_use_the_licences_they_should() {
+    // PI-LIC-001, PI-LIC-008
+    assert_eq!(own_files().iter().map(|path| name(path)).collect::<Vec<_>>().len(), OWN.len());
+    for (file, expected) in OWN {
+        let mut lab = load(&read(&local("../rumline/configs").join(file)));
+        let mut packages = lab.packages();
+        packages.sort();
+        assert_eq!(packages, *expected, "{file}");
+        let usage = lab.run(&["show license usage"]);
+        assert_eq!(usage.matches("  Count: 1\n").count(), expected.len(), "{file}: {usage}");
+    }
+}
+
+/// File and packages, from the table of expected packages.
+fn expected_of_foreign() -> Vec<(String, Vec<String>)> {
+    let Some(index) = shared("data/nxos-configs/INDEX.md") else { return Vec::new() };
+    let text = read(&index);
+    let table = text.split("## Packages expected").nth(1).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, file, packages, _] = cells[..] else { return None };
+        let words = packages.split([',', ' ']).filter(|w| !w.is_empty() && *w != "none");
+        file.ends_with(".cfg").then(|| (file.to_owned(), words.map(str::to_owned).collect()))
+    };
+    table.lines().filter_map(row).collect()
+}
+
+#[test]
+fn foreign_configurations_use_the_licences_they_should() {
+    // PI-LIC-001, PI-LIC-008, PI-MIG-010
+    let expected = expected_of_foreign();
+    for path in foreign_files() {
+        let mut packages = load(&read(&path)).packages();
+        packages.sort();
+        let row = expected.iter().find(|(file, _)| *file == name(&path));
+        let (_, expected) = row.unwrap_or_else(|| panic!("no row for {}", name(&path)));
+        assert_eq!(packages, *expected, "{}", name(&path));
+    }
+    println!("{} foreign configurations ran", foreign_files().len());
+}
+
+#[test]
+fn licences_follow_the_class_of_the_switch() {
+    // PI-LIC-006
+    let text = read(&local("../rumline/configs/leaf.cfg"));
+    let cases = [
+        ("N9K-C93180YC-FX3", "LAN license for Nexus 9300-XF"),
+        ("N9K-C9504", "LAN license for Nexus 9500-M4"),
+    ];
+    for (pid, description) in cases {
+        let start = at("Mar 04 09:00:00 2024");
+        let mut lab = boot(start, pid, "RML26170002", "10.4(3)F", Some(&text)).unwrap();
+        let usage = lab.run(&["show license usage | include Description"]);
+        assert_eq!(usage, format!("  Description: {description}\n"));
+    }
+}
+
+#[test]
+fn a_configuration_typed_line_by_line_is_the_one_that_was_loaded() {
+    // PI-CLI-001, PI-CLI-003
+    let mut problems = Vec::new();
+    for path in own_files() {
+        let text = read(&path);
+        let mut lab = Lab::new(None);
+        lab.run(&["configure terminal"]);
+        for (indent, line) in lines_that_count(&text) {
+            // NX-OS itself refuses some lines that it prints.
+            if line.starts_with("version ") || line.contains("vdc ") || line.starts_with("limit-") {
+                continue;
+            }
+            while indent == 0 && lab.prompt().contains("(config-") {
+                lab.run(&["exit"]);
+            }
+            let shown = lab.run(&[&line]);
+            if !shown.is_empty() {
+                problems.push(format!("{}: {line}: {}", name(&path), shown.trim()));
+            }
+        }
+        lab.run(&["end"]);
+        let mut packages = lab.packages();
+        packages.sort();
+        let (_, expected) = OWN.iter().find(|(file, _)| *file == name(&path)).unwrap();
+        if packages != *expected {
+            problems.push(format!("{}: {packages:?}", name(&path)));
+        }
+    }
+    assert_eq!(problems, Vec::<String>::new());
+}

@@ -1,0 +1,68 @@
+//! The OpenAPI document, from the table of routes.
+
+use rumline_cssm::Action;
+use serde_json::{Map, Value, json};
+
+use crate::routes::{Access, routes};
+
+/// The OpenAPI 3.1 document of the REST API.
+#[must_use]
+pub fn openapi() -> Value {
+    let mut paths = Map::new();
+    for route in routes() {
+        let mut parameters: Vec<Value> = route
+            .path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+            .map(|name| parameter(name, "path"))
+            .collect();
+        for name in ["after", "limit"].iter().filter(|name| route.summary.contains(*name)) {
+            parameters.push(parameter(name, "query"));
+        }
+        let mut operation = json!({
+            "summary": route.summary,
+            "parameters": parameters,
+            "responses": {
+                "200": { "description": "Done", "content": content(route.response) },
+                "default": { "description": "A problem document (RFC 9457)" },
+            },
+        });
+        if let Some(request) = route.request {
+            operation["requestBody"] = json!({ "required": true, "content": content(request) });
+        }
+        let role = match route.access {
+            Access::Anyone => {
+                operation["security"] = json!([]);
+                "anyone"
+            }
+            Access::LoggedIn | Access::May(Action::View) => "viewer",
+            Access::May(Action::Operate) => "user",
+            Access::May(Action::Administer) => "administrator",
+            Access::May(Action::AdministerAll) => "administrator of all accounts",
+        };
+        operation["x-role"] = json!(role);
+        let entry = paths.entry(route.path).or_insert_with(|| json!({}));
+        entry[route.method] = operation;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "CSSM",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Accounts, tokens, policies, product instances, licences and usage files. \
+                            Times are seconds since 1970.",
+        },
+        "security": [{ "bearer": [] }],
+        "components": { "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } } },
+        "paths": paths,
+    })
+}
+
+fn parameter(name: &str, place: &str) -> Value {
+    json!({ "name": name, "in": place, "required": place == "path", "schema": { "type": "integer" } })
+}
+
+fn content(example: &str) -> Value {
+    let example: Value = serde_json::from_str(example).unwrap_or_else(|_| json!(example));
+    json!({ "application/json": { "example": example } })
+}

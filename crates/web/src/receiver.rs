@@ -1,0 +1,52 @@
+//! The smart receiver over HTTP (CSSM-028, 029, 030).
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rumline_cssm::Answer;
+use tokio::sync::oneshot;
+
+use crate::AppState;
+use crate::problem::Problem;
+
+/// The page of the receiver, in the guide's words.
+pub(crate) async fn landing(State(state): State<AppState>) -> String {
+    let limit = state.cssm.settings().requests_per_hour_max;
+    let base = &state.base_url;
+    format!(
+        "This is the Smart Receiver!\n\nEnvironment Information:\n\ncisco.life = prod\n\
+         License Engine = {base}/api/v1\nLicense EngineSLE = {base}/api/v1\n\
+         License Crypto Service = {base}/licservice\nCrypto Enabled = true\nRetry Enabled = true\n\
+         Retry Timeout = 55000\nRate Limit Window Length = 3600\n\
+         Rate Limit Max Allowed in Window = {limit}\n"
+    )
+}
+
+/// Takes a message of a product instance.
+pub(crate) async fn message(State(state): State<AppState>, body: Bytes) -> Response {
+    let (sender, receiver) = oneshot::channel();
+    let now = state.clock.now();
+    state.cssm.receive(now, &body, move |answer| {
+        // The client may be gone by now; what it sent is stored all the same.
+        let _gone = sender.send(answer);
+    });
+    match receiver.await {
+        Ok(Answer::Message(response)) => {
+            let body = serde_json::to_vec(&response).unwrap_or_default();
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+        Ok(Answer::NotAMessage(text)) => {
+            Problem::new(StatusCode::BAD_REQUEST, text).into_response()
+        }
+        Ok(Answer::TooManyRequests { retry_after_seconds }) => {
+            Problem::from(rumline_cssm::Error::TooManyRequests { retry_after_seconds })
+                .into_response()
+        }
+        Ok(Answer::Unavailable(text)) => {
+            tracing::warn!(error = %text, "the store failed");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting down").into_response(),
+    }
+}
