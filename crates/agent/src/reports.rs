@@ -64,6 +64,8 @@ pub struct ReportSummary {
     pub previous_report_id: u64,
     /// The count at its end.
     pub last_count: u32,
+    /// Sum of count times seconds so far.
+    pub count_seconds: i64,
 }
 
 /// Writes and reads report files.
@@ -192,6 +194,7 @@ impl Agent {
                 close_reason: None,
                 previous_report_id: self.ledger.last_closed.as_ref().map_or(0, |p| p.report_id),
                 last_count: series.count,
+                count_seconds: series.count_seconds(),
             }));
         }
         let Some(state) = self.state_of(id) else {
@@ -213,6 +216,7 @@ impl Agent {
             close_reason: reason.map(|reason| reason.label().to_owned()),
             previous_report_id: report.previous.as_ref().map_or(0, |p| p.report_id),
             last_count: report.last_count(),
+            count_seconds: report.count_seconds(),
         }))
     }
 

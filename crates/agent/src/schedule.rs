@@ -189,10 +189,13 @@ impl Agent {
         self.wanted.push_from = None;
         self.unsaved = true;
         let days = self.push_interval_days();
-        let last = self.ledger.last_push_at.unwrap_or(now);
-        let next = last.plus_days(days);
-        self.ledger.next_push_at =
-            (days > 0).then_some(if next > now { next } else { now.plus_days(days) });
+        let next = match self.ledger.last_push_at {
+            // Use that began this very second has nothing to tell yet, but soon will.
+            None => now + FIRST_PUSH_SECONDS,
+            Some(last) if last.plus_days(days) > now => last.plus_days(days),
+            Some(_) => now.plus_days(days),
+        };
+        self.ledger.next_push_at = (days > 0 && !self.ledger.series.is_empty()).then_some(next);
         if self.wanted.sync && self.in_flight.is_none() {
             self.send(now, Kind::Sync, environment, effects);
         }

@@ -25,9 +25,16 @@ pub(crate) struct Series {
     pub since: Timestamp,
     /// Spans that have ended.
     pub measurements: Vec<Measurement>,
+    /// The count that the last closed report told.
+    pub told_count: Option<u32>,
 }
 
 impl Series {
+    /// Use in the spans that have ended.
+    pub(crate) fn count_seconds(&self) -> i64 {
+        self.measurements.iter().map(|m| m.sample_interval() * i64::from(m.count)).sum()
+    }
+
     /// Ends the running span.
     pub(crate) fn end_span(&mut self, now: Timestamp, reason: Option<TerminationReason>) {
         if now > self.since {
@@ -47,7 +54,8 @@ impl Series {
     fn end_report(&mut self, now: Timestamp, reason: &TerminationReason) {
         self.end_span(now, None);
         let told = self.measurements.last().map(|measurement| measurement.count);
-        if told.is_some_and(|count| count != self.count) {
+        // A count that no measurement tells yet is told by one of no length: use that began this very second.
+        if told.or(self.told_count) != Some(self.count) {
             self.measurements.push(Measurement {
                 log_time: now,
                 start_time: now,
@@ -127,6 +135,7 @@ impl Agent {
                 count: license.count,
                 since: now,
                 measurements: Vec::new(),
+                told_count: None,
             };
             self.ledger.series.insert(license.tag.clone(), series);
         }
@@ -148,7 +157,7 @@ impl Agent {
         }
         series.end_span(now, None);
         series.count = 0;
-        if series.measurements.is_empty() {
+        if series.measurements.is_empty() && series.told_count.is_none() {
             // Gone within the second it came: nothing was used.
             self.ledger.series.remove(tag);
         }
@@ -266,6 +275,7 @@ impl Agent {
         } else {
             series.report_id = next_report_id;
             series.measurements.clear();
+            series.told_count = Some(series.count);
             self.ledger.next_report_id += 1;
         }
         Ok(())

@@ -50,7 +50,7 @@ impl Token {
             "WORD" => Some(Self::Word(name)),
             "LINE" => Some(Self::Line(name)),
             range => {
-                let (min, max) = range.split_once('-')?;
+                let (min, max) = range.rsplit_once('-')?;
                 Some(Self::Number { min: min.parse().ok()?, max: max.parse().ok()?, name })
             }
         }

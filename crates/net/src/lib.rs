@@ -11,6 +11,7 @@ mod http_server;
 mod private_file;
 mod random;
 mod ssh;
+mod ssh_client;
 mod tls;
 
 pub use clock::{Clock, StepWatch};
@@ -21,4 +22,5 @@ pub use http_server::{Peer, Shutdown, serve};
 pub use private_file::{read_private, write_private};
 pub use random::OsRandom;
 pub use ssh::{SshServer, TerminalEvent, TerminalOutput};
+pub use ssh_client::{SshClient, SshError};
 pub use tls::{TlsError, certificate_to_pem, client_config, pem_to_der, server_config};

@@ -140,11 +140,9 @@ impl Api {
 
     async fn find(&self, path: &str, name: &str) -> Result<i64> {
         let all = self.json("GET", path, None).await?;
-        let found = all
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|row| row["name"] == name || row["id"].as_i64().is_some_and(|id| name.parse() == Ok(id)));
+        let found = all.as_array().into_iter().flatten().find(|row| {
+            row["name"] == name || row["id"].as_i64().is_some_and(|id| name.parse() == Ok(id))
+        });
         found.and_then(|row| row["id"].as_i64()).with_context(|| format!("there is no {name:?}"))
     }
 

@@ -91,7 +91,10 @@ impl Switch {
     fn status_policy(&self) -> String {
         let in_use = self.agent.policy_in_use();
         let policy = &in_use.policy;
-        let origin = if in_use.installed_at.is_some() { "Installed" } else { "CISCO default" };
+        // C-04: the tag tells where the values are from, however they came.
+        let installed = in_use.installed_at.is_some()
+            && policy.policy_name != rumline_protocol::Policy::CISCO_DEFAULT;
+        let origin = if installed { "Installed" } else { "CISCO default" };
         let class = |title: &str, class: ClassPolicy| {
             format!(
                 "  {title}:\n    First report requirement (days): {} ({origin})\n    \
@@ -336,7 +339,7 @@ impl Switch {
         format!(
             "Report Id: {}\n  Metric Name: ENTITLEMENT\n  Feature Name: {}\n  Metric Value: {}\n  \
              UDI: {}\n  Previous Report Id: {},    Next Report Id: {next}\n  State: {},      \
-             State Change Reason: {}\n  Start Time: {},      End Time: {}\n  Count: {}\n  \
+             State Change Reason: {}\n  Start Time: {},      End Time: {}\n  Count: {}\n  Use: {} license seconds\n  \
              Storage State: EXIST\n  Transaction ID: 0\n  Transaction Message: <none>\n",
             report.report_id,
             report.feature_name,
@@ -347,7 +350,8 @@ impl Switch {
             report.close_reason.as_deref().unwrap_or("None"),
             self.zone.license_time(report.start_at),
             self.zone.license_time_or_none(report.end_at),
-            report.last_count
+            report.last_count,
+            report.count_seconds
         )
     }
 }

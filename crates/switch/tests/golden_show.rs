@@ -18,6 +18,7 @@ fn sample_policy(policy: &mut Policy) {
         ongoing_report_days,
         on_change_report_days,
     };
+    policy.policy_name = "Quarterly".to_owned();
     policy.unenforced = class(90, 365, 120);
     policy.enforced = class(30, 90, 60);
     policy.export = class(30, 30, 30);

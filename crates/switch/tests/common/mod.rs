@@ -347,3 +347,18 @@ pub(crate) fn reports_of(request: &Request) -> Vec<SignedReport> {
     };
     usage.iter().map(read).collect()
 }
+
+/// A new switch in global configuration, after lines that were taken.
+pub(crate) fn global(lines: &[&str]) -> Lab {
+    let mut lab = Lab::new(None);
+    lab.run(&["configure terminal"]);
+    for line in lines {
+        assert_eq!(lab.run(&[line]), "", "{line}");
+    }
+    lab
+}
+
+/// The licensing lines of the running configuration.
+pub(crate) fn license_lines(lab: &mut Lab) -> String {
+    lab.run(&["show running-config | include ^license"])
+}

@@ -1,0 +1,44 @@
+//! The table of checks; each row was really made.
+
+/// One check.
+struct Check {
+    topology: u32,
+    what: String,
+    held: bool,
+    seen: String,
+}
+
+/// All checks so far.
+#[derive(Default)]
+pub(super) struct Checks {
+    rows: Vec<Check>,
+}
+
+impl Checks {
+    /// Adds a check; `seen` says what was found when it did not hold.
+    pub(super) fn add(&mut self, topology: u32, what: &str, held: bool, seen: &str) {
+        let seen = seen.trim().chars().take(400).collect();
+        self.rows.push(Check { topology, what: what.to_owned(), held, seen });
+    }
+
+    /// Adds a check that a text holds another.
+    pub(super) fn contains(&mut self, topology: u32, what: &str, text: &str, wanted: &str) {
+        self.add(topology, what, text.contains(wanted), &format!("no {wanted:?} in: {text}"));
+    }
+
+    /// Prints the table; says whether all held.
+    pub(super) fn show(&self) -> bool {
+        println!("\nChecks");
+        println!("{}", "-".repeat(78));
+        for row in &self.rows {
+            let mark = if row.held { "held  " } else { "FAILED" };
+            println!("{mark}  topology {}  {}", row.topology, row.what);
+            if !row.held {
+                println!("        seen: {}", row.seen.replace('\n', "\n        "));
+            }
+        }
+        let held = self.rows.iter().filter(|row| row.held).count();
+        println!("{}\n{held} of {} checks held", "-".repeat(78), self.rows.len());
+        held == self.rows.len() && held > 0
+    }
+}

@@ -1,0 +1,372 @@
+//! The lab: a CSSM and switches as processes of their own on loopback.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use rumline_net::{Clock, SshClient, write_private};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::cssm_admin::Api;
+use crate::lab_clock::LabClock;
+
+/// The smart account of the lab.
+pub(super) const SMART_ACCOUNT: &str = "Example Networks";
+/// A process must be up within this.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Something that is to happen must happen within this.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// A switch of the lab.
+pub(super) struct LabSwitch {
+    pub name: String,
+    pub topology: u32,
+    pub dir: PathBuf,
+    pub serial: String,
+    pid: String,
+    address: SocketAddr,
+    password_file: PathBuf,
+    process: Child,
+}
+
+/// The lab.
+pub(super) struct Lab {
+    dir: PathBuf,
+    temporary: bool,
+    clock: LabClock,
+    cssm: Child,
+    pub url: String,
+    pub api: Api,
+    pub switches: Vec<LabSwitch>,
+    progress: ProgressBar,
+}
+
+impl Lab {
+    pub(super) async fn start(dir: Option<&Path>, rate: u32) -> Result<Self> {
+        let base_millis = Clock::world_millis();
+        let temporary = dir.is_none();
+        let dir = dir.map_or_else(
+            || std::env::temp_dir().join(format!("rumline-demo-{base_millis}")),
+            Path::to_owned,
+        );
+        if dir.join("lab.json").exists() {
+            bail!("{} holds a lab already; remove it or name another directory", dir.display());
+        }
+        std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        let dir = dir.canonicalize()?;
+        let clock = LabClock { base_millis, rate };
+        let progress = ProgressBar::new_spinner();
+        progress.set_style(ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")?);
+        progress.enable_steady_tick(Duration::from_millis(120));
+        progress.set_message("starting CSSM");
+        let (cssm, url) = start_cssm(&dir, clock).await?;
+        let mut api = Api::new(&url, &dir.join("cssm/root.pem"), None)?;
+        let password = read_line(&dir.join("cssm-admin.password"))?;
+        let body = json!({ "login": "admin", "password": password });
+        let answer = api.json("POST", "/login", Some(body)).await?;
+        let token = answer["token"].as_str().context("no token")?.to_owned();
+        write_private(&dir.join("cssm-api.token"), format!("{token}\n").as_bytes())?;
+        api.set_token(token);
+        let account = json!({ "name": SMART_ACCOUNT, "domain": "example.net" });
+        api.json("POST", "/smart-accounts", Some(account)).await?;
+        let lab = Self { dir, temporary, clock, cssm, url, api, switches: Vec::new(), progress };
+        lab.say("CSSM is up; smart account created");
+        lab.write_description()?;
+        Ok(lab)
+    }
+
+    /// A line that stays on the screen.
+    pub(super) fn say(&self, text: &str) {
+        // A bar that is not on a terminal prints nothing by itself.
+        if self.progress.is_hidden() {
+            println!("  {text}");
+        } else {
+            self.progress.println(format!("  {text}"));
+        }
+    }
+
+    /// A show command's output, under its switch's name.
+    pub(super) fn print(&self, name: &str, text: &str) {
+        self.progress.suspend(|| println!("\n{name}# show license status\n{text}"));
+    }
+
+    pub(super) fn doing(&self, text: &str) {
+        self.progress.set_message(text.to_owned());
+    }
+
+    /// Starts a switch; returns its place in the list.
+    pub(super) async fn add_switch(
+        &mut self,
+        topology: u32,
+        pid: &str,
+        serial: &str,
+        config: &str,
+    ) -> Result<usize> {
+        let name = config
+            .lines()
+            .find_map(|line| line.strip_prefix("hostname ").or(line.strip_prefix("switchname ")))
+            .unwrap_or("switch")
+            .trim()
+            .to_owned();
+        self.doing(&format!("starting {name}"));
+        let dir = self.dir.join(&name);
+        std::fs::create_dir_all(&dir)?;
+        let config_file = self.dir.join(format!("{name}.cfg"));
+        std::fs::write(&config_file, config)?;
+        let password_file = self.dir.join(format!("{name}.password"));
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .arg("switch")
+            .arg("--dir")
+            .arg(&dir)
+            .args(["--pid", pid, "--serial", serial, "--ssh", "127.0.0.1:0"])
+            .arg("--startup-config")
+            .arg(&config_file)
+            .arg("--root")
+            .arg(self.dir.join("cssm/root.pem"))
+            .arg("--admin-password-file")
+            .arg(&password_file)
+            .arg("--lab-clock")
+            .arg(self.clock.to_string());
+        let (process, line) = start(command, "ssh admin@").await?;
+        let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
+        let port: u16 = port.with_context(|| format!("no port in {line:?}"))?;
+        self.switches.push(LabSwitch {
+            name,
+            topology,
+            dir,
+            serial: serial.to_owned(),
+            pid: pid.to_owned(),
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            password_file,
+            process,
+        });
+        self.write_description()?;
+        Ok(self.switches.len() - 1)
+    }
+
+    /// Runs lines on a switch.
+    pub(super) async fn run(&self, switch: usize, lines: &str) -> Result<String> {
+        let switch = &self.switches[switch];
+        let password = read_line(&switch.password_file)?;
+        let client = SshClient::log_in(switch.address, "admin", &password).await?;
+        let output = client.run(lines).await?;
+        client.log_out().await;
+        Ok(output)
+    }
+
+    /// Repeats a command until its output holds `wanted`; returns the last output.
+    pub(super) async fn wait_for(
+        &self,
+        switch: usize,
+        command: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let until = tokio::time::Instant::now() + WAIT_TIMEOUT;
+        loop {
+            // Just after a reload there is no login for a moment.
+            let output = self.run(switch, command).await.unwrap_or_default();
+            if wanted(&output) || tokio::time::Instant::now() > until {
+                return Ok(output);
+            }
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+    }
+
+    /// How CSSM sees a switch.
+    pub(super) async fn instance(&self, serial: &str) -> Result<Value> {
+        let path = self.api.smart_account(SMART_ACCOUNT).await?;
+        let all = self.api.json("GET", &format!("{path}/product-instances"), None).await?;
+        let found = all.as_array().into_iter().flatten().find(|row| row["serial"] == serial);
+        Ok(found.cloned().unwrap_or(Value::Null))
+    }
+
+    /// Every second of use CSSM counts for a switch.
+    pub(super) async fn count_seconds(&self, instance: &Value) -> Result<i64> {
+        let path = self.api.smart_account(SMART_ACCOUNT).await?;
+        let path = format!("{path}/product-instances/{}/reports?limit=10000", instance["id"]);
+        let reports = self.api.json("GET", &path, None).await?;
+        let rows = reports.as_array().into_iter().flatten();
+        Ok(rows.filter_map(|row| row["count_seconds"].as_i64()).sum())
+    }
+
+    /// Licences purchased against in use, as a table.
+    pub(super) async fn show_cssm(&self) -> Result<()> {
+        let path = self.api.smart_account(SMART_ACCOUNT).await?;
+        let licenses = self.api.json("GET", &format!("{path}/licenses"), None).await?;
+        let instances = self.api.json("GET", &format!("{path}/product-instances"), None).await?;
+        self.progress.finish_and_clear();
+        println!("\nCSSM, smart account {SMART_ACCOUNT}");
+        println!("{:<32}{:>10}{:>8}{:>9}", "License", "Purchased", "In Use", "Balance");
+        for row in licenses.as_array().into_iter().flatten() {
+            println!(
+                "{:<32}{:>10}{:>8}{:>9}",
+                row["license"].as_str().unwrap_or_default(),
+                row["purchased"].to_string(),
+                row["in_use"].to_string(),
+                row["balance"].to_string()
+            );
+        }
+        println!("\n{:<32}{:<14}{:>8}  Licenses", "Product Instance", "Product Type", "Reports");
+        for row in instances.as_array().into_iter().flatten() {
+            let licenses: Vec<&str> = row["licenses"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|license| license["license"].as_str())
+                .collect();
+            println!(
+                "{:<32}{:<14}{:>8}  {}",
+                row["name"].as_str().unwrap_or_default(),
+                row["product_type"].as_str().unwrap_or_default(),
+                row["reports"].to_string(),
+                licenses.join(", ")
+            );
+        }
+        Ok(())
+    }
+
+    fn write_description(&self) -> Result<()> {
+        let path = |name: &str| self.dir.join(name).display().to_string();
+        let switches: Vec<Value> = self
+            .switches
+            .iter()
+            .map(|switch| {
+                json!({
+                    "name": switch.name,
+                    "topology": switch.topology,
+                    "udi": { "pid": switch.pid, "serial": switch.serial },
+                    "ssh": {
+                        "host": switch.address.ip().to_string(),
+                        "port": switch.address.port(),
+                        "user": "admin",
+                        "password_file": switch.password_file.display().to_string(),
+                    },
+                })
+            })
+            .collect();
+        let lab = json!({
+            "cssm": {
+                "url": self.url,
+                "receiver_url": format!("{}/licservice/license", self.url),
+                "ca_file": path("cssm/root.pem"),
+                "admin": { "user": "admin", "password_file": path("cssm-admin.password") },
+                "api_token_file": path("cssm-api.token"),
+            },
+            "switches": switches,
+        });
+        let text = serde_json::to_vec_pretty(&lab)?;
+        write_private(&self.dir.join("lab.json"), &text)?;
+        Ok(())
+    }
+
+    /// Leaves the lab up until interrupted.
+    pub(super) async fn keep(&self) -> Result<()> {
+        println!(
+            "\nThe lab is up; end it with Ctrl-C. Its description: {}",
+            self.dir.join("lab.json").display()
+        );
+        for switch in &self.switches {
+            println!(
+                "  ssh admin@{} -p {}   # {}, topology {}; password in {}",
+                switch.address.ip(),
+                switch.address.port(),
+                switch.name,
+                switch.topology,
+                switch.password_file.display()
+            );
+        }
+        println!(
+            "  rumline cssm --server {} --ca-file {} --api-token-file {} licenses {SMART_ACCOUNT:?}",
+            self.url,
+            self.dir.join("cssm/root.pem").display(),
+            self.dir.join("cssm-api.token").display()
+        );
+        tokio::signal::ctrl_c().await?;
+        Ok(())
+    }
+
+    /// Ends all processes in an orderly way.
+    pub(super) async fn end(mut self) {
+        self.progress.finish_and_clear();
+        let mut processes: Vec<Child> =
+            self.switches.drain(..).map(|switch| switch.process).collect();
+        processes.push(self.cssm);
+        for mut process in processes {
+            if let Err(error) = terminate(&mut process).await {
+                tracing::warn!(%error, "a process of the lab did not end by itself");
+            }
+        }
+        if self.temporary {
+            let _best_effort = std::fs::remove_dir_all(&self.dir);
+        } else {
+            println!("\nThe lab's files: {}", self.dir.display());
+        }
+    }
+}
+
+/// Asks a process to end, and insists after a while.
+async fn terminate(process: &mut Child) -> Result<()> {
+    if let Some(id) = process.id() {
+        let id = rustix::process::Pid::from_raw(i32::try_from(id)?).context("no process id")?;
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+    }
+    if tokio::time::timeout(Duration::from_secs(15), process.wait()).await.is_err() {
+        process.kill().await?;
+    }
+    Ok(())
+}
+
+async fn start_cssm(dir: &Path, clock: LabClock) -> Result<(Child, String)> {
+    // On a clock that runs as the world's, nobody wants to watch five minutes pass.
+    let ack_delay = if clock.rate == 1 { "1" } else { "300" };
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .arg("cssm")
+        .arg("--dir")
+        .arg(dir.join("cssm"))
+        .args(["--listen", "127.0.0.1:0", "--ack-delay-seconds", ack_delay])
+        .arg("--admin-password-file")
+        .arg(dir.join("cssm-admin.password"))
+        .arg("--lab-clock")
+        .arg(clock.to_string());
+    let (process, line) = start(command, "CSSM listens on ").await?;
+    let url = line.rsplit(' ').next().unwrap_or_default().to_owned();
+    Ok((process, url))
+}
+
+/// Starts a process and waits for the line that says it is up.
+async fn start(mut command: Command, up: &str) -> Result<(Child, String)> {
+    let mut process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("a process of the lab cannot be started")?;
+    let output = process.stdout.take().context("no output")?;
+    let mut lines = BufReader::new(output).lines();
+    let wait = async {
+        while let Some(line) = lines.next_line().await? {
+            if line.contains(up) {
+                return Ok(line);
+            }
+        }
+        bail!("a process of the lab ended before it was up")
+    };
+    let line = tokio::time::timeout(START_TIMEOUT, wait)
+        .await
+        .context("a process of the lab did not come up in time")??;
+    // What it says later is read and dropped, so that it never waits for a reader.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Ok((process, line))
+}
+
+fn read_line(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Ok(text.trim().to_owned())
+}
