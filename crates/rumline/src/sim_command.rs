@@ -1,16 +1,83 @@
-//! `rumline sim`.
+//! `rumline sim`: years of an estate in seconds.
 
 use anyhow::Result;
 use clap::Args;
+use indicatif::ProgressBar;
+use rumline_net::Clock;
+use rumline_sim::{Fault, Plan, run_and_shrink};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The seed; the same seed gives the same world.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Run so many seeds, counted up from the first.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// How many switches; drawn from the seed when missing.
+    #[arg(long)]
+    switches: Option<usize>,
+    /// For how many days; drawn from the seed when missing.
+    #[arg(long)]
+    days: Option<u32>,
+    /// Things that happen to each switch, on average.
+    #[arg(long)]
+    ops: Option<u32>,
+    /// A world in which nothing goes wrong.
+    #[arg(long)]
+    calm: bool,
+    /// Build a fault in, to see that it is noticed: `loses-reports` or `rolls-ledger-back`.
+    #[arg(long, hide = true)]
+    broken: Option<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    println!("{}", arguments.seed);
-    Ok(true)
+    let started = Clock::world_millis();
+    let bar = ProgressBar::new(arguments.seeds);
+    let (mut events, mut reports, mut failed) = (0, 0, 0_u64);
+    for seed in arguments.seed..arguments.seed + arguments.seeds {
+        let plan = plan(arguments, seed);
+        match run_and_shrink(&plan) {
+            Ok(outcome) => {
+                events += outcome.events;
+                reports += outcome.reports;
+                if arguments.seeds == 1 {
+                    println!("{outcome:?}");
+                }
+            }
+            Err((steps, failure)) => {
+                failed += 1;
+                bar.suspend(|| {
+                    println!("seed {seed} FAILED: {failure}\n{plan:?}\nsteps that still show it:");
+                    println!("vec![");
+                    for step in &steps {
+                        println!("    {step:?},");
+                    }
+                    println!("]");
+                });
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let seconds = (Clock::world_millis() - started) / 1000;
+    println!(
+        "{} worlds in {seconds} s: {events} events, {reports} reports, {failed} failed",
+        arguments.seeds
+    );
+    Ok(failed == 0)
+}
+
+fn plan(arguments: &Arguments, seed: u64) -> Plan {
+    let mut plan = Plan::hostile(seed);
+    plan.switches = arguments.switches.unwrap_or(plan.switches);
+    plan.days = arguments.days.unwrap_or(plan.days);
+    plan.ops_per_switch = arguments.ops.unwrap_or(plan.ops_per_switch);
+    plan.faults = !arguments.calm;
+    plan.broken = match arguments.broken.as_deref() {
+        Some("loses-reports") => Some(Fault::LosesReports),
+        Some("rolls-ledger-back") => Some(Fault::RollsLedgerBack),
+        _ => None,
+    };
+    plan
 }

@@ -1,0 +1,107 @@
+//! A disk that tears, forgets and fills.
+
+use std::collections::BTreeMap;
+
+use rumline_agent::{Disk, DiskError};
+
+/// A file and what of it is durable.
+#[derive(Clone, Debug, Default)]
+struct File {
+    content: Vec<u8>,
+    durable_bytes: usize,
+}
+
+/// A switch's disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SimDisk {
+    files: BTreeMap<String, File>,
+    /// Removed, but a power cut brings them back.
+    removed: BTreeMap<String, File>,
+    /// Every write fails while it is set.
+    pub full: bool,
+    /// The power fails in the middle of the write after so many more.
+    pub cut_after: Option<u32>,
+    /// The power has failed: nothing works until the switch starts again.
+    pub dead: bool,
+}
+
+impl SimDisk {
+    /// The power comes back: what was not durable is gone.
+    pub(crate) fn restart(&mut self, keeps_removals: bool) {
+        for file in self.files.values_mut() {
+            file.content.truncate(file.durable_bytes);
+        }
+        if !keeps_removals {
+            for (name, file) in std::mem::take(&mut self.removed) {
+                self.files.entry(name).or_insert(file);
+            }
+        }
+        self.removed.clear();
+        self.cut_after = None;
+        self.dead = false;
+    }
+
+    /// For faults: takes files away, or puts an earlier state back.
+    pub(crate) fn lose(&mut self, prefix: &str) {
+        self.files.retain(|name, _| !name.starts_with(prefix));
+    }
+
+    fn check(&self) -> Result<(), DiskError> {
+        if self.dead {
+            return Err(DiskError::Other("the power is off".to_owned()));
+        }
+        if self.full { Err(DiskError::Full) } else { Ok(()) }
+    }
+}
+
+impl Disk for SimDisk {
+    fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, DiskError> {
+        if self.dead {
+            return Err(DiskError::Other("the power is off".to_owned()));
+        }
+        Ok(self.files.get(name).map(|file| file.content.clone()))
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.check()?;
+        match &mut self.cut_after {
+            Some(0) => {
+                // Half of the new content over the old one.
+                let file = self.files.entry(name.to_owned()).or_default();
+                let half = bytes.len() / 2;
+                file.content.resize(file.content.len().max(half), 0);
+                file.content[..half].copy_from_slice(&bytes[..half]);
+                file.durable_bytes = file.content.len();
+                self.dead = true;
+                return Err(DiskError::Other("the power is off".to_owned()));
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        let file = File { content: bytes.to_vec(), durable_bytes: bytes.len() };
+        self.removed.remove(name);
+        self.files.insert(name.to_owned(), file);
+        Ok(())
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.check()?;
+        self.files.entry(name.to_owned()).or_default().content.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), DiskError> {
+        self.check()?;
+        if let Some(file) = self.files.remove(name) {
+            self.removed.insert(name.to_owned(), file);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, prefix: &str) -> Result<Vec<String>, DiskError> {
+        if self.dead {
+            return Err(DiskError::Other("the power is off".to_owned()));
+        }
+        Ok(self.files.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+    }
+}

@@ -1,0 +1,160 @@
+//! What people and fate do, and how a failing list of it is shrunk.
+
+use rumline_protocol::{Random, Timestamp};
+
+use crate::model::FEATURES;
+use crate::world::{Chance, Plan, World};
+
+/// One thing that happens to one switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A feature is turned on or off; the configuration is saved afterwards, or not.
+    Feature {
+        /// Which, by its place in the list of features.
+        index: usize,
+        /// On or off.
+        on: bool,
+        /// Whether `copy running-config startup-config` follows.
+        save: bool,
+    },
+    /// `license smart sync`.
+    Sync,
+    /// `reload`.
+    Reload,
+    /// The power fails, and comes back after so many seconds.
+    PowerCut {
+        /// In the middle of the write after so many more; at once if none.
+        after_writes: Option<u32>,
+        /// Seconds without power.
+        seconds: i64,
+    },
+    /// The disk is full for so many seconds.
+    DiskFull {
+        /// Seconds.
+        seconds: i64,
+    },
+    /// The clock is set by so many seconds.
+    ClockStep {
+        /// Seconds; negative is back.
+        seconds: i64,
+    },
+    /// The network to CSSM is cut for so many seconds.
+    Partition {
+        /// Seconds.
+        seconds: i64,
+    },
+    /// A person saves usage to a file, carries it to CSSM and the ACK back, each after a while, perhaps twice.
+    Courier {
+        /// Seconds on the way there.
+        there_seconds: i64,
+        /// Seconds on the way back.
+        back_seconds: i64,
+        /// Whether each file is handed over twice.
+        twice: bool,
+    },
+    /// A person asks for trust again, with force.
+    TrustAgain,
+    /// CSSM restarts: what it kept in memory is gone.
+    CssmRestart,
+}
+
+/// An op, when and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Seconds after the beginning.
+    pub at_seconds: i64,
+    /// The switch, by its place.
+    pub switch: usize,
+    /// What happens.
+    pub op: Op,
+}
+
+/// Draws the steps of a plan from its seed, in order of time.
+pub(crate) fn draw(plan: &Plan) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for switch in 0..plan.switches {
+        let mut chance = Chance::new(plan.seed, 1_000_000 + switch as u64);
+        let mut at_seconds = 60 + between(&mut chance, 0, 3600);
+        // Each switch begins with a feature, saved; then something happens now and then.
+        let index = index(&mut chance, FEATURES.len());
+        steps.push(Step { at_seconds, switch, op: Op::Feature { index, on: true, save: true } });
+        let end = i64::from(plan.days) * Timestamp::DAY;
+        let distance = (end / i64::from(plan.ops_per_switch.max(1))).max(120);
+        loop {
+            at_seconds += between(&mut chance, 1, distance * 2);
+            if at_seconds >= end {
+                break;
+            }
+            steps.push(Step { at_seconds, switch, op: draw_op(plan, &mut chance) });
+        }
+    }
+    steps.sort_by_key(|step| (step.at_seconds, step.switch));
+    steps
+}
+
+fn draw_op(plan: &Plan, chance: &mut Chance) -> Op {
+    let seconds = between(chance, 1, 3 * Timestamp::DAY);
+    if !plan.faults {
+        return match chance.below(4) {
+            0 => Op::Sync,
+            _ => draw_feature(chance),
+        };
+    }
+    match chance.below(24) {
+        0..8 => draw_feature(chance),
+        8..10 => Op::Sync,
+        10..12 => Op::Reload,
+        12..15 => Op::PowerCut {
+            after_writes: (chance.below(2) == 0)
+                .then(|| u32::try_from(chance.below(4)).unwrap_or(0)),
+            seconds,
+        },
+        15 => Op::DiskFull { seconds },
+        16..18 => Op::ClockStep { seconds: between(chance, -400_000, 400_000) },
+        18..20 => Op::Partition { seconds: seconds * 5 },
+        20..22 => Op::Courier {
+            there_seconds: seconds / 7 + 1,
+            back_seconds: seconds / 5 + 1,
+            twice: chance.below(3) == 0,
+        },
+        22 => Op::TrustAgain,
+        _ => Op::CssmRestart,
+    }
+}
+
+fn draw_feature(chance: &mut Chance) -> Op {
+    Op::Feature {
+        index: index(chance, FEATURES.len()),
+        on: chance.below(3) != 0,
+        save: chance.below(3) != 0,
+    }
+}
+
+fn index(chance: &mut Chance, length: usize) -> usize {
+    usize::try_from(chance.below(length as u64)).unwrap_or(0)
+}
+
+fn between(chance: &mut Chance, from: i64, to: i64) -> i64 {
+    let width = u64::try_from(to - from).unwrap_or(1).max(1);
+    from + i64::try_from(chance.below(width)).unwrap_or(0)
+}
+
+/// Leaves out as many steps as possible while the run still fails; returns what is left, and the failure.
+#[must_use]
+pub fn shrink(plan: &Plan, mut steps: Vec<Step>) -> (Vec<Step>, String) {
+    let mut failure = World::run(plan, &steps).err().unwrap_or_default();
+    let mut size = steps.len().div_ceil(2);
+    while size > 0 {
+        let mut at = 0;
+        while at < steps.len() {
+            let mut fewer = steps.clone();
+            fewer.drain(at..(at + size).min(steps.len()));
+            match World::run(plan, &fewer) {
+                Err(text) => (steps, failure) = (fewer, text),
+                Ok(_) => at += size,
+            }
+        }
+        size = if size == 1 { 0 } else { size.div_ceil(2) };
+    }
+    (steps, failure)
+}

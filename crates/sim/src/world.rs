@@ -1,0 +1,717 @@
+//! The event loop: one queue of events in order of time, nodes that are the real cores.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rumline_agent::Input;
+use rumline_cssm::{Answer, Cssm, NewToken, Settings};
+use rumline_protocol::{Random, SigningIdentity, SimulatedSuite, Suite, Timestamp};
+use rumline_store::Db;
+use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
+
+use crate::disk::SimDisk;
+use crate::model::{FEATURES, Model};
+use crate::ops::{Op, Step};
+
+/// When every world begins.
+const START: Timestamp = Timestamp(1_767_225_600);
+/// A request that nobody answered counts as lost after this, in seconds.
+const ANSWER_TIMEOUT_SECONDS: i64 = 55;
+/// The healed world has this many days to come to rest.
+const HEAL_DAYS: u32 = 40;
+
+/// Chance, drawn from a seed and a purpose.
+pub(crate) struct Chance(ChaCha8Rng);
+
+impl Chance {
+    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&purpose.to_le_bytes());
+        Self(ChaCha8Rng::from_seed(key))
+    }
+}
+
+impl Random for Chance {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+}
+
+/// A fault built in on purpose, to see that the model notices it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A switch forgets reports that were durable.
+    LosesReports,
+    /// A switch comes up with an older ledger.
+    RollsLedgerBack,
+}
+
+/// What is to be simulated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Decides everything.
+    pub seed: u64,
+    /// How many switches.
+    pub switches: usize,
+    /// For how long.
+    pub days: u32,
+    /// Things that happen to each, on average.
+    pub ops_per_switch: u32,
+    /// Whether the world loses, delays, crashes and tears.
+    pub faults: bool,
+    /// A fault built in on purpose.
+    pub broken: Option<Fault>,
+}
+
+impl Plan {
+    /// A small world with everything that can go wrong.
+    #[must_use]
+    pub fn hostile(seed: u64) -> Self {
+        let switches = 1 + usize::try_from(seed % 4).unwrap_or(0);
+        let days = 60 + u32::try_from(seed % 7 * 40).unwrap_or(0);
+        Self { seed, switches, days, ops_per_switch: 40, faults: true, broken: None }
+    }
+}
+
+/// How a run went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Events carried out.
+    pub events: u64,
+    /// Messages that reached CSSM.
+    pub messages: u64,
+    /// Reports CSSM holds.
+    pub reports: i64,
+    /// Licence seconds CSSM has counted.
+    pub license_seconds: i64,
+    /// Differs if anything differs.
+    pub hash: u64,
+}
+
+enum Event {
+    Step(Op),
+    Wake,
+    Deliver { request_id: String, body: Vec<u8>, number: u64 },
+    Answered { request_id: String, body: Vec<u8> },
+    Lost { request_id: String, reason: &'static str },
+    PowerOn,
+    DiskFreed,
+    Upload { file: String, back_seconds: i64, twice: bool },
+    Import { file: String },
+}
+
+struct Node {
+    hardware: Hardware,
+    switch: Option<Switch>,
+    store: SimDisk,
+    flash: SimDisk,
+    random: Chance,
+    clock_offset: i64,
+    cut_until: Timestamp,
+    next_wake: Option<Timestamp>,
+    model: Model,
+    /// Directly connected, or by file.
+    direct: bool,
+    /// For the fault that rolls back.
+    earlier: Option<SimDisk>,
+}
+
+/// The world.
+pub struct World<'p> {
+    plan: &'p Plan,
+    now: Timestamp,
+    queue: BTreeMap<(Timestamp, u64), (usize, Event)>,
+    number: u64,
+    nodes: Vec<Node>,
+    cssm: Cssm,
+    db: Arc<Db>,
+    suite: Arc<dyn Suite>,
+    issuer_seed: u64,
+    token: String,
+    virtual_account: i64,
+    healed: bool,
+    outcome: Outcome,
+}
+
+impl<'p> World<'p> {
+    /// Runs steps, heals, and checks.
+    ///
+    /// # Errors
+    /// With what did not hold.
+    pub fn run(plan: &'p Plan, steps: &[Step]) -> Result<Outcome, String> {
+        let mut world = Self::new(plan)?;
+        for step in steps {
+            let at = START + step.at_seconds;
+            world.push(at, step.switch, Event::Step(step.op.clone()));
+        }
+        world.run_until(START.plus_days(plan.days))?;
+        world.heal()?;
+        Ok(world.outcome)
+    }
+
+    fn issuer(seed: u64) -> (Vec<u8>, SigningIdentity) {
+        SimulatedSuite::authority(&mut Chance::new(seed, 1))
+    }
+
+    fn open_cssm(&self) -> Result<Cssm, String> {
+        open_cssm(&self.db, &self.suite, self.issuer_seed)
+    }
+
+    fn new(plan: &'p Plan) -> Result<Self, String> {
+        let db = Arc::new(Db::in_memory().map_err(|e| e.to_string())?);
+        let suite: Arc<dyn Suite> = Arc::new(SimulatedSuite);
+        let cssm = open_cssm(&db, &suite, plan.seed)?;
+        let say = |error: rumline_cssm::Error| error.to_string();
+        let account = cssm.create_smart_account(START, "sim", "Sim", "sim.test").map_err(say)?;
+        let virtual_account = cssm.virtual_accounts(account.id).map_err(say)?[0].id;
+        let new = NewToken { description: String::new(), expires_after_days: 365, uses_max: None };
+        let token =
+            cssm.create_token(START, "sim", account.id, virtual_account, &new).map_err(say)?;
+        let (root, _) = Self::issuer(plan.seed);
+        let outcome =
+            Outcome { events: 0, messages: 0, reports: 0, license_seconds: 0, hash: plan.seed };
+        let mut world = Self {
+            plan,
+            now: START,
+            queue: BTreeMap::new(),
+            number: 0,
+            nodes: Vec::new(),
+            cssm,
+            db,
+            suite,
+            issuer_seed: plan.seed,
+            token: token.value,
+            virtual_account,
+            healed: false,
+            outcome,
+        };
+        for index in 0..plan.switches {
+            let hardware = Hardware {
+                pid: "N9K-C93180YC-FX3".to_owned(),
+                serial: format!("SIM{index:08}"),
+                release: "10.4(3)F".to_owned(),
+                root_certificate: root.clone(),
+            };
+            // Every fourth switch has no connection and lives on files, in a world with faults.
+            let direct = !plan.faults || index % 4 != 3;
+            world.nodes.push(Node {
+                hardware,
+                switch: None,
+                store: SimDisk::default(),
+                flash: SimDisk::default(),
+                random: Chance::new(plan.seed, 2_000_000 + index as u64),
+                clock_offset: 0,
+                cut_until: START,
+                next_wake: None,
+                model: Model::new(START),
+                direct,
+                earlier: None,
+            });
+            world.power_on(index)?;
+            let transport = if direct { "smart" } else { "off" };
+            world.command(index, "configure terminal")?;
+            world.command(index, &format!("license smart transport {transport}"))?;
+            world.command(index, "end")?;
+            world.command(index, "copy running-config startup-config")?;
+            world.ask_for_trust(index)?;
+        }
+        Ok(world)
+    }
+
+    fn push(&mut self, at: Timestamp, node: usize, event: Event) {
+        self.number += 1;
+        self.queue.insert((at.max(self.now), self.number), (node, event));
+    }
+
+    fn run_until(&mut self, end: Timestamp) -> Result<(), String> {
+        while let Some(entry) = self.queue.first_entry() {
+            let (at, number) = *entry.key();
+            if at > end {
+                break;
+            }
+            let (node, event) = entry.remove();
+            self.now = at;
+            self.outcome.events += 1;
+            self.mix(at.0.unsigned_abs() ^ number.rotate_left(17) ^ node as u64);
+            self.carry_out(node, event)?;
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    fn mix(&mut self, value: u64) {
+        let hash = (self.outcome.hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.outcome.hash = hash ^ (hash >> 29);
+    }
+
+    fn carry_out(&mut self, node: usize, event: Event) -> Result<(), String> {
+        match event {
+            Event::Step(op) => self.step(node, op),
+            Event::Wake => {
+                if self.nodes[node].next_wake.is_some_and(|at| at <= self.now) {
+                    self.nodes[node].next_wake = None;
+                    self.input(node, Input::Tick)?;
+                }
+                Ok(())
+            }
+            Event::Deliver { request_id, body, number } => {
+                self.deliver(node, request_id, &body, number)
+            }
+            Event::Answered { request_id, body } => {
+                self.input(node, Input::Answer { request_id, body })
+            }
+            Event::Lost { request_id, reason } => {
+                self.input(node, Input::Unreachable { request_id, reason: reason.to_owned() })
+            }
+            Event::PowerOn => self.power_on(node),
+            Event::DiskFreed => {
+                self.nodes[node].store.full = false;
+                self.input(node, Input::Tick)
+            }
+            Event::Upload { file, back_seconds, twice } => {
+                self.upload(node, &file, back_seconds, twice)
+            }
+            Event::Import { file } => self.import(node, &file),
+        }
+    }
+
+    fn step(&mut self, node: usize, op: Op) -> Result<(), String> {
+        let up = self.nodes[node].switch.is_some();
+        match op {
+            Op::CssmRestart => self.cssm = self.open_cssm()?,
+            Op::Partition { seconds } => self.nodes[node].cut_until = self.now + seconds,
+            _ if !up => {}
+            Op::Feature { index, on, save } => self.feature(node, index, on, save)?,
+            Op::Sync => self.command(node, "license smart sync all")?,
+            Op::Reload => {
+                if !self.nodes[node].store.full {
+                    self.command(node, "reload")?;
+                }
+            }
+            Op::PowerCut { after_writes, seconds } => {
+                self.power_cut(node, after_writes, seconds)?
+            }
+            // A power cut while the disk is full would lose what only memory holds: nobody can help that.
+            Op::DiskFull { seconds } => {
+                if self.nodes[node].store.cut_after.is_none() {
+                    self.nodes[node].store.full = true;
+                    self.push(self.now + seconds, node, Event::DiskFreed);
+                }
+            }
+            Op::ClockStep { seconds } => self.set_clock(node, seconds)?,
+            Op::Courier { there_seconds, back_seconds, twice } => {
+                self.save_usage(node, there_seconds, back_seconds, twice)?;
+            }
+            Op::TrustAgain => self.ask_for_trust(node)?,
+        }
+        Ok(())
+    }
+
+    /// What the switch's clock shows.
+    fn local(&self, node: usize) -> Timestamp {
+        self.now + self.nodes[node].clock_offset
+    }
+
+    fn input(&mut self, node: usize, input: Input) -> Result<(), String> {
+        let local = self.local(node);
+        let Some(mut switch) = self.nodes[node].switch.take() else { return Ok(()) };
+        let effects = {
+            let n = &mut self.nodes[node];
+            let mut devices =
+                Devices { store: &mut n.store, flash: &mut n.flash, random: &mut n.random };
+            switch.agent_input(local, input, &mut devices)
+        };
+        self.nodes[node].switch = Some(switch);
+        self.effects(node, effects)
+    }
+
+    /// Carries out a command line; returns what it printed.
+    fn command_output(&mut self, node: usize, line: &str) -> Result<String, String> {
+        let local = self.local(node);
+        let Some(mut switch) = self.nodes[node].switch.take() else { return Ok(String::new()) };
+        let mut session = Session::for_program("sim");
+        let mut text = String::new();
+        let mut effects = Vec::new();
+        {
+            let n = &mut self.nodes[node];
+            let mut devices =
+                Devices { store: &mut n.store, flash: &mut n.flash, random: &mut n.random };
+            for part in line.split('\n') {
+                let outcome = switch.execute(local, &mut session, part, &mut devices);
+                text.push_str(&outcome.reply.text);
+                effects.extend(outcome.effects);
+            }
+        }
+        self.nodes[node].switch = Some(switch);
+        self.effects(node, effects)?;
+        Ok(text)
+    }
+
+    fn command(&mut self, node: usize, line: &str) -> Result<(), String> {
+        self.command_output(node, line).map(|_| ())
+    }
+
+    fn effects(&mut self, node: usize, effects: Vec<Effect>) -> Result<(), String> {
+        if self.nodes[node].store.dead {
+            // The power failed in the middle: nothing that was to happen happens.
+            return self.lose_power(node);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Send { request_id, body, .. } => self.transmit(node, request_id, body),
+                Effect::Log(line) => self.mix(line.len() as u64),
+                Effect::ClockSet(_) => {}
+                Effect::Reload => {
+                    self.nodes[node].switch = None;
+                    return self.power_on(node);
+                }
+            }
+        }
+        self.schedule_wake(node);
+        Ok(())
+    }
+
+    fn schedule_wake(&mut self, node: usize) {
+        let n = &self.nodes[node];
+        let Some((at, _)) = n.switch.as_ref().and_then(Switch::next_wake) else { return };
+        let at = (at - n.clock_offset).max(self.now + 1);
+        if n.next_wake.is_none_or(|scheduled| at < scheduled || scheduled <= self.now) {
+            self.nodes[node].next_wake = Some(at);
+            self.push(at, node, Event::Wake);
+        }
+    }
+
+    /// The network: loss, delay, duplication, partition.
+    fn transmit(&mut self, node: usize, request_id: String, body: Vec<u8>) {
+        self.outcome.messages += 1;
+        let number = self.outcome.messages;
+        let timeout = self.now + ANSWER_TIMEOUT_SECONDS;
+        if self.now < self.nodes[node].cut_until {
+            let lost = Event::Lost { request_id, reason: "no route to host" };
+            return self.push(self.now + 3, node, lost);
+        }
+        let mut chance = self.message_chance(node, &request_id);
+        let hostile = self.plan.faults && !self.healed;
+        let lost = Event::Lost { request_id: request_id.clone(), reason: "timeout" };
+        self.push(timeout, node, lost);
+        if hostile && chance.below(10) == 0 {
+            return;
+        }
+        let delay = if hostile { i64::try_from(chance.below(90)).unwrap_or(0) } else { 1 };
+        if hostile && chance.below(10) == 0 {
+            let later = self.now + delay + i64::try_from(chance.below(7200)).unwrap_or(0);
+            let copy = Event::Deliver {
+                request_id: request_id.clone(),
+                body: body.clone(),
+                number: number + (1 << 40),
+            };
+            self.push(later, node, copy);
+        }
+        self.push(self.now + delay, node, Event::Deliver { request_id, body, number });
+    }
+
+    /// Chance of a message depends on who sent it and what it is called, not on what else happened.
+    fn message_chance(&self, node: usize, request_id: &str) -> Chance {
+        let name = request_id.bytes().fold(node as u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Chance::new(self.plan.seed, name | 1 << 63)
+    }
+
+    fn deliver(
+        &mut self,
+        node: usize,
+        request_id: String,
+        body: &[u8],
+        number: u64,
+    ) -> Result<(), String> {
+        let answer: Arc<Mutex<Option<Answer>>> = Arc::default();
+        let slot = Arc::clone(&answer);
+        self.cssm.receive(self.now, body, move |answer| {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        });
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.check_not_more(node)?;
+        let mut chance = self.message_chance(node, &format!("{request_id}/{number}"));
+        let hostile = self.plan.faults && !self.healed;
+        if hostile && chance.below(10) == 0 {
+            return Ok(());
+        }
+        let delay = if hostile { i64::try_from(chance.below(30)).unwrap_or(0) } else { 1 };
+        let event = match answer {
+            Some(Answer::Message(response)) => {
+                let body = serde_json::to_vec(&response).map_err(|error| error.to_string())?;
+                Event::Answered { request_id, body }
+            }
+            Some(Answer::TooManyRequests { .. }) => {
+                Event::Lost { request_id, reason: "429 too many requests" }
+            }
+            Some(Answer::NotAMessage(text)) => return Err(format!("CSSM cannot read: {text}")),
+            Some(Answer::Unavailable(text)) => return Err(format!("CSSM failed: {text}")),
+            None => return Err("CSSM did not answer".to_owned()),
+        };
+        self.push(self.now + delay, node, event);
+        Ok(())
+    }
+
+    fn feature(&mut self, node: usize, index: usize, on: bool, save: bool) -> Result<(), String> {
+        let (feature, _) = FEATURES[index % FEATURES.len()];
+        let mut features: BTreeSet<&'static str> = self.nodes[node].model.running.clone();
+        let changed = if on { features.insert(feature) } else { features.remove(feature) };
+        let no = if on { "" } else { "no " };
+        self.command(node, &format!("configure terminal\n{no}feature {feature}"))?;
+        let now = self.now;
+        if self.nodes[node].switch.is_none() {
+            self.nodes[node].model.change_interrupted(now, features);
+            return Ok(());
+        }
+        if changed {
+            self.nodes[node].model.changed(now, features);
+        }
+        if save {
+            let text = self.command_output(node, "copy running-config startup-config")?;
+            if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
+                self.nodes[node].model.saved = self.nodes[node].model.running.clone();
+            }
+        }
+        Ok(())
+    }
+
+    fn power_cut(
+        &mut self,
+        node: usize,
+        after_writes: Option<u32>,
+        seconds: i64,
+    ) -> Result<(), String> {
+        if self.nodes[node].store.full {
+            return Ok(());
+        }
+        self.push(self.now + seconds, node, Event::PowerOn);
+        match after_writes {
+            Some(writes) => {
+                self.nodes[node].store.cut_after = Some(writes);
+                // Something that writes, so that the cut comes now and not when nobody looks.
+                self.command(node, "license smart sync all")?;
+                self.command(node, "license smart save usage all bootflash:cut.txt")
+            }
+            None => self.lose_power(node),
+        }
+    }
+
+    fn lose_power(&mut self, node: usize) -> Result<(), String> {
+        self.nodes[node].switch = None;
+        self.nodes[node].next_wake = None;
+        let restart = self.now + 600;
+        self.push(restart, node, Event::PowerOn);
+        Ok(())
+    }
+
+    fn power_on(&mut self, node: usize) -> Result<(), String> {
+        let n = &mut self.nodes[node];
+        if n.switch.is_some() && n.store.cut_after.is_none() {
+            return Ok(());
+        }
+        let was_up = n.switch.take().is_some();
+        let keeps = n.random.below(2) == 0;
+        n.store.restart(keeps);
+        n.flash.restart(keeps);
+        match self.plan.broken.filter(|_| !self.healed) {
+            Some(Fault::LosesReports) => n.store.lose("rum/"),
+            Some(Fault::RollsLedgerBack) => {
+                if let Some(earlier) = n.earlier.take() {
+                    n.store = earlier;
+                } else {
+                    n.earlier = Some(n.store.clone());
+                }
+            }
+            None => {}
+        }
+        n.next_wake = None;
+        let (suite, hardware) = (Arc::clone(&self.suite), n.hardware.clone());
+        let local = self.local(node);
+        let n = &mut self.nodes[node];
+        let mut devices =
+            Devices { store: &mut n.store, flash: &mut n.flash, random: &mut n.random };
+        let reason = if was_up { "Reset" } else { "Power" };
+        let (switch, effects) =
+            Switch::boot(local, &hardware, suite, None, reason, &mut devices)
+                .map_err(|error| format!("switch {node} does not come up: {error}"))?;
+        n.switch = Some(switch);
+        n.model.booted(self.now);
+        self.effects(node, effects)
+    }
+
+    fn set_clock(&mut self, node: usize, seconds: i64) -> Result<(), String> {
+        let from = self.local(node);
+        self.nodes[node].clock_offset += seconds;
+        let to = self.local(node);
+        self.input(node, Input::ClockStepped { from, to })
+    }
+
+    fn ask_for_trust(&mut self, node: usize) -> Result<(), String> {
+        let line = format!("license smart trust idtoken {} all force", self.token);
+        self.command(node, &line)
+    }
+
+    fn save_usage(
+        &mut self,
+        node: usize,
+        there_seconds: i64,
+        back_seconds: i64,
+        twice: bool,
+    ) -> Result<(), String> {
+        self.command(node, "delete bootflash:usage.txt")?;
+        let text = self.command_output(node, "license smart save usage all bootflash:usage.txt")?;
+        if text.contains("Failure") || self.nodes[node].switch.is_none() {
+            return Ok(());
+        }
+        let file = self.command_output(node, "show file bootflash:usage.txt")?;
+        for round in 0..=i64::from(twice) {
+            let event = Event::Upload { file: file.clone(), back_seconds, twice };
+            self.push(self.now + there_seconds * (round + 1), node, event);
+        }
+        Ok(())
+    }
+
+    fn upload(
+        &mut self,
+        node: usize,
+        file: &str,
+        back_seconds: i64,
+        twice: bool,
+    ) -> Result<(), String> {
+        let va = self.virtual_account;
+        let taken = self.cssm.upload_usage(self.now, "sim", 1, va, "usage.txt", file.as_bytes());
+        self.check_not_more(node)?;
+        let taken = taken.map_err(|error| format!("CSSM refuses the file: {error}"))?;
+        let ack = self.cssm.acknowledgement_file(1, taken.id);
+        let (_, ack) = ack.map_err(|error| error.to_string())?;
+        for round in 0..=i64::from(twice) {
+            let event = Event::Import { file: ack.clone() };
+            self.push(self.now + back_seconds * (round + 1), node, event);
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, node: usize, file: &str) -> Result<(), String> {
+        use rumline_agent::Disk;
+        if self.nodes[node].switch.is_none() {
+            return Ok(());
+        }
+        // The flash of a switch without power or room takes no file; the person comes back another day.
+        if self.nodes[node].flash.write("ack.txt", file.as_bytes()).is_ok() {
+            self.command(node, "license smart import bootflash:ack.txt")?;
+        }
+        Ok(())
+    }
+
+    fn counted(&self, node: usize) -> Result<(i64, i64), String> {
+        let serial = self.nodes[node].hardware.serial.clone();
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(rum_report.count_seconds), 0) AS BIGINT)
+            FROM rum_report JOIN product_instance
+            ON product_instance.id = rum_report.product_instance_id
+            WHERE product_instance.serial = $1";
+        let found = self.db.read("sim.counted", move |tx| {
+            tx.row(sql, &[(&serial).into()], |row| {
+                Ok::<_, rumline_store::StoreError>((row.int(0)?, row.int(1)?))
+            })
+        });
+        found.map_err(|error| error.to_string()).map(|row| row.unwrap_or((0, 0)))
+    }
+
+    /// After every step: CSSM has counted nothing that was not used.
+    fn check_not_more(&mut self, node: usize) -> Result<(), String> {
+        let (_, counted) = self.counted(node)?;
+        let (_, most) = self.nodes[node].model.used(self.now);
+        if counted > most {
+            return Err(format!("switch {node}: CSSM counts {counted} s, {most} s were used"));
+        }
+        Ok(())
+    }
+
+    /// Everything works again; the switches are turned off in an orderly way and report.
+    fn heal(&mut self) -> Result<(), String> {
+        self.healed = true;
+        for node in 0..self.nodes.len() {
+            self.nodes[node].cut_until = self.now;
+            self.nodes[node].store.full = false;
+            self.power_on(node)?;
+            let offset = self.nodes[node].clock_offset;
+            if offset != 0 {
+                self.set_clock(node, -offset)?;
+            }
+        }
+        let mut end = self.now.plus_days(1);
+        self.run_until(end)?;
+        let mut expected = Vec::new();
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].direct {
+                self.ask_for_trust(node)?;
+            }
+            for (index, _) in FEATURES.iter().enumerate() {
+                self.feature(node, index, false, true)?;
+            }
+            expected.push(self.nodes[node].model.used(self.now));
+        }
+        for _ in 0..HEAL_DAYS {
+            for node in 0..self.nodes.len() {
+                if self.nodes[node].direct {
+                    self.command(node, "license smart sync all")?;
+                } else {
+                    self.save_usage(node, 60, 60, false)?;
+                }
+            }
+            end = end.plus_days(1);
+            self.run_until(end)?;
+            if self.all_acknowledged() {
+                break;
+            }
+        }
+        self.check_all(&expected)
+    }
+
+    fn all_acknowledged(&self) -> bool {
+        self.nodes.iter().all(|node| {
+            let counts = node.switch.as_ref().map(|switch| switch.agent().report_counts());
+            matches!(counts, Some([0, 0, 0, _, _]))
+        })
+    }
+
+    fn check_all(&mut self, expected: &[(i64, i64)]) -> Result<(), String> {
+        for (node, (least, most)) in expected.iter().enumerate() {
+            let (reports, counted) = self.counted(node)?;
+            if counted < *least || counted > *most {
+                return Err(format!(
+                    "switch {node}: CSSM counts {counted} s in the end, {least} to {most} s were used"
+                ));
+            }
+            let switch = self.nodes[node].switch.as_ref().ok_or("a switch is off in the end")?;
+            let [open, closed, waiting, acknowledged, purged] = switch.agent().report_counts();
+            if open + closed + waiting > 0 {
+                return Err(format!(
+                    "switch {node}: {open} open, {closed} closed, {waiting} waiting reports in the end"
+                ));
+            }
+            let held = i64::try_from(acknowledged + purged).unwrap_or(i64::MAX);
+            if held > reports {
+                return Err(format!("switch {node}: {held} acknowledged, CSSM holds {reports}"));
+            }
+            self.outcome.reports += reports;
+            self.outcome.license_seconds += counted;
+            self.mix(counted.unsigned_abs());
+        }
+        Ok(())
+    }
+}
+
+fn open_cssm(db: &Arc<Db>, suite: &Arc<dyn Suite>, seed: u64) -> Result<Cssm, String> {
+    let (_, issuer) = World::issuer(seed);
+    let random: rumline_cssm::SharedRandom = Arc::new(Mutex::new(Chance::new(seed, 2)));
+    // A person in a hurry and a hostile network need more than twelve requests an hour.
+    let settings = Settings { requests_per_hour_max: 60, ack_delay_seconds: 300 };
+    Cssm::open(Arc::clone(db), Arc::clone(suite), issuer, random, settings)
+        .map_err(|error| error.to_string())
+}
