@@ -4,6 +4,9 @@ use rumline_protocol::ClassPolicy;
 
 /// Where the smart transport sends unless told otherwise (PI-CLI-011).
 pub const DEFAULT_SMART_URL: &str = "https://smartreceiver.cisco.com/licservice/license";
+/// Where Call Home sends unless told otherwise (PI-NET-030, C-22).
+pub const DEFAULT_CALLHOME_URL: &str =
+    "https://tools.cisco.com/its/service/oddce/services/DDCEService";
 /// The name of the CSLU unless told otherwise (PI-CLI-009).
 pub const DEFAULT_CSLU_HOST: &str = "cslu-local";
 /// Days between pushes unless told otherwise (PI-CLI-014).
@@ -72,7 +75,10 @@ impl Config {
                 let url = self.smart_url.clone();
                 Some((Peer::Cssm, url.unwrap_or_else(|| DEFAULT_SMART_URL.to_owned())))
             }
-            Transport::Callhome => self.callhome_url.clone().map(|url| (Peer::Cssm, url)),
+            Transport::Callhome => {
+                let url = self.callhome_url.clone();
+                Some((Peer::Cssm, url.unwrap_or_else(|| DEFAULT_CALLHOME_URL.to_owned())))
+            }
             Transport::Cslu => {
                 let url = self.cslu_url.clone();
                 // C-02: the default name is reached by plain HTTP on the CSLU's only device port.

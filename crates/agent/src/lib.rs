@@ -40,7 +40,8 @@ use std::sync::Arc;
 use rumline_protocol::{EntitlementTag, HaMember, Random, Signer, Suite, Timestamp, Udi};
 
 pub use config::{
-    Config, DEFAULT_CSLU_HOST, DEFAULT_INTERVAL_DAYS, DEFAULT_SMART_URL, Peer, Transport,
+    Config, DEFAULT_CALLHOME_URL, DEFAULT_CSLU_HOST, DEFAULT_INTERVAL_DAYS, DEFAULT_SMART_URL,
+    Peer, Transport,
 };
 pub use disk::{Disk, DiskError, MemoryDisk};
 pub use idset::IdSet;

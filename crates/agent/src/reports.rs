@@ -60,8 +60,10 @@ pub struct ReportSummary {
     pub end_at: Option<Timestamp>,
     /// Why its last measurement ended.
     pub close_reason: Option<String>,
-    /// The report closed before it.
+    /// The report closed before it; 0 for the first.
     pub previous_report_id: u64,
+    /// The report that follows it; 0 for the last.
+    pub next_report_id: u64,
     /// The count at its end.
     pub last_count: u32,
     /// Sum of count times seconds so far.
@@ -151,6 +153,14 @@ impl Agent {
         }
     }
 
+    fn report_after(&self, id: u64) -> u64 {
+        let ledger = &self.ledger;
+        let open = ledger.series.values().map(|series| series.report_id).filter(|o| *o > id).min();
+        let closed = [&ledger.closed, &ledger.unacknowledged, &ledger.acknowledged];
+        let closed = closed.into_iter().filter_map(|set| set.iter_from(id + 1).next()).min();
+        open.into_iter().chain(closed).min().unwrap_or(0)
+    }
+
     /// All reports the switch holds, oldest first, up to `limit`; the newest are kept when there are more.
     ///
     /// # Errors
@@ -193,6 +203,7 @@ impl Agent {
                 end_at: None,
                 close_reason: None,
                 previous_report_id: self.ledger.last_closed.as_ref().map_or(0, |p| p.report_id),
+                next_report_id: self.report_after(id),
                 last_count: series.count,
                 count_seconds: series.count_seconds(),
             }));
@@ -215,6 +226,7 @@ impl Agent {
             end_at: Some(report.end_at()),
             close_reason: reason.map(|reason| reason.label().to_owned()),
             previous_report_id: report.previous.as_ref().map_or(0, |p| p.report_id),
+            next_report_id: self.report_after(id),
             last_count: report.last_count(),
             count_seconds: report.count_seconds(),
         }))

@@ -30,7 +30,7 @@ impl Agent {
             return Some((self.last_now + STORAGE_RETRY_SECONDS, "storage retry"));
         }
         let alert = self.next_alert().map(|at| (at, "reporting alert"));
-        if self.in_flight.is_some() || self.config.transport == Transport::Off {
+        if self.in_flight.is_some() || self.config.destination().is_none() {
             return alert;
         }
         let outage = self.ledger.outage.as_ref();

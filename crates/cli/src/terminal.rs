@@ -45,6 +45,8 @@ pub struct Terminal {
     waiting: VecDeque<String>,
     question: Option<String>,
     closing: bool,
+    /// Whether the last byte was a carriage return.
+    after_cr: bool,
     /// Whether lines are to be taken off the screen as people see it.
     closed: bool,
 }
@@ -75,7 +77,8 @@ impl Terminal {
             if self.closed {
                 break;
             }
-            if self.waiting.is_empty() {
+            let after_cr = std::mem::replace(&mut self.after_cr, *byte == b'\r');
+            if self.waiting.is_empty() || after_cr && *byte == b'\n' {
                 if let Some(key) = self.editor.feed(*byte, &mut out) {
                     self.act(key, handler, &mut out);
                 }

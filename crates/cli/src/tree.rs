@@ -251,7 +251,7 @@ impl Tree {
     }
 
     /// The nodes that may follow `line`, whose last word may be unfinished.
-    fn next_nodes(&self, line: &str) -> Option<(Vec<&Node>, bool)> {
+    fn next_nodes(&self, line: &str, negated: bool) -> Option<(Vec<&Node>, bool)> {
         let words = words_of(line);
         let unfinished = !line.is_empty() && !line.ends_with(char::is_whitespace);
         let complete = if unfinished { &words[..words.len() - 1] } else { &words[..] };
@@ -264,14 +264,14 @@ impl Tree {
         }
         let prefix = if unfinished { words.last().map_or("", |(_, word)| word) } else { "" };
         let fitting = siblings.iter().filter(|node| fits(node, prefix)).collect();
-        let may_end = !unfinished && node.is_some_and(|node| node.action.is_some());
+        let may_end = !unfinished && node.is_some_and(|node| node.ends(negated).is_some());
         Some((fitting, may_end))
     }
 
     /// What `?` shows after `line`.
     #[must_use]
-    pub fn help(&self, line: &str) -> Vec<(String, String)> {
-        let Some((nodes, may_end)) = self.next_nodes(line) else { return Vec::new() };
+    pub fn help(&self, line: &str, negated: bool) -> Vec<(String, String)> {
+        let Some((nodes, may_end)) = self.next_nodes(line, negated) else { return Vec::new() };
         let mut rows: Vec<(String, String)> =
             nodes.iter().map(|node| (node.token.shown(), node.help.clone())).collect();
         rows.sort();
@@ -284,7 +284,7 @@ impl Tree {
     /// The keywords the unfinished last word of `line` may become.
     #[must_use]
     pub fn complete(&self, line: &str) -> Vec<String> {
-        let Some((nodes, _)) = self.next_nodes(line) else { return Vec::new() };
+        let Some((nodes, _)) = self.next_nodes(line, false) else { return Vec::new() };
         nodes
             .iter()
             .filter_map(|node| match &node.token {
@@ -452,10 +452,10 @@ echo "Echo"
 
     #[test]
     fn help_and_completion_come_from_the_same_data() {
-        let help = tree().help("show license ");
+        let help = tree().help("show license ", false);
         assert_eq!(help.len(), 3);
         assert_eq!(help[0], ("rum".to_owned(), "Reports".to_owned()));
-        assert_eq!(tree().help("show logging ")[0].0, "<CR>");
+        assert_eq!(tree().help("show logging ", false)[0].0, "<CR>");
         assert_eq!(tree().complete("show license st"), ["status"]);
         assert_eq!(tree().complete("sh"), ["show"]);
         assert!(tree().complete("nonsense ").is_empty());

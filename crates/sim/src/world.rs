@@ -129,7 +129,7 @@ pub struct World<'p> {
     cssm: Cssm,
     db: Arc<Db>,
     suite: Arc<dyn Suite>,
-    issuer_seed: u64,
+    restarts: u64,
     token: String,
     virtual_account: i64,
     healed: bool,
@@ -157,13 +157,13 @@ impl<'p> World<'p> {
     }
 
     fn open_cssm(&self) -> Result<Cssm, String> {
-        open_cssm(&self.db, &self.suite, self.issuer_seed)
+        open_cssm(&self.db, &self.suite, self.plan.seed, self.restarts)
     }
 
     fn new(plan: &'p Plan) -> Result<Self, String> {
         let db = Arc::new(Db::in_memory().map_err(|e| e.to_string())?);
         let suite: Arc<dyn Suite> = Arc::new(SimulatedSuite);
-        let cssm = open_cssm(&db, &suite, plan.seed)?;
+        let cssm = open_cssm(&db, &suite, plan.seed, 0)?;
         let say = |error: rumline_cssm::Error| error.to_string();
         let account = cssm.create_smart_account(START, "sim", "Sim", "sim.test").map_err(say)?;
         let virtual_account = cssm.virtual_accounts(account.id).map_err(say)?[0].id;
@@ -182,7 +182,7 @@ impl<'p> World<'p> {
             cssm,
             db,
             suite,
-            issuer_seed: plan.seed,
+            restarts: 0,
             token: token.value,
             virtual_account,
             healed: false,
@@ -249,7 +249,7 @@ impl<'p> World<'p> {
 
     fn carry_out(&mut self, node: usize, event: Event) -> Result<(), String> {
         match event {
-            Event::Step(op) => self.step(node, op),
+            Event::Step(op) => self.step(node, &op),
             Event::Wake => {
                 if self.nodes[node].next_wake.is_some_and(|at| at <= self.now) {
                     self.nodes[node].next_wake = None;
@@ -278,10 +278,13 @@ impl<'p> World<'p> {
         }
     }
 
-    fn step(&mut self, node: usize, op: Op) -> Result<(), String> {
+    fn step(&mut self, node: usize, op: &Op) -> Result<(), String> {
         let up = self.nodes[node].switch.is_some();
-        match op {
-            Op::CssmRestart => self.cssm = self.open_cssm()?,
+        match *op {
+            Op::CssmRestart => {
+                self.restarts += 1;
+                self.cssm = self.open_cssm()?;
+            }
             Op::Partition { seconds } => self.nodes[node].cut_until = self.now + seconds,
             _ if !up => {}
             Op::Feature { index, on, save } => self.feature(node, index, on, save)?,
@@ -292,7 +295,7 @@ impl<'p> World<'p> {
                 }
             }
             Op::PowerCut { after_writes, seconds } => {
-                self.power_cut(node, after_writes, seconds)?
+                self.power_cut(node, after_writes, seconds)?;
             }
             // A power cut while the disk is full would lose what only memory holds: nobody can help that.
             Op::DiskFull { seconds } => {
@@ -707,9 +710,15 @@ impl<'p> World<'p> {
     }
 }
 
-fn open_cssm(db: &Arc<Db>, suite: &Arc<dyn Suite>, seed: u64) -> Result<Cssm, String> {
+fn open_cssm(
+    db: &Arc<Db>,
+    suite: &Arc<dyn Suite>,
+    seed: u64,
+    restarts: u64,
+) -> Result<Cssm, String> {
     let (_, issuer) = World::issuer(seed);
-    let random: rumline_cssm::SharedRandom = Arc::new(Mutex::new(Chance::new(seed, 2)));
+    let random: rumline_cssm::SharedRandom =
+        Arc::new(Mutex::new(Chance::new(seed, 3_000_000 + restarts)));
     // A person in a hurry and a hostile network need more than twelve requests an hour.
     let settings = Settings { requests_per_hour_max: 60, ack_delay_seconds: 300 };
     Cssm::open(Arc::clone(db), Arc::clone(suite), issuer, random, settings)

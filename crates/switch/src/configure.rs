@@ -216,7 +216,9 @@ impl Switch {
             // PI-CLI-029
             return Err("% Invalid VRF name: up to 32 letters and digits".to_owned());
         }
-        if let Some(name) = command.get("name").filter(|_| text.starts_with("hostname"))
+        if let Some(name) = command
+            .get("name")
+            .filter(|_| text.starts_with("hostname") || text.starts_with("switchname"))
             && (name.len() > 63
                 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)))
         {

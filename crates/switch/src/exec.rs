@@ -68,6 +68,9 @@ impl Switch {
             "delete" => match FlashPath::parse(argument(command, "file")) {
                 Some(FlashPath::Bootflash(name)) if !name.is_empty() => {
                     let question = Question::Delete(name);
+                    if command.has("no-prompt") {
+                        return self.confirmed(now, question, devices);
+                    }
                     self.ask(now, session, "", question, devices)
                 }
                 _ => Outcome::error("% Invalid file name"),
@@ -220,11 +223,8 @@ impl Switch {
                 written
             }
             FlashPath::Running => {
-                // Lines are added to the running configuration, as if typed.
-                let tree = ConfigTree::parse(&String::from_utf8_lossy(&bytes));
-                self.merge(&tree);
-                let effects = self.config_changed(now, devices);
-                return Outcome { effects, ..Outcome::text("Copy complete.\n") };
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                return self.copy_to_running(now, &text, devices);
             }
             FlashPath::Remote(_) => return remote_copy(),
         };
@@ -236,21 +236,35 @@ impl Switch {
         }
     }
 
-    fn merge(&mut self, tree: &ConfigTree) {
-        fn merge_lines(into: &mut ConfigTree, path: &[String], lines: &[crate::Line]) {
-            for line in lines.iter().filter(|line| !line.text.is_empty()) {
-                match line.text.strip_prefix("no ") {
-                    Some(text) if into.remove(path, text, usize::MAX) => {}
-                    _ => into.add(path, &line.text),
-                }
-                let mut inner = path.to_vec();
-                inner.push(line.text.clone());
-                if !line.children.is_empty() {
-                    merge_lines(into, &inner, &line.children);
-                }
+    /// Lines are added to the running configuration as if they were typed.
+    fn copy_to_running(
+        &mut self,
+        now: Timestamp,
+        text: &str,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        let mut session = Session::for_program("copy");
+        let top = Mode { prompt: "config".to_owned(), line: String::new() };
+        let (mut outcome, mut refused) = (Outcome::default(), 0);
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            if line.starts_with('!') || line.starts_with('#') {
+                continue;
+            }
+            let depth = (line.len() - line.trim_start().len()) / 2;
+            session.modes.truncate(depth + 1);
+            if session.modes.is_empty() {
+                session.modes.push(top.clone());
+            }
+            match self.configure(now, &mut session, line.trim(), devices) {
+                Ok(done) => outcome.effects.extend(done.effects),
+                Err(_) => refused += 1,
             }
         }
-        merge_lines(&mut self.running, &[], &tree.lines);
+        outcome.reply.text = match refused {
+            0 => "Copy complete.\n".to_owned(),
+            count => format!("Copy complete, {count} lines were not understood.\n"),
+        };
+        outcome
     }
 
     fn dir(&self, command: &Matched, devices: &mut Devices<'_>) -> Outcome {
@@ -285,8 +299,6 @@ impl Switch {
                     all: command.has("all"),
                     force: command.has("force"),
                 };
-                // The token is a secret: it does not stay in the session's history.
-                session.history.pop();
                 let effects = self.agent_input(now, input, devices);
                 Outcome { effects, ..Outcome::default() }
             }

@@ -23,7 +23,7 @@ impl FlashPath {
         if text == "startup-config" {
             return Some(Self::Startup);
         }
-        if text.contains("://") {
+        if text.contains("://") && !text.starts_with("bootflash:") {
             return Some(Self::Remote(text.to_owned()));
         }
         let name = match text.split_once(':') {

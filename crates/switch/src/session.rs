@@ -140,7 +140,10 @@ impl Switch {
         if trimmed.is_empty() || trimmed.starts_with('!') || trimmed.starts_with('#') {
             return Outcome::default();
         }
-        session.history.push(trimmed.to_owned());
+        // What holds a secret is not remembered.
+        if !["password", "idtoken", "key"].iter().any(|word| trimmed.contains(word)) {
+            session.history.push(trimmed.to_owned());
+        }
         if session.history.len() > 500 {
             session.history.remove(0);
         }
@@ -198,7 +201,9 @@ impl Switch {
             Parsed::Refused { refusal, at } => {
                 // Whoever understood more of the line says what is wrong with it.
                 match config_refusal {
-                    Some((config_refusal, config_at)) if config_at > at => {
+                    Some((config_refusal, config_at))
+                        if config_at > at || config_at == at && refusal == Refusal::Invalid =>
+                    {
                         Err((config_refusal, config_at))
                     }
                     _ => Err((refusal, at)),
@@ -210,12 +215,12 @@ impl Switch {
     /// What `?` shows.
     #[must_use]
     pub fn help(&self, session: &Session, line: &str) -> Vec<(String, String)> {
-        let mut rows = grammar::exec().help(line);
+        let mut rows = grammar::exec().help(line, false);
         if let Some(mode) = session.modes.last() {
-            let (line, _) = split_no(line);
-            rows.extend(grammar::config().help(line));
+            let (line, negated) = split_no(line);
+            rows.extend(grammar::config().help(line, negated));
             if mode.prompt == "config-callhome" {
-                rows.extend(grammar::callhome().help(line));
+                rows.extend(grammar::callhome().help(line, negated));
             }
             rows.sort();
             rows.dedup();

@@ -319,10 +319,9 @@ impl Switch {
         if !detail {
             text.push_str("Report Id,          State,    Flag, Feature Name\n");
         }
-        for (index, report) in reports.iter().enumerate() {
+        for report in &reports {
             if detail {
-                let next = reports.get(index + 1).map_or(0, |next| next.report_id);
-                text.push_str(&self.rum_detail(report, next));
+                text.push_str(&self.rum_detail(report));
             } else {
                 text.push_str(&format!(
                     "{:<20}{:<10}N     {}\n",
@@ -335,10 +334,10 @@ impl Switch {
         Outcome::text(text)
     }
 
-    fn rum_detail(&self, report: &ReportSummary, next: u64) -> String {
+    fn rum_detail(&self, report: &ReportSummary) -> String {
         format!(
             "Report Id: {}\n  Metric Name: ENTITLEMENT\n  Feature Name: {}\n  Metric Value: {}\n  \
-             UDI: {}\n  Previous Report Id: {},    Next Report Id: {next}\n  State: {},      \
+             UDI: {}\n  Previous Report Id: {},    Next Report Id: {}\n  State: {},      \
              State Change Reason: {}\n  Start Time: {},      End Time: {}\n  Count: {}\n  Use: {} license seconds\n  \
              Storage State: EXIST\n  Transaction ID: 0\n  Transaction Message: <none>\n",
             report.report_id,
@@ -346,6 +345,7 @@ impl Switch {
             report.tag,
             self.udi,
             report.previous_report_id,
+            report.next_report_id,
             report.state.label(),
             report.close_reason.as_deref().unwrap_or("None"),
             self.zone.license_time(report.start_at),

@@ -5,8 +5,21 @@ use rumline_protocol::Timestamp;
 use crate::Switch;
 use crate::config::{Line, render_lines, starts_with_words};
 
-/// Where Call Home sends unless told otherwise (PI-NET-030, C-22).
-const CALLHOME_URL: &str = "https://tools.cisco.com/its/service/oddce/services/DDCEService";
+/// The order of Call Home lines (PI-SHOW-031).
+const CALLHOME_ORDER: [&str; 12] = [
+    "email-contact",
+    "phone-contact",
+    "destination-profile xml transport-method",
+    "destination-profile xml message-size",
+    "destination-profile xml index 1 email-addr",
+    "destination-profile xml index 1 http",
+    "destination-profile",
+    "source-interface",
+    "transport email",
+    "transport http",
+    "enable",
+    "periodic-inventory",
+];
 
 impl Switch {
     pub(crate) fn show_running(&self, now: Timestamp, part: &str, all: bool) -> String {
@@ -59,23 +72,23 @@ impl Switch {
 }
 
 fn add_callhome_defaults(lines: &mut Vec<Line>) {
+    let url = rumline_agent::DEFAULT_CALLHOME_URL;
+    let defaults = [
+        "destination-profile xml transport-method http".to_owned(),
+        format!("destination-profile xml index 1 http {url}"),
+    ];
     if lines.is_empty() {
         lines.push(Line { text: "callhome".to_owned(), children: Vec::new() });
     }
     let section = &mut lines[0].children;
-    let defaults = [
-        (
-            "destination-profile xml transport-method",
-            "destination-profile xml transport-method http".to_owned(),
-        ),
-        (
-            "destination-profile xml index 1 http",
-            format!("destination-profile xml index 1 http {CALLHOME_URL}"),
-        ),
-    ];
-    for (head, text) in defaults.into_iter().rev() {
+    for text in defaults {
+        let head = text.rsplit_once(' ').map_or("", |(head, _)| head);
         if !section.iter().any(|line| starts_with_words(&line.text, head)) {
-            section.insert(0, Line { text, children: Vec::new() });
+            section.push(Line { text, children: Vec::new() });
         }
     }
+    let rank = |text: &str| {
+        CALLHOME_ORDER.iter().position(|head| starts_with_words(text, head)).unwrap_or(usize::MAX)
+    };
+    section.sort_by_key(|line| rank(&line.text));
 }

@@ -4,6 +4,7 @@ use rumline_catalogue::Catalogue;
 use rumline_cli::Matched;
 use rumline_protocol::Timestamp;
 
+use crate::config::starts_with_words;
 use crate::session::{Outcome, Session, argument};
 use crate::{Devices, Switch, interpret};
 
@@ -16,6 +17,8 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Outcome {
         let text = match command.action.as_str() {
+            "show callhome" => self.show_callhome(),
+            "show callhome transport" => self.show_callhome_transport(),
             "show clock" => {
                 format!("{}\nTime source is Hardware Calendar\n", self.zone.show_clock(now))
             }
@@ -45,6 +48,49 @@ impl Switch {
             _ => return self.show_license(now, command, devices),
         };
         Outcome::text(text)
+    }
+
+    fn callhome_value(&self, head: &str) -> Option<&str> {
+        let section = self.running.section(&["callhome".to_owned()])?;
+        let line = section.iter().find(|line| starts_with_words(&line.text, head))?;
+        Some(line.text[head.len()..].trim())
+    }
+
+    /// PI-SHOW-032.
+    fn show_callhome(&self) -> String {
+        let value = |head| self.callhome_value(head).unwrap_or("Not configured");
+        let on = if self.callhome_value("enable").is_some() { "Enabled" } else { "Disabled" };
+        format!(
+            "callhome {on}\nCallhome Information:\n contact person's email:{}\n\
+             contact person's phone number:{}\nsource interface:{}\n",
+            value("email-contact"),
+            value("phone-contact"),
+            value("source-interface")
+        )
+    }
+
+    /// PI-NET-024, PI-NET-026, PI-SHOW-032.
+    fn show_callhome_transport(&self) -> String {
+        let value = |head| self.callhome_value(head).unwrap_or("Not configured");
+        let proxy = self.callhome_value("transport http proxy server").map(|server| {
+            let (address, port) = server.split_once(" port ").unwrap_or((server, "8080"));
+            format!("{address} port {port}")
+        });
+        let enabled = self.callhome_value("transport http proxy enable").is_some();
+        let url = self.callhome_value("destination-profile xml index 1 http");
+        let size = self.callhome_value("destination-profile xml message-size");
+        format!(
+            "http vrf:{}\nhttp proxy server:{}\nhttp proxy:{}\n\nfrom email addr:{}\n\
+             reply to email addr:{}\nsmtp server:{}\n\nurl:{}\nmaximum message size:{}\n",
+            self.callhome_value("transport http use-vrf").unwrap_or("management"),
+            proxy.as_deref().unwrap_or("Not configured"),
+            if enabled { "Enabled" } else { "Disabled" },
+            value("transport email from"),
+            value("transport email reply-to"),
+            value("transport email smtp-server"),
+            url.unwrap_or(rumline_agent::DEFAULT_CALLHOME_URL),
+            size.unwrap_or("1000000")
+        )
     }
 
     fn show_feature(&self) -> String {
