@@ -52,6 +52,8 @@ pub(crate) struct Wanted {
     pub push: bool,
     /// While a push of several messages goes on: the id to go on from.
     pub push_from: Option<u64>,
+    /// While a push goes on: whether it sends unacknowledged reports again.
+    pub resend: bool,
     pub sync: bool,
     /// A person waits: do not hold it back until the next retry.
     pub manual: bool,
@@ -98,7 +100,11 @@ impl Agent {
     ) -> bool {
         let from = self.wanted.push_from.unwrap_or(0);
         let mut candidates: Vec<u64> = self.ledger.closed.iter_from(from).take(BATCH_MAX).collect();
-        candidates.extend(self.ledger.unacknowledged.iter_from(from).take(BATCH_MAX));
+        // Reports whose result is still to be asked for are not sent again.
+        if self.ledger.polls.is_empty() || self.wanted.resend {
+            self.wanted.resend = true;
+            candidates.extend(self.ledger.unacknowledged.iter_from(from).take(BATCH_MAX));
+        }
         candidates.sort_unstable();
         candidates.truncate(BATCH_MAX);
         let (mut ids, mut usage, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -446,11 +452,9 @@ impl Agent {
         self.count_exchange(now, &flight, "NO REPLY", None, &reason);
         self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
         self.note_outage(now);
-        // What was under way starts again from its beginning at the next attempt.
-        if matches!(flight.kind, Kind::Push { .. }) {
-            self.wanted.push_from = None;
-            self.wanted.push = false;
-            self.ledger.next_push_at = Some(now);
+        // The next attempt goes on with the very reports of this one: an outage makes no new ones.
+        if let Kind::Push { ids } = &flight.kind {
+            self.wanted.push_from = ids.first().copied();
         }
         self.wanted.sync = false;
         self.wanted.manual = false;

@@ -40,7 +40,8 @@ impl Agent {
         let poll = self.ledger.polls.iter().map(|poll| poll.at).min();
         let poll = poll.map(|at| (at.max(not_before), why("ACK push check")));
         let trust = self.wanted.trust.as_ref().map(|_| (not_before, why("trust request")));
-        [alert, push, poll, trust].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let rest = self.wanted.push_from.map(|_| (not_before, why("report push")));
+        [alert, push, poll, trust, rest].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     fn push_due_at(&self) -> Option<Timestamp> {
@@ -187,6 +188,7 @@ impl Agent {
     ) {
         self.wanted.push = false;
         self.wanted.push_from = None;
+        self.wanted.resend = false;
         self.unsaved = true;
         let days = self.push_interval_days();
         let next = match self.ledger.last_push_at {
