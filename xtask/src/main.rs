@@ -1,1 +1,69 @@
-fn main() {}
+//! The developer's commands: `cargo xtask test`, `bench`, `soak`.
+#![expect(clippy::print_stdout, reason = "these commands talk to whoever runs them")]
+
+mod bench;
+mod parts;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+const HELP: &str = "\
+cargo xtask test [--no-install]   everything: format, lints, tests, documents, real parts
+cargo xtask bench                 speed and memory, as ratios within one run
+cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test"] => test::run(true),
+        ["test", "--no-install"] => test::run(false),
+        ["bench"] => bench::run(),
+        ["soak"] => soak("5000"),
+        ["soak", seeds] => soak(seeds),
+        _ => {
+            print!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nFAILED: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn soak(seeds: &str) -> Result<()> {
+    step("release build", Command::new("cargo").args(["build", "--release"]))?;
+    let mut simulator = Command::new(rumline());
+    step("simulated worlds", simulator.args(["sim", "--seed", "1000000", "--seeds", seeds]))
+}
+
+/// The project's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The release executable.
+fn rumline() -> PathBuf {
+    root().join("target/release/rumline")
+}
+
+/// Runs a command in the project's folder and fails if it does.
+fn step(name: &str, command: &mut Command) -> Result<()> {
+    println!("\n== {name}");
+    let status = command
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("{:?} cannot be started", command.get_program()))?;
+    if !status.success() {
+        bail!("{name} ({status})");
+    }
+    Ok(())
+}

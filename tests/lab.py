@@ -1,0 +1,117 @@
+"""A lab of real processes for end-to-end tests: a CSSM and a switch on loopback."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import ssl
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+RUMLINE = os.environ["RUMLINE"]
+
+
+class Lab:
+    def __init__(self, *cssm_options):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="rumline-test-"))
+        self.processes = []
+        self.cssm_options = cssm_options
+        self.start_cssm()
+        self.ssl = ssl.create_default_context(cafile=str(self.dir / "cssm/root.pem"))
+        password = (self.dir / "admin.password").read_text().strip()
+        self.token = None
+        self.token = self.call("POST", "/login", {"login": "admin", "password": password})["token"]
+        self.call("POST", "/smart-accounts", {"name": "Example", "domain": "example.net"})
+        self.va = "/smart-accounts/1/virtual-accounts/1"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            process.wait(20)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self, up, *arguments):
+        process = subprocess.Popen([RUMLINE, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+        self.processes.append(process)
+        for line in process.stdout:
+            if up in line:
+                return process, line.strip()
+        raise AssertionError(f"{arguments} did not come up")
+
+    def start_cssm(self, listen="127.0.0.1:0"):
+        self.cssm, line = self.start(
+            "CSSM listens on ", "cssm", "--dir", self.dir / "cssm", "--listen", listen,
+            "--ack-delay-seconds", "1", "--admin-password-file", self.dir / "admin.password",
+            *self.cssm_options)
+        self.url = line.split()[-1]
+
+    def start_switch(self, name="sw", *options):
+        process, line = self.start(
+            "ssh admin@", "switch", "--dir", self.dir / name, "--ssh", "127.0.0.1:0", "--root",
+            self.dir / "cssm/root.pem", "--admin-password-file", self.dir / f"{name}.password", *options)
+        port = int(line.split()[-1])
+        password = (self.dir / f"{name}.password").read_text().strip()
+        return Switch(self, name, process, port, password)
+
+    def call(self, method, path, body=None, raw=None):
+        data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
+        request = urllib.request.Request(f"{self.url}/api/v1{path}", data, method=method)
+        request.add_header("content-type", "application/json")
+        if self.token:
+            request.add_header("authorization", f"Bearer {self.token}")
+        with urllib.request.urlopen(request, context=self.ssl, timeout=20) as answer:
+            content = answer.read()
+        try:
+            return json.loads(content)
+        except ValueError:
+            return content
+
+    def new_token(self):
+        new = {"description": "test", "expires_after_days": 1, "uses_max": None}
+        return self.call("POST", f"{self.va}/tokens", new)["value"]
+
+
+class Switch:
+    def __init__(self, lab, name, process, port, password):
+        self.lab, self.name, self.process, self.port, self.password = lab, name, process, port, password
+        self.flash = lab.dir / name / "bootflash"
+
+    def run(self, *lines):
+        """The output of lines given in one SSH command, by the system's own client."""
+        command = [
+            "sshpass", "-p", self.password, "ssh", "-o", "StrictHostKeyChecking=no", "-o",
+            "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-p", str(self.port),
+            "admin@127.0.0.1", "\n".join(lines)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+
+    def connect_to_cssm(self):
+        self.run("configure terminal", "license smart transport smart",
+                 f"license smart url smart {self.lab.url}/licservice/license", "end",
+                 "copy running-config startup-config",
+                 f"license smart trust idtoken {self.lab.new_token()} all")
+        self.wait("show logging", "TRUST_CODE_INSTALL_SUCCESS")
+
+    def wait(self, command, pattern, seconds=20):
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                output = self.run(command)
+            except subprocess.CalledProcessError:
+                output = ""
+            if re.search(pattern, output):
+                return output
+            assert time.monotonic() < end, f"{command}: no {pattern!r} in:\n{output}"
+            time.sleep(0.1)
+
+
+def done(name):
+    print(f"{name}: passed")

@@ -1,0 +1,166 @@
+//! Real parts the tests need: installed, started and stopped here, on loopback.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::root;
+
+/// Debian packages, and a file that shows each is there.
+const PACKAGES: [(&str, &str); 6] = [
+    ("postgresql", "/usr/lib/postgresql"),
+    ("openssl", "/usr/bin/openssl"),
+    ("openssh-client", "/usr/bin/ssh"),
+    ("sshpass", "/usr/bin/sshpass"),
+    ("python3-venv", "/usr/bin/python3"),
+    ("tftpd-hpa", "/usr/sbin/in.tftpd"),
+];
+
+/// Packages from PyPI.
+const PYTHON_PACKAGES: [&str; 1] = ["netmiko==4.6.0"];
+
+/// Says what is needed, and installs what is missing if it may.
+pub(crate) fn prepare(install: bool) -> Result<()> {
+    println!("The tests need these packages: {}", PACKAGES.map(|(name, _)| name).join(", "));
+    println!("and from PyPI, in target/venv: {}", PYTHON_PACKAGES.join(", "));
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(_, shown_by)| !Path::new(shown_by).exists())
+        .map(|(name, _)| *name)
+        .collect();
+    if !missing.is_empty() {
+        if !install {
+            bail!("missing: {}; run without --no-install, or install them", missing.join(", "));
+        }
+        println!("installing {}", missing.join(", "));
+        run(Command::new("apt-get").arg("update"))?;
+        // The database's own service is not needed: the tests start their own.
+        run(Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "-y", "--no-install-recommends"])
+            .args(&missing))?;
+    }
+    if !python().exists() {
+        if !install {
+            bail!("target/venv is missing; run without --no-install");
+        }
+        let venv = root().join("target/venv");
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))?;
+        fs::write(venv.join("complete"), b"")?;
+    }
+    Ok(())
+}
+
+/// The Python with the packages.
+pub(crate) fn python() -> PathBuf {
+    let venv = root().join("target/venv");
+    // A venv that was not filled to the end does not count.
+    if venv.join("complete").exists() { venv.join("bin/python") } else { venv.join("incomplete") }
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("{:?}", command.get_program()))?;
+    if !output.status.success() {
+        bail!(
+            "{:?} failed:\n{}{}",
+            command.get_program(),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
+/// A PostgreSQL of its own; ends with the value.
+pub(crate) struct Postgres {
+    server: Child,
+    directory: PathBuf,
+    pub url: String,
+}
+
+impl Postgres {
+    /// Makes and starts a server.
+    pub(crate) fn start() -> Result<Self> {
+        let versions = fs::read_dir("/usr/lib/postgresql").context("PostgreSQL is not there")?;
+        let newest = versions.filter_map(|entry| Some(entry.ok()?.path())).max();
+        let bin = newest.context("PostgreSQL is not there")?.join("bin");
+        let directory =
+            std::env::temp_dir().join(format!("rumline-postgres-{}", std::process::id()));
+        fs::create_dir_all(&directory)?;
+        // The server refuses to run as root: it gets a user of its own.
+        let as_root = fs::metadata("/proc/self").is_ok_and(|own| {
+            use std::os::unix::fs::MetadataExt;
+            own.uid() == 0
+        });
+        let user = |program: PathBuf| {
+            if as_root {
+                let mut command = Command::new("runuser");
+                command.args(["-u", "postgres", "--"]).arg(program);
+                command
+            } else {
+                Command::new(program)
+            }
+        };
+        if as_root {
+            run(Command::new("chown").arg("postgres").arg(&directory))?;
+        }
+        let data = directory.join("data");
+        run(user(bin.join("initdb"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-U", "postgres", "-A", "trust", "-N"]))?;
+        let port = free_port()?;
+        let server = user(bin.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "fsync=off",
+                "-c",
+                "max_connections=400",
+            ])
+            .arg("-c")
+            .arg(format!("port={port}"))
+            .arg("-c")
+            .arg(format!("unix_socket_directories={}", directory.display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("PostgreSQL cannot be started")?;
+        let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        let postgres = Self { server, directory, url };
+        wait_for_port(port)?;
+        Ok(postgres)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // SIGINT: end now, in an orderly way. The process that was started may be runuser, which passes it on.
+        let id = self.server.id().to_string();
+        let _asked = Command::new("kill").args(["-INT", &id]).status();
+        let _ended = self.server.wait();
+        let _removed = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+#[expect(clippy::disallowed_methods, reason = "waits for another process, at most half a minute")]
+fn wait_for_port(port: u16) -> Result<()> {
+    for _ in 0..300 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bail!("nothing listens on port {port}")
+}
