@@ -1,0 +1,235 @@
+//! Reports into CSSM over HTTPS, durable on SQLite, one report a request.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rumline_net::{HttpClient, OsRandom, pem_to_der};
+use rumline_protocol::{
+    Acknowledgement, Authority, EntitlementTag, HaMember, MESSAGE_VERSION, Measurement, RealSuite,
+    Request, RequestBody, Response, ResponseStatus, Role, RumReport, Signed, SignedReport,
+    SignedText, Signer, StatusCode, Suite, TerminationReason, Timestamp, TrustRequest, Udi,
+    UsageItem, acknowledgement_text, asset_signature, base64, random_hex, sign_report,
+};
+use serde_json::{Value, json};
+
+use crate::processes::{self, Folder};
+
+const DEVICES: usize = 16;
+const REPORTS: usize = 40_000;
+const CONNECTIONS: usize = 64;
+
+struct Device {
+    udi: Udi,
+    signer: Box<dyn Signer>,
+    reports: Vec<SignedReport>,
+}
+
+pub(crate) async fn run() -> Result<()> {
+    let folder = Folder::new("ingest")?;
+    let dir = folder.0.display().to_string();
+    let (data, password) = (format!("{dir}/cssm"), format!("{dir}/password"));
+    let arguments = [
+        "cssm",
+        "--dir",
+        &data,
+        "--listen",
+        "127.0.0.1:0",
+        "--requests-per-hour",
+        "0",
+        "--ack-delay-seconds",
+        "0",
+        "--admin-password-file",
+        &password,
+    ];
+    let (server, line) = processes::start(&arguments, "CSSM listens on ").await?;
+    let url = line.rsplit(' ').next().unwrap_or_default().to_owned();
+    let roots = pem_to_der(&fs::read(format!("{data}/root.pem"))?)?;
+    let http = HttpClient::new(&roots, Duration::from_secs(60))?;
+    let token = prepare(&http, &url, &fs::read_to_string(&password)?).await?;
+    println!("ingest: making {REPORTS} signed reports");
+    let devices = make_devices()?;
+    for device in &devices {
+        trust(&http, &url, &token, device).await?;
+    }
+    let raw = raw_cpu(&devices)?;
+    let bodies: Vec<Vec<u8>> = bodies(&devices);
+    let before = processes::cpu_seconds(&server)?;
+    let started = crate::wall_seconds();
+    send_all(&roots, &url, bodies).await?;
+    let wall = crate::wall_seconds() - started;
+    let used = processes::cpu_seconds(&server)? - before;
+    #[expect(clippy::cast_precision_loss, reason = "a count")]
+    let count = REPORTS as f64;
+    let each = used / count;
+    println!("  raw parse + verify + sign   {:7.1} us CPU a report", raw * 1e6);
+    println!("  server, whole               {:7.1} us CPU a report", each * 1e6);
+    println!("  throughput                  {:7.0} reports/s", count / wall);
+    println!("  ratio raw / server          {:7.2}   (wanted: 0.30)", raw / each);
+    println!("  server resident             {:7} KiB", processes::resident_kib(&server)?);
+    Ok(())
+}
+
+async fn call(http: &HttpClient, url: &str, token: Option<&str>, body: &Value) -> Result<Value> {
+    let body = body.to_string().into_bytes();
+    let reply = http.send("POST", url, token, "application/json", body).await?;
+    ensure!(reply.status == 200, "{url}: {}", String::from_utf8_lossy(&reply.body));
+    Ok(serde_json::from_slice(&reply.body)?)
+}
+
+/// A smart account and a registration token.
+async fn prepare(http: &HttpClient, url: &str, password: &str) -> Result<String> {
+    let api = format!("{url}/api/v1");
+    let login = json!({ "login": "admin", "password": password.trim() });
+    let answer = call(http, &format!("{api}/login"), None, &login).await?;
+    let bearer = answer["token"].as_str().context("no token")?.to_owned();
+    let account = json!({ "name": "Bench", "domain": "bench.test" });
+    call(http, &format!("{api}/smart-accounts"), Some(&bearer), &account).await?;
+    let path = format!("{api}/smart-accounts/1/virtual-accounts/1/tokens");
+    let token = call(http, &path, Some(&bearer), &json!({ "description": "bench" })).await?;
+    Ok(token["value"].as_str().context("no token")?.to_owned())
+}
+
+fn make_devices() -> Result<Vec<Device>> {
+    let tag = EntitlementTag::new("regid.2019-06.com.cisco.LAN_Nexus9300_XF,1.0_bench")?;
+    let mut devices = Vec::new();
+    for number in 0..DEVICES {
+        let signer = RealSuite.generate_device_key(&mut OsRandom)?;
+        let udi = Udi::new("N9K-C93180YC-FX3", &format!("BENCH{number:05}"))?;
+        let asset = asset_signature(signer.as_ref(), &udi, "bench");
+        let mut reports = Vec::new();
+        for index in 0..REPORTS / DEVICES {
+            let start = Timestamp(1_700_000_000 + i64::try_from(index)? * 1000);
+            let report = RumReport {
+                software_tag: "regid.2017-11.com.cisco.Nexus_9300,1.0_bench".to_owned(),
+                udi: udi.clone(),
+                product_instance_identifier: "bench".to_owned(),
+                asset_signature: Some(asset.clone()),
+                entitlement_tag: tag.clone(),
+                report_id: 1_700_000_000 + index as u64,
+                software_version: "10.4(3)".to_owned(),
+                previous: None,
+                ha_udi: vec![HaMember { role: Role::Active, sudi: udi.clone() }],
+                measurements: vec![Measurement {
+                    log_time: start + 1000,
+                    start_time: start,
+                    end_time: start + 1000,
+                    count: 1,
+                    termination_reason: Some(TerminationReason::CurrentUsageRequested),
+                    clock_change_delta: None,
+                }],
+            };
+            reports.push(sign_report(report, signer.as_ref()));
+        }
+        devices.push(Device { udi, signer, reports });
+    }
+    Ok(devices)
+}
+
+fn request(device: &Device, body: RequestBody) -> Request {
+    Request {
+        message_version: MESSAGE_VERSION.to_owned(),
+        request_id: random_hex(&mut OsRandom, 16),
+        timestamp: 0,
+        nonce: random_hex(&mut OsRandom, 8),
+        sudi: device.udi.clone(),
+        hostname: Some("bench".to_owned()),
+        software_version: Some("10.4(3)".to_owned()),
+        software_tag_identifier: "bench".to_owned(),
+        agent_version: "5.7.30_rel/108".to_owned(),
+        body,
+    }
+}
+
+async fn trust(http: &HttpClient, url: &str, token: &str, device: &Device) -> Result<()> {
+    let request_text = TrustRequest {
+        sudi: device.udi.clone(),
+        role: Role::Active,
+        product_instance_identifier: "bench".to_owned(),
+        public_key: device.signer.public_key().clone(),
+        timestamp: rumline_net::Clock::real().now(),
+        nonce: random_hex(&mut OsRandom, 8),
+    };
+    let signed = Signed::json(request_text, device.signer.as_ref());
+    let body = RequestBody::TrustRequest {
+        id_token: token.to_owned(),
+        force: false,
+        trust_requests: vec![SignedText {
+            data: signed.text,
+            signature: base64(&signed.signature),
+        }],
+    };
+    let message = serde_json::to_value(request(device, body))?;
+    let answer = call(http, &format!("{url}/licservice/license"), None, &message).await?;
+    ensure!(answer["status"] == "OK", "trust refused: {answer}");
+    Ok(())
+}
+
+fn bodies(devices: &[Device]) -> Vec<Vec<u8>> {
+    let mut all = Vec::with_capacity(REPORTS);
+    for index in 0..REPORTS / DEVICES {
+        for device in devices {
+            let report = &device.reports[index];
+            let item =
+                UsageItem { payload: report.payload.clone(), signature: report.signature.clone() };
+            let body = RequestBody::UsageReport { usage: vec![item], trust_requests: Vec::new() };
+            all.push(serde_json::to_vec(&request(device, body)).unwrap_or_default());
+        }
+    }
+    all
+}
+
+async fn send_all(roots: &[Vec<u8>], url: &str, bodies: Vec<Vec<u8>>) -> Result<()> {
+    let (bodies, next) = (Arc::new(bodies), Arc::new(AtomicUsize::new(0)));
+    let mut senders = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let http = HttpClient::new(roots, Duration::from_secs(60))?;
+        let (bodies, next) = (Arc::clone(&bodies), Arc::clone(&next));
+        let url = format!("{url}/licservice/license");
+        senders.push(tokio::spawn(async move {
+            loop {
+                let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                    return Ok(());
+                };
+                let reply = http.send("POST", &url, None, "application/json", body.clone()).await?;
+                let answer: Response = serde_json::from_slice(&reply.body)?;
+                let taken = answer.status == ResponseStatus::Ok && answer.smart_license.is_some();
+                ensure!(taken, "not acknowledged: {}", answer.status_message);
+            }
+        }));
+    }
+    for sender in senders {
+        sender.await??;
+    }
+    Ok(())
+}
+
+/// CPU seconds of what no server can leave out: parse, verify, sign an ACK.
+fn raw_cpu(devices: &[Device]) -> Result<f64> {
+    let authority = Authority::create("bench", rumline_net::Clock::real().now())?.identity()?;
+    let device = &devices[0];
+    let rounds = device.reports.len().min(2_000);
+    let started = crate::cpu_seconds();
+    for report in &device.reports[..rounds] {
+        let mut parsed =
+            SignedReport::from_parts(report.payload.clone(), report.signature.clone())?;
+        ensure!(parsed.verify(&RealSuite, device.signer.public_key()), "must verify");
+        let entry = Acknowledgement {
+            status_code: StatusCode::Ok,
+            status_message: Acknowledgement::ACCEPTED.to_owned(),
+            localized_message: Acknowledgement::ACCEPTED.to_owned(),
+            product_instance_identifier: "bench".to_owned(),
+            sudi: parsed.report.udi,
+            report_id: parsed.report.report_id,
+            correlation_id: String::new(),
+            subscription_id: None,
+        };
+        let signature = authority.signer.sign(acknowledgement_text(&[entry]).as_bytes());
+        ensure!(!signature.is_empty(), "must sign");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count")]
+    let count = rounds as f64;
+    Ok((crate::cpu_seconds() - started) / count)
+}

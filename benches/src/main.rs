@@ -1,0 +1,82 @@
+//! Speed and memory, each as a ratio against a limit measured in the same run, since the same machine is twice as
+//! fast or slow an hour later.
+//!
+//! * `ingest`: raw CPU of parse + verify + sign, divided by the server's whole CPU for each acknowledged report, over
+//!   HTTPS, durable, one report a request.
+//! * `switch`: resident memory with SSH idle; a feature change against an fdatasync of the same disk.
+//! * `simulator`: 1,000 switches for a year on one core.
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+
+mod ingest;
+mod processes;
+mod switch;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use rustix::time::{ClockId, clock_gettime};
+
+fn main() -> Result<()> {
+    let only: Option<String> = std::env::args().nth(1);
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    let build = Command::new("cargo")
+        .args(["build", "--release", "--quiet", "--package", "rumline"])
+        .status()?;
+    ensure!(build.success(), "the release build failed");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if wanted("ingest") {
+        runtime.block_on(ingest::run())?;
+    }
+    if wanted("switch") {
+        runtime.block_on(switch::run())?;
+    }
+    if wanted("simulator") {
+        simulator()?;
+    }
+    Ok(())
+}
+
+/// The release executable, beside this one.
+fn rumline() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("no folder")?.join("rumline"))
+}
+
+/// CPU seconds this process has used.
+fn cpu_seconds() -> f64 {
+    seconds(ClockId::ProcessCPUTime)
+}
+
+/// Seconds on a clock that is never set.
+fn wall_seconds() -> f64 {
+    seconds(ClockId::Monotonic)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a bench needs no nanoseconds of years")]
+fn seconds(clock: ClockId) -> f64 {
+    let time = clock_gettime(clock);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+fn simulator() -> Result<()> {
+    let started = wall_seconds();
+    let output = Command::new(rumline()?)
+        .args([
+            "sim",
+            "--calm",
+            "--seed",
+            "1",
+            "--switches",
+            "1000",
+            "--days",
+            "365",
+            "--ops",
+            "12",
+        ])
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let took = wall_seconds() - started;
+    println!("simulator: 1000 switches, 365 days: {took:.1} s on one core");
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Simulated worlds. A seed that failed once is kept below as a plain test.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use rumline_sim::{Fault, Op, Plan, Step, World, run, run_and_shrink};
+
+#[test]
+fn hostile_worlds_lose_no_use_and_count_none_twice() {
+    for seed in 1..=12 {
+        if let Err((steps, failure)) = run_and_shrink(&Plan::hostile(seed)) {
+            panic!("seed {seed}: {failure}\nsteps that still show it: {steps:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_world_twice() {
+    let plan = Plan::hostile(5);
+    assert_eq!(run(&plan).unwrap(), run(&plan).unwrap());
+    assert_ne!(run(&plan).unwrap().hash, run(&Plan::hostile(6)).unwrap().hash);
+}
+
+#[test]
+fn a_calm_estate_reports_everything_every_month() {
+    let plan =
+        Plan { seed: 3, switches: 20, days: 400, ops_per_switch: 10, faults: false, broken: None };
+    let outcome = run(&plan).unwrap();
+    assert!(outcome.reports >= 20 * 12, "{outcome:?}");
+    assert!(outcome.license_seconds > 20 * 300 * 86_400, "{outcome:?}");
+}
+
+#[test]
+fn an_agent_broken_on_purpose_is_caught_and_the_steps_shrink() {
+    for broken in [Fault::LosesReports, Fault::RollsLedgerBack] {
+        let caught = (1..=6).find_map(|seed| {
+            let plan = Plan { ops_per_switch: 15, broken: Some(broken), ..Plan::hostile(seed) };
+            run_and_shrink(&plan).err()
+        });
+        let (steps, failure) = caught.unwrap();
+        assert!(steps.len() <= 8, "{failure}: {steps:#?}");
+    }
+}
+
+/// Every retry of a push closed new reports, and a push of several messages began anew at each loss: under loss
+/// the reports piled up faster than they left.
+#[test]
+fn reports_do_not_pile_up_while_messages_are_lost() {
+    let feature = |at_seconds, index, on| Step {
+        at_seconds,
+        switch: 0,
+        op: Op::Feature { index, on, save: true },
+    };
+    let mut steps = vec![feature(1000, 0, true), feature(2000, 2, true), feature(3000, 3, true)];
+    for day in 1..60 {
+        let op = Op::Partition { seconds: 40_000 };
+        steps.push(Step { at_seconds: day * 86_400, switch: 0, op });
+        steps.push(Step { at_seconds: day * 86_400 + 100, switch: 0, op: Op::Sync });
+    }
+    let plan = Plan { switches: 1, days: 70, ..Plan::hostile(1) };
+    let outcome = World::run(&plan, &steps).unwrap();
+    assert!(outcome.reports < 600, "{outcome:?}");
+    assert!(outcome.messages < 12_000, "{outcome:?}");
+}
