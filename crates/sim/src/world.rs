@@ -615,7 +615,8 @@ impl<'p> World<'p> {
         let serial = self.nodes[node].hardware.serial.clone();
         let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(rum_report.count_seconds), 0) AS BIGINT)
             FROM rum_report JOIN product_instance
-            ON product_instance.id = rum_report.product_instance_id
+            ON product_instance.smart_account_id = rum_report.smart_account_id
+            AND product_instance.id = rum_report.product_instance_id
             WHERE product_instance.serial = $1";
         let found = self.db.read("sim.counted", move |tx| {
             tx.row(sql, &[(&serial).into()], |row| {
