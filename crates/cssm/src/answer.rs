@@ -22,6 +22,9 @@ pub(crate) struct Standing {
     pub policy: Option<Policy>,
 }
 
+/// What was read of an account serves this long: a policy that has just changed reaches devices that much later.
+const READ_SECONDS: i64 = 5;
+
 /// Signatures that serve many answers. A cache: losing it costs time only.
 pub(crate) type StandingCache = Mutex<BTreeMap<i64, SignedStanding>>;
 
@@ -29,8 +32,26 @@ pub(crate) type StandingCache = Mutex<BTreeMap<i64, SignedStanding>>;
 pub(crate) struct SignedStanding {
     standing: Standing,
     signed_at: Timestamp,
+    read_at: Timestamp,
     account: Signed<AccountInfo>,
     policy: Option<Signed<Policy>>,
+}
+
+/// What answers to a virtual account say: as read a moment ago, or read anew.
+pub(crate) fn standing(
+    cache: &StandingCache,
+    now: Timestamp,
+    (smart_account_id, virtual_account_id): (i64, i64),
+    read: impl FnOnce() -> Result<Standing, crate::Error>,
+) -> Result<Standing, crate::Error> {
+    if let Some(known) =
+        cache.lock().unwrap_or_else(PoisonError::into_inner).get(&virtual_account_id)
+        && known.standing.smart_account_id == smart_account_id
+        && (0..READ_SECONDS).contains(&now.since(known.read_at))
+    {
+        return Ok(known.standing.clone());
+    }
+    read()
 }
 
 /// What one answer says.
@@ -84,10 +105,13 @@ fn signed_standing(
     now: Timestamp,
 ) -> SignedStanding {
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = cache.get(&standing.virtual_account_id)
+    if let Some(known) = cache.get_mut(&standing.virtual_account_id)
         && known.standing == *standing
         && (0..STANDING_SECONDS).contains(&now.since(known.signed_at))
     {
+        if !(0..READ_SECONDS).contains(&now.since(known.read_at)) {
+            known.read_at = now;
+        }
         return known.clone();
     }
     let signer = issuer.signer.as_ref();
@@ -106,6 +130,7 @@ fn signed_standing(
     let fresh = SignedStanding {
         standing: standing.clone(),
         signed_at: now,
+        read_at: now,
         account: Signed::new(info.signed_text(), info, signer),
         policy,
     };

@@ -226,7 +226,11 @@ impl Cssm {
             .iter()
             .map(|report| ingest::verify(self.suite.as_ref(), &instance, report.clone()))
             .collect();
-        let outcome = ingest::store(tx, now, &instance, &file.about, &verified?, correlation_id)?;
+        let outcome = ingest::store(tx, now, &instance, &verified?, correlation_id)?;
+        if outcome.new > 0 {
+            let window = instance.window();
+            instances::note_report(tx, now, &instance, window, &file.about)?;
+        }
         let mut taken = Taken {
             entries: outcome.entries,
             trust_codes: Vec::new(),

@@ -6,7 +6,7 @@ use rumline_protocol::{
 use rumline_store::Tx;
 
 use crate::Error;
-use crate::instances::{About, Instance};
+use crate::instances::Instance;
 
 /// A report whose signature has been checked, ready for its row.
 #[derive(Clone, Debug)]
@@ -54,7 +54,6 @@ pub(crate) fn store(
     tx: &mut Tx<'_>,
     now: Timestamp,
     instance: &Instance,
-    about: &About,
     reports: &[VerifiedReport],
     correlation_id: &str,
 ) -> Result<Outcome, Error> {
@@ -77,20 +76,6 @@ pub(crate) fn store(
             Err(error) => return Err(error),
         };
         outcome.entries.push(entry);
-    }
-    if outcome.new > 0 {
-        const SQL: &str = "UPDATE product_instance SET last_report_at = $1, identifier = $2,
-            hostname = $3, software_version = $4, software_tag = $5, removed_at = NULL
-            WHERE id = $6";
-        let values = [
-            now.0.into(),
-            (&about.identifier).into(),
-            about.hostname.as_deref().into(),
-            about.software_version.as_deref().into(),
-            (&about.software_tag).into(),
-            instance.id.into(),
-        ];
-        tx.execute(SQL, &values)?;
     }
     Ok(outcome)
 }

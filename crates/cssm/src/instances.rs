@@ -23,6 +23,13 @@ pub(crate) struct Instance {
     window_requests: i64,
 }
 
+impl Instance {
+    /// The window as it is, for a contact that counts against no limit.
+    pub(crate) fn window(&self) -> Window {
+        Window { started_at: self.window_started_at, requests: self.window_requests }
+    }
+}
+
 fn from_row(row: &Row<'_>) -> Result<Instance, Error> {
     let key = row.text(5)?;
     Ok(Instance {
@@ -118,26 +125,68 @@ pub(crate) fn register(
     find(tx, udi)?.ok_or(Error::NotFound("product instance"))
 }
 
-/// Counts a request against the hour's limit and notes the contact.
-pub(crate) fn count_request(
-    tx: &mut Tx<'_>,
+/// The hour's window of requests after one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    started_at: Timestamp,
+    requests: i64,
+}
+
+/// Counts a request against the hour's limit.
+pub(crate) fn next_window(
     now: Timestamp,
     instance: &Instance,
     settings: &Settings,
-) -> Result<(), Error> {
+) -> Result<Window, Error> {
     let age = now.since(instance.window_started_at);
-    let (started_at, requests) = if (0..Timestamp::HOUR).contains(&age) {
-        (instance.window_started_at, instance.window_requests + 1)
+    let window = if (0..Timestamp::HOUR).contains(&age) {
+        Window { started_at: instance.window_started_at, requests: instance.window_requests + 1 }
     } else {
-        (now, 1)
+        Window { started_at: now, requests: 1 }
     };
-    if settings.requests_per_hour_max > 0 && requests > settings.requests_per_hour_max {
-        let retry_after_seconds = Timestamp::HOUR - now.since(started_at);
+    if settings.requests_per_hour_max > 0 && window.requests > settings.requests_per_hour_max {
+        let retry_after_seconds = Timestamp::HOUR - now.since(window.started_at);
         return Err(Error::TooManyRequests { retry_after_seconds });
     }
+    Ok(window)
+}
+
+/// Notes a contact without a report.
+pub(crate) fn note_contact(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    window: Window,
+) -> Result<(), Error> {
     const SQL: &str = "UPDATE product_instance SET window_started_at = $1, window_requests = $2,
         last_contact_at = $3 WHERE id = $4";
-    let values = [started_at.0.into(), requests.into(), now.0.into(), instance.id.into()];
+    let values =
+        [window.started_at.0.into(), window.requests.into(), now.0.into(), instance.id.into()];
+    tx.execute(SQL, &values)?;
+    Ok(())
+}
+
+/// Notes a contact that brought a report.
+pub(crate) fn note_report(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    window: Window,
+    about: &About,
+) -> Result<(), Error> {
+    const SQL: &str = "UPDATE product_instance SET window_started_at = $1, window_requests = $2,
+        last_contact_at = $3, last_report_at = $3, identifier = $4, hostname = $5,
+        software_version = $6, software_tag = $7 WHERE id = $8";
+    let values = [
+        window.started_at.0.into(),
+        window.requests.into(),
+        now.0.into(),
+        (&about.identifier).into(),
+        about.hostname.as_deref().into(),
+        about.software_version.as_deref().into(),
+        (&about.software_tag).into(),
+        instance.id.into(),
+    ];
     tx.execute(SQL, &values)?;
     Ok(())
 }

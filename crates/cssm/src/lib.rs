@@ -29,7 +29,7 @@ pub use accounts::{AccountEvent, Purchase, PurchaseKind, SmartAccount, VirtualAc
 pub use error::Error;
 pub use files::UsageFile;
 pub use inventory::{InstanceView, LicenseView, ReportRow};
-pub use receiver::Answer;
+pub use receiver::{Answer, Taken};
 pub use schema::MIGRATIONS;
 pub use tokens::{NewToken, RegistrationToken};
 

@@ -1,5 +1,7 @@
 //! The smart receiver: what product instances ask and what they are told (guide p. 22, 69; CSSM-025, 028, 029).
 
+use std::sync::Arc;
+
 use rumline_protocol::{
     Acknowledgement, Request, RequestBody, Response, ResponseStatus, SignedReport, StatusCode,
     Timestamp, TrustCode, UsageItem,
@@ -49,18 +51,50 @@ impl Written {
     }
 }
 
+/// What became of a message, before the answer is signed: signing is left to whoever waits, so that the one
+/// writer does not do it.
+pub struct Taken {
+    cssm: Cssm,
+    now: Timestamp,
+    outcome: TakenOutcome,
+}
+
+enum TakenOutcome {
+    Answer(Answer),
+    Written(Box<(Request, Result<Written, Error>)>),
+}
+
+impl Taken {
+    /// Signs the answer.
+    #[must_use]
+    pub fn answer(self) -> Answer {
+        match self.outcome {
+            TakenOutcome::Answer(answer) => answer,
+            TakenOutcome::Written(written) => {
+                let (request, outcome) = *written;
+                self.cssm.answer(self.now, &request, outcome)
+            }
+        }
+    }
+}
+
 impl Cssm {
-    /// Takes a message and calls `done` with the answer once what it brought is durable.
-    pub fn receive(&self, now: Timestamp, body: &[u8], done: impl FnOnce(Answer) + Send + 'static) {
-        let request: Request = match serde_json::from_slice(body) {
+    /// Takes a message and calls `done` once what it brought is durable.
+    pub fn receive(&self, now: Timestamp, body: &[u8], done: impl FnOnce(Taken) + Send + 'static) {
+        let mut request: Request = match serde_json::from_slice(body) {
             Ok(request) => request,
-            Err(error) => return done(Answer::NotAMessage(format!("not a message: {error}"))),
+            Err(error) => {
+                return done(
+                    self.taken(now, Answer::NotAMessage(format!("not a message: {error}"))),
+                );
+            }
         };
         if let Err(error) = request.sudi.check() {
-            return done(Answer::NotAMessage(error.to_string()));
+            return done(self.taken(now, Answer::NotAMessage(error.to_string())));
         }
         if request.request_id.len() > 64 || request.nonce.len() > 64 {
-            return done(Answer::NotAMessage("request_id or nonce is too long".to_owned()));
+            let text = "request_id or nonce is too long".to_owned();
+            return done(self.taken(now, Answer::NotAMessage(text)));
         }
         let about = About {
             identifier: String::new(),
@@ -70,14 +104,14 @@ impl Cssm {
         }
         .bounded();
         let cssm = self.clone();
-        match request.body.clone() {
+        match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
             RequestBody::UsageReport { usage, .. } => {
                 self.take_usage(now, request, about, usage, done);
             }
             RequestBody::TrustRequest { id_token, force, trust_requests } => {
                 let requests = match trust::parse_requests(self.suite.as_ref(), &trust_requests) {
                     Ok(requests) => requests,
-                    Err(error) => return done(self.refuse(now, &request, &error)),
+                    Err(error) => return done(self.taken(now, self.refuse(now, &request, &error))),
                 };
                 let work = move |tx: &mut Tx<'_>| {
                     let (instance, codes) =
@@ -89,38 +123,49 @@ impl Cssm {
                     Ok(written)
                 };
                 self.db.submit("receiver.trust", work, move |outcome| {
-                    done(cssm.answer(now, &request, outcome));
+                    done(cssm.written(now, request, outcome));
                 });
             }
             RequestBody::ResultPoll { poll_id } => {
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
                     let instance = known_instance(tx, &sudi)?;
-                    instances::count_request(tx, now, &instance, &settings)?;
+                    let window = instances::next_window(now, &instance, &settings)?;
+                    instances::note_contact(tx, now, &instance, window)?;
                     let ids = (instance.smart_account_id, instance.virtual_account_id);
                     let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
                     poll_result(tx, now, instance.id, &poll_id, &mut written)?;
                     Ok(written)
                 };
                 self.db.submit("receiver.poll", work, move |outcome| {
-                    done(cssm.answer(now, &request, outcome));
+                    done(cssm.written(now, request, outcome));
                 });
             }
             RequestBody::TrustSync {} => {
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
                     let instance = known_instance(tx, &sudi)?;
-                    instances::count_request(tx, now, &instance, &settings)?;
+                    let window = instances::next_window(now, &instance, &settings)?;
+                    instances::note_contact(tx, now, &instance, window)?;
                     let ids = (instance.smart_account_id, instance.virtual_account_id);
                     let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
                     written.policy_wanted = true;
                     Ok(written)
                 };
                 self.db.submit("receiver.sync", work, move |outcome| {
-                    done(cssm.answer(now, &request, outcome));
+                    done(cssm.written(now, request, outcome));
                 });
             }
         }
+    }
+
+    fn taken(&self, now: Timestamp, answer: Answer) -> Taken {
+        Taken { cssm: self.clone(), now, outcome: TakenOutcome::Answer(answer) }
+    }
+
+    fn written(self, now: Timestamp, request: Request, outcome: Result<Written, Error>) -> Taken {
+        let outcome = TakenOutcome::Written(Box::new((request, outcome)));
+        Taken { cssm: self, now, outcome }
     }
 
     fn take_usage(
@@ -129,14 +174,14 @@ impl Cssm {
         request: Request,
         about: About,
         usage: Vec<UsageItem>,
-        done: impl FnOnce(Answer) + Send + 'static,
+        done: impl FnOnce(Taken) + Send + 'static,
     ) {
         let sudi = request.sudi.clone();
         // The key is looked up and the signatures are checked before the writer is asked; it checks that the key
         // is still the same.
         let instance = match self.db.read("receiver.key", move |tx| known_instance(tx, &sudi)) {
             Ok(instance) => instance,
-            Err(error) => return done(self.refuse(now, &request, &error)),
+            Err(error) => return done(self.taken(now, self.refuse(now, &request, &error))),
         };
         // A report that does not verify is refused on its own: it must not hold the others back.
         let correlation_id = request.request_id.clone();
@@ -145,7 +190,8 @@ impl Cssm {
             let signed = match SignedReport::from_parts(item.payload, item.signature) {
                 Ok(signed) => signed,
                 Err(error) => {
-                    return done(self.refuse(now, &request, &Error::invalid(error.to_string())));
+                    let refusal = self.refuse(now, &request, &Error::invalid(error.to_string()));
+                    return done(self.taken(now, refusal));
                 }
             };
             let told = ingest::entry(&signed.report, StatusCode::Failed, "", &correlation_id);
@@ -156,24 +202,32 @@ impl Cssm {
         }
         if reports.is_empty() && !refused.is_empty() {
             let text = refused[0].status_message.clone();
-            return done(self.refuse(now, &request, &Error::invalid(text)));
+            let refusal = self.refuse(now, &request, &Error::invalid(text));
+            return done(self.taken(now, refusal));
         }
         let mut about = about;
         if let Some(first) = reports.first() {
             about.identifier.clone_from(&first.report.product_instance_identifier);
         }
         let delay = self.settings.ack_delay_seconds;
-        let settings = self.settings.clone();
+        let (settings, cache) = (self.settings.clone(), Arc::clone(&self.standing));
         let poll_id = (delay > 0).then(|| self.random_hex(16));
         let work = move |tx: &mut Tx<'_>| {
             let current = instances::by_id(tx, instance.id)?.ok_or(Error::NotFound("device"))?;
             if current.public_key != instance.public_key || current.removed {
                 return Err(Error::invalid("the device was registered anew"));
             }
-            instances::count_request(tx, now, &current, &settings)?;
+            let window = instances::next_window(now, &current, &settings)?;
             let ids = (current.smart_account_id, current.virtual_account_id);
-            let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
-            let outcome = ingest::store(tx, now, &current, &about, &reports, &correlation_id)?;
+            let read = || instances::standing(tx, ids.0, ids.1);
+            let mut written = Written::of(answer::standing(&cache, now, ids, read)?);
+            let mut outcome = ingest::store(tx, now, &current, &reports, &correlation_id)?;
+            outcome.entries.extend(refused.iter().cloned());
+            if outcome.new > 0 {
+                instances::note_report(tx, now, &current, window, &about)?;
+            } else {
+                instances::note_contact(tx, now, &current, window)?;
+            }
             match &poll_id {
                 Some(poll_id) => {
                     keep_for_poll(tx, now + delay, current.id, poll_id, &outcome)?;
@@ -185,7 +239,7 @@ impl Cssm {
         };
         let cssm = self.clone();
         self.db.submit("receiver.usage", work, move |outcome| {
-            done(cssm.answer(now, &request, outcome));
+            done(cssm.written(now, request, outcome));
         });
     }
 

@@ -29,6 +29,7 @@ pub struct UsageItem {
 
 /// What a product instance sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "FlatRequest")]
 pub struct Request {
     /// [`MESSAGE_VERSION`].
     pub message_version: String,
@@ -55,8 +56,65 @@ pub struct Request {
     pub body: RequestBody,
 }
 
+/// A request as it lies in the message: read in one go, without an intermediate form.
+#[derive(Deserialize)]
+struct FlatRequest {
+    message_version: String,
+    request_id: String,
+    timestamp: i64,
+    nonce: String,
+    sudi: Udi,
+    hostname: Option<String>,
+    software_version: Option<String>,
+    software_tag_identifier: String,
+    agent_version: String,
+    request_type: String,
+    id_token: Option<String>,
+    force: Option<bool>,
+    #[serde(default)]
+    trust_requests: Vec<SignedText>,
+    usage: Option<Vec<UsageItem>>,
+    poll_id: Option<String>,
+}
+
+impl TryFrom<FlatRequest> for Request {
+    type Error = String;
+
+    fn try_from(flat: FlatRequest) -> Result<Self, Self::Error> {
+        let missing = |field: &str| format!("missing field `{field}`");
+        let body = match flat.request_type.as_str() {
+            "TRUST_REQUEST" => RequestBody::TrustRequest {
+                id_token: flat.id_token.ok_or_else(|| missing("id_token"))?,
+                force: flat.force.ok_or_else(|| missing("force"))?,
+                trust_requests: flat.trust_requests,
+            },
+            "USAGE_REPORT" => RequestBody::UsageReport {
+                usage: flat.usage.ok_or_else(|| missing("usage"))?,
+                trust_requests: flat.trust_requests,
+            },
+            "RESULT_POLL" => {
+                RequestBody::ResultPoll { poll_id: flat.poll_id.ok_or_else(|| missing("poll_id"))? }
+            }
+            "TRUST_SYNC" => RequestBody::TrustSync {},
+            other => return Err(format!("unknown request_type {other:?}")),
+        };
+        Ok(Self {
+            message_version: flat.message_version,
+            request_id: flat.request_id,
+            timestamp: flat.timestamp,
+            nonce: flat.nonce,
+            sudi: flat.sudi,
+            hostname: flat.hostname,
+            software_version: flat.software_version,
+            software_tag_identifier: flat.software_tag_identifier,
+            agent_version: flat.agent_version,
+            body,
+        })
+    }
+}
+
 /// The kinds of request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "request_type", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RequestBody {
     /// Exchange an id token for trust codes.
@@ -73,7 +131,7 @@ pub enum RequestBody {
         /// The reports.
         usage: Vec<UsageItem>,
         /// Trust requests that ride along (PI-TRUST-011).
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         trust_requests: Vec<SignedText>,
     },
     /// Ask for the result of an earlier report.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rumline_agent::Input;
-use rumline_cssm::{Answer, Cssm, NewToken, Settings};
+use rumline_cssm::{Answer, Cssm, NewToken, Settings, Taken};
 use rumline_protocol::{Random, SigningIdentity, SimulatedSuite, Suite, Timestamp};
 use rumline_store::Db;
 use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
@@ -431,12 +431,13 @@ impl<'p> World<'p> {
         body: &[u8],
         number: u64,
     ) -> Result<(), String> {
-        let answer: Arc<Mutex<Option<Answer>>> = Arc::default();
+        let answer: Arc<Mutex<Option<Taken>>> = Arc::default();
         let slot = Arc::clone(&answer);
-        self.cssm.receive(self.now, body, move |answer| {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        self.cssm.receive(self.now, body, move |taken| {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
         });
-        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = taken.map(Taken::answer);
         self.check_not_more(node)?;
         let mut chance = self.message_chance(node, &format!("{request_id}/{number}"));
         let hostile = self.plan.faults && !self.healed;

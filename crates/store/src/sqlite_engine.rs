@@ -88,9 +88,9 @@ impl SqliteEngine {
             Mode::Threaded { path, readers, .. } => {
                 let idle = lock(readers).pop();
                 let connection = idle.map_or_else(|| connect(path), Ok)?;
-                connection.execute_batch("BEGIN").map_err(StoreError::from)?;
+                run(&connection, "BEGIN")?;
                 let outcome = work(&mut Tx { inner: TxInner::Sqlite(&connection) });
-                connection.execute_batch("ROLLBACK").map_err(StoreError::from)?;
+                run(&connection, "ROLLBACK")?;
                 let mut idle = lock(readers);
                 if idle.len() < READERS_MAX {
                     idle.push(connection);
@@ -119,6 +119,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
+    // A plan once made stays: statements are not prepared anew for each value.
+    connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(256);
     connection.execute_batch(
@@ -145,11 +147,13 @@ fn write_in_groups(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
     }
 }
 
+fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.raw_execute()?;
+    Ok(())
+}
+
 fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let run = |sql: &str| -> Result<(), StoreError> {
-        connection.prepare_cached(sql)?.raw_execute()?;
-        Ok(())
-    };
+    let run = |sql: &str| run(connection, sql);
     run("BEGIN IMMEDIATE")?;
     let outcome = (|| {
         for job in group.iter_mut() {

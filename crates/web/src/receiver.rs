@@ -27,11 +27,11 @@ pub(crate) async fn landing(State(state): State<AppState>) -> String {
 pub(crate) async fn message(State(state): State<AppState>, body: Bytes) -> Response {
     let (sender, receiver) = oneshot::channel();
     let now = state.clock.now();
-    state.cssm.receive(now, &body, move |answer| {
+    state.cssm.receive(now, &body, move |taken| {
         // The client may be gone by now; what it sent is stored all the same.
-        let _gone = sender.send(answer);
+        let _gone = sender.send(taken).is_ok();
     });
-    match receiver.await {
+    match receiver.await.map(rumline_cssm::Taken::answer) {
         Ok(Answer::Message(response)) => {
             let body = serde_json::to_vec(&response).unwrap_or_default();
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()

@@ -142,8 +142,8 @@ impl Lab {
     /// Hands a body to the receiver and waits for the answer.
     pub(crate) fn receive(&self, body: &[u8]) -> Answer {
         let (sender, receiver) = mpsc::channel();
-        self.cssm.receive(self.now, body, move |answer| sender.send(answer).unwrap());
-        receiver.recv().unwrap()
+        self.cssm.receive(self.now, body, move |taken| sender.send(taken).unwrap());
+        receiver.recv().unwrap().answer()
     }
 
     pub(crate) fn ask(&self, request: &Request) -> Answer {

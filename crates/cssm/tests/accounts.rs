@@ -1,0 +1,452 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! Accounts, licences, inventory, people (CSSM-002, 005, 008, 013, 014, 015, 022, 027; C-20; G-01).
+
+mod common;
+
+use common::*;
+use rumline_agent::{Config, Input, Transport};
+use rumline_cssm::{
+    Action, Caller, Error, LicenseView, Purchase, PurchaseKind, Role, first_administrator,
+};
+use rumline_protocol::{Policy, Timestamp, sign_report};
+
+fn purchase(quantity: i64) -> Purchase {
+    Purchase {
+        license: LAN.to_owned(),
+        quantity,
+        kind: PurchaseKind::Perpetual,
+        starts_at: START.0,
+        ends_at: None,
+    }
+}
+
+fn line(va: i64, purchased: i64, in_use: i64) -> LicenseView {
+    let balance = purchased - in_use;
+    LicenseView { virtual_account_id: va, license: LAN.to_owned(), purchased, in_use, balance }
+}
+
+#[test]
+fn names_are_unique_and_case_counts() {
+    // CSSM-002; PI-TRUST-006 tells accounts by name
+    on_every_engine(&at_once(), |lab| {
+        let cssm = &lab.cssm;
+        let account = |name: &str| cssm.create_smart_account(lab.now, "admin", name, "x.net");
+        assert!(matches!(account("Example"), Err(Error::Conflict(_))));
+        let second = account("example").unwrap();
+        assert_ne!(second.id, lab.sa);
+        for bad in ["", " a", "a ", "a\tb", "a\0b", &"x".repeat(101)] {
+            assert!(matches!(account(bad), Err(Error::Invalid(_))), "{bad:?}");
+            let virtual_account = cssm.create_virtual_account(lab.now, "admin", lab.sa, bad);
+            assert!(matches!(virtual_account, Err(Error::Invalid(_))), "{bad:?}");
+        }
+        assert!(account(&"é".repeat(100)).is_ok());
+        assert!(cssm.create_smart_account(lab.now, "admin", "New", "").is_err());
+        let make = |sa: i64, name: &str| cssm.create_virtual_account(lab.now, "admin", sa, name);
+        assert!(matches!(make(lab.sa, "Default"), Err(Error::Conflict(_))));
+        for name in ["default", "Lab", "lab"] {
+            make(lab.sa, name).unwrap();
+        }
+        assert!(matches!(make(lab.sa, "Lab"), Err(Error::Conflict(_))));
+        // Another account has names of its own.
+        make(second.id, "Lab").unwrap();
+        assert!(matches!(make(999, "Lab"), Err(Error::NotFound(_))));
+        let list = cssm.virtual_accounts(lab.sa).unwrap();
+        let names: Vec<&str> = list.iter().map(|account| account.name.as_str()).collect();
+        assert_eq!(names, ["Default", "default", "Lab", "lab"]);
+        assert!(cssm.virtual_accounts(999).is_err());
+        assert_eq!(cssm.smart_accounts(None).unwrap().len(), 3);
+        assert_eq!(cssm.smart_accounts(Some(second.id)).unwrap(), [second]);
+        assert!(cssm.smart_accounts(Some(0)).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
+    // PI-LIC-005
+    on_every_engine(&at_once(), |lab| {
+        let buy = |change: &dyn Fn(&mut Purchase)| {
+            let mut new = purchase(1);
+            change(&mut new);
+            lab.cssm.add_purchase(lab.now, "admin", lab.sa, lab.va, &new)
+        };
+        let subscription = PurchaseKind::Subscription;
+        let refused: [(&str, &dyn Fn(&mut Purchase)); 8] = [
+            ("perpetual with an end", &|p| p.ends_at = Some(START.0 + 1)),
+            ("subscription without end", &|p| p.kind = subscription),
+            ("ends as it starts", &|p| (p.kind, p.ends_at) = (subscription, Some(START.0))),
+            ("ends before", &|p| (p.kind, p.ends_at) = (subscription, Some(START.0 - 1))),
+            ("none", &|p| p.quantity = 0),
+            ("fewer than none", &|p| p.quantity = -1),
+            ("too many", &|p| p.quantity = 1_000_000_001),
+            ("no name", &|p| p.license.clear()),
+        ];
+        for (what, change) in refused {
+            assert!(matches!(buy(change), Err(Error::Invalid(_))), "{what}");
+        }
+        assert!(lab.cssm.licenses(lab.now, lab.sa).unwrap().is_empty());
+        buy(&|_| {}).unwrap();
+        buy(&|p| (p.kind, p.ends_at) = (subscription, Some(START.0 + 1))).unwrap();
+        let (other, other_va) = lab.other_account("Other");
+        for (sa, va) in [(lab.sa, other_va), (other, lab.va), (lab.sa, 999)] {
+            let outcome = lab.cssm.add_purchase(lab.now, "admin", sa, va, &purchase(1));
+            assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
+        }
+    });
+}
+
+#[test]
+fn licences_show_what_was_bought_what_is_used_and_what_is_left() {
+    // CSSM-015, CSSM-027, CSSM-013
+    on_every_engine(&at_once(), |lab| {
+        let lab_va = lab.virtual_account("Lab");
+        let buy = |va: i64, new: &Purchase| {
+            lab.cssm.add_purchase(lab.now, "admin", lab.sa, va, new).unwrap();
+        };
+        buy(lab.va, &purchase(10));
+        buy(lab.va, &purchase(5));
+        let term = Purchase {
+            kind: PurchaseKind::Subscription,
+            quantity: 3,
+            starts_at: START.0 + 100,
+            ends_at: Some(START.0 + 200),
+            ..purchase(3)
+        };
+        buy(lab.va, &term);
+        let at = |now: Timestamp| lab.cssm.licenses(now, lab.sa).unwrap();
+        assert_eq!(at(START - 1), []);
+        assert_eq!(at(START + 99), [line(lab.va, 15, 0)]);
+        assert_eq!(at(START + 100), [line(lab.va, 18, 0)]);
+        assert_eq!(at(START + 199), [line(lab.va, 18, 0)]);
+        assert_eq!(at(START + 200), [line(lab.va, 15, 0)]);
+        for (serial, count) in [("SN1", 9), ("SN2", 8)] {
+            let device = Device::new(serial);
+            lab.register(&device);
+            lab.document(&device.usage(&[&device.report(1, START, &[(50, count)])]));
+        }
+        assert_eq!(at(START), [line(lab.va, 15, 17)], "below zero is a shortage");
+        // In the other virtual account nothing was bought, and one is in use.
+        let device = Device::new("SN3");
+        let (_, token) = lab.new_token(lab_va, None);
+        lab.document(&device.trust(lab.now, &token, false));
+        let own = device.report(1, START, &[(50, 1)]);
+        let mut other = device.unsigned_report(2, START, &[(50, 2)]);
+        let tag = "regid.2030-01.com.cisco.SOMETHING_NEW,1.0_x";
+        other.entitlement_tag = rumline_protocol::EntitlementTag::new(tag).unwrap();
+        let other = sign_report(other, device.signer.as_ref());
+        lab.document(&device.usage(&[&own, &other]));
+        let new = LicenseView { license: "SOMETHING_NEW".to_owned(), ..line(lab_va, 0, 2) };
+        assert_eq!(at(START), [line(lab.va, 15, 17), line(lab_va, 0, 1), new]);
+        let mut used = lab.instance("SN3").licenses;
+        used.sort_by(|a, b| a.license.cmp(&b.license));
+        assert_eq!((used[0].license.as_str(), used[0].count), (LAN, 1));
+        assert_eq!((used[1].license.as_str(), used[1].as_of), ("SOMETHING_NEW", START.0 + 50));
+        assert!(lab.cssm.licenses(lab.now, 999).is_err());
+    });
+}
+
+#[test]
+fn an_instance_shows_its_host_name_from_10_3_2_on_unless_hidden() {
+    // CSSM-014, C-20; PI-SHOW privacy
+    on_every_engine(&at_once(), |lab| {
+        let smart = Config { transport: Transport::Smart, ..Config::default() };
+        let hidden = Config { hide_hostname: true, ..smart.clone() };
+        let udi_name = |serial: &str| format!("UDI_PID:{PID}, UDI_SN:{serial}");
+        for (serial, version, config, named) in [
+            ("SN1", "10.2(4)", &smart, false),
+            ("SN2", "10.3(1)", &smart, false),
+            ("SN3", "10.3(2)", &smart, true),
+            ("SN4", "10.4(3)F", &smart, true),
+            ("SN5", "10.5(1)", &hidden, false),
+        ] {
+            let mut switch = lab.switch_with(serial, config.clone(), version);
+            switch.agent.set_hostname("leaf-101");
+            lab.trust(&mut switch, &lab.token(), false);
+            lab.give(&mut switch, Input::Use(vec![lan(1)]));
+            lab.now = lab.now + 37;
+            lab.give(&mut switch, Input::Tick);
+            let instance = lab.instance(serial);
+            assert_eq!(instance.reports, 1);
+            let expected = if named { "leaf-101".to_owned() } else { udi_name(serial) };
+            assert_eq!(instance.name, expected, "{version}");
+            assert_eq!(instance.software_version.as_deref(), Some(version));
+        }
+        // The name follows the newest report, and goes when it is hidden.
+        let mut device = Device::new("SN6");
+        lab.register(&device);
+        for (id, hostname, expected) in
+            [(1, Some("a"), "a"), (2, Some("b"), "b"), (3, None, &*udi_name("SN6"))]
+        {
+            device.hostname = hostname;
+            lab.document(&device.usage(&[&device.report(id, START, &[(1, 1)])]));
+            assert_eq!(lab.instance("SN6").name, expected);
+        }
+        let mut unknown = Device::new("SN7");
+        unknown.udi.pid = "N9K-UNKNOWN".to_owned();
+        lab.register(&unknown);
+        assert_eq!(lab.instance("SN7").product_type, "Other");
+    });
+}
+
+#[test]
+fn a_release_newer_than_the_catalogue_shows_its_host_name_too() {
+    // C-20: "from a release >= 10.3(2)F"
+    on_every_engine(&at_once(), |lab| {
+        for (serial, version, named) in
+            [("SN1", "10.5(2)", true), ("SN2", "10.6(1)F", true), ("SN3", "9.3(7)", false)]
+        {
+            let mut device = Device::new(serial);
+            device.version = version;
+            lab.register(&device);
+            lab.document(&device.usage(&[&device.report(1, START, &[(1, 1)])]));
+            assert_eq!(lab.instance(serial).name == "leaf-101", named, "{version}");
+        }
+    });
+}
+
+#[test]
+fn removing_an_instance_frees_its_licences_and_keeps_its_reports() {
+    // CSSM-005, CSSM-013, CSSM-019
+    on_every_engine(&at_once(), |lab| {
+        lab.cssm.add_purchase(lab.now, "admin", lab.sa, lab.va, &purchase(3)).unwrap();
+        let devices = ["SN1", "SN2"].map(Device::new);
+        for device in &devices {
+            lab.register(device);
+            lab.document(&device.usage(&[&device.report(1, START, &[(50, 2)])]));
+        }
+        assert_eq!(lab.cssm.licenses(lab.now, lab.sa).unwrap(), [line(lab.va, 3, 4)]);
+        let id = lab.instance("SN1").id;
+        let (other, _) = lab.other_account("Other");
+        assert!(lab.cssm.remove_instance(lab.now, "eve", other, id).is_err());
+        assert!(lab.cssm.instance(other, id).is_err());
+        assert!(lab.cssm.reports(other, id, 0, 10).unwrap().is_empty());
+        lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).unwrap();
+        assert_eq!(lab.cssm.licenses(lab.now, lab.sa).unwrap(), [line(lab.va, 3, 2)]);
+        assert_eq!(lab.instances().len(), 1);
+        assert!(matches!(lab.cssm.instance(lab.sa, id), Err(Error::NotFound(_))));
+        assert_eq!(lab.cssm.reports(lab.sa, id, 0, 10).unwrap().len(), 1);
+        assert!(lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).is_err());
+        // Pages of the list follow one another.
+        for number in 3..10 {
+            lab.register(&Device::new(&format!("SN{number}")));
+        }
+        let mut seen = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = lab.cssm.instances(lab.sa, after, 3).unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            seen.extend(page.into_iter().map(|instance| instance.serial));
+        }
+        assert_eq!(seen, (2..10).map(|n| format!("SN{n}")).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_role_allows_what_it_says_and_an_account_ends_at_its_edge() {
+    // CSSM-008, G-01
+    use Action::{Administer, AdministerAll, Operate, View};
+    let caller = |role, smart_account_id| Caller { login: "x".to_owned(), role, smart_account_id };
+    let actions = [View, Operate, Administer, AdministerAll];
+    for (role, allowed) in [(Role::Viewer, 1), (Role::User, 2), (Role::Administrator, 3)] {
+        for (index, action) in actions.into_iter().enumerate() {
+            let own = caller(role, Some(7));
+            assert_eq!(own.may(action, 7).is_ok(), index < allowed, "{role:?} {action:?}");
+            assert_eq!(own.may_at_all(action).is_ok(), index < allowed, "{role:?} {action:?}");
+            // What belongs to others is not even there.
+            assert!(matches!(own.may(action, 8), Err(Error::NotFound(_))));
+            let all = caller(role, None);
+            let everything = role == Role::Administrator && action == AdministerAll;
+            assert_eq!(all.may(action, 8).is_ok(), index < allowed || everything);
+            let refused = all.may(action, 8).err();
+            assert!(refused.is_none_or(|error| matches!(error, Error::Forbidden)));
+        }
+    }
+}
+
+#[test]
+fn a_login_takes_the_right_password_of_a_known_person() {
+    // G-01
+    on_every_engine(&at_once(), |lab| {
+        let cssm = &lab.cssm;
+        let secret = "correct horse battery";
+        cssm.add_person(lab.now, "eve", secret, Role::User, Some(lab.sa)).unwrap();
+        for (login, password) in [
+            ("eve", "correct horse batterz"),
+            ("eve", ""),
+            ("Eve", secret),
+            ("mallory", secret),
+            ("", ""),
+            ("e\0ve", secret),
+        ] {
+            let outcome = cssm.log_in(lab.now, login, password);
+            assert!(matches!(outcome, Err(Error::Unauthenticated)), "{login:?}: {outcome:?}");
+        }
+        let token = cssm.log_in(lab.now, "eve", secret).unwrap();
+        let caller = cssm.caller(lab.now, &token).unwrap();
+        let expected =
+            Caller { login: "eve".to_owned(), role: Role::User, smart_account_id: Some(lab.sa) };
+        assert_eq!(caller, expected);
+        let second = cssm.log_in(lab.now, "eve", secret).unwrap();
+        assert_ne!(token, second);
+        for wrong in ["", "x", &token[1..], &token.to_uppercase()] {
+            assert!(matches!(cssm.caller(lab.now, wrong), Err(Error::Unauthenticated)));
+        }
+        cssm.log_out(&token).unwrap();
+        cssm.log_out("unknown").unwrap();
+        assert!(cssm.caller(lab.now, &token).is_err());
+        assert!(cssm.caller(lab.now, &second).is_ok(), "other logins stay");
+        // It ends by itself.
+        let hours = |hours: i64| lab.now + hours * Timestamp::HOUR;
+        assert!(cssm.caller(hours(12) - 1, &second).is_ok());
+        assert!(matches!(cssm.caller(hours(12), &second), Err(Error::Unauthenticated)));
+        for (login, password) in [("new", "too short"), ("", secret), ("a\nb", secret)] {
+            let outcome = cssm.add_person(lab.now, login, password, Role::Viewer, None);
+            assert!(matches!(outcome, Err(Error::Invalid(_))), "{login:?}");
+        }
+    });
+}
+
+#[test]
+fn a_new_password_or_role_ends_the_logins_under_the_old_one() {
+    // G-01
+    on_every_engine(&at_once(), |lab| {
+        let cssm = &lab.cssm;
+        cssm.add_person(lab.now, "eve", "first password", Role::Viewer, Some(lab.sa)).unwrap();
+        cssm.add_person(lab.now, "bob", "bobs password", Role::Viewer, Some(lab.sa)).unwrap();
+        let token = cssm.log_in(lab.now, "eve", "first password").unwrap();
+        let bob = cssm.log_in(lab.now, "bob", "bobs password").unwrap();
+        cssm.add_person(lab.now, "eve", "second password", Role::User, None).unwrap();
+        assert!(matches!(cssm.caller(lab.now, &token), Err(Error::Unauthenticated)));
+        assert!(cssm.log_in(lab.now, "eve", "first password").is_err());
+        let token = cssm.log_in(lab.now, "eve", "second password").unwrap();
+        let caller = cssm.caller(lab.now, &token).unwrap();
+        assert_eq!((caller.role, caller.smart_account_id), (Role::User, None));
+        assert!(cssm.caller(lab.now, &bob).is_ok());
+    });
+}
+
+#[test]
+fn nobody_belongs_to_an_account_that_is_not_there() {
+    on_every_engine(&at_once(), |lab| {
+        let outcome = lab.cssm.add_person(lab.now, "eve", "long enough", Role::Viewer, Some(999));
+        assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
+    });
+}
+
+#[test]
+fn the_first_administrator_is_made_once() {
+    // G-01
+    on_every_engine(&at_once(), |lab| {
+        let password = first_administrator(&lab.cssm, lab.now).unwrap().unwrap();
+        assert!(password.len() >= 20);
+        assert_eq!(first_administrator(&lab.cssm, lab.now).unwrap(), None);
+        let token = lab.cssm.log_in(lab.now, "admin", &password).unwrap();
+        let caller = lab.cssm.caller(lab.now, &token).unwrap();
+        assert_eq!((caller.role, caller.smart_account_id), (Role::Administrator, None));
+        let other = "another password";
+        lab.cssm.add_person(lab.now, "admin", other, Role::Administrator, None).unwrap();
+        assert_eq!(first_administrator(&lab.cssm, lab.now).unwrap(), None);
+        assert!(lab.cssm.log_in(lab.now, "admin", other).is_ok());
+    });
+}
+
+#[test]
+fn what_people_do_is_recorded_newest_first() {
+    // CSSM-001
+    on_every_engine(&at_once(), |lab| {
+        let mut policy = Policy::cisco_default();
+        policy.policy_name = "Quarterly".to_owned();
+        let device = Device::new("SN1");
+        let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
+        lab.now = START + 1;
+        lab.virtual_account("Lab");
+        lab.cssm.add_purchase(lab.now, "bob", lab.sa, lab.va, &purchase(7)).unwrap();
+        let (token, _) = lab.new_token(lab.va, None);
+        lab.cssm.revoke_token(lab.now, "bob", lab.sa, token).unwrap();
+        lab.cssm.set_policy(lab.now, "bob", lab.sa, None, Some(&policy)).unwrap();
+        lab.cssm.set_policy(lab.now, "bob", lab.sa, None, None).unwrap();
+        lab.upload("all_rum.txt", text.as_bytes()).unwrap();
+        let id = lab.instance("SN1").id;
+        lab.cssm.remove_instance(lab.now, "bob", lab.sa, id).unwrap();
+        // What is refused leaves no trace.
+        assert!(lab.cssm.remove_instance(lab.now, "bob", lab.sa, id).is_err());
+        let events = lab.cssm.events(lab.sa, 1000).unwrap();
+        let told: Vec<(&str, &str)> =
+            events.iter().map(|event| (event.login.as_str(), event.text.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("bob", format!("product instance {id} removed").as_str()),
+                ("eve", "usage file \"all_rum.txt\" uploaded: 1 reports accepted."),
+                ("bob", "policy returned to Cisco default"),
+                ("bob", "policy \"Quarterly\" set"),
+                ("bob", format!("token {token} revoked").as_str()),
+                ("admin", format!("token {token} created").as_str()),
+                ("bob", format!("7 x {LAN} purchased").as_str()),
+                ("admin", "virtual account \"Lab\" created"),
+                ("admin", "smart account created"),
+            ]
+        );
+        assert_eq!((events[0].at, events[8].at), (START.0 + 1, START.0));
+        let two = lab.cssm.events(lab.sa, 2).unwrap();
+        assert_eq!(two, events[..2]);
+        assert_eq!(lab.cssm.events(lab.sa, -5).unwrap().len(), 1);
+        let (other, _) = lab.other_account("Other");
+        assert_eq!(lab.cssm.events(other, 1000).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn the_nearest_policy_counts_and_the_cisco_default_when_there_is_none() {
+    // CSSM-022, CSSM-023
+    on_every_engine(&at_once(), |lab| {
+        let lab_va = lab.virtual_account("Lab");
+        let named = |name: &str| {
+            let mut policy = Policy::cisco_default();
+            policy.policy_name = name.to_owned();
+            policy
+        };
+        let set = |va: Option<i64>, policy: Option<&Policy>| {
+            lab.cssm.set_policy(lab.now, "admin", lab.sa, va, policy)
+        };
+        let names = || [lab.va, lab_va].map(|va| lab.cssm.policy(lab.sa, va).unwrap().policy_name);
+        let cisco = Policy::CISCO_DEFAULT;
+        assert_eq!(names(), [cisco, cisco]);
+        set(None, Some(&named("All"))).unwrap();
+        assert_eq!(names(), ["All", "All"]);
+        set(Some(lab_va), Some(&named("Own"))).unwrap();
+        assert_eq!(names(), ["All", "Own"]);
+        set(None, None).unwrap();
+        assert_eq!(names(), [cisco, "Own"]);
+        set(Some(lab_va), None).unwrap();
+        assert_eq!(names(), [cisco, cisco]);
+        let mut mad = named("Mad");
+        mad.enforced.ongoing_report_days = 3651;
+        assert!(matches!(set(None, Some(&mad)), Err(Error::Invalid(_))));
+        assert!(matches!(set(None, Some(&named(""))), Err(Error::Invalid(_))));
+        assert!(matches!(set(Some(999), Some(&named("x"))), Err(Error::NotFound(_))));
+        assert_eq!(names(), [cisco, cisco]);
+    });
+}
+
+#[test]
+fn a_policy_that_was_taken_back_leaves_the_switches_with_the_next_ack() {
+    // CSSM-022: the policy comes with the ACK
+    on_every_engine(&at_once(), |lab| {
+        let mut policy = Policy::cisco_default();
+        policy.policy_name = "Quarterly".to_owned();
+        let mut switch = lab.switch("SN1");
+        lab.trust(&mut switch, &lab.token(), false);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut switch, START.plus_days(1));
+        let change = |policy: Option<&Policy>| {
+            lab.cssm.set_policy(lab.now, "admin", lab.sa, None, policy).unwrap();
+        };
+        change(Some(&policy));
+        lab.run_until(&mut switch, START.plus_days(32));
+        assert_eq!(switch.agent.policy().policy_name, "Quarterly");
+        lab.cssm.set_policy(lab.now, "admin", lab.sa, None, None).unwrap();
+        lab.run_until(&mut switch, START.plus_days(64));
+        assert_eq!(switch.agent.policy().policy_name, Policy::CISCO_DEFAULT);
+    });
+}

@@ -1,0 +1,278 @@
+//! The router over a CSSM in memory, with people, a product instance and a usage file.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, header};
+use rumline_agent::{
+    Agent, Config, Effect, Environment, Input, LicenseUse, MemoryDisk, Profile, SaveScope,
+    Transport,
+};
+use rumline_cssm::{Cssm, NewToken, Role, Settings};
+use rumline_net::Clock;
+use rumline_protocol::{
+    EntitlementTag, HaMember, Random, Role as Supervisor, SimulatedSuite, Timestamp, Udi,
+};
+use rumline_store::Db;
+use rumline_web::{AppState, Route, router};
+use tower::ServiceExt;
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const ROOT_PEM: &str = "-----BEGIN CERTIFICATE-----\n";
+
+struct Chance(u64);
+
+impl Random for Chance {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            *byte = self.0.to_be_bytes()[0];
+        }
+    }
+}
+
+/// A switch that has used a licence for a while.
+struct Switch {
+    agent: Agent,
+    disk: MemoryDisk,
+    random: Chance,
+    now: Timestamp,
+}
+
+impl Switch {
+    fn new(root: &[u8], serial: &str, now: Timestamp, seed: u64) -> Self {
+        let sudi = Udi::new("N9K-C93180YC-FX3", serial).unwrap();
+        let profile = Profile {
+            members: vec![HaMember { role: Supervisor::Active, sudi }],
+            software_tag: "regid.2017-11.com.cisco.Nexus_9300,1.0_x".to_owned(),
+            software_version: "10.4(3)".to_owned(),
+            agent_version: "5.7.30_rel/108".to_owned(),
+            root_certificate: root.to_vec(),
+        };
+        let config = Config { transport: Transport::Smart, ..Config::default() };
+        let (mut disk, mut random) = (MemoryDisk::default(), Chance(seed));
+        let mut environment = Environment { disk: &mut disk, random: &mut random };
+        let suite = Arc::new(SimulatedSuite);
+        let agent = Agent::open(now, profile, config, suite, &mut environment).unwrap();
+        Self { agent, disk, random, now }
+    }
+
+    fn handle(&mut self, input: Input) -> Vec<u8> {
+        let mut environment = Environment { disk: &mut self.disk, random: &mut self.random };
+        let effects = self.agent.handle(self.now, input, &mut environment);
+        let sent = effects.into_iter().find_map(|effect| match effect {
+            Effect::Send { body, .. } => Some(body),
+            Effect::Syslog(_) => None,
+        });
+        sent.unwrap_or_default()
+    }
+
+    /// A usage file.
+    fn usage_file(mut self) -> String {
+        let uuid = "679b00a2-c6f4-40a1-8c23-42aed9cf93b1";
+        let tag = format!("regid.2019-06.com.cisco.LAN_Nexus9300_XF,1.0_{uuid}");
+        let tag = EntitlementTag::new(&tag).unwrap();
+        let name = "LAN_ENTERPRISE_SERVICES_PKG".to_owned();
+        let license = LicenseUse { tag, name, description: String::new(), count: 1 };
+        self.handle(Input::Use(vec![license]));
+        let mut environment = Environment { disk: &mut self.disk, random: &mut self.random };
+        let now = self.now + 100;
+        self.agent.save_usage(now, SaveScope::All, &mut environment).unwrap().text
+    }
+}
+
+pub(crate) struct Server {
+    cssm: Cssm,
+    router: Router,
+    now: Timestamp,
+    root: Vec<u8>,
+    token: String,
+}
+
+impl Server {
+    /// Smart accounts 1 and 2; in the first a registration token, a product instance and a usage file, all number 1.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let clock = Clock::real();
+        let now = clock.now();
+        let mut random = Chance(1);
+        let (root, issuer) = SimulatedSuite::authority(&mut random);
+        let db = Arc::new(Db::in_memory().unwrap());
+        let random = Arc::new(Mutex::new(random));
+        let suite = Arc::new(SimulatedSuite);
+        let cssm = Cssm::open(db, suite, issuer, random, settings.clone()).unwrap();
+        for (name, domain) in [("Example", "example.net"), ("Other", "other.net")] {
+            cssm.create_smart_account(now, "admin", name, domain).unwrap();
+        }
+        let new = NewToken {
+            description: "of Example".to_owned(),
+            expires_after_days: 30,
+            uses_max: None,
+        };
+        let token = cssm.create_token(now, "admin", 1, 1, &new).unwrap();
+        let file = Switch::new(&root, "SECRETSERIAL", now - 1000, 7).usage_file();
+        let upload = cssm.upload_usage(now, "admin", 1, 1, "all_rum.txt", file.as_bytes()).unwrap();
+        let instance = cssm.instances(1, 0, 10).unwrap().remove(0);
+        assert_eq!((token.id, upload.id, instance.id), (1, 1, 1));
+        let state = AppState {
+            cssm: cssm.clone(),
+            clock: Arc::new(clock),
+            base_url: "https://cssm.example".into(),
+            root_pem: ROOT_PEM.into(),
+            logins: Arc::new(tokio::sync::Semaphore::new(2)),
+        };
+        Self { cssm, router: router(state), now, root, token: token.value }
+    }
+
+    /// Makes a person and logs in; none for nobody.
+    pub(crate) fn log_in(&self, caller: &str) -> Option<String> {
+        let (role, account) = match caller {
+            "nobody" => return None,
+            "other" => (Role::Administrator, Some(2)),
+            "viewer" => (Role::Viewer, Some(1)),
+            "user" => (Role::User, Some(1)),
+            "administrator" => (Role::Administrator, Some(1)),
+            _ => (Role::Administrator, None),
+        };
+        self.cssm.add_person(self.now, caller, PASSWORD, role, account).unwrap();
+        Some(self.cssm.log_in(self.now, caller, PASSWORD).unwrap())
+    }
+
+    /// All that a caller without rights could have changed.
+    pub(crate) fn state(&self) -> String {
+        let cssm = &self.cssm;
+        format!(
+            "{:?}",
+            (
+                cssm.smart_accounts(None).unwrap(),
+                [1, 2].map(|sa| cssm.events(sa, 1000).unwrap()),
+                [1, 2].map(|sa| cssm.virtual_accounts(sa).unwrap()),
+                cssm.tokens(1, 1).unwrap(),
+                cssm.policy(1, 1).unwrap(),
+                cssm.instances(1, 0, 1000).unwrap(),
+                cssm.licenses(self.now, 1).unwrap(),
+                cssm.usage_files(1).unwrap(),
+            )
+        )
+    }
+
+    /// What nobody outside the first account may read.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let secrets = [&*self.token, "SECRETSERIAL", "all_rum.txt", "of Example"];
+        secrets.map(str::to_owned).to_vec()
+    }
+
+    /// A call that a route's row describes and that succeeds for whoever may make it.
+    pub(crate) fn example(&self, route: &Route) -> (String, Vec<u8>) {
+        let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", "1");
+        let example = route.request.unwrap_or_default().as_bytes().to_vec();
+        match (route.method, route.path.rsplit('/').next().unwrap()) {
+            ("post", "license") => (path, self.trust_message()),
+            ("post", "login") => {
+                self.cssm.add_person(self.now, "eve", PASSWORD, Role::Viewer, Some(1)).unwrap();
+                let body = serde_json::json!({ "login": "eve", "password": PASSWORD });
+                (path, body.to_string().into_bytes())
+            }
+            ("post", "people") => {
+                let body = String::from_utf8(example).unwrap();
+                (path, body.replace('…', PASSWORD).into_bytes())
+            }
+            ("post", "smart-accounts") => {
+                let body = String::from_utf8(example).unwrap();
+                (path, body.replace("Example", "New").into_bytes())
+            }
+            ("post", "usage-files") => {
+                let switch = Switch::new(&self.root, "SECRETSERIAL", self.now - 1000, 7);
+                (format!("{path}?name=again.txt"), switch.usage_file().into_bytes())
+            }
+            _ => (path, example),
+        }
+    }
+
+    pub(crate) fn trust_message(&self) -> Vec<u8> {
+        let id_token = self.token.clone();
+        self.fresh_switch().handle(Input::Trust { id_token, all: false, force: true })
+    }
+
+    pub(crate) fn sync_message(&self) -> Vec<u8> {
+        self.fresh_switch().handle(Input::Sync)
+    }
+
+    fn fresh_switch(&self) -> Switch {
+        Switch::new(&self.root, "NETWORK", self.now, 9)
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<(&str, &str)> =
+            bearer.iter().map(|value| (header::AUTHORIZATION.as_str(), value.as_str())).collect();
+        self.send(method, path, &headers, body).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder().method(&*method.to_uppercase()).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.into()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = to_bytes(response.into_body(), 64 << 20).await.unwrap().to_vec();
+        Answer { status, headers, body }
+    }
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Why this is no problem document, if it is none.
+    pub(crate) fn no_problem(&self) -> Option<String> {
+        let content_type = self.header("content-type");
+        if content_type != "application/problem+json" {
+            return Some(format!("is {content_type:?}: {}", self.text()));
+        }
+        let value: serde_json::Value = serde_json::from_str(&self.text()).unwrap();
+        let whole = value["type"] == "about:blank"
+            && value["status"] == self.status
+            && value["title"].is_string()
+            && value["detail"].as_str().is_some_and(|detail| !detail.is_empty());
+        (!whole).then(|| value.to_string())
+    }
+
+    pub(crate) fn assert_problem(&self) {
+        assert_eq!(self.no_problem(), None);
+    }
+}
+
+/// Compares with a golden file; what was found instead is left beside the build.
+pub(crate) fn assert_golden(name: &str, golden: &str, found: &str) {
+    if golden != found {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, found).unwrap();
+        panic!("golden/{name} says something else than {}", path.display());
+    }
+}

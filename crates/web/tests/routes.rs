@@ -1,0 +1,361 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! Every route for every role, and what the receiver answers over HTTP (CSSM-008, 019, 028, 029, 030, 033; G-01).
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use common::*;
+use rumline_cssm::{Action, Settings};
+use rumline_web::{Access, Route, openapi, routes};
+use serde_json::Value;
+
+const CALLERS: [&str; 6] = ["nobody", "other", "viewer", "user", "administrator", "global"];
+
+/// The status the table demands for a caller.
+fn expected(route: &Route, caller: &str) -> u16 {
+    let in_account = route.path.contains("{sa}");
+    let rank = |wanted: &str| CALLERS.iter().position(|name| *name == wanted).unwrap();
+    let least = match route.access {
+        Access::Anyone => return 200,
+        Access::LoggedIn => "other",
+        Access::May(Action::View) => "viewer",
+        Access::May(Action::Operate) => "user",
+        Access::May(Action::Administer) => "administrator",
+        Access::May(Action::AdministerAll) => "global",
+    };
+    match caller {
+        "nobody" => 401,
+        "other" if in_account => 404,
+        caller if rank(caller) >= rank(least) => 200,
+        _ => 403,
+    }
+}
+
+/// Reading first, ending the login last, so that each call finds what the ones before left alone.
+fn in_a_safe_order() -> Vec<Route> {
+    let mut routes = routes();
+    routes.sort_by_key(|route| (route.method != "get", route.path.ends_with("/logout")));
+    routes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_takes_of_every_caller_what_its_row_says() {
+    // CSSM-008, G-01
+    for caller in CALLERS {
+        let server = Server::new(&Settings::default());
+        let token = server.log_in(caller);
+        let before = server.state();
+        for route in in_a_safe_order() {
+            let (path, body) = server.example(&route);
+            let answer = server.call(route.method, &path, token.as_deref(), body).await;
+            let what = format!("{} {} as {caller}: {}", route.method, path, answer.text());
+            assert_eq!(answer.status, expected(&route, caller), "{what}");
+            if answer.status != 200 {
+                answer.assert_problem();
+            }
+        }
+        if matches!(caller, "nobody" | "other" | "viewer") {
+            // The other account's administrator has created nothing and ended nothing here.
+            assert_eq!(server.state(), before, "{caller}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_wrong_or_badly_sent_is_no_login() {
+    // G-01
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("global").unwrap();
+    let me = "/api/v1/me";
+    assert_eq!(server.call("get", me, Some(&token), Body::empty()).await.status, 200);
+    let flipped: String = token.chars().rev().collect();
+    for wrong in ["", "x", " ", &flipped, &token[1..], &format!("{token}0"), &token.to_uppercase()]
+    {
+        let answer = server.call("get", me, Some(wrong), Body::empty()).await;
+        assert_eq!(answer.status, 401, "{wrong:?}");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        answer.assert_problem();
+    }
+    for value in [format!("Basic {token}"), token.clone(), "Bearer".to_owned()] {
+        let answer = server.send("get", me, &[("authorization", &value)], Body::empty()).await;
+        assert_eq!(answer.status, 401, "{value:?}");
+    }
+    let out = server.call("post", "/api/v1/logout", Some(&token), Body::empty()).await;
+    assert_eq!(out.status, 200);
+    assert_eq!(server.call("get", me, Some(&token), Body::empty()).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_refused_in_the_same_words_as_an_unknown_login() {
+    // G-01
+    let server = Server::new(&Settings::default());
+    server.log_in("viewer");
+    let mut told = BTreeSet::new();
+    for (login, password) in [("viewer", "wrong password"), ("nobody", PASSWORD), ("", "")] {
+        let body = serde_json::json!({ "login": login, "password": password }).to_string();
+        let answer = server.call("post", "/api/v1/login", None, body).await;
+        assert_eq!(answer.status, 401);
+        told.insert(answer.text());
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_one_account_is_readable_by_another() {
+    // CSSM-008, CSSM-003: nor under the reader's own account number
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("other").unwrap();
+    let secrets = server.secrets();
+    for route in in_a_safe_order().into_iter().filter(|route| route.access != Access::Anyone) {
+        if route.path.ends_with("/logout") {
+            continue;
+        }
+        let (path, body) = server.example(&route);
+        for path in [path.clone(), path.replace("smart-accounts/1", "smart-accounts/2")] {
+            let body = Body::from(body.clone());
+            let answer = server.call(route.method, &path, Some(&token), body).await;
+            for secret in &secrets {
+                assert!(!answer.text().contains(secret), "{} {path} tells {secret}", route.method);
+            }
+            if path.contains("smart-accounts/2/virtual-accounts/1/") {
+                assert_eq!(answer.status, 404, "{} {path}: {}", route.method, answer.text());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_not_there_is_not_found_on_every_route() {
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("global").unwrap();
+    let mut wrong = Vec::new();
+    for route in routes().iter().filter(|route| route.path.contains("{sa}")) {
+        let (path, body) = server.example(route);
+        for account in ["999", "-1", "0", "x", "1x", "99999999999999999999", "%00"] {
+            let path = path.replace("smart-accounts/1", &format!("smart-accounts/{account}"));
+            let body = Body::from(body.clone());
+            let answer = server.call(route.method, &path, Some(&token), body).await;
+            if answer.status != 404 {
+                wrong.push(format!("{} {path}: {}", route.method, answer.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_is_told_as_a_problem_document() {
+    // RFC 9457, as the OpenAPI document promises
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("global").unwrap();
+    let account = "/api/v1/smart-accounts/1";
+    let mut wrong = Vec::new();
+    for (method, path, body, status) in [
+        ("get", "/nothing", "", 404),
+        ("get", "/", "", 404),
+        ("get", "/api/v1/smart-accounts/1/", "", 404),
+        ("post", "/licservice/license", "garbage", 400),
+        ("post", "/licservice/license", "", 400),
+        ("delete", "/licservice/license", "", 405),
+        ("post", "/healthz", "", 405),
+        ("post", "/api/v1/login", "garbage", 400),
+        ("post", "/api/v1/login", "{\"login\":\"a\",\"password\":\"b\",\"more\":1}", 400),
+        ("post", "/api/v1/smart-accounts", "{}", 400),
+        ("post", "/api/v1/smart-accounts", "{\"name\":\"\",\"domain\":\"x\"}", 422),
+        ("post", "/api/v1/smart-accounts", "{\"name\":\"Example\",\"domain\":\"x\"}", 409),
+        ("get", &format!("{account}/product-instances/999"), "", 404),
+        ("get", &format!("{account}/product-instances/x"), "", 404),
+        ("get", &format!("{account}/product-instances?limit=x"), "", 400),
+        ("get", &format!("{account}/events?after="), "", 400),
+        ("get", &format!("{account}/virtual-accounts/x/tokens"), "", 404),
+        ("post", &format!("{account}/virtual-accounts/1/usage-files"), "x", 400),
+        ("post", &format!("{account}/virtual-accounts/1/usage-files?name=x"), "x", 422),
+        ("delete", &format!("{account}/usage-files/1/acknowledgement"), "", 405),
+        ("post", &format!("{account}/tokens/999/revoke"), "", 404),
+    ] {
+        let answer = server.call(method, path, Some(&token), body).await;
+        if let Some(why) = answer.no_problem() {
+            wrong.push(format!("{method} {path}: {} {why}", answer.status));
+        }
+        let alike = answer.status == status || (status == 404 && answer.status == 400);
+        assert!(alike, "{method} {path}: {} {}", answer.status, answer.text());
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_over_the_limit_is_too_large() {
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("user").unwrap();
+    let upload = "/api/v1/smart-accounts/1/virtual-accounts/1/usage-files?name=x.txt";
+    for path in [upload, "/licservice/license"] {
+        let body = vec![0_u8; (256 << 20) + 1];
+        let answer = server.call("post", path, Some(&token), body).await;
+        assert_eq!(answer.status, 413, "{path}");
+        answer.assert_problem();
+    }
+    // Nobody sends that much without a login.
+    let answer = server.call("post", upload, None, vec![0_u8; (256 << 20) + 1]).await;
+    assert_eq!(answer.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_needs_no_login_is_small() {
+    // What anyone may send is read whole into memory: a message holds far less than an upload.
+    let server = Server::new(&Settings::default());
+    for path in ["/licservice/license", "/api/v1/login"] {
+        let answer = server.call("post", path, None, vec![b'x'; 100 << 20]).await;
+        assert_eq!(answer.status, 413, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_cannot_be_deleted_by_any_route() {
+    // CSSM-019, L-18
+    for route in routes().iter().filter(|route| route.path.contains("usage-files")) {
+        assert!(matches!(route.method, "get" | "post"), "{} {}", route.method, route.path);
+    }
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("global").unwrap();
+    for path in ["usage-files/1", "usage-files", "product-instances/1/reports"] {
+        let path = format!("/api/v1/smart-accounts/1/{path}");
+        for method in ["delete", "put", "patch"] {
+            let answer = server.call(method, &path, Some(&token), Body::empty()).await;
+            assert!(matches!(answer.status, 404 | 405), "{method} {path}: {}", answer.status);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_saved_under_their_names() {
+    // FILE-010, CSSM-016, CSSM-020
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("viewer").unwrap();
+    let account = "/api/v1/smart-accounts/1";
+    for (path, name, content_type) in [
+        ("virtual-accounts/1/policy-file", "policy.xml", "application/xml"),
+        ("usage-files/1/acknowledgement", "ACK_all_rum.txt", "text/plain; charset=utf-8"),
+    ] {
+        let path = format!("{account}/{path}");
+        let answer = server.call("get", &path, Some(&token), Body::empty()).await;
+        assert_eq!(answer.status, 200);
+        let disposition = format!("attachment; filename=\"{name}\"");
+        assert_eq!(answer.header("content-disposition"), disposition);
+        assert_eq!(answer.header("content-type"), content_type);
+        assert!(answer.text().starts_with("<?xml"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_receivers_page_is_laid_out_as_the_guide_shows_it() {
+    // CSSM-028, CSSM-029, CSSM-030
+    let server = Server::new(&Settings::default());
+    let answer = server.call("get", "/licservice/license", None, Body::empty()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    let labels = |text: &str| -> Vec<String> {
+        let label = |line: &str| line.split(" = ").next().unwrap().to_owned();
+        text.trim_end().lines().map(label).collect()
+    };
+    let own = include_str!("golden/smart_receiver_landing_page.txt");
+    assert_eq!(answer.text(), own);
+    let from_the_guide = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/spec/golden/net/smart_receiver_landing_page.txt"
+    );
+    if let Ok(guide) = std::fs::read_to_string(from_the_guide) {
+        assert_eq!(labels(&answer.text()), labels(&guide));
+        for line in guide.lines().filter(|line| !line.contains("https://")) {
+            assert!(answer.text().lines().any(|own| own == line), "{line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_answered_as_json_and_the_13th_in_an_hour_with_429() {
+    // CSSM-028, CSSM-029, L-17
+    let server = Server::new(&Settings { requests_per_hour_max: 12, ack_delay_seconds: 300 });
+    let path = "/licservice/license";
+    let registered = server.call("post", path, None, server.trust_message()).await;
+    assert_eq!(registered.status, 200);
+    assert_eq!(registered.header("content-type"), "application/json");
+    let value: Value = serde_json::from_str(&registered.text()).unwrap();
+    assert_eq!(value["status"], "OK", "{value}");
+    assert!(value["smart_license"].as_str().unwrap().contains("<smartLicenseTrustCode>"));
+    for number in 0..12 {
+        let answer = server.call("post", path, None, server.sync_message()).await;
+        assert_eq!(answer.status, 200, "{number}");
+    }
+    let answer = server.call("post", path, None, server.sync_message()).await;
+    assert_eq!(answer.status, 429);
+    answer.assert_problem();
+    let seconds: i64 = answer.header("retry-after").parse().unwrap();
+    assert!((3500..=3600).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_a_message_is_a_message_too() {
+    // CSSM-025: HTTP 200 with FAILED, so that the device reads why
+    let server = Server::new(&Settings::default());
+    let answer = server.call("post", "/licservice/license", None, server.sync_message()).await;
+    assert_eq!(answer.status, 200);
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!(value["status"], "FAILED");
+    assert!(value["status_message"].as_str().unwrap().contains("Please re-register"));
+}
+
+#[test]
+fn the_table_of_routes_is_the_one_that_was_looked_at() {
+    // CSSM-008: whoever adds a route says here who may use it
+    let mut lines: Vec<String> = routes()
+        .iter()
+        .map(|route| format!("{} {} {:?}", route.method, route.path, route.access))
+        .collect();
+    let distinct: BTreeSet<&String> = lines.iter().collect();
+    assert_eq!(distinct.len(), lines.len());
+    lines.push(String::new());
+    assert_golden("routes.txt", include_str!("golden/routes.txt"), &lines.join("\n"));
+}
+
+#[test]
+fn the_openapi_document_is_the_one_that_was_looked_at_and_holds_every_route() {
+    // CSSM-033
+    let document = openapi();
+    for route in routes() {
+        let operation = &document["paths"][route.path][route.method];
+        assert_eq!(operation["summary"], route.summary, "{} {}", route.method, route.path);
+        let parameters = operation["parameters"].as_array().unwrap();
+        let named = |place: &str| parameters.iter().filter(|p| p["in"] == place).count();
+        assert_eq!(named("path"), route.path.matches('{').count(), "{}", route.path);
+        assert_eq!(operation.get("requestBody").is_some(), route.request.is_some());
+        let open =
+            operation.get("security").is_some_and(|security| security == &Value::Array(vec![]));
+        assert_eq!(open, route.access == Access::Anyone, "{}", route.path);
+    }
+    let text = format!("{:#}\n", document);
+    assert_golden("openapi.json", include_str!("golden/openapi.json"), &text);
+}
+
+#[test]
+fn the_openapi_document_names_the_query_parameter_of_an_upload() {
+    // CSSM-033: a client made from the document can upload
+    let path = "/api/v1/smart-accounts/{sa}/virtual-accounts/{va}/usage-files";
+    let document = openapi();
+    let parameters = document["paths"][path]["post"]["parameters"].as_array().unwrap();
+    let name = parameters.iter().find(|p| p["in"] == "query" && p["name"] == "name");
+    let name = name.expect("the name of the file is a query parameter");
+    assert_eq!(name["required"], true);
+    assert_eq!(name["schema"]["type"], "string");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_hands_out_its_own_description_and_root() {
+    let server = Server::new(&Settings::default());
+    let answer = server.call("get", "/openapi.json", None, Body::empty()).await;
+    assert_eq!(serde_json::from_str::<Value>(&answer.text()).unwrap(), openapi());
+    let answer = server.call("get", "/root.pem", None, Body::empty()).await;
+    assert_eq!(answer.text(), ROOT_PEM);
+    assert_eq!(server.call("get", "/healthz", None, Body::empty()).await.text(), "ok");
+}
