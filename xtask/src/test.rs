@@ -53,7 +53,9 @@ fn simulate() -> Result<()> {
 /// Clients people have, against the real processes.
 fn end_to_end(postgres: &Postgres) -> Result<()> {
     let python = parts::python();
-    for script in ["netmiko_switch.py", "openssl_verify.py", "cssm_postgres.py", "crash.py"] {
+    for script in
+        ["netmiko_switch.py", "openssl_verify.py", "tftp_copy.py", "cssm_postgres.py", "crash.py"]
+    {
         let mut test = Command::new(&python);
         test.arg(root().join("tests").join(script))
             .env("RUMLINE", rumline())

@@ -17,6 +17,8 @@ pub struct Reply {
     pub question: Option<String>,
     /// Whether the answer to the question is a secret.
     pub secret: bool,
+    /// Whether the command goes on: [`Terminal::finish`] ends it.
+    pub pending: bool,
 }
 
 /// Whoever understands the lines.
@@ -35,6 +37,9 @@ pub trait LineHandler {
     fn page_lines(&self) -> usize;
 }
 
+/// What may be typed while a command goes on, in bytes; more is not taken.
+const TYPED_AHEAD_BYTES_MAX: usize = 4_096;
+
 const MORE: &str = "--More--";
 
 /// A session's state.
@@ -45,6 +50,8 @@ pub struct Terminal {
     waiting: VecDeque<String>,
     question: Option<String>,
     closing: bool,
+    /// While a command goes on: what is typed meanwhile.
+    typed_ahead: Option<Vec<u8>>,
     /// Whether the last byte was a carriage return.
     after_cr: bool,
     /// Whether lines are to be taken off the screen as people see it.
@@ -77,6 +84,12 @@ impl Terminal {
             if self.closed {
                 break;
             }
+            if let Some(ahead) = &mut self.typed_ahead {
+                if ahead.len() < TYPED_AHEAD_BYTES_MAX {
+                    ahead.push(*byte);
+                }
+                continue;
+            }
             let after_cr = std::mem::replace(&mut self.after_cr, *byte == b'\r');
             if self.waiting.is_empty() || after_cr && *byte == b'\n' {
                 if let Some(key) = self.editor.feed(*byte, &mut out) {
@@ -89,6 +102,16 @@ impl Terminal {
         out
     }
 
+    /// Ends a command that went on; what was typed meanwhile is taken now.
+    pub fn finish(&mut self, text: &str, handler: &mut dyn LineHandler) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_text(&mut out, text);
+        let ahead = self.typed_ahead.take().unwrap_or_default();
+        self.after_output(handler, &mut out);
+        out.extend(self.feed(&ahead, handler));
+        out
+    }
+
     /// Shows a message of the system between what is typed.
     #[must_use]
     pub fn notify(&self, text: &str, handler: &dyn LineHandler) -> Vec<u8> {
@@ -97,7 +120,7 @@ impl Terminal {
         if !text.ends_with('\n') {
             out.extend_from_slice(b"\r\n");
         }
-        if self.waiting.is_empty() && !self.closed {
+        if self.waiting.is_empty() && !self.closed && self.typed_ahead.is_none() {
             self.show_prompt(handler, &mut out);
             if !self.editor.secret {
                 out.extend_from_slice(self.editor.whole().as_bytes());
@@ -172,6 +195,7 @@ impl Terminal {
     fn show(&mut self, reply: Reply, handler: &dyn LineHandler, out: &mut Vec<u8>) {
         self.closing = reply.close;
         self.question = reply.question;
+        self.typed_ahead = reply.pending.then(Vec::new);
         self.editor.secret = reply.secret;
         let lines = handler.page_lines();
         if lines == 0 || reply.no_more {
@@ -206,7 +230,7 @@ impl Terminal {
     }
 
     fn after_output(&mut self, handler: &dyn LineHandler, out: &mut Vec<u8>) {
-        if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() || self.typed_ahead.is_some() {
             return;
         }
         if self.closing {

@@ -12,6 +12,7 @@ mod private_file;
 mod random;
 mod ssh;
 mod ssh_client;
+mod tftp;
 mod tls;
 
 pub use clock::{Clock, StepWatch};
@@ -23,4 +24,5 @@ pub use private_file::{read_private, write_private};
 pub use random::OsRandom;
 pub use ssh::{SshServer, TerminalEvent, TerminalOutput};
 pub use ssh_client::{SshClient, SshError};
+pub use tftp::{TftpError, tftp_get, tftp_put};
 pub use tls::{TlsError, certificate_to_pem, client_config, pem_to_der, server_config};

@@ -11,10 +11,10 @@ use rumline_agent::Input;
 use rumline_cli::{LineHandler, Reply, Terminal};
 use rumline_net::{
     Clock, FileDisk, HttpClient, OsRandom, RawConsole, SshServer, StepWatch, TerminalEvent,
-    TerminalOutput, read_console, read_private, write_private,
+    TerminalOutput, read_console, read_private, tftp_get, tftp_put, write_private,
 };
 use rumline_protocol::{Random, RealSuite, Timestamp, random_hex};
-use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
+use rumline_switch::{Devices, Effect, Hardware, RemoteCopy, Session, Switch};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -51,6 +51,16 @@ struct Host {
     http: HttpClient,
     answers: mpsc::Sender<Input>,
     terminals: BTreeMap<u64, OpenTerminal>,
+    copies: mpsc::Sender<Copied>,
+    /// Single commands that wait for a copy.
+    waiting: BTreeMap<u64, mpsc::Sender<TerminalOutput>>,
+}
+
+/// What a copy over the network came to.
+struct Copied {
+    session: u64,
+    copy: RemoteCopy,
+    outcome: Result<Vec<u8>, String>,
 }
 
 /// Lines of one session on their way to the switch.
@@ -94,7 +104,8 @@ impl LineHandler for Lines<'_> {
 pub(crate) async fn run(setup: Setup) -> Result<()> {
     let (answers, mut answered) = mpsc::channel(16);
     let (events, mut happened) = mpsc::channel(64);
-    let mut host = Host::start(setup, answers)?;
+    let (copies, mut copied) = mpsc::channel(16);
+    let mut host = Host::start(setup, answers, copies)?;
     if let Some(address) = host.setup.ssh {
         let listener = TcpListener::bind(address)
             .await
@@ -129,6 +140,7 @@ pub(crate) async fn run(setup: Setup) -> Result<()> {
         tokio::select! {
             Some(event) = happened.recv() => host.terminal_event(event),
             Some(input) = answered.recv() => host.input(input),
+            Some(copied) = copied.recv() => host.copied(copied),
             bytes = next_typed(&mut typed) => match bytes {
                 Some(bytes) => host.typed(CONSOLE, &bytes),
                 None => break,
@@ -172,7 +184,11 @@ fn host_key(dir: &std::path::Path) -> Result<[u8; 32]> {
 }
 
 impl Host {
-    fn start(setup: Setup, answers: mpsc::Sender<Input>) -> Result<Self> {
+    fn start(
+        setup: Setup,
+        answers: mpsc::Sender<Input>,
+        copies: mpsc::Sender<Copied>,
+    ) -> Result<Self> {
         let mut clock = setup.clock;
         let offset = read_private(&setup.dir.join("clock"))?;
         let offset = offset.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
@@ -206,9 +222,19 @@ impl Host {
             }
             write_private(&marker, b"")?;
         }
-        let terminals = BTreeMap::new();
-        let mut host =
-            Self { setup, clock, switch, store, flash, random, http, answers, terminals };
+        let mut host = Self {
+            setup,
+            clock,
+            switch,
+            store,
+            flash,
+            random,
+            http,
+            answers,
+            terminals: BTreeMap::new(),
+            copies,
+            waiting: BTreeMap::new(),
+        };
         host.carry_out(effects);
         Ok(host)
     }
@@ -232,6 +258,8 @@ impl Host {
                 Effect::Send { request_id, url, body, .. } => self.send(request_id, url, body),
                 Effect::Log(line) => self.notify(&line),
                 Effect::ClockSet(to) => self.set_clock(to),
+                // A copy belongs to a session, which takes it out before.
+                Effect::Copy(_) => {}
                 Effect::Reload => return self.reload(),
             }
         }
@@ -255,6 +283,49 @@ impl Host {
             // The switch may be gone by now.
             let _gone = answers.send(input).await;
         });
+    }
+
+    /// Starts the copies among the effects of a session.
+    fn start_copies(&self, session: u64, effects: &mut Vec<Effect>) -> bool {
+        let mut started = false;
+        effects.retain(|effect| {
+            let Effect::Copy(copy) = effect else { return true };
+            let (copy, copies) = (copy.clone(), self.copies.clone());
+            tokio::spawn(async move {
+                let outcome = match &copy.put {
+                    Some(bytes) => tftp_put(&copy.url, bytes).await.map(|()| Vec::new()),
+                    None => tftp_get(&copy.url).await,
+                };
+                let outcome = outcome.map_err(|error| error.to_string());
+                // The switch may be gone by now.
+                let _gone = copies.send(Copied { session, copy, outcome }).await;
+            });
+            started = true;
+            false
+        });
+        started
+    }
+
+    fn copied(&mut self, copied: Copied) {
+        let (_, mut devices) = self.parts();
+        let text = Switch::copied(&copied.copy, copied.outcome, &mut devices);
+        if let Some(output) = self.waiting.remove(&copied.session) {
+            let _gone = output.try_send(TerminalOutput::Bytes(text.into_bytes()));
+            let _gone = output.try_send(TerminalOutput::Close);
+            return;
+        }
+        let Some(mut open) = self.terminals.remove(&copied.session) else { return };
+        let now = self.clock.now();
+        let mut effects = Vec::new();
+        let (switch, devices) = self.parts();
+        let mut lines =
+            Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
+        let bytes = open.terminal.finish(&text, &mut lines);
+        if open.output.try_send(TerminalOutput::Bytes(bytes)).is_ok() {
+            self.terminals.insert(copied.session, open);
+        }
+        self.start_copies(copied.session, &mut effects);
+        self.carry_out(effects);
     }
 
     /// Shows a system message on the console and where `terminal monitor` is on.
@@ -360,7 +431,11 @@ impl Host {
                 let bytes = outcome.reply.text.into_bytes();
                 let _gone = output.try_send(TerminalOutput::Bytes(bytes));
             }
-            let _gone = output.try_send(TerminalOutput::Close);
+            if self.start_copies(number, &mut effects) {
+                self.waiting.insert(number, output);
+            } else {
+                let _gone = output.try_send(TerminalOutput::Close);
+            }
             return self.carry_out(effects);
         }
         let mut session = Session::new(login);
@@ -391,6 +466,7 @@ impl Host {
         if alive {
             self.terminals.insert(number, open);
         }
+        self.start_copies(number, &mut effects);
         self.carry_out(effects);
     }
 }

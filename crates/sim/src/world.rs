@@ -366,7 +366,7 @@ impl<'p> World<'p> {
             match effect {
                 Effect::Send { request_id, body, .. } => self.transmit(node, request_id, body),
                 Effect::Log(line) => self.mix(line.len() as u64),
-                Effect::ClockSet(_) => {}
+                Effect::ClockSet(_) | Effect::Copy(_) => {}
                 Effect::Reload => {
                     self.nodes[node].switch = None;
                     return self.power_on(node);

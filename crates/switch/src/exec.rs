@@ -7,7 +7,7 @@ use rumline_protocol::{Civil, Timestamp, sha256};
 use crate::flash::FlashPath;
 use crate::grammar::Mode;
 use crate::session::{Outcome, Question, Session, argument};
-use crate::{ConfigTree, Devices, Effect, STARTUP_FILE, Switch};
+use crate::{ConfigTree, Devices, Effect, RemoteCopy, STARTUP_FILE, Switch};
 
 impl Switch {
     pub(crate) fn exec(
@@ -204,7 +204,7 @@ impl Switch {
             FlashPath::Running => Ok(Some(self.running.render().into_bytes())),
             FlashPath::Startup => Ok(self.startup.clone().map(String::into_bytes)),
             FlashPath::Bootflash(name) => devices.flash.read(name),
-            FlashPath::Remote(_) => return remote_copy(),
+            FlashPath::Remote(url) => return read_remote(url, &to),
         };
         let bytes = match bytes {
             Ok(Some(bytes)) => bytes,
@@ -226,7 +226,7 @@ impl Switch {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 return self.copy_to_running(now, &text, devices);
             }
-            FlashPath::Remote(_) => return remote_copy(),
+            FlashPath::Remote(url) => return remote_copy(url, Some(bytes), String::new()),
         };
         match written {
             Ok(()) => Outcome::text(
@@ -265,6 +265,26 @@ impl Switch {
             count => format!("Copy complete, {count} lines were not understood.\n"),
         };
         outcome
+    }
+
+    /// What a copy over the network came to: the text for whoever waits.
+    pub fn copied(
+        copy: &RemoteCopy,
+        outcome: Result<Vec<u8>, String>,
+        devices: &mut Devices<'_>,
+    ) -> String {
+        let written = match outcome {
+            Ok(bytes) if copy.put.is_none() => {
+                devices.flash.write(&copy.name, &bytes).map_err(|error| error.to_string())
+            }
+            other => other.map(|_| ()),
+        };
+        match written {
+            Ok(()) => "Trying to connect to tftp server......\nConnection to Server Established.\n\
+                 Copy complete, now saving to disk (please wait)...\nCopy complete.\n"
+                .to_owned(),
+            Err(reason) => format!("% Copy failed: {reason}\n"),
+        }
     }
 
     fn dir(&self, command: &Matched, devices: &mut Devices<'_>) -> Outcome {
@@ -400,8 +420,21 @@ fn number(command: &Matched, name: &str) -> usize {
     argument(command, name).parse().unwrap_or(0)
 }
 
-fn remote_copy() -> Outcome {
-    Outcome::error("% Remote files are not reachable from this switch; use bootflash:")
+fn read_remote(url: &str, to: &FlashPath) -> Outcome {
+    match to {
+        FlashPath::Bootflash(name) if !name.is_empty() => remote_copy(url, None, name.clone()),
+        _ => Outcome::error("% Copy from a server to bootflash:NAME"),
+    }
+}
+
+fn remote_copy(url: &str, put: Option<Vec<u8>>, name: String) -> Outcome {
+    if !url.starts_with("tftp://") {
+        return Outcome::error("% Only tftp:// servers are supported");
+    }
+    let copy = RemoteCopy { url: url.to_owned(), put, name };
+    let mut outcome = Outcome { effects: vec![Effect::Copy(copy)], ..Outcome::default() };
+    outcome.reply.pending = true;
+    outcome
 }
 
 fn dir_text(wanted: &str, devices: &mut Devices<'_>) -> Result<Option<String>, DiskError> {

@@ -86,10 +86,23 @@ pub enum Effect {
     },
     /// Show a line on the console and on terminals that monitor.
     Log(String),
+    /// Copy a file to or from a server; whoever asked waits for [`Switch::copied`].
+    Copy(RemoteCopy),
     /// Restart the switch.
     Reload,
     /// The clock now shows this.
     ClockSet(Timestamp),
+}
+
+/// A copy over the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteCopy {
+    /// The server's file.
+    pub url: String,
+    /// What to write there; none to read from there.
+    pub put: Option<Vec<u8>>,
+    /// The name on bootflash: of what is read.
+    pub name: String,
 }
 
 /// Why a switch does not come up.

@@ -203,6 +203,15 @@ impl Lab {
         for effect in effects {
             match effect {
                 Effect::Log(line) => self.log.push(line),
+                // A server that takes and gives whatever is asked.
+                Effect::Copy(copy) => {
+                    let mut devices = Devices {
+                        store: &mut self.store,
+                        flash: &mut self.flash,
+                        random: &mut self.random,
+                    };
+                    Switch::copied(&copy, Ok(b"from the server".to_vec()), &mut devices);
+                }
                 Effect::Send { request_id, url, body, .. } => {
                     let request = serde_json::from_slice(&body).unwrap();
                     self.sent.push(Sent { id: request_id, url, request });

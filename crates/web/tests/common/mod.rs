@@ -191,15 +191,19 @@ impl Server {
 
     pub(crate) fn trust_message(&self) -> Vec<u8> {
         let id_token = self.token.clone();
-        self.fresh_switch().handle(Input::Trust { id_token, all: false, force: true })
+        let mut switch = Switch::new(&self.root, "NETWORK", self.now, 9);
+        switch.handle(Input::Trust { id_token, all: false, force: true })
     }
 
+    /// The same device asks for what it misses.
     pub(crate) fn sync_message(&self) -> Vec<u8> {
-        self.fresh_switch().handle(Input::Sync)
-    }
-
-    fn fresh_switch(&self) -> Switch {
-        Switch::new(&self.root, "NETWORK", self.now, 9)
+        let mut value: serde_json::Value = serde_json::from_slice(&self.trust_message()).unwrap();
+        let fields = value.as_object_mut().unwrap();
+        fields.insert("request_type".to_owned(), "TRUST_SYNC".into());
+        for field in ["id_token", "force", "trust_requests"] {
+            fields.remove(field);
+        }
+        value.to_string().into_bytes()
     }
 
     pub(crate) async fn call(
