@@ -238,6 +238,12 @@ impl Editor {
         self.replace(&text, out);
     }
 
+    /// Takes the line entered last out of the history.
+    pub(crate) fn forget_last(&mut self) {
+        self.history.pop();
+        self.place = self.history.len();
+    }
+
     fn clear(&mut self) {
         self.line.clear();
         self.cursor = 0;

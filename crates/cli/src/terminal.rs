@@ -17,6 +17,8 @@ pub struct Reply {
     pub question: Option<String>,
     /// Whether the answer to the question is a secret.
     pub secret: bool,
+    /// Whether the line held a secret and is not to be remembered.
+    pub forget: bool,
     /// Whether the command goes on: [`Terminal::finish`] ends it.
     pub pending: bool,
 }
@@ -142,6 +144,9 @@ impl Terminal {
                 self.question = None;
                 self.editor.secret = false;
                 let reply = handler.execute(&line);
+                if reply.forget {
+                    self.editor.forget_last();
+                }
                 self.show(reply, handler, out);
             }
             Key::Help if self.question.is_none() => {

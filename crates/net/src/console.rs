@@ -1,8 +1,8 @@
 //! The console: the terminal the process was started from.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::sync::mpsc;
 
 /// The terminal in raw mode: every key comes as it is typed, nothing is echoed. Restored when dropped.
@@ -30,6 +30,30 @@ impl Drop for RawConsole {
             let _best_effort = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
         }
     }
+}
+
+/// Asks for a secret on the terminal, without showing what is typed; reads a line from a pipe or file.
+///
+/// # Errors
+/// When standard input cannot be read.
+pub fn read_secret(prompt: &str) -> std::io::Result<String> {
+    let before = tcgetattr(std::io::stdin()).ok();
+    if let Some(before) = &before {
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(std::io::stdin(), OptionalActions::Now, &hidden)?;
+        let mut screen = std::io::stderr();
+        write!(screen, "{prompt}")?;
+        screen.flush()?;
+    }
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    if let Some(before) = &before {
+        tcsetattr(std::io::stdin(), OptionalActions::Now, before)?;
+        writeln!(std::io::stderr())?;
+    }
+    read?;
+    Ok(line)
 }
 
 /// What is typed on standard input; the channel closes at its end.

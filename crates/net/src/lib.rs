@@ -16,7 +16,7 @@ mod tftp;
 mod tls;
 
 pub use clock::{Clock, StepWatch};
-pub use console::{RawConsole, read_console};
+pub use console::{RawConsole, read_console, read_secret};
 pub use disk::FileDisk;
 pub use http_client::{HttpClient, HttpError, Reply};
 pub use http_server::{Peer, Shutdown, serve};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use rumline_net::{HttpClient, pem_to_der, write_private};
+use rumline_net::{HttpClient, pem_to_der, read_secret, write_private};
 use serde_json::{Value, json};
 
 #[derive(Args, Clone)]
@@ -161,11 +161,7 @@ fn read_password(file: Option<&Path>) -> Result<String> {
     let text = match file {
         Some(file) => std::fs::read_to_string(file)
             .with_context(|| format!("cannot read {}", file.display()))?,
-        None => {
-            let mut line = String::new();
-            std::io::stdin().read_line(&mut line)?;
-            line
-        }
+        None => read_secret("Password: ")?,
     };
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -101,9 +101,17 @@ fn label(arguments: &Arguments) -> Result<Label> {
             .with_context(|| format!("{} is damaged", path.display()))?;
         return Ok(label);
     }
-    make_directory(&arguments.dir)?;
     let serial = arguments.serial.clone().unwrap_or_else(random_serial);
     let label = Label { pid: arguments.pid.clone(), serial };
+    // A label that no switch can bear is not written down.
+    let hardware = Hardware {
+        pid: label.pid.clone(),
+        serial: label.serial.clone(),
+        release: arguments.release.clone(),
+        root_certificate: Vec::new(),
+    };
+    hardware.check()?;
+    make_directory(&arguments.dir)?;
     write_private(&path, &serde_json::to_vec_pretty(&label)?)?;
     Ok(label)
 }

@@ -54,6 +54,7 @@ struct Host {
     copies: mpsc::Sender<Copied>,
     /// Single commands that wait for a copy.
     waiting: BTreeMap<u64, mpsc::Sender<TerminalOutput>>,
+    screen: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// What a copy over the network came to.
@@ -160,6 +161,11 @@ pub(crate) async fn run(setup: Setup) -> Result<()> {
     let now = host.clock.now();
     let (switch, mut devices) = host.parts();
     switch.shut_down(now, &mut devices);
+    host.terminals.clear();
+    if let Some(screen) = host.screen.take() {
+        // The last of it is still on its way to the screen.
+        let _shown = tokio::time::timeout(Duration::from_secs(2), screen).await.is_ok();
+    }
     drop(raw);
     Ok(())
 }
@@ -234,6 +240,7 @@ impl Host {
             terminals: BTreeMap::new(),
             copies,
             waiting: BTreeMap::new(),
+            screen: None,
         };
         host.carry_out(effects);
         Ok(host)
@@ -384,7 +391,7 @@ impl Host {
 
     fn open_console(&mut self) {
         let (output, mut shown) = mpsc::channel(1024);
-        tokio::spawn(async move {
+        let screen = tokio::spawn(async move {
             use tokio::io::AsyncWriteExt;
             let mut screen = tokio::io::stdout();
             while let Some(TerminalOutput::Bytes(bytes)) = shown.recv().await {
@@ -393,6 +400,7 @@ impl Host {
                 }
             }
         });
+        self.screen = Some(screen);
         self.open(CONSOLE, "admin", 0, None, output);
     }
 

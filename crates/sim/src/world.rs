@@ -111,6 +111,8 @@ struct Node {
     random: Chance,
     clock_offset: i64,
     cut_until: Timestamp,
+    /// Without power until then.
+    off_until: Timestamp,
     next_wake: Option<Timestamp>,
     model: Model,
     /// Directly connected, or by file.
@@ -205,6 +207,7 @@ impl<'p> World<'p> {
                 random: Chance::new(plan.seed, 2_000_000 + index as u64),
                 clock_offset: 0,
                 cut_until: START,
+                off_until: START,
                 next_wake: None,
                 model: Model::new(START),
                 direct,
@@ -266,6 +269,8 @@ impl<'p> World<'p> {
             Event::Lost { request_id, reason } => {
                 self.input(node, Input::Unreachable { request_id, reason: reason.to_owned() })
             }
+            // Power cuts may overlap: the last one decides.
+            Event::PowerOn if self.now < self.nodes[node].off_until => Ok(()),
             Event::PowerOn => self.power_on(node),
             Event::DiskFreed => {
                 self.nodes[node].store.full = false;
@@ -493,6 +498,7 @@ impl<'p> World<'p> {
         if self.nodes[node].store.full {
             return Ok(());
         }
+        self.nodes[node].off_until = self.now + seconds;
         self.push(self.now + seconds, node, Event::PowerOn);
         match after_writes {
             Some(writes) => {
@@ -508,8 +514,8 @@ impl<'p> World<'p> {
     fn lose_power(&mut self, node: usize) -> Result<(), String> {
         self.nodes[node].switch = None;
         self.nodes[node].next_wake = None;
-        let restart = self.now + 600;
-        self.push(restart, node, Event::PowerOn);
+        let back = self.nodes[node].off_until.max(self.now + 600);
+        self.push(back, node, Event::PowerOn);
         Ok(())
     }
 

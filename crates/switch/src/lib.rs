@@ -54,6 +54,27 @@ pub struct Hardware {
     pub root_certificate: Vec<u8>,
 }
 
+impl Hardware {
+    /// Whether there is such a switch, and that software for it.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn check(&self) -> Result<(&'static Platform, &'static Release, Udi), BootError> {
+        let catalogue = Catalogue::nexus();
+        let platform = catalogue
+            .platform(&self.pid)
+            .ok_or_else(|| BootError::UnknownPlatform(self.pid.clone()))?;
+        let release = catalogue
+            .release(&self.release)
+            .ok_or_else(|| BootError::UnknownRelease(self.release.clone()))?;
+        if interpret::release_index(&release.version) < interpret::release_index(&platform.since) {
+            let (pid, since) = (platform.pid.clone(), platform.since.clone());
+            return Err(BootError::TooOld { pid, since });
+        }
+        Ok((platform, release, Udi::new(&self.pid, &self.serial)?))
+    }
+}
+
 /// What the switch works with at each call.
 pub struct Devices<'a> {
     /// Its own store.
@@ -160,17 +181,7 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Result<(Self, Vec<Effect>), BootError> {
         let catalogue = Catalogue::nexus();
-        let platform = catalogue
-            .platform(&hardware.pid)
-            .ok_or_else(|| BootError::UnknownPlatform(hardware.pid.clone()))?;
-        let release = catalogue
-            .release(&hardware.release)
-            .ok_or_else(|| BootError::UnknownRelease(hardware.release.clone()))?;
-        if interpret::release_index(&release.version) < interpret::release_index(&platform.since) {
-            let (pid, since) = (platform.pid.clone(), platform.since.clone());
-            return Err(BootError::TooOld { pid, since });
-        }
-        let udi = Udi::new(&hardware.pid, &hardware.serial)?;
+        let (platform, release, udi) = hardware.check()?;
         let stored = devices.store.read(STARTUP_FILE)?;
         let stored = stored.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let text = stored.as_deref().or(first_config);

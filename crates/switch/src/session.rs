@@ -140,8 +140,8 @@ impl Switch {
         if trimmed.is_empty() || trimmed.starts_with('!') || trimmed.starts_with('#') {
             return Outcome::default();
         }
-        // What holds a secret is not remembered.
-        if !["password", "idtoken", "key"].iter().any(|word| trimmed.contains(word)) {
+        let secret = ["password", "idtoken", "key"].iter().any(|word| trimmed.contains(word));
+        if !secret {
             session.history.push(trimmed.to_owned());
         }
         if session.history.len() > 500 {
@@ -151,8 +151,10 @@ impl Switch {
         let command = parts[0].1;
         let mut outcome = match self.dispatch(now, session, command, devices) {
             Ok(outcome) => outcome,
-            Err((refusal, at)) => return Outcome::text(self.marker(session, refusal, at)),
+            Err((refusal, at)) => Outcome::text(self.marker(session, refusal, at)),
         };
+        // What holds a secret is not remembered.
+        outcome.reply.forget = secret;
         for (start, text) in &parts[1..] {
             let is_show = grammar_word(command).is_some_and(|word| "show".starts_with(&word));
             match Pipe::parse(text) {
