@@ -1,4 +1,5 @@
 //! The agent in virtual time, against a receiver in miniature.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::sync::Arc;
 
@@ -211,6 +212,7 @@ fn reports_of(request: &Request) -> Vec<SignedReport> {
 }
 
 /// Answers like a CSSM that acknowledges at once.
+#[expect(clippy::needless_pass_by_value, reason = "the shape run_until wants")]
 fn accept(lab: &mut Lab, id: String, request: Request) {
     let document = lab.ack_for(&reports_of(&request));
     lab.answer(id, &request, |response| {

@@ -1,4 +1,5 @@
 //! What others send: damaged, oversized, nested, forged.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::sync::OnceLock;
 
@@ -103,7 +104,13 @@ fn authorities_certify_and_strangers_do_not() {
         .certificate(&ours.signing_certificate)
         .finish();
     let verdict = |root: &Authority, now| {
-        verify_bytes(file.as_bytes(), &RealSuite, &[root.root_certificate.clone()], &[], now)
+        verify_bytes(
+            file.as_bytes(),
+            &RealSuite,
+            std::slice::from_ref(&root.root_certificate),
+            &[],
+            now,
+        )
     };
     assert!(verdict(&ours, NOW).verified(), "{:?}", verdict(&ours, NOW));
     assert!(!verdict(&theirs, NOW).verified());

@@ -1,5 +1,4 @@
 //! Simulated worlds. A seed that failed once is kept below as a plain test.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use rumline_sim::{Fault, Op, Plan, Step, World, run, run_and_shrink};
 
