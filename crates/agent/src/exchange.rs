@@ -43,6 +43,8 @@ pub(crate) struct TrustWanted {
     id_token: String,
     all: bool,
     force: bool,
+    /// The same in each attempt, so that CSSM knows a request it has answered before.
+    nonce: String,
 }
 
 /// What is to be sent as soon as it can be. In memory only: a token is not written down.
@@ -87,7 +89,8 @@ impl Agent {
     ) {
         let detail = format!("all=\"{all}\" force=\"{force}\"");
         self.log(now, environment, "SAEVT_TRUST_REQUESTED", &detail);
-        self.wanted.trust = Some(TrustWanted { id_token, all, force });
+        let nonce = random_hex(environment.random, 8);
+        self.wanted.trust = Some(TrustWanted { id_token, all, force, nonce });
         self.wanted.manual = true;
     }
 
@@ -127,7 +130,8 @@ impl Agent {
         self.wanted.push_from = Some(passed);
         // Trust may ride on the report where no idtoken is needed (PI-TRUST-011, C-17).
         let trust_requests = if self.config.transport == Transport::Cslu && !self.has_trust() {
-            self.trust_requests(now, true, environment)
+            let nonce = random_hex(environment.random, 8);
+            self.trust_requests(now, true, &nonce)
         } else {
             Vec::new()
         };
@@ -151,7 +155,7 @@ impl Agent {
                 RequestBody::TrustRequest {
                     id_token: trust.id_token,
                     force: trust.force,
-                    trust_requests: self.trust_requests(now, trust.all, environment),
+                    trust_requests: self.trust_requests(now, trust.all, &trust.nonce),
                 }
             }
             Kind::Poll { poll_id } => RequestBody::ResultPoll { poll_id: poll_id.clone() },
@@ -201,23 +205,18 @@ impl Agent {
     }
 
     /// One signed request for each supervisor; only the active one unless `all`.
-    pub(crate) fn trust_requests(
-        &mut self,
-        now: Timestamp,
-        all: bool,
-        environment: &mut Environment<'_>,
-    ) -> Vec<SignedText> {
-        self.signed_trust_requests(now, all, environment)
+    pub(crate) fn trust_requests(&self, now: Timestamp, all: bool, nonce: &str) -> Vec<SignedText> {
+        self.signed_trust_requests(now, all, nonce)
             .into_iter()
             .map(|signed| SignedText { data: signed.text, signature: base64(&signed.signature) })
             .collect()
     }
 
     pub(crate) fn signed_trust_requests(
-        &mut self,
+        &self,
         now: Timestamp,
         all: bool,
-        environment: &mut Environment<'_>,
+        nonce: &str,
     ) -> Vec<Signed<TrustRequest>> {
         let members = self.profile.members.iter().filter(|m| all || m.role == Role::Active);
         members
@@ -228,7 +227,7 @@ impl Agent {
                     product_instance_identifier: self.ledger.product_instance_identifier.clone(),
                     public_key: self.signer.public_key().clone(),
                     timestamp: now,
-                    nonce: random_hex(environment.random, 8),
+                    nonce: nonce.to_owned(),
                 };
                 Signed::json(request, self.signer.as_ref())
             })

@@ -2,7 +2,7 @@
 
 use rumline_protocol::{
     Acknowledgement, CryptoError, Document, Policy, Signed, SignerCertificate, SignerIdentity,
-    StatusCode, Timestamp, TrustCode, base64, from_base64,
+    StatusCode, Timestamp, TrustCode, Udi, base64, from_base64,
 };
 
 use crate::exchange::printable;
@@ -42,8 +42,17 @@ impl Agent {
     ) -> ImportSummary {
         let mut summary = ImportSummary::default();
         let signer = self.signer_of(now, document);
-        for signed in &document.trust_codes {
-            // Codes of the other supervisors of the account are none of this switch's business.
+        let ours = |udi: &Udi| self.profile.members.iter().any(|member| member.sudi == *udi);
+        let acknowledged = document.acknowledgements.iter().flat_map(|signed| &signed.value);
+        let is_for_us = document.trust_codes.iter().any(|signed| ours(&signed.value.sudi))
+            || acknowledged.map(|entry| &entry.sudi).any(ours);
+        let foreign: Vec<bool> =
+            document.trust_codes.iter().map(|signed| !ours(&signed.value.sudi)).collect();
+        for (signed, foreign) in document.trust_codes.iter().zip(foreign) {
+            // Codes of the other switches in an ACK file are none of this switch's business.
+            if foreign && is_for_us {
+                continue;
+            }
             let outcome = self.install_trust_code(now, signed, &signer, document, source);
             let udi = signed.value.sudi.clone();
             self.report_outcome(now, "TRUST CODE", &outcome, &mut summary, environment);
@@ -191,7 +200,10 @@ impl Agent {
             return Err("a value is out of range".to_owned());
         }
         Self::check_time(now, policy.issued_at, source)?;
-        if let Some(account) = &self.ledger.account
+        // A switch that was moved learns its new account and that account's policy from one answer.
+        let told = document.account.as_ref().filter(|told| verify(self, signer, told).is_ok());
+        let account = told.map(|told| &told.value).or(self.ledger.account.as_ref());
+        if let Some(account) = account
             && account.smart_account != policy.smart_account
         {
             return Err("the policy belongs to another Smart Account".to_owned());

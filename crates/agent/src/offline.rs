@@ -77,7 +77,8 @@ impl Agent {
             self.add_trust_codes(&mut writer);
         } else {
             // Trust may be asked for by file too.
-            for request in self.signed_trust_requests(now, true, environment) {
+            let nonce = random_hex(environment.random, 8);
+            for request in self.signed_trust_requests(now, true, &nonce) {
                 writer.trust_request(&request);
             }
         }

@@ -270,6 +270,7 @@ impl Cssm {
     /// When the store fails.
     pub fn events(&self, smart_account_id: i64, limit: i64) -> Result<Vec<AccountEvent>, Error> {
         self.db.read("accounts.events", move |tx| {
+            smart_account(tx, smart_account_id)?;
             let sql = "SELECT at, login, text FROM account_event WHERE smart_account_id = $1
                 ORDER BY id DESC LIMIT $2";
             tx.rows(sql, &[smart_account_id.into(), limit.clamp(1, 1000).into()], |row| {

@@ -34,7 +34,7 @@ pub(crate) struct SignedStanding {
     signed_at: Timestamp,
     read_at: Timestamp,
     account: Signed<AccountInfo>,
-    policy: Option<Signed<Policy>>,
+    policy: Signed<Policy>,
 }
 
 /// What answers to a virtual account say: as read a moment ago, or read anew.
@@ -81,17 +81,8 @@ pub(crate) fn document(
     for code in contents.trust_codes {
         writer.trust_code(&Signed::json(code, signer));
     }
-    match &signed.policy {
-        Some(policy) => {
-            writer.policy(policy);
-        }
-        None if contents.policy_wanted => {
-            let mut policy = Policy::cisco_default();
-            policy.smart_account.clone_from(&contents.standing.smart_account);
-            policy.issued_at = now;
-            writer.policy(&Signed::json(policy, signer));
-        }
-        None => {}
+    if contents.policy_wanted || contents.standing.policy.is_some() {
+        writer.policy(&signed.policy);
     }
     writer.correlation_id(contents.correlation_id);
     writer.certificate(&issuer.certificate);
@@ -123,10 +114,12 @@ fn signed_standing(
         virtual_account_id: standing.virtual_account_id,
         smart_account_domain: standing.smart_account_domain.clone(),
     };
-    let policy = standing.policy.clone().map(|mut policy| {
-        policy.issued_at = now;
-        Signed::json(policy, signer)
+    let mut policy = standing.policy.clone().unwrap_or_else(|| Policy {
+        smart_account: standing.smart_account.clone(),
+        ..Policy::cisco_default()
     });
+    policy.issued_at = now;
+    let policy = Signed::json(policy, signer);
     let fresh = SignedStanding {
         standing: standing.clone(),
         signed_at: now,

@@ -1,13 +1,15 @@
 //! Usage files uploaded by people and the ACK files they take back (guide p. 44-45; CSSM-017 to 021).
 
+use std::collections::BTreeSet;
+
 use rumline_protocol::{
-    ArchiveLimits, Document, StatusCode, Timestamp, TrustCode, TrustRequest, is_gzip, is_tar,
+    ArchiveLimits, Document, StatusCode, Timestamp, TrustCode, TrustRequest, Udi, is_gzip, is_tar,
     read_members,
 };
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{add_event, next_id, virtual_account};
+use crate::accounts::{add_event, next_id, smart_account, virtual_account};
 use crate::answer::{self, Contents};
 use crate::ingest::{self, VerifiedReport};
 use crate::instances::{self, About};
@@ -47,7 +49,7 @@ pub struct UsageFile {
 
 const COLUMNS: &str = "id, name, uploaded_at, uploaded_by, virtual_account_id, status, message, \
     product_instances, reports_new, reports_known, \
-    CASE WHEN acknowledgement IS NULL THEN 0 ELSE 1 END";
+    CAST(CASE WHEN acknowledgement IS NULL THEN 0 ELSE 1 END AS BIGINT)";
 
 fn from_row(row: &Row<'_>) -> Result<UsageFile, Error> {
     Ok(UsageFile {
@@ -96,8 +98,12 @@ impl Cssm {
         name: &str,
         bytes: &[u8],
     ) -> Result<UsageFile, Error> {
+        // Browsers and people may send the folder too.
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
         crate::accounts::check_name("a file's name", name)?;
         let files = self.read_files(bytes)?;
+        let devices: BTreeSet<Udi> =
+            files.iter().map(|file| file.document.reports[0].report.udi.clone()).collect();
         let correlation_id = self.random_hex(16);
         let (cssm, login, name) = (self.clone(), login.to_owned(), name.to_owned());
         self.db.write("files.upload", move |tx| {
@@ -135,7 +141,7 @@ impl Cssm {
                 virtual_account_id,
                 status: if refused == 0 { "No Errors" } else { "Errors" }.to_owned(),
                 message,
-                product_instances: i64::try_from(files.len()).unwrap_or(i64::MAX),
+                product_instances: i64::try_from(devices.len()).unwrap_or(i64::MAX),
                 reports_new: all.new,
                 reports_known: all.known,
                 acknowledgement_ready: true,
@@ -254,6 +260,7 @@ impl Cssm {
     /// When the store fails.
     pub fn usage_files(&self, smart_account_id: i64) -> Result<Vec<UsageFile>, Error> {
         self.db.read("files.list", move |tx| {
+            smart_account(tx, smart_account_id)?;
             let sql = format!(
                 "SELECT {COLUMNS} FROM usage_file WHERE smart_account_id = $1 ORDER BY id DESC
                 LIMIT 1000"

@@ -98,6 +98,11 @@ pub(crate) fn entry(
     }
 }
 
+/// Whether a text is one that any database keeps.
+fn is_plain(text: &str) -> bool {
+    text.len() <= 64 && !text.contains(char::is_control)
+}
+
 fn signed_id(id: u64) -> i64 {
     i64::try_from(id).expect("report ids are checked when a report is read")
 }
@@ -127,7 +132,7 @@ fn insert(
         report.count_seconds().into(),
         verified.sha256[..].into(),
         previous.map(|p| i64::try_from(p.report_id).unwrap_or(0)).into(),
-        previous.map(|p| p.sha256.as_str()).into(),
+        previous.map(|p| p.sha256.as_str()).filter(|text| is_plain(text)).into(),
         now.0.into(),
         (&verified.payload).into(),
         (&verified.signing_key).into(),
@@ -153,18 +158,20 @@ fn check_same(
     Err(Error::Conflict("Another report with this report_id was received before.".to_owned()))
 }
 
-/// The count now in use, as of the newest report.
+/// The count now in use, as of the newest report: the one with the highest number, since clocks can be set.
 fn update_use(tx: &mut Tx<'_>, instance: &Instance, report: &RumReport) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO license_use (smart_account_id, product_instance_id, tag, count,
-        as_of) VALUES ($1, $2, $3, $4, $5)
+        as_of, report_id) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (smart_account_id, product_instance_id, tag) DO UPDATE SET
-        count = excluded.count, as_of = excluded.as_of WHERE license_use.as_of <= excluded.as_of";
+        count = excluded.count, as_of = excluded.as_of, report_id = excluded.report_id
+        WHERE license_use.report_id <= excluded.report_id";
     let values = [
         instance.smart_account_id.into(),
         instance.id.into(),
         report.entitlement_tag.as_str().into(),
         i64::from(report.last_count()).into(),
         report.end_at().0.into(),
+        signed_id(report.report_id).into(),
     ];
     tx.execute(SQL, &values)?;
     Ok(())

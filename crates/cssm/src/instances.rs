@@ -97,6 +97,14 @@ pub(crate) fn register(
     key: &PublicKey,
     about: &About,
 ) -> Result<Instance, Error> {
+    if let Some(known) = find(tx, udi)?
+        && (known.smart_account_id != smart_account_id || known.public_key != *key)
+    {
+        // In use is what the device says from now on: in its new account, with the numbers of its new store.
+        let sql = "DELETE FROM license_use WHERE smart_account_id = $1
+            AND product_instance_id = $2";
+        tx.execute(sql, &[known.smart_account_id.into(), known.id.into()])?;
+    }
     let id = next_id(tx, "product_instance")?;
     let sql = "INSERT INTO product_instance (id, smart_account_id, virtual_account_id, pid, serial,
         identifier, public_key, hostname, software_version, software_tag, registered_at,

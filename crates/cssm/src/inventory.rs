@@ -101,17 +101,17 @@ fn license_of(tag: &str) -> String {
         .map_or_else(|_| tag.to_owned(), |tag| tag.name().to_owned())
 }
 
-/// Releases from 10.3(2)F on show their host name (C-20).
+/// Releases from 10.3(2)F on show their host name (C-20), also those the catalogue does not know yet.
 fn shows_hostname(version: Option<&str>) -> bool {
-    let catalogue = Catalogue::nexus();
-    let position = |wanted: &str| {
-        let mut releases = catalogue.releases().iter();
-        releases.position(|r| r.nxos == wanted || r.version == wanted)
-    };
-    match (version.and_then(position), position("10.3(2)F")) {
-        (Some(own), Some(first)) => own >= first,
-        _ => false,
-    }
+    version.and_then(release_number).is_some_and(|number| number >= (10, 3, 2))
+}
+
+/// `10.4(3)F` is 10, 4, 3.
+fn release_number(version: &str) -> Option<(u32, u32, u32)> {
+    let (major, rest) = version.split_once('.')?;
+    let (minor, rest) = rest.split_once('(')?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    Some((major.parse().ok()?, minor.parse().ok()?, rest[..end].parse().ok()?))
 }
 
 fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {

@@ -84,9 +84,7 @@ impl Cssm {
         let mut request: Request = match serde_json::from_slice(body) {
             Ok(request) => request,
             Err(error) => {
-                return done(
-                    self.taken(now, Answer::NotAMessage(format!("not a message: {error}"))),
-                );
+                return done(self.taken(now, Answer::NotAMessage(not_a_message(&error))));
             }
         };
         if let Err(error) = request.sudi.check() {
@@ -186,28 +184,35 @@ impl Cssm {
         // A report that does not verify is refused on its own: it must not hold the others back.
         let correlation_id = request.request_id.clone();
         let (mut reports, mut refused) = (Vec::with_capacity(usage.len()), Vec::new());
+        let mut first_refusal = None;
         for item in usage {
             let signed = match SignedReport::from_parts(item.payload, item.signature) {
                 Ok(signed) => signed,
                 Err(error) => {
-                    let refusal = self.refuse(now, &request, &Error::invalid(error.to_string()));
-                    return done(self.taken(now, refusal));
+                    // Without a number there is nothing to answer for it.
+                    first_refusal.get_or_insert(error.to_string());
+                    continue;
                 }
             };
             let told = ingest::entry(&signed.report, StatusCode::Failed, "", &correlation_id);
             match ingest::verify(self.suite.as_ref(), &instance, signed) {
                 Ok(report) => reports.push(report),
-                Err(error) => refused.push(told.with_message(&error.to_string())),
+                Err(error) => {
+                    first_refusal.get_or_insert(error.to_string());
+                    refused.push(told.with_message(&error.to_string()));
+                }
             }
         }
-        if reports.is_empty() && !refused.is_empty() {
-            let text = refused[0].status_message.clone();
+        if reports.is_empty()
+            && let Some(text) = first_refusal
+        {
             let refusal = self.refuse(now, &request, &Error::invalid(text));
             return done(self.taken(now, refusal));
         }
         let mut about = about;
         if let Some(first) = reports.first() {
             about.identifier.clone_from(&first.report.product_instance_identifier);
+            about = about.bounded();
         }
         let delay = self.settings.ack_delay_seconds;
         let (settings, cache) = (self.settings.clone(), Arc::clone(&self.standing));
@@ -233,7 +238,10 @@ impl Cssm {
                     keep_for_poll(tx, now + delay, current.id, poll_id, &outcome)?;
                     written.poll = Some((poll_id.clone(), delay));
                 }
-                None => written.entries = outcome.entries,
+                None => {
+                    written.entries = outcome.entries;
+                    written.policy_wanted = true;
+                }
             }
             Ok(written)
         };
@@ -294,6 +302,11 @@ impl Cssm {
     }
 }
 
+/// Why a body is no message, without what a stranger wrote into it at length.
+fn not_a_message(error: &serde_json::Error) -> String {
+    format!("not a message: {error}").chars().take(200).collect()
+}
+
 fn known_instance(
     tx: &mut Tx<'_>,
     sudi: &rumline_protocol::Udi,
@@ -327,6 +340,9 @@ fn poll_result(
     poll_id: &str,
     written: &mut Written,
 ) -> Result<(), Error> {
+    if !poll_id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Error::invalid("the poll_id is not known"));
+    }
     let sql = "SELECT ready_at, results FROM poll WHERE id = $1 AND product_instance_id = $2";
     let found = tx.row(sql, &[poll_id.into(), instance_id.into()], |row| {
         Ok::<_, Error>((Timestamp(row.int(0)?), row.text(1)?))
@@ -337,6 +353,7 @@ fn poll_result(
         written.poll = Some((poll_id.to_owned(), ready_at.since(now).min(900)));
         return Ok(());
     }
+    written.policy_wanted = true;
     written.entries = serde_json::from_str(&results)
         .map_err(|_| Error::invalid("the stored result is damaged"))?;
     let sql = "UPDATE product_instance SET last_ack_at = $1 WHERE id = $2";

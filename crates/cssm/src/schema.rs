@@ -105,6 +105,7 @@ CREATE TABLE license_use (
     tag TEXT NOT NULL,
     count BIGINT NOT NULL,
     as_of BIGINT NOT NULL,
+    report_id BIGINT NOT NULL,
     PRIMARY KEY (smart_account_id, product_instance_id, tag)
 );
 CREATE TABLE poll (

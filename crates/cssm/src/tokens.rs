@@ -74,6 +74,9 @@ pub(crate) fn usable_token(
     now: Timestamp,
     value: &str,
 ) -> Result<(i64, RegistrationToken), Error> {
+    if !value.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Error::invalid("the token is not valid"));
+    }
     let sql =
         format!("SELECT {COLUMNS}, smart_account_id FROM registration_token WHERE value = $1");
     let found =
@@ -86,10 +89,15 @@ pub(crate) fn usable_token(
     if token.expires_at <= now.0 {
         return Err(Error::invalid("the token has expired"));
     }
+    Ok((smart_account_id, token))
+}
+
+/// Whether the token may be used once more.
+pub(crate) fn check_uses(token: &RegistrationToken) -> Result<(), Error> {
     if token.uses_max.is_some_and(|max| token.uses >= max) {
         return Err(Error::invalid("the token has been used as often as it may be"));
     }
-    Ok((smart_account_id, token))
+    Ok(())
 }
 
 pub(crate) fn count_use(

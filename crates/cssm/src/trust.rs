@@ -38,8 +38,10 @@ pub(crate) fn check_request(
     }
     let request = signed.value;
     request.sudi.check().map_err(|error| Error::invalid(error.to_string()))?;
-    if request.product_instance_identifier.len() > 64 || request.nonce.len() > 64 {
-        return Err(Error::invalid("a field of the trust request is too long"));
+    for field in [&request.product_instance_identifier, &request.nonce] {
+        if field.len() > 64 || field.contains(char::is_control) {
+            return Err(Error::invalid("a field of the trust request is too long or no text"));
+        }
     }
     Ok(request)
 }
@@ -63,7 +65,8 @@ pub(crate) fn exchange(
         }
         let known = instances::find(tx, &request.sudi)?;
         let same_request = known.as_ref().is_some_and(|known| {
-            known.trust_nonce.as_deref() == Some(&request.nonce)
+            !known.removed
+                && known.trust_nonce.as_deref() == Some(&request.nonce)
                 && known.public_key == request.public_key
         });
         let account = (smart_account_id, token.virtual_account_id);
@@ -79,7 +82,9 @@ pub(crate) fn exchange(
         codes.push(issue(tx, now, &instance, request)?);
         first.get_or_insert(instance);
     }
+    // A request whose answer was lost is answered again, also when it took the token's last use.
     if !answered_before {
+        tokens::check_uses(&token)?;
         tokens::count_use(tx, smart_account_id, token.id)?;
     }
     let instance = first.ok_or_else(|| Error::invalid("the message holds no trust request"))?;

@@ -70,7 +70,8 @@ fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
             lab.cssm.add_purchase(lab.now, "admin", lab.sa, lab.va, &new)
         };
         let subscription = PurchaseKind::Subscription;
-        let refused: [(&str, &dyn Fn(&mut Purchase)); 8] = [
+        type Change<'a> = &'a dyn Fn(&mut Purchase);
+        let refused: [(&str, Change<'_>); 8] = [
             ("perpetual with an end", &|p| p.ends_at = Some(START.0 + 1)),
             ("subscription without end", &|p| p.kind = subscription),
             ("ends as it starts", &|p| (p.kind, p.ends_at) = (subscription, Some(START.0))),

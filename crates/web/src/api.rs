@@ -14,6 +14,9 @@ use crate::AppState;
 use crate::problem::Problem;
 use crate::routes::bearer;
 
+/// The largest body taken of anyone, in bytes: a message of a product instance with its longest report.
+pub(crate) const OPEN_BYTES_MAX: usize = 32 << 20;
+
 /// The largest body taken, in bytes.
 pub(crate) const UPLOAD_BYTES_MAX: usize = 256 << 20;
 

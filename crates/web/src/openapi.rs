@@ -14,10 +14,13 @@ pub fn openapi() -> Value {
             .path
             .split('/')
             .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-            .map(|name| parameter(name, "path"))
+            .map(|name| parameter(name, "path", true, "integer"))
             .collect();
         for name in ["after", "limit"].iter().filter(|name| route.summary.contains(*name)) {
-            parameters.push(parameter(name, "query"));
+            parameters.push(parameter(name, "query", false, "integer"));
+        }
+        if route.summary.contains("query parameter `name`") {
+            parameters.push(parameter("name", "query", true, "string"));
         }
         let mut operation = json!({
             "summary": route.summary,
@@ -58,8 +61,8 @@ pub fn openapi() -> Value {
     })
 }
 
-fn parameter(name: &str, place: &str) -> Value {
-    json!({ "name": name, "in": place, "required": place == "path", "schema": { "type": "integer" } })
+fn parameter(name: &str, place: &str, required: bool, kind: &str) -> Value {
+    json!({ "name": name, "in": place, "required": required, "schema": { "type": kind } })
 }
 
 fn content(example: &str) -> Value {

@@ -5,6 +5,9 @@ use axum::response::{IntoResponse, Response};
 use rumline_cssm::Error;
 use serde_json::json;
 
+/// The content type of a problem document.
+const PROBLEM: &str = "application/problem+json";
+
 /// An error on its way out.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -41,6 +44,27 @@ impl From<Error> for Problem {
     }
 }
 
+/// Makes a problem document of whatever the framework refused on its own.
+pub(crate) async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let wrong = status.is_client_error() || status.is_server_error();
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    if !wrong || content_type.is_some_and(|value| value == PROBLEM) {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let text = axum::body::to_bytes(response.into_body(), 1 << 10).await.unwrap_or_default();
+    let mut detail = String::from_utf8_lossy(&text).into_owned();
+    if detail.is_empty() {
+        status.canonical_reason().unwrap_or("Error").clone_into(&mut detail);
+    }
+    let mut response = Problem::new(status, detail).into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = json!({
@@ -51,10 +75,7 @@ impl IntoResponse for Problem {
         });
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            header::HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(PROBLEM));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -102,11 +102,15 @@ pub fn router(state: AppState) -> Router {
         let access = route.access;
         let guarded = (route.handler)()
             .route_layer(axum::middleware::from_fn_with_state((state.clone(), access), authorize));
-        router = router.route(route.path, guarded);
+        let bytes_max = match access {
+            Anyone => api::OPEN_BYTES_MAX,
+            LoggedIn | May(_) => api::UPLOAD_BYTES_MAX,
+        };
+        router = router.route(route.path, guarded.layer(DefaultBodyLimit::max(bytes_max)));
     }
     router
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is no such page") })
-        .layer(DefaultBodyLimit::max(api::UPLOAD_BYTES_MAX))
+        .layer(axum::middleware::map_response(crate::problem::as_problem))
         .with_state(state)
 }
 
