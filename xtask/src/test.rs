@@ -53,9 +53,14 @@ fn simulate() -> Result<()> {
 /// Clients people have, against the real processes.
 fn end_to_end(postgres: &Postgres) -> Result<()> {
     let python = parts::python();
-    for script in
-        ["netmiko_switch.py", "openssl_verify.py", "tftp_copy.py", "cssm_postgres.py", "crash.py"]
-    {
+    for script in [
+        "netmiko_switch.py",
+        "openssl_verify.py",
+        "write_erase.py",
+        "tftp_copy.py",
+        "cssm_postgres.py",
+        "crash.py",
+    ] {
         let mut test = Command::new(&python);
         test.arg(root().join("tests").join(script))
             .env("RUMLINE", rumline())

@@ -11,7 +11,7 @@ use rumline_store::Tx;
 use crate::answer::{self, Contents, Standing};
 use crate::ingest::{self, Outcome};
 use crate::instances::{self, About};
-use crate::{Cssm, Error, trust};
+use crate::{Cssm, Error, Settings, trust};
 
 /// What the receiver answers.
 #[derive(Debug)]
@@ -127,12 +127,8 @@ impl Cssm {
             RequestBody::ResultPoll { poll_id } => {
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
-                    let instance = known_instance(tx, &sudi)?;
-                    let window = instances::next_window(now, &instance, &settings)?;
-                    instances::note_contact(tx, now, &instance, window)?;
-                    let ids = (instance.smart_account_id, instance.virtual_account_id);
-                    let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
-                    poll_result(tx, now, instance.id, &poll_id, &mut written)?;
+                    let (instance_id, mut written) = contact(tx, now, &sudi, &settings)?;
+                    poll_result(tx, now, instance_id, &poll_id, &mut written)?;
                     Ok(written)
                 };
                 self.db.submit("receiver.poll", work, move |outcome| {
@@ -142,11 +138,7 @@ impl Cssm {
             RequestBody::TrustSync {} => {
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
-                    let instance = known_instance(tx, &sudi)?;
-                    let window = instances::next_window(now, &instance, &settings)?;
-                    instances::note_contact(tx, now, &instance, window)?;
-                    let ids = (instance.smart_account_id, instance.virtual_account_id);
-                    let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
+                    let (_, mut written) = contact(tx, now, &sudi, &settings)?;
                     written.policy_wanted = true;
                     Ok(written)
                 };
@@ -317,6 +309,20 @@ fn known_instance(
             "The identity for the instance is not valid. Please re-register the instance.",
         )),
     }
+}
+
+/// A contact that brings no report, counted against the limit.
+fn contact(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    sudi: &rumline_protocol::Udi,
+    settings: &Settings,
+) -> Result<(i64, Written), Error> {
+    let instance = known_instance(tx, sudi)?;
+    let window = instances::next_window(now, &instance, settings)?;
+    instances::note_contact(tx, now, &instance, window)?;
+    let (account, within) = (instance.smart_account_id, instance.virtual_account_id);
+    Ok((instance.id, Written::of(instances::standing(tx, account, within)?)))
 }
 
 fn keep_for_poll(

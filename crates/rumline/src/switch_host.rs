@@ -208,7 +208,7 @@ impl Host {
         };
         let http = HttpClient::new(&roots, ANSWER_TIMEOUT)?;
         let mut devices = Devices { store: &mut store, flash: &mut flash, random: &mut random };
-        let (mut switch, effects) = Switch::boot(
+        let (switch, effects) = Switch::boot(
             clock.now(),
             &setup.hardware,
             Arc::new(RealSuite),
@@ -216,18 +216,6 @@ impl Host {
             "Unknown",
             &mut devices,
         )?;
-        let marker = setup.dir.join("admin-set");
-        if !marker.exists() {
-            let password = format!("Rl{}", random_hex(devices.random, 8));
-            switch.set_admin_password(&password, &mut devices)?;
-            match &setup.admin_password_file {
-                Some(file) => write_private(file, format!("{password}\n").as_bytes())?,
-                None => println!(
-                    "First start. Log in as admin with the password (shown once): {password}"
-                ),
-            }
-            write_private(&marker, b"")?;
-        }
         let mut host = Self {
             setup,
             clock,
@@ -242,8 +230,33 @@ impl Host {
             waiting: BTreeMap::new(),
             screen: None,
         };
+        // A configuration of someone else's may know admin, but nobody here knows the password.
+        let marker = host.setup.dir.join("admin-set");
+        if !marker.exists() {
+            host.give_admin_a_password()?;
+            write_private(&marker, b"")?;
+        }
+        host.ensure_admin()?;
         host.carry_out(effects);
         Ok(host)
+    }
+
+    /// After `write erase` nobody could log in: admin gets a new password.
+    fn ensure_admin(&mut self) -> Result<()> {
+        // What the switch starts with next time is its own.
+        self.setup.first_config = None;
+        if self.switch.has_admin() { Ok(()) } else { self.give_admin_a_password() }
+    }
+
+    fn give_admin_a_password(&mut self) -> Result<()> {
+        let password = format!("Rl{}", random_hex(&mut self.random, 8));
+        let (switch, mut devices) = self.parts();
+        switch.set_admin_password(&password, &mut devices)?;
+        match &self.setup.admin_password_file {
+            Some(file) => write_private(file, format!("{password}\n").as_bytes())?,
+            None => println!("Log in as admin with the password (shown once): {password}"),
+        }
+        Ok(())
     }
 
     fn parts(&mut self) -> (&mut Switch, Devices<'_>) {
@@ -380,6 +393,9 @@ impl Host {
         match Switch::boot(now, &hardware, suite, first_config.as_deref(), reason, &mut devices) {
             Ok((switch, effects)) => {
                 self.switch = switch;
+                if let Err(error) = self.ensure_admin() {
+                    tracing::error!(%error, "admin has no password");
+                }
                 self.carry_out(effects);
             }
             Err(error) => tracing::error!(%error, "the switch did not come up again"),

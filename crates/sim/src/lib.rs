@@ -23,10 +23,13 @@
 mod disk;
 mod model;
 mod ops;
+mod people;
+mod plan;
 mod world;
 
 pub use ops::{Op, Step, shrink};
-pub use world::{Fault, Outcome, Plan, World};
+pub use plan::{Fault, Outcome, Plan};
+pub use world::World;
 
 /// Draws the steps of a plan and runs them.
 ///

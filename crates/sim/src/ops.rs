@@ -3,7 +3,8 @@
 use rumline_protocol::{Random, Timestamp};
 
 use crate::model::FEATURES;
-use crate::world::{Chance, Plan, World};
+use crate::plan::Plan;
+use crate::world::{Chance, World};
 
 /// One thing that happens to one switch.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The event loop: one queue of events in order of time, nodes that are the real cores.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
@@ -14,6 +14,7 @@ use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
 use crate::disk::SimDisk;
 use crate::model::{FEATURES, Model};
 use crate::ops::{Op, Step};
+use crate::plan::{Outcome, Plan};
 
 /// When every world begins.
 const START: Timestamp = Timestamp(1_767_225_600);
@@ -40,58 +41,7 @@ impl Random for Chance {
     }
 }
 
-/// A fault built in on purpose, to see that the model notices it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// A switch forgets reports that were durable.
-    LosesReports,
-    /// A switch comes up with an older ledger.
-    RollsLedgerBack,
-}
-
-/// What is to be simulated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Decides everything.
-    pub seed: u64,
-    /// How many switches.
-    pub switches: usize,
-    /// For how long.
-    pub days: u32,
-    /// Things that happen to each, on average.
-    pub ops_per_switch: u32,
-    /// Whether the world loses, delays, crashes and tears.
-    pub faults: bool,
-    /// A fault built in on purpose.
-    pub broken: Option<Fault>,
-}
-
-impl Plan {
-    /// A small world with everything that can go wrong.
-    #[must_use]
-    pub fn hostile(seed: u64) -> Self {
-        let switches = 1 + usize::try_from(seed % 4).unwrap_or(0);
-        let days = 60 + u32::try_from(seed % 7 * 40).unwrap_or(0);
-        Self { seed, switches, days, ops_per_switch: 40, faults: true, broken: None }
-    }
-}
-
-/// How a run went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Events carried out.
-    pub events: u64,
-    /// Messages that reached CSSM.
-    pub messages: u64,
-    /// Reports CSSM holds.
-    pub reports: i64,
-    /// Licence seconds CSSM has counted.
-    pub license_seconds: i64,
-    /// Differs if anything differs.
-    pub hash: u64,
-}
-
-enum Event {
+pub(crate) enum Event {
     Step(Op),
     Wake,
     Deliver { request_id: String, body: Vec<u8>, number: u64 },
@@ -103,39 +53,39 @@ enum Event {
     Import { file: String },
 }
 
-struct Node {
-    hardware: Hardware,
-    switch: Option<Switch>,
-    store: SimDisk,
-    flash: SimDisk,
-    random: Chance,
-    clock_offset: i64,
-    cut_until: Timestamp,
+pub(crate) struct Node {
+    pub(crate) hardware: Hardware,
+    pub(crate) switch: Option<Switch>,
+    pub(crate) store: SimDisk,
+    pub(crate) flash: SimDisk,
+    pub(crate) random: Chance,
+    pub(crate) clock_offset: i64,
+    pub(crate) cut_until: Timestamp,
     /// Without power until then.
-    off_until: Timestamp,
-    next_wake: Option<Timestamp>,
-    model: Model,
+    pub(crate) off_until: Timestamp,
+    pub(crate) next_wake: Option<Timestamp>,
+    pub(crate) model: Model,
     /// Directly connected, or by file.
-    direct: bool,
+    pub(crate) direct: bool,
     /// For the fault that rolls back.
-    earlier: Option<SimDisk>,
+    pub(crate) earlier: Option<SimDisk>,
 }
 
 /// The world.
 pub struct World<'p> {
-    plan: &'p Plan,
-    now: Timestamp,
-    queue: BTreeMap<(Timestamp, u64), (usize, Event)>,
-    number: u64,
-    nodes: Vec<Node>,
-    cssm: Cssm,
-    db: Arc<Db>,
-    suite: Arc<dyn Suite>,
-    restarts: u64,
-    token: String,
-    virtual_account: i64,
-    healed: bool,
-    outcome: Outcome,
+    pub(crate) plan: &'p Plan,
+    pub(crate) now: Timestamp,
+    pub(crate) queue: BTreeMap<(Timestamp, u64), (usize, Event)>,
+    pub(crate) number: u64,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) cssm: Cssm,
+    pub(crate) db: Arc<Db>,
+    pub(crate) suite: Arc<dyn Suite>,
+    pub(crate) restarts: u64,
+    pub(crate) token: String,
+    pub(crate) virtual_account: i64,
+    pub(crate) healed: bool,
+    pub(crate) outcome: Outcome,
 }
 
 impl<'p> World<'p> {
@@ -224,7 +174,7 @@ impl<'p> World<'p> {
         Ok(world)
     }
 
-    fn push(&mut self, at: Timestamp, node: usize, event: Event) {
+    pub(crate) fn push(&mut self, at: Timestamp, node: usize, event: Event) {
         self.number += 1;
         self.queue.insert((at.max(self.now), self.number), (node, event));
     }
@@ -319,11 +269,11 @@ impl<'p> World<'p> {
     }
 
     /// What the switch's clock shows.
-    fn local(&self, node: usize) -> Timestamp {
+    pub(crate) fn local(&self, node: usize) -> Timestamp {
         self.now + self.nodes[node].clock_offset
     }
 
-    fn input(&mut self, node: usize, input: Input) -> Result<(), String> {
+    pub(crate) fn input(&mut self, node: usize, input: Input) -> Result<(), String> {
         let local = self.local(node);
         let Some(mut switch) = self.nodes[node].switch.take() else { return Ok(()) };
         let effects = {
@@ -337,7 +287,7 @@ impl<'p> World<'p> {
     }
 
     /// Carries out a command line; returns what it printed.
-    fn command_output(&mut self, node: usize, line: &str) -> Result<String, String> {
+    pub(crate) fn command_output(&mut self, node: usize, line: &str) -> Result<String, String> {
         let local = self.local(node);
         let Some(mut switch) = self.nodes[node].switch.take() else { return Ok(String::new()) };
         let mut session = Session::for_program("sim");
@@ -358,11 +308,11 @@ impl<'p> World<'p> {
         Ok(text)
     }
 
-    fn command(&mut self, node: usize, line: &str) -> Result<(), String> {
+    pub(crate) fn command(&mut self, node: usize, line: &str) -> Result<(), String> {
         self.command_output(node, line).map(|_| ())
     }
 
-    fn effects(&mut self, node: usize, effects: Vec<Effect>) -> Result<(), String> {
+    pub(crate) fn effects(&mut self, node: usize, effects: Vec<Effect>) -> Result<(), String> {
         if self.nodes[node].store.dead {
             // The power failed in the middle: nothing that was to happen happens.
             return self.lose_power(node);
@@ -466,158 +416,6 @@ impl<'p> World<'p> {
         Ok(())
     }
 
-    fn feature(&mut self, node: usize, index: usize, on: bool, save: bool) -> Result<(), String> {
-        let (feature, _) = FEATURES[index % FEATURES.len()];
-        let mut features: BTreeSet<&'static str> = self.nodes[node].model.running.clone();
-        let changed = if on { features.insert(feature) } else { features.remove(feature) };
-        let no = if on { "" } else { "no " };
-        self.command(node, &format!("configure terminal\n{no}feature {feature}"))?;
-        let now = self.now;
-        if self.nodes[node].switch.is_none() {
-            self.nodes[node].model.change_interrupted(now, features);
-            return Ok(());
-        }
-        if changed {
-            self.nodes[node].model.changed(now, features);
-        }
-        if save {
-            let text = self.command_output(node, "copy running-config startup-config")?;
-            if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
-                self.nodes[node].model.saved = self.nodes[node].model.running.clone();
-            }
-        }
-        Ok(())
-    }
-
-    fn power_cut(
-        &mut self,
-        node: usize,
-        after_writes: Option<u32>,
-        seconds: i64,
-    ) -> Result<(), String> {
-        if self.nodes[node].store.full {
-            return Ok(());
-        }
-        self.nodes[node].off_until = self.now + seconds;
-        self.push(self.now + seconds, node, Event::PowerOn);
-        match after_writes {
-            Some(writes) => {
-                self.nodes[node].store.cut_after = Some(writes);
-                // Something that writes, so that the cut comes now and not when nobody looks.
-                self.command(node, "license smart sync all")?;
-                self.command(node, "license smart save usage all bootflash:cut.txt")
-            }
-            None => self.lose_power(node),
-        }
-    }
-
-    fn lose_power(&mut self, node: usize) -> Result<(), String> {
-        self.nodes[node].switch = None;
-        self.nodes[node].next_wake = None;
-        let back = self.nodes[node].off_until.max(self.now + 600);
-        self.push(back, node, Event::PowerOn);
-        Ok(())
-    }
-
-    fn power_on(&mut self, node: usize) -> Result<(), String> {
-        let n = &mut self.nodes[node];
-        if n.switch.is_some() && n.store.cut_after.is_none() {
-            return Ok(());
-        }
-        let was_up = n.switch.take().is_some();
-        let keeps = n.random.below(2) == 0;
-        n.store.restart(keeps);
-        n.flash.restart(keeps);
-        match self.plan.broken.filter(|_| !self.healed) {
-            Some(Fault::LosesReports) => n.store.lose("rum/"),
-            Some(Fault::RollsLedgerBack) => {
-                if let Some(earlier) = n.earlier.take() {
-                    n.store = earlier;
-                } else {
-                    n.earlier = Some(n.store.clone());
-                }
-            }
-            None => {}
-        }
-        n.next_wake = None;
-        let (suite, hardware) = (Arc::clone(&self.suite), n.hardware.clone());
-        let local = self.local(node);
-        let n = &mut self.nodes[node];
-        let mut devices =
-            Devices { store: &mut n.store, flash: &mut n.flash, random: &mut n.random };
-        let reason = if was_up { "Reset" } else { "Power" };
-        let (switch, effects) =
-            Switch::boot(local, &hardware, suite, None, reason, &mut devices)
-                .map_err(|error| format!("switch {node} does not come up: {error}"))?;
-        n.switch = Some(switch);
-        n.model.booted(self.now);
-        self.effects(node, effects)
-    }
-
-    fn set_clock(&mut self, node: usize, seconds: i64) -> Result<(), String> {
-        let from = self.local(node);
-        self.nodes[node].clock_offset += seconds;
-        let to = self.local(node);
-        self.input(node, Input::ClockStepped { from, to })
-    }
-
-    fn ask_for_trust(&mut self, node: usize) -> Result<(), String> {
-        let line = format!("license smart trust idtoken {} all force", self.token);
-        self.command(node, &line)
-    }
-
-    fn save_usage(
-        &mut self,
-        node: usize,
-        there_seconds: i64,
-        back_seconds: i64,
-        twice: bool,
-    ) -> Result<(), String> {
-        self.command(node, "delete bootflash:usage.txt")?;
-        let text = self.command_output(node, "license smart save usage all bootflash:usage.txt")?;
-        if text.contains("Failure") || self.nodes[node].switch.is_none() {
-            return Ok(());
-        }
-        let file = self.command_output(node, "show file bootflash:usage.txt")?;
-        for round in 0..=i64::from(twice) {
-            let event = Event::Upload { file: file.clone(), back_seconds, twice };
-            self.push(self.now + there_seconds * (round + 1), node, event);
-        }
-        Ok(())
-    }
-
-    fn upload(
-        &mut self,
-        node: usize,
-        file: &str,
-        back_seconds: i64,
-        twice: bool,
-    ) -> Result<(), String> {
-        let va = self.virtual_account;
-        let taken = self.cssm.upload_usage(self.now, "sim", 1, va, "usage.txt", file.as_bytes());
-        self.check_not_more(node)?;
-        let taken = taken.map_err(|error| format!("CSSM refuses the file: {error}"))?;
-        let ack = self.cssm.acknowledgement_file(1, taken.id);
-        let (_, ack) = ack.map_err(|error| error.to_string())?;
-        for round in 0..=i64::from(twice) {
-            let event = Event::Import { file: ack.clone() };
-            self.push(self.now + back_seconds * (round + 1), node, event);
-        }
-        Ok(())
-    }
-
-    fn import(&mut self, node: usize, file: &str) -> Result<(), String> {
-        use rumline_agent::Disk;
-        if self.nodes[node].switch.is_none() {
-            return Ok(());
-        }
-        // The flash of a switch without power or room takes no file; the person comes back another day.
-        if self.nodes[node].flash.write("ack.txt", file.as_bytes()).is_ok() {
-            self.command(node, "license smart import bootflash:ack.txt")?;
-        }
-        Ok(())
-    }
-
     fn counted(&self, node: usize) -> Result<(i64, i64), String> {
         let serial = self.nodes[node].hardware.serial.clone();
         let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(rum_report.count_seconds), 0) AS BIGINT)
@@ -634,7 +432,7 @@ impl<'p> World<'p> {
     }
 
     /// After every step: CSSM has counted nothing that was not used.
-    fn check_not_more(&mut self, node: usize) -> Result<(), String> {
+    pub(crate) fn check_not_more(&mut self, node: usize) -> Result<(), String> {
         let (_, counted) = self.counted(node)?;
         let (_, most) = self.nodes[node].model.used(self.now);
         if counted > most {

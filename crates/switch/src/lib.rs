@@ -246,6 +246,12 @@ impl Switch {
         users::may_log_in(&self.running, login, password)
     }
 
+    /// Whether `admin` has a password.
+    #[must_use]
+    pub fn has_admin(&self) -> bool {
+        self.running.value("username admin password").is_some()
+    }
+
     /// Gives `admin` a password, in the running and in the startup configuration.
     ///
     /// # Errors
