@@ -290,7 +290,7 @@ impl<'p> World<'p> {
     pub(crate) fn command_output(&mut self, node: usize, line: &str) -> Result<String, String> {
         let local = self.local(node);
         let Some(mut switch) = self.nodes[node].switch.take() else { return Ok(String::new()) };
-        let mut session = Session::for_program("sim");
+        let mut session = Session::for_program("admin");
         let mut text = String::new();
         let mut effects = Vec::new();
         {

@@ -7,7 +7,7 @@ use rumline_protocol::{Civil, Timestamp, sha256};
 use crate::flash::FlashPath;
 use crate::grammar::Mode;
 use crate::session::{Outcome, Question, Session, argument};
-use crate::{ConfigTree, Devices, Effect, RemoteCopy, STARTUP_FILE, Switch};
+use crate::{ConfigTree, Devices, Effect, RemoteCopy, STARTUP_FILE, Switch, users};
 
 impl Switch {
     pub(crate) fn exec(
@@ -19,6 +19,11 @@ impl Switch {
     ) -> Outcome {
         if command.action.starts_with("show ") {
             return self.show(now, session, command, devices);
+        }
+        let own = ["terminal", "no monitor", "end", "exit", "where", "nothing"];
+        let harmless = own.iter().any(|action| command.action.starts_with(action));
+        if !harmless && !users::is_administrator(&self.running, &session.login) {
+            return Outcome::error("% Permission denied for the role");
         }
         if command.action.starts_with("license ") {
             return self.license(now, session, command, devices);
@@ -243,7 +248,7 @@ impl Switch {
         text: &str,
         devices: &mut Devices<'_>,
     ) -> Outcome {
-        let mut session = Session::for_program("copy");
+        let mut session = Session::for_program("admin");
         let top = Mode { prompt: "config".to_owned(), line: String::new() };
         let (mut outcome, mut refused) = (Outcome::default(), 0);
         for line in text.lines().filter(|line| !line.trim().is_empty()) {

@@ -29,6 +29,16 @@ pub(crate) fn may_log_in(config: &ConfigTree, login: &str, password: &str) -> bo
     })
 }
 
+/// Whether a user may change things: `admin`, and whoever has an administrator's role.
+pub(crate) fn is_administrator(config: &ConfigTree, login: &str) -> bool {
+    login == "admin"
+        || config.starting_with("username").any(|line| {
+            let mut words = line.text.split_whitespace().skip(1);
+            words.next() == Some(login)
+                && words.any(|word| ["network-admin", "vdc-admin", "priv-15"].contains(&word))
+        })
+}
+
 /// A password NX-OS would take: eight characters, letters and digits.
 pub(crate) fn is_strong(password: &str) -> bool {
     password.len() >= 8

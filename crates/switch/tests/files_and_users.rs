@@ -238,3 +238,20 @@ fn a_failed_save_or_import_says_why() {
          has failed: signature mismatch."
     ));
 }
+
+#[test]
+fn an_operator_may_look_and_nothing_else() {
+    let mut lab = Lab::new(None);
+    lab.run(&[
+        "configure terminal",
+        "username eve password Secret123 role network-operator",
+        "end",
+    ]);
+    lab.session = Session::for_program("eve");
+    assert!(lab.run(&["show license status"]).contains("Utility:"));
+    for line in ["configure terminal", "license smart factory reset", "reload", "write erase"] {
+        assert_eq!(lab.run(&[line]), "% Permission denied for the role\n", "{line}");
+    }
+    lab.session = Session::for_program("nobody");
+    assert_eq!(lab.run(&["reload"]), "% Permission denied for the role\n");
+}
