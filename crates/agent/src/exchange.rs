@@ -17,6 +17,10 @@ const BATCH_MAX: usize = 50;
 /// The most payload bytes in one message, so that it stays well below what a receiver takes.
 const BATCH_BYTES_MAX: usize = 512 << 10;
 
+/// The most results waited for at a time, and the longest name of one: a peer must not swell the ledger.
+const POLLS_MAX: usize = 16;
+const POLL_ID_BYTES_MAX: usize = 64;
+
 /// What one exchange is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -104,7 +108,8 @@ impl Agent {
         let from = self.wanted.push_from.unwrap_or(0);
         let mut candidates: Vec<u64> = self.ledger.closed.iter_from(from).take(BATCH_MAX).collect();
         // Reports whose result is still to be asked for are not sent again.
-        if self.ledger.polls.is_empty() || self.wanted.resend {
+        let late = self.ledger.last_push_at.is_none_or(|at| now.since(at) >= Timestamp::DAY);
+        if self.ledger.polls.is_empty() || late || self.wanted.resend {
             self.wanted.resend = true;
             candidates.extend(self.ledger.unacknowledged.iter_from(from).take(BATCH_MAX));
         }
@@ -395,12 +400,16 @@ impl Agent {
     }
 
     fn add_poll(&mut self, now: Timestamp, response: &Response) {
-        let Some(poll_id) = response.poll_id.clone() else {
+        let Some(poll_id) = response.poll_id.clone() else { return };
+        if poll_id.len() > POLL_ID_BYTES_MAX || !poll_id.bytes().all(|b| b.is_ascii_graphic()) {
             return;
-        };
+        }
         let seconds = i64::from(response.poll_interval_seconds.unwrap_or(300));
         let at = now + seconds.clamp(1, RETRY_SECONDS);
         self.ledger.polls.retain(|poll| poll.poll_id != poll_id);
+        if self.ledger.polls.len() == POLLS_MAX {
+            self.ledger.polls.remove(0);
+        }
         self.ledger.polls.push(Poll { poll_id, at });
         self.unsaved = true;
     }

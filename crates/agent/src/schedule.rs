@@ -168,7 +168,9 @@ impl Agent {
         if self.wanted.push_from.is_none() {
             let reason = TerminationReason::CurrentUsageRequested;
             if self.close_reports(now, &reason, environment).is_err() {
-                // The disk failed: nothing can leave now. The ledger stays unsaved, and so it is tried again.
+                // The disk takes no report: nothing can leave now, and it is tried again in a while.
+                self.wanted.push = false;
+                self.ledger.next_push_at = Some(now + STORAGE_RETRY_SECONDS);
                 self.unsaved = true;
                 return;
             }

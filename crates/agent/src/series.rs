@@ -259,13 +259,16 @@ impl Agent {
         let Some(series) = self.ledger.series.get_mut(tag) else {
             return Ok(());
         };
-        series.end_report(now, reason);
-        if series.measurements.is_empty() {
+        // A report that cannot be written stays open just as it was.
+        let mut closing = series.clone();
+        closing.end_report(now, reason);
+        if closing.measurements.is_empty() {
             return Ok(());
         }
-        self.unsaved = true;
         let previous = self.ledger.last_closed.clone();
-        let link = self.reports.write(tag, series, previous, &*self.signer, environment.disk)?;
+        let link = self.reports.write(tag, &closing, previous, &*self.signer, environment.disk)?;
+        *series = closing;
+        self.unsaved = true;
         self.ledger.closed.insert(series.report_id);
         self.ledger.last_closed = Some(link);
         self.ledger.last_closed_at = Some(now);

@@ -181,13 +181,12 @@ impl Terminal {
 
     fn complete(&mut self, handler: &dyn LineHandler, out: &mut Vec<u8>) {
         let line = self.editor.text();
-        let word_start = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-        let word = &line[word_start..];
+        let word = line.rsplit(char::is_whitespace).next().unwrap_or_default();
         let choices = handler.complete(&line);
         let Some(first) = choices.first() else { return };
         let common = choices.iter().fold(first.as_str(), |common, choice| {
             let same = common.bytes().zip(choice.bytes()).take_while(|(a, b)| a == b).count();
-            &common[..same]
+            common.get(..same).unwrap_or_default()
         });
         if let Some(rest) = common.get(word.len()..)
             && common.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
@@ -331,6 +330,11 @@ mod tests {
         assert_eq!(echo.lines, ["show"]);
         assert_eq!(run(b"sho\t\n").1.lines, ["show "]);
         assert_eq!(run(b"s\t\n").1.lines, ["sh"]);
+    }
+
+    #[test]
+    fn pasted_blanks_of_any_kind_do_no_harm() {
+        assert_eq!(run("show\u{a0}\t?\n".as_bytes()).1.lines, ["show\u{a0}"]);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use rumline_protocol::{
-    ArchiveLimits, Document, StatusCode, Timestamp, TrustCode, TrustRequest, Udi, is_gzip, is_tar,
-    read_members,
+    ArchiveLimits, Document, StatusCode, SystemInfo, Timestamp, TrustCode, TrustRequest, Udi,
+    is_gzip, is_tar, read_members,
 };
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,8 @@ fn from_row(row: &Row<'_>) -> Result<UsageFile, Error> {
 /// What a device wrote into a file, read and checked as far as that needs no database.
 #[derive(Clone, Debug)]
 struct DeviceFile {
-    document: Document,
+    info: SystemInfo,
+    reports: Vec<VerifiedReport>,
     trust_requests: Vec<TrustRequest>,
     about: About,
 }
@@ -102,8 +103,7 @@ impl Cssm {
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
         crate::accounts::check_name("a file's name", name)?;
         let files = self.read_files(bytes)?;
-        let devices: BTreeSet<Udi> =
-            files.iter().map(|file| file.document.reports[0].report.udi.clone()).collect();
+        let devices: BTreeSet<Udi> = files.iter().map(|file| file.info.sudi.clone()).collect();
         let correlation_id = self.random_hex(16);
         let (cssm, login, name) = (self.clone(), login.to_owned(), name.to_owned());
         self.db.write("files.upload", move |tx| {
@@ -169,7 +169,7 @@ impl Cssm {
 
     fn read_file(&self, name: &str, bytes: &[u8]) -> Result<DeviceFile, Error> {
         let bad = |text: String| Error::invalid(format!("{name}: {text}"));
-        let document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
+        let mut document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
         if document.reports.is_empty() {
             return Err(bad("it holds no RUM report".to_owned()));
         }
@@ -193,7 +193,14 @@ impl Cssm {
             software_tag: info.value.software_tag_identifier.clone(),
         }
         .bounded();
-        Ok(DeviceFile { document, trust_requests, about })
+        let info = info.value.clone();
+        let mut reports = Vec::with_capacity(document.reports.len());
+        for report in document.reports.drain(..) {
+            let verified =
+                ingest::verify(self.suite.as_ref(), &info.sudi, &info.public_key, report);
+            reports.push(verified.map_err(|error| bad(error.to_string()))?);
+        }
+        Ok(DeviceFile { info, reports, trust_requests, about })
     }
 
     /// A device unknown so far is registered with the key it signed with; another key for a known one is refused.
@@ -205,7 +212,7 @@ impl Cssm {
         file: &DeviceFile,
         correlation_id: &str,
     ) -> Result<Taken, Error> {
-        let info = &file.document.system_info.as_ref().ok_or(Error::NotFound("device"))?.value;
+        let info = &file.info;
         let instance = match instances::find(tx, &info.sudi)? {
             Some(known) if known.smart_account_id != smart_account_id && !known.removed => {
                 let text = format!("{} belongs to another Smart Account", info.sudi);
@@ -226,13 +233,7 @@ impl Cssm {
                 &file.about,
             )?,
         };
-        let verified: Result<Vec<VerifiedReport>, Error> = file
-            .document
-            .reports
-            .iter()
-            .map(|report| ingest::verify(self.suite.as_ref(), &instance, report.clone()))
-            .collect();
-        let outcome = ingest::store(tx, now, &instance, &verified?, correlation_id)?;
+        let outcome = ingest::store(tx, now, &instance, &file.reports, correlation_id)?;
         if outcome.new > 0 {
             let window = instance.window();
             instances::note_report(tx, now, &instance, window, &file.about)?;

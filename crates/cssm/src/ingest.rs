@@ -1,7 +1,8 @@
 //! Taking reports in: each once, byte for byte as it was signed.
 
 use rumline_protocol::{
-    Acknowledgement, RumReport, SignedReport, StatusCode, Suite, Timestamp, from_base64, sha256,
+    Acknowledgement, PublicKey, RumReport, SignedReport, StatusCode, Suite, Timestamp, Udi,
+    from_base64, sha256,
 };
 use rumline_store::Tx;
 
@@ -21,13 +22,14 @@ pub(crate) struct VerifiedReport {
 /// Checks a report's signature against the product instance's key.
 pub(crate) fn verify(
     suite: &dyn Suite,
-    instance: &Instance,
+    udi: &Udi,
+    key: &PublicKey,
     mut signed: SignedReport,
 ) -> Result<VerifiedReport, Error> {
-    if signed.report.udi != instance.udi {
+    if signed.report.udi != *udi {
         return Err(Error::invalid("the report belongs to another UDI"));
     }
-    if !signed.verify(suite, &instance.public_key) {
+    if !signed.verify(suite, key) {
         return Err(Error::invalid("the signature of the report does not verify"));
     }
     let signature = from_base64(&signed.signature.value)

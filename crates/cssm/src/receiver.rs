@@ -176,7 +176,7 @@ impl Cssm {
         // A report that does not verify is refused on its own: it must not hold the others back.
         let correlation_id = request.request_id.clone();
         let (mut reports, mut refused) = (Vec::with_capacity(usage.len()), Vec::new());
-        let mut first_refusal = None;
+        let mut first_refusal = usage.is_empty().then(|| "the message holds no report".to_owned());
         for item in usage {
             let signed = match SignedReport::from_parts(item.payload, item.signature) {
                 Ok(signed) => signed,
@@ -187,7 +187,7 @@ impl Cssm {
                 }
             };
             let told = ingest::entry(&signed.report, StatusCode::Failed, "", &correlation_id);
-            match ingest::verify(self.suite.as_ref(), &instance, signed) {
+            match ingest::verify(self.suite.as_ref(), &instance.udi, &instance.public_key, signed) {
                 Ok(report) => reports.push(report),
                 Err(error) => {
                     first_refusal.get_or_insert(error.to_string());

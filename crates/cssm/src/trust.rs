@@ -72,6 +72,14 @@ pub(crate) fn exchange(
         let account = (smart_account_id, token.virtual_account_id);
         let instance = match known {
             Some(known) if same_request => known,
+            // Another key with another account's token would take a device away from its owner.
+            Some(known)
+                if !known.removed
+                    && known.smart_account_id != smart_account_id
+                    && known.public_key != request.public_key =>
+            {
+                return Err(Error::invalid("SA/VA mismatch"));
+            }
             Some(known) if !force && !known.removed => {
                 check_known(&known, account, request)?;
                 move_to(tx, now, account, request, about)?

@@ -66,6 +66,12 @@ impl Clock {
         self.offset_millis = offset_millis;
     }
 
+    /// What a span of the world's time is on this clock, in milliseconds.
+    #[must_use]
+    pub fn of_world(&self, millis: i64) -> i64 {
+        millis.saturating_mul(i64::from(self.rate))
+    }
+
     /// How long the world takes until this clock shows `at`.
     #[must_use]
     pub fn until(&self, at: Timestamp) -> Duration {

@@ -22,16 +22,7 @@ impl FileDisk {
     /// When the file system refuses, or another process has it open.
     pub fn open(root: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(root.join(".lock"))?;
-        lock.try_lock().map_err(|_| {
-            let text = format!("{} is in use by another process", root.display());
-            io::Error::new(io::ErrorKind::AddrInUse, text)
-        })?;
+        let lock = crate::lock_directory(root)?;
         Ok(Self { root: root.to_owned(), _lock: lock })
     }
 

@@ -20,7 +20,7 @@ pub use console::{RawConsole, read_console, read_secret};
 pub use disk::FileDisk;
 pub use http_client::{HttpClient, HttpError, Reply};
 pub use http_server::{Peer, Shutdown, serve};
-pub use private_file::{read_private, write_private};
+pub use private_file::{lock_directory, make_private, read_private, write_private};
 pub use random::OsRandom;
 pub use ssh::{SshServer, TerminalEvent, TerminalOutput};
 pub use ssh_client::{SshClient, SshError};

@@ -1,16 +1,15 @@
 //! SSH: password logins, terminals and single commands, handed on as events.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::Ed25519Keypair;
-use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Server, Session};
+use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session};
 use russh::{Channel, ChannelId, Pty};
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// What a terminal shows.
 #[derive(Debug)]
@@ -60,11 +59,13 @@ pub enum TerminalEvent {
     },
 }
 
+/// Connections at a time; more wait.
+const CONNECTIONS_MAX: usize = 64;
+/// Whoever connects must have logged in within this.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// An SSH server.
-pub struct SshServer {
-    events: mpsc::Sender<TerminalEvent>,
-    numbers: Arc<AtomicU64>,
-}
+pub struct SshServer;
 
 impl SshServer {
     /// Serves logins on `listener`; events go to `events`. `host_key` is the seed of the host's Ed25519 key.
@@ -86,26 +87,59 @@ impl SshServer {
             nodelay: true,
             ..Config::default()
         };
-        let mut server = Self { events, numbers: Arc::new(AtomicU64::new(1)) };
-        server.run_on_socket(Arc::new(config), &listener).await
+        let (config, numbers) = (Arc::new(config), Arc::new(AtomicU64::new(1)));
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let permit =
+                Arc::clone(&permits).acquire_owned().await.map_err(std::io::Error::other)?;
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: let some connections end.
+                    tracing::warn!(%error, "an SSH connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (logged_in, login) = oneshot::channel();
+            let connection = Connection {
+                events: events.clone(),
+                numbers: Arc::clone(&numbers),
+                login: String::new(),
+                logged_in: Some(logged_in),
+                channels: Vec::new(),
+            };
+            tokio::spawn(serve(Arc::clone(&config), stream, connection, login, permit));
+        }
     }
 }
 
-impl Server for SshServer {
-    type Handler = Connection;
-
-    fn new_client(&mut self, _: Option<SocketAddr>) -> Connection {
-        Connection {
-            events: self.events.clone(),
-            numbers: Arc::clone(&self.numbers),
-            login: String::new(),
-            channels: Vec::new(),
+/// Serves one client; one that has not logged in after a minute is sent away.
+async fn serve(
+    config: Arc<Config>,
+    stream: TcpStream,
+    connection: Connection,
+    login: oneshot::Receiver<()>,
+    permit: OwnedSemaphorePermit,
+) {
+    let session = async {
+        let running = russh::server::run_stream(config, stream, connection).await?;
+        running.await
+    };
+    let late = async {
+        if tokio::time::timeout(LOGIN_TIMEOUT, login).await.is_ok() {
+            std::future::pending::<()>().await;
         }
+    };
+    tokio::select! {
+        outcome = session => {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "SSH connection ended");
+            }
+        }
+        () = late => tracing::debug!("nobody logged in"),
     }
-
-    fn handle_session_error(&mut self, error: russh::Error) {
-        tracing::debug!(%error, "SSH connection ended");
-    }
+    drop(permit);
 }
 
 struct OpenChannel {
@@ -116,10 +150,12 @@ struct OpenChannel {
 }
 
 /// One client.
-pub struct Connection {
+pub(crate) struct Connection {
     events: mpsc::Sender<TerminalEvent>,
     numbers: Arc<AtomicU64>,
     login: String,
+    /// Told once, when someone has logged in.
+    logged_in: Option<oneshot::Sender<()>>,
     channels: Vec<OpenChannel>,
 }
 
@@ -156,7 +192,10 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         for channel in self.channels.drain(..).filter(|channel| channel.started) {
-            let _ended = self.events.try_send(TerminalEvent::Closed { session: channel.session });
+            let (events, session) = (self.events.clone(), channel.session);
+            tokio::spawn(async move {
+                let _ended = events.send(TerminalEvent::Closed { session }).await.is_ok();
+            });
         }
     }
 }
@@ -171,6 +210,9 @@ impl Handler for Connection {
         let asked = self.events.send(event).await.is_ok();
         if asked && allowed.await.unwrap_or(false) {
             user.clone_into(&mut self.login);
+            if let Some(logged_in) = self.logged_in.take() {
+                let _waits = logged_in.send(()).is_ok();
+            }
             Ok(Auth::Accept)
         } else {
             Ok(Auth::reject())

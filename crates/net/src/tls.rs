@@ -31,7 +31,7 @@ pub fn server_config(certificate: Vec<u8>, key: Vec<u8>) -> Result<Arc<ServerCon
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key)),
         )?;
     // One message at a time is what a product instance sends: HTTP/1.1 costs less for that.
-    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use rumline_cssm::{Cssm, Settings, first_administrator};
 use rumline_net::{
-    Clock, OsRandom, Shutdown, certificate_to_pem, pem_to_der, read_private, serve, server_config,
-    write_private,
+    Clock, OsRandom, Shutdown, certificate_to_pem, lock_directory, make_private, pem_to_der,
+    read_private, serve, server_config, write_private,
 };
 use rumline_protocol::{Authority, RealSuite, SignerCertificate, Timestamp};
 use rumline_store::Db;
@@ -65,6 +65,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let clock = LabClock::clock(arguments.lab_clock);
     let now = clock.now();
     prepare_directory(&arguments.dir)?;
+    let _lock = lock_directory(&arguments.dir)?;
     let authority = authority(&arguments.dir, now)?;
     let (certificate, key) = tls_identity(&arguments.dir, &authority, arguments, now)?;
     let db = match &arguments.postgres {
@@ -72,7 +73,12 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
             let url = url.clone();
             tokio::task::spawn_blocking(move || Db::open_postgres(&url)).await??
         }
-        None => Db::open_sqlite(&arguments.dir.join("cssm.db"))?,
+        None => {
+            let file = arguments.dir.join("cssm.db");
+            // SQLite gives its other files the rights of this one.
+            make_private(&file)?;
+            Db::open_sqlite(&file)?
+        }
     };
     let settings = Settings {
         requests_per_hour_max: arguments.requests_per_hour,
@@ -95,6 +101,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         base_url: base_url.as_str().into(),
         root_pem: certificate_to_pem(&authority.root_certificate).into(),
         logins: Arc::new(tokio::sync::Semaphore::new(2)),
+        uploads: Arc::new(tokio::sync::Semaphore::new(1)),
     };
     println!("CSSM listens on {base_url}");
     println!("  smart receiver     {base_url}/licservice/license");

@@ -64,6 +64,15 @@ struct Copied {
     outcome: Result<Vec<u8>, String>,
 }
 
+/// What the loop woke up for.
+enum Happened {
+    Terminal(TerminalEvent),
+    Input(Input),
+    Copied(Copied),
+    Console(Vec<u8>),
+    End,
+}
+
 /// Lines of one session on their way to the switch.
 struct Lines<'a> {
     switch: &'a mut Switch,
@@ -138,21 +147,27 @@ pub(crate) async fn run(setup: Setup) -> Result<()> {
     loop {
         let due =
             host.switch.next_wake().map_or(Duration::from_secs(60), |(at, _)| host.clock.until(at));
-        tokio::select! {
-            Some(event) = happened.recv() => host.terminal_event(event),
-            Some(input) = answered.recv() => host.input(input),
-            Some(copied) = copied.recv() => host.copied(copied),
-            bytes = next_typed(&mut typed) => match bytes {
-                Some(bytes) => host.typed(CONSOLE, &bytes),
-                None => break,
-            },
-            () = tokio::time::sleep(due) => host.input(Input::Tick),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        }
+        let next = tokio::select! {
+            Some(event) = happened.recv() => Happened::Terminal(event),
+            Some(input) = answered.recv() => Happened::Input(input),
+            Some(copied) = copied.recv() => Happened::Copied(copied),
+            bytes = next_typed(&mut typed) => bytes.map_or(Happened::End, Happened::Console),
+            () = tokio::time::sleep(due) => Happened::Input(Input::Tick),
+            _ = terminate.recv() => Happened::End,
+            _ = interrupt.recv() => Happened::End,
+        };
+        // A step of the clock is told before anything is done by the new time.
         if let Some(millis) = steps.step_millis() {
             let to = host.clock.now();
-            host.input(Input::ClockStepped { from: to - millis / 1000, to });
+            let shown = host.clock.of_world(millis);
+            host.input(Input::ClockStepped { from: to - shown / 1000, to });
+        }
+        match next {
+            Happened::Terminal(event) => host.terminal_event(event),
+            Happened::Input(input) => host.input(input),
+            Happened::Copied(copied) => host.copied(copied),
+            Happened::Console(bytes) => host.typed(CONSOLE, &bytes),
+            Happened::End => break,
         }
         if host.setup.console && !host.terminals.contains_key(&CONSOLE) {
             break;

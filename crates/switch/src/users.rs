@@ -17,8 +17,14 @@ pub(crate) fn hash_password(password: &str, random: &mut dyn Random) -> Option<S
         .map(|hash| hash.to_string())
 }
 
+/// The longest password tried, in bytes: checking one costs the square of its length.
+const PASSWORD_BYTES_MAX: usize = 128;
+
 /// Whether a login may enter with a password.
 pub(crate) fn may_log_in(config: &ConfigTree, login: &str, password: &str) -> bool {
+    if password.len() > PASSWORD_BYTES_MAX {
+        return false;
+    }
     config.starting_with("username").any(|line| {
         let words: Vec<&str> = line.text.split_whitespace().collect();
         let ["username", name, "password", "5", hash, ..] = words[..] else { return false };
@@ -41,7 +47,7 @@ pub(crate) fn is_administrator(config: &ConfigTree, login: &str) -> bool {
 
 /// A password NX-OS would take: eight characters, letters and digits.
 pub(crate) fn is_strong(password: &str) -> bool {
-    password.len() >= 8
+    (8..=PASSWORD_BYTES_MAX).contains(&password.len())
         && password.chars().any(|c| c.is_ascii_alphabetic())
         && password.chars().any(|c| c.is_ascii_digit())
 }

@@ -369,6 +369,8 @@ pub(crate) async fn upload_usage(
     Query(upload): Query<Upload>,
     body: Bytes,
 ) -> Answer {
+    // A small archive may unpack to much: one after the other.
+    let _permit = state.uploads.acquire().await;
     run(&state, move |cssm, now| cssm.upload_usage(now, &caller.login, sa, va, &upload.name, &body))
         .await
 }

@@ -30,4 +30,6 @@ pub struct AppState {
     pub root_pem: Arc<str>,
     /// Password checks that may run at a time.
     pub logins: Arc<tokio::sync::Semaphore>,
+    /// Uploads that may be unpacked at a time.
+    pub uploads: Arc<tokio::sync::Semaphore>,
 }

@@ -95,6 +95,11 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
+/// What anyone sends must have arrived and been answered within this.
+const OPEN_SECONDS_MAX: u64 = 60;
+/// What someone sends who is logged in.
+const UPLOAD_SECONDS_MAX: u64 = 600;
+
 /// The router over the table.
 pub fn router(state: AppState) -> Router {
     let mut router = Router::new();
@@ -122,7 +127,7 @@ async fn authorize(
     next: Next,
 ) -> Response {
     if access == Anyone {
-        return next.run(request).await;
+        return within(OPEN_SECONDS_MAX, next.run(request)).await;
     }
     let caller = match caller_of(&state, request.headers()) {
         Ok(caller) => caller,
@@ -142,7 +147,15 @@ async fn authorize(
         }
     }
     request.extensions_mut().insert(caller);
-    next.run(request).await
+    within(UPLOAD_SECONDS_MAX, next.run(request)).await
+}
+
+/// A body that does not arrive holds its connection no longer than this.
+async fn within(seconds: u64, answer: impl Future<Output = Response>) -> Response {
+    let limit = std::time::Duration::from_secs(seconds);
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response()
+    })
 }
 
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {

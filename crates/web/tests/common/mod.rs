@@ -120,6 +120,7 @@ impl Server {
             base_url: "https://cssm.example".into(),
             root_pem: ROOT_PEM.into(),
             logins: Arc::new(tokio::sync::Semaphore::new(2)),
+            uploads: Arc::new(tokio::sync::Semaphore::new(1)),
         };
         Self { cssm, router: router(state), now, root, token: token.value }
     }
