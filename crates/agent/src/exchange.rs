@@ -184,7 +184,7 @@ impl Agent {
         let class = body.class();
         let show_version = !self.config.hide_version;
         let show_hostname = !self.config.hide_hostname && !self.hostname.is_empty();
-        let request = Request {
+        let mut request = Request {
             message_version: MESSAGE_VERSION.to_owned(),
             request_id: random_hex(environment.random, 16),
             timestamp: now.millis(),
@@ -194,8 +194,13 @@ impl Agent {
             software_version: show_version.then(|| self.profile.software_version.clone()),
             software_tag_identifier: self.profile.software_tag.clone(),
             agent_version: self.profile.agent_version.clone(),
+            proof: None,
             body,
         };
+        if matches!(kind, Kind::Poll { .. } | Kind::Sync) {
+            let signature = self.signer.sign(request.proof_text().as_bytes());
+            request.proof = Some(base64(&signature));
+        }
         let bytes = serde_json::to_vec(&request).expect("requests always serialise");
         self.in_flight = Some(InFlight {
             request_id: request.request_id.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rumline_protocol::{
     Acknowledgement, Request, RequestBody, Response, ResponseStatus, SignedReport, StatusCode,
-    Timestamp, TrustCode, UsageItem,
+    Timestamp, TrustCode, UsageItem, from_base64,
 };
 use rumline_store::Tx;
 
@@ -102,6 +102,7 @@ impl Cssm {
         }
         .bounded();
         let cssm = self.clone();
+        let proven = self.check_proof(&request);
         match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
             RequestBody::UsageReport { usage, .. } => {
                 self.take_usage(now, request, about, usage, done);
@@ -125,6 +126,9 @@ impl Cssm {
                 });
             }
             RequestBody::ResultPoll { poll_id } => {
+                if let Err(error) = proven {
+                    return done(self.taken(now, self.refuse(now, &request, &error)));
+                }
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
                     let (instance_id, mut written) = contact(tx, now, &sudi, &settings)?;
@@ -136,6 +140,9 @@ impl Cssm {
                 });
             }
             RequestBody::TrustSync {} => {
+                if let Err(error) = proven {
+                    return done(self.taken(now, self.refuse(now, &request, &error)));
+                }
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
                     let (_, mut written) = contact(tx, now, &sudi, &settings)?;
@@ -146,6 +153,23 @@ impl Cssm {
                     done(cssm.written(now, request, outcome));
                 });
             }
+        }
+    }
+
+    /// A request that carries nothing signed must show that it comes from the device it names: others must neither
+    /// learn of its account nor use up its requests.
+    fn check_proof(&self, request: &Request) -> Result<(), Error> {
+        if !matches!(request.body, RequestBody::ResultPoll { .. } | RequestBody::TrustSync {}) {
+            return Ok(());
+        }
+        let sudi = request.sudi.clone();
+        let instance = self.db.read("receiver.key", move |tx| known_instance(tx, &sudi))?;
+        let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
+        let text = request.proof_text();
+        if self.suite.verify(&instance.public_key, text.as_bytes(), &proof) {
+            Ok(())
+        } else {
+            Err(Error::invalid("the request is not signed by the device it names"))
         }
     }
 

@@ -477,3 +477,22 @@ fn an_answer_after_a_policy_file_is_not_older_than_it() {
         assert!(switch.log.iter().all(|line| !line.contains("FAILED")), "{:?}", switch.log);
     });
 }
+
+#[test]
+fn nobody_asks_in_the_name_of_a_device() {
+    // CSSM-029, G-21: others must not use up a device's requests, nor learn of its account
+    let settings = Settings { requests_per_hour_max: 12, ack_delay_seconds: 0 };
+    on_every_engine(&settings, |lab| {
+        let device = Device::new("SN1");
+        lab.register(&device);
+        let refused = "the request is not signed by the device it names";
+        let mut stolen = device.sync();
+        stolen.nonce = "0".repeat(16);
+        for _ in 0..20 {
+            let unsigned = device.request(RequestBody::TrustSync {});
+            assert_eq!(lab.refusal(&unsigned), refused);
+            assert_eq!(lab.refusal(&stolen), refused);
+        }
+        assert_eq!(lab.response(&device.sync()).status, ResponseStatus::Ok);
+    });
+}

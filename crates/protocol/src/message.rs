@@ -51,6 +51,9 @@ pub struct Request {
     pub software_tag_identifier: String,
     /// The version of the smart agent.
     pub agent_version: String,
+    /// For a request that carries nothing signed: the device key's signature over [`Request::proof_text`], base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// What is asked.
     #[serde(flatten)]
     pub body: RequestBody,
@@ -68,6 +71,7 @@ struct FlatRequest {
     software_version: Option<String>,
     software_tag_identifier: String,
     agent_version: String,
+    proof: Option<String>,
     request_type: String,
     id_token: Option<String>,
     force: Option<bool>,
@@ -108,8 +112,28 @@ impl TryFrom<FlatRequest> for Request {
             software_version: flat.software_version,
             software_tag_identifier: flat.software_tag_identifier,
             agent_version: flat.agent_version,
+            proof: flat.proof,
             body,
         })
+    }
+}
+
+impl Request {
+    /// What a sender signs to show that a request is its own: the kind, the ids and the time.
+    #[must_use]
+    pub fn proof_text(&self) -> String {
+        let subject = match &self.body {
+            RequestBody::ResultPoll { poll_id } => poll_id.as_str(),
+            _ => "",
+        };
+        format!(
+            "{}\n{}\n{}\n{}\n{}\n{subject}",
+            self.body.class(),
+            self.request_id,
+            self.nonce,
+            self.timestamp,
+            self.sudi
+        )
     }
 }
 

@@ -28,8 +28,16 @@ impl Device {
             software_version: Some(self.version.to_owned()),
             software_tag_identifier: SOFTWARE_TAG.to_owned(),
             agent_version: "5.7.30_rel/108".to_owned(),
+            proof: None,
             body,
         }
+    }
+
+    fn proven(&self, body: RequestBody) -> Request {
+        let mut request = self.request(body);
+        let signature = self.signer.sign(request.proof_text().as_bytes());
+        request.proof = Some(base64(&signature));
+        request
     }
 
     pub(crate) fn trust_request(&self, now: Timestamp) -> TrustRequest {
@@ -103,11 +111,11 @@ impl Device {
     }
 
     pub(crate) fn poll(&self, poll_id: &str) -> Request {
-        self.request(RequestBody::ResultPoll { poll_id: poll_id.to_owned() })
+        self.proven(RequestBody::ResultPoll { poll_id: poll_id.to_owned() })
     }
 
     pub(crate) fn sync(&self) -> Request {
-        self.request(RequestBody::TrustSync {})
+        self.proven(RequestBody::TrustSync {})
     }
 
     /// A usage file as a switch would save it.

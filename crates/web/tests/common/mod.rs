@@ -6,13 +6,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use rumline_agent::{
-    Agent, Config, Effect, Environment, Input, LicenseUse, MemoryDisk, Profile, SaveScope,
+    Agent, Config, Disk, Effect, Environment, Input, LicenseUse, MemoryDisk, Profile, SaveScope,
     Transport,
 };
 use rumline_cssm::{Cssm, NewToken, Role, Settings};
 use rumline_net::Clock;
 use rumline_protocol::{
-    EntitlementTag, HaMember, Random, Role as Supervisor, SimulatedSuite, Timestamp, Udi,
+    EntitlementTag, HaMember, Random, Request as Message, RequestBody, Role as Supervisor,
+    SimulatedSuite, Suite, Timestamp, Udi, base64,
 };
 use rumline_store::Db;
 use rumline_web::{AppState, Route, router};
@@ -191,20 +192,25 @@ impl Server {
     }
 
     pub(crate) fn trust_message(&self) -> Vec<u8> {
+        self.switch_and_trust_message().1
+    }
+
+    fn switch_and_trust_message(&self) -> (Switch, Vec<u8>) {
         let id_token = self.token.clone();
         let mut switch = Switch::new(&self.root, "NETWORK", self.now, 9);
-        switch.handle(Input::Trust { id_token, all: false, force: true })
+        let message = switch.handle(Input::Trust { id_token, all: false, force: true });
+        (switch, message)
     }
 
     /// The same device asks for what it misses.
     pub(crate) fn sync_message(&self) -> Vec<u8> {
-        let mut value: serde_json::Value = serde_json::from_slice(&self.trust_message()).unwrap();
-        let fields = value.as_object_mut().unwrap();
-        fields.insert("request_type".to_owned(), "TRUST_SYNC".into());
-        for field in ["id_token", "force", "trust_requests"] {
-            fields.remove(field);
-        }
-        value.to_string().into_bytes()
+        let (mut switch, message) = self.switch_and_trust_message();
+        let mut request: Message = serde_json::from_slice(&message).unwrap();
+        request.body = RequestBody::TrustSync {};
+        let key = switch.disk.read("device.key").unwrap().unwrap();
+        let signer = SimulatedSuite.load_device_key(&key).unwrap();
+        request.proof = Some(base64(&signer.sign(request.proof_text().as_bytes())));
+        serde_json::to_vec(&request).unwrap()
     }
 
     pub(crate) async fn call(
