@@ -4,7 +4,7 @@ use rumline_protocol::{
     Acknowledgement, PublicKey, RumReport, SignedReport, StatusCode, Suite, Timestamp, Udi,
     from_base64, sha256,
 };
-use rumline_store::Tx;
+use rumline_store::{Row, Tx};
 
 use crate::Error;
 use crate::instances::Instance;
@@ -143,21 +143,26 @@ fn insert(
     Ok(tx.execute(SQL, &values)? == 1)
 }
 
-/// A report number that is known already must stand for the same bytes.
+/// A report number that is known already must stand for the same bytes. A device that moved to another account
+/// sends again what it got no ACK for: that stays counted where it was, but says what is in use now.
 fn check_same(
     tx: &mut Tx<'_>,
     instance: &Instance,
     verified: &VerifiedReport,
 ) -> Result<(), Error> {
-    const SQL: &str = "SELECT sha256 FROM rum_report WHERE smart_account_id = $1
-        AND product_instance_id = $2 AND report_id = $3";
+    const SQL: &str = "SELECT sha256, smart_account_id FROM rum_report
+        WHERE product_instance_id = $1 AND report_id = $2";
     let id = signed_id(verified.report.report_id);
-    let values = [instance.smart_account_id.into(), instance.id.into(), id.into()];
-    let stored = tx.row(SQL, &values, |row| Ok::<_, Error>(row.bytes(0)?))?;
-    if stored.as_deref() == Some(&verified.sha256[..]) {
-        return Ok(());
+    let read = |row: &Row<'_>| Ok::<_, Error>((row.bytes(0)?, row.int(1)?));
+    match tx.row(SQL, &[instance.id.into(), id.into()], read)? {
+        Some((sha256, _)) if sha256 != verified.sha256 => Err(Error::Conflict(
+            "Another report with this report_id was received before.".to_owned(),
+        )),
+        Some((_, account)) if account != instance.smart_account_id => {
+            update_use(tx, instance, &verified.report)
+        }
+        _ => Ok(()),
     }
-    Err(Error::Conflict("Another report with this report_id was received before.".to_owned()))
 }
 
 /// The count now in use, as of the newest report: the one with the highest number, since clocks can be set.

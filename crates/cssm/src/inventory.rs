@@ -328,8 +328,7 @@ fn complete(tx: &mut Tx<'_>, smart_account_id: i64, view: &mut InstanceView) -> 
     let sql = "SELECT COUNT(*) FROM rum_report AS later WHERE later.smart_account_id = $1
         AND later.product_instance_id = $2 AND later.previous_id IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM rum_report AS earlier
-        WHERE earlier.smart_account_id = later.smart_account_id
-        AND earlier.product_instance_id = later.product_instance_id
+        WHERE earlier.product_instance_id = later.product_instance_id
         AND earlier.report_id = later.previous_id)";
     view.reports_missing = tx.row(sql, &ids, |row| Ok::<_, Error>(row.int(0)?))?.unwrap_or(0);
     Ok(())

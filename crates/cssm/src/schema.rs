@@ -1,4 +1,5 @@
-//! The tables. Every row belongs to a smart account, and its key begins with it wherever rows are many.
+//! The tables. Every row belongs to a smart account, and its key begins with it wherever rows are many; but a report is
+//! one of its product instance, whichever account that belonged to then, so that it counts once.
 
 use rumline_store::Migration;
 
@@ -97,7 +98,7 @@ CREATE TABLE rum_report (
     payload TEXT NOT NULL,
     signing_key TEXT NOT NULL,
     signature BYTEA NOT NULL,
-    PRIMARY KEY (smart_account_id, product_instance_id, report_id)
+    PRIMARY KEY (product_instance_id, report_id)
 );
 CREATE TABLE license_use (
     smart_account_id BIGINT NOT NULL,

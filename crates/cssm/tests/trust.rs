@@ -406,6 +406,36 @@ fn a_switch_moved_to_another_smart_account_leaves_nothing_in_use_behind() {
 }
 
 #[test]
+fn a_report_whose_ack_was_lost_before_a_move_counts_once() {
+    // CSSM-027: sent to one account, sent again to the next
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new("SN1");
+        lab.register(&device);
+        let report = device.report(1, lab.now - 100, &[(100, 1)]);
+        lab.document(&device.usage(&[&report]));
+        let other = lab.other_account("Other");
+        lab.document(&device.trust(lab.now, &lab.token_of(other), true));
+        lab.document(&device.usage(&[&report]));
+        let id = lab.cssm.instances(other.0, 0, 10).unwrap()[0].id;
+        let counted = |account: i64| -> i64 {
+            let rows = lab.cssm.reports(account, id, 0, 10).unwrap();
+            rows.iter().map(|row| row.count_seconds).sum()
+        };
+        assert_eq!((counted(lab.sa), counted(other.0)), (100, 0));
+        assert_eq!(lab.cssm.licenses(lab.now, other.0).unwrap()[0].in_use, 1);
+        // The next report names the one before it; nothing is missing.
+        let mut next = device.unsigned_report(2, lab.now, &[(50, 1)]);
+        let sha256 = base64(&report.sha256());
+        next.previous = Some(PreviousReport { report_id: 1, sha256 });
+        let next = sign_report(next, device.signer.as_ref());
+        lab.document(&device.usage(&[&next]));
+        let moved = lab.cssm.instance(other.0, id).unwrap();
+        assert_eq!((moved.reports, moved.reports_missing), (1, 0));
+        assert_eq!((counted(lab.sa), counted(other.0)), (100, 50));
+    });
+}
+
+#[test]
 fn a_switch_moved_to_another_smart_account_takes_that_accounts_policy() {
     // PI-TRUST-008
     on_every_engine(&Settings::default(), |lab| {
