@@ -78,6 +78,7 @@ fn run(command: &mut Command) -> Result<()> {
 /// A PostgreSQL of its own; ends with the value.
 pub(crate) struct Postgres {
     server: Child,
+    bin: PathBuf,
     directory: PathBuf,
     pub url: String,
 }
@@ -91,30 +92,16 @@ impl Postgres {
         let directory =
             std::env::temp_dir().join(format!("rumline-postgres-{}", std::process::id()));
         fs::create_dir_all(&directory)?;
-        // The server refuses to run as root: it gets a user of its own.
-        let as_root = fs::metadata("/proc/self").is_ok_and(|own| {
-            use std::os::unix::fs::MetadataExt;
-            own.uid() == 0
-        });
-        let user = |program: PathBuf| {
-            if as_root {
-                let mut command = Command::new("runuser");
-                command.args(["-u", "postgres", "--"]).arg(program);
-                command
-            } else {
-                Command::new(program)
-            }
-        };
-        if as_root {
+        if is_root() {
             run(Command::new("chown").arg("postgres").arg(&directory))?;
         }
         let data = directory.join("data");
-        run(user(bin.join("initdb"))
+        run(as_postgres(&bin.join("initdb"))
             .arg("-D")
             .arg(&data)
             .args(["-U", "postgres", "-A", "trust", "-N"]))?;
         let port = free_port()?;
-        let server = user(bin.join("postgres"))
+        let server = as_postgres(&bin.join("postgres"))
             .arg("-D")
             .arg(&data)
             .args([
@@ -134,7 +121,7 @@ impl Postgres {
             .spawn()
             .context("PostgreSQL cannot be started")?;
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let postgres = Self { server, directory, url };
+        let postgres = Self { server, bin, directory, url };
         wait_for_port(port)?;
         Ok(postgres)
     }
@@ -142,12 +129,31 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // SIGINT: end now, in an orderly way. The process that was started may be runuser, which passes it on.
-        let id = self.server.id().to_string();
-        let _asked = Command::new("kill").args(["-INT", &id]).status();
+        // The process that was started may be runuser, which keeps signals to itself: the server's own command
+        // finds the server. Whatever comes of it, nothing waits for ever.
+        let mut stop = as_postgres(&self.bin.join("pg_ctl"));
+        stop.args(["stop", "--silent", "--mode=fast", "--wait", "--timeout=30", "-D"]);
+        let _stopped = stop.arg(self.directory.join("data")).status();
+        let _killed = self.server.kill();
         let _ended = self.server.wait();
         let _removed = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// The server refuses to run as root: it gets a user of its own.
+fn as_postgres(program: &Path) -> Command {
+    if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 fn free_port() -> Result<u16> {
