@@ -155,13 +155,15 @@ fn check_same(
     let id = signed_id(verified.report.report_id);
     let read = |row: &Row<'_>| Ok::<_, Error>((row.bytes(0)?, row.int(1)?));
     match tx.row(SQL, &[instance.id.into(), id.into()], read)? {
-        Some((sha256, _)) if sha256 != verified.sha256 => Err(Error::Conflict(
-            "Another report with this report_id was received before.".to_owned(),
-        )),
-        Some((_, account)) if account != instance.smart_account_id => {
+        Some((sha256, account)) if sha256 == verified.sha256 => {
+            if account == instance.smart_account_id {
+                return Ok(());
+            }
             update_use(tx, instance, &verified.report)
         }
-        _ => Ok(()),
+        _ => Err(Error::Conflict(
+            "Another report with this report_id was received before.".to_owned(),
+        )),
     }
 }
 

@@ -102,7 +102,9 @@ impl Cssm {
         }
         .bounded();
         let cssm = self.clone();
-        let proven = self.check_proof(&request);
+        if let Err(error) = self.check_proof(&request) {
+            return done(self.taken(now, self.refuse(now, &request, &error)));
+        }
         match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
             RequestBody::UsageReport { usage, .. } => {
                 self.take_usage(now, request, about, usage, done);
@@ -126,9 +128,6 @@ impl Cssm {
                 });
             }
             RequestBody::ResultPoll { poll_id } => {
-                if let Err(error) = proven {
-                    return done(self.taken(now, self.refuse(now, &request, &error)));
-                }
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
                     let (instance_id, mut written) = contact(tx, now, &sudi, &settings)?;
@@ -140,9 +139,6 @@ impl Cssm {
                 });
             }
             RequestBody::TrustSync {} => {
-                if let Err(error) = proven {
-                    return done(self.taken(now, self.refuse(now, &request, &error)));
-                }
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
                     let (_, mut written) = contact(tx, now, &sudi, &settings)?;
