@@ -139,6 +139,7 @@ fn request(device: &Device, body: RequestBody) -> Request {
         software_version: Some("10.4(3)".to_owned()),
         software_tag_identifier: "bench".to_owned(),
         agent_version: "5.7.30_rel/108".to_owned(),
+        public_key: None,
         proof: None,
         body,
     }

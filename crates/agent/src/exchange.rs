@@ -194,6 +194,8 @@ impl Agent {
             software_version: show_version.then(|| self.profile.software_version.clone()),
             software_tag_identifier: self.profile.software_tag.clone(),
             agent_version: self.profile.agent_version.clone(),
+            // A collector may not know the device yet; CSSM gave it its trust code.
+            public_key: (peer == Peer::Cslu).then(|| self.signer.public_key().clone()),
             proof: None,
             body,
         };
@@ -273,6 +275,9 @@ impl Agent {
             }
         };
         let flight = self.in_flight.take().expect("checked above");
+        if flight.peer == Peer::Cslu && is_older(&response.message_version) {
+            return self.down_rev(now, environment, effects);
+        }
         if self.ledger.outage.take().is_some() {
             effects.push(Effect::Syslog(SyslogMessage::CommRestored { peer: flight.peer }));
             self.log(now, environment, "SAEVT_COMM_RESTORED", "");
@@ -296,6 +301,7 @@ impl Agent {
             }
             Kind::Sync => {
                 self.wanted.sync = false;
+                self.add_poll(now, &response);
                 self.take_document(now, &response, environment, effects);
             }
         }
@@ -311,9 +317,19 @@ impl Agent {
         let Some(text) = &response.smart_license else {
             return;
         };
+        let destination = self.config.destination();
+        let (source, hop) = match &destination {
+            Some((Peer::Cslu, url)) => (Source::Collector, format!("{} {url}", Peer::Cslu.name())),
+            _ => (Source::Peer, Peer::Cssm.name().to_owned()),
+        };
         match Document::parse(text.as_bytes()) {
             Ok(document) => {
-                self.apply(now, &document, Source::Peer, environment, effects);
+                let summary = self.apply(now, &document, source, environment, effects);
+                for (kind, reason) in summary.refused {
+                    // What CSSM signed was altered after it: here is where it came from.
+                    let detail = format!("type=\"{kind}\" reason=\"{reason}\" from=\"{hop}\"");
+                    self.log(now, environment, "SAEVT_RESPONSE_REFUSED", &detail);
+                }
             }
             Err(error) => {
                 let detail = format!("reason=\"{error}\"");
@@ -430,8 +446,13 @@ impl Agent {
         self.ledger.polls.retain(|poll| poll.poll_id != poll_id);
         self.unsaved = true;
         match response.status {
-            ResponseStatus::Ok => self.take_document(now, response, environment, effects),
+            ResponseStatus::Ok => {
+                // There may be more to come.
+                self.add_poll(now, response);
+                self.take_document(now, response, environment, effects);
+            }
             ResponseStatus::OkPoll => {
+                self.take_document(now, response, environment, effects);
                 let mut response = response.clone();
                 response.poll_id.get_or_insert_with(|| poll_id.to_owned());
                 self.add_poll(now, &response);
@@ -447,6 +468,22 @@ impl Agent {
                 self.ledger.next_push_at = Some(next);
             }
         }
+    }
+
+    /// An SSM On-Prem from before the policy (PI-MSG-013): use is recorded and reports are kept here; it is asked again
+    /// each day.
+    fn down_rev(
+        &mut self,
+        now: Timestamp,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.push(Effect::Syslog(SyslogMessage::ReportingNotSupported));
+        self.log(now, environment, "SAEVT_REPORTING_NOT_SUPPORTED", "");
+        self.wanted = Wanted::default();
+        self.ledger.polls.clear();
+        self.ledger.next_push_at = Some(now + Timestamp::DAY);
+        self.unsaved = true;
     }
 
     /// The peer could not be reached: a message for each failed attempt (PI-MSG-008).
@@ -515,6 +552,15 @@ impl Agent {
             self.unsaved = true;
         }
     }
+}
+
+/// Whether a peer speaks a version of the message from before policies.
+fn is_older(message_version: &str) -> bool {
+    let number = |text: &str| {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+    };
+    number(message_version).is_some_and(|told| Some(told) < number(MESSAGE_VERSION))
 }
 
 /// Text from a peer, cut and cleaned for a log line.

@@ -323,6 +323,16 @@ impl Catalogue {
         })
     }
 
+    /// The short name of the licence a tag stands for: of its package, or the tag's own name when it is in no table.
+    #[must_use]
+    pub fn license_of(&self, tag: &str) -> String {
+        match self.by_tag(tag) {
+            Some((package, _)) => package.name.clone(),
+            None => EntitlementTag::new(tag)
+                .map_or_else(|_| tag.to_owned(), |tag| tag.name().to_owned()),
+        }
+    }
+
     /// All packages.
     #[must_use]
     pub fn packages(&self) -> &[Package] {

@@ -4,7 +4,9 @@ use rumline_protocol::Timestamp;
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
-use crate::{Cssm, Error};
+use rumline_server::{check_name, next_id};
+
+use crate::{Cssm, Error, Role};
 
 /// A smart account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,27 +64,6 @@ pub struct AccountEvent {
     pub text: String,
 }
 
-/// A name people gave: 1 to 100 characters, none of them control characters, no blanks around it.
-pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Error> {
-    let fine = !name.is_empty()
-        && name.chars().count() <= 100
-        && name.trim() == name
-        && !name.chars().any(char::is_control);
-    if fine {
-        Ok(())
-    } else {
-        Err(Error::invalid(format!("{what} has 1 to 100 printable characters")))
-    }
-}
-
-/// The next number of a kind.
-pub(crate) fn next_id(tx: &mut Tx<'_>, name: &str) -> Result<i64, Error> {
-    let sql = "INSERT INTO counter (name, value) VALUES ($1, 1)
-        ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
-    tx.row(sql, &[name.into()], |row| Ok::<_, Error>(row.int(0)?))?
-        .ok_or(Error::NotFound("counter"))
-}
-
 pub(crate) fn add_event(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -135,6 +116,32 @@ fn insert_virtual_account(
 }
 
 impl Cssm {
+    /// One smart account.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn smart_account(&self, id: i64) -> Result<SmartAccount, Error> {
+        self.db.read("accounts.one", move |tx| smart_account(tx, id))
+    }
+
+    /// Adds a person, or gives a known one a new password and role.
+    ///
+    /// # Errors
+    /// When a value is not acceptable or the store fails.
+    pub fn add_person(
+        &self,
+        now: Timestamp,
+        login: &str,
+        password: &str,
+        role: Role,
+        smart_account_id: Option<i64>,
+    ) -> Result<(), Error> {
+        if let Some(id) = smart_account_id {
+            self.smart_account(id)?;
+        }
+        self.people().add(now, login, password, role, smart_account_id)
+    }
+
     /// Creates a smart account with its virtual account `Default`.
     ///
     /// # Errors

@@ -1,24 +1,24 @@
 //! Usage files uploaded by people and the ACK files they take back (guide p. 44-45; CSSM-017 to 021).
 
 use std::collections::BTreeSet;
+use std::io::Cursor;
 
 use rumline_protocol::{
-    ArchiveLimits, Document, StatusCode, SystemInfo, Timestamp, TrustCode, TrustRequest, Udi,
-    is_gzip, is_tar, read_members,
+    ArchiveLimits, Member, StatusCode, Timestamp, Udi, is_gzip, is_tar, read_members,
 };
+use rumline_server::next_id;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{add_event, next_id, smart_account, virtual_account};
+use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents};
-use crate::ingest::{self, VerifiedReport};
-use crate::instances::{self, About};
-use crate::{Cssm, Error, trust};
+use crate::collected::{self, Hop, Taken, VerifiedDevice};
+use crate::{Cssm, Error, instances};
 
 /// The most files in one archive.
 const MEMBERS_MAX: usize = 20_000;
 /// The most bytes an archive may unpack to.
-const UNPACKED_BYTES_MAX: u64 = 512 << 20;
+const UNPACKED_BYTES_MAX: u64 = 256 << 20;
 
 /// An uploaded usage file; it cannot be deleted (CSSM-019).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,9 +47,15 @@ pub struct UsageFile {
     pub acknowledgement_ready: bool,
 }
 
+impl UsageFile {
+    /// The status while a bundle is worked on.
+    pub const PROCESSING: &'static str = "Processing";
+}
+
 const COLUMNS: &str = "id, name, uploaded_at, uploaded_by, virtual_account_id, status, message, \
     product_instances, reports_new, reports_known, \
-    CAST(CASE WHEN acknowledgement IS NULL THEN 0 ELSE 1 END AS BIGINT)";
+    CAST(CASE WHEN acknowledgement IS NOT NULL THEN 1 WHEN bundle_part IS NOT NULL \
+    AND members_done = members THEN 1 ELSE 0 END AS BIGINT)";
 
 fn from_row(row: &Row<'_>) -> Result<UsageFile, Error> {
     Ok(UsageFile {
@@ -67,22 +73,32 @@ fn from_row(row: &Row<'_>) -> Result<UsageFile, Error> {
     })
 }
 
-/// What a device wrote into a file, read and checked as far as that needs no database.
-#[derive(Clone, Debug)]
-struct DeviceFile {
-    info: SystemInfo,
-    reports: Vec<VerifiedReport>,
-    trust_requests: Vec<TrustRequest>,
-    about: About,
+/// The name of an uploaded file: browsers and people may send the folder too.
+pub(crate) fn plain_name(name: &str) -> Result<String, Error> {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    rumline_server::check_name("a file's name", name)?;
+    Ok(name.to_owned())
 }
 
-/// What taking a device's file led to.
-#[derive(Default)]
-struct Taken {
-    entries: Vec<rumline_protocol::Acknowledgement>,
-    trust_codes: Vec<TrustCode>,
-    new: i64,
-    known: i64,
+/// One usage file.
+pub(crate) fn one(tx: &mut Tx<'_>, smart_account_id: i64, id: i64) -> Result<UsageFile, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM usage_file WHERE smart_account_id = $1 AND id = $2");
+    tx.row(&sql, &[smart_account_id.into(), id.into()], from_row)?
+        .ok_or(Error::NotFound("usage file"))
+}
+
+/// The usage file of a bundle that was taken in before.
+pub(crate) fn of_bundle(
+    tx: &mut Tx<'_>,
+    (smart_account_id, virtual_account_id): (i64, i64),
+    digest: &[u8],
+) -> Result<Option<UsageFile>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM usage_file WHERE smart_account_id = $1 AND virtual_account_id = $2
+        AND bundle_sha256 = $3 AND status <> 'Errors' ORDER BY id DESC LIMIT 1"
+    );
+    let values = [smart_account_id.into(), virtual_account_id.into(), digest.into()];
+    tx.row(&sql, &values, from_row)
 }
 
 impl Cssm {
@@ -99,19 +115,25 @@ impl Cssm {
         name: &str,
         bytes: &[u8],
     ) -> Result<UsageFile, Error> {
-        // Browsers and people may send the folder too.
-        let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        crate::accounts::check_name("a file's name", name)?;
-        let files = self.read_files(bytes)?;
-        let devices: BTreeSet<Udi> = files.iter().map(|file| file.info.sudi.clone()).collect();
+        let name = plain_name(name)?;
+        if is_gzip(bytes) || is_tar(bytes) {
+            let account = (smart_account_id, virtual_account_id);
+            if let Some(file) = self.begin_bundle(now, login, account, &name, &mut Cursor::new(bytes))? {
+                let (sa, reader) = (smart_account_id, &mut &bytes[..]);
+                return self.work_on_bundle(now, sa, file.id, reader, &mut |_| {});
+            }
+        }
         let correlation_id = self.random_hex(16);
-        let (cssm, login, name) = (self.clone(), login.to_owned(), name.to_owned());
+        let files = self.read_files(bytes, &correlation_id)?;
+        let devices: BTreeSet<Udi> = files.iter().map(|file| file.udi.clone()).collect();
+        let (cssm, login) = (self.clone(), login.to_owned());
         self.db.write("files.upload", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
             let account = (smart_account_id, virtual_account_id);
             let mut all = Taken::default();
             for file in &files {
-                let taken = cssm.take(tx, now, account, file, &correlation_id)?;
+                let hop = Hop::Person(None);
+                let taken = collected::take(tx, now, account, file, hop, &correlation_id)?;
                 all.entries.extend(taken.entries);
                 all.trust_codes.extend(taken.trust_codes);
                 all.new += taken.new;
@@ -146,113 +168,49 @@ impl Cssm {
                 reports_known: all.known,
                 acknowledgement_ready: true,
             };
-            insert(tx, smart_account_id, &file, &acknowledgement)?;
+            insert(tx, smart_account_id, &file, Some(&acknowledgement))?;
             let text = format!("usage file {name:?} uploaded: {}", file.message);
             add_event(tx, now, smart_account_id, &login, &text)?;
             Ok(file)
         })
     }
 
-    fn read_files(&self, bytes: &[u8]) -> Result<Vec<DeviceFile>, Error> {
-        if !is_gzip(bytes) && !is_tar(bytes) {
-            return Ok(vec![self.read_file("the file", bytes)?]);
-        }
-        let limits =
-            ArchiveLimits { total_bytes_max: UNPACKED_BYTES_MAX, members_max: MEMBERS_MAX };
-        let members =
-            read_members(bytes, limits).map_err(|error| Error::invalid(error.to_string()))?;
+    /// The devices of a plain file or archive. One report that does not verify refuses all: nobody but the device wrote it.
+    fn read_files(&self, bytes: &[u8], correlation_id: &str) -> Result<Vec<VerifiedDevice>, Error> {
+        let suite = self.suite.as_ref();
+        let members = if is_gzip(bytes) || is_tar(bytes) {
+            let limits = ArchiveLimits {
+                total_bytes_max: UNPACKED_BYTES_MAX,
+                member_bytes_max: UNPACKED_BYTES_MAX,
+                members_max: MEMBERS_MAX,
+            };
+            read_members(bytes, limits)?
+        } else {
+            vec![Member { name: "the file".to_owned(), bytes: bytes.to_vec() }]
+        };
         if members.is_empty() {
             return Err(Error::invalid("the archive holds no file"));
         }
-        members.iter().map(|member| self.read_file(&member.name, &member.bytes)).collect()
-    }
-
-    fn read_file(&self, name: &str, bytes: &[u8]) -> Result<DeviceFile, Error> {
-        let bad = |text: String| Error::invalid(format!("{name}: {text}"));
-        let mut document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
-        if document.reports.is_empty() {
-            return Err(bad("it holds no RUM report".to_owned()));
-        }
-        let info = document
-            .system_info
-            .as_ref()
-            .ok_or_else(|| bad("it does not say which device wrote it".to_owned()))?;
-        if !info.verify(self.suite.as_ref(), &info.value.public_key) {
-            return Err(bad("the signature of the device does not verify".to_owned()));
-        }
-        info.value.sudi.check().map_err(|error| bad(error.to_string()))?;
-        let mut trust_requests = Vec::new();
-        for signed in document.trust_requests.iter().take(16).cloned() {
-            trust_requests.push(trust::check_request(self.suite.as_ref(), signed)?);
-        }
-        let first = &document.reports[0].report;
-        let about = About {
-            identifier: first.product_instance_identifier.clone(),
-            hostname: info.value.hostname.clone(),
-            software_version: info.value.software_version.clone(),
-            software_tag: info.value.software_tag_identifier.clone(),
-        }
-        .bounded();
-        let info = info.value.clone();
-        let mut reports = Vec::with_capacity(document.reports.len());
-        for report in document.reports.drain(..) {
-            let verified =
-                ingest::verify(self.suite.as_ref(), &info.sudi, &info.public_key, report);
-            reports.push(verified.map_err(|error| bad(error.to_string()))?);
-        }
-        Ok(DeviceFile { info, reports, trust_requests, about })
-    }
-
-    /// A device unknown so far is registered with the key it signed with; another key for a known one is refused.
-    fn take(
-        &self,
-        tx: &mut Tx<'_>,
-        now: Timestamp,
-        (smart_account_id, virtual_account_id): (i64, i64),
-        file: &DeviceFile,
-        correlation_id: &str,
-    ) -> Result<Taken, Error> {
-        let info = &file.info;
-        let instance = match instances::find(tx, &info.sudi)? {
-            Some(known) if known.smart_account_id != smart_account_id && !known.removed => {
-                let text = format!("{} belongs to another Smart Account", info.sudi);
-                return Err(Error::Conflict(text));
+        let mut devices = Vec::with_capacity(members.len());
+        for member in &members {
+            let file = collected::parse(suite, &member.name, &member.bytes)?;
+            if file.reports.is_empty() {
+                return Err(Error::invalid(format!("{}: it holds no RUM report", member.name)));
             }
-            Some(known) if known.public_key != info.public_key && !known.removed => {
-                let text = format!("{} is known with another key", info.sudi);
-                return Err(Error::Conflict(text));
+            let udi = file.udi.clone();
+            let find = move |tx: &mut Tx<'_>| instances::find(tx, &udi);
+            let known = match file.key {
+                Some(_) => None,
+                None => self.db.read("files.key", find)?.map(|known| known.public_key),
+            };
+            let hop = Hop::Person(None);
+            let device = collected::verify(suite, file, known.as_ref(), hop, correlation_id)?;
+            if let Some(entry) = device.refused.first() {
+                return Err(Error::invalid(format!("{}: {}", member.name, entry.status_message)));
             }
-            Some(known) if !known.removed => known,
-            _ => instances::register(
-                tx,
-                now,
-                smart_account_id,
-                virtual_account_id,
-                &info.sudi,
-                &info.public_key,
-                &file.about,
-            )?,
-        };
-        let outcome = ingest::store(tx, now, &instance, &file.reports, correlation_id)?;
-        if outcome.new > 0 {
-            let window = instance.window();
-            instances::note_report(tx, now, &instance, window, &file.about)?;
+            devices.push(device);
         }
-        let mut taken = Taken {
-            entries: outcome.entries,
-            trust_codes: Vec::new(),
-            new: outcome.new,
-            known: outcome.known,
-        };
-        for request in &file.trust_requests {
-            if request.public_key == instance.public_key && request.sudi == instance.udi {
-                taken.trust_codes.push(trust::issue(tx, now, &instance, request)?);
-            }
-        }
-        let sql =
-            "UPDATE product_instance SET last_ack_at = $1, last_contact_at = $1 WHERE id = $2";
-        tx.execute(sql, &[now.0.into(), instance.id.into()])?;
-        Ok(taken)
+        Ok(devices)
     }
 
     /// The uploaded usage files, newest first.
@@ -270,7 +228,16 @@ impl Cssm {
         })
     }
 
-    /// The ACK file of an uploaded usage file, and its name (CSSM-020).
+    /// One uploaded usage file.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn usage_file(&self, smart_account_id: i64, id: i64) -> Result<UsageFile, Error> {
+        self.db.read("files.one", move |tx| one(tx, smart_account_id, id))
+    }
+
+    /// The ACK file of an uploaded usage file, and its name (CSSM-020). A bundle's is written by
+    /// [`Cssm::write_answer`].
     ///
     /// # Errors
     /// When there is no such file.
@@ -294,11 +261,11 @@ impl Cssm {
     }
 }
 
-fn insert(
+pub(crate) fn insert(
     tx: &mut Tx<'_>,
     smart_account_id: i64,
     file: &UsageFile,
-    acknowledgement: &str,
+    acknowledgement: Option<&str>,
 ) -> Result<(), Error> {
     let sql = "INSERT INTO usage_file (smart_account_id, id, virtual_account_id, name, uploaded_at,
         uploaded_by, status, message, product_instances, reports_new, reports_known,

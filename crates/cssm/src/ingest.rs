@@ -58,10 +58,11 @@ pub(crate) fn store(
     instance: &Instance,
     reports: &[VerifiedReport],
     correlation_id: &str,
+    hop: Option<&str>,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     for verified in reports {
-        let message = if insert(tx, now, instance, verified)? {
+        let message = if insert(tx, now, instance, verified, hop)? {
             outcome.new += 1;
             update_use(tx, instance, &verified.report)?;
             Ok(())
@@ -114,12 +115,13 @@ fn insert(
     now: Timestamp,
     instance: &Instance,
     verified: &VerifiedReport,
+    hop: Option<&str>,
 ) -> Result<bool, Error> {
     const SQL: &str =
         "INSERT INTO rum_report (smart_account_id, product_instance_id, report_id, tag,
         start_at, end_at, last_count, count_seconds, sha256, previous_id, previous_sha256,
-        received_at, payload, signing_key, signature)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        received_at, payload, signing_key, signature, hop)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         ON CONFLICT DO NOTHING";
     let report = &verified.report;
     let previous = report.previous.as_ref();
@@ -139,6 +141,7 @@ fn insert(
         (&verified.payload).into(),
         (&verified.signing_key).into(),
         (&verified.signature).into(),
+        hop.into(),
     ];
     Ok(tx.execute(SQL, &values)? == 1)
 }

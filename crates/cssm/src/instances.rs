@@ -3,7 +3,7 @@
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
-use crate::accounts::next_id;
+use rumline_server::next_id;
 use crate::answer::Standing;
 use crate::policies::policy_of;
 use crate::{Error, Settings};

@@ -92,15 +92,6 @@ pub struct ReportRow {
     pub received_at: i64,
 }
 
-/// The short name of the package a tag stands for; the tag's own name when it is not in the catalogue.
-fn license_of(tag: &str) -> String {
-    if let Some((package, _)) = Catalogue::nexus().by_tag(tag) {
-        return package.name.clone();
-    }
-    rumline_protocol::EntitlementTag::new(tag)
-        .map_or_else(|_| tag.to_owned(), |tag| tag.name().to_owned())
-}
-
 /// Releases from 10.3(2)F on show their host name (C-20), also those the catalogue does not know yet.
 fn shows_hostname(version: Option<&str>) -> bool {
     version.and_then(release_number).is_some_and(|number| number >= (10, 3, 2))
@@ -242,7 +233,7 @@ impl Cssm {
                 Ok::<_, Error>((row.int(0)?, row.text(1)?, row.int(2)?))
             })?;
             for (virtual_account_id, tag, count) in used {
-                add_use(&mut views, virtual_account_id, license_of(&tag), count);
+                add_use(&mut views, virtual_account_id, Catalogue::nexus().license_of(&tag), count);
             }
             views.sort_by(|a, b| {
                 (a.virtual_account_id, &a.license).cmp(&(b.virtual_account_id, &b.license))
@@ -316,7 +307,7 @@ fn complete(tx: &mut Tx<'_>, smart_account_id: i64, view: &mut InstanceView) -> 
     view.licenses = tx.rows(sql, &ids, |row| {
         let tag = row.text(0)?;
         Ok::<_, Error>(LicenseOfInstance {
-            license: license_of(&tag),
+            license: Catalogue::nexus().license_of(&tag),
             tag,
             count: row.int(1)?,
             as_of: row.int(2)?,

@@ -5,10 +5,11 @@
 
 #![warn(missing_docs)]
 
-mod access;
 mod accounts;
 mod answer;
-mod error;
+mod bundles;
+mod collected;
+mod collectors;
 mod files;
 mod ingest;
 mod instances;
@@ -19,18 +20,18 @@ mod schema;
 mod tokens;
 mod trust;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use rumline_protocol::{Random, SigningIdentity, Suite};
+use rumline_protocol::{SigningIdentity, Suite};
 use rumline_store::Db;
 
-pub use access::{Action, Caller, Role, first_administrator};
 pub use accounts::{AccountEvent, Purchase, PurchaseKind, SmartAccount, VirtualAccount};
-pub use error::Error;
+pub use collectors::{Collector, NewCollector};
 pub use files::UsageFile;
 pub use inventory::{InstanceView, LicenseView, ReportRow};
 pub use receiver::{Answer, Taken};
 pub use schema::MIGRATIONS;
+pub use rumline_server::{Action, Caller, Error, People, Role, SharedRandom};
 pub use tokens::{NewToken, RegistrationToken};
 
 /// How the receiver behaves.
@@ -47,9 +48,6 @@ impl Default for Settings {
         Self { requests_per_hour_max: 12, ack_delay_seconds: 300 }
     }
 }
-
-/// A source of randomness that several threads share.
-pub type SharedRandom = Arc<Mutex<dyn Random + Send>>;
 
 /// A CSSM.
 #[derive(Clone)]
@@ -84,6 +82,12 @@ impl Cssm {
         &self.db
     }
 
+    /// Its people and their logins.
+    #[must_use]
+    pub fn people(&self) -> People {
+        People::new(Arc::clone(&self.db), Arc::clone(&self.random))
+    }
+
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -91,7 +95,6 @@ impl Cssm {
     }
 
     fn random_hex(&self, bytes: usize) -> String {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        rumline_protocol::random_hex(&mut *random, bytes)
+        rumline_server::random_hex(&self.random, bytes)
     }
 }

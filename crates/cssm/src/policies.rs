@@ -43,7 +43,7 @@ impl Cssm {
             return Err(Error::invalid("each number of a policy is 0 to 3650 days"));
         }
         if let Some(policy) = policy {
-            crate::accounts::check_name("a policy's name", &policy.policy_name)?;
+            rumline_server::check_name("a policy's name", &policy.policy_name)?;
         }
         let (login, policy) = (login.to_owned(), policy.cloned());
         self.db.write("policies.set", move |tx| {

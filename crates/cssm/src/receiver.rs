@@ -238,7 +238,7 @@ impl Cssm {
             let ids = (current.smart_account_id, current.virtual_account_id);
             let read = || instances::standing(tx, ids.0, ids.1);
             let mut written = Written::of(answer::standing(&cache, now, ids, read)?);
-            let mut outcome = ingest::store(tx, now, &current, &reports, &correlation_id)?;
+            let mut outcome = ingest::store(tx, now, &current, &reports, &correlation_id, None)?;
             outcome.entries.extend(refused.iter().cloned());
             if outcome.new > 0 {
                 instances::note_report(tx, now, &current, window, &about)?;

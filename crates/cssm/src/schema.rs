@@ -4,7 +4,7 @@
 use rumline_store::Migration;
 
 /// All migrations, oldest first. A released one is never changed.
-pub const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: V1 }];
+pub const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: V1 }, Migration { version: 2, sql: V2 }];
 
 const V1: &str = "
 CREATE TABLE counter (
@@ -149,4 +149,36 @@ CREATE TABLE account_event (
     text TEXT NOT NULL,
     PRIMARY KEY (smart_account_id, id)
 );
+";
+
+/// People are bound to a scope, here a smart account; collectors; bundles, which are worked on in pieces.
+const V2: &str = "
+ALTER TABLE person RENAME COLUMN smart_account_id TO scope_id;
+CREATE TABLE collector (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    registered_at BIGINT NOT NULL,
+    registered_by TEXT NOT NULL,
+    last_contact_at BIGINT,
+    removed_at BIGINT,
+    PRIMARY KEY (smart_account_id, id),
+    UNIQUE (public_key, smart_account_id, virtual_account_id)
+);
+CREATE TABLE usage_answer (
+    usage_file_id BIGINT NOT NULL,
+    place BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (usage_file_id, place)
+);
+ALTER TABLE usage_file ADD COLUMN members BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage_file ADD COLUMN members_done BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage_file ADD COLUMN bundle_part TEXT;
+ALTER TABLE usage_file ADD COLUMN bundle_sha256 BYTEA;
+ALTER TABLE usage_file ADD COLUMN problems TEXT NOT NULL DEFAULT '';
+ALTER TABLE rum_report ADD COLUMN hop TEXT;
 ";

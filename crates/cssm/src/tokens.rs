@@ -4,7 +4,8 @@ use rumline_protocol::Timestamp;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{add_event, next_id, virtual_account};
+use rumline_server::{next_id};
+use crate::accounts::{add_event, virtual_account};
 use crate::{Cssm, Error};
 
 /// What a new token is to be.

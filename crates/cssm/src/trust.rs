@@ -4,7 +4,7 @@ use rumline_protocol::{Signed, SignedText, Suite, Timestamp, TrustCode, TrustReq
 use rumline_store::Tx;
 
 use crate::Error;
-use crate::accounts::next_id;
+use rumline_server::next_id;
 use crate::instances::{self, About, Instance};
 use crate::tokens;
 
@@ -131,6 +131,38 @@ fn move_to(
         &request.public_key,
         &about,
     )
+}
+
+/// Issues the trust codes that a device asked for beside its reports: for itself, and for a standby that has the same
+/// key and belongs to nobody else (PI-TRUST-011).
+pub(crate) fn issue_for_device(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    requests: &[TrustRequest],
+    about: &About,
+) -> Result<Vec<TrustCode>, Error> {
+    let mut codes = Vec::new();
+    for request in requests.iter().filter(|r| r.public_key == instance.public_key) {
+        if request.sudi == instance.udi {
+            codes.push(issue(tx, now, instance, request)?);
+            continue;
+        }
+        let account = (instance.smart_account_id, instance.virtual_account_id);
+        let known = instances::find(tx, &request.sudi)?.filter(|known| !known.removed);
+        let standby = match known {
+            None => move_to(tx, now, account, request, about)?,
+            Some(known)
+                if known.public_key == request.public_key
+                    && known.smart_account_id == instance.smart_account_id =>
+            {
+                known
+            }
+            Some(_) => continue,
+        };
+        codes.push(issue(tx, now, &standby, request)?);
+    }
+    Ok(codes)
 }
 
 /// Issues a trust code for a product instance's key.

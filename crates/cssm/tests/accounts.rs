@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use rumline_agent::{Config, Input, Transport};
 use rumline_cssm::{
-    Action, Caller, Error, LicenseView, Purchase, PurchaseKind, Role, first_administrator,
+    Action, Caller, Error, LicenseView, Purchase, PurchaseKind, Role,
 };
 use rumline_protocol::{Policy, Timestamp, sign_report};
 
@@ -246,7 +246,7 @@ fn removing_an_instance_frees_its_licences_and_keeps_its_reports() {
 fn a_role_allows_what_it_says_and_an_account_ends_at_its_edge() {
     // CSSM-008, G-01
     use Action::{Administer, AdministerAll, Operate, View};
-    let caller = |role, smart_account_id| Caller { login: "x".to_owned(), role, smart_account_id };
+    let caller = |role, scope_id| Caller { login: "x".to_owned(), role, scope_id };
     let actions = [View, Operate, Administer, AdministerAll];
     for (role, allowed) in [(Role::Viewer, 1), (Role::User, 2), (Role::Administrator, 3)] {
         for (index, action) in actions.into_iter().enumerate() {
@@ -279,27 +279,27 @@ fn a_login_takes_the_right_password_of_a_known_person() {
             ("", ""),
             ("e\0ve", secret),
         ] {
-            let outcome = cssm.log_in(lab.now, login, password);
+            let outcome = cssm.people().log_in(lab.now, login, password);
             assert!(matches!(outcome, Err(Error::Unauthenticated)), "{login:?}: {outcome:?}");
         }
-        let token = cssm.log_in(lab.now, "eve", secret).unwrap();
-        let caller = cssm.caller(lab.now, &token).unwrap();
+        let token = cssm.people().log_in(lab.now, "eve", secret).unwrap();
+        let caller = cssm.people().caller(lab.now, &token).unwrap();
         let expected =
-            Caller { login: "eve".to_owned(), role: Role::User, smart_account_id: Some(lab.sa) };
+            Caller { login: "eve".to_owned(), role: Role::User, scope_id: Some(lab.sa) };
         assert_eq!(caller, expected);
-        let second = cssm.log_in(lab.now, "eve", secret).unwrap();
+        let second = cssm.people().log_in(lab.now, "eve", secret).unwrap();
         assert_ne!(token, second);
         for wrong in ["", "x", &token[1..], &token.to_uppercase()] {
-            assert!(matches!(cssm.caller(lab.now, wrong), Err(Error::Unauthenticated)));
+            assert!(matches!(cssm.people().caller(lab.now, wrong), Err(Error::Unauthenticated)));
         }
-        cssm.log_out(&token).unwrap();
-        cssm.log_out("unknown").unwrap();
-        assert!(cssm.caller(lab.now, &token).is_err());
-        assert!(cssm.caller(lab.now, &second).is_ok(), "other logins stay");
+        cssm.people().log_out(&token).unwrap();
+        cssm.people().log_out("unknown").unwrap();
+        assert!(cssm.people().caller(lab.now, &token).is_err());
+        assert!(cssm.people().caller(lab.now, &second).is_ok(), "other logins stay");
         // It ends by itself.
         let hours = |hours: i64| lab.now + hours * Timestamp::HOUR;
-        assert!(cssm.caller(hours(12) - 1, &second).is_ok());
-        assert!(matches!(cssm.caller(hours(12), &second), Err(Error::Unauthenticated)));
+        assert!(cssm.people().caller(hours(12) - 1, &second).is_ok());
+        assert!(matches!(cssm.people().caller(hours(12), &second), Err(Error::Unauthenticated)));
         for (login, password) in [("new", "too short"), ("", secret), ("a\nb", secret)] {
             let outcome = cssm.add_person(lab.now, login, password, Role::Viewer, None);
             assert!(matches!(outcome, Err(Error::Invalid(_))), "{login:?}");
@@ -314,15 +314,15 @@ fn a_new_password_or_role_ends_the_logins_under_the_old_one() {
         let cssm = &lab.cssm;
         cssm.add_person(lab.now, "eve", "first password", Role::Viewer, Some(lab.sa)).unwrap();
         cssm.add_person(lab.now, "bob", "bobs password", Role::Viewer, Some(lab.sa)).unwrap();
-        let token = cssm.log_in(lab.now, "eve", "first password").unwrap();
-        let bob = cssm.log_in(lab.now, "bob", "bobs password").unwrap();
+        let token = cssm.people().log_in(lab.now, "eve", "first password").unwrap();
+        let bob = cssm.people().log_in(lab.now, "bob", "bobs password").unwrap();
         cssm.add_person(lab.now, "eve", "second password", Role::User, None).unwrap();
-        assert!(matches!(cssm.caller(lab.now, &token), Err(Error::Unauthenticated)));
-        assert!(cssm.log_in(lab.now, "eve", "first password").is_err());
-        let token = cssm.log_in(lab.now, "eve", "second password").unwrap();
-        let caller = cssm.caller(lab.now, &token).unwrap();
-        assert_eq!((caller.role, caller.smart_account_id), (Role::User, None));
-        assert!(cssm.caller(lab.now, &bob).is_ok());
+        assert!(matches!(cssm.people().caller(lab.now, &token), Err(Error::Unauthenticated)));
+        assert!(cssm.people().log_in(lab.now, "eve", "first password").is_err());
+        let token = cssm.people().log_in(lab.now, "eve", "second password").unwrap();
+        let caller = cssm.people().caller(lab.now, &token).unwrap();
+        assert_eq!((caller.role, caller.scope_id), (Role::User, None));
+        assert!(cssm.people().caller(lab.now, &bob).is_ok());
     });
 }
 
@@ -338,16 +338,16 @@ fn nobody_belongs_to_an_account_that_is_not_there() {
 fn the_first_administrator_is_made_once() {
     // G-01
     on_every_engine(&at_once(), |lab| {
-        let password = first_administrator(&lab.cssm, lab.now).unwrap().unwrap();
+        let password = lab.cssm.people().first_administrator(lab.now).unwrap().unwrap();
         assert!(password.len() >= 20);
-        assert_eq!(first_administrator(&lab.cssm, lab.now).unwrap(), None);
-        let token = lab.cssm.log_in(lab.now, "admin", &password).unwrap();
-        let caller = lab.cssm.caller(lab.now, &token).unwrap();
-        assert_eq!((caller.role, caller.smart_account_id), (Role::Administrator, None));
+        assert_eq!(lab.cssm.people().first_administrator(lab.now).unwrap(), None);
+        let token = lab.cssm.people().log_in(lab.now, "admin", &password).unwrap();
+        let caller = lab.cssm.people().caller(lab.now, &token).unwrap();
+        assert_eq!((caller.role, caller.scope_id), (Role::Administrator, None));
         let other = "another password";
         lab.cssm.add_person(lab.now, "admin", other, Role::Administrator, None).unwrap();
-        assert_eq!(first_administrator(&lab.cssm, lab.now).unwrap(), None);
-        assert!(lab.cssm.log_in(lab.now, "admin", other).is_ok());
+        assert_eq!(lab.cssm.people().first_administrator(lab.now).unwrap(), None);
+        assert!(lab.cssm.people().log_in(lab.now, "admin", other).is_ok());
     });
 }
 

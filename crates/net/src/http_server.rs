@@ -1,4 +1,4 @@
-//! An HTTPS server around a router.
+//! An HTTP server around a router, over TLS or as the client likes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
@@ -45,17 +46,32 @@ impl Shutdown {
     }
 }
 
+/// How connections to a server are secured.
+#[derive(Clone)]
+pub enum Security {
+    /// By TLS only.
+    Tls(Arc<rustls::ServerConfig>),
+    /// As the client likes: what it sends first shows whether it speaks TLS (C-02).
+    TlsOrPlain(Arc<rustls::ServerConfig>),
+}
+
+/// What a TLS connection begins with: a handshake record.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// Serves until told to end; then waits, for a while, for the requests under way.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    security: Security,
     router: Router,
     shutdown: &Shutdown,
 ) -> std::io::Result<()> {
-    let acceptor = TlsAcceptor::from(tls);
+    let (acceptor, plain_too) = match security {
+        Security::Tls(config) => (TlsAcceptor::from(config), false),
+        Security::TlsOrPlain(config) => (TlsAcceptor::from(config), true),
+    };
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut ending = shutdown.watch();
     loop {
@@ -73,9 +89,16 @@ pub async fn serve(
                 continue;
             }
         };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
         let (acceptor, router, ending) = (acceptor.clone(), router.clone(), shutdown.watch());
         tokio::spawn(async move {
-            serve_connection(stream, address, acceptor, router, ending).await;
+            if plain_too && !begins_with_tls(&stream).await {
+                serve_stream(stream, address, router, ending).await;
+            } else {
+                serve_tls(stream, address, acceptor, router, ending).await;
+            }
             drop(permit);
         });
     }
@@ -94,21 +117,33 @@ async fn ended(ending: &mut watch::Receiver<bool>) {
     let _told = ending.wait_for(|ends| *ends).await.is_ok();
 }
 
-async fn serve_connection(
+/// Looks at the first byte without taking it.
+async fn begins_with_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let peeked = tokio::time::timeout(HEAD_TIMEOUT, stream.peek(&mut first)).await;
+    matches!(peeked, Ok(Ok(1))) && first[0] == TLS_HANDSHAKE
+}
+
+async fn serve_tls(
     stream: TcpStream,
     address: SocketAddr,
     acceptor: TlsAcceptor,
     router: Router,
+    ending: watch::Receiver<bool>,
+) {
+    match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => serve_stream(stream, address, router, ending).await,
+        Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
+    }
+}
+
+async fn serve_stream(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    router: Router,
     mut ending: watch::Receiver<bool>,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
-    let stream = match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake failed"),
-        Err(_) => return tracing::debug!(%address, "TLS handshake took too long"),
-    };
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(address));
         router.clone().call(request)

@@ -1,6 +1,10 @@
-//! Upload archives: CSSM takes usage files "in tar format" (guide p. 44; C-34, FILE-005).
+//! Archives people carry: tar, gzipped or not, and such archives inside one another (guide p. 44; C-34, FILE-005).
+//!
+//! They are read as a stream: what is in memory at a time is one file, and that is bounded.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+
+use aws_lc_rs::digest;
 
 /// Why an archive was refused.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +28,27 @@ pub enum ArchiveError {
 pub struct ArchiveLimits {
     /// All files together, unpacked, in bytes.
     pub total_bytes_max: u64,
+    /// One file, in bytes.
+    pub member_bytes_max: u64,
     /// The number of files.
     pub members_max: usize,
+}
+
+/// Archives may lie in an archive, but not in that one again.
+const DEPTH_MAX: u32 = 2;
+
+/// What is found in an archive, in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A file.
+    File(Member),
+    /// An archive inside has been read to its end.
+    Archive {
+        /// Its name.
+        name: String,
+        /// The digest of its bytes.
+        sha256: [u8; 32],
+    },
 }
 
 /// A file in an archive.
@@ -49,46 +72,139 @@ pub fn is_tar(bytes: &[u8]) -> bool {
     bytes.get(257..262) == Some(b"ustar")
 }
 
-/// Reads a tar archive, gzipped or not, within limits. Links, devices and names that lead elsewhere are refused.
+/// Reads a tar archive, gzipped or not, within limits, and hands over each file as it comes. Links, devices and names
+/// that lead elsewhere are refused.
 ///
 /// # Errors
-/// When it is not such an archive or exceeds a limit.
+/// When it is not such an archive or exceeds a limit, or what `visit` says.
+pub fn read_archive<E: From<ArchiveError>>(
+    reader: &mut dyn Read,
+    limits: ArchiveLimits,
+    visit: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut budget =
+        Budget { limits, bytes: limits.total_bytes_max, members: limits.members_max };
+    let mut reader = BufReader::with_capacity(64 << 10, reader);
+    read_level(&mut reader, &mut budget, 1, visit)
+}
+
+/// The files of an archive in memory, those of archives inside included.
+///
+/// # Errors
+/// As [`read_archive`].
 pub fn read_members(bytes: &[u8], limits: ArchiveLimits) -> Result<Vec<Member>, ArchiveError> {
-    if is_gzip(bytes) {
-        read_tar(flate2::read::MultiGzDecoder::new(bytes), limits)
+    let mut members = Vec::new();
+    read_archive(&mut &bytes[..], limits, &mut |found| {
+        if let Found::File(member) = found {
+            members.push(member);
+        }
+        Ok::<(), ArchiveError>(())
+    })?;
+    Ok(members)
+}
+
+/// What may still be unpacked.
+struct Budget {
+    limits: ArchiveLimits,
+    bytes: u64,
+    members: usize,
+}
+
+fn read_level<E: From<ArchiveError>>(
+    reader: &mut dyn BufRead,
+    budget: &mut Budget,
+    depth: u32,
+    visit: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    let unreadable = |error| E::from(ArchiveError::Unreadable(error));
+    if is_gzip(reader.fill_buf().map_err(unreadable)?) {
+        read_tar(&mut flate2::bufread::MultiGzDecoder::new(reader), budget, depth, visit)
     } else {
-        read_tar(bytes, limits)
+        read_tar(reader, budget, depth, visit)
     }
 }
 
-fn read_tar(reader: impl Read, limits: ArchiveLimits) -> Result<Vec<Member>, ArchiveError> {
-    // One byte more than allowed, so that reaching it shows the excess; headers count too.
-    let budget = limits.total_bytes_max + 512 * (limits.members_max as u64 * 2 + 4);
-    let mut archive = tar::Archive::new(reader.take(budget));
-    let mut members = Vec::new();
-    let mut total = 0;
-    for entry in archive.entries()? {
-        let mut entry = entry?;
+fn read_tar<E: From<ArchiveError>>(
+    reader: &mut dyn Read,
+    budget: &mut Budget,
+    depth: u32,
+    visit: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    let unreadable = |error| E::from(ArchiveError::Unreadable(error));
+    let limits = budget.limits;
+    // Headers and padding count too; one byte more than allowed shows the excess.
+    let most = limits.total_bytes_max + 1024 * (limits.members_max as u64 + 4);
+    let mut archive = tar::Archive::new(reader.take(most));
+    // Raw: extensions that announce a long name would be read whole, however long.
+    for entry in archive.entries().map_err(unreadable)?.raw(true) {
+        let mut entry = entry.map_err(unreadable)?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = entry.header().entry_type();
-        if kind.is_dir() {
+        if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
             continue;
         }
         if !kind.is_file() || !is_plain_name(&name) {
-            return Err(ArchiveError::Member(name.chars().take(100).collect()));
+            return Err(ArchiveError::Member(name.chars().take(100).collect()).into());
         }
-        if members.len() == limits.members_max {
-            return Err(ArchiveError::TooManyMembers(limits.members_max));
+        let size = entry.size();
+        if budget.members == 0 {
+            return Err(ArchiveError::TooManyMembers(limits.members_max).into());
         }
-        total += entry.size();
-        if total > limits.total_bytes_max {
-            return Err(ArchiveError::TooLarge(limits.total_bytes_max));
+        budget.members -= 1;
+        budget.bytes = budget
+            .bytes
+            .checked_sub(size)
+            .ok_or(ArchiveError::TooLarge(limits.total_bytes_max))?;
+        let mut head = Vec::new();
+        (&mut entry).take(512).read_to_end(&mut head).map_err(unreadable)?;
+        if is_gzip(&head) || is_tar(&head) {
+            if depth == DEPTH_MAX {
+                return Err(ArchiveError::Member(format!("{name}, an archive too deep inside")).into());
+            }
+            let sha256 = read_inner(head.chain(entry), budget, depth + 1, visit)?;
+            visit(Found::Archive { name, sha256 })?;
+            continue;
         }
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content)?;
-        members.push(Member { name, bytes: content });
+        if size > limits.member_bytes_max {
+            return Err(ArchiveError::TooLarge(limits.member_bytes_max).into());
+        }
+        entry.read_to_end(&mut head).map_err(unreadable)?;
+        if head.len() as u64 != size {
+            let error = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+            return Err(unreadable(error));
+        }
+        visit(Found::File(Member { name, bytes: head }))?;
     }
-    Ok(members)
+    // What follows the last file is read too: a copy that stopped early ends in the middle of it.
+    std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(unreadable)?;
+    Ok(())
+}
+
+fn read_inner<E: From<ArchiveError>>(
+    reader: impl Read,
+    budget: &mut Budget,
+    depth: u32,
+    visit: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<[u8; 32], E> {
+    let hashing = Hashing { reader, context: digest::Context::new(&digest::SHA256) };
+    let mut hashing = BufReader::with_capacity(64 << 10, hashing);
+    read_level(&mut hashing, budget, depth, visit)?;
+    std::io::copy(&mut hashing, &mut std::io::sink()).map_err(ArchiveError::Unreadable)?;
+    let digest = hashing.into_inner().context.finish();
+    Ok(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+}
+
+struct Hashing<R> {
+    reader: R,
+    context: digest::Context,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.context.update(&buffer[..count]);
+        Ok(count)
+    }
 }
 
 fn is_plain_name(name: &str) -> bool {
@@ -100,17 +216,48 @@ fn is_plain_name(name: &str) -> bool {
         && name.split('/').all(|part| part != "..")
 }
 
-/// Writes a tar archive.
+/// Writes a tar archive, file by file.
+pub struct ArchiveWriter<W: std::io::Write> {
+    builder: tar::Builder<W>,
+    modified_at: u64,
+}
+
+impl<W: std::io::Write> ArchiveWriter<W> {
+    /// An archive whose files say that they were written at `now`.
+    pub fn new(out: W, now: crate::Timestamp) -> Self {
+        let modified_at = u64::try_from(now.0).unwrap_or(0);
+        Self { builder: tar::Builder::new(out), modified_at }
+    }
+
+    /// Adds a file of which `size` bytes are read.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn add(&mut self, name: &str, size: u64, reader: impl Read) -> std::io::Result<()> {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(size);
+        header.set_mode(0o644);
+        header.set_mtime(self.modified_at);
+        self.builder.append_data(&mut header, name, reader)
+    }
+
+    /// Ends the archive.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> std::io::Result<W> {
+        self.builder.into_inner()
+    }
+}
+
+/// Writes a tar archive in memory.
 #[must_use]
 pub fn write_tar(members: &[Member]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
+    let mut writer = ArchiveWriter::new(Vec::new(), crate::Timestamp(0));
     for member in members {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(member.bytes.len() as u64);
-        header.set_mode(0o644);
-        builder
-            .append_data(&mut header, &member.name, member.bytes.as_slice())
+        writer
+            .add(&member.name, member.bytes.len() as u64, member.bytes.as_slice())
             .expect("names of our own making fit and memory does not fail");
     }
-    builder.into_inner().expect("memory does not fail")
+    writer.finish().expect("memory does not fail")
 }

@@ -182,6 +182,22 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest::digest(&digest::SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
+/// SHA-256 of all that can be read.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of(reader: &mut dyn std::io::Read) -> std::io::Result<[u8; 32]> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => break,
+            count => context.update(&buffer[..count]),
+        }
+    }
+    Ok(context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
+}
+
 /// HMAC-SHA-256 of `bytes` under `key`.
 #[must_use]
 pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {

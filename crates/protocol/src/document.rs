@@ -6,11 +6,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountInfo;
-use crate::ack::{Acknowledgement, acknowledgement_text};
+use crate::ack::Acknowledgement;
 use crate::crypto::{PublicKey, Signer, SignerCertificate, Suite};
 use crate::identity::Udi;
 use crate::policy::Policy;
-use crate::report::{ReportError, SignedReport};
+use crate::report::{ReportError, ReportSignature, SignedReport};
 use crate::text::{base64, cdata_json, from_base64, verified_text, xml_escape};
 use crate::time::Timestamp;
 use crate::trust::{TrustCode, TrustRequest};
@@ -130,6 +130,26 @@ pub struct SystemInfo {
     pub public_key: PublicKey,
 }
 
+/// What a collector says about a device whose messages it keeps. Nothing in it is believed for its own sake: the key
+/// is shown to be the device's by the reports it signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// The device.
+    pub sudi: Udi,
+    /// Its host name, unless hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The software tag.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub software_tag_identifier: String,
+    /// The software version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software_version: Option<String>,
+    /// The key that signed its reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<PublicKey>,
+}
+
 /// Everything a document can hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Document {
@@ -147,6 +167,8 @@ pub struct Document {
     pub trust_requests: Vec<Signed<TrustRequest>>,
     /// The switch that wrote the file.
     pub system_info: Option<Signed<SystemInfo>>,
+    /// The device whose messages a collector kept in the file.
+    pub device_info: Option<DeviceInfo>,
     /// Certificate of the key that signed ACKs, policies, trust codes and account information.
     pub signer: Option<SignerCertificate>,
     /// Names the exchange in both sides' logs.
@@ -213,6 +235,15 @@ impl Document {
             }
             "smartLicenseSystemInfo" => {
                 self.system_info = Some(cursor.signed_json("smartLicenseSystemInfo")?);
+                Ok(())
+            }
+            "smartLicenseDeviceInfo" => {
+                let text = cursor.text_content()?;
+                let info = serde_json::from_str(text.trim()).map_err(|error| {
+                    let detail = error.to_string();
+                    DocumentError::Element { element: "smartLicenseDeviceInfo", detail }
+                })?;
+                self.device_info = Some(info);
                 Ok(())
             }
             "smartLicenseAccountInfo" => {
@@ -466,15 +497,19 @@ impl DocumentWriter {
 
     /// Adds a RUM report.
     pub fn report(&mut self, report: &SignedReport) -> &mut Self {
+        self.kept_report(&report.payload, &report.signature)
+    }
+
+    /// Adds a RUM report that is only passed on, byte for byte.
+    pub fn kept_report(&mut self, payload: &str, signature: &ReportSignature) -> &mut Self {
         self.out.push_str("<RUMReport>\n<![CDATA[\n");
-        self.out.push_str(&report.envelope());
+        self.out.push_str(&crate::report::envelope(payload, signature));
         self.out.push_str("\n]]>\n</RUMReport>\n");
         self
     }
 
-    /// Adds an ACK; its text is that of [`acknowledgement_text`].
+    /// Adds an ACK; its text is that of [`crate::acknowledgement_text`].
     pub fn acknowledgement(&mut self, signed: &Signed<Vec<Acknowledgement>>) -> &mut Self {
-        debug_assert_eq!(signed.text, acknowledgement_text(&signed.value));
         self.signed("smartLicenseRumAck", &signed.text, &signed.signature)
     }
 
@@ -496,6 +531,15 @@ impl DocumentWriter {
     /// Adds what the switch says about itself.
     pub fn system_info(&mut self, signed: &Signed<SystemInfo>) -> &mut Self {
         self.signed("smartLicenseSystemInfo", &signed.text, &signed.signature)
+    }
+
+    /// Adds what a collector says about the device.
+    pub fn device_info(&mut self, info: &DeviceInfo) -> &mut Self {
+        let text = cdata_json(info);
+        self.out.push_str(&format!(
+            "<smartLicenseDeviceInfo>\n<![CDATA[{text}]]>\n</smartLicenseDeviceInfo>\n"
+        ));
+        self
     }
 
     fn signed(&mut self, element: &str, text: &str, signature: &[u8]) -> &mut Self {

@@ -13,6 +13,7 @@
 mod account;
 mod ack;
 mod archive;
+mod bundle;
 mod crypto;
 mod document;
 mod identity;
@@ -29,12 +30,19 @@ mod verify;
 
 pub use account::AccountInfo;
 pub use ack::{Acknowledgement, StatusCode, acknowledgement_text};
-pub use archive::{ArchiveError, ArchiveLimits, Member, is_gzip, is_tar, read_members, write_tar};
+pub use archive::{
+    ArchiveError, ArchiveLimits, ArchiveWriter, Found, Member, is_gzip, is_tar, read_archive,
+    read_members, write_tar,
+};
+pub use bundle::{
+    BundleError, BundlePart, BundleWriter, MANIFEST_NAME, Manifest, ManifestKey, SignedManifest, bundle_time,
+    registration_text,
+};
 pub use crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
-    SigningType, Suite, hmac_sha256, sha256,
+    SigningType, Suite, hmac_sha256, sha256, sha256_of,
 };
-pub use document::{Document, DocumentError, DocumentWriter, Signed, SystemInfo};
+pub use document::{DeviceInfo, Document, DocumentError, DocumentWriter, Signed, SystemInfo};
 pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
 pub use message::{
     MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText, UsageItem,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::crypto::PublicKey;
 use crate::identity::Udi;
 use crate::report::ReportSignature;
 use crate::time::Timestamp;
@@ -51,6 +52,9 @@ pub struct Request {
     pub software_tag_identifier: String,
     /// The version of the smart agent.
     pub agent_version: String,
+    /// The device's key, where the peer is a collector and may not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<PublicKey>,
     /// For a request that carries nothing signed: the device key's signature over [`Request::proof_text`], base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
@@ -71,6 +75,7 @@ struct FlatRequest {
     software_version: Option<String>,
     software_tag_identifier: String,
     agent_version: String,
+    public_key: Option<PublicKey>,
     proof: Option<String>,
     request_type: String,
     id_token: Option<String>,
@@ -112,6 +117,7 @@ impl TryFrom<FlatRequest> for Request {
             software_version: flat.software_version,
             software_tag_identifier: flat.software_tag_identifier,
             agent_version: flat.agent_version,
+            public_key: flat.public_key,
             proof: flat.proof,
             body,
         })

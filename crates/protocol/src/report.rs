@@ -426,23 +426,37 @@ impl SignedReport {
     /// The JSON of the report in the guide's layout, payload as an object.
     #[must_use]
     pub fn envelope(&self) -> String {
-        let mut out = String::with_capacity(self.payload.len() + 768);
-        out.push_str("{\n  \"payload\":");
-        out.push_str(&self.payload);
-        out.push_str(",\n\"header\":{\n  \"type\":\"rum\"\n},\n\"signature\":{\n  \"sudi\":{");
-        out.push_str("\n    \"udi_pid\":");
-        push_json_string(&mut out, &self.signature.sudi.pid);
-        out.push_str(",\n    \"udi_serial_number\":");
-        push_json_string(&mut out, &self.signature.sudi.serial);
-        out.push_str("\n  },\n  \"signing_type\":");
-        push_json_string(&mut out, &self.signature.signing_type);
-        out.push_str(",\n  \"key\":");
-        push_json_string(&mut out, &self.signature.key);
-        out.push_str(",\n  \"value\":");
-        push_json_string(&mut out, &self.signature.value);
-        out.push_str("\n}\n}");
-        out
+        envelope(&self.payload, &self.signature)
     }
+}
+
+/// A payload and its signature in the guide's layout. A payload that could not stand in a file as it is - it may hold
+/// anything its device signed - is written as a string, which is the other public form.
+pub(crate) fn envelope(payload: &str, signature: &ReportSignature) -> String {
+    let mut out = String::with_capacity(payload.len() + 768);
+    out.push_str("{\n  \"payload\":");
+    let plain = payload.starts_with('{')
+        && payload.ends_with('}')
+        && !payload.contains("]]>")
+        && !payload.chars().any(|c| c.is_control() && c != '\n');
+    if plain {
+        out.push_str(payload);
+    } else {
+        push_json_string(&mut out, payload);
+    }
+    out.push_str(",\n\"header\":{\n  \"type\":\"rum\"\n},\n\"signature\":{\n  \"sudi\":{");
+    out.push_str("\n    \"udi_pid\":");
+    push_json_string(&mut out, &signature.sudi.pid);
+    out.push_str(",\n    \"udi_serial_number\":");
+    push_json_string(&mut out, &signature.sudi.serial);
+    out.push_str("\n  },\n  \"signing_type\":");
+    push_json_string(&mut out, &signature.signing_type);
+    out.push_str(",\n  \"key\":");
+    push_json_string(&mut out, &signature.key);
+    out.push_str(",\n  \"value\":");
+    push_json_string(&mut out, &signature.value);
+    out.push_str("\n}\n}");
+    out
 }
 
 #[derive(Deserialize)]

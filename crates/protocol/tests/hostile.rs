@@ -151,7 +151,7 @@ fn an_authorization_code_is_recognised_as_such() {
 
 #[test]
 fn archives_are_read_within_limits() {
-    let limits = ArchiveLimits { total_bytes_max: 1000, members_max: 2 };
+    let limits = ArchiveLimits { total_bytes_max: 1000, member_bytes_max: 1000, members_max: 2 };
     let member = |name: &str, size| Member { name: name.to_owned(), bytes: vec![b'x'; size] };
     let good = write_tar(&[member("a.txt", 10), member("b/c.txt", 20)]);
     assert!(is_tar(&good));
@@ -189,7 +189,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         let _ignored = Document::parse(&bytes).is_ok();
-        let _ignored = read_members(&bytes, ArchiveLimits { total_bytes_max: 4096, members_max: 4 }).is_ok();
+        let _ignored = read_members(&bytes, ArchiveLimits { total_bytes_max: 4096, member_bytes_max: 4096, members_max: 4 }).is_ok();
     }
 
     #[test]

@@ -1,24 +1,26 @@
 //! `rumline cssm`: the server.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use rumline_cssm::{Cssm, Settings, first_administrator};
+use rumline_cssm::{Cssm, Settings};
 use rumline_net::{
-    Clock, OsRandom, Shutdown, certificate_to_pem, lock_directory, make_private, pem_to_der,
-    read_private, serve, server_config, write_private,
+    Clock, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory, make_private, serve,
+    server_config,
 };
-use rumline_protocol::{Authority, RealSuite, SignerCertificate, Timestamp};
+use rumline_protocol::RealSuite;
 use rumline_store::Db;
-use rumline_web::{AppState, router};
+use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cssm_admin;
 use crate::lab_clock::LabClock;
+use crate::server_parts::{
+    announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -66,8 +68,10 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let now = clock.now();
     prepare_directory(&arguments.dir)?;
     let _lock = lock_directory(&arguments.dir)?;
-    let authority = authority(&arguments.dir, now)?;
-    let (certificate, key) = tls_identity(&arguments.dir, &authority, arguments, now)?;
+    let authority = authority(&arguments.dir, "Rumline CSSM root", "cssm.db", now)?;
+    let mut names = arguments.names.clone();
+    names.push(arguments.listen.ip().to_string());
+    let (certificate, key) = tls_identity(&arguments.dir, &authority, &names, now)?;
     let db = match &arguments.postgres {
         Some(url) => {
             let url = url.clone();
@@ -94,96 +98,28 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let base_url = format!("https://{}", listener.local_addr()?);
-    announce_administrator(&cssm, now, arguments.admin_password_file.as_deref()).await?;
-    let state = AppState {
+    announce_administrator(cssm.people(), now, arguments.admin_password_file.as_deref()).await?;
+    let state = CssmSite {
+        people: cssm.people(),
         cssm: cssm.clone(),
         clock: Arc::new(clock),
         base_url: base_url.as_str().into(),
         root_pem: certificate_to_pem(&authority.root_certificate).into(),
-        logins: Arc::new(tokio::sync::Semaphore::new(2)),
-        uploads: Arc::new(tokio::sync::Semaphore::new(1)),
+        spool: Spool::open(arguments.dir.join("spool"))?,
+        gates: Gates::default(),
     };
     println!("CSSM listens on {base_url}");
     println!("  smart receiver     {base_url}/licservice/license");
+    println!("  pages              {base_url}/");
     println!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
     println!("  root certificate   {}", arguments.dir.join("root.pem").display());
     let shutdown = Shutdown::default();
-    let tidy = tokio::spawn(tidy_daily(cssm, clock));
+    let background =
+        [tokio::spawn(tidy_daily(cssm, clock)), tokio::spawn(resume_bundles(state.clone()))];
     tokio::spawn(end_on_signal(shutdown.clone()));
-    serve(listener, server_config(certificate, key)?, router(state), &shutdown).await?;
-    tidy.abort();
-    Ok(())
-}
-
-fn prepare_directory(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("cannot make {}", dir.display()))
-}
-
-/// The keys of this CSSM: read, or made at first start.
-fn authority(dir: &Path, now: Timestamp) -> Result<Authority> {
-    const NAME: &str = "Rumline CSSM root";
-    let path = |name: &str| dir.join(name);
-    let read =
-        |name: &str| read_private(&path(name)).with_context(|| format!("cannot read {name}"));
-    // The last file written says that all are there.
-    if let Some(pem) = read("root.pem")? {
-        let missing = |name: &'static str| format!("{name} is missing beside root.pem");
-        let root_key = read("root.key")?.with_context(|| missing("root.key"))?;
-        return Ok(Authority {
-            name: NAME.to_owned(),
-            root_certificate: pem_to_der(&pem)?.remove(0),
-            root_key_pem: String::from_utf8(root_key).context("root.key is no text")?,
-            signing_key: read("signing.key")?.with_context(|| missing("signing.key"))?,
-            signing_certificate: SignerCertificate(
-                read("signing.der")?.with_context(|| missing("signing.der"))?,
-            ),
-        });
-    }
-    if path("cssm.db").exists() {
-        bail!("{} has a database but no root.pem; restore the keys", dir.display());
-    }
-    let authority = Authority::create(NAME, now)?;
-    write_private(&path("root.key"), authority.root_key_pem.as_bytes())?;
-    write_private(&path("signing.key"), &authority.signing_key)?;
-    write_private(&path("signing.der"), &authority.signing_certificate.0)?;
-    let pem = certificate_to_pem(&authority.root_certificate);
-    write_private(&path("root.pem"), pem.as_bytes())?;
-    Ok(authority)
-}
-
-/// The server's certificate is issued anew at each start, for the names it has now.
-fn tls_identity(
-    dir: &Path,
-    authority: &Authority,
-    arguments: &Arguments,
-    now: Timestamp,
-) -> Result<(Vec<u8>, Vec<u8>)> {
-    let mut names = vec!["localhost".to_owned(), arguments.listen.ip().to_string()];
-    names.extend(arguments.names.iter().cloned());
-    names.sort();
-    names.dedup();
-    let (certificate, key) = authority.issue_tls_certificate(&names, now)?;
-    write_private(&dir.join("tls.pem"), certificate_to_pem(&certificate).as_bytes())?;
-    Ok((certificate, key))
-}
-
-async fn announce_administrator(
-    cssm: &Cssm,
-    now: Timestamp,
-    password_file: Option<&Path>,
-) -> Result<()> {
-    let cssm = cssm.clone();
-    let password = tokio::task::spawn_blocking(move || first_administrator(&cssm, now)).await??;
-    let Some(password) = password else { return Ok(()) };
-    match password_file {
-        Some(file) => write_private(file, format!("{password}\n").as_bytes())?,
-        None => println!("First start. Log in as admin with the password (shown once): {password}"),
-    }
+    let tls = Security::Tls(server_config(certificate, key)?);
+    serve(listener, tls, cssm_router(state), &shutdown).await?;
+    background.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())
 }
 
@@ -197,17 +133,4 @@ async fn tidy_daily(cssm: Cssm, clock: Clock) {
         }
         tokio::time::sleep(std::time::Duration::from_secs(24 * 3600)).await;
     }
-}
-
-async fn end_on_signal(shutdown: Shutdown) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    shutdown.begin();
 }

@@ -4,10 +4,12 @@
 //! the clock through `rumline-net`, and connects them to the pure crates below.
 #![expect(clippy::print_stdout, reason = "a command's output goes to standard output")]
 
+mod collector_server;
 mod cssm_admin;
 mod cssm_server;
 mod demo;
 mod lab_clock;
+mod server_parts;
 mod sim_command;
 mod switch_command;
 mod switch_host;
@@ -33,6 +35,10 @@ enum Command {
     Switch(switch_command::Arguments),
     /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
     Cssm(cssm_server::Arguments),
+    /// CSLU, the collector that stores and forwards for one account.
+    Cslu(collector_server::CsluArguments),
+    /// SSM On-Prem, the collector for many accounts.
+    Onprem(collector_server::OnPremArguments),
     /// Tells what licensing files are, who signed them and what they say.
     Verify(verify_command::Arguments),
     /// Years of an estate in seconds, in a world that loses, delays and crashes.
@@ -54,6 +60,8 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Switch(arguments) => switch_command::run(&arguments),
         Command::Cssm(arguments) => cssm_server::run(&arguments),
+        Command::Cslu(arguments) => collector_server::run_cslu(&arguments),
+        Command::Onprem(arguments) => collector_server::run_on_prem(&arguments),
         Command::Verify(arguments) => verify_command::run(&arguments),
         Command::Sim(arguments) => sim_command::run(&arguments),
     };

@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// The root certificate the switch is provisioned with (CSSM's root.pem).
     #[arg(long)]
     root: Option<PathBuf>,
+    /// Further root certificates that TLS trusts, such as that of an SSM On-Prem (its root.pem).
+    #[arg(long = "tls-root")]
+    tls_roots: Vec<PathBuf>,
     /// Write the first password of admin to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
@@ -66,6 +69,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         }
         None => Vec::new(),
     };
+    let mut tls_roots = Vec::new();
+    for path in &arguments.tls_roots {
+        let pem = std::fs::read(path).with_context(|| path.display().to_string())?;
+        tls_roots.extend(pem_to_der(&pem)?);
+    }
     let first_config = match &arguments.startup_config {
         Some(path) => {
             let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
@@ -81,6 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             release: arguments.release.clone(),
             root_certificate,
         },
+        tls_roots,
         first_config,
         ssh: (!arguments.no_ssh).then_some(arguments.ssh),
         console: arguments.console,

@@ -28,6 +28,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
 pub(crate) struct Setup {
     pub dir: PathBuf,
     pub hardware: Hardware,
+    /// Further roots that TLS trusts, DER.
+    pub tls_roots: Vec<Vec<u8>>,
     pub first_config: Option<String>,
     pub ssh: Option<SocketAddr>,
     pub console: bool,
@@ -217,10 +219,10 @@ impl Host {
         let mut store = FileDisk::open(&setup.dir.join("store")).context("the switch's store")?;
         let mut flash = FileDisk::open(&setup.dir.join("bootflash")).context("bootflash")?;
         let mut random = OsRandom;
-        let roots = match setup.hardware.root_certificate.as_slice() {
-            [] => Vec::new(),
-            root => vec![root.to_vec()],
-        };
+        let mut roots = setup.tls_roots.clone();
+        if !setup.hardware.root_certificate.is_empty() {
+            roots.push(setup.hardware.root_certificate.clone());
+        }
         let http = HttpClient::new(&roots, ANSWER_TIMEOUT)?;
         let mut devices = Devices { store: &mut store, flash: &mut flash, random: &mut random };
         let (switch, effects) = Switch::boot(

@@ -1,15 +1,15 @@
 //! The OpenAPI document, from the table of routes.
 
-use rumline_cssm::Action;
+use rumline_server::Action;
 use serde_json::{Map, Value, json};
 
-use crate::routes::{Access, routes};
+use crate::site::{Access, Route, Site};
 
-/// The OpenAPI 3.1 document of the REST API.
+/// The OpenAPI 3.1 document of a server's REST API; pages are not part of it.
 #[must_use]
-pub fn openapi() -> Value {
+pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
     let mut paths = Map::new();
-    for route in routes() {
+    for route in routes.iter().filter(|route| !route.summary.is_empty()) {
         let mut parameters: Vec<Value> = route
             .path
             .split('/')
@@ -50,10 +50,9 @@ pub fn openapi() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": "CSSM",
+            "title": S::NAME,
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Accounts, tokens, policies, product instances, licences and usage files. \
-                            Times are seconds since 1970.",
+            "description": S::ABOUT,
         },
         "security": [{ "bearer": [] }],
         "components": { "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } } },

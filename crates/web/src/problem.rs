@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::Error;
+use rumline_server::Error;
 use serde_json::json;
 
 /// The content type of a problem document.
@@ -20,6 +20,14 @@ impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), retry_after_seconds: None }
     }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
 }
 
 impl From<Error> for Problem {
@@ -31,6 +39,10 @@ impl From<Error> for Problem {
             Error::Unauthenticated => StatusCode::UNAUTHORIZED,
             Error::Forbidden => StatusCode::FORBIDDEN,
             Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::Unwritten(error) => {
+                tracing::warn!(%error, "an answer could not be written");
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Error::Store(error) => {
                 tracing::warn!(%error, "the store failed");
                 StatusCode::SERVICE_UNAVAILABLE

@@ -28,6 +28,7 @@ impl Device {
             software_version: Some(self.version.to_owned()),
             software_tag_identifier: SOFTWARE_TAG.to_owned(),
             agent_version: "5.7.30_rel/108".to_owned(),
+            public_key: None,
             proof: None,
             body,
         }

@@ -137,7 +137,7 @@ impl Server {
             _ => (Role::Administrator, None),
         };
         self.cssm.add_person(self.now, caller, PASSWORD, role, account).unwrap();
-        Some(self.cssm.log_in(self.now, caller, PASSWORD).unwrap())
+        Some(self.cssm.people().log_in(self.now, caller, PASSWORD).unwrap())
     }
 
     /// All that a caller without rights could have changed.

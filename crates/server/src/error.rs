@@ -1,5 +1,6 @@
 //! Refusals are answers; faults may pass.
 
+use rumline_protocol::{ArchiveError, BundleError};
 use rumline_store::{FromStore, StoreError};
 
 /// Why something was not done.
@@ -26,6 +27,9 @@ pub enum Error {
         /// When it makes sense to try again.
         retry_after_seconds: i64,
     },
+    /// What was to be handed over could not be written.
+    #[error("the file could not be written: {0}")]
+    Unwritten(std::io::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,13 +44,27 @@ impl FromStore for Error {
             | Self::Conflict(_)
             | Self::Unauthenticated
             | Self::Forbidden
-            | Self::TooManyRequests { .. } => None,
+            | Self::TooManyRequests { .. }
+            | Self::Unwritten(_) => None,
         }
     }
 }
 
 impl Error {
-    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+    /// A refusal with this text.
+    pub fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())
+    }
+}
+
+impl From<ArchiveError> for Error {
+    fn from(error: ArchiveError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+impl From<BundleError> for Error {
+    fn from(error: BundleError) -> Self {
+        Self::Invalid(error.to_string())
     }
 }

@@ -1,67 +1,21 @@
-//! The table of routes.
+//! The table of CSSM's routes.
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
-use rumline_cssm::{Action, Caller};
+use rumline_server::Action;
 
-use crate::problem::Problem;
-use crate::{AppState, api, receiver};
-
-/// What a route takes of its caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Anyone; what is sent proves itself.
-    Anyone,
-    /// Whoever is logged in.
-    LoggedIn,
-    /// This action, in the smart account of the path if it names one.
-    May(Action),
-}
-
-/// A route.
-pub struct Route {
-    /// `GET`, `POST`, `PUT` or `DELETE`.
-    pub method: &'static str,
-    /// Its path.
-    pub path: &'static str,
-    /// What it takes of its caller.
-    pub access: Access,
-    /// What it does, in a sentence.
-    pub summary: &'static str,
-    /// An example of the body it takes, if it takes one.
-    pub request: Option<&'static str>,
-    /// An example of what it answers.
-    pub response: &'static str,
-    handler: fn() -> MethodRouter<AppState>,
-}
-
-macro_rules! route {
-    ($method:ident $path:literal, $access:expr, $summary:literal, $request:expr, $response:literal, $handler:path) => {
-        Route {
-            method: stringify!($method),
-            path: $path,
-            access: $access,
-            summary: $summary,
-            request: $request,
-            response: $response,
-            handler: || $method($handler),
-        }
-    };
-}
+use crate::cssm::{CssmSite, api, pages, receiver};
+use crate::page;
+use crate::site::{Access, Route, route};
 
 use Access::{Anyone, LoggedIn, May};
 use Action::{Administer, AdministerAll, Operate, View};
 
 /// Every route of CSSM.
 #[must_use]
-pub fn routes() -> Vec<Route> {
+pub fn cssm_routes() -> Vec<Route<CssmSite>> {
     vec![
         route!(get "/licservice/license", Anyone, "The page of the smart receiver.", None, "\"This is the Smart Receiver!\"", receiver::landing),
         route!(post "/licservice/license", Anyone, "A message of a product instance; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", receiver::message),
+        route!(post "/licservice/collect", Anyone, "A bundle that a registered collector brings; see docs/protocol.md.", Some("\"a tar.gz file\""), "\"a tar.gz file\"", api::collect),
         route!(get "/healthz", Anyone, "Whether the server works.", None, "\"ok\"", api::health),
         route!(get "/openapi.json", Anyone, "This document.", None, "{}", api::openapi_document),
         route!(get "/root.pem", Anyone, "The root certificate devices are provisioned with.", None, "\"-----BEGIN CERTIFICATE-----\"", api::root_certificate),
@@ -90,79 +44,19 @@ pub fn routes() -> Vec<Route> {
         route!(get "/api/v1/smart-accounts/{sa}/licenses", May(View), "Licences purchased against in use.", None, "[{\"license\":\"LAN_ENTERPRISE_SERVICES_PKG\",\"purchased\":10,\"in_use\":3,\"balance\":7}]", api::licenses),
         route!(get "/api/v1/smart-accounts/{sa}/usage-files", May(View), "The uploaded usage files, newest first.", None, "[{\"id\":1,\"name\":\"all_rum.txt\",\"status\":\"No Errors\"}]", api::usage_files),
         route!(post "/api/v1/smart-accounts/{sa}/virtual-accounts/{va}/usage-files", May(Operate), "Uploads a usage file: the body is the file, the query parameter `name` its name.", Some("\"the file\""), "{\"id\":1,\"status\":\"No Errors\",\"reports_new\":2}", api::upload_usage),
+        route!(get "/api/v1/smart-accounts/{sa}/usage-files/{id}", May(View), "One uploaded usage file and how far it is.", None, "{\"id\":1,\"status\":\"Processing\"}", api::usage_file),
         route!(get "/api/v1/smart-accounts/{sa}/usage-files/{id}/acknowledgement", May(View), "The ACK file of an uploaded usage file.", None, "\"<?xml …\"", api::acknowledgement),
+        route!(get "/api/v1/smart-accounts/{sa}/collectors", May(View), "The CSLU and SSM On-Prem servers that are registered.", None, "[{\"id\":1,\"kind\":\"CSLU\",\"name\":\"lab\"}]", api::collectors),
+        route!(post "/api/v1/smart-accounts/{sa}/virtual-accounts/{va}/collectors", May(Operate), "Registers a collector for a virtual account; see docs/protocol.md.", Some("{\"kind\":\"CSLU\",\"name\":\"lab\",\"public_key\":\"…\",\"proof\":\"…\"}"), "{\"id\":1}", api::register_collector),
+        route!(delete "/api/v1/smart-accounts/{sa}/collectors/{id}", May(Operate), "Removes a collector: what it brings is refused.", None, "{}", api::remove_collector),
         route!(get "/api/v1/smart-accounts/{sa}/events", May(View), "What happened in the account, newest first.", None, "[{\"at\":1700000000,\"login\":\"admin\",\"text\":\"…\"}]", api::events),
+        route!(page get "/style.css", Anyone, page::style),
+        route!(page get "/page.js", Anyone, page::script),
+        route!(page get "/login", Anyone, page::show_login::<CssmSite>),
+        route!(page post "/login", Anyone, page::log_in::<CssmSite>),
+        route!(page post "/logout", LoggedIn, page::log_out::<CssmSite>),
+        route!(page get "/", LoggedIn, pages::root),
+        route!(page get "/smart-accounts/{sa}/usage-files", May(View), pages::usage_files),
+        route!(page post "/smart-accounts/{sa}/usage-files", May(Operate), pages::upload_usage),
     ]
-}
-
-/// What anyone sends must have arrived and been answered within this.
-const OPEN_SECONDS_MAX: u64 = 60;
-/// What someone sends who is logged in.
-const UPLOAD_SECONDS_MAX: u64 = 600;
-
-/// The router over the table.
-pub fn router(state: AppState) -> Router {
-    let mut router = Router::new();
-    for route in routes() {
-        let access = route.access;
-        let guarded = (route.handler)()
-            .route_layer(axum::middleware::from_fn_with_state((state.clone(), access), authorize));
-        let bytes_max = match access {
-            Anyone => api::OPEN_BYTES_MAX,
-            LoggedIn | May(_) => api::UPLOAD_BYTES_MAX,
-        };
-        router = router.route(route.path, guarded.layer(DefaultBodyLimit::max(bytes_max)));
-    }
-    router
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is no such page") })
-        .layer(axum::middleware::map_response(crate::problem::as_problem))
-        .with_state(state)
-}
-
-/// Stands before every handler.
-async fn authorize(
-    State((state, access)): State<(AppState, Access)>,
-    parameters: RawPathParams,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    if access == Anyone {
-        return within(OPEN_SECONDS_MAX, next.run(request)).await;
-    }
-    let caller = match caller_of(&state, request.headers()) {
-        Ok(caller) => caller,
-        Err(problem) => return problem.into_response(),
-    };
-    if let May(action) = access {
-        let account = parameters.iter().find(|(name, _)| *name == "sa").map(|(_, value)| value);
-        let allowed = match account {
-            None => caller.may_at_all(action),
-            Some(id) => match id.parse() {
-                Ok(id) => caller.may(action, id),
-                Err(_) => Err(rumline_cssm::Error::NotFound("smart account")),
-            },
-        };
-        if let Err(error) = allowed {
-            return Problem::from(error).into_response();
-        }
-    }
-    request.extensions_mut().insert(caller);
-    within(UPLOAD_SECONDS_MAX, next.run(request)).await
-}
-
-/// A body that does not arrive holds its connection no longer than this.
-async fn within(seconds: u64, answer: impl Future<Output = Response>) -> Response {
-    let limit = std::time::Duration::from_secs(seconds);
-    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response()
-    })
-}
-
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-fn caller_of(state: &AppState, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let token = bearer(headers).ok_or(rumline_cssm::Error::Unauthenticated)?;
-    Ok(state.cssm.caller(state.clock.now(), token)?)
 }

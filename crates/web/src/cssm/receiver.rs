@@ -7,11 +7,12 @@ use axum::response::{IntoResponse, Response};
 use rumline_cssm::Answer;
 use tokio::sync::oneshot;
 
-use crate::AppState;
+use crate::cssm::CssmSite;
 use crate::problem::Problem;
+use crate::site::Site;
 
 /// The page of the receiver, in the guide's words.
-pub(crate) async fn landing(State(state): State<AppState>) -> String {
+pub(super) async fn landing(State(state): State<CssmSite>) -> String {
     let limit = state.cssm.settings().requests_per_hour_max;
     let base = &state.base_url;
     format!(
@@ -24,9 +25,9 @@ pub(crate) async fn landing(State(state): State<AppState>) -> String {
 }
 
 /// Takes a message of a product instance.
-pub(crate) async fn message(State(state): State<AppState>, body: Bytes) -> Response {
+pub(super) async fn message(State(state): State<CssmSite>, body: Bytes) -> Response {
     let (sender, receiver) = oneshot::channel();
-    let now = state.clock.now();
+    let now = state.now();
     state.cssm.receive(now, &body, move |taken| {
         // The client may be gone by now; what it sent is stored all the same.
         let _gone = sender.send(taken).is_ok();

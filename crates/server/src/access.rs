@@ -1,12 +1,14 @@
 //! Who may do what (G-01, CSSM-008).
 
+use std::sync::Arc;
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use rumline_protocol::{Timestamp, sha256};
-use rumline_store::Tx;
+use rumline_store::{Db, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::{Cssm, Error};
+use crate::{Error, SharedRandom, check_name, random_hex};
 
 /// A login lasts this long.
 const TOKEN_SECONDS: i64 = 12 * Timestamp::HOUR;
@@ -17,7 +19,8 @@ const TOKEN_SECONDS: i64 = 12 * Timestamp::HOUR;
 pub enum Role {
     /// Look.
     Viewer,
-    /// Work with tokens, files and product instances.
+    /// Work with tokens, files and product instances; SSM On-Prem's operator.
+    #[serde(alias = "operator")]
     User,
     /// Everything, people and policies included.
     Administrator,
@@ -59,18 +62,18 @@ pub struct Caller {
     pub login: String,
     /// Role.
     pub role: Role,
-    /// The only smart account it may see; none for all.
-    pub smart_account_id: Option<i64>,
+    /// The only scope it may see; none for all.
+    pub scope_id: Option<i64>,
 }
 
 impl Caller {
-    /// Whether the caller may act in the smart account. Another account's things are not even there.
+    /// Whether the caller may act in the scope. Another scope's things are not even there.
     ///
     /// # Errors
     /// When it may not.
-    pub fn may(&self, action: Action, smart_account_id: i64) -> Result<(), Error> {
-        if self.smart_account_id.is_some_and(|own| own != smart_account_id) {
-            return Err(Error::NotFound("smart account"));
+    pub fn may(&self, action: Action, scope_id: i64) -> Result<(), Error> {
+        if self.scope_id.is_some_and(|own| own != scope_id) {
+            return Err(Error::NotFound("account"));
         }
         self.may_at_all(action)
     }
@@ -85,27 +88,11 @@ impl Caller {
             Action::Operate => self.role >= Role::User,
             Action::Administer => self.role == Role::Administrator,
             Action::AdministerAll => {
-                self.role == Role::Administrator && self.smart_account_id.is_none()
+                self.role == Role::Administrator && self.scope_id.is_none()
             }
         };
         if allowed { Ok(()) } else { Err(Error::Forbidden) }
     }
-}
-
-/// Makes the first administrator if there is nobody yet; returns the password, to be shown once.
-///
-/// # Errors
-/// When the store fails.
-pub fn first_administrator(cssm: &Cssm, now: Timestamp) -> Result<Option<String>, Error> {
-    let anybody = cssm.db.read("access.anybody", |tx| {
-        tx.row("SELECT login FROM person ORDER BY login LIMIT 1", &[], |row| row.text(0))
-    })?;
-    if anybody.is_some() {
-        return Ok(None);
-    }
-    let password = cssm.random_hex(12);
-    cssm.add_person(now, "admin", &password, Role::Administrator, None)?;
-    Ok(Some(password))
 }
 
 fn hash(password: &str) -> Result<String, Error> {
@@ -115,44 +102,84 @@ fn hash(password: &str) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
-impl Cssm {
-    /// Adds a person, or gives a known one a new password and role.
+/// The people of a server and their logins, in the tables `person` and `api_token`.
+#[derive(Clone)]
+pub struct People {
+    db: Arc<Db>,
+    random: SharedRandom,
+}
+
+impl People {
+    /// The people in a database.
+    #[must_use]
+    pub fn new(db: Arc<Db>, random: SharedRandom) -> Self {
+        Self { db, random }
+    }
+
+    /// Makes the first administrator if there is nobody yet; returns the password, to be shown once.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn first_administrator(&self, now: Timestamp) -> Result<Option<String>, Error> {
+        let anybody = self.db.read("access.anybody", |tx| {
+            tx.row("SELECT login FROM person ORDER BY login LIMIT 1", &[], |row| row.text(0))
+        })?;
+        if anybody.is_some() {
+            return Ok(None);
+        }
+        let password = random_hex(&self.random, 12);
+        self.add(now, "admin", &password, Role::Administrator, None)?;
+        Ok(Some(password))
+    }
+
+    /// Adds a person, or gives a known one a new password and role; that the scope exists is the caller's to check.
     ///
     /// # Errors
     /// When a value is not acceptable or the store fails.
-    pub fn add_person(
+    pub fn add(
         &self,
         now: Timestamp,
         login: &str,
         password: &str,
         role: Role,
-        smart_account_id: Option<i64>,
+        scope_id: Option<i64>,
     ) -> Result<(), Error> {
-        crate::accounts::check_name("a login name", login)?;
+        check_name("a login name", login)?;
         if password.len() < 10 {
             return Err(Error::invalid("a password has at least 10 characters"));
         }
         let (login, hash) = (login.to_owned(), hash(password)?);
-        self.db.write("access.add_person", move |tx| {
-            if let Some(id) = smart_account_id {
-                crate::accounts::smart_account(tx, id)?;
-            }
+        self.db.write("access.add", move |tx| {
             let sql =
-                "INSERT INTO person (login, password_hash, role, smart_account_id, created_at)
+                "INSERT INTO person (login, password_hash, role, scope_id, created_at)
                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (login) DO UPDATE SET
                 password_hash = excluded.password_hash, role = excluded.role,
-                smart_account_id = excluded.smart_account_id";
+                scope_id = excluded.scope_id";
             let values = [
                 (&login).into(),
                 (&hash).into(),
                 role.name().into(),
-                smart_account_id.into(),
+                scope_id.into(),
                 now.0.into(),
             ];
             tx.execute(sql, &values)?;
             // Logins under the old password end.
             tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
             Ok(())
+        })
+    }
+
+    /// Everybody, by login.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn list(&self) -> Result<Vec<Caller>, Error> {
+        self.db.read("access.list", |tx| {
+            let sql = "SELECT login, role, scope_id FROM person ORDER BY login";
+            tx.rows(sql, &[], |row| {
+                let role = Role::from_name(&row.text(1)?).ok_or(Error::NotFound("role"))?;
+                Ok(Caller { login: row.text(0)?, role, scope_id: row.opt_int(2)? })
+            })
         })
     }
 
@@ -178,7 +205,7 @@ impl Cssm {
         if stored.is_none() || !right {
             return Err(Error::Unauthenticated);
         }
-        let (token, login) = (self.random_hex(32), login.to_owned());
+        let (token, login) = (random_hex(&self.random, 32), login.to_owned());
         let digest = sha256(token.as_bytes());
         self.db.write("access.log_in", move |tx| {
             tx.execute("DELETE FROM api_token WHERE expires_at <= $1", &[now.0.into()])?;
@@ -214,13 +241,13 @@ impl Cssm {
 }
 
 fn find_caller(tx: &mut Tx<'_>, now: Timestamp, digest: &[u8]) -> Result<Caller, Error> {
-    let sql = "SELECT person.login, person.role, person.smart_account_id FROM api_token
+    let sql = "SELECT person.login, person.role, person.scope_id FROM api_token
         JOIN person ON person.login = api_token.login
         WHERE api_token.hash = $1 AND api_token.expires_at > $2";
     let found = tx.row(sql, &[digest.into(), now.0.into()], |row| {
         Ok::<_, Error>((row.text(0)?, row.text(1)?, row.opt_int(2)?))
     })?;
-    let (login, role, smart_account_id) = found.ok_or(Error::Unauthenticated)?;
+    let (login, role, scope_id) = found.ok_or(Error::Unauthenticated)?;
     let role = Role::from_name(&role).ok_or(Error::Unauthenticated)?;
-    Ok(Caller { login, role, smart_account_id })
+    Ok(Caller { login, role, scope_id })
 }

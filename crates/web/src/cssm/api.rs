@@ -1,67 +1,52 @@
-//! The handlers.
+//! The REST handlers of CSSM.
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::{Caller, Cssm, Error, NewToken, Purchase, Role};
+use rumline_cssm::{Caller, Cssm, Error, NewCollector, NewToken, Purchase, Role};
 use rumline_protocol::{ClassPolicy, Policy, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::AppState;
+use crate::cssm::{CssmSite, upload};
 use crate::problem::Problem;
-use crate::routes::bearer;
-
-/// The largest body taken of anyone, in bytes: a message of a product instance with its longest report.
-pub(crate) const OPEN_BYTES_MAX: usize = 32 << 20;
-
-/// The largest body taken, in bytes.
-pub(crate) const UPLOAD_BYTES_MAX: usize = 256 << 20;
+use crate::site::{self, Site, attachment, parse};
 
 type Answer = Result<Json<Value>, Problem>;
 
 /// Runs `work` on a thread that may block, with the time at which the request came.
 async fn run<T: serde::Serialize + Send + 'static>(
-    state: &AppState,
+    state: &CssmSite,
     work: impl FnOnce(&Cssm, Timestamp) -> Result<T, Error> + Send + 'static,
 ) -> Answer {
     let value = run_raw(state, work).await?;
     Ok(Json(serde_json::to_value(value).unwrap_or(Value::Null)))
 }
 
-async fn run_raw<T: Send + 'static>(
-    state: &AppState,
+pub(super) async fn run_raw<T: Send + 'static>(
+    state: &CssmSite,
     work: impl FnOnce(&Cssm, Timestamp) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
-    let (cssm, now) = (state.cssm.clone(), state.clock.now());
-    match tokio::task::spawn_blocking(move || work(&cssm, now)).await {
-        Ok(outcome) => Ok(outcome?),
-        Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")),
-    }
-}
-
-fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("not the expected JSON: {error}"))
-    })
+    let (cssm, now) = (state.cssm.clone(), state.now());
+    site::blocking(move || work(&cssm, now)).await
 }
 
 fn done() -> Result<Value, Error> {
     Ok(json!({}))
 }
 
-pub(crate) async fn health(State(state): State<AppState>) -> Result<&'static str, Problem> {
+pub(super) async fn health(State(state): State<CssmSite>) -> Result<&'static str, Problem> {
     run_raw(&state, |cssm, _| cssm.smart_accounts(Some(0))).await?;
     Ok("ok")
 }
 
-pub(crate) async fn openapi_document() -> Json<Value> {
-    Json(crate::openapi())
+pub(super) async fn openapi_document() -> Json<Value> {
+    Json(crate::openapi::openapi(&super::cssm_routes()))
 }
 
-pub(crate) async fn root_certificate(State(state): State<AppState>) -> Response {
+pub(super) async fn root_certificate(State(state): State<CssmSite>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-pem-file")], state.root_pem.to_string()).into_response()
 }
 
@@ -72,23 +57,21 @@ struct LogIn {
     password: String,
 }
 
-pub(crate) async fn log_in(State(state): State<AppState>, body: Bytes) -> Answer {
+pub(super) async fn log_in(State(state): State<CssmSite>, body: Bytes) -> Answer {
     let LogIn { login, password } = parse(&body)?;
-    // Hashing is meant to be slow; a few at a time leave room for everything else.
-    let _permit = state.logins.acquire().await;
-    run(&state, move |cssm, now| Ok(json!({ "token": cssm.log_in(now, &login, &password)? }))).await
+    Ok(Json(json!({ "token": site::log_in(&state, login, password).await? })))
 }
 
-pub(crate) async fn log_out(State(state): State<AppState>, headers: HeaderMap) -> Answer {
-    let token = bearer(&headers).unwrap_or_default().to_owned();
-    run(&state, move |cssm, _| cssm.log_out(&token).and_then(|()| done())).await
+pub(super) async fn log_out(State(state): State<CssmSite>, headers: HeaderMap) -> Answer {
+    let token = site::login_token(&headers).unwrap_or_default().to_owned();
+    run(&state, move |cssm, _| cssm.people().log_out(&token).and_then(|()| done())).await
 }
 
-pub(crate) async fn me(Extension(caller): Extension<Caller>) -> Json<Value> {
+pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Value> {
     Json(json!({
         "login": caller.login,
         "role": caller.role,
-        "smart_account_id": caller.smart_account_id,
+        "smart_account_id": caller.scope_id,
     }))
 }
 
@@ -101,7 +84,7 @@ struct NewPerson {
     smart_account_id: Option<i64>,
 }
 
-pub(crate) async fn add_person(State(state): State<AppState>, body: Bytes) -> Answer {
+pub(super) async fn add_person(State(state): State<CssmSite>, body: Bytes) -> Answer {
     let new: NewPerson = parse(&body)?;
     run(&state, move |cssm, now| {
         cssm.add_person(now, &new.login, &new.password, new.role, new.smart_account_id)?;
@@ -110,11 +93,11 @@ pub(crate) async fn add_person(State(state): State<AppState>, body: Bytes) -> An
     .await
 }
 
-pub(crate) async fn smart_accounts(
-    State(state): State<AppState>,
+pub(super) async fn smart_accounts(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.smart_accounts(caller.smart_account_id)).await
+    run(&state, move |cssm, _| cssm.smart_accounts(caller.scope_id)).await
 }
 
 #[derive(Deserialize)]
@@ -124,8 +107,8 @@ struct NewSmartAccount {
     domain: String,
 }
 
-pub(crate) async fn create_smart_account(
-    State(state): State<AppState>,
+pub(super) async fn create_smart_account(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Answer {
@@ -136,7 +119,7 @@ pub(crate) async fn create_smart_account(
     .await
 }
 
-pub(crate) async fn virtual_accounts(State(state): State<AppState>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn virtual_accounts(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
     run(&state, move |cssm, _| cssm.virtual_accounts(sa)).await
 }
 
@@ -146,8 +129,8 @@ struct NewVirtualAccount {
     name: String,
 }
 
-pub(crate) async fn create_virtual_account(
-    State(state): State<AppState>,
+pub(super) async fn create_virtual_account(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<i64>,
     body: Bytes,
@@ -157,8 +140,8 @@ pub(crate) async fn create_virtual_account(
         .await
 }
 
-pub(crate) async fn add_purchase(
-    State(state): State<AppState>,
+pub(super) async fn add_purchase(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<(i64, i64)>,
     body: Bytes,
@@ -171,15 +154,15 @@ pub(crate) async fn add_purchase(
     .await
 }
 
-pub(crate) async fn tokens(
-    State(state): State<AppState>,
+pub(super) async fn tokens(
+    State(state): State<CssmSite>,
     Path((sa, va)): Path<(i64, i64)>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.tokens(sa, va)).await
 }
 
-pub(crate) async fn create_token(
-    State(state): State<AppState>,
+pub(super) async fn create_token(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<(i64, i64)>,
     body: Bytes,
@@ -188,16 +171,16 @@ pub(crate) async fn create_token(
     run(&state, move |cssm, now| cssm.create_token(now, &caller.login, sa, va, &new)).await
 }
 
-pub(crate) async fn revoke_token(
-    State(state): State<AppState>,
+pub(super) async fn revoke_token(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(i64, i64)>,
 ) -> Answer {
     run(&state, move |cssm, now| cssm.revoke_token(now, &caller.login, sa, id)).await
 }
 
-pub(crate) async fn policy(
-    State(state): State<AppState>,
+pub(super) async fn policy(
+    State(state): State<CssmSite>,
     Path((sa, va)): Path<(i64, i64)>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.policy(sa, va)).await
@@ -229,7 +212,7 @@ impl From<NewPolicy> for Policy {
 }
 
 async fn change_policy(
-    state: &AppState,
+    state: &CssmSite,
     caller: Caller,
     sa: i64,
     va: Option<i64>,
@@ -242,8 +225,8 @@ async fn change_policy(
     .await
 }
 
-pub(crate) async fn set_policy(
-    State(state): State<AppState>,
+pub(super) async fn set_policy(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<(i64, i64)>,
     body: Bytes,
@@ -252,16 +235,16 @@ pub(crate) async fn set_policy(
     change_policy(&state, caller, sa, Some(va), Some(new.into())).await
 }
 
-pub(crate) async fn remove_policy(
-    State(state): State<AppState>,
+pub(super) async fn remove_policy(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<(i64, i64)>,
 ) -> Answer {
     change_policy(&state, caller, sa, Some(va), None).await
 }
 
-pub(crate) async fn set_account_policy(
-    State(state): State<AppState>,
+pub(super) async fn set_account_policy(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<i64>,
     body: Bytes,
@@ -270,36 +253,24 @@ pub(crate) async fn set_account_policy(
     change_policy(&state, caller, sa, None, Some(new.into())).await
 }
 
-pub(crate) async fn remove_account_policy(
-    State(state): State<AppState>,
+pub(super) async fn remove_account_policy(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<i64>,
 ) -> Answer {
     change_policy(&state, caller, sa, None, None).await
 }
 
-/// A file to be saved under a name.
-fn attachment(content_type: &'static str, name: &str, text: String) -> Response {
-    let plain: String =
-        name.chars().filter(|c| c.is_ascii_graphic() && *c != '"' && *c != '\\').collect();
-    let disposition = format!("attachment; filename=\"{plain}\"");
-    let headers = [
-        (header::CONTENT_TYPE, content_type.to_owned()),
-        (header::CONTENT_DISPOSITION, disposition),
-    ];
-    (headers, text).into_response()
-}
-
-pub(crate) async fn policy_file(
-    State(state): State<AppState>,
+pub(super) async fn policy_file(
+    State(state): State<CssmSite>,
     Path((sa, va)): Path<(i64, i64)>,
 ) -> Result<Response, Problem> {
     let text = run_raw(&state, move |cssm, now| cssm.policy_file(now, sa, va)).await?;
-    Ok(attachment("application/xml", "policy.xml", text))
+    Ok((attachment("application/xml", "policy.xml"), text).into_response())
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Paging {
+pub(super) struct Paging {
     #[serde(default)]
     after: i64,
     #[serde(default = "default_limit")]
@@ -310,23 +281,23 @@ fn default_limit() -> i64 {
     100
 }
 
-pub(crate) async fn instances(
-    State(state): State<AppState>,
+pub(super) async fn instances(
+    State(state): State<CssmSite>,
     Path(sa): Path<i64>,
     Query(paging): Query<Paging>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.instances(sa, paging.after, paging.limit)).await
 }
 
-pub(crate) async fn instance(
-    State(state): State<AppState>,
+pub(super) async fn instance(
+    State(state): State<CssmSite>,
     Path((sa, id)): Path<(i64, i64)>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.instance(sa, id)).await
 }
 
-pub(crate) async fn remove_instance(
-    State(state): State<AppState>,
+pub(super) async fn remove_instance(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(i64, i64)>,
 ) -> Answer {
@@ -337,8 +308,8 @@ pub(crate) async fn remove_instance(
     .await
 }
 
-pub(crate) async fn reports(
-    State(state): State<AppState>,
+pub(super) async fn reports(
+    State(state): State<CssmSite>,
     Path((sa, id)): Path<(i64, i64)>,
     Query(paging): Query<Paging>,
 ) -> Answer {
@@ -349,42 +320,80 @@ pub(crate) async fn reports(
     .await
 }
 
-pub(crate) async fn licenses(State(state): State<AppState>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn licenses(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
     run(&state, move |cssm, now| cssm.licenses(now, sa)).await
 }
 
-pub(crate) async fn usage_files(State(state): State<AppState>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn usage_files(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
     run(&state, move |cssm, _| cssm.usage_files(sa)).await
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Upload {
+pub(super) struct Upload {
     name: String,
 }
 
-pub(crate) async fn upload_usage(
-    State(state): State<AppState>,
+pub(super) async fn upload_usage(
+    State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<(i64, i64)>,
-    Query(upload): Query<Upload>,
-    body: Bytes,
+    Query(query): Query<Upload>,
+    body: Body,
 ) -> Answer {
-    // A small archive may unpack to much: one after the other.
-    let _permit = state.uploads.acquire().await;
-    run(&state, move |cssm, now| cssm.upload_usage(now, &caller.login, sa, va, &upload.name, &body))
-        .await
+    let incoming = state.spool.body(query.name, body).await?;
+    let file = upload::usage_file(&state, caller.login, (sa, va), incoming).await?;
+    Ok(Json(serde_json::to_value(file).unwrap_or(Value::Null)))
 }
 
-pub(crate) async fn acknowledgement(
-    State(state): State<AppState>,
+pub(super) async fn usage_file(
+    State(state): State<CssmSite>,
+    Path((sa, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |cssm, _| cssm.usage_file(sa, id)).await
+}
+
+pub(super) async fn acknowledgement(
+    State(state): State<CssmSite>,
     Path((sa, id)): Path<(i64, i64)>,
 ) -> Result<Response, Problem> {
-    let (name, text) = run_raw(&state, move |cssm, _| cssm.acknowledgement_file(sa, id)).await?;
-    Ok(attachment("text/plain; charset=utf-8", &name, text))
+    upload::acknowledgement(&state, sa, id).await
 }
 
-pub(crate) async fn events(
-    State(state): State<AppState>,
+pub(super) async fn collectors(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+    run(&state, move |cssm, _| cssm.collectors(sa)).await
+}
+
+pub(super) async fn register_collector(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, va)): Path<(i64, i64)>,
+    body: Bytes,
+) -> Answer {
+    let new: NewCollector = parse(&body)?;
+    run(&state, move |cssm, now| cssm.register_collector(now, &caller.login, sa, va, &new)).await
+}
+
+pub(super) async fn remove_collector(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |cssm, now| {
+        cssm.remove_collector(now, &caller.login, sa, id)?;
+        done()
+    })
+    .await
+}
+
+pub(super) async fn collect(
+    State(state): State<CssmSite>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    upload::collect(&state, body).await
+}
+
+pub(super) async fn events(
+    State(state): State<CssmSite>,
     Path(sa): Path<i64>,
     Query(paging): Query<Paging>,
 ) -> Answer {

@@ -1,0 +1,113 @@
+//! Writing what waits into a signed file for CSSM (guide p. 25, 30, 73; CSLU-016, 019, ONPREM-008, 009).
+//!
+//! An export changes nothing but the list of transfers: what is in it waits on until its ACK is imported, so a file
+//! that is lost on its way is simply written again.
+
+use std::io::{Read, Seek, Write};
+
+use rumline_protocol::{BundleWriter, Timestamp, bundle_time};
+use rumline_server::next_id;
+use rumline_store::Row;
+
+use crate::forward::{DevicePart, KeptReport, device_file_name};
+use crate::import::{Transfer, insert_transfer};
+use crate::journal::add_event;
+use crate::{Collector, Error};
+
+/// Devices that are read at a time.
+const PAGE: i64 = 200;
+
+impl Collector {
+    /// Writes a bundle of all that waits, or of some product instances only; `scratch` holds it meanwhile. Returns
+    /// the transfer, whose name is that of the file.
+    ///
+    /// # Errors
+    /// When there is nothing to export, no account is chosen, or the file cannot be written.
+    pub fn export<S: Read + Write + Seek>(
+        &self,
+        now: Timestamp,
+        login: &str,
+        tenant_id: i64,
+        selection: Option<&[i64]>,
+        scratch: S,
+        out: &mut dyn Write,
+    ) -> Result<Transfer, Error> {
+        let tenant = self.tenant(tenant_id)?;
+        if !tenant.has_account() {
+            let text = "choose the Smart Account and Virtual Account in Preferences first";
+            return Err(Error::Conflict(text.to_owned()));
+        }
+        let time = bundle_time(now);
+        let mut writer = BundleWriter::new(scratch, format!("UD_VA_{time}.tar.gz"), now);
+        let (mut after, mut devices, mut reports) = (0, 0, 0);
+        loop {
+            let page = self.export_page(tenant_id, after)?;
+            let Some((last, _, _)) = page.last() else { break };
+            after = *last;
+            for (id, part, kept) in page {
+                if selection.is_some_and(|chosen| !chosen.contains(&id)) {
+                    continue;
+                }
+                let mut document = part.document();
+                kept.iter().for_each(|report| report.write(&part.udi, &mut document));
+                let name = device_file_name(id, now);
+                writer.add(&name, &document.finish()).map_err(Error::Unwritten)?;
+                devices += 1;
+                reports += i64::try_from(kept.len()).unwrap_or(0);
+            }
+        }
+        if devices == 0 {
+            let text = "there is nothing to export: no report waits for an acknowledgement";
+            return Err(Error::Conflict(text.to_owned()));
+        }
+        self.finish_bundle(&tenant, writer, out)?;
+        let login = login.to_owned();
+        self.db.write("export.note", move |tx| {
+            let transfer = Transfer {
+                id: next_id(tx, "transfer")?,
+                kind: Transfer::EXPORT.to_owned(),
+                name: format!("UD_SA_{time}.tar.gz"),
+                at: now.0,
+                login: login.clone(),
+                status: "Done".to_owned(),
+                members: devices,
+                members_done: devices,
+                changed: reports,
+                problems: String::new(),
+            };
+            insert_transfer(tx, tenant_id, &transfer, None)?;
+            let text = format!("{} exported to Cisco: {}", transfer.name, transfer.message());
+            add_event(tx, now, tenant_id, &login, &text)?;
+            Ok(transfer)
+        })
+    }
+
+    /// The next devices with something to export, and their reports.
+    fn export_page(
+        &self,
+        tenant_id: i64,
+        after: i64,
+    ) -> Result<Vec<(i64, DevicePart, Vec<KeptReport>)>, Error> {
+        self.db.read("export.page", move |tx| {
+            let sql = format!(
+                "SELECT id, {} FROM instance WHERE tenant_id = $1 AND id > $2
+                AND (waiting > 0 OR wants_answer = 1) ORDER BY id LIMIT $3",
+                DevicePart::COLUMNS
+            );
+            let values = [tenant_id.into(), after.into(), PAGE.into()];
+            let read = |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, DevicePart::from_row(row, 1)?));
+            let devices = tx.rows(&sql, &values, read)?;
+            let sql = format!(
+                "SELECT {} FROM report WHERE tenant_id = $1 AND instance_id = $2 AND state <> 1
+                ORDER BY report_id",
+                KeptReport::COLUMNS
+            );
+            let mut page = Vec::with_capacity(devices.len());
+            for (id, part) in devices {
+                let ids = [tenant_id.into(), id.into()];
+                page.push((id, part, tx.rows(&sql, &ids, KeptReport::from_row)?));
+            }
+            Ok(page)
+        })
+    }
+}

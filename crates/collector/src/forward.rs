@@ -1,0 +1,382 @@
+//! Forwarding to CSSM by wire: in order, in batches, again until it is answered (CSLU-006, 008, ONPREM-006).
+//!
+//! A batch changes nothing here until its answer is taken in, and CSSM counts a report once however often it comes: so
+//! an answer that is lost costs a repetition and nothing else.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use rumline_protocol::{
+    ArchiveLimits, BundleWriter, DeviceInfo, DocumentWriter, Found, Manifest, PublicKey, Signed,
+    SignedManifest, SignedText, Timestamp, TrustRequest, Udi, bundle_time, read_archive,
+};
+use rumline_store::{Row, Tx};
+
+use crate::import::{self, Checker};
+use crate::receiver::signature_from;
+use crate::{Collector, Error, Tenant, tenants};
+
+/// The most reports, devices without reports, and bytes of reports in a batch.
+const BATCH_REPORTS_MAX: i64 = 1000;
+const BATCH_DEVICES_MAX: i64 = 500;
+const BATCH_BYTES_MAX: usize = 12 << 20;
+/// What the answer to a batch may unpack to.
+const ANSWER_LIMITS: ArchiveLimits =
+    ArchiveLimits { total_bytes_max: 256 << 20, member_bytes_max: 32 << 20, members_max: 10_000 };
+/// After failures the next attempt waits longer, but not longer than this.
+const RETRY_MINUTES_MAX: i64 = 15;
+
+/// What is sent to CSSM in one piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The bundle.
+    pub bytes: Vec<u8>,
+    /// What is in it: instances and their reports.
+    devices: BTreeMap<i64, Vec<i64>>,
+}
+
+impl Batch {
+    /// The number of reports in it.
+    #[must_use]
+    pub fn reports(&self) -> usize {
+        self.devices.values().map(Vec::len).sum()
+    }
+}
+
+/// When the next exchange with CSSM is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncState {
+    /// The time; none while there is nothing to do or CSSM is not to be asked.
+    pub due_at: Option<Timestamp>,
+}
+
+/// A device's part of a bundle.
+pub(crate) struct DevicePart {
+    pub udi: Udi,
+    hostname: Option<String>,
+    software_version: Option<String>,
+    software_tag: String,
+    public_key: Option<PublicKey>,
+    trust_requests: Option<String>,
+}
+
+impl DevicePart {
+    pub(crate) const COLUMNS: &'static str = "pid, serial, hostname, software_version, \
+        software_tag, public_key, trust_requests";
+
+    pub(crate) fn from_row(row: &Row<'_>, from: usize) -> Result<Self, Error> {
+        Ok(Self {
+            udi: Udi { pid: row.text(from)?, serial: row.text(from + 1)? },
+            hostname: row.opt_text(from + 2)?,
+            software_version: row.opt_text(from + 3)?,
+            software_tag: row.text(from + 4)?,
+            public_key: row.opt_text(from + 5)?.as_deref().and_then(PublicKey::from_text),
+            trust_requests: row.opt_text(from + 6)?,
+        })
+    }
+
+    /// The device's file; its reports are added by whoever has them.
+    pub(crate) fn document(&self) -> DocumentWriter {
+        let mut writer = DocumentWriter::new();
+        writer.device_info(&DeviceInfo {
+            sudi: self.udi.clone(),
+            hostname: self.hostname.clone(),
+            software_tag_identifier: self.software_tag.clone(),
+            software_version: self.software_version.clone(),
+            public_key: self.public_key.clone(),
+        });
+        let requests = self.trust_requests.as_deref().unwrap_or("[]");
+        let requests: Vec<SignedText> = serde_json::from_str(requests).unwrap_or_default();
+        for text in requests {
+            // What cannot be read here cannot be read there either.
+            if let Ok(signed) =
+                Signed::<TrustRequest>::parse("trust request", text.data, &text.signature)
+            {
+                writer.trust_request(&signed);
+            }
+        }
+        writer
+    }
+}
+
+/// A report as it is kept.
+pub(crate) struct KeptReport {
+    pub instance_id: i64,
+    pub report_id: i64,
+    pub payload: String,
+    pub signature: String,
+}
+
+impl KeptReport {
+    pub(crate) const COLUMNS: &'static str = "instance_id, report_id, payload, signature";
+
+    pub(crate) fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            instance_id: row.int(0)?,
+            report_id: row.int(1)?,
+            payload: row.text(2)?,
+            signature: row.text(3)?,
+        })
+    }
+
+    pub(crate) fn write(&self, udi: &Udi, writer: &mut DocumentWriter) {
+        writer.kept_report(&self.payload, &signature_from(udi, &self.signature));
+    }
+}
+
+/// The name of a device's file in a bundle.
+pub(crate) fn device_file_name(instance_id: i64, now: Timestamp) -> String {
+    format!("dev_{instance_id}_{}.txt", bundle_time(now))
+}
+
+impl Collector {
+    /// When the next exchange of a tenant with CSSM is due.
+    ///
+    /// # Errors
+    /// When there is no such tenant.
+    pub fn sync_state(&self, tenant_id: i64) -> Result<SyncState, Error> {
+        self.db.read("forward.state", move |tx| {
+            let tenant = tenants::by_id(tx, tenant_id)?;
+            Ok(SyncState { due_at: due_at(tx, &tenant)? })
+        })
+    }
+
+    /// Asks for an exchange now, also of what CSSM refused before (CSLU-026, ONPREM-012).
+    ///
+    /// # Errors
+    /// When the tenant cannot reach CSSM.
+    pub fn sync_now(&self, tenant_id: i64) -> Result<(), Error> {
+        self.db.write("forward.now", move |tx| {
+            let tenant = tenants::by_id(tx, tenant_id)?;
+            if !tenant.connected {
+                let text = "Cisco Is Not Available: turn Cisco Connectivity on, or export a file";
+                return Err(Error::Conflict(text.to_owned()));
+            }
+            if !tenant.registered {
+                let text = "this server is not known to CSSM yet: log in to Cisco first";
+                return Err(Error::Conflict(text.to_owned()));
+            }
+            let sql = "UPDATE tenant SET sync_wanted = 1, sync_failures = 0, sync_tried_at = NULL
+                WHERE id = $1";
+            tx.execute(sql, &[tenant_id.into()])?;
+            let sql = "UPDATE report SET state = 0 WHERE tenant_id = $1 AND state = 2";
+            tx.execute(sql, &[tenant_id.into()])?;
+            Ok(())
+        })
+    }
+
+    /// The next batch for CSSM; none when there is nothing to forward.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn next_batch(&self, now: Timestamp, tenant_id: i64) -> Result<Option<Batch>, Error> {
+        let (tenant, reports, mut parts) = self.db.read("forward.batch", move |tx| {
+            let tenant = tenants::by_id(tx, tenant_id)?;
+            let sql = format!(
+                "SELECT {} FROM report WHERE tenant_id = $1 AND state = 0 ORDER BY place LIMIT $2",
+                KeptReport::COLUMNS
+            );
+            let values = [tenant_id.into(), BATCH_REPORTS_MAX.into()];
+            let mut reports = tx.rows(&sql, &values, KeptReport::from_row)?;
+            let mut bytes = 0;
+            let count = reports.iter().take_while(|report| {
+                let fits = bytes < BATCH_BYTES_MAX;
+                bytes += report.payload.len();
+                fits
+            });
+            let count = count.count();
+            reports.truncate(count);
+            let mut parts: BTreeMap<i64, DevicePart> = BTreeMap::new();
+            let columns = DevicePart::COLUMNS;
+            let sql = format!(
+                "SELECT id, {columns} FROM instance WHERE tenant_id = $1 AND wants_answer = 1
+                ORDER BY id LIMIT $2"
+            );
+            let values = [tenant_id.into(), BATCH_DEVICES_MAX.into()];
+            let read = |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, DevicePart::from_row(row, 1)?));
+            parts.extend(tx.rows(&sql, &values, read)?);
+            let sql = format!(
+                "SELECT id, {columns} FROM instance WHERE tenant_id = $1 AND id = $2"
+            );
+            for report in &reports {
+                let id = report.instance_id;
+                if !parts.contains_key(&id) {
+                    parts.extend(tx.row(&sql, &[tenant_id.into(), id.into()], read)?);
+                }
+            }
+            Ok::<_, Error>((tenant, reports, parts))
+        })?;
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let mut devices: BTreeMap<i64, (DocumentWriter, Vec<i64>)> =
+            parts.iter().map(|(id, part)| (*id, (part.document(), Vec::new()))).collect();
+        for report in &reports {
+            let id = report.instance_id;
+            if let (Some(part), Some(device)) = (parts.get(&id), devices.get_mut(&id)) {
+                report.write(&part.udi, &mut device.0);
+                device.1.push(report.report_id);
+            }
+        }
+        parts.clear();
+        let time = bundle_time(now);
+        let scratch = Cursor::new(Vec::new());
+        let mut writer = BundleWriter::new(scratch, format!("UD_VA_{time}.tar.gz"), now);
+        for (id, (document, _)) in &devices {
+            let name = device_file_name(*id, now);
+            writer.add(&name, &document.finish()).map_err(Error::Unwritten)?;
+        }
+        let bytes = self.finish_bundle(&tenant, writer, Vec::new())?;
+        let devices = devices.into_iter().map(|(id, (_, reports))| (id, reports)).collect();
+        Ok(Some(Batch { bytes, devices }))
+    }
+
+    pub(crate) fn finish_bundle<S, W>(
+        &self,
+        tenant: &Tenant,
+        writer: BundleWriter<S>,
+        out: W,
+    ) -> Result<W, Error>
+    where
+        S: std::io::Read + std::io::Write + std::io::Seek,
+        W: std::io::Write,
+    {
+        let manifest = Manifest {
+            id: self.random_hex(16),
+            created_by: format!("{} {}", self.settings.kind.title(), self.settings.name),
+            smart_account: tenant.smart_account.clone(),
+            smart_account_id: None,
+            parts: Vec::new(),
+        };
+        let sign = |manifest: &Manifest| manifest.signed_by_collector(self.signer.as_ref());
+        let within = (tenant.virtual_account.as_str(), None);
+        writer.finish(manifest, within, sign, out).map_err(Error::Unwritten)
+    }
+
+    /// Takes in CSSM's answer to a batch.
+    ///
+    /// # Errors
+    /// When the answer is not CSSM's or not whole; then nothing is taken and the batch goes again.
+    pub fn take_answer(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        batch: &Batch,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let mut members = Vec::new();
+        let (mut manifest, mut digests) = (None, Vec::new());
+        read_archive(&mut &bytes[..], ANSWER_LIMITS, &mut |found| {
+            match found {
+                Found::File(file) if file.name == rumline_protocol::MANIFEST_NAME => {
+                    manifest = Some(SignedManifest::parse(&file.bytes)?);
+                }
+                Found::File(file) => members.push(file),
+                Found::Archive { name, sha256 } => digests.push((name, sha256)),
+            }
+            Ok::<(), Error>(())
+        })?;
+        let manifest = manifest.ok_or_else(|| Error::invalid("CSSM's answer has no manifest"))?;
+        manifest.verify_cssm(self.suite.as_ref(), &self.settings.root_certificate, now)?;
+        for (name, sha256) in &digests {
+            manifest.check_part(name, sha256)?;
+        }
+        let mut checker = Checker::new(self, now);
+        let mut answers = Vec::with_capacity(members.len());
+        for member in &members {
+            answers.push(checker.check(&member.name, &member.bytes)?);
+        }
+        let devices = batch.devices.clone();
+        self.db.write("forward.answer", move |tx| {
+            let tenant = tenants::by_id(tx, tenant_id)?;
+            for answer in &answers {
+                import::take_answer(tx, now, &tenant, answer)?;
+            }
+            if let Some(last) = answers.last() {
+                import::note_standing(tx, &tenant, last)?;
+            }
+            for (instance_id, reports) in &devices {
+                leave_unanswered(tx, tenant_id, *instance_id, reports)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that everything has been exchanged.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn note_synced(&self, now: Timestamp, tenant_id: i64) -> Result<(), Error> {
+        self.db.write("forward.synced", move |tx| {
+            let sql = "UPDATE tenant SET sync_wanted = 0, last_sync_at = $1, sync_error = NULL,
+                sync_failures = 0, sync_tried_at = NULL WHERE id = $2";
+            tx.execute(sql, &[now.0.into(), tenant_id.into()])?;
+            Ok(())
+        })
+    }
+
+    /// Notes that CSSM could not be reached or refused.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn note_sync_failed(&self, now: Timestamp, tenant_id: i64, why: &str) -> Result<(), Error> {
+        let why: String = why.chars().take(500).collect();
+        self.db.write("forward.failed", move |tx| {
+            let sql = "UPDATE tenant SET sync_error = $1, sync_failures = sync_failures + 1,
+                sync_tried_at = $2 WHERE id = $3";
+            tx.execute(sql, &[(&why).into(), now.0.into(), tenant_id.into()])?;
+            crate::journal::log(tx, now, "WARN", &format!("CSSM: {why}"))
+        })
+    }
+}
+
+fn due_at(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<Option<Timestamp>, Error> {
+    if !tenant.connected || !tenant.registered {
+        return Ok(None);
+    }
+    let sql = "SELECT sync_wanted, sync_failures, sync_tried_at FROM tenant WHERE id = $1";
+    let row = tx.row(sql, &[tenant.id.into()], |row| {
+        Ok::<_, Error>((row.flag(0)?, row.int(1)?, row.opt_int(2)?))
+    })?;
+    let (wanted, failures, tried_at) = row.ok_or(Error::NotFound("tenant"))?;
+    let sql = "SELECT instance_id FROM report WHERE tenant_id = $1 AND state = 0 LIMIT 1";
+    let waiting = tx.row(sql, &[tenant.id.into()], |row| row.int(0))?.is_some();
+    let sql = "SELECT id FROM instance WHERE tenant_id = $1 AND wants_answer = 1 LIMIT 1";
+    let asking = tx.row(sql, &[tenant.id.into()], |row| row.int(0))?.is_some();
+    if !wanted && !waiting && !asking {
+        return Ok(None);
+    }
+    if let Some(tried_at) = tried_at {
+        let minutes = 1_i64 << failures.clamp(0, 10);
+        return Ok(Some(Timestamp(tried_at) + minutes.min(RETRY_MINUTES_MAX) * 60));
+    }
+    if wanted || tenant.sync_minutes == 0 {
+        return Ok(Some(Timestamp(0)));
+    }
+    let last = Timestamp(tenant.last_sync_at.unwrap_or(0));
+    Ok(Some(last + tenant.sync_minutes * 60))
+}
+
+/// What CSSM passed over must not be sent again and again; people are told, and a sync on demand offers it anew.
+fn leave_unanswered(
+    tx: &mut Tx<'_>,
+    tenant_id: i64,
+    instance_id: i64,
+    reports: &[i64],
+) -> Result<(), Error> {
+    let mut passed_over = 0;
+    for report_id in reports {
+        let sql = "UPDATE report SET state = 2
+            WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3 AND state = 0";
+        let values = [tenant_id.into(), instance_id.into(), (*report_id).into()];
+        passed_over += tx.execute(sql, &values)?;
+    }
+    let sql = "UPDATE instance SET wants_answer = 0 WHERE tenant_id = $1 AND id = $2";
+    tx.execute(sql, &[tenant_id.into(), instance_id.into()])?;
+    if passed_over > 0 {
+        let text = format!("CSSM did not answer for {passed_over} reports.");
+        let sql = "UPDATE instance SET alert = $1 WHERE tenant_id = $2 AND id = $3";
+        tx.execute(sql, &[(&text).into(), tenant_id.into(), instance_id.into()])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,643 @@
+//! Taking in what CSSM said, by wire or by file (guide p. 25, 30, 75; CSLU-017, 019, ONPREM-007, 011).
+//!
+//! Everything must lead up to CSSM's root and speak of the tenant's account. A file is read twice: once to see that it
+//! is whole, once to take it in, some devices at a time, each piece durable on its own.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
+
+use rumline_protocol::{
+    Acknowledgement, ArchiveLimits, Document, Found, MANIFEST_NAME, ManifestKey, Signed,
+    SignedManifest, SignerCertificate, SignerIdentity, StatusCode, Timestamp, Udi, is_gzip, is_tar,
+    read_archive, sha256,
+};
+use rumline_server::{check_name, next_id};
+use rumline_store::{Row, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::journal::add_event;
+use crate::{Collector, Error, Tenant, answers, tenants};
+
+/// What a file may hold.
+const LIMITS: ArchiveLimits = ArchiveLimits {
+    total_bytes_max: 64 << 30,
+    member_bytes_max: 64 << 20,
+    members_max: 1_000_100,
+};
+/// A file that is no archive is read whole.
+const PLAIN_BYTES_MAX: u64 = 64 << 20;
+/// Documents taken in at a time.
+const PIECE_MAX: usize = 500;
+/// The longest list of what could not be taken that is kept.
+const MESSAGE_CHARS_MAX: usize = 2000;
+
+/// A file that went out or came in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Its number.
+    pub id: i64,
+    /// `Export` or `Import`.
+    pub kind: String,
+    /// The file's name.
+    pub name: String,
+    /// When.
+    pub at: i64,
+    /// By whom.
+    pub login: String,
+    /// `Processing`, `Done` or `Errors`.
+    pub status: String,
+    /// The devices in it.
+    pub members: i64,
+    /// Those that are done.
+    pub members_done: i64,
+    /// Of an import: the devices it brought something new for. Of an export: the reports in it.
+    pub changed: i64,
+    /// What could not be taken, in words.
+    pub problems: String,
+}
+
+impl Transfer {
+    /// The status while a file is worked on.
+    pub const PROCESSING: &'static str = "Processing";
+    pub(crate) const EXPORT: &'static str = "Export";
+    pub(crate) const COLUMNS: &'static str =
+        "id, kind, name, at, login, status, members, members_done, changed, problems";
+
+    pub(crate) fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.int(0)?,
+            kind: row.text(1)?,
+            name: row.text(2)?,
+            at: row.int(3)?,
+            login: row.text(4)?,
+            status: row.text(5)?,
+            members: row.int(6)?,
+            members_done: row.int(7)?,
+            changed: row.int(8)?,
+            problems: row.text(9)?,
+        })
+    }
+
+    /// The status in a sentence.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let Self { members, members_done, changed, .. } = self;
+        if self.kind == Self::EXPORT {
+            return format!("{changed} reports of {members} product instances.");
+        }
+        let text = match (self.status.as_str(), changed) {
+            (Self::PROCESSING, _) => format!("{members_done} of {members} devices."),
+            ("Done", 0) => "Everything in this file was here before.".to_owned(),
+            _ => format!("Answers for {changed} devices, handed over at their next contact."),
+        };
+        if self.problems.is_empty() { text } else { format!("{text} {}.", self.problems) }
+    }
+}
+
+pub(crate) fn insert_transfer(
+    tx: &mut Tx<'_>,
+    tenant_id: i64,
+    transfer: &Transfer,
+    digest: Option<&[u8]>,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO transfer (tenant_id, id, kind, name, sha256, at, login, status, changed,
+        problems, members, members_done) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    let values = [
+        tenant_id.into(),
+        transfer.id.into(),
+        (&transfer.kind).into(),
+        (&transfer.name).into(),
+        digest.into(),
+        transfer.at.into(),
+        (&transfer.login).into(),
+        (&transfer.status).into(),
+        transfer.changed.into(),
+        (&transfer.problems).into(),
+        transfer.members.into(),
+        transfer.members_done.into(),
+    ];
+    tx.execute(sql, &values)?;
+    Ok(())
+}
+
+/// A document of CSSM whose every signature has been checked.
+pub(crate) struct CheckedAnswer {
+    text: String,
+    document: Document,
+    /// The device its name stands for, where nothing inside says so.
+    instance_id: Option<i64>,
+}
+
+/// Checks documents, and remembers what it has checked: many hold the same account and policy.
+pub(crate) struct Checker<'a> {
+    collector: &'a Collector,
+    now: Timestamp,
+    signers: BTreeMap<Vec<u8>, SignerIdentity>,
+    known: BTreeMap<Vec<u8>, String>,
+}
+
+impl<'a> Checker<'a> {
+    pub(crate) fn new(collector: &'a Collector, now: Timestamp) -> Self {
+        Self { collector, now, signers: BTreeMap::new(), known: BTreeMap::new() }
+    }
+
+    /// Reads a document and checks that CSSM signed every part of it.
+    pub(crate) fn check(&mut self, name: &str, bytes: &[u8]) -> Result<CheckedAnswer, Error> {
+        let bad = |text: String| Error::invalid(format!("{name}: {text}"));
+        let document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
+        let Some(certificate) = document.signer.clone() else {
+            return Err(bad("it is not signed by CSSM".to_owned()));
+        };
+        let signer = self.signer(&certificate).map_err(bad)?;
+        let parts = [
+            document.acknowledgements.iter().all(|signed| self.verify(&signer, signed)),
+            document.account.iter().all(|signed| self.verify(&signer, signed)),
+            document.policies.iter().all(|signed| self.verify(&signer, signed)),
+            document.trust_codes.iter().all(|signed| self.verify(&signer, signed)),
+        ];
+        if parts.contains(&false) {
+            return Err(bad("a signature of CSSM does not verify: it was altered after CSSM wrote \
+                            it"
+            .to_owned()));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| bad("it is no text".to_owned()))?;
+        let text = text.trim_start_matches('\u{feff}').to_owned();
+        let number = name.rsplit('/').next().and_then(|name| name.split_once("dev_"));
+        let instance_id = number.and_then(|(_, rest)| rest.split('_').next()?.parse().ok());
+        Ok(CheckedAnswer { text, document, instance_id })
+    }
+
+    fn signer(&mut self, certificate: &SignerCertificate) -> Result<SignerIdentity, String> {
+        if let Some(known) = self.signers.get(&certificate.0) {
+            return Ok(known.clone());
+        }
+        let root = &self.collector.settings.root_certificate;
+        if root.is_empty() {
+            return Err("CSSM's root certificate is not known here; start with --root".to_owned());
+        }
+        let identity = self
+            .collector
+            .suite
+            .verify_chain(root, certificate, self.now)
+            .map_err(|error| error.to_string())?;
+        self.signers.insert(certificate.0.clone(), identity.clone());
+        Ok(identity)
+    }
+
+    fn verify<T>(&mut self, signer: &SignerIdentity, signed: &Signed<T>) -> bool {
+        if self.known.get(&signed.signature).is_some_and(|text| *text == signed.text) {
+            return true;
+        }
+        let right = signed.verify(self.collector.suite.as_ref(), &signer.public_key);
+        if right && self.known.len() < 64 {
+            self.known.insert(signed.signature.clone(), signed.text.clone());
+        }
+        right
+    }
+}
+
+/// Takes in a checked document; says for how many devices it brought something new.
+pub(crate) fn take_answer(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant: &Tenant,
+    answer: &CheckedAnswer,
+) -> Result<i64, Error> {
+    let document = &answer.document;
+    check_account(tenant, document)?;
+    let mut devices: BTreeMap<Udi, Vec<&Acknowledgement>> = BTreeMap::new();
+    for entry in document.acknowledgements.iter().flat_map(|signed| &signed.value) {
+        devices.entry(entry.sudi.clone()).or_default().push(entry);
+    }
+    if devices.is_empty() {
+        // Trust codes of a standby come with those of its active supervisor.
+        let first = document.trust_codes.first().map(|signed| signed.value.sudi.clone());
+        devices.extend(first.map(|udi| (udi, Vec::new())));
+    }
+    if devices.is_empty() {
+        return match answer.instance_id {
+            Some(id) => Ok(i64::from(keep_for(tx, now, tenant.id, id, answer, &[])?)),
+            None => take_policy(tx, now, tenant, answer),
+        };
+    }
+    let mut changed = 0;
+    for (udi, entries) in &devices {
+        let sql = "SELECT id FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3";
+        let values = [tenant.id.into(), (&udi.serial).into(), (&udi.pid).into()];
+        let found = tx.row(sql, &values, |row| row.int(0))?;
+        if let Some(id) = found {
+            changed += i64::from(keep_for(tx, now, tenant.id, id, answer, entries)?);
+        } else if devices.len() == 1 {
+            return Err(Error::Conflict(format!("{udi} is not a product instance of this account here")));
+        }
+    }
+    Ok(changed)
+}
+
+fn check_account(tenant: &Tenant, document: &Document) -> Result<(), Error> {
+    let Some(account) = document.account.as_ref().map(|signed| &signed.value) else {
+        return Ok(());
+    };
+    let told = (&account.smart_account, &account.virtual_account);
+    if told == (&tenant.smart_account, &tenant.virtual_account) {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "the file is of {} / {}, not of {} / {}",
+        told.0, told.1, tenant.smart_account, tenant.virtual_account
+    )))
+}
+
+/// Keeps an answer for a device and notes what it says of its reports; says whether it is new.
+fn keep_for(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant_id: i64,
+    instance_id: i64,
+    answer: &CheckedAnswer,
+    entries: &[&Acknowledgement],
+) -> Result<bool, Error> {
+    let digest = sha256(answer.text.as_bytes());
+    let answer_id = next_id(tx, "answer")?;
+    let sql = "INSERT INTO answer (tenant_id, instance_id, id, sha256, document, received_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+    let values = [
+        tenant_id.into(),
+        instance_id.into(),
+        answer_id.into(),
+        digest[..].into(),
+        (&answer.text).into(),
+        now.0.into(),
+    ];
+    if tx.execute(sql, &values)? == 0 {
+        return Ok(false);
+    }
+    let (mut acknowledged, mut refusal) = (0, None);
+    for entry in entries {
+        let report_id = i64::try_from(entry.report_id).unwrap_or(0);
+        let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
+        if entry.status_code == StatusCode::Ok {
+            let sql = "UPDATE report SET state = 1, payload = '', answer_id = $1
+                WHERE tenant_id = $2 AND instance_id = $3 AND report_id = $4 AND state <> 1";
+            acknowledged += tx.execute(sql, &[answer_id.into(), ids[0], ids[1], ids[2]])?;
+        } else {
+            let sql = "UPDATE report SET state = 2
+                WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3 AND state = 0";
+            tx.execute(sql, &ids)?;
+            refusal = Some(format!("CSSM: {}", entry.status_message));
+        }
+    }
+    let has_trust = !answer.document.trust_codes.is_empty();
+    let acknowledged = i64::try_from(acknowledged).unwrap_or(0);
+    let sql = "UPDATE instance SET undelivered = 1, wants_answer = 0, waiting = waiting - $1,
+        last_ack_at = COALESCE($2, last_ack_at), alert = $3,
+        trust_requests = CASE WHEN $4 = 1 THEN NULL ELSE trust_requests END
+        WHERE tenant_id = $5 AND id = $6";
+    let values = [
+        acknowledged.into(),
+        (acknowledged > 0).then_some(now.0).into(),
+        refusal.as_deref().into(),
+        has_trust.into(),
+        tenant_id.into(),
+        instance_id.into(),
+    ];
+    tx.execute(sql, &values)?;
+    Ok(true)
+}
+
+/// A policy file: it goes to every device at its next contact (TOPO-3-003).
+fn take_policy(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant: &Tenant,
+    answer: &CheckedAnswer,
+) -> Result<i64, Error> {
+    let Some(policy) = answer.document.policies.last() else {
+        return Err(Error::invalid("the file holds neither an ACK nor a policy"));
+    };
+    if policy.value.smart_account != tenant.smart_account {
+        return Err(Error::Conflict(format!(
+            "the policy is of {}, not of {}",
+            policy.value.smart_account, tenant.smart_account
+        )));
+    }
+    let sql = "UPDATE tenant SET policy_document = $1, policy_at = $2
+        WHERE id = $3 AND (policy_document IS NULL OR policy_document <> $4)";
+    let text = &answer.text;
+    let at = now.0.max(tenant.policy_at + 1);
+    let touched = tx.execute(sql, &[text.into(), at.into(), tenant.id.into(), text.into()])?;
+    Ok(i64::try_from(touched).unwrap_or(0))
+}
+
+/// Keeps what the newest answer says of account and policy, for devices that ask what they lack.
+pub(crate) fn note_standing(
+    tx: &mut Tx<'_>,
+    tenant: &Tenant,
+    answer: &CheckedAnswer,
+) -> Result<(), Error> {
+    if let Some(text) = answers::standing_of(&answer.document) {
+        let sql = "UPDATE tenant SET standing = $1 WHERE id = $2";
+        tx.execute(sql, &[(&text).into(), tenant.id.into()])?;
+    }
+    Ok(())
+}
+
+/// What a file is, found whole.
+enum Shape {
+    Plain(Vec<u8>),
+    Archive { documents: i64 },
+}
+
+impl Collector {
+    /// Begins to take in a file from CSSM: a bundle, an archive, or a single document. One that was taken in before is
+    /// found again.
+    ///
+    /// # Errors
+    /// When it is damaged, altered, or of another account; then nothing of it is taken.
+    pub fn begin_import<R: Read + Seek>(
+        &self,
+        now: Timestamp,
+        login: &str,
+        tenant_id: i64,
+        name: &str,
+        reader: &mut R,
+    ) -> Result<Transfer, Error> {
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name).to_owned();
+        check_name("a file's name", &name)?;
+        let digest = rumline_protocol::sha256_of(reader).map_err(Error::Unwritten)?;
+        let known = self.db.read("import.known", move |tx| {
+            tenants::by_id(tx, tenant_id)?;
+            let sql = format!(
+                "SELECT {} FROM transfer WHERE tenant_id = $1 AND sha256 = $2
+                AND status <> 'Errors' ORDER BY id DESC LIMIT 1",
+                Transfer::COLUMNS
+            );
+            tx.row(&sql, &[tenant_id.into(), digest[..].into()], Transfer::from_row)
+        })?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        reader.rewind().map_err(Error::Unwritten)?;
+        let shape = self.shape(now, tenant_id, reader)?;
+        let members = match &shape {
+            Shape::Plain(_) => 1,
+            Shape::Archive { documents } => *documents,
+        };
+        if members == 0 {
+            return Err(Error::invalid("the archive holds no ACK"));
+        }
+        let (login, collector) = (login.to_owned(), self.clone());
+        self.db.write("import.begin", move |tx| {
+            let mut transfer = Transfer {
+                id: next_id(tx, "transfer")?,
+                kind: "Import".to_owned(),
+                name: name.clone(),
+                at: now.0,
+                login: login.clone(),
+                status: Transfer::PROCESSING.to_owned(),
+                members,
+                members_done: 0,
+                changed: 0,
+                problems: String::new(),
+            };
+            if let Shape::Plain(bytes) = &shape {
+                let answer = Checker::new(&collector, now).check(&name, bytes)?;
+                let tenant = tenants::by_id(tx, tenant_id)?;
+                transfer.changed = take_answer(tx, now, &tenant, &answer)?;
+                note_standing(tx, &tenant, &answer)?;
+                transfer.status = "Done".to_owned();
+                transfer.members_done = 1;
+            }
+            insert_transfer(tx, tenant_id, &transfer, Some(&digest))?;
+            add_event(tx, now, tenant_id, &login, &format!("{name} imported from Cisco"))?;
+            Ok(transfer)
+        })
+    }
+
+    fn shape<R: Read + Seek>(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        reader: &mut R,
+    ) -> Result<Shape, Error> {
+        let mut head = Vec::new();
+        reader.take(512).read_to_end(&mut head).map_err(Error::Unwritten)?;
+        reader.rewind().map_err(Error::Unwritten)?;
+        if !is_gzip(&head) && !is_tar(&head) {
+            let mut bytes = Vec::new();
+            reader.take(PLAIN_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(Error::Unwritten)?;
+            if bytes.len() as u64 > PLAIN_BYTES_MAX {
+                return Err(Error::invalid("the file is too large and no archive"));
+            }
+            return Ok(Shape::Plain(bytes));
+        }
+        let (mut manifest, mut digests, mut documents) = (None, Vec::new(), 0);
+        read_archive(reader, LIMITS, &mut |found| {
+            match found {
+                Found::File(file) if is_manifest(&file.name) => {
+                    manifest = Some(SignedManifest::parse(&file.bytes)?);
+                }
+                Found::File(_) => documents += 1,
+                Found::Archive { name, sha256 } => digests.push((name, sha256)),
+            }
+            Ok::<(), Error>(())
+        })?;
+        if let Some(manifest) = manifest {
+            if matches!(manifest.key, Some(ManifestKey::Collector(_))) {
+                let text = "this file goes to Cisco; import the one that comes back, which begins \
+                            with ACK_";
+                return Err(Error::invalid(text));
+            }
+            if manifest.key.is_some() {
+                manifest.verify_cssm(self.suite.as_ref(), &self.settings.root_certificate, now)?;
+            }
+            for (name, sha256) in &digests {
+                manifest.check_part(name, sha256)?;
+            }
+            let tenant = self.tenant(tenant_id)?;
+            let told = &manifest.manifest;
+            let va = told.parts.first().map_or("", |part| part.virtual_account.as_str());
+            let other = |told: &str, own: &str| !told.is_empty() && told != own;
+            if other(&told.smart_account, &tenant.smart_account)
+                || other(va, &tenant.virtual_account)
+            {
+                return Err(Error::Conflict(format!(
+                    "the file is of {} / {va}, not of {} / {}",
+                    told.smart_account, tenant.smart_account, tenant.virtual_account
+                )));
+            }
+        }
+        Ok(Shape::Archive { documents })
+    }
+
+    /// Takes in what a file holds, from where it was left; `progress` is told how many devices are done.
+    ///
+    /// # Errors
+    /// When the store fails or the file cannot be read any more; what was taken stays.
+    pub fn work_on_import(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        id: i64,
+        reader: &mut dyn Read,
+        progress: &mut dyn FnMut(i64),
+    ) -> Result<Transfer, Error> {
+        let transfer = self.transfer(tenant_id, id)?;
+        if transfer.status != Transfer::PROCESSING {
+            return Ok(transfer);
+        }
+        let mut checker = Checker::new(self, now);
+        let (mut place, mut waiting) = (0, Vec::new());
+        read_archive(reader, LIMITS, &mut |found| {
+            let Found::File(member) = found else { return Ok(()) };
+            if is_manifest(&member.name) {
+                return Ok(());
+            }
+            place += 1;
+            if place <= transfer.members_done {
+                return Ok(());
+            }
+            waiting.push(checker.check(&member.name, &member.bytes));
+            if waiting.len() >= PIECE_MAX {
+                self.take_piece(now, tenant_id, id, std::mem::take(&mut waiting))?;
+                progress(place);
+            }
+            Ok::<(), Error>(())
+        })?;
+        if !waiting.is_empty() {
+            self.take_piece(now, tenant_id, id, waiting)?;
+            progress(place);
+        }
+        self.transfer(tenant_id, id)
+    }
+
+    fn take_piece(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        id: i64,
+        checked: Vec<Result<CheckedAnswer, Error>>,
+    ) -> Result<(), Error> {
+        let count = i64::try_from(checked.len()).unwrap_or(i64::MAX);
+        let (mut answers, mut problems) = (Vec::new(), Vec::new());
+        for outcome in checked {
+            match outcome {
+                Ok(answer) => answers.push(answer),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        self.db.write("import.piece", move |tx| {
+            let tenant = tenants::by_id(tx, tenant_id)?;
+            let (mut changed, mut problems) = (0, problems.clone());
+            for answer in &answers {
+                match take_answer(tx, now, &tenant, answer) {
+                    Ok(count) => changed += count,
+                    Err(Error::Conflict(text) | Error::Invalid(text)) => problems.push(text),
+                    Err(error) => return Err(error),
+                }
+            }
+            if let Some(last) = answers.last().filter(|_| problems.is_empty()) {
+                note_standing(tx, &tenant, last)?;
+            }
+            note_piece(tx, tenant_id, id, count, changed, &problems)
+        })
+    }
+
+    /// One transfer.
+    ///
+    /// # Errors
+    /// When there is no such transfer.
+    pub fn transfer(&self, tenant_id: i64, id: i64) -> Result<Transfer, Error> {
+        self.db.read("import.transfer", move |tx| {
+            let sql = format!(
+                "SELECT {} FROM transfer WHERE tenant_id = $1 AND id = $2",
+                Transfer::COLUMNS
+            );
+            tx.row(&sql, &[tenant_id.into(), id.into()], Transfer::from_row)?
+                .ok_or(Error::NotFound("transfer"))
+        })
+    }
+
+    /// The files that went out and came in, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn transfers(&self, tenant_id: i64) -> Result<Vec<Transfer>, Error> {
+        self.db.read("import.transfers", move |tx| {
+            let sql = format!(
+                "SELECT {} FROM transfer WHERE tenant_id = $1 ORDER BY id DESC LIMIT 100",
+                Transfer::COLUMNS
+            );
+            tx.rows(&sql, &[tenant_id.into()], Transfer::from_row)
+        })
+    }
+
+    /// Imports whose work was cut short: the tenant and number of each.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn unfinished_imports(&self) -> Result<Vec<(i64, i64)>, Error> {
+        self.db.read("import.unfinished", |tx| {
+            let sql = "SELECT tenant_id, id FROM transfer WHERE status = $1 ORDER BY id";
+            tx.rows(sql, &[Transfer::PROCESSING.into()], |row| Ok((row.int(0)?, row.int(1)?)))
+        })
+    }
+
+    /// Gives an import up whose file cannot be read any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn give_up_import(&self, tenant_id: i64, id: i64, why: &str) -> Result<(), Error> {
+        let why: String = why.chars().take(MESSAGE_CHARS_MAX).collect();
+        self.db.write("import.give_up", move |tx| {
+            let sql = "UPDATE transfer SET status = 'Errors', problems = $1
+                WHERE tenant_id = $2 AND id = $3";
+            tx.execute(sql, &[(&why).into(), tenant_id.into(), id.into()])?;
+            Ok(())
+        })
+    }
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.rsplit('/').next() == Some(MANIFEST_NAME)
+}
+
+fn note_piece(
+    tx: &mut Tx<'_>,
+    tenant_id: i64,
+    id: i64,
+    count: i64,
+    changed: i64,
+    new_problems: &[String],
+) -> Result<(), Error> {
+    let sql = format!(
+        "SELECT {} FROM transfer WHERE tenant_id = $1 AND id = $2",
+        Transfer::COLUMNS
+    );
+    let found = tx.row(&sql, &[tenant_id.into(), id.into()], Transfer::from_row)?;
+    let mut transfer = found.ok_or(Error::NotFound("transfer"))?;
+    for problem in new_problems {
+        if transfer.problems.len() < MESSAGE_CHARS_MAX {
+            transfer.problems.push_str(if transfer.problems.is_empty() { "" } else { "; " });
+            transfer.problems.push_str(problem);
+        }
+    }
+    let done = transfer.members_done + count;
+    let status = match (done < transfer.members, transfer.problems.is_empty()) {
+        (true, _) => Transfer::PROCESSING,
+        (false, true) => "Done",
+        (false, false) => "Errors",
+    };
+    let sql = "UPDATE transfer SET members_done = $1, changed = changed + $2, problems = $3,
+        status = $4 WHERE tenant_id = $5 AND id = $6";
+    let values = [
+        done.into(),
+        changed.into(),
+        (&transfer.problems).into(),
+        status.into(),
+        tenant_id.into(),
+        id.into(),
+    ];
+    tx.execute(sql, &values)?;
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! Product instances and the licences they use, as people see them (CSLU-014, ONPREM-009, 015, G-02).
+
+use rumline_catalogue::Catalogue;
+use rumline_protocol::{Timestamp, Udi};
+use rumline_store::{Row, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::journal::add_event;
+use crate::{Collector, Error, receiver, tenants};
+
+/// A product instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceView {
+    /// Its number.
+    pub id: i64,
+    /// Its host name, or its UDI where it tells none.
+    pub name: String,
+    /// Product id.
+    pub pid: String,
+    /// Serial number.
+    pub serial: String,
+    /// Software version.
+    pub software_version: Option<String>,
+    /// Software tag.
+    pub software_tag: String,
+    /// When it was added, or first heard of.
+    pub added_at: i64,
+    /// What state it is in, in a few words.
+    pub state: String,
+    /// When it was last heard of.
+    pub last_contact_at: Option<i64>,
+    /// When it last brought a report.
+    pub last_report_at: Option<i64>,
+    /// When CSSM last acknowledged a report of it.
+    pub last_ack_at: Option<i64>,
+    /// Reports that are not acknowledged yet.
+    pub waiting: i64,
+    /// What people should look at.
+    pub alert: Option<String>,
+}
+
+/// A licence in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LicenseView {
+    /// Its short name.
+    pub license: String,
+    /// Its entitlement tag.
+    pub tag: String,
+    /// How many are in use.
+    pub in_use: i64,
+    /// By how many product instances.
+    pub product_instances: i64,
+}
+
+const COLUMNS: &str = "id, hostname, pid, serial, software_version, last_contact_at, \
+    last_report_at, last_ack_at, waiting, alert, undelivered, wants_answer, software_tag, added_at";
+
+fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
+    let (pid, serial) = (row.text(2)?, row.text(3)?);
+    let hostname = row.opt_text(1)?;
+    let waiting = row.int(8)?;
+    let (undelivered, wants_answer) = (row.flag(10)?, row.flag(11)?);
+    let last_contact_at = row.opt_int(5)?;
+    let last_ack_at = row.opt_int(7)?;
+    let state = if last_contact_at.is_none() {
+        "Added, not heard of yet"
+    } else if undelivered {
+        "Answer waits for the next contact"
+    } else if waiting > 0 {
+        "Reports wait for acknowledgement"
+    } else if wants_answer {
+        "Asks for policy"
+    } else if last_ack_at.is_some() {
+        "Acknowledged"
+    } else {
+        "No report yet"
+    };
+    Ok(InstanceView {
+        id: row.int(0)?,
+        name: hostname.unwrap_or_else(|| format!("PID:{pid},SN:{serial}")),
+        pid,
+        serial,
+        software_version: row.opt_text(4)?,
+        software_tag: row.text(12)?,
+        added_at: row.int(13)?,
+        state: state.to_owned(),
+        last_contact_at,
+        last_report_at: row.opt_int(6)?,
+        last_ack_at,
+        waiting,
+        alert: row.opt_text(9)?,
+    })
+}
+
+/// Finds an instance by its UDI, also a removed one.
+pub(crate) fn id_of(tx: &mut Tx<'_>, tenant_id: i64, udi: &Udi) -> Result<Option<i64>, Error> {
+    let sql = "SELECT id FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3";
+    let values = [tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
+    tx.row(sql, &values, |row| Ok(row.int(0)?))
+}
+
+impl Collector {
+    /// The product instances of a tenant after a number, some at a time; `search` looks in names and UDIs.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn instances(
+        &self,
+        tenant_id: i64,
+        search: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<InstanceView>, Error> {
+        let search: String = search.chars().filter(|c| !c.is_control()).take(100).collect();
+        self.db.read("inventory.list", move |tx| {
+            tenants::by_id(tx, tenant_id)?;
+            let sql = format!(
+                "SELECT {COLUMNS} FROM instance WHERE tenant_id = $1 AND id > $2
+                AND removed_at IS NULL AND LOWER(pid || ' ' || serial || ' ' ||
+                COALESCE(hostname, '')) LIKE $3 ESCAPE '!' ORDER BY id LIMIT $4"
+            );
+            let mut pattern = String::from("%");
+            for c in search.to_lowercase().chars() {
+                if "!%_".contains(c) {
+                    pattern.push('!');
+                }
+                pattern.push(c);
+            }
+            pattern.push('%');
+            let limit = limit.clamp(1, 10_000);
+            let values =
+                [tenant_id.into(), after.into(), (&pattern).into(), limit.into()];
+            tx.rows(&sql, &values, from_row)
+        })
+    }
+
+    /// One product instance.
+    ///
+    /// # Errors
+    /// When there is no such product instance.
+    pub fn instance(&self, tenant_id: i64, id: i64) -> Result<InstanceView, Error> {
+        self.db.read("inventory.one", move |tx| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM instance WHERE tenant_id = $1 AND id = $2
+                AND removed_at IS NULL"
+            );
+            tx.row(&sql, &[tenant_id.into(), id.into()], from_row)?
+                .ok_or(Error::NotFound("product instance"))
+        })
+    }
+
+    /// The number of product instances, of reports that wait, and of alerts.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn totals(&self, tenant_id: i64) -> Result<(i64, i64, i64), Error> {
+        self.db.read("inventory.totals", move |tx| {
+            let sql = "SELECT CAST(COUNT(*) AS BIGINT), CAST(COALESCE(SUM(waiting), 0) AS BIGINT),
+                CAST(COUNT(alert) AS BIGINT) FROM instance
+                WHERE tenant_id = $1 AND removed_at IS NULL";
+            let read = |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, row.int(1)?, row.int(2)?));
+            Ok(tx.row(sql, &[tenant_id.into()], read)?.unwrap_or_default())
+        })
+    }
+
+    /// Adds a product instance that will push (CSLU-014).
+    ///
+    /// # Errors
+    /// When the UDI is not one, or is there already.
+    pub fn add_instance(
+        &self,
+        now: Timestamp,
+        login: &str,
+        tenant_id: i64,
+        udi: &Udi,
+        hostname: Option<&str>,
+    ) -> Result<InstanceView, Error> {
+        udi.check().map_err(|error| Error::invalid(error.to_string()))?;
+        if let Some(name) = hostname {
+            rumline_server::check_name("a host name", name)?;
+        }
+        let (login, udi, hostname) = (login.to_owned(), udi.clone(), hostname.map(str::to_owned));
+        let id = self.db.write("inventory.add", move |tx| {
+            tenants::by_id(tx, tenant_id)?;
+            let id = add(tx, now, &login, tenant_id, &udi, hostname.as_deref())?
+                .ok_or_else(|| Error::Conflict(format!("{udi} is there already")))?;
+            add_event(tx, now, tenant_id, &login, &format!("{udi} added"))?;
+            Ok::<_, Error>(id)
+        })?;
+        self.instance(tenant_id, id)
+    }
+
+    /// Removes a product instance from the list. What it has reported goes on to CSSM all the same, and it is back
+    /// with its next contact; its key is forgotten, so that a device repaired or reset may come with another.
+    ///
+    /// # Errors
+    /// When there is no such product instance.
+    pub fn remove_instance(
+        &self,
+        now: Timestamp,
+        login: &str,
+        tenant_id: i64,
+        id: i64,
+    ) -> Result<(), Error> {
+        let login = login.to_owned();
+        self.db.write("inventory.remove", move |tx| {
+            let sql = "UPDATE instance SET removed_at = $1, alert = NULL,
+                public_key = CASE WHEN waiting = 0 THEN NULL ELSE public_key END
+                WHERE tenant_id = $2 AND id = $3 AND removed_at IS NULL";
+            if tx.execute(sql, &[now.0.into(), tenant_id.into(), id.into()])? == 0 {
+                return Err(Error::NotFound("product instance"));
+            }
+            let sql = "DELETE FROM license_use WHERE tenant_id = $1 AND instance_id = $2";
+            tx.execute(sql, &[tenant_id.into(), id.into()])?;
+            add_event(tx, now, tenant_id, &login, &format!("product instance {id} removed"))
+        })
+    }
+
+    /// Hands the newest answers of product instances over once more at their next contact (ONPREM-012).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn sync_instances(&self, tenant_id: i64, ids: &[i64]) -> Result<(), Error> {
+        let ids = ids.to_vec();
+        self.db.write("inventory.sync", move |tx| {
+            for id in &ids {
+                let sql = "UPDATE answer SET delivered_at = NULL WHERE tenant_id = $1
+                    AND instance_id = $2 AND id = (SELECT MAX(id) FROM answer
+                    WHERE tenant_id = $3 AND instance_id = $4)";
+                let (tenant, instance) = (tenant_id.into(), (*id).into());
+                if tx.execute(sql, &[tenant, instance, tenant, instance])? == 1 {
+                    let sql = "UPDATE instance SET undelivered = 1 WHERE tenant_id = $1 AND id = $2";
+                    tx.execute(sql, &[tenant, instance])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The licences in use by a tenant's product instances.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn licenses(&self, tenant_id: i64) -> Result<Vec<LicenseView>, Error> {
+        self.db.read("inventory.licenses", move |tx| {
+            tenants::by_id(tx, tenant_id)?;
+            let sql = "SELECT tag, CAST(SUM(count) AS BIGINT), CAST(COUNT(*) AS BIGINT)
+                FROM license_use WHERE tenant_id = $1 AND count > 0 GROUP BY tag ORDER BY tag";
+            tx.rows(sql, &[tenant_id.into()], |row| {
+                let tag = row.text(0)?;
+                Ok(LicenseView {
+                    license: Catalogue::nexus().license_of(&tag),
+                    tag,
+                    in_use: row.int(1)?,
+                    product_instances: row.int(2)?,
+                })
+            })
+        })
+    }
+
+    /// Removes what nobody will ask for any more: answers handed over and reports acknowledged long ago.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
+        const DAYS: i64 = 90;
+        self.db.write("inventory.tidy", move |tx| {
+            let before = now - DAYS * Timestamp::DAY;
+            tx.execute("DELETE FROM answer WHERE delivered_at < $1", &[before.0.into()])?;
+            let sql = "DELETE FROM report WHERE state = 1 AND received_at < $1";
+            tx.execute(sql, &[before.0.into()])?;
+            tx.execute("DELETE FROM api_token WHERE expires_at < $1", &[now.0.into()])?;
+            Ok(())
+        })
+    }
+}
+
+/// Adds an instance unless it is there; one that was removed is there again.
+pub(crate) fn add(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    login: &str,
+    tenant_id: i64,
+    udi: &Udi,
+    hostname: Option<&str>,
+) -> Result<Option<i64>, Error> {
+    let Some(id) = id_of(tx, tenant_id, udi)? else {
+        return receiver::insert_instance(tx, now, tenant_id, udi, hostname, login).map(Some);
+    };
+    let sql = "UPDATE instance SET removed_at = NULL WHERE tenant_id = $1 AND id = $2
+        AND removed_at IS NOT NULL";
+    let touched = tx.execute(sql, &[tenant_id.into(), id.into()])?;
+    Ok((touched == 1).then_some(id))
+}

@@ -1,0 +1,146 @@
+//! The collecting core of CSLU and SSM On-Prem: take in, keep, forward, hand back.
+//!
+//! Functions over a transaction: they take `now` and randomness as arguments and know nothing of HTTP. What a device
+//! signed is kept byte for byte and passed on to CSSM, by wire or by file; what CSSM signed is kept byte for byte and
+//! handed to the device. A collector signs only the covers: it can neither speak for a device nor for CSSM.
+//!
+//! # Names
+//! A *tenant* is one Smart Account and Virtual Account pair with its product instances. A CSLU has exactly one, with
+//! number [`Collector::CSLU_TENANT`]; SSM On-Prem has as many as its administrator makes, each with its own URL.
+
+#![warn(missing_docs)]
+
+mod answers;
+mod api_clients;
+mod export;
+mod forward;
+mod import;
+mod inventory;
+mod inventory_csv;
+mod journal;
+mod receiver;
+mod schema;
+mod tenants;
+
+use std::sync::Arc;
+
+use rumline_protocol::{Signer, Suite};
+use rumline_server::{People, SharedRandom};
+use rumline_store::Db;
+
+pub use forward::{Batch, SyncState};
+pub use import::Transfer;
+pub use inventory::{InstanceView, LicenseView};
+pub use inventory_csv::CsvOutcome;
+pub use journal::Event;
+pub use receiver::Answer;
+pub use rumline_server::{Action, Caller, Error, Role};
+pub use schema::MIGRATIONS;
+pub use tenants::{Tenant, TenantSettings};
+
+/// Which of the two servers a collector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Cisco Smart License Utility: one account.
+    Cslu,
+    /// Smart Software Manager On-Prem: many tenants.
+    OnPrem,
+}
+
+impl Kind {
+    /// Its name for people and in bundles.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Cslu => "CSLU",
+            Self::OnPrem => "SSM On-Prem",
+        }
+    }
+}
+
+/// How a collector behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which server it is.
+    pub kind: Kind,
+    /// The name it gives itself, in bundles and logs.
+    pub name: String,
+    /// The version it presents, e.g. `8-202401` or `2.2.0`. One from before policies makes it answer as that would.
+    pub version: String,
+    /// CSSM's root certificate: what its files must lead up to. Empty while it is not known.
+    pub root_certificate: Vec<u8>,
+}
+
+impl Settings {
+    /// The first SSM On-Prem that knows policies and usage reports (ONPREM-016).
+    pub const ON_PREM_OLDEST: &'static str = "8-202108";
+    /// The CSLU of the guide's table (CSLU-027).
+    pub const CSLU_VERSION: &'static str = "2.2.0";
+    /// The newest SSM On-Prem of the guide's table (ONPREM-017).
+    pub const ON_PREM_VERSION: &'static str = "8-202401";
+
+    /// Whether the version presented is from before policies (PI-MSG-013).
+    #[must_use]
+    pub fn is_down_rev(&self) -> bool {
+        let parts = |text: &str| -> Vec<u32> {
+            text.split(['-', '.']).map(|part| part.parse().unwrap_or(0)).collect()
+        };
+        self.kind == Kind::OnPrem && parts(&self.version) < parts(Self::ON_PREM_OLDEST)
+    }
+}
+
+/// A collector.
+#[derive(Clone)]
+pub struct Collector {
+    db: Arc<Db>,
+    suite: Arc<dyn Suite>,
+    signer: Arc<dyn Signer>,
+    random: SharedRandom,
+    settings: Arc<Settings>,
+}
+
+impl Collector {
+    /// The number of a CSLU's one tenant.
+    pub const CSLU_TENANT: i64 = 1;
+
+    /// Opens a collector over a database; `signer` holds its own key.
+    ///
+    /// # Errors
+    /// When the schema cannot be brought up to date.
+    pub fn open(
+        db: Arc<Db>,
+        suite: Arc<dyn Suite>,
+        signer: Arc<dyn Signer>,
+        random: SharedRandom,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        db.migrate(MIGRATIONS)?;
+        let collector = Self { db, suite, signer, random, settings: Arc::new(settings) };
+        if collector.settings.kind == Kind::Cslu {
+            collector.db.write("tenants.cslu", |tx| tenants::ensure_cslu(tx))?;
+        }
+        Ok(collector)
+    }
+
+    /// Its people and their logins.
+    #[must_use]
+    pub fn people(&self) -> People {
+        People::new(Arc::clone(&self.db), Arc::clone(&self.random))
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The key it signs bundles with.
+    #[must_use]
+    pub fn signer(&self) -> &dyn Signer {
+        self.signer.as_ref()
+    }
+
+    fn random_hex(&self, bytes: usize) -> String {
+        rumline_server::random_hex(&self.random, bytes)
+    }
+}

@@ -1,0 +1,139 @@
+//! The tables. Every row belongs to a tenant; a CSLU has one.
+
+use rumline_store::Migration;
+
+/// All migrations, oldest first. A released one is never changed.
+pub const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: V1 }];
+
+const V1: &str = "
+CREATE TABLE counter (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+CREATE TABLE person (
+    login TEXT NOT NULL PRIMARY KEY,
+    password_hash TEXT NOT NULL,
+    role TEXT NOT NULL,
+    scope_id BIGINT,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE api_token (
+    hash BYTEA NOT NULL PRIMARY KEY,
+    login TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE TABLE api_client (
+    id TEXT NOT NULL PRIMARY KEY,
+    secret_hash BYTEA NOT NULL,
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE tenant (
+    id BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    smart_account TEXT NOT NULL,
+    virtual_account TEXT NOT NULL,
+    connected BIGINT NOT NULL,
+    registered BIGINT NOT NULL,
+    sync_minutes BIGINT NOT NULL,
+    sync_wanted BIGINT NOT NULL,
+    last_sync_at BIGINT,
+    sync_error TEXT,
+    sync_failures BIGINT NOT NULL,
+    sync_tried_at BIGINT,
+    standing TEXT,
+    policy_document TEXT,
+    policy_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE instance (
+    tenant_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    pid TEXT NOT NULL,
+    serial TEXT NOT NULL,
+    public_key TEXT,
+    hostname TEXT,
+    software_version TEXT,
+    software_tag TEXT NOT NULL,
+    added_at BIGINT NOT NULL,
+    added_by TEXT NOT NULL,
+    last_contact_at BIGINT,
+    last_report_at BIGINT,
+    last_ack_at BIGINT,
+    trust_requests TEXT,
+    wants_answer BIGINT NOT NULL,
+    waiting BIGINT NOT NULL,
+    undelivered BIGINT NOT NULL,
+    delivered_at BIGINT,
+    policy_at BIGINT NOT NULL,
+    alert TEXT,
+    removed_at BIGINT,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, serial, pid)
+);
+CREATE INDEX instance_wanting ON instance (tenant_id, id) WHERE wants_answer = 1;
+CREATE TABLE report (
+    tenant_id BIGINT NOT NULL,
+    instance_id BIGINT NOT NULL,
+    report_id BIGINT NOT NULL,
+    place BIGINT NOT NULL,
+    state BIGINT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    payload TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    received_at BIGINT NOT NULL,
+    answer_id BIGINT,
+    PRIMARY KEY (tenant_id, instance_id, report_id)
+);
+CREATE INDEX report_waiting ON report (tenant_id, place) WHERE state = 0;
+CREATE TABLE answer (
+    tenant_id BIGINT NOT NULL,
+    instance_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    document TEXT NOT NULL,
+    received_at BIGINT NOT NULL,
+    delivered_at BIGINT,
+    PRIMARY KEY (tenant_id, instance_id, id),
+    UNIQUE (tenant_id, instance_id, sha256)
+);
+CREATE TABLE license_use (
+    tenant_id BIGINT NOT NULL,
+    instance_id BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    as_of BIGINT NOT NULL,
+    report_id BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, instance_id, tag)
+);
+CREATE TABLE transfer (
+    tenant_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    sha256 BYTEA,
+    at BIGINT NOT NULL,
+    login TEXT NOT NULL,
+    status TEXT NOT NULL,
+    changed BIGINT NOT NULL,
+    problems TEXT NOT NULL,
+    members BIGINT NOT NULL,
+    members_done BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE TABLE event (
+    tenant_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    login TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE TABLE log_line (
+    id BIGINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    level TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+";

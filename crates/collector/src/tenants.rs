@@ -1,0 +1,294 @@
+//! Tenants: one Smart Account and Virtual Account pair each (CSLU-011 to 013, ONPREM-002, 005, G-20).
+
+use rumline_protocol::Timestamp;
+use rumline_server::{check_name, next_id};
+use rumline_store::{Row, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::journal::add_event;
+use crate::{Collector, Error, Kind};
+
+/// Reports are forwarded, and answers asked for, this long after the last time unless told otherwise.
+const SYNC_MINUTES: i64 = 15;
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its number.
+    pub id: i64,
+    /// The tenant ID, the last part of its URL; empty for a CSLU.
+    pub name: String,
+    /// The Smart Account, case-sensitive; empty while none is chosen.
+    pub smart_account: String,
+    /// The Virtual Account, case-sensitive.
+    pub virtual_account: String,
+    /// The Cisco Connectivity toggle.
+    pub connected: bool,
+    /// Whether CSSM knows this collector for this pair of accounts.
+    pub registered: bool,
+    /// Minutes between two exchanges with CSSM; 0 for at once.
+    pub sync_minutes: i64,
+    /// When CSSM was last reached.
+    pub last_sync_at: Option<i64>,
+    /// Why the last attempt failed.
+    pub sync_error: Option<String>,
+    /// When a policy file was imported; 0 for never.
+    #[serde(skip)]
+    pub(crate) policy_at: i64,
+}
+
+impl Tenant {
+    /// What the toggle shows (CSLU-010).
+    #[must_use]
+    pub fn connectivity(&self) -> &'static str {
+        if self.connected { "Cisco Is Available" } else { "Cisco Is Not Available" }
+    }
+
+    /// Whether there is a pair of accounts to collect for.
+    #[must_use]
+    pub fn has_account(&self) -> bool {
+        !self.smart_account.is_empty() && !self.virtual_account.is_empty()
+    }
+}
+
+/// What people set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSettings {
+    /// The Smart Account.
+    pub smart_account: String,
+    /// The Virtual Account.
+    pub virtual_account: String,
+    /// The Cisco Connectivity toggle.
+    pub connected: bool,
+    /// Minutes between two exchanges with CSSM; 0 for at once.
+    pub sync_minutes: i64,
+}
+
+const COLUMNS: &str = "id, name, smart_account, virtual_account, connected, registered, \
+    sync_minutes, last_sync_at, sync_error, policy_at";
+
+fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
+    Ok(Tenant {
+        id: row.int(0)?,
+        name: row.text(1)?,
+        smart_account: row.text(2)?,
+        virtual_account: row.text(3)?,
+        connected: row.flag(4)?,
+        registered: row.flag(5)?,
+        sync_minutes: row.int(6)?,
+        last_sync_at: row.opt_int(7)?,
+        sync_error: row.opt_text(8)?,
+        policy_at: row.int(9)?,
+    })
+}
+
+pub(crate) fn by_id(tx: &mut Tx<'_>, id: i64) -> Result<Tenant, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM tenant WHERE id = $1");
+    tx.row(&sql, &[id.into()], from_row)?.ok_or(Error::NotFound("tenant"))
+}
+
+/// The number of the tenant with this name.
+pub(crate) fn id_of(tx: &mut Tx<'_>, name: &str) -> Result<i64, Error> {
+    let sql = "SELECT id FROM tenant WHERE name = $1";
+    tx.row(sql, &[name.into()], |row| Ok::<_, Error>(row.int(0)?))?
+        .ok_or(Error::NotFound("tenant"))
+}
+
+const INSERT: &str = "INSERT INTO tenant (id, name, smart_account, virtual_account, connected,
+    registered, sync_minutes, sync_wanted, sync_failures, policy_at,
+    created_at) VALUES ($1, $2, $3, $4, $5, 0, $6, 0, 0, 0, $7) ON CONFLICT DO NOTHING";
+
+pub(crate) fn ensure_cslu(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let id = Collector::CSLU_TENANT;
+    let values = [
+        id.into(),
+        "".into(),
+        "".into(),
+        "".into(),
+        true.into(),
+        SYNC_MINUTES.into(),
+        0.into(),
+    ];
+    tx.execute(INSERT, &values)?;
+    Ok(())
+}
+
+/// A tenant ID is part of a URL that people type on switches.
+fn check_tenant_id(name: &str) -> Result<(), Error> {
+    let fine = (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && !name.starts_with('.');
+    if fine {
+        Ok(())
+    } else {
+        Err(Error::invalid("a tenant ID has 1 to 64 letters, digits, hyphens, dots or underscores"))
+    }
+}
+
+fn check(settings: &TenantSettings) -> Result<(), Error> {
+    let (sa, va) = (&settings.smart_account, &settings.virtual_account);
+    check_name("the name of a Smart Account", sa)?;
+    check_name("the name of a Virtual Account", va)?;
+    if (0..=31 * 24 * 60).contains(&settings.sync_minutes) {
+        Ok(())
+    } else {
+        Err(Error::invalid("the sync schedule is 0 minutes to 31 days"))
+    }
+}
+
+impl Collector {
+    /// Makes a tenant of an SSM On-Prem.
+    ///
+    /// # Errors
+    /// When a name is not acceptable or taken.
+    pub fn create_tenant(
+        &self,
+        now: Timestamp,
+        login: &str,
+        name: &str,
+        settings: &TenantSettings,
+    ) -> Result<Tenant, Error> {
+        if self.settings.kind == Kind::Cslu {
+            return Err(Error::invalid("a CSLU has one Smart Account and Virtual Account pair"));
+        }
+        check_tenant_id(name)?;
+        check(settings)?;
+        let (login, name, settings) = (login.to_owned(), name.to_owned(), settings.clone());
+        self.db.write("tenants.create", move |tx| {
+            let id = next_id(tx, "tenant")?;
+            let values = [
+                id.into(),
+                (&name).into(),
+                (&settings.smart_account).into(),
+                (&settings.virtual_account).into(),
+                settings.connected.into(),
+                settings.sync_minutes.into(),
+                now.0.into(),
+            ];
+            if tx.execute(INSERT, &values)? == 0 {
+                return Err(Error::Conflict(format!("there is a tenant {name:?} already")));
+            }
+            add_event(tx, now, id, &login, &format!("tenant {name:?} created"))?;
+            by_id(tx, id)
+        })
+    }
+
+    /// The tenants; only that of `scope_id` if there is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn tenants(&self, scope_id: Option<i64>) -> Result<Vec<Tenant>, Error> {
+        self.db.read("tenants.list", move |tx| {
+            let sql = format!("SELECT {COLUMNS} FROM tenant ORDER BY id");
+            let all = tx.rows(&sql, &[], from_row)?;
+            Ok(all.into_iter().filter(|t| scope_id.is_none_or(|own| own == t.id)).collect())
+        })
+    }
+
+    /// One tenant.
+    ///
+    /// # Errors
+    /// When there is no such tenant.
+    pub fn tenant(&self, id: i64) -> Result<Tenant, Error> {
+        self.db.read("tenants.one", move |tx| by_id(tx, id))
+    }
+
+    /// The number of the tenant a device's URL names.
+    ///
+    /// # Errors
+    /// When there is no such tenant.
+    pub fn tenant_named(&self, name: &str) -> Result<i64, Error> {
+        let name = name.to_owned();
+        self.db.read("tenants.named", move |tx| id_of(tx, &name))
+    }
+
+    /// Changes what people set. Another pair of accounts has to be made known to CSSM again, and what CSSM refused
+    /// is offered to the new one.
+    ///
+    /// # Errors
+    /// When a value is not acceptable.
+    pub fn set_tenant(
+        &self,
+        now: Timestamp,
+        login: &str,
+        id: i64,
+        settings: &TenantSettings,
+    ) -> Result<Tenant, Error> {
+        check(settings)?;
+        let (login, settings) = (login.to_owned(), settings.clone());
+        self.db.write("tenants.set", move |tx| {
+            let before = by_id(tx, id)?;
+            let (sa, va) = (&settings.smart_account, &settings.virtual_account);
+            let moved = (&before.smart_account, &before.virtual_account) != (sa, va);
+            let sql = "UPDATE tenant SET smart_account = $1, virtual_account = $2, connected = $3,
+                sync_minutes = $4, registered = $5, standing = CASE WHEN $6 = 1 THEN NULL
+                ELSE standing END, sync_error = NULL, sync_failures = 0, sync_tried_at = NULL
+                WHERE id = $7";
+            let values = [
+                sa.into(),
+                va.into(),
+                settings.connected.into(),
+                settings.sync_minutes.into(),
+                (before.registered && !moved).into(),
+                moved.into(),
+                id.into(),
+            ];
+            tx.execute(sql, &values)?;
+            if moved {
+                tx.execute("UPDATE report SET state = 0 WHERE tenant_id = $1 AND state = 2", &[
+                    id.into(),
+                ])?;
+                add_event(tx, now, id, &login, &format!("account set to {sa} / {va}"))?;
+            }
+            if before.connected != settings.connected {
+                let shown = Tenant { connected: settings.connected, ..before }.connectivity();
+                add_event(tx, now, id, &login, shown)?;
+            }
+            by_id(tx, id)
+        })
+    }
+
+    /// Notes that CSSM knows this collector for the tenant's pair of accounts.
+    ///
+    /// # Errors
+    /// When there is no such tenant.
+    pub fn note_registered(&self, now: Timestamp, login: &str, id: i64) -> Result<(), Error> {
+        let login = login.to_owned();
+        self.db.write("tenants.registered", move |tx| {
+            let tenant = by_id(tx, id)?;
+            let sql = "UPDATE tenant SET registered = 1, sync_wanted = 1, sync_error = NULL,
+                sync_failures = 0, sync_tried_at = NULL WHERE id = $1";
+            tx.execute(sql, &[id.into()])?;
+            let text =
+                format!("registered at CSSM for {} / {}", tenant.smart_account, tenant.virtual_account);
+            add_event(tx, now, id, &login, &text)
+        })
+    }
+
+    /// Removes a tenant with nothing left to forward.
+    ///
+    /// # Errors
+    /// When reports still wait, since they would be lost.
+    pub fn remove_tenant(&self, id: i64) -> Result<(), Error> {
+        self.db.write("tenants.remove", move |tx| {
+            by_id(tx, id)?;
+            let sql = "SELECT CAST(COALESCE(SUM(waiting), 0) AS BIGINT) FROM instance
+                WHERE tenant_id = $1";
+            let waiting = tx.row(sql, &[id.into()], |row| row.int(0))?.unwrap_or(0);
+            if waiting > 0 {
+                return Err(Error::Conflict(format!(
+                    "{waiting} reports of this tenant are not acknowledged yet; sync with Cisco or \
+                     export them first"
+                )));
+            }
+            for table in ["report", "answer", "license_use", "instance", "transfer", "event"] {
+                let sql = format!("DELETE FROM {table} WHERE tenant_id = $1");
+                tx.execute(&sql, &[id.into()])?;
+            }
+            tx.execute("DELETE FROM person WHERE scope_id = $1", &[id.into()])?;
+            tx.execute("DELETE FROM tenant WHERE id = $1", &[id.into()])?;
+            Ok(())
+        })
+    }
+}

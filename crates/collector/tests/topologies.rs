@@ -1,0 +1,210 @@
+//! Topologies 1, 3, 4 and 5 in virtual time: the real agent, the real collectors, the real CSSM.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod common;
+use common::*;
+use rumline_agent::Input;
+use rumline_collector::{Collector, Kind};
+use rumline_protocol::Timestamp;
+
+const CSLU: i64 = Collector::CSLU_TENANT;
+
+#[test]
+fn reports_go_through_a_connected_cslu_and_answers_come_back() {
+    // TOPO-1-001, 002, 004, CSLU-001, 003, 005, 006, 025, PI-TRUST-011
+    let mut estate = Estate::new();
+    let server = estate.add_cslu(true);
+    let switch = estate.add_switch("SN1", through(server, None));
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(30 * MINUTE);
+    let s = &estate.switches[switch];
+    assert!(s.agent.has_trust(), "a trust code came with the first answer: {:?}", s.log);
+    assert!(s.log.iter().any(|line| line.contains("TRUST_CODE_INSTALL_SUCCESS")));
+    assert!(s.log.iter().any(|line| line.contains("POLICY_INSTALL_SUCCESS")));
+    assert_eq!(estate.unacknowledged(switch), 0);
+    let counted = estate.counted(switch);
+    assert!((30..=40).contains(&counted), "{counted}");
+    // A change of use is reported too, and all of it is counted once.
+    estate.input(switch, Input::Use(vec![lan(2)]));
+    estate.run_for(Timestamp::DAY);
+    estate.input(switch, Input::Sync);
+    estate.run_for(MINUTE * 30);
+    let expected = 30 * MINUTE + 2 * Timestamp::DAY;
+    assert_eq!(estate.counted(switch), expected);
+    assert_eq!(estate.unacknowledged(switch), 0);
+    let view = &estate.servers[server].collector.instances(CSLU, "", 0, 10).unwrap()[0];
+    assert_eq!((view.waiting, view.alert.as_deref()), (0, None));
+    assert!(view.last_ack_at.is_some());
+    let licenses = estate.servers[server].collector.licenses(CSLU).unwrap();
+    assert_eq!((licenses[0].in_use, licenses[0].product_instances), (2, 1)); // ONPREM-015
+}
+
+#[test]
+fn a_disconnected_cslu_exchanges_signed_files_and_never_calls_cssm() {
+    // TOPO-3-001, 002, CSLU-010, 016, 017, 018, 019
+    let mut estate = Estate::new();
+    let server = estate.add_cslu(false);
+    let switch = estate.add_switch("SN1", through(server, None));
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(Timestamp::DAY);
+    assert_eq!(estate.unacknowledged(switch), 1);
+    let (name, bundle) = estate.export(server, CSLU, None);
+    assert!(name.starts_with("UD_SA_") && name.ends_with(".tar.gz"), "{name}");
+    let file = estate.upload(estate.va, &name, &bundle);
+    assert_eq!((file.status.as_str(), file.reports_new), ("No Errors", 1), "{file:?}");
+    let answer = estate.download(&file);
+    let taken = estate.import(server, CSLU, &format!("ACK_{name}"), &answer).unwrap();
+    assert_eq!((taken.status.as_str(), taken.changed), ("Done", 1), "{taken:?}");
+    estate.run_for(30 * MINUTE);
+    assert_eq!(estate.unacknowledged(switch), 0);
+    assert!(estate.switches[switch].agent.has_trust());
+    assert_eq!(estate.servers[server].exchanges, 0);
+    // Once more, both ways: found again, nothing new.
+    let again = estate.upload(estate.va, "another name.tar.gz", &bundle);
+    assert_eq!(again.id, file.id);
+    let again = estate.import(server, CSLU, "renamed", &answer).unwrap();
+    assert_eq!(again.id, taken.id);
+}
+
+#[test]
+fn two_tenants_of_an_on_prem_forward_to_their_own_accounts() {
+    // TOPO-4-001, 002, 004, ONPREM-002, 005, 006
+    let mut estate = Estate::new();
+    estate.cssm.create_virtual_account(START, "admin", estate.sa, "Lab").unwrap();
+    let server = estate.add_server(Kind::OnPrem);
+    let one = estate.add_tenant(server, "XYZ-ON-PREM-1", "Default", true);
+    let two = estate.add_tenant(server, "XYZ-ON-PREM-2", "Lab", true);
+    let a = estate.add_switch("SN1", through(server, Some("XYZ-ON-PREM-1")));
+    let b = estate.add_switch("SN2", through(server, Some("XYZ-ON-PREM-2")));
+    estate.input(a, Input::Use(vec![lan(1)]));
+    estate.input(b, Input::Use(vec![lan(3)]));
+    estate.run_for(Timestamp::HOUR);
+    for switch in [a, b] {
+        assert_eq!(estate.unacknowledged(switch), 0);
+        assert!(estate.switches[switch].agent.has_trust());
+    }
+    let collector = &estate.servers[server].collector;
+    let serials = |tenant| -> Vec<String> {
+        collector.instances(tenant, "", 0, 10).unwrap().into_iter().map(|v| v.serial).collect()
+    };
+    assert_eq!((serials(one), serials(two)), (vec!["SN1".to_owned()], vec!["SN2".to_owned()]));
+    let rows = estate.cssm.instances(estate.sa, 0, 10).unwrap();
+    assert_ne!(rows[0].virtual_account_id, rows[1].virtual_account_id);
+}
+
+#[test]
+fn a_switch_of_another_on_prem_account_is_refused_and_cured_by_files() {
+    // TOPO-5-002, 003, PI-RUM-028, ONPREM-009, 020
+    let mut estate = Estate::new();
+    let lab = estate.cssm.create_virtual_account(START, "admin", estate.sa, "Lab").unwrap().id;
+    let server = estate.add_server(Kind::OnPrem);
+    estate.add_tenant(server, "ONE", "Default", true);
+    let two = estate.add_tenant(server, "TWO", "Lab", true);
+    let switch = estate.add_switch("SN1", through(server, Some("ONE")));
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(Timestamp::DAY);
+    estate.input(switch, Input::Configure(through(server, Some("TWO"))));
+    estate.input(switch, Input::Sync);
+    estate.run_for(Timestamp::DAY);
+    let collector = estate.servers[server].collector.clone();
+    let view = &collector.instances(two, "", 0, 10).unwrap()[0];
+    let alert = view.alert.clone().unwrap_or_default();
+    assert!(alert.contains("already registered"), "{view:?}");
+    assert!(alert.contains("SSM On-Prem lab"), "the hop is named: {alert}");
+    assert_eq!(estate.unacknowledged(switch), 1);
+    let (name, bundle) = estate.export(server, two, Some(&[view.id]));
+    let file = estate.upload(lab, &name, &bundle);
+    assert_eq!(file.status, "No Errors", "{file:?}");
+    estate.import(server, two, &name, &estate.download(&file)).unwrap();
+    estate.run_for(Timestamp::HOUR);
+    assert_eq!(estate.unacknowledged(switch), 0);
+    let view = collector.instances(two, "", 0, 10).unwrap().remove(0);
+    assert_eq!((view.waiting, view.alert), (0, None));
+    // From now on the wire does it.
+    estate.input(switch, Input::Sync);
+    estate.run_for(Timestamp::HOUR);
+    assert_eq!(estate.unacknowledged(switch), 0);
+    let used = estate.now.since(START);
+    assert!((0..=Timestamp::HOUR + 60).contains(&(used - estate.counted(switch))));
+}
+
+#[test]
+fn reports_are_kept_while_cssm_is_away_for_a_year() {
+    // CSLU-008, CSLU-026
+    let mut estate = Estate::new();
+    let server = estate.add_cslu(true);
+    let switch = estate.add_switch("SN1", through(server, None));
+    estate.servers[server].cssm_reachable = false;
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(365 * Timestamp::DAY);
+    assert_eq!(estate.counted(switch), 0);
+    let tenant = estate.servers[server].collector.tenant(CSLU).unwrap();
+    assert!(tenant.sync_error.unwrap().contains("Unable to connect"));
+    estate.servers[server].cssm_reachable = true;
+    estate.run_for(Timestamp::DAY);
+    estate.input(switch, Input::Sync);
+    estate.run_for(Timestamp::HOUR);
+    assert_eq!(estate.counted(switch), 366 * Timestamp::DAY);
+    assert_eq!(estate.unacknowledged(switch), 0);
+}
+
+#[test]
+fn a_switch_without_its_cslu_tries_as_the_guide_says_and_delivers_when_it_is_back() {
+    // TOPO-1-003, PI-RUM-018, PI-MSG-008, 010
+    let mut estate = Estate::new();
+    let server = estate.add_cslu(true);
+    let switch = estate.add_switch("SN1", through(server, None));
+    estate.servers[server].up = false;
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(4 * Timestamp::HOUR);
+    let failed = |estate: &Estate| {
+        let log = &estate.switches[switch].log;
+        log.iter().filter(|line| line.contains("COMM_FAILED")).count()
+    };
+    let first = failed(&estate);
+    assert!(first >= 5, "{first}");
+    estate.run_for(2 * Timestamp::HOUR);
+    assert_eq!(failed(&estate) - first, 8, "every 15 minutes after four hours");
+    let text = "Communications failure with the Cisco Smart License utility (CSLU) : Unable to \
+                connect to server";
+    assert!(estate.switches[switch].log.iter().any(|line| line.contains(text)));
+    estate.servers[server].up = true;
+    estate.run_for(Timestamp::HOUR);
+    let restored = "%LICMGR-3-LOG_SMART_LIC_COMM_RESTORED: Communications with the Cisco Smart \
+                    License utility (CSLU) restored.";
+    assert_eq!(estate.switches[switch].log.iter().filter(|line| *line == restored).count(), 1);
+    assert_eq!(estate.unacknowledged(switch), 0);
+    assert!(estate.counted(switch) > 0);
+}
+
+#[test]
+fn after_a_factory_reset_sync_and_three_file_steps_give_the_policy_back() {
+    // TOPO-3-004
+    let mut estate = Estate::new();
+    let server = estate.add_cslu(false);
+    let switch = estate.add_switch("SN1", through(server, None));
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(Timestamp::DAY);
+    estate.input(switch, Input::FactoryReset);
+    assert_eq!(estate.switches[switch].agent.policy().policy_id, "default");
+    estate.input(switch, Input::Sync);
+    let (name, bundle) = estate.export(server, CSLU, None);
+    let file = estate.upload(estate.va, &name, &bundle);
+    estate.import(server, CSLU, &name, &estate.download(&file)).unwrap();
+    estate.switches[switch].log.clear();
+    estate.run_for(Timestamp::HOUR);
+    let log = &estate.switches[switch].log;
+    assert!(log.iter().any(|line| line.contains("POLICY_INSTALL_SUCCESS")), "{log:?}");
+}
+
+#[test]
+fn an_on_prem_from_before_policies_is_told_by_its_answer() {
+    // PI-MSG-013, C-13, ONPREM-016
+    let mut estate = Estate::new();
+    let server = estate.add_server(Kind::OnPrem);
+    let mut settings = estate.servers[server].collector.settings().clone();
+    for (version, old) in [("8-202102", true), ("8-202108", false), ("7-202008", true)] {
+        settings.version = version.to_owned();
+        assert_eq!(settings.is_down_rev(), old, "{version}");
+    }
+}

@@ -1,0 +1,533 @@
+//! Bundles of many devices: brought by a collector, or carried by a person (guide p. 24, 28, 73-75; CSLU-019).
+//!
+//! A bundle is read twice: once to see that it is whole and signed as it stands, once to take in what it holds, some
+//! devices at a time. Each piece is durable on its own, so that work cut short goes on where it stopped.
+
+use std::io::{Cursor, Read, Seek, Write};
+
+use rumline_protocol::{
+    ArchiveLimits, BundleWriter, Found, MANIFEST_NAME, Manifest, PublicKey, SignedManifest,
+    Timestamp, is_gzip, is_tar, read_archive, sha256_of,
+};
+use rumline_server::next_id;
+use rumline_store::Tx;
+
+use crate::accounts::{add_event, smart_account, virtual_account};
+use crate::answer::{self, Contents, Standing};
+use crate::collected::{self, DeviceFile, Hop, VerifiedDevice};
+use crate::files::UsageFile;
+use crate::{Cssm, Error, collectors, files, instances};
+
+/// What a bundle may hold: a million devices, and 64 GB of their reports.
+const LIMITS: ArchiveLimits = ArchiveLimits {
+    total_bytes_max: 64 << 30,
+    member_bytes_max: 64 << 20,
+    members_max: 1_000_100,
+};
+/// Devices and reports that are taken in at a time.
+const PIECE_DEVICES_MAX: usize = 500;
+const PIECE_REPORTS_MAX: usize = 2000;
+/// The longest list of what could not be taken that is kept.
+const MESSAGE_CHARS_MAX: usize = 2000;
+
+/// A bundle that has been found whole.
+struct Scan {
+    manifest: SignedManifest,
+    devices: i64,
+}
+
+/// The answer to one device: the name of its file and its document.
+struct DeviceAnswer {
+    name: String,
+    document: String,
+}
+
+/// What became of a piece.
+#[derive(Default)]
+struct Piece {
+    answers: Vec<DeviceAnswer>,
+    new: i64,
+    known: i64,
+    refused: i64,
+    problems: Vec<String>,
+}
+
+/// Reads a bundle through without taking anything; none when the archive has no manifest.
+fn scan(reader: &mut dyn Read) -> Result<Option<Scan>, Error> {
+    let (mut manifest, mut digests, mut devices) = (None, Vec::new(), 0);
+    read_archive(reader, LIMITS, &mut |found| {
+        match found {
+            Found::File(file) if is_manifest(&file.name) => {
+                manifest = Some(SignedManifest::parse(&file.bytes)?);
+            }
+            Found::File(_) => devices += 1,
+            Found::Archive { name, sha256 } => digests.push((name, sha256)),
+        }
+        Ok::<(), Error>(())
+    })?;
+    let Some(manifest) = manifest else { return Ok(None) };
+    for (name, sha256) in &digests {
+        manifest.check_part(name, sha256)?;
+    }
+    if manifest.key.is_some() && digests.len() != manifest.manifest.parts.len() {
+        return Err(Error::invalid("the bundle lacks a part that its manifest names"));
+    }
+    Ok(Some(Scan { manifest, devices }))
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.rsplit('/').next() == Some(MANIFEST_NAME)
+}
+
+/// `ACK_` before a name.
+fn answer_name(name: &str) -> String {
+    format!("ACK_{}", name.rsplit('/').next().unwrap_or(name))
+}
+
+impl Cssm {
+    /// Begins to take in an uploaded bundle: finds it whole, and for the right account. One that was taken in before is
+    /// found again. None when what is read is no bundle but a plain archive.
+    ///
+    /// # Errors
+    /// When it is damaged, was altered, or belongs to another account; then nothing of it is taken.
+    pub fn begin_bundle<R: Read + Seek>(
+        &self,
+        now: Timestamp,
+        login: &str,
+        (smart_account_id, virtual_account_id): (i64, i64),
+        name: &str,
+        reader: &mut R,
+    ) -> Result<Option<UsageFile>, Error> {
+        let name = files::plain_name(name)?;
+        let digest = sha256_of(reader).map_err(Error::Unwritten)?;
+        let known = self.db.read("bundles.known", move |tx| {
+            files::of_bundle(tx, (smart_account_id, virtual_account_id), &digest)
+        })?;
+        if known.is_some() {
+            return Ok(known);
+        }
+        reader.rewind().map_err(Error::Unwritten)?;
+        let Some(scan) = scan(reader)? else { return Ok(None) };
+        if scan.manifest.key.is_some() {
+            scan.manifest.verify_collector(self.suite.as_ref())?;
+        }
+        let (login, manifest) = (login.to_owned(), scan.manifest.manifest);
+        let file = self.db.write("bundles.begin", move |tx| {
+            let sa = smart_account(tx, smart_account_id)?;
+            let va = virtual_account(tx, smart_account_id, virtual_account_id)?;
+            check_account(&manifest, &sa.name, &va.name)?;
+            let part = manifest.parts.first().map(|part| part.name.clone()).unwrap_or_default();
+            let done = scan.devices == 0;
+            let file = UsageFile {
+                id: next_id(tx, "usage_file")?,
+                name: name.clone(),
+                uploaded_at: now.0,
+                uploaded_by: login.clone(),
+                virtual_account_id,
+                status: if done { "No Errors" } else { UsageFile::PROCESSING }.to_owned(),
+                message: format!("0 of {} product instances.", scan.devices),
+                product_instances: scan.devices,
+                reports_new: 0,
+                reports_known: 0,
+                acknowledgement_ready: false,
+            };
+            files::insert(tx, smart_account_id, &file, None)?;
+            let sql = "UPDATE usage_file SET members = $1, bundle_part = $2, bundle_sha256 = $3
+                WHERE id = $4";
+            let values = [scan.devices.into(), (&part).into(), digest[..].into(), file.id.into()];
+            tx.execute(sql, &values)?;
+            let by = if manifest.created_by.is_empty() { "" } else { " of " };
+            let text = format!("bundle {name:?}{by}{} uploaded", manifest.created_by);
+            add_event(tx, now, smart_account_id, &login, &text)?;
+            Ok::<_, Error>(file)
+        })?;
+        Ok(Some(file))
+    }
+
+    /// As [`Cssm::begin_bundle`], for whatever people upload: none when it is no archive either.
+    ///
+    /// # Errors
+    /// As [`Cssm::begin_bundle`].
+    pub fn begin_upload<R: Read + Seek>(
+        &self,
+        now: Timestamp,
+        login: &str,
+        account: (i64, i64),
+        name: &str,
+        reader: &mut R,
+    ) -> Result<Option<UsageFile>, Error> {
+        let mut head = Vec::new();
+        reader.take(512).read_to_end(&mut head).map_err(Error::Unwritten)?;
+        reader.rewind().map_err(Error::Unwritten)?;
+        if !is_gzip(&head) && !is_tar(&head) {
+            return Ok(None);
+        }
+        self.begin_bundle(now, login, account, name, reader)
+    }
+
+    /// Takes in what a bundle holds, from where it was left; `progress` is told how many devices are done.
+    ///
+    /// # Errors
+    /// When the store fails or the bundle cannot be read any more; what was taken stays.
+    pub fn work_on_bundle(
+        &self,
+        now: Timestamp,
+        smart_account_id: i64,
+        id: i64,
+        reader: &mut dyn Read,
+        progress: &mut dyn FnMut(i64),
+    ) -> Result<UsageFile, Error> {
+        let (file, done) = self.db.read("bundles.unfinished", move |tx| {
+            let file = files::one(tx, smart_account_id, id)?;
+            let sql = "SELECT members_done FROM usage_file WHERE id = $1";
+            let done = tx.row(sql, &[id.into()], |row| row.int(0))?.unwrap_or(0);
+            Ok::<_, Error>((file, done))
+        })?;
+        if file.status != UsageFile::PROCESSING {
+            return Ok(file);
+        }
+        let account = (smart_account_id, file.virtual_account_id);
+        let (mut place, mut by) = (0, String::new());
+        let (mut waiting, mut reports) = (Vec::new(), 0);
+        read_archive(reader, LIMITS, &mut |found| {
+            let Found::File(member) = found else { return Ok(()) };
+            if is_manifest(&member.name) {
+                by = SignedManifest::parse(&member.bytes)?.manifest.created_by;
+                return Ok(());
+            }
+            place += 1;
+            if place <= done {
+                return Ok(());
+            }
+            let read = collected::parse(self.suite.as_ref(), &member.name, &member.bytes);
+            reports += read.as_ref().map_or(0, |file| file.reports.len());
+            waiting.push((member.name, read));
+            if waiting.len() >= PIECE_DEVICES_MAX || reports >= PIECE_REPORTS_MAX {
+                reports = 0;
+                self.take_piece(now, account, id, &by, std::mem::take(&mut waiting))?;
+                progress(place);
+            }
+            Ok::<(), Error>(())
+        })?;
+        if !waiting.is_empty() {
+            self.take_piece(now, account, id, &by, waiting)?;
+            progress(place);
+        }
+        self.db.read("bundles.one", move |tx| files::one(tx, smart_account_id, id))
+    }
+
+    fn take_piece(
+        &self,
+        now: Timestamp,
+        account: (i64, i64),
+        id: i64,
+        by: &str,
+        members: Vec<(String, Result<DeviceFile, Error>)>,
+    ) -> Result<(), Error> {
+        let count = i64::try_from(members.len()).unwrap_or(i64::MAX);
+        let correlation_id = self.random_hex(16);
+        let by = by.to_owned();
+        let hop = Hop::Person(Some(if by.is_empty() { "a bundle" } else { &by }));
+        let (devices, problems) = self.verify_all(members, hop, &correlation_id)?;
+        let cssm = self.clone();
+        let name = hop.name().unwrap_or_default().to_owned();
+        self.db.write("bundles.piece", move |tx| {
+            let hop = Hop::Person(Some(&name));
+            let mut piece = cssm.take_devices(tx, now, account, &devices, hop, &correlation_id)?;
+            piece.problems.extend(problems.iter().cloned());
+            note_piece(tx, id, count, &piece)
+        })
+    }
+
+    /// Checks the signatures of devices; files that cannot be read are named and left out.
+    fn verify_all(
+        &self,
+        members: Vec<(String, Result<DeviceFile, Error>)>,
+        hop: Hop<'_>,
+        correlation_id: &str,
+    ) -> Result<(Vec<(String, VerifiedDevice)>, Vec<String>), Error> {
+        let unknown: Vec<_> = members
+            .iter()
+            .filter_map(|(_, file)| file.as_ref().ok().filter(|file| file.key.is_none()))
+            .map(|file| file.udi.clone())
+            .collect();
+        let keys = self.db.read("bundles.keys", move |tx| {
+            let mut keys: Vec<(rumline_protocol::Udi, PublicKey)> = Vec::new();
+            for udi in &unknown {
+                if let Some(known) = instances::find(tx, udi)? {
+                    keys.push((udi.clone(), known.public_key));
+                }
+            }
+            Ok::<_, Error>(keys)
+        })?;
+        let (mut devices, mut problems) = (Vec::with_capacity(members.len()), Vec::new());
+        for (name, file) in members {
+            let verified = file.and_then(|file| {
+                let known = keys.iter().find(|(udi, _)| *udi == file.udi).map(|(_, key)| key);
+                collected::verify(self.suite.as_ref(), file, known, hop, correlation_id)
+            });
+            match verified {
+                Ok(device) => devices.push((name, device)),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        Ok((devices, problems))
+    }
+
+    fn take_devices(
+        &self,
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        account: (i64, i64),
+        devices: &[(String, VerifiedDevice)],
+        hop: Hop<'_>,
+        correlation_id: &str,
+    ) -> Result<Piece, Error> {
+        let standing = instances::standing(tx, account.0, account.1)?;
+        let mut piece = Piece::default();
+        for (name, device) in devices {
+            let taken = match collected::take(tx, now, account, device, hop, correlation_id) {
+                Ok(taken) => taken,
+                Err(Error::Conflict(text) | Error::Invalid(text)) => {
+                    piece.problems.push(text.clone());
+                    collected::refuse_all(device, &text, correlation_id)
+                }
+                Err(error) => return Err(error),
+            };
+            piece.new += taken.new;
+            piece.known += taken.known;
+            let accepted = taken.new + taken.known;
+            piece.refused += i64::try_from(taken.entries.len()).unwrap_or(0) - accepted;
+            let document = self.device_answer(now, &standing, taken, correlation_id);
+            piece.answers.push(DeviceAnswer { name: answer_name(name), document });
+        }
+        Ok(piece)
+    }
+
+    fn device_answer(
+        &self,
+        now: Timestamp,
+        standing: &Standing,
+        taken: collected::Taken,
+        correlation_id: &str,
+    ) -> String {
+        let contents = Contents {
+            acknowledgements: &taken.entries,
+            trust_codes: taken.trust_codes,
+            standing,
+            policy_wanted: true,
+            correlation_id,
+        };
+        answer::document(contents, &self.issuer, &self.standing, now)
+    }
+
+    /// Writes the answer to an uploaded bundle; `scratch` holds it meanwhile.
+    ///
+    /// # Errors
+    /// When it is not ready or cannot be written.
+    pub fn write_answer<S: Read + Write + Seek>(
+        &self,
+        now: Timestamp,
+        smart_account_id: i64,
+        id: i64,
+        scratch: S,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        const PAGE: i64 = 500;
+        let (manifest, account, part) = self.db.read("bundles.answer", move |tx| {
+            let file = files::one(tx, smart_account_id, id)?;
+            if !file.acknowledgement_ready {
+                return Err(Error::NotFound("acknowledgement"));
+            }
+            let sql = "SELECT bundle_part FROM usage_file WHERE id = $1";
+            let part = tx.row(sql, &[id.into()], |row| row.opt_text(0))?.flatten();
+            let part = part.ok_or(Error::NotFound("acknowledgement"))?;
+            let sa = smart_account(tx, smart_account_id)?;
+            let va = virtual_account(tx, smart_account_id, file.virtual_account_id)?;
+            let manifest = answer_manifest(&sa.name, sa.id, &format!("{id}"));
+            Ok((manifest, va, part))
+        })?;
+        let full = |error| Error::Unwritten(error);
+        let mut writer = BundleWriter::new(scratch, answer_name(&part), now);
+        let mut after = 0;
+        loop {
+            let page = self.db.read("bundles.answers", move |tx| {
+                let sql = "SELECT place, name, document FROM usage_answer
+                    WHERE usage_file_id = $1 AND place > $2 ORDER BY place LIMIT $3";
+                let values = [id.into(), after.into(), PAGE.into()];
+                tx.rows(sql, &values, |row| {
+                    Ok::<_, Error>((row.int(0)?, row.text(1)?, row.text(2)?))
+                })
+            })?;
+            let Some((last, _, _)) = page.last() else { break };
+            after = *last;
+            for (_, name, document) in &page {
+                writer.add(name, document).map_err(full)?;
+            }
+        }
+        let sign = |manifest: &Manifest| manifest.signed_by_cssm(&self.issuer);
+        let within = (account.name.as_str(), Some(account.id));
+        writer.finish(manifest, within, sign, out).map_err(full)?;
+        Ok(())
+    }
+
+    /// Takes a bundle that a registered collector brings, and returns the bundle that answers it.
+    ///
+    /// # Errors
+    /// When it is not whole, or not signed by a collector that is registered.
+    pub fn receive_bundle(&self, now: Timestamp, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let no_bundle = || Error::invalid("the body is no bundle");
+        let scan = scan(&mut &bytes[..])?.ok_or_else(no_bundle)?;
+        let key = scan.manifest.verify_collector(self.suite.as_ref())?.clone();
+        let sa = scan.manifest.manifest.smart_account.clone();
+        let part = scan.manifest.manifest.parts.first();
+        let va = part.map(|part| part.virtual_account.clone()).unwrap_or_default();
+        let collector = self.db.read("bundles.collector", move |tx| {
+            collectors::by_key(tx, &key, &sa, &va)?.ok_or_else(|| {
+                let text = format!("this collector is not registered for {sa} / {va}");
+                Error::invalid(format!("{text}; log in to Cisco with it"))
+            })
+        })?;
+        let mut members = Vec::new();
+        read_archive(&mut &bytes[..], LIMITS, &mut |found| {
+            if let Found::File(file) = found
+                && !is_manifest(&file.name)
+            {
+                let read = collected::parse(self.suite.as_ref(), &file.name, &file.bytes);
+                members.push((file.name, read));
+            }
+            Ok::<(), Error>(())
+        })?;
+        let correlation_id = self.random_hex(16);
+        let title = collector.title;
+        let hop = Hop::Collector(&title);
+        let (devices, problems) = self.verify_all(members, hop, &correlation_id)?;
+        // What cannot be read gets no answer, so that one device does not hold up all others.
+        let account = (collector.smart_account_id, collector.virtual_account_id);
+        let (cssm, manifest, id) = (self.clone(), scan.manifest.manifest, collector.id);
+        let part = manifest.parts.first().map(|part| part.name.clone()).unwrap_or_default();
+        let (piece, answered, within) = self.db.write("bundles.receive", move |tx| {
+            let sa = smart_account(tx, account.0)?;
+            let va = virtual_account(tx, account.0, account.1)?;
+            check_account(&manifest, &sa.name, &va.name)?;
+            let sql = "UPDATE collector SET last_contact_at = $1
+                WHERE smart_account_id = $2 AND id = $3";
+            tx.execute(sql, &[now.0.into(), account.0.into(), id.into()])?;
+            let hop = Hop::Collector(&title);
+            let piece = cssm.take_devices(tx, now, account, &devices, hop, &correlation_id)?;
+            for problem in &problems {
+                add_event(tx, now, account.0, &title, problem)?;
+            }
+            Ok::<_, Error>((piece, answer_manifest(&sa.name, sa.id, &manifest.id), va))
+        })?;
+        let mut writer =
+            BundleWriter::new(Cursor::new(Vec::new()), answer_name(&part), now);
+        for answer in &piece.answers {
+            writer.add(&answer.name, &answer.document).map_err(Error::Unwritten)?;
+        }
+        let sign = |manifest: &Manifest| manifest.signed_by_cssm(&self.issuer);
+        let within = (within.name.as_str(), Some(within.id));
+        writer.finish(answered, within, sign, Vec::new()).map_err(Error::Unwritten)
+    }
+}
+
+fn answer_manifest(smart_account: &str, smart_account_id: i64, id: &str) -> Manifest {
+    Manifest {
+        id: id.to_owned(),
+        created_by: "CSSM".to_owned(),
+        smart_account: smart_account.to_owned(),
+        smart_account_id: Some(smart_account_id),
+        parts: Vec::new(),
+    }
+}
+
+/// A bundle names its account, case-sensitively; one that names none may go to any (CSLU-012).
+fn check_account(manifest: &Manifest, sa: &str, va: &str) -> Result<(), Error> {
+    let other = |told: &str, own: &str| !told.is_empty() && told != own;
+    let told = manifest.parts.iter().map(|part| part.virtual_account.as_str());
+    let wrong = told.into_iter().find(|told| other(told, va));
+    if other(&manifest.smart_account, sa) || wrong.is_some() {
+        return Err(Error::Conflict(format!(
+            "the bundle is of {} / {}, not of {sa} / {va}",
+            manifest.smart_account,
+            wrong.unwrap_or(va)
+        )));
+    }
+    Ok(())
+}
+
+fn note_piece(tx: &mut Tx<'_>, id: i64, count: i64, piece: &Piece) -> Result<(), Error> {
+    let sql = "SELECT members, members_done, problems, reports_new, reports_known FROM usage_file
+        WHERE id = $1";
+    let row = tx.row(sql, &[id.into()], |row| {
+        Ok::<_, Error>((row.int(0)?, row.int(1)?, row.text(2)?, row.int(3)?, row.int(4)?))
+    })?;
+    let (members, before, mut problems, new, known) = row.ok_or(Error::NotFound("usage file"))?;
+    let done = before + count;
+    for (place, answer) in (before + 1..).zip(&piece.answers) {
+        let sql = "INSERT INTO usage_answer (usage_file_id, place, name, document)
+            VALUES ($1, $2, $3, $4)";
+        let values = [id.into(), place.into(), (&answer.name).into(), (&answer.document).into()];
+        tx.execute(sql, &values)?;
+    }
+    let refused = (piece.refused > 0).then(|| format!("{} reports were refused", piece.refused));
+    for problem in piece.problems.iter().chain(&refused) {
+        if problems.len() < MESSAGE_CHARS_MAX {
+            problems.push_str(if problems.is_empty() { "" } else { "; " });
+            problems.push_str(problem);
+        }
+    }
+    let (new, known) = (new + piece.new, known + piece.known);
+    let head = if done < members {
+        format!("{done} of {members} product instances.")
+    } else if new == 0 && problems.is_empty() {
+        "All reports in this file were received before.".to_owned()
+    } else {
+        format!("{new} reports accepted.")
+    };
+    let status = match (done < members, problems.is_empty()) {
+        (true, _) => UsageFile::PROCESSING,
+        (false, true) => "No Errors",
+        (false, false) => "Errors",
+    };
+    let message = if problems.is_empty() { head } else { format!("{head} {problems}.") };
+    let sql = "UPDATE usage_file SET members_done = $1, problems = $2, message = $3, status = $4,
+        reports_new = $5, reports_known = $6 WHERE id = $7";
+    let values = [
+        done.into(),
+        (&problems).into(),
+        (&message).into(),
+        status.into(),
+        new.into(),
+        known.into(),
+        id.into(),
+    ];
+    tx.execute(sql, &values)?;
+    Ok(())
+}
+
+impl Cssm {
+    /// Bundles whose work was cut short: the smart account and number of each.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn unfinished_bundles(&self) -> Result<Vec<(i64, i64)>, Error> {
+        self.db.read("bundles.unfinished", |tx| {
+            let sql = "SELECT smart_account_id, id FROM usage_file WHERE status = $1 ORDER BY id";
+            tx.rows(sql, &[UsageFile::PROCESSING.into()], |row| Ok((row.int(0)?, row.int(1)?)))
+        })
+    }
+
+    /// Gives a bundle up that cannot be read any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn give_up_bundle(&self, id: i64, why: &str) -> Result<(), Error> {
+        let why: String = why.chars().take(MESSAGE_CHARS_MAX).collect();
+        self.db.write("bundles.give_up", move |tx| {
+            let sql = "UPDATE usage_file SET status = $1, message = $2 WHERE id = $3";
+            tx.execute(sql, &["Errors".into(), (&why).into(), id.into()])?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,273 @@
+//! `rumline cslu` and `rumline onprem`: the collectors.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use rumline_collector::{Collector, Kind, Settings};
+use rumline_net::{
+    Clock, HttpClient, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory,
+    make_private, pem_to_der, read_private, serve, server_config, write_private,
+};
+use rumline_protocol::{RealSuite, Signer, Suite};
+use rumline_store::Db;
+use rumline_web::{
+    Cisco, CollectorSite, Parts, Spool, collector_router, device_router, forward, resume_imports,
+};
+use tokio::net::TcpListener;
+
+use crate::lab_clock::LabClock;
+use crate::server_parts::{
+    announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
+};
+
+/// A batch and its answer must have gone over the wire within this.
+const CISCO_TIMEOUT: Duration = Duration::from_secs(120);
+
+#[derive(Args)]
+pub(crate) struct Common {
+    /// Where keys, database and files on their way lie; made at first start.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// CSSM, e.g. https://cssm.example.net:8443; without it everything goes by file.
+    #[arg(long)]
+    cssm: Option<String>,
+    /// CSSM's root certificate (its root.pem): what answers must lead up to.
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// The name this server gives itself, in bundles and at CSSM.
+    #[arg(long)]
+    label: Option<String>,
+    /// Names and addresses in the server's certificate, besides those it listens on.
+    #[arg(long = "name")]
+    names: Vec<String>,
+    /// Write the first administrator's password to this file instead of showing it.
+    #[arg(long)]
+    admin_password_file: Option<PathBuf>,
+    /// Run on the clock of a lab.
+    #[arg(long, hide = true)]
+    lab_clock: Option<LabClock>,
+}
+
+#[derive(Args)]
+pub(crate) struct CsluArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Where the pages and the REST API listen, over HTTPS.
+    #[arg(long, default_value = "127.0.0.1:8180")]
+    listen: SocketAddr,
+    /// Where product instances push to, over HTTP or HTTPS.
+    #[arg(long, default_value = "127.0.0.1:8182")]
+    device_listen: SocketAddr,
+}
+
+#[derive(Args)]
+pub(crate) struct OnPremArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Where pages, REST API and product instances are served, over HTTPS.
+    #[arg(long, default_value = "127.0.0.1:8444")]
+    listen: SocketAddr,
+    /// The host name in the URL of product instances (C-53); an entry in DNS leads here.
+    #[arg(long, default_value = "Cisco_SSM_OnPrem")]
+    host: String,
+    /// The version it presents; one before 8-202108 behaves as those did.
+    #[arg(long, default_value = Settings::ON_PREM_VERSION)]
+    presented_version: String,
+}
+
+/// What the two have different.
+struct Role {
+    kind: Kind,
+    dir: &'static str,
+    version: String,
+    listen: SocketAddr,
+    device_listen: Option<SocketAddr>,
+    host: Option<String>,
+}
+
+pub(crate) fn run_cslu(arguments: &CsluArguments) -> Result<bool> {
+    let role = Role {
+        kind: Kind::Cslu,
+        dir: "cslu-data",
+        version: Settings::CSLU_VERSION.to_owned(),
+        listen: arguments.listen,
+        device_listen: Some(arguments.device_listen),
+        host: None,
+    };
+    run(&arguments.common, role)
+}
+
+pub(crate) fn run_on_prem(arguments: &OnPremArguments) -> Result<bool> {
+    let role = Role {
+        kind: Kind::OnPrem,
+        dir: "onprem-data",
+        version: arguments.presented_version.clone(),
+        listen: arguments.listen,
+        device_listen: None,
+        host: Some(arguments.host.clone()),
+    };
+    run(&arguments.common, role)
+}
+
+fn run(common: &Common, role: Role) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve_until_told(common, role))?;
+    Ok(true)
+}
+
+async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
+    let clock = LabClock::clock(common.lab_clock);
+    let dir = common.dir.clone().unwrap_or_else(|| role.dir.into());
+    prepare_directory(&dir)?;
+    let _lock = lock_directory(&dir)?;
+    warn_of_small_host(&dir);
+    let collector = open(common, &role, &dir).await?;
+    let authority =
+        authority(&dir, &format!("Rumline {} root", role.kind.title()), DATABASE, clock.now())?;
+    let mut names = common.names.clone();
+    names.push(role.listen.ip().to_string());
+    names.extend(role.device_listen.map(|address| address.ip().to_string()));
+    names.extend(role.host.clone());
+    let (certificate, key) = tls_identity(&dir, &authority, &names, clock.now())?;
+    let tls = server_config(certificate, key)?;
+    let listener = listen(role.listen).await?;
+    let device_listener = match role.device_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let base_url = format!("https://{}", listener.local_addr()?);
+    let device_url = match (&device_listener, &role.host) {
+        (Some(listener), _) => format!("http://{}/cslu/v1/pi", listener.local_addr()?),
+        (None, Some(host)) => {
+            let port = listener.local_addr()?.port();
+            let port = if port == 443 { String::new() } else { format!(":{port}") };
+            format!("https://{host}{port}/cslu/v1/pi")
+        }
+        (None, None) => format!("{base_url}/cslu/v1/pi"),
+    };
+    let people = collector.people();
+    announce_administrator(people, clock.now(), common.admin_password_file.as_deref()).await?;
+    let site = CollectorSite::new(Parts {
+        collector: collector.clone(),
+        clock: Arc::new(clock),
+        device_url: device_url.clone(),
+        host: collector.settings().name.clone(),
+        cisco: cisco(common)?,
+        tls_root_pem: certificate_to_pem(&authority.root_certificate),
+        spool: Spool::open(dir.join("spool"))?,
+    });
+    println!("{} listens on {base_url}", role.kind.title());
+    println!("  product instances  {device_url}");
+    println!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
+    println!("  TLS root           {}", dir.join("root.pem").display());
+    let shutdown = Shutdown::default();
+    let background = [
+        tokio::spawn(forward(site.clone())),
+        tokio::spawn(resume_imports(site.clone())),
+        tokio::spawn(tidy_daily(collector, clock)),
+    ];
+    tokio::spawn(end_on_signal(shutdown.clone()));
+    match device_listener {
+        Some(device_listener) => {
+            let security = Security::TlsOrPlain(Arc::clone(&tls));
+            let devices = serve(device_listener, security, device_router(site.clone()), &shutdown);
+            let people = serve(listener, Security::Tls(tls), collector_router(site), &shutdown);
+            tokio::try_join!(devices, people)?;
+        }
+        None => {
+            let router = device_router(site.clone()).merge(collector_router(site));
+            serve(listener, Security::Tls(tls), router, &shutdown).await?;
+        }
+    }
+    background.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(())
+}
+
+/// The name of the database file.
+const DATABASE: &str = "collector.db";
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn open(common: &Common, role: &Role, dir: &Path) -> Result<Collector> {
+    let root_certificate = match &common.root {
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| path.display().to_string())?;
+            pem_to_der(&pem)?.remove(0)
+        }
+        None => Vec::new(),
+    };
+    let signer: Arc<dyn Signer> = match read_private(&dir.join("collector.key"))? {
+        Some(bytes) => RealSuite.load_device_key(&bytes)?.into(),
+        None => {
+            let signer = RealSuite.generate_device_key(&mut OsRandom)?;
+            write_private(&dir.join("collector.key"), &signer.private_key())?;
+            signer.into()
+        }
+    };
+    let settings = Settings {
+        kind: role.kind,
+        name: common.label.clone().unwrap_or_else(host_name),
+        version: role.version.clone(),
+        root_certificate,
+    };
+    let file = dir.join(DATABASE);
+    // SQLite gives its other files the rights of this one.
+    make_private(&file)?;
+    let db = Arc::new(Db::open_sqlite(&file)?);
+    let random: rumline_server::SharedRandom = Arc::new(Mutex::new(OsRandom));
+    let opened = tokio::task::spawn_blocking(move || {
+        Collector::open(db, Arc::new(RealSuite), signer, random, settings)
+    });
+    Ok(opened.await??)
+}
+
+/// The host's name, up to its domain.
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name = name.split('.').next().unwrap_or_default().to_owned();
+    if name.is_empty() { "collector".to_owned() } else { name }
+}
+
+fn cisco(common: &Common) -> Result<Option<Cisco>> {
+    let Some(url) = &common.cssm else { return Ok(None) };
+    let roots = match &common.root {
+        Some(path) => pem_to_der(&std::fs::read(path)?)?,
+        None => anyhow::bail!("--cssm needs --root, the root certificate of that CSSM"),
+    };
+    Ok(Some(Cisco::new(HttpClient::new(&roots, CISCO_TIMEOUT)?, url)))
+}
+
+/// The guide's minimum for a CSLU host: 100 GB of disk, 8 GB of memory, two cores (CSLU-022). It runs on less.
+fn warn_of_small_host(dir: &Path) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let memory = rustix::system::sysinfo();
+    let memory_gb = memory.totalram * u64::from(memory.mem_unit) / 1_000_000_000;
+    let disk_gb = rustix::fs::statvfs(dir).map_or(0, |s| s.f_frsize * s.f_blocks / 1_000_000_000);
+    for (what, found, wanted) in [
+        ("cores", cores as u64, 2),
+        ("GB of memory", memory_gb, 8),
+        ("GB of disk", disk_gb, 100),
+    ] {
+        if found < wanted {
+            tracing::info!("this host has {found} {what}; the guide asks for {wanted}");
+        }
+    }
+}
+
+async fn tidy_daily(collector: Collector, clock: Clock) {
+    loop {
+        let (collector, now) = (collector.clone(), clock.now());
+        match tokio::task::spawn_blocking(move || collector.tidy(now)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "old answers could not be removed"),
+            Err(error) => tracing::warn!(%error, "tidying failed"),
+        }
+        tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    }
+}

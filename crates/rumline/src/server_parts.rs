@@ -1,0 +1,99 @@
+//! What the server roles have in common: their directory, their keys, their first administrator, their end.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rumline_net::{
+    Shutdown, certificate_to_pem, pem_to_der, read_private, write_private,
+};
+use rumline_protocol::{Authority, SignerCertificate, Timestamp};
+use rumline_server::People;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) fn prepare_directory(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot make {}", dir.display()))
+}
+
+/// The keys of a server: read, or made at first start. `database` must not be there without them.
+pub(crate) fn authority(
+    dir: &Path,
+    name: &str,
+    database: &str,
+    now: Timestamp,
+) -> Result<Authority> {
+    let path = |name: &str| dir.join(name);
+    let read =
+        |name: &str| read_private(&path(name)).with_context(|| format!("cannot read {name}"));
+    // The last file written says that all are there.
+    if let Some(pem) = read("root.pem")? {
+        let missing = |name: &'static str| format!("{name} is missing beside root.pem");
+        let root_key = read("root.key")?.with_context(|| missing("root.key"))?;
+        return Ok(Authority {
+            name: name.to_owned(),
+            root_certificate: pem_to_der(&pem)?.remove(0),
+            root_key_pem: String::from_utf8(root_key).context("root.key is no text")?,
+            signing_key: read("signing.key")?.with_context(|| missing("signing.key"))?,
+            signing_certificate: SignerCertificate(
+                read("signing.der")?.with_context(|| missing("signing.der"))?,
+            ),
+        });
+    }
+    if path(database).exists() {
+        bail!("{} has a database but no root.pem; restore the keys", dir.display());
+    }
+    let authority = Authority::create(name, now)?;
+    write_private(&path("root.key"), authority.root_key_pem.as_bytes())?;
+    write_private(&path("signing.key"), &authority.signing_key)?;
+    write_private(&path("signing.der"), &authority.signing_certificate.0)?;
+    let pem = certificate_to_pem(&authority.root_certificate);
+    write_private(&path("root.pem"), pem.as_bytes())?;
+    Ok(authority)
+}
+
+/// The server's certificate and its key: issued anew at each start, for the names it has now.
+pub(crate) fn tls_identity(
+    dir: &Path,
+    authority: &Authority,
+    names: &[String],
+    now: Timestamp,
+) -> Result<(Vec<u8>, Vec<u8>)> {
+    let mut names = names.to_vec();
+    names.push("localhost".to_owned());
+    names.sort();
+    names.dedup();
+    let (certificate, key) = authority.issue_tls_certificate(&names, now)?;
+    write_private(&dir.join("tls.pem"), certificate_to_pem(&certificate).as_bytes())?;
+    Ok((certificate, key))
+}
+
+pub(crate) async fn announce_administrator(
+    people: People,
+    now: Timestamp,
+    password_file: Option<&Path>,
+) -> Result<()> {
+    let password = tokio::task::spawn_blocking(move || people.first_administrator(now)).await??;
+    let Some(password) = password else { return Ok(()) };
+    match password_file {
+        Some(file) => write_private(file, format!("{password}\n").as_bytes())?,
+        None => println!("First start. Log in as admin with the password (shown once): {password}"),
+    }
+    Ok(())
+}
+
+pub(crate) async fn end_on_signal(shutdown: Shutdown) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    shutdown.begin();
+}

@@ -1,0 +1,21 @@
+//! What every server needs, whatever it serves: people and their logins, refusals, names and numbers.
+//!
+//! A *scope* is what a person may be bound to: a smart account at CSSM, a tenant at SSM On-Prem. Functions take
+//! `now` and randomness as arguments and know nothing of HTTP.
+
+#![warn(missing_docs)]
+
+mod access;
+mod error;
+mod names;
+
+use std::sync::{Arc, Mutex};
+
+use rumline_protocol::Random;
+
+pub use access::{Action, Caller, People, Role};
+pub use error::Error;
+pub use names::{check_name, next_id, random_hex};
+
+/// A source of randomness that several threads share.
+pub type SharedRandom = Arc<Mutex<dyn Random + Send>>;

@@ -1,0 +1,62 @@
+// Parts of a page that change while work goes on are fetched anew; forms that send a file show how far it is.
+"use strict";
+
+async function refresh(part) {
+  const answer = await fetch(part.dataset.refresh, { headers: { "x-part": part.id } });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const found = fresh.getElementById(part.id);
+  // What someone is working in is left alone.
+  if (found && !part.contains(document.activeElement) && !part.querySelector(":checked") && found.innerHTML !== part.innerHTML) {
+    part.innerHTML = found.innerHTML;
+    part.dataset.every = found.dataset.every || "";
+  }
+}
+
+for (const part of document.querySelectorAll("[data-refresh]")) {
+  const tick = async () => {
+    if (part.dataset.every) {
+      if (!document.hidden) await refresh(part).catch(() => {});
+      setTimeout(tick, 1000 * Number(part.dataset.every || 5));
+    }
+  };
+  if (part.dataset.every) setTimeout(tick, 1000 * Number(part.dataset.every));
+}
+
+for (const form of document.querySelectorAll("form[enctype='multipart/form-data']")) {
+  form.addEventListener("submit", (event) => {
+    const bar = form.querySelector("progress");
+    if (!bar) return;
+    event.preventDefault();
+    bar.hidden = false;
+    const request = new XMLHttpRequest();
+    request.upload.onprogress = (told) => {
+      if (told.lengthComputable) { bar.max = told.total; bar.value = told.loaded; }
+    };
+    request.onload = () => {
+      if (request.status >= 400) {
+        document.open();
+        document.write(request.responseText);
+        document.close();
+      } else {
+        location.assign(request.responseURL || location.href);
+      }
+    };
+    request.onerror = () => { bar.hidden = true; form.submit(); };
+    request.open("POST", form.action);
+    request.send(new FormData(form));
+  });
+}
+
+for (const all of document.querySelectorAll("input[data-selects]")) {
+  all.addEventListener("change", () => {
+    for (const box of document.querySelectorAll(`input[name='${all.dataset.selects}']`)) box.checked = all.checked;
+  });
+}
+
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+  });
+}

@@ -1,0 +1,146 @@
+//! What product instances push to, and the page a person finds there (CSLU-002, CSLU-028, ONPREM-002, 004, G-06).
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use maud::html;
+use rumline_collector::{Answer, Collector};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::collector::CollectorSite;
+use crate::page::{Frame, page};
+use crate::problem::Problem;
+use crate::site::Site;
+
+/// A device is kept waiting for an answer that is on its way, but not longer than this.
+const HOLD: Duration = Duration::from_secs(15);
+
+pub(super) async fn cslu_message(State(state): State<CollectorSite>, body: Bytes) -> Response {
+    if !state.is_cslu() {
+        let text = "the URL lacks the tenant ID: .../cslu/v1/pi/TENANT_ID";
+        return Problem::new(StatusCode::NOT_FOUND, text).into_response();
+    }
+    message(state, Collector::CSLU_TENANT, body).await
+}
+
+pub(super) async fn tenant_message(
+    State(state): State<CollectorSite>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Response {
+    if state.is_cslu() {
+        let text = "this is a CSLU: its URL ends with /cslu/v1/pi";
+        return Problem::new(StatusCode::NOT_FOUND, text).into_response();
+    }
+    match state.collector.tenant_named(&name) {
+        Ok(id) => message(state, id, body).await,
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+async fn message(state: CollectorSite, tenant_id: i64, body: Bytes) -> Response {
+    let mut arrivals = state.answers.listen();
+    let (answer, soon) = ask(&state, tenant_id, &body, false).await;
+    state.work.ring();
+    if soon && let Ok(_held) = state.held.try_acquire() {
+        let come = tokio::time::timeout(HOLD, arrivals.changed()).await;
+        if matches!(come, Ok(Ok(()))) {
+            return ask(&state, tenant_id, &body, true).await.0;
+        }
+    }
+    answer
+}
+
+/// Asks the core; says too whether the device waits for something that is on its way.
+async fn ask(
+    state: &CollectorSite,
+    tenant_id: i64,
+    body: &Bytes,
+    again: bool,
+) -> (Response, bool) {
+    let (sender, receiver) = oneshot::channel();
+    let done = move |answer| {
+        // The client may be gone by now; what it sent is stored all the same.
+        let _gone = sender.send(answer).is_ok();
+    };
+    let now = state.now();
+    if again {
+        state.collector.receive_again(now, tenant_id, body, done);
+    } else {
+        state.collector.receive(now, tenant_id, body, done);
+    }
+    match receiver.await {
+        Ok(Answer::Message { response, soon }) => {
+            let body = serde_json::to_vec(&response).unwrap_or_default();
+            let headers = [(header::CONTENT_TYPE, "application/json")];
+            ((headers, body).into_response(), soon)
+        }
+        Ok(Answer::NotAMessage(text)) => {
+            (Problem::new(StatusCode::BAD_REQUEST, text).into_response(), false)
+        }
+        Ok(Answer::NoTenant) => {
+            let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such tenant");
+            (problem.into_response(), false)
+        }
+        Ok(Answer::Unavailable(text)) => {
+            tracing::warn!(error = %text, "the store failed");
+            (Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response(), false)
+        }
+        Err(_) => {
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
+            (problem.into_response(), false)
+        }
+    }
+}
+
+/// What someone sees who checks in a browser whether the URL can be reached (guide p. 70).
+fn friendly(state: &CollectorSite, url: &str) -> Response {
+    let title = state.title();
+    let content = html! {
+        h1 { "This is " (title) }
+        p.note.good { "It can be reached. Product instances push their RUM reports to this URL:" }
+        p { code { "license smart url cslu " (url) } }
+        p { "Version " (state.collector.settings().version) "." }
+    };
+    let frame = Frame { title: "Reachable", ..Frame::default() };
+    page(state, frame, &content).into_response()
+}
+
+pub(super) async fn cslu_page(State(state): State<CollectorSite>) -> Response {
+    if state.is_cslu() {
+        friendly(&state, &state.device_url)
+    } else {
+        friendly(&state, &state.device_url_of("TENANT_ID"))
+    }
+}
+
+pub(super) async fn tenant_page(
+    State(state): State<CollectorSite>,
+    Path(name): Path<String>,
+) -> Response {
+    // Whether there is such a tenant is nobody's business who is not logged in.
+    friendly(&state, &state.device_url_of(&name))
+}
+
+pub(super) async fn health(State(state): State<CollectorSite>) -> Result<Json<Value>, Problem> {
+    let collector = state.collector.clone();
+    crate::site::blocking(move || collector.tenants(Some(0))).await?;
+    let settings = state.collector.settings();
+    Ok(Json(json!({
+        "status": "ok",
+        "product": settings.kind.title(),
+        "version": settings.version,
+    })))
+}
+
+/// Other transports end here: SSM On-Prem takes the cslu transport only (ONPREM-004).
+pub(super) async fn other_transport() -> Problem {
+    let text = "only the cslu transport is supported here: license smart transport cslu and \
+                license smart url cslu https://HOST/cslu/v1/pi/TENANT_ID";
+    Problem::new(StatusCode::NOT_FOUND, text)
+}

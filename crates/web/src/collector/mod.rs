@@ -1,0 +1,193 @@
+//! CSLU and SSM On-Prem on the web: what product instances push to, the REST API, and the pages people use.
+
+mod api;
+mod cisco;
+mod device;
+mod forwarder;
+mod onprem_v1;
+mod pages;
+mod routes;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use rumline_collector::{Collector, Kind};
+use rumline_net::Clock;
+use rumline_protocol::Timestamp;
+use rumline_server::People;
+use tokio::sync::{Semaphore, watch};
+
+use crate::site::{Gates, Site, router_over};
+use crate::spool::Spool;
+
+pub use forwarder::forward;
+pub use cisco::{Cisco, CiscoAccount, CiscoError};
+pub use routes::{collector_routes, device_routes};
+pub use transfer::resume_imports;
+
+/// Devices whose answer is waited for at a time.
+const HELD_MAX: usize = 1000;
+
+/// Something happened that others wait for: a counter that is watched.
+#[derive(Clone, Debug)]
+pub struct Bell(Arc<watch::Sender<u64>>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl Bell {
+    /// Wakes whoever waits.
+    pub fn ring(&self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+
+    /// To wait with; what has rung before does not count.
+    #[must_use]
+    pub fn listen(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+}
+
+/// Who is logged in to Cisco, by tenant; nobody after a restart. A server that is registered needs nobody.
+type CiscoLogins = Arc<Mutex<BTreeMap<i64, CiscoLogin>>>;
+
+#[derive(Clone, Debug)]
+struct CiscoLogin {
+    login: String,
+    token: String,
+}
+
+/// What a collector's handlers work with.
+#[derive(Clone)]
+pub struct CollectorSite {
+    /// The collector.
+    pub collector: Collector,
+    /// Its people.
+    pub people: People,
+    /// The clock.
+    pub clock: Arc<Clock>,
+    /// Where product instances push to, without a tenant: `http://HOST:8182/cslu/v1/pi`.
+    pub device_url: Arc<str>,
+    /// The host's name, for logs.
+    pub host: Arc<str>,
+    /// CSSM; none where it is never to be called.
+    pub cisco: Option<Cisco>,
+    /// The root certificate of its own TLS certificates, PEM.
+    pub tls_root_pem: Arc<str>,
+    /// Files on their way.
+    pub spool: Spool,
+    /// What may go on at a time.
+    pub gates: Gates,
+    /// Rings when there may be something to forward.
+    pub work: Bell,
+    /// Rings when answers have come in.
+    pub answers: Bell,
+    held: Arc<Semaphore>,
+    logins: CiscoLogins,
+}
+
+/// What [`CollectorSite::new`] needs.
+pub struct Parts {
+    /// The collector.
+    pub collector: Collector,
+    /// The clock.
+    pub clock: Arc<Clock>,
+    /// Where product instances push to.
+    pub device_url: String,
+    /// The host's name.
+    pub host: String,
+    /// CSSM.
+    pub cisco: Option<Cisco>,
+    /// The root certificate of its own TLS certificates, PEM.
+    pub tls_root_pem: String,
+    /// Files on their way.
+    pub spool: Spool,
+}
+
+impl CollectorSite {
+    /// A site.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            people: parts.collector.people(),
+            collector: parts.collector,
+            clock: parts.clock,
+            device_url: parts.device_url.into(),
+            host: parts.host.into(),
+            cisco: parts.cisco,
+            tls_root_pem: parts.tls_root_pem.into(),
+            spool: parts.spool,
+            gates: Gates::default(),
+            work: Bell::default(),
+            answers: Bell::default(),
+            held: Arc::new(Semaphore::new(HELD_MAX)),
+            logins: CiscoLogins::default(),
+        }
+    }
+
+    fn is_cslu(&self) -> bool {
+        self.collector.settings().kind == Kind::Cslu
+    }
+
+    fn cisco_login(&self, tenant_id: i64) -> Option<CiscoLogin> {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant_id).cloned()
+    }
+
+    fn set_cisco_login(&self, tenant_id: i64, login: Option<CiscoLogin>) {
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        match login {
+            Some(login) => logins.insert(tenant_id, login),
+            None => logins.remove(&tenant_id),
+        };
+    }
+
+    /// The URL of a tenant's product instances, as it stands in their configuration (ONPREM-002).
+    fn device_url_of(&self, tenant_name: &str) -> String {
+        if tenant_name.is_empty() {
+            self.device_url.to_string()
+        } else {
+            format!("{}/{tenant_name}", self.device_url)
+        }
+    }
+}
+
+impl Site for CollectorSite {
+    const NAME: &'static str = "Rumline Collector";
+    const ABOUT: &'static str = "Tenants, product instances, licences in use, files for and from \
+        Cisco. A CSLU has one tenant, number 1. Times are seconds since 1970.";
+    const SCOPE: &'static str = "tenant";
+
+    fn people(&self) -> &People {
+        &self.people
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
+    fn title(&self) -> &'static str {
+        match self.collector.settings().kind {
+            Kind::Cslu => "Cisco Smart License Utility",
+            Kind::OnPrem => "Smart Software Manager On-Prem",
+        }
+    }
+}
+
+/// The router of a collector's API and pages.
+pub fn collector_router(state: CollectorSite) -> Router {
+    router_over(state, collector_routes())
+}
+
+/// The router that product instances push to.
+pub fn device_router(state: CollectorSite) -> Router {
+    router_over(state, device_routes())
+}

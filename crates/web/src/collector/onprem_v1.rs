@@ -1,0 +1,280 @@
+//! The part of CSSM's API, version 1, that public clients use against SSM On-Prem (`docs/onprem.md`).
+//!
+//! An account is a Smart Account that tenants collect for, a virtual account the Virtual Account of one tenant.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use rumline_collector::{Caller, InstanceView, Tenant, TenantSettings};
+use rumline_protocol::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::collector::{CollectorSite, api};
+use crate::problem::Problem;
+use crate::site::{self, parse};
+
+type Answer = Result<Json<Value>, Problem>;
+
+#[derive(Deserialize)]
+struct Grant {
+    client_id: String,
+    client_secret: String,
+    grant_type: String,
+    username: String,
+    password: String,
+}
+
+/// `POST /oauth/token`: a person's login through an API client.
+pub(super) async fn token(State(state): State<CollectorSite>, body: Bytes) -> Answer {
+    let grant: Grant = parse(&body)?;
+    if grant.grant_type != "password" {
+        let text = "grant_type is to be \"password\"";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, text));
+    }
+    let (id, secret) = (grant.client_id, grant.client_secret);
+    api::run_raw(&state, move |collector, _| collector.check_api_client(&id, &secret)).await?;
+    let token = site::log_in(&state, grant.username, grant.password).await?;
+    Ok(Json(json!({ "access_token": token, "token_type": "bearer", "expires_in": 43_200 })))
+}
+
+/// The tenants the caller may see.
+async fn visible(state: &CollectorSite, caller: &Caller) -> Result<Vec<Tenant>, Problem> {
+    let scope = caller.scope_id;
+    api::run_raw(state, move |collector, _| collector.tenants(scope)).await
+}
+
+async fn of_account(
+    state: &CollectorSite,
+    caller: &Caller,
+    account: &str,
+) -> Result<Vec<Tenant>, Problem> {
+    let mut tenants = visible(state, caller).await?;
+    tenants.retain(|tenant| tenant.smart_account == account);
+    if tenants.is_empty() {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such account"));
+    }
+    Ok(tenants)
+}
+
+async fn of_virtual_account(
+    state: &CollectorSite,
+    caller: &Caller,
+    account: &str,
+    virtual_account: &str,
+) -> Result<Tenant, Problem> {
+    let tenants = of_account(state, caller, account).await?;
+    tenants
+        .into_iter()
+        .find(|tenant| tenant.virtual_account == virtual_account)
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such virtual account"))
+}
+
+pub(super) async fn accounts(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+) -> Answer {
+    let tenants = visible(&state, &caller).await?;
+    let mut names: Vec<&str> = tenants.iter().map(|t| t.smart_account.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let accounts: Vec<Value> = names
+        .into_iter()
+        .map(|name| {
+            let virtual_accounts: Vec<Value> = tenants
+                .iter()
+                .filter(|tenant| tenant.smart_account == name)
+                .map(|tenant| json!({ "id": tenant.id, "name": tenant.virtual_account }))
+                .collect();
+            json!({ "name": name, "virtual_accounts": virtual_accounts })
+        })
+        .collect();
+    let total = accounts.len();
+    Ok(Json(json!({ "status": "SUCCESS", "accounts": accounts, "totalRecords": total })))
+}
+
+pub(super) async fn virtual_accounts(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+) -> Answer {
+    let tenants = of_account(&state, &caller, &account).await?;
+    let rows: Vec<Value> = tenants
+        .iter()
+        .map(|tenant| {
+            json!({
+                "name": tenant.virtual_account,
+                "description": tenant.name,
+                "isDefault": "No",
+                "commerceAccessLevel": "PUBLIC",
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "status": "SUCCESS", "statusMessage": "", "virtualAccounts": rows })))
+}
+
+#[derive(Deserialize)]
+struct NewVirtualAccount {
+    name: String,
+    #[serde(default)]
+    description: String,
+}
+
+/// A virtual account here is a tenant; its tenant ID is the description, or the name with hyphens.
+pub(super) async fn create_virtual_account(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let new: NewVirtualAccount = parse(&body)?;
+    let wanted = if new.description.is_empty() { &new.name } else { &new.description };
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = wanted.chars().map(plain).take(64).collect();
+    let settings = TenantSettings {
+        smart_account: account,
+        virtual_account: new.name,
+        connected: true,
+        sync_minutes: 15,
+    };
+    let made = api::run_raw(&state, move |collector, now| {
+        collector.create_tenant(now, &caller.login, &name, &settings)
+    });
+    let tenant = made.await?;
+    let message = format!("Virtual account {:?} created", tenant.virtual_account);
+    Ok(Json(json!({ "status": "SUCCESS", "statusMessage": message })))
+}
+
+pub(super) async fn delete_virtual_account(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path((account, virtual_account)): Path<(String, String)>,
+) -> Answer {
+    let tenant = of_virtual_account(&state, &caller, &account, &virtual_account).await?;
+    api::run_raw(&state, move |collector, _| collector.remove_tenant(tenant.id)).await?;
+    Ok(Json(json!({ "status": "SUCCESS", "statusMessage": "Virtual account deleted" })))
+}
+
+fn device(tenant: &Tenant, row: &InstanceView) -> Value {
+    let time = |at: Option<i64>| at.map(|at| Timestamp(at).to_string());
+    json!({
+        "hostName": row.name,
+        "sudi": {
+            "suvi": null,
+            "uuid": null,
+            "hostIdentifier": null,
+            "udiPid": row.pid,
+            "udiSerialNumber": row.serial,
+            "udiVid": null,
+            "macAddress": null,
+        },
+        "displayName": format!("UDI_PID:{}; UDI_SN:{}; ", row.pid, row.serial),
+        "productTagName": row.software_tag,
+        "productName": row.pid,
+        "registrationDate": time(Some(row.added_at)),
+        "lastContactDate": time(row.last_contact_at),
+        "virtualAccount": tenant.virtual_account,
+        "status": row.state,
+    })
+}
+
+pub(super) async fn devices(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path((account, virtual_account)): Path<(String, String)>,
+) -> Answer {
+    let tenant = of_virtual_account(&state, &caller, &account, &virtual_account).await?;
+    let id = tenant.id;
+    let rows = api::run_raw(&state, move |collector, _| collector.instances(id, "", 0, 10_000));
+    let devices: Vec<Value> = rows.await?.iter().map(|row| device(&tenant, row)).collect();
+    let total = devices.len();
+    Ok(Json(json!({
+        "status": "SUCCESS",
+        "statusMessage": "",
+        "totalRecords": total,
+        "devices": devices,
+    })))
+}
+
+#[derive(Deserialize, Default)]
+struct Chosen {
+    #[serde(default, rename = "virtualAccounts")]
+    virtual_accounts: Vec<String>,
+}
+
+pub(super) async fn licenses(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let chosen: Chosen = if body.is_empty() { Chosen::default() } else { parse(&body)? };
+    let mut tenants = of_account(&state, &caller, &account).await?;
+    if !chosen.virtual_accounts.is_empty() {
+        tenants.retain(|tenant| chosen.virtual_accounts.contains(&tenant.virtual_account));
+    }
+    let mut licenses = Vec::new();
+    for tenant in tenants {
+        let id = tenant.id;
+        let rows = api::run_raw(&state, move |collector, _| collector.licenses(id)).await?;
+        licenses.extend(rows.iter().map(|row| {
+            // What was bought is known to CSSM alone; here is what is in use.
+            json!({
+                "license": row.license,
+                "virtualAccount": tenant.virtual_account,
+                "inUse": row.in_use,
+                "quantity": null,
+                "available": null,
+                "status": null,
+                "billingType": "PREPAID",
+                "licenseDetails": [],
+            })
+        }));
+    }
+    let total = licenses.len();
+    Ok(Json(json!({
+        "status": "SUCCESS",
+        "statusMessage": "",
+        "totalRecords": total,
+        "licenses": licenses,
+    })))
+}
+
+/// Subscriptions are known to CSSM alone.
+pub(super) async fn subscriptions(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+) -> Answer {
+    of_account(&state, &caller, &account).await?;
+    Ok(Json(json!({
+        "status": "SUCCESS",
+        "statusMessage": "Subscriptions are known to CSSM",
+        "totalRecords": 0,
+        "licenseSubscriptions": [],
+    })))
+}
+
+pub(super) async fn tokens(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path((account, virtual_account)): Path<(String, String)>,
+) -> Answer {
+    of_virtual_account(&state, &caller, &account, &virtual_account).await?;
+    Ok(Json(json!({ "status": "SUCCESS", "statusMessage": "", "tokens": [] })))
+}
+
+/// Product instances of SSM On-Prem need no token: their trust code comes with the first answer (PI-TRUST-011).
+pub(super) async fn no_tokens() -> Problem {
+    let text = "product instances of SSM On-Prem need no token: a trust code comes with the first \
+                acknowledgement";
+    Problem::new(StatusCode::CONFLICT, text)
+}
+
+/// The URL of a product instance says which tenant it belongs to.
+pub(super) async fn no_transfer() -> Problem {
+    let text = "a product instance belongs to the tenant that its URL names: change license smart \
+                url cslu on the switch";
+    Problem::new(StatusCode::CONFLICT, text)
+}

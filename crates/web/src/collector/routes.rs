@@ -1,0 +1,121 @@
+//! The tables of a collector's routes.
+
+use rumline_server::Action;
+
+use crate::collector::{CollectorSite, api, device, onprem_v1, pages};
+use crate::page;
+use crate::site::{Access, Route, route};
+
+use Access::{Anyone, LoggedIn, May};
+use Action::{Administer, AdministerAll, Operate, View};
+
+/// What product instances push to: `http://HOST:8182/cslu/v1/pi` and `https://HOST/cslu/v1/pi/TENANT_ID`.
+#[must_use]
+pub fn device_routes() -> Vec<Route<CollectorSite>> {
+    vec![
+        route!(post "/cslu/v1/pi", Anyone, "A message of a product instance to a CSLU; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::cslu_message),
+        route!(get "/cslu/v1/pi", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::cslu_page),
+        route!(post "/cslu/v1/pi/{name}", Anyone, "A message of a product instance to a tenant of SSM On-Prem.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::tenant_message),
+        route!(get "/cslu/v1/pi/{name}", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::tenant_page),
+        route!(get "/cslu/v1/health", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\",\"product\":\"CSLU\",\"version\":\"2.2.0\"}", device::health),
+        route!(post "/SmartTransport", Anyone, "Not supported here.", None, "{}", device::other_transport),
+        route!(post "/Transportgateway/services/DeviceRequestHandler", Anyone, "Not supported here.", None, "{}", device::other_transport),
+        route!(page get "/style.css", Anyone, page::style),
+        route!(page get "/page.js", Anyone, page::script),
+    ]
+}
+
+/// The REST API and the pages.
+#[must_use]
+pub fn collector_routes() -> Vec<Route<CollectorSite>> {
+    let mut routes = api_routes();
+    routes.extend(v1_routes());
+    routes.extend(page_routes());
+    routes
+}
+
+fn api_routes() -> Vec<Route<CollectorSite>> {
+    vec![
+        route!(get "/healthz", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\"}", device::health),
+        route!(get "/openapi.json", Anyone, "This document.", None, "{}", api::openapi_document),
+        route!(get "/root.pem", Anyone, "The root of this server's TLS certificates.", None, "\"-----BEGIN CERTIFICATE-----\"", api::root_certificate),
+        route!(post "/api/v1/login", Anyone, "Exchanges login and password for an API token, to be sent as Bearer.", Some("{\"login\":\"admin\",\"password\":\"…\"}"), "{\"token\":\"…\"}", api::log_in),
+        route!(post "/api/v1/logout", LoggedIn, "Ends the login of the API token.", None, "null", api::log_out),
+        route!(get "/api/v1/me", LoggedIn, "Who is logged in.", None, "{\"login\":\"admin\",\"role\":\"administrator\",\"tenant_id\":null}", api::me),
+        route!(get "/api/v1/compatibility", LoggedIn, "Which releases of NX-OS, smart agent, SSM On-Prem and CSLU go together.", None, "[{\"nx_os\":\"10.4(3)F\"}]", api::compatibility),
+        route!(post "/api/v1/people", May(AdministerAll), "Adds a person, or changes password and role of a known one.", Some("{\"login\":\"eve\",\"password\":\"…\",\"role\":\"operator\",\"tenant_id\":1}"), "null", api::add_person),
+        route!(post "/api/v1/api-clients", May(AdministerAll), "Makes an API client for /oauth/token; its secret is shown once.", Some("{\"name\":\"ansible\"}"), "{\"client_id\":\"…\",\"client_secret\":\"…\"}", api::create_api_client),
+        route!(get "/api/v1/logs", May(AdministerAll), "All logs as AllFiles.zip with the file messages.", None, "\"a zip file\"", api::all_logs),
+        route!(get "/api/v1/tenants", LoggedIn, "The tenants the caller may see.", None, "[{\"id\":1,\"name\":\"XYZ-ON-PREM-1\",\"device_url\":\"https://…\"}]", api::tenants),
+        route!(post "/api/v1/tenants", May(AdministerAll), "Creates a tenant of SSM On-Prem.", Some("{\"name\":\"XYZ-ON-PREM-9\",\"smart_account\":\"Example\",\"virtual_account\":\"Default\",\"connected\":true,\"sync_minutes\":15}"), "{\"id\":2}", api::create_tenant),
+        route!(get "/api/v1/tenants/{tenant}", May(View), "One tenant.", None, "{\"id\":1}", api::tenant),
+        route!(delete "/api/v1/tenants/{tenant}", May(AdministerAll), "Removes a tenant with nothing left to forward.", None, "null", api::remove_tenant),
+        route!(put "/api/v1/tenants/{tenant}/settings", May(Administer), "Sets account, connectivity and sync schedule.", Some("{\"smart_account\":\"Example\",\"virtual_account\":\"Default\",\"connected\":false,\"sync_minutes\":15}"), "{\"id\":1}", api::set_settings),
+        route!(post "/api/v1/tenants/{tenant}/cisco-login", May(Administer), "Logs in to Cisco and registers this server for the tenant's account.", Some("{\"login\":\"eve\",\"password\":\"…\"}"), "{\"id\":1,\"registered\":true}", api::cisco_login),
+        route!(post "/api/v1/tenants/{tenant}/cisco-logout", May(Administer), "Logs out of Cisco; the server stays registered.", None, "{}", api::cisco_logout),
+        route!(get "/api/v1/tenants/{tenant}/cisco-accounts", May(Administer), "The accounts at Cisco to choose from.", None, "[{\"id\":1,\"name\":\"Example\",\"virtual_accounts\":[[1,\"Default\"]]}]", api::cisco_accounts),
+        route!(post "/api/v1/tenants/{tenant}/sync", May(Operate), "Exchanges everything with Cisco now.", None, "{}", api::sync),
+        route!(get "/api/v1/tenants/{tenant}/product-instances", May(View), "The product instances; `after` and `limit` page through them.", None, "[{\"id\":1,\"name\":\"leaf-101\",\"waiting\":0}]", api::instances),
+        route!(post "/api/v1/tenants/{tenant}/product-instances", May(Operate), "Adds a product instance that will push.", Some("{\"pid\":\"N9K-C93180YC-FX3\",\"serial\":\"FOX0000AAAA\",\"hostname\":null}"), "{\"id\":1}", api::add_instance),
+        route!(get "/api/v1/tenants/{tenant}/product-instances/{id}", May(View), "One product instance.", None, "{\"id\":1}", api::instance),
+        route!(delete "/api/v1/tenants/{tenant}/product-instances/{id}", May(Operate), "Removes a product instance from the list.", None, "null", api::remove_instance),
+        route!(post "/api/v1/tenants/{tenant}/sync-product-instances", May(Operate), "Hands the newest answers over once more at the next contact.", Some("{\"ids\":[1]}"), "null", api::sync_instances),
+        route!(get "/api/v1/tenants/{tenant}/product-instances.csv", May(View), "The product instances as CSV.", None, "\"PID,Serial Number,…\"", api::export_csv),
+        route!(post "/api/v1/tenants/{tenant}/product-instances.csv", May(Operate), "Adds the product instances of a CSV file.", Some("\"PID,Serial Number\\nN9K-C9504,FOX0000AAAA\\n\""), "{\"added\":1,\"known\":0,\"errors\":[],\"error_count\":0}", api::import_csv),
+        route!(get "/api/v1/tenants/{tenant}/licenses", May(View), "The licences in use.", None, "[{\"license\":\"LAN_ENTERPRISE_SERVICES_PKG\",\"in_use\":3}]", api::licenses),
+        route!(post "/api/v1/tenants/{tenant}/export", May(Operate), "Writes a signed file for Cisco: of all, or of the product instances whose ids are given.", Some("{\"ids\":null}"), "\"a tar.gz file\"", api::export),
+        route!(post "/api/v1/tenants/{tenant}/import", May(Operate), "Takes in a file from Cisco: the body is the file, the query parameter `name` its name.", Some("\"the file\""), "{\"id\":1,\"status\":\"Done\"}", api::import),
+        route!(get "/api/v1/tenants/{tenant}/transfers", May(View), "The files that went out and came in, newest first.", None, "[{\"id\":1,\"kind\":\"Export\"}]", api::transfers),
+        route!(get "/api/v1/tenants/{tenant}/transfers/{id}", May(View), "One file and how far it is.", None, "{\"id\":1,\"status\":\"Processing\"}", api::one_transfer),
+        route!(get "/api/v1/tenants/{tenant}/events", May(View), "What happened, newest first; `limit` says how many.", None, "[{\"at\":1700000000,\"login\":\"admin\",\"text\":\"…\"}]", api::events),
+    ]
+}
+
+fn v1_routes() -> Vec<Route<CollectorSite>> {
+    vec![
+        route!(post "/oauth/token", Anyone, "A login through an API client.", Some("{\"client_id\":\"…\",\"client_secret\":\"…\",\"grant_type\":\"password\",\"username\":\"…\",\"password\":\"…\"}"), "{\"access_token\":\"…\"}", onprem_v1::token),
+        route!(post "/api/v1/upstream_satellites/accounts", LoggedIn, "The accounts the caller may see.", None, "{\"accounts\":[{\"name\":\"Example\"}]}", onprem_v1::accounts),
+        route!(get "/api/v1/accounts/{account}/virtual-accounts", LoggedIn, "The virtual accounts.", None, "{\"virtualAccounts\":[{\"name\":\"Default\"}]}", onprem_v1::virtual_accounts),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts", May(AdministerAll), "Creates a virtual account, which is a tenant.", Some("{\"name\":\"Lab\",\"description\":\"LAB-1\"}"), "{\"status\":\"SUCCESS\"}", onprem_v1::create_virtual_account),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/delete", May(AdministerAll), "Deletes a virtual account with nothing left to forward.", None, "{\"status\":\"SUCCESS\"}", onprem_v1::delete_virtual_account),
+        route!(get "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices", LoggedIn, "The devices.", None, "{\"devices\":[]}", onprem_v1::devices),
+        route!(get "/backend/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices", LoggedIn, "The devices.", None, "{\"devices\":[]}", onprem_v1::devices),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices/transfer", LoggedIn, "Refused: the URL on the switch says where it belongs.", None, "{}", onprem_v1::no_transfer),
+        route!(post "/api/v1/accounts/{account}/licenses", LoggedIn, "The licences in use.", Some("{\"virtualAccounts\":[\"Default\"]}"), "{\"licenses\":[]}", onprem_v1::licenses),
+        route!(post "/api/v1/accounts/{account}/license-subscriptions", LoggedIn, "Subscriptions are known to CSSM alone.", None, "{\"licenseSubscriptions\":[]}", onprem_v1::subscriptions),
+        route!(get "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Always empty: no token is needed.", None, "{\"tokens\":[]}", onprem_v1::tokens),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Refused: no token is needed.", None, "{}", onprem_v1::no_tokens),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens/revoke", LoggedIn, "Refused: no token is needed.", None, "{}", onprem_v1::no_tokens),
+    ]
+}
+
+fn page_routes() -> Vec<Route<CollectorSite>> {
+    vec![
+        route!(page get "/style.css", Anyone, page::style),
+        route!(page get "/page.js", Anyone, page::script),
+        route!(page get "/login", Anyone, page::show_login::<CollectorSite>),
+        route!(page post "/login", Anyone, page::log_in::<CollectorSite>),
+        route!(page post "/logout", LoggedIn, page::log_out::<CollectorSite>),
+        route!(page get "/", LoggedIn, pages::root),
+        route!(page post "/tenants", May(AdministerAll), pages::create_tenant),
+        route!(page get "/admin", May(AdministerAll), pages::admin),
+        route!(page post "/admin/people", May(AdministerAll), pages::save_person),
+        route!(page get "/tenants/{tenant}", May(View), pages::inventory),
+        route!(page get "/tenants/{tenant}/preferences", May(View), pages::preferences),
+        route!(page post "/tenants/{tenant}/preferences", May(Administer), pages::save_preferences),
+        route!(page get "/tenants/{tenant}/cisco", May(Administer), pages::cisco),
+        route!(page post "/tenants/{tenant}/cisco", May(Administer), pages::cisco_login),
+        route!(page post "/tenants/{tenant}/cisco/logout", May(Administer), pages::cisco_logout),
+        route!(page post "/tenants/{tenant}/add", May(Operate), pages::add),
+        route!(page post "/tenants/{tenant}/remove", May(Operate), pages::remove),
+        route!(page post "/tenants/{tenant}/sync", May(Operate), pages::sync),
+        route!(page post "/tenants/{tenant}/sync-instances", May(Operate), pages::sync_instances),
+        route!(page post "/tenants/{tenant}/export", May(Operate), pages::export),
+        route!(page post "/tenants/{tenant}/import", May(Operate), pages::import),
+        route!(page post "/tenants/{tenant}/csv", May(Operate), pages::import_csv),
+        route!(page get "/tenants/{tenant}/product-instances.csv", May(View), api::export_csv),
+        route!(page get "/tenants/{tenant}/transfers", May(View), pages::transfers),
+        route!(page get "/tenants/{tenant}/licenses", May(View), pages::licenses),
+        route!(page get "/tenants/{tenant}/events", May(View), pages::events),
+    ]
+}

@@ -1,0 +1,111 @@
+//! Files for and from Cisco: written to and read from disk, worked on in the background.
+
+use axum::response::Response;
+use rumline_collector::{Error, Transfer};
+
+use crate::collector::CollectorSite;
+use crate::problem::Problem;
+use crate::site::{Site, blocking};
+use crate::spool::{Incoming, Spool};
+
+/// An import that is done within this is answered as done.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
+
+fn spool_name(tenant_id: i64, id: i64) -> String {
+    format!("import-{tenant_id}-{id}")
+}
+
+/// Takes in a file from Cisco. A large one is worked on after the answer.
+pub(super) async fn import(
+    state: &CollectorSite,
+    login: String,
+    tenant_id: i64,
+    incoming: Incoming,
+) -> Result<Transfer, Problem> {
+    let (site, now) = (state.clone(), state.now());
+    let begun = blocking(move || {
+        let mut reader = incoming.reader().map_err(Error::Unwritten)?;
+        let name = incoming.name.clone();
+        let begun = site.collector.begin_import(now, &login, tenant_id, &name, &mut reader)?;
+        if begun.status == Transfer::PROCESSING && begun.members_done == 0 {
+            incoming.keep(&site.spool, &spool_name(tenant_id, begun.id)).map_err(Error::Unwritten)?;
+        }
+        Ok(begun)
+    })
+    .await?;
+    state.answers.ring();
+    if begun.status != Transfer::PROCESSING {
+        return Ok(begun);
+    }
+    let (id, site) = (begun.id, state.clone());
+    let work = tokio::spawn(async move { work_on(&site, tenant_id, id).await });
+    if tokio::time::timeout(WAIT, work).await.is_err() {
+        tracing::info!(tenant_id, id, "an import goes on in the background");
+    }
+    let collector = state.collector.clone();
+    blocking(move || collector.transfer(tenant_id, id)).await
+}
+
+/// Works on an import; one at a time.
+async fn work_on(state: &CollectorSite, tenant_id: i64, id: i64) {
+    let _permit = state.gates().uploads.acquire().await;
+    let (site, now) = (state.clone(), state.now());
+    let outcome = blocking(move || {
+        let name = spool_name(tenant_id, id);
+        let outcome = match site.spool.reader(&name) {
+            Ok(mut reader) => {
+                let mut progress = |_| site.answers.ring();
+                site.collector.work_on_import(now, tenant_id, id, &mut reader, &mut progress)
+            }
+            Err(error) => Err(Error::Unwritten(error)),
+        };
+        match outcome {
+            // A full disk or a busy store may pass: the file stays for the next start.
+            Err(Error::Store(error)) => return Err(Error::Store(error)),
+            Err(error) => {
+                let why = format!("{error}; import the file again");
+                site.collector.give_up_import(tenant_id, id, &why)?;
+            }
+            Ok(_) => {}
+        }
+        site.spool.remove(&name);
+        Ok(())
+    });
+    if let Err(problem) = outcome.await {
+        tracing::warn!(why = problem.detail(), "an import was cut short");
+    }
+    state.answers.ring();
+}
+
+/// Goes on with imports that were cut short.
+pub async fn resume_imports(state: CollectorSite) {
+    let collector = state.collector.clone();
+    match blocking(move || collector.unfinished_imports()).await {
+        Ok(unfinished) => {
+            for (tenant_id, id) in unfinished {
+                work_on(&state, tenant_id, id).await;
+            }
+        }
+        Err(problem) => tracing::warn!(why = problem.detail(), "imports could not be resumed"),
+    }
+}
+
+/// Writes a file for Cisco and sends it.
+pub(super) async fn export(
+    state: &CollectorSite,
+    login: String,
+    tenant_id: i64,
+    only: Option<Vec<i64>>,
+) -> Result<Response, Problem> {
+    let (site, now) = (state.clone(), state.now());
+    let (transfer, file) = blocking(move || {
+        let scratch = site.spool.scratch().map_err(Error::Unwritten)?;
+        let mut out = site.spool.scratch().map_err(Error::Unwritten)?;
+        let only = only.as_deref();
+        let transfer =
+            site.collector.export(now, &login, tenant_id, only, scratch, &mut out)?;
+        Ok((transfer, out))
+    })
+    .await?;
+    Ok(Spool::send(file, "application/gzip", &transfer.name))
+}

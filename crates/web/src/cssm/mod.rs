@@ -1,0 +1,63 @@
+//! CSSM on the web: the smart receiver, the REST API, and the pages people use.
+
+mod api;
+mod pages;
+mod receiver;
+mod routes;
+mod upload;
+
+use std::sync::Arc;
+
+use axum::Router;
+use rumline_cssm::{Cssm, People};
+use rumline_net::Clock;
+use rumline_protocol::Timestamp;
+
+use crate::site::{Gates, Site, router_over};
+use crate::spool::Spool;
+
+pub use routes::cssm_routes;
+pub use upload::resume_bundles;
+
+/// What CSSM's handlers work with.
+#[derive(Clone)]
+pub struct CssmSite {
+    /// The CSSM.
+    pub cssm: Cssm,
+    /// Its people.
+    pub people: People,
+    /// The clock.
+    pub clock: Arc<Clock>,
+    /// `https://HOST:PORT`, as shown to people.
+    pub base_url: Arc<str>,
+    /// The root certificate, PEM.
+    pub root_pem: Arc<str>,
+    /// Files on their way.
+    pub spool: Spool,
+    /// What may go on at a time.
+    pub gates: Gates,
+}
+
+impl Site for CssmSite {
+    const NAME: &'static str = "CSSM";
+    const ABOUT: &'static str = "Accounts, tokens, policies, product instances, licences and usage \
+        files. Times are seconds since 1970.";
+    const SCOPE: &'static str = "sa";
+
+    fn people(&self) -> &People {
+        &self.people
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn gates(&self) -> &Gates {
+        &self.gates
+    }
+}
+
+/// The router of CSSM.
+pub fn cssm_router(state: CssmSite) -> Router {
+    router_over(state, cssm_routes())
+}

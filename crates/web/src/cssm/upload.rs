@@ -1,0 +1,127 @@
+//! Usage files on their way in, and answers on their way out: large ones are worked on in the background.
+
+use axum::response::{IntoResponse, Response};
+use rumline_cssm::{Error, UsageFile};
+
+use crate::cssm::CssmSite;
+use crate::problem::Problem;
+use crate::site::{Site, attachment, blocking};
+use crate::spool::{Incoming, Spool};
+
+/// A bundle that is done within this is answered as done.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
+/// A file that is no bundle is read whole.
+const PLAIN_BYTES_MAX: u64 = 256 << 20;
+
+fn spool_name(id: i64) -> String {
+    format!("usage-file-{id}")
+}
+
+/// Takes in an uploaded file.
+pub(super) async fn usage_file(
+    state: &CssmSite,
+    login: String,
+    (sa, va): (i64, i64),
+    incoming: Incoming,
+) -> Result<UsageFile, Problem> {
+    let permit = state.gates().uploads.acquire().await;
+    let (site, now) = (state.clone(), state.now());
+    let begun = blocking(move || {
+        let name = incoming.name.clone();
+        let mut reader = incoming.reader().map_err(Error::Unwritten)?;
+        let begun = site.cssm.begin_upload(now, &login, (sa, va), &name, &mut reader)?;
+        match begun {
+            Some(file) => {
+                if file.status == UsageFile::PROCESSING {
+                    incoming.keep(&site.spool, &spool_name(file.id)).map_err(Error::Unwritten)?;
+                }
+                Ok(file)
+            }
+            None => {
+                let bytes = incoming.bytes(PLAIN_BYTES_MAX);
+                let bytes = bytes.map_err(|error| Error::invalid(error.to_string()))?;
+                site.cssm.upload_usage(now, &login, sa, va, &name, &bytes)
+            }
+        }
+    });
+    let begun = begun.await?;
+    drop(permit);
+    if begun.status != UsageFile::PROCESSING {
+        return Ok(begun);
+    }
+    let (id, site) = (begun.id, state.clone());
+    let work = tokio::spawn(async move { work_on(&site, sa, id).await });
+    if tokio::time::timeout(WAIT, work).await.is_err() {
+        tracing::info!(id, "a bundle is worked on in the background");
+    }
+    let cssm = state.cssm.clone();
+    blocking(move || cssm.usage_file(sa, id)).await
+}
+
+async fn work_on(state: &CssmSite, sa: i64, id: i64) {
+    let _permit = state.gates().uploads.acquire().await;
+    let (site, now) = (state.clone(), state.now());
+    let outcome = blocking(move || {
+        let name = spool_name(id);
+        let outcome = match site.spool.reader(&name) {
+            Ok(mut reader) => site.cssm.work_on_bundle(now, sa, id, &mut reader, &mut |_| {}),
+            Err(error) => Err(Error::Unwritten(error)),
+        };
+        match outcome {
+            // A full disk or a busy store may pass: the file stays for the next start.
+            Err(Error::Store(error)) => return Err(Error::Store(error)),
+            Err(error) => site.cssm.give_up_bundle(id, &format!("{error}; upload it again"))?,
+            Ok(_) => {}
+        }
+        site.spool.remove(&name);
+        Ok(())
+    });
+    if let Err(problem) = outcome.await {
+        tracing::warn!(why = problem.detail(), "a bundle was cut short");
+    }
+}
+
+/// Goes on with bundles that were cut short.
+pub async fn resume_bundles(state: CssmSite) {
+    let cssm = state.cssm.clone();
+    match blocking(move || cssm.unfinished_bundles()).await {
+        Ok(unfinished) => {
+            for (sa, id) in unfinished {
+                work_on(&state, sa, id).await;
+            }
+        }
+        Err(problem) => tracing::warn!(why = problem.detail(), "bundles could not be resumed"),
+    }
+}
+
+/// The answer to an uploaded file: a document, or a bundle of documents.
+pub(super) async fn acknowledgement(
+    state: &CssmSite,
+    sa: i64,
+    id: i64,
+) -> Result<Response, Problem> {
+    let (site, now) = (state.clone(), state.now());
+    blocking(move || {
+        match site.cssm.acknowledgement_file(sa, id) {
+            Ok((name, text)) => {
+                Ok((attachment("text/plain; charset=utf-8", &name), text).into_response())
+            }
+            Err(Error::NotFound("acknowledgement")) => {
+                let scratch = site.spool.scratch().map_err(Error::Unwritten)?;
+                let mut out = site.spool.scratch().map_err(Error::Unwritten)?;
+                site.cssm.write_answer(now, sa, id, scratch, &mut out)?;
+                let name = format!("ACK_{}", site.cssm.usage_file(sa, id)?.name);
+                Ok(Spool::send(out, "application/gzip", &name))
+            }
+            Err(error) => Err(error),
+        }
+    })
+    .await
+}
+
+/// Takes a bundle that a collector brings.
+pub(super) async fn collect(state: &CssmSite, bytes: axum::body::Bytes) -> Result<Response, Problem> {
+    let (cssm, now) = (state.cssm.clone(), state.now());
+    let answer = blocking(move || cssm.receive_bundle(now, &bytes)).await?;
+    Ok((attachment("application/gzip", "ACK.tar.gz"), answer).into_response())
+}

@@ -1,0 +1,193 @@
+//! What every page has: a head, who is logged in, the way in and out.
+
+use axum::extract::{Form, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{DOCTYPE, Markup, html};
+use rumline_protocol::Timestamp;
+use rumline_server::Caller;
+use serde::Deserialize;
+
+use crate::problem::Problem;
+use crate::site::{self, COOKIE, Site};
+
+/// One page of a site's navigation: its address and name.
+pub(crate) type Tab = (String, &'static str);
+
+/// What stands around the content of a page.
+#[derive(Default)]
+pub(crate) struct Frame<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// Who is logged in.
+    pub caller: Option<&'a Caller>,
+    /// The navigation.
+    pub tabs: &'a [Tab],
+    /// The address it stands at.
+    pub current: &'a str,
+    /// What stands at the top right, before who is logged in.
+    pub corner: Option<Markup>,
+}
+
+/// A page around `content`.
+pub(crate) fn page<S: Site>(state: &S, frame: Frame<'_>, content: &Markup) -> Markup {
+    let Frame { title, caller, tabs, current, corner } = frame;
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " - " (state.title()) }
+                link rel="stylesheet" href="/style.css";
+                link rel="icon" href="data:,";
+                script src="/page.js" defer {}
+            }
+            body {
+                a.skip href="#content" { "To the content" }
+                header {
+                    strong { (state.title()) }
+                    @if let Some(caller) = caller {
+                        div.who {
+                            @if let Some(corner) = corner { (corner) }
+                            span { (caller.login) span.soft { " (" (caller.role.name()) ")" } }
+                            form method="post" action="/logout" { button { "Log out" } }
+                        }
+                    }
+                }
+                @if !tabs.is_empty() {
+                    nav aria-label="Pages" {
+                        @for (address, name) in tabs {
+                            a href=(address) aria-current=[(address == current).then_some("page")] {
+                                (name)
+                            }
+                        }
+                    }
+                }
+                main id="content" { (content) }
+            }
+        }
+    }
+}
+
+/// What went wrong, as a page with the way back.
+pub(crate) fn problem_page<S: Site>(
+    state: &S,
+    caller: Option<&Caller>,
+    problem: &Problem,
+    back: &str,
+) -> Response {
+    let content = html! {
+        h1 { "That did not work" }
+        p.note.bad role="alert" { (problem.detail()) }
+        p { a.button href=(back) { "Back" } }
+    };
+    let frame = Frame { title: "Problem", caller, ..Frame::default() };
+    (problem.status(), page(state, frame, &content)).into_response()
+}
+
+/// A time for people; nothing where there is none.
+pub(crate) fn time(at: Option<i64>) -> Markup {
+    match at {
+        Some(at) => {
+            let text = Timestamp(at).to_string();
+            let shown = text.replace('T', " ").replace('Z', " UTC");
+            html! { time datetime=(text) { (shown) } }
+        }
+        None => html! { span.soft { "never" } },
+    }
+}
+
+/// Sends someone who is not logged in to the way in.
+pub(crate) fn to_login(from: &Uri) -> Response {
+    let from = from.path_and_query().map_or("/", |path| path.as_str());
+    let next: String = from.bytes().map(|byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    }).collect();
+    Redirect::to(&format!("/login?next={next}")).into_response()
+}
+
+/// An address of this very server.
+fn own_address(next: Option<&str>) -> &str {
+    next.filter(|next| next.starts_with('/') && !next.starts_with("//") && !next.contains('\\'))
+        .unwrap_or("/")
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Next {
+    next: Option<String>,
+}
+
+fn login_form<S: Site>(state: &S, next: &str, problem: Option<&str>) -> Markup {
+    let content = html! {
+        h1 { "Log in to " (state.title()) }
+        @if let Some(problem) = problem { p.note.bad role="alert" { (problem) } }
+        form.row method="post" action="/login" {
+            label { "Login" input name="login" autocomplete="username" required autofocus; }
+            label { "Password"
+                input name="password" type="password" autocomplete="current-password" required;
+            }
+            input type="hidden" name="next" value=(next);
+            button.first { "Log in" }
+        }
+        p.soft { "The first administrator's password was shown when the server first started." }
+    };
+    page(state, Frame { title: "Log in", ..Frame::default() }, &content)
+}
+
+pub(crate) async fn show_login<S: Site>(
+    State(state): State<S>,
+    Query(query): Query<Next>,
+) -> Markup {
+    login_form(&state, own_address(query.next.as_deref()), None)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct LogIn {
+    login: String,
+    password: String,
+    next: Option<String>,
+}
+
+pub(crate) async fn log_in<S: Site>(State(state): State<S>, Form(form): Form<LogIn>) -> Response {
+    let next = own_address(form.next.as_deref());
+    match site::log_in(&state, form.login, form.password).await {
+        Ok(token) => {
+            let cookie = format!("{COOKIE}={token}; HttpOnly; Secure; SameSite=Strict; Path=/");
+            ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
+        }
+        Err(problem) => {
+            let text = if problem.status() == StatusCode::UNAUTHORIZED {
+                "Login or password are wrong."
+            } else {
+                problem.detail()
+            };
+            (problem.status(), login_form(&state, next, Some(text))).into_response()
+        }
+    }
+}
+
+pub(crate) async fn log_out<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
+    if let Some(token) = site::login_token(&headers).map(str::to_owned) {
+        let people = state.people().clone();
+        if let Err(problem) = site::blocking(move || people.log_out(&token)).await {
+            return problem_page(&state, None, &problem, "/");
+        }
+    }
+    let cookie = format!("{COOKIE}=; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=0");
+    ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
+}
+
+pub(crate) async fn style() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/css"), (header::CACHE_CONTROL, "max-age=3600")];
+    (headers, include_str!("assets/style.css")).into_response()
+}
+
+pub(crate) async fn script() -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, "text/javascript"), (header::CACHE_CONTROL, "max-age=3600")];
+    (headers, include_str!("assets/page.js")).into_response()
+}

@@ -1,0 +1,264 @@
+//! What the servers have in common on the web: a table of routes, and a guard in front of each of them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use rumline_protocol::Timestamp;
+use rumline_server::{Action, Caller, Error, People};
+use tokio::sync::Semaphore;
+
+use crate::problem::Problem;
+
+/// A server as the web sees it.
+pub trait Site: Clone + Send + Sync + 'static {
+    /// Its name, in titles.
+    const NAME: &'static str;
+    /// What its API is about, in a sentence or two.
+    const ABOUT: &'static str;
+    /// The parameter of a path that names the scope a caller may be bound to.
+    const SCOPE: &'static str;
+
+    /// Its people.
+    fn people(&self) -> &People;
+    /// The time, read once for each request.
+    fn now(&self) -> Timestamp;
+    /// What may go on at a time.
+    fn gates(&self) -> &Gates;
+    /// Its name in the titles of pages.
+    fn title(&self) -> &'static str {
+        Self::NAME
+    }
+}
+
+/// How much of what is dear may go on at a time.
+#[derive(Clone, Debug)]
+pub struct Gates {
+    /// Password checks: hashing is meant to be slow, and a few at a time leave room for everything else.
+    pub logins: Arc<Semaphore>,
+    /// Uploads: a small archive may unpack to much.
+    pub uploads: Arc<Semaphore>,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self { logins: Arc::new(Semaphore::new(2)), uploads: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+/// What a route takes of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone; what is sent proves itself.
+    Anyone,
+    /// Whoever is logged in.
+    LoggedIn,
+    /// This action, in the scope of the path if it names one.
+    May(Action),
+}
+
+/// A route.
+pub struct Route<S> {
+    /// `get`, `post`, `put` or `delete`.
+    pub method: &'static str,
+    /// Its path.
+    pub path: &'static str,
+    /// What it takes of its caller.
+    pub access: Access,
+    /// What it does, in a sentence; empty for a page.
+    pub summary: &'static str,
+    /// An example of the body it takes, if it takes one.
+    pub request: Option<&'static str>,
+    /// An example of what it answers.
+    pub response: &'static str,
+    pub(crate) handler: fn() -> MethodRouter<S>,
+}
+
+/// A row of a table of routes: a call of the API, or `page`.
+macro_rules! route {
+    (page $method:ident $path:literal, $access:expr, $handler:path) => {
+        $crate::site::Route {
+            method: stringify!($method),
+            path: $path,
+            access: $access,
+            summary: "",
+            request: None,
+            response: "",
+            handler: || axum::routing::$method($handler),
+        }
+    };
+    ($method:ident $path:literal, $access:expr, $summary:literal, $request:expr, $response:literal, $handler:path) => {
+        $crate::site::Route {
+            method: stringify!($method),
+            path: $path,
+            access: $access,
+            summary: $summary,
+            request: $request,
+            response: $response,
+            handler: || axum::routing::$method($handler),
+        }
+    };
+}
+pub(crate) use route;
+
+/// The largest body taken of anyone, in bytes: a message of a product instance with its longest report.
+pub(crate) const OPEN_BYTES_MAX: usize = 32 << 20;
+/// The largest body taken, in bytes.
+pub(crate) const UPLOAD_BYTES_MAX: usize = 1 << 30;
+/// What anyone sends must have arrived and been answered within this.
+const OPEN_SECONDS_MAX: u64 = 60;
+/// What someone sends who is logged in.
+const UPLOAD_SECONDS_MAX: u64 = 1800;
+
+/// The router over a table.
+pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
+    let mut router = Router::new();
+    for route in routes {
+        let guard = Guard { access: route.access, page: route.summary.is_empty() };
+        let guarded = (route.handler)()
+            .route_layer(axum::middleware::from_fn_with_state((state.clone(), guard), authorize));
+        let bytes_max = match route.access {
+            Access::Anyone => OPEN_BYTES_MAX,
+            Access::LoggedIn | Access::May(_) => UPLOAD_BYTES_MAX,
+        };
+        router = router.route(route.path, guarded.layer(DefaultBodyLimit::max(bytes_max)));
+    }
+    router
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is no such page") })
+        .layer(axum::middleware::map_response(crate::problem::as_problem))
+        .with_state(state)
+}
+
+#[derive(Clone, Copy)]
+struct Guard {
+    access: Access,
+    page: bool,
+}
+
+/// Stands before every handler.
+async fn authorize<S: Site>(
+    State((state, guard)): State<(S, Guard)>,
+    parameters: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if guard.access == Access::Anyone {
+        return within(OPEN_SECONDS_MAX, next.run(request)).await;
+    }
+    let caller = match caller_of(&state, request.method(), request.headers()).await {
+        Ok(caller) => caller,
+        // A person is shown the way, a program is told.
+        Err(Error::Unauthenticated) if guard.page => return crate::page::to_login(request.uri()),
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    if let Access::May(action) = guard.access {
+        let scope = parameters.iter().find(|(name, _)| *name == S::SCOPE).map(|(_, value)| value);
+        let allowed = match scope {
+            None => caller.may_at_all(action),
+            Some(id) => match id.parse() {
+                Ok(id) => caller.may(action, id),
+                Err(_) => Err(Error::NotFound("account")),
+            },
+        };
+        if let Err(error) = allowed {
+            return Problem::from(error).into_response();
+        }
+    }
+    request.extensions_mut().insert(caller);
+    within(UPLOAD_SECONDS_MAX, next.run(request)).await
+}
+
+/// A body that does not arrive holds its connection no longer than this.
+async fn within(seconds: u64, answer: impl Future<Output = Response>) -> Response {
+    let limit = std::time::Duration::from_secs(seconds);
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response()
+    })
+}
+
+/// The name of the cookie that holds a login.
+pub(crate) const COOKIE: &str = "rumline";
+
+/// The API token of a request: a program's from its header, a browser's from its cookie.
+pub(crate) fn login_token(headers: &HeaderMap) -> Option<&str> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        return value.to_str().ok()?.strip_prefix("Bearer ");
+    }
+    cookie(headers)
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get(header::COOKIE)?.to_str().ok()?;
+    all.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+async fn caller_of<S: Site>(
+    state: &S,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Caller, Error> {
+    let token = login_token(headers).ok_or(Error::Unauthenticated)?.to_owned();
+    if !headers.contains_key(header::AUTHORIZATION)
+        && *method != Method::GET
+        && !same_origin(headers)
+    {
+        // Another site's page must not act with the cookie of this one.
+        return Err(Error::Forbidden);
+    }
+    let (people, now) = (state.people().clone(), state.now());
+    let work = move || people.caller(now, &token);
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Unauthenticated))
+}
+
+/// Whether a browser says that the request comes from a page of this very server.
+fn same_origin(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| Some(origin.split_once("://")?.1));
+    origin.is_some() && origin == text(header::HOST)
+}
+
+/// Runs `work` on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")),
+    }
+}
+
+/// A body of JSON.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("not the expected JSON: {error}"))
+    })
+}
+
+/// The headers of a file to be saved under a name.
+pub(crate) fn attachment(content_type: &'static str, name: &str) -> [(header::HeaderName, String); 2] {
+    let plain: String =
+        name.chars().filter(|c| c.is_ascii_graphic() && *c != '"' && *c != '\\').collect();
+    [
+        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{plain}\"")),
+    ]
+}
+
+/// Checks a login and password; the number of checks at a time is bounded.
+pub(crate) async fn log_in<S: Site>(
+    state: &S,
+    login: String,
+    password: String,
+) -> Result<String, Problem> {
+    let _permit = state.gates().logins.acquire().await;
+    let (people, now) = (state.people().clone(), state.now());
+    blocking(move || people.log_in(now, &login, &password)).await
+}

@@ -1,0 +1,167 @@
+//! Files on their way in and out: on disk, since they may be larger than memory.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::multipart::Multipart;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt};
+
+use crate::problem::Problem;
+use crate::site::attachment;
+
+/// The largest file taken, in bytes.
+const FILE_BYTES_MAX: u64 = 8 << 30;
+
+/// A directory for files on their way; what is named in it survives a crash.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    dir: Arc<Path>,
+}
+
+/// A file that has come in, without a name until it is kept.
+pub(crate) struct Incoming {
+    /// What its sender called it.
+    pub name: String,
+    file: tempfile::NamedTempFile,
+}
+
+impl Incoming {
+    /// The whole file in memory, if it is not larger than `most` bytes.
+    pub(crate) fn bytes(&self, most: u64) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader()?.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(std::io::Error::other(format!("the file has more than {most} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    pub(crate) fn reader(&self) -> std::io::Result<BufReader<File>> {
+        let mut file = self.file.reopen()?;
+        file.rewind()?;
+        Ok(BufReader::with_capacity(256 << 10, file))
+    }
+
+    /// Keeps the file under a name of the server's own.
+    pub(crate) fn keep(self, spool: &Spool, name: &str) -> std::io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(spool.dir.join(name)).map_err(|error| error.error)?;
+        File::open(&spool.dir)?.sync_all()
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Problem {
+    tracing::warn!(%error, "a file could not be kept");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("the file could not be kept: {error}"))
+}
+
+impl Spool {
+    /// A spool in a directory, which is made if it is not there. Files without a name are removed.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn open(dir: PathBuf) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&dir)?;
+        for entry in std::fs::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(".tmp") {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(Self { dir: dir.into() })
+    }
+
+    /// A kept file.
+    pub(crate) fn reader(&self, name: &str) -> std::io::Result<BufReader<File>> {
+        Ok(BufReader::with_capacity(256 << 10, File::open(self.dir.join(name))?))
+    }
+
+    /// Removes a kept file; one that is gone already is fine.
+    pub(crate) fn remove(&self, name: &str) {
+        if let Err(error) = std::fs::remove_file(self.dir.join(name))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, name, "a file could not be removed");
+        }
+    }
+
+    /// A file that is gone as soon as nobody holds it.
+    pub(crate) fn scratch(&self) -> std::io::Result<File> {
+        tempfile::tempfile_in(&self.dir)
+    }
+
+    /// Takes in a body whose name stands elsewhere.
+    pub(crate) async fn body(&self, name: String, body: Body) -> Result<Incoming, Problem> {
+        self.stream(name, body.into_data_stream()).await
+    }
+
+    /// Takes in the file of a form; its other fields come before it.
+    pub(crate) async fn form(
+        &self,
+        mut form: Multipart,
+        mut field_found: impl FnMut(&str, String),
+    ) -> Result<Incoming, Problem> {
+        let bad = |error| Problem::new(StatusCode::BAD_REQUEST, format!("not a form: {error}"));
+        while let Some(field) = form.next_field().await.map_err(bad)? {
+            let name = field.name().unwrap_or_default().to_owned();
+            match field.file_name().map(str::to_owned) {
+                Some(file) if file.is_empty() => {}
+                Some(file) => return self.stream(file, field).await,
+                None => field_found(&name, field.text().await.map_err(bad)?),
+            }
+        }
+        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "choose a file first"))
+    }
+
+    async fn stream<E: std::fmt::Display>(
+        &self,
+        name: String,
+        stream: impl Stream<Item = Result<Bytes, E>>,
+    ) -> Result<Incoming, Problem> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
+        let mut stream = std::pin::pin!(stream);
+        let mut bytes = 0;
+        while let Some(chunk) = stream.next().await {
+            let cut = |error: E| {
+                Problem::new(StatusCode::BAD_REQUEST, format!("the file was cut short: {error}"))
+            };
+            let chunk = chunk.map_err(cut)?;
+            bytes += chunk.len() as u64;
+            if bytes > FILE_BYTES_MAX {
+                let text = format!("the file has more than {FILE_BYTES_MAX} bytes");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+            }
+            file.write_all(&chunk).map_err(failed)?;
+        }
+        Ok(Incoming { name, file })
+    }
+
+    /// Sends a scratch file as one to be saved.
+    pub(crate) fn send(mut file: File, content_type: &'static str, name: &str) -> Response {
+        if let Err(error) = file.rewind() {
+            return failed(error).into_response();
+        }
+        let chunks = futures_util::stream::unfold(file, |mut file| async move {
+            let read = tokio::task::spawn_blocking(move || {
+                let mut chunk = vec![0; 256 << 10];
+                let count = file.read(&mut chunk);
+                (file, count.map(|count| {
+                    chunk.truncate(count);
+                    chunk
+                }))
+            });
+            match read.await {
+                Ok((_, Ok(chunk))) if chunk.is_empty() => None,
+                Ok((file, Ok(chunk))) => Some((Ok(Bytes::from(chunk)), file)),
+                Ok((file, Err(error))) => Some((Err(error), file)),
+                Err(_) => None,
+            }
+        });
+        (attachment(content_type, name), Body::from_stream(chunks)).into_response()
+    }
+}
