@@ -76,7 +76,7 @@ impl Cssm {
             let sql = "INSERT INTO collector (smart_account_id, id, virtual_account_id, kind, name,
                 public_key, registered_at, registered_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                 ON CONFLICT (public_key, smart_account_id, virtual_account_id) DO UPDATE SET
-                id = excluded.id, kind = excluded.kind, name = excluded.name,
+                kind = excluded.kind, name = excluded.name,
                 registered_at = excluded.registered_at, registered_by = excluded.registered_by,
                 removed_at = NULL";
             let key = new.public_key.to_text();
@@ -94,9 +94,10 @@ impl Cssm {
             tx.execute(sql, &values)?;
             let text = format!("{} {:?} registered for {}", new.kind, new.name, va.name);
             add_event(tx, now, smart_account_id, &login, &text)?;
+            let id = by_key(tx, &new.public_key, &sa.name, &va.name)?.map(|found| found.id);
             list(tx, smart_account_id)?
                 .into_iter()
-                .find(|row| row.id == id)
+                .find(|row| Some(row.id) == id)
                 .ok_or(Error::NotFound("collector"))
         })
     }

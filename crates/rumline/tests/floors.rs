@@ -7,12 +7,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The floor of each crate: a crate may use those on lower floors.
-const FLOORS: [(&str, u32); 12] = [
+const FLOORS: [(&str, u32); 14] = [
     ("rumline-protocol", 1),
     ("rumline-cli", 1),
     ("rumline-store", 1),
     ("rumline-catalogue", 2),
     ("rumline-agent", 2),
+    ("rumline-server", 2),
+    ("rumline-collector", 3),
     ("rumline-cssm", 3),
     ("rumline-net", 3),
     ("rumline-switch", 3),
@@ -25,12 +27,14 @@ const FLOORS: [(&str, u32); 12] = [
 /// What pure crates must not know.
 const EDGE_ONLY: [&str; 8] =
     ["tokio", "axum", "hyper", "reqwest", "russh", "rustix", "tracing", "rustls"];
-const PURE: [&str; 8] = [
+const PURE: [&str; 10] = [
     "rumline-protocol",
     "rumline-cli",
     "rumline-store",
     "rumline-catalogue",
     "rumline-agent",
+    "rumline-server",
+    "rumline-collector",
     "rumline-cssm",
     "rumline-switch",
     "rumline-sim",

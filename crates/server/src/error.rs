@@ -27,6 +27,12 @@ pub enum Error {
         /// When it makes sense to try again.
         retry_after_seconds: i64,
     },
+    /// More than is taken.
+    #[error("the file has more than {bytes_max} bytes")]
+    TooLarge {
+        /// The most that is taken.
+        bytes_max: u64,
+    },
     /// What was to be handed over could not be written.
     #[error("the file could not be written: {0}")]
     Unwritten(std::io::Error),
@@ -45,6 +51,7 @@ impl FromStore for Error {
             | Self::Unauthenticated
             | Self::Forbidden
             | Self::TooManyRequests { .. }
+            | Self::TooLarge { .. }
             | Self::Unwritten(_) => None,
         }
     }

@@ -14,7 +14,7 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
             .path
             .split('/')
             .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-            .map(|name| parameter(name, "path", true, "integer"))
+            .map(|name| parameter(name, "path", true, kind_of(name)))
             .collect();
         for name in ["after", "limit"].iter().filter(|name| route.summary.contains(*name)) {
             parameters.push(parameter(name, "query", false, "integer"));
@@ -62,6 +62,14 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
 
 fn parameter(name: &str, place: &str, required: bool, kind: &str) -> Value {
     json!({ "name": name, "in": place, "required": required, "schema": { "type": kind } })
+}
+
+/// What is named in a path is a number, unless it has a name.
+fn kind_of(parameter: &str) -> &'static str {
+    match parameter {
+        "name" | "account" | "virtual_account" => "string",
+        _ => "integer",
+    }
 }
 
 fn content(example: &str) -> Value {

@@ -39,6 +39,7 @@ impl From<Error> for Problem {
             Error::Unauthenticated => StatusCode::UNAUTHORIZED,
             Error::Forbidden => StatusCode::FORBIDDEN,
             Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Unwritten(error) => {
                 tracing::warn!(%error, "an answer could not be written");
                 StatusCode::SERVICE_UNAVAILABLE

@@ -10,6 +10,7 @@ use axum::extract::multipart::Multipart;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
+use rumline_server::Error;
 
 use crate::problem::Problem;
 use crate::site::attachment;
@@ -31,12 +32,13 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// The whole file in memory, if it is not larger than `most` bytes.
-    pub(crate) fn bytes(&self, most: u64) -> std::io::Result<Vec<u8>> {
+    /// The whole file in memory, if it is not larger than that.
+    pub(crate) fn bytes(&self, bytes_max: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        self.reader()?.take(most + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > most {
-            return Err(std::io::Error::other(format!("the file has more than {most} bytes")));
+        let mut reader = self.reader().map_err(Error::Unwritten)?.take(bytes_max + 1);
+        reader.read_to_end(&mut bytes).map_err(Error::Unwritten)?;
+        if bytes.len() as u64 > bytes_max {
+            return Err(Error::TooLarge { bytes_max });
         }
         Ok(bytes)
     }

@@ -472,8 +472,7 @@ pub(super) async fn import_csv(
     let outcome = async {
         let incoming = state.spool.form(form, |_, _| {}).await?;
         let done = api::run_raw(&state, move |collector, now| {
-            let bytes = incoming.bytes(api::CSV_BYTES_MAX);
-            let bytes = bytes.map_err(|error| rumline_server::Error::invalid(error.to_string()))?;
+            let bytes = incoming.bytes(api::CSV_BYTES_MAX)?;
             collector.import_csv(now, &by, id, &bytes)
         });
         let (done, tenant) = (done.await?, load(&state, id).await?);

@@ -38,8 +38,7 @@ pub(super) async fn usage_file(
                 Ok(file)
             }
             None => {
-                let bytes = incoming.bytes(PLAIN_BYTES_MAX);
-                let bytes = bytes.map_err(|error| Error::invalid(error.to_string()))?;
+                let bytes = incoming.bytes(PLAIN_BYTES_MAX)?;
                 site.cssm.upload_usage(now, &login, sa, va, &name, &bytes)
             }
         }

@@ -12,11 +12,13 @@ use rumline_agent::{
 use rumline_cssm::{Cssm, NewToken, Role, Settings};
 use rumline_net::Clock;
 use rumline_protocol::{
-    EntitlementTag, HaMember, Random, Request as Message, RequestBody, Role as Supervisor,
-    SimulatedSuite, Suite, Timestamp, Udi, base64,
+    BundleWriter, EntitlementTag, HaMember, Manifest, Random, Request as Message, RequestBody,
+    Role as Supervisor, Signer, SimulatedSuite, Suite, Timestamp, Udi, base64, registration_text,
 };
 use rumline_store::Db;
-use rumline_web::{AppState, Route, router};
+use rumline_web::{CssmSite, Gates, Spool, cssm_router};
+
+pub(crate) type Route = rumline_web::Route<CssmSite>;
 use tower::ServiceExt;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -83,12 +85,27 @@ impl Switch {
     }
 }
 
+fn collector_key() -> Box<dyn Signer> {
+    SimulatedSuite.generate_device_key(&mut Chance(77)).unwrap()
+}
+
+/// A form with a file, as a browser sends it.
+fn form(name: &str, text: &str) -> Vec<u8> {
+    format!(
+        "--edge\r\ncontent-disposition: form-data; name=\"virtual_account\"\r\n\r\n1\r\n\
+         --edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n\
+         {text}\r\n--edge--\r\n"
+    )
+    .into_bytes()
+}
+
 pub(crate) struct Server {
     cssm: Cssm,
     router: Router,
     now: Timestamp,
     root: Vec<u8>,
     token: String,
+    _spool: tempfile::TempDir,
 }
 
 impl Server {
@@ -115,15 +132,17 @@ impl Server {
         let upload = cssm.upload_usage(now, "admin", 1, 1, "all_rum.txt", file.as_bytes()).unwrap();
         let instance = cssm.instances(1, 0, 10).unwrap().remove(0);
         assert_eq!((token.id, upload.id, instance.id), (1, 1, 1));
-        let state = AppState {
+        let spool = tempfile::tempdir().unwrap();
+        let state = CssmSite {
+            people: cssm.people(),
             cssm: cssm.clone(),
             clock: Arc::new(clock),
             base_url: "https://cssm.example".into(),
             root_pem: ROOT_PEM.into(),
-            logins: Arc::new(tokio::sync::Semaphore::new(2)),
-            uploads: Arc::new(tokio::sync::Semaphore::new(1)),
+            spool: Spool::open(spool.path().to_owned()).unwrap(),
+            gates: Gates::default(),
         };
-        Self { cssm, router: router(state), now, root, token: token.value }
+        Self { cssm, router: cssm_router(state), now, root, token: token.value, _spool: spool }
     }
 
     /// Makes a person and logs in; none for nobody.
@@ -170,6 +189,16 @@ impl Server {
         let example = route.request.unwrap_or_default().as_bytes().to_vec();
         match (route.method, route.path.rsplit('/').next().unwrap()) {
             ("post", "license") => (path, self.trust_message()),
+            ("post", "login") if route.summary.is_empty() => {
+                self.cssm.add_person(self.now, "eve", PASSWORD, Role::Viewer, Some(1)).unwrap();
+                (path, format!("login=eve&password={}", PASSWORD.replace(' ', "+")).into_bytes())
+            }
+            ("post", "collect") => (path, self.bundle("Default")),
+            ("post", "collectors") => (path, self.registration("Default").to_string().into_bytes()),
+            ("post", "usage-files") if route.summary.is_empty() => {
+                let switch = Switch::new(&self.root, "SECRETSERIAL", self.now - 1000, 7);
+                (path, form("again.txt", &switch.usage_file()))
+            }
             ("post", "login") => {
                 self.cssm.add_person(self.now, "eve", PASSWORD, Role::Viewer, Some(1)).unwrap();
                 let body = serde_json::json!({ "login": "eve", "password": PASSWORD });
@@ -189,6 +218,37 @@ impl Server {
             }
             _ => (path, example),
         }
+    }
+
+    /// A collector's registration for a virtual account of the first smart account.
+    fn registration(&self, virtual_account: &str) -> serde_json::Value {
+        let signer = collector_key();
+        let text = registration_text("Example", virtual_account, "lab");
+        serde_json::json!({
+            "kind": "CSLU",
+            "name": "lab",
+            "public_key": signer.public_key().to_text(),
+            "proof": base64(&signer.sign(text.as_bytes())),
+        })
+    }
+
+    /// A bundle with nothing inside, of a collector that is registered.
+    pub(crate) fn bundle(&self, virtual_account: &str) -> Vec<u8> {
+        if self.cssm.collectors(1).unwrap().is_empty() {
+            let new = serde_json::from_value(self.registration("Default")).unwrap();
+            self.cssm.register_collector(self.now, "admin", 1, 1, &new).unwrap();
+        }
+        let manifest = Manifest {
+            id: "1".to_owned(),
+            created_by: "CSLU lab".to_owned(),
+            smart_account: "Example".to_owned(),
+            smart_account_id: None,
+            parts: Vec::new(),
+        };
+        let scratch = std::io::Cursor::new(Vec::new());
+        let writer = BundleWriter::new(scratch, "UD_VA_1.tar.gz".to_owned(), self.now);
+        let sign = |manifest: &Manifest| manifest.signed_by_collector(collector_key().as_ref());
+        writer.finish(manifest, (virtual_account, None), sign, Vec::new()).unwrap()
     }
 
     pub(crate) fn trust_message(&self) -> Vec<u8> {
@@ -237,7 +297,18 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(body.into()).unwrap();
+        let body: Body = body.into();
+        // Pages take forms; what is sent by the tests of the API needs no type.
+        let is_page = !path.starts_with("/api") && !path.starts_with("/licservice");
+        if method == "post" && is_page {
+            let kind = if path.ends_with("usage-files") {
+                "multipart/form-data; boundary=edge"
+            } else {
+                "application/x-www-form-urlencoded"
+            };
+            request = request.header("content-type", kind);
+        }
+        let request = request.body(body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = to_bytes(response.into_body(), 64 << 20).await.unwrap().to_vec();
@@ -252,6 +323,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The status as a program would see it: a page sends people on, to the way in or back to a page.
+    pub(crate) fn plain_status(&self) -> u16 {
+        match (self.status, self.headers.get(header::LOCATION)) {
+            (303, Some(to)) if to.to_str().unwrap().starts_with("/login?") => 401,
+            (303, Some(_)) => 200,
+            (status, _) => status,
+        }
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

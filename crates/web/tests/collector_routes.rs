@@ -1,0 +1,397 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! Every route of the collectors for every role, and tenants apart (ONPREM-005, G-01).
+
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, header};
+use rumline_collector::{Collector, Kind, Settings, TenantSettings};
+use rumline_net::{Clock, HttpClient};
+use rumline_protocol::{Random, SimulatedSuite, Suite, Timestamp, Udi};
+use rumline_server::{Action, Role};
+use rumline_store::Db;
+use rumline_web::{
+    Access, Cisco, CollectorSite, Parts, Route, Spool, collector_router, collector_routes,
+    device_router, device_routes, openapi,
+};
+use tower::ServiceExt;
+
+const PASSWORD: &str = "correct horse battery";
+const CALLERS: [&str; 6] = ["nobody", "other", "viewer", "operator", "administrator", "global"];
+
+struct Chance(u64);
+
+impl Random for Chance {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            *byte = self.0.to_be_bytes()[0];
+        }
+    }
+}
+
+struct Server {
+    collector: Collector,
+    router: Router,
+    devices: Router,
+    now: Timestamp,
+    _spool: tempfile::TempDir,
+}
+
+impl Server {
+    /// Tenants `ONE` and `TWO`; in the first a product instance.
+    fn new(kind: Kind) -> Self {
+        let clock = Clock::real();
+        let now = clock.now();
+        let signer = SimulatedSuite.generate_device_key(&mut Chance(5)).unwrap().into();
+        let random = Arc::new(Mutex::new(Chance(1)));
+        let settings = Settings {
+            kind,
+            name: "lab".to_owned(),
+            version: Settings::ON_PREM_VERSION.to_owned(),
+            root_certificate: Vec::new(),
+        };
+        let db = Arc::new(Db::in_memory().unwrap());
+        let suite = Arc::new(SimulatedSuite);
+        let collector = Collector::open(db, suite, signer, random, settings).unwrap();
+        let account = |virtual_account: &str| TenantSettings {
+            smart_account: "Example".to_owned(),
+            virtual_account: virtual_account.to_owned(),
+            connected: true,
+            sync_minutes: 15,
+        };
+        if kind == Kind::OnPrem {
+            collector.create_tenant(now, "admin", "ONE", &account("Secret VA")).unwrap();
+            collector.create_tenant(now, "admin", "TWO", &account("Default")).unwrap();
+        } else {
+            collector.set_tenant(now, "admin", 1, &account("Secret VA")).unwrap();
+        }
+        let udi = Udi::new("N9K-C9504", "SECRETSERIAL").unwrap();
+        collector.add_instance(now, "admin", 1, &udi, Some("secret-leaf")).unwrap();
+        let spool = tempfile::tempdir().unwrap();
+        // Nobody answers there.
+        let http = HttpClient::new(&[], std::time::Duration::from_secs(1)).unwrap();
+        let site = CollectorSite::new(Parts {
+            collector: collector.clone(),
+            clock: Arc::new(clock),
+            device_url: "https://Cisco_SSM_OnPrem/cslu/v1/pi".to_owned(),
+            host: "onprem".to_owned(),
+            cisco: Some(Cisco::new(http, "https://127.0.0.1:9")),
+            tls_root_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+            spool: Spool::open(spool.path().to_owned()).unwrap(),
+        });
+        let devices = device_router(site.clone());
+        Self { collector, router: collector_router(site), devices, now, _spool: spool }
+    }
+
+    fn log_in(&self, caller: &str) -> Option<String> {
+        let (role, tenant) = match caller {
+            "nobody" => return None,
+            "other" => (Role::Administrator, Some(2)),
+            "viewer" => (Role::Viewer, Some(1)),
+            "operator" => (Role::User, Some(1)),
+            "administrator" => (Role::Administrator, Some(1)),
+            _ => (Role::Administrator, None),
+        };
+        let people = self.collector.people();
+        people.add(self.now, caller, PASSWORD, role, tenant).unwrap();
+        Some(people.log_in(self.now, caller, PASSWORD).unwrap())
+    }
+
+    /// All that a caller without rights could have changed or read.
+    fn state(&self) -> String {
+        let c = &self.collector;
+        format!(
+            "{:?}",
+            (
+                c.tenants(None).unwrap(),
+                c.instances(1, "", 0, 1000).unwrap(),
+                c.events(1, 1000).unwrap(),
+                c.transfers(1).unwrap(),
+            )
+        )
+    }
+
+    /// A call that a route's row describes.
+    fn example(&self, route: &Route<CollectorSite>) -> (String, Vec<u8>, &'static str) {
+        let path = route
+            .path
+            .replace("{tenant}", "1")
+            .replace("{id}", "1")
+            .replace("{account}", "Example")
+            .replace("{virtual_account}", "Secret%20VA");
+        let example = route.request.unwrap_or_default().replace('…', PASSWORD);
+        let form = "application/x-www-form-urlencoded";
+        let end = route.path.rsplit('/').next().unwrap();
+        match (route.method, end, route.summary.is_empty()) {
+            ("post", "import", false) => (format!("{path}?name=x.txt"), b"x".to_vec(), form),
+            ("post", "product-instances.csv", _) => {
+                (path, serde_json::from_str::<String>(&example).unwrap().into_bytes(), "text/csv")
+            }
+            ("post", "import" | "csv", true) => {
+                (path, multipart("PID,Serial\nN9K-C9504,B\n"), "multipart/form-data; boundary=edge")
+            }
+            ("post", "preferences", true) => {
+                (path, b"smart_account=A&virtual_account=B&sync_minutes=15".to_vec(), form)
+            }
+            ("post", "tenants", true) => {
+                (path, b"name=NEW&smart_account=A&virtual_account=B".to_vec(), form)
+            }
+            ("post", "people", true) => {
+                (path, format!("login=new&password={PASSWORD}&role=viewer").into_bytes(), form)
+            }
+            ("post", "add", true) => (path, b"pid=N9K-C9504&serial=C".to_vec(), form),
+            ("post", "cisco" | "login", true) => (path, b"login=a&password=b".to_vec(), form),
+            ("post", _, true) => (path, b"ids=1".to_vec(), form),
+            _ => (path, example.into_bytes(), "application/json"),
+        }
+    }
+
+    async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Vec<u8>, kind: &str) -> (u16, String, String) {
+        let mut request = Request::builder().method(&*method.to_uppercase()).uri(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.header("content-type", kind).body(Body::from(body)).unwrap();
+        let router = if path.starts_with("/cslu") || path.starts_with("/Smart") || path.starts_with("/Transport") {
+            &self.devices
+        } else {
+            &self.router
+        };
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let location = response.headers().get(header::LOCATION);
+        let location = location.map_or(String::new(), |to| to.to_str().unwrap().to_owned());
+        let body = to_bytes(response.into_body(), 64 << 20).await.unwrap();
+        (status, location, String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+fn multipart(text: &str) -> Vec<u8> {
+    format!(
+        "--edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f.csv\"\r\n\r\n{text}\r\n\
+         --edge--\r\n"
+    )
+    .into_bytes()
+}
+
+/// Whether the guard let a caller through: what the handler then says is another matter.
+fn passes(route: &Route<CollectorSite>, caller: &str) -> bool {
+    let in_tenant = route.path.contains("{tenant}");
+    let rank = |wanted: &str| CALLERS.iter().position(|name| *name == wanted).unwrap();
+    let least = match route.access {
+        Access::Anyone => return true,
+        Access::LoggedIn => "other",
+        Access::May(Action::View) => "viewer",
+        Access::May(Action::Operate) => "operator",
+        Access::May(Action::Administer) => "administrator",
+        Access::May(Action::AdministerAll) => "global",
+    };
+    !(caller == "other" && in_tenant) && rank(caller) >= rank(least)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_takes_of_every_caller_what_its_row_says() {
+    // ONPREM-005, G-01: every route x {no login, wrong tenant, viewer, operator, administrator}
+    for caller in CALLERS {
+        let server = Server::new(Kind::OnPrem);
+        let token = server.log_in(caller);
+        let before = server.state();
+        let mut routes = collector_routes();
+        routes.sort_by_key(|route| {
+            (route.path.ends_with("/logout"), route.method != "get", route.method == "delete")
+        });
+        for route in routes {
+            let (path, body, kind) = server.example(&route);
+            let token = if route.path.ends_with("/logout") {
+                server.log_in(caller)
+            } else {
+                token.clone()
+            };
+            let (status, location, text) =
+                server.call(route.method, &path, token.as_deref(), body, kind).await;
+            let page = route.summary.is_empty();
+            let what = format!("{} {path} as {caller}: {status} {location} {text}", route.method);
+            let to_login = status == 303 && location.starts_with("/login?");
+            if passes(&route, caller) {
+                // Cisco does not answer here, and logins of strangers are wrong.
+                let own_affair = ["cisco", "login", "/oauth/token"];
+                let may_fail = own_affair.iter().any(|part| route.path.contains(part));
+                assert!(!to_login && (may_fail || !matches!(status, 401 | 403)), "{what}");
+                assert!(status < 500 || status == 502, "{what}");
+            } else if caller == "nobody" {
+                assert!(if page { to_login } else { status == 401 }, "{what}");
+            } else if caller == "other" && route.path.contains("{tenant}") {
+                assert_eq!(status, 404, "{what}");
+            } else {
+                assert_eq!(status, 403, "{what}");
+            }
+            if matches!(caller, "nobody" | "other") {
+                for secret in ["SECRETSERIAL", "secret-leaf", "Secret VA"] {
+                    assert!(!text.contains(secret), "{what}");
+                }
+            }
+        }
+        if matches!(caller, "nobody" | "other" | "viewer") {
+            assert_eq!(server.state(), before, "{caller}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_acts_only_from_pages_of_the_same_server() {
+    // G-01: another site's form must not act with somebody's login
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("operator").unwrap();
+    for (headers, status) in [
+        (vec![("sec-fetch-site", "same-origin")], 303),
+        (vec![("sec-fetch-site", "cross-site")], 403),
+        (vec![("origin", "https://onprem"), ("host", "onprem")], 303),
+        (vec![("origin", "https://evil"), ("host", "onprem")], 403),
+        (vec![], 403),
+    ] {
+        let mut request = Request::builder()
+            .method("POST")
+            .uri("/tenants/1/remove")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", format!("other=1; rumline={token}"));
+        for (name, value) in &headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from("ids=")).unwrap();
+        let response = server.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{headers:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_does_not_exist_and_other_transports_are_refused_with_a_reason() {
+    // ONPREM-002, ONPREM-004, CSLU-028
+    let server = Server::new(Kind::OnPrem);
+    let json = "application/json";
+    for (path, status, words) in [
+        ("/cslu/v1/pi/NOBODY", 404, "there is no such tenant"),
+        ("/cslu/v1/pi", 404, "lacks the tenant ID"),
+        ("/SmartTransport", 404, "only the cslu transport"),
+        ("/Transportgateway/services/DeviceRequestHandler", 404, "only the cslu transport"),
+        ("/cslu/v1/pi/ONE", 400, "not a message"),
+    ] {
+        let (found, _, text) = server.call("post", path, None, b"garbage".to_vec(), json).await;
+        assert!(found == status && text.contains(words), "{path}: {found} {text}");
+    }
+    for (path, words) in [
+        ("/cslu/v1/pi/ONE", "license smart url cslu https://Cisco_SSM_OnPrem/cslu/v1/pi/ONE"),
+        ("/cslu/v1/health", "\"SSM On-Prem\""),
+    ] {
+        let (status, _, text) = server.call("get", path, None, Vec::new(), json).await;
+        assert!(status == 200 && text.contains(words), "{path}: {status} {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_logs_are_a_zip_with_the_guides_line() {
+    // ONPREM-013, ONPREM-014
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("global").unwrap();
+    let messages = server.collector.messages("onprem").unwrap();
+    assert!(messages.is_empty(), "{messages}");
+    let request = Request::builder()
+        .uri("/api/v1/logs")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::empty())
+        .unwrap();
+    let response = server.router.clone().oneshot(request).await.unwrap();
+    let name = response.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert_eq!(name, "attachment; filename=\"AllFiles.zip\"");
+    let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    assert_eq!(names, ["messages"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_clients_find_the_shapes_they_know() {
+    // public clients of SSM On-Prem: token, accounts, virtual accounts, devices, licenses
+    let server = Server::new(Kind::OnPrem);
+    server.log_in("global");
+    let (id, secret) = server.collector.create_api_client(server.now, "ansible").unwrap();
+    let grant = |secret: &str| {
+        serde_json::json!({ "client_id": id, "client_secret": secret, "grant_type": "password",
+            "username": "global", "password": PASSWORD })
+        .to_string()
+        .into_bytes()
+    };
+    let json = "application/json";
+    let (status, _, _) = server.call("post", "/oauth/token", None, grant("wrong"), json).await;
+    assert_eq!(status, 401);
+    let (status, _, text) = server.call("post", "/oauth/token", None, grant(&secret), json).await;
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(status, 200, "{text}");
+    let token = answer["access_token"].as_str().unwrap();
+    let account = "/api/v1/accounts/Example";
+    let mut found = Vec::new();
+    for (method, path) in [
+        ("post", "/api/v1/upstream_satellites/accounts".to_owned()),
+        ("get", format!("{account}/virtual-accounts")),
+        ("get", format!("{account}/virtual-accounts/Secret%20VA/devices")),
+        ("post", format!("{account}/licenses")),
+        ("post", format!("{account}/license-subscriptions")),
+    ] {
+        let (status, _, text) = server.call(method, &path, Some(token), Vec::new(), json).await;
+        assert_eq!(status, 200, "{path}: {text}");
+        found.push(serde_json::from_str::<serde_json::Value>(&text).unwrap());
+    }
+    assert_eq!(found[0]["accounts"][0]["name"], "Example");
+    assert_eq!(found[1]["virtualAccounts"][0]["name"], "Secret VA");
+    let device = &found[2]["devices"][0];
+    assert_eq!(device["sudi"]["udiSerialNumber"], "SECRETSERIAL");
+    assert_eq!(device["displayName"], "UDI_PID:N9K-C9504; UDI_SN:SECRETSERIAL; ");
+    assert!(found[3]["licenses"].is_array() && found[4]["licenseSubscriptions"].is_array());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cslu_takes_pushes_without_a_tenant_and_shows_its_screens() {
+    // CSLU-002, 009, 010, 013
+    let server = Server::new(Kind::Cslu);
+    let token = server.log_in("global").unwrap();
+    let (_, location, _) =
+        server.call("get", "/", Some(&token), Vec::new(), "text/plain").await;
+    assert_eq!(location, "/tenants/1");
+    let (_, _, home) =
+        server.call("get", "/tenants/1", Some(&token), Vec::new(), "text/plain").await;
+    for words in ["Login to Cisco", "Cisco Is Available", "Download All for Cisco",
+        "Upload From Cisco", "Export CSV", "Import CSV", "Cisco Smart License Utility"] {
+        assert!(home.contains(words), "{words}");
+    }
+    let body = b"{\"name\":\"X\",\"smart_account\":\"A\",\"virtual_account\":\"B\",\"connected\":true,\"sync_minutes\":0}";
+    let (status, _, text) = server
+        .call("post", "/api/v1/tenants", Some(&token), body.to_vec(), "application/json")
+        .await;
+    assert!(status == 422 && text.contains("one Smart Account"), "{status} {text}");
+}
+
+#[test]
+fn the_tables_of_routes_are_the_ones_that_were_looked_at() {
+    // whoever adds a route says here who may use it
+    let mut lines: Vec<String> = device_routes()
+        .iter()
+        .chain(&collector_routes())
+        .map(|route| format!("{} {} {:?}", route.method, route.path, route.access))
+        .collect();
+    lines.dedup();
+    let text = lines.join("\n") + "\n";
+    let golden = include_str!("golden/collector_routes.txt");
+    if text != golden {
+        std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/collector_routes.txt"), &text).unwrap();
+    }
+    assert!(text == golden, "golden/collector_routes.txt says something else than the tables");
+    let document = openapi(&collector_routes());
+    let described: BTreeSet<&str> =
+        document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    for route in collector_routes().iter().filter(|route| !route.summary.is_empty()) {
+        assert!(described.contains(route.path), "{}", route.path);
+    }
+}
