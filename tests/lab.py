@@ -62,6 +62,14 @@ class Lab:
         password = (self.dir / f"{name}.password").read_text().strip()
         return Switch(self, name, process, port, password)
 
+    def start_collector(self, kind, *options):
+        """The URL of the pages of a `cslu` or an `onprem`, that of its devices, and its admin's password."""
+        file = self.dir / f"{kind}.password"
+        process, line = self.start(
+            " listens on ", kind, "--dir", self.dir / kind, "--listen", "127.0.0.1:0", "--cssm", self.url,
+            "--root", self.dir / "cssm/root.pem", "--label", "lab", "--admin-password-file", file, *options)
+        return line.split()[-1], process.stdout.readline().split()[-1], file.read_text().strip()
+
     def call(self, method, path, body=None, raw=None):
         data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
         request = urllib.request.Request(f"{self.url}/api/v1{path}", data, method=method)

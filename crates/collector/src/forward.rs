@@ -334,23 +334,23 @@ fn due_at(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<Option<Timestamp>, Error> 
     if !tenant.connected || !tenant.registered {
         return Ok(None);
     }
-    let sql = "SELECT sync_wanted, sync_failures, sync_tried_at FROM tenant WHERE id = $1";
+    let sql = "SELECT sync_failures, sync_tried_at FROM tenant WHERE id = $1";
     let row = tx.row(sql, &[tenant.id.into()], |row| {
-        Ok::<_, Error>((row.flag(0)?, row.int(1)?, row.opt_int(2)?))
+        Ok::<_, Error>((row.int(0)?, row.opt_int(1)?))
     })?;
-    let (wanted, failures, tried_at) = row.ok_or(Error::NotFound("tenant"))?;
+    let (failures, tried_at) = row.ok_or(Error::NotFound("tenant"))?;
     let sql = "SELECT instance_id FROM report WHERE tenant_id = $1 AND state = 0 LIMIT 1";
     let waiting = tx.row(sql, &[tenant.id.into()], |row| row.int(0))?.is_some();
     let sql = "SELECT id FROM instance WHERE tenant_id = $1 AND wants_answer = 1 LIMIT 1";
     let asking = tx.row(sql, &[tenant.id.into()], |row| row.int(0))?.is_some();
-    if !wanted && !waiting && !asking {
+    if !tenant.sync_wanted && !waiting && !asking {
         return Ok(None);
     }
     if let Some(tried_at) = tried_at {
         let minutes = 1_i64 << failures.clamp(0, 10);
         return Ok(Some(Timestamp(tried_at) + minutes.min(RETRY_MINUTES_MAX) * 60));
     }
-    if wanted || tenant.sync_minutes == 0 {
+    if tenant.sync_wanted || tenant.sync_minutes == 0 {
         return Ok(Some(Timestamp(0)));
     }
     let last = Timestamp(tenant.last_sync_at.unwrap_or(0));

@@ -339,7 +339,8 @@ fn take_contact(
     note_contact(tx, now, tenant_id, &known, key, about, reports, contact, stored.new, &handed)?;
     let waiting = known.waiting + stored.new > 0 || contact == Contact::Sync || handed.more;
     let connected = tenant.connected && tenant.registered && tenant.sync_error.is_none();
-    let soon = connected && (tenant.sync_minutes == 0 || contact == Contact::Sync);
+    let asked = tenant.sync_wanted || contact == Contact::Sync;
+    let soon = connected && (tenant.sync_minutes == 0 || asked);
     Ok(Outcome::Handed { handed, instance_id: known.id, waiting, connected, soon })
 }
 
@@ -542,7 +543,9 @@ fn answer(now: Timestamp, request: &Request, outcome: Result<Outcome, Error>) ->
     match outcome {
         Ok(Outcome::Refused(text)) => refuse(now, request, &Error::Invalid(text)),
         Ok(Outcome::Handed { handed, instance_id, waiting, connected, soon }) => {
-            let status = if waiting && handed.document.is_none() {
+            // What is only handed over once more may not be what the device waits for.
+            let nothing_new = waiting && !handed.first_time;
+            let status = if nothing_new {
                 ResponseStatus::OkPoll
             } else {
                 ResponseStatus::Ok
@@ -554,7 +557,7 @@ fn answer(now: Timestamp, request: &Request, outcome: Result<Outcome, Error>) ->
                 let seconds = if connected { POLL_SECONDS } else { POLL_FILE_SECONDS };
                 response.poll_interval_seconds = Some(seconds);
             }
-            let soon = soon && status == ResponseStatus::OkPoll;
+            let soon = soon && nothing_new;
             Answer::Message { response: Box::new(response), soon }
         }
         Err(Error::NotFound("tenant")) => Answer::NoTenant,

@@ -32,6 +32,9 @@ pub struct Tenant {
     pub last_sync_at: Option<i64>,
     /// Why the last attempt failed.
     pub sync_error: Option<String>,
+    /// Whether somebody waits for an exchange with CSSM.
+    #[serde(skip)]
+    pub(crate) sync_wanted: bool,
     /// When a policy file was imported; 0 for never.
     #[serde(skip)]
     pub(crate) policy_at: i64,
@@ -66,7 +69,7 @@ pub struct TenantSettings {
 }
 
 const COLUMNS: &str = "id, name, smart_account, virtual_account, connected, registered, \
-    sync_minutes, last_sync_at, sync_error, policy_at";
+    sync_minutes, last_sync_at, sync_error, sync_wanted, policy_at";
 
 fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
     Ok(Tenant {
@@ -79,7 +82,8 @@ fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
         sync_minutes: row.int(6)?,
         last_sync_at: row.opt_int(7)?,
         sync_error: row.opt_text(8)?,
-        policy_at: row.int(9)?,
+        sync_wanted: row.flag(9)?,
+        policy_at: row.int(10)?,
     })
 }
 

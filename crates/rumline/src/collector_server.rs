@@ -15,7 +15,8 @@ use rumline_net::{
 use rumline_protocol::{RealSuite, Signer, Suite};
 use rumline_store::Db;
 use rumline_web::{
-    Cisco, CollectorSite, Parts, Spool, collector_router, device_router, forward, resume_imports,
+    Cisco, CollectorSite, Parts, Spool, collector_router, device_router, forward, on_prem_router,
+    resume_imports,
 };
 use tokio::net::TcpListener;
 
@@ -125,9 +126,9 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
     prepare_directory(&dir)?;
     let _lock = lock_directory(&dir)?;
     warn_of_small_host(&dir);
-    let collector = open(common, &role, &dir).await?;
     let authority =
         authority(&dir, &format!("Rumline {} root", role.kind.title()), DATABASE, clock.now())?;
+    let collector = open(common, &role, &dir).await?;
     let mut names = common.names.clone();
     names.push(role.listen.ip().to_string());
     names.extend(role.device_listen.map(|address| address.ip().to_string()));
@@ -179,8 +180,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
             tokio::try_join!(devices, people)?;
         }
         None => {
-            let router = device_router(site.clone()).merge(collector_router(site));
-            serve(listener, Security::Tls(tls), router, &shutdown).await?;
+            serve(listener, Security::Tls(tls), on_prem_router(site), &shutdown).await?;
         }
     }
     background.iter().for_each(tokio::task::JoinHandle::abort);

@@ -13,7 +13,8 @@ mod spool;
 
 pub use collector::{
     Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router, collector_routes,
-    device_router, device_routes, forward, resume_imports,
+    device_router, device_routes, forward, on_prem_router,
+    resume_imports,
 };
 pub use cssm::{CssmSite, cssm_router, cssm_routes, resume_bundles};
 pub use openapi::openapi;

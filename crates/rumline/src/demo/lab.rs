@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::collector::{Flavour, LabCollector};
 use crate::cssm_admin::Api;
 use crate::lab_clock::LabClock;
 
@@ -20,7 +21,7 @@ pub(super) const SMART_ACCOUNT: &str = "Example Networks";
 /// A process must be up within this.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Something that is to happen must happen within this.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(25);
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// A switch of the lab.
 pub(super) struct LabSwitch {
@@ -43,6 +44,7 @@ pub(super) struct Lab {
     pub url: String,
     pub api: Api,
     pub switches: Vec<LabSwitch>,
+    pub collectors: Vec<LabCollector>,
     progress: ProgressBar,
 }
 
@@ -74,9 +76,11 @@ impl Lab {
         api.set_token(token);
         let account = json!({ "name": SMART_ACCOUNT, "domain": "example.net" });
         api.json("POST", "/smart-accounts", Some(account)).await?;
-        let lab = Self { dir, temporary, clock, cssm, url, api, switches: Vec::new(), progress };
+        let (switches, collectors) = (Vec::new(), Vec::new());
+        let lab =
+            Self { dir, temporary, clock, cssm, url, api, switches, collectors, progress };
         lab.say("CSSM is up; smart account created");
-        lab.write_description()?;
+        lab.describe()?;
         Ok(lab)
     }
 
@@ -133,7 +137,11 @@ impl Lab {
             .arg(&password_file)
             .arg("--lab-clock")
             .arg(self.clock.to_string());
-        let (process, line) = start(command, "ssh admin@").await?;
+        for collector in self.collectors.iter().filter(|c| c.flavour.on_prem) {
+            command.arg("--tls-root").arg(collector.dir.join("root.pem"));
+        }
+        let (process, lines) = start(command, &["ssh admin@"]).await?;
+        let line = &lines[0];
         let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
         let port: u16 = port.with_context(|| format!("no port in {line:?}"))?;
         self.switches.push(LabSwitch {
@@ -146,8 +154,22 @@ impl Lab {
             password_file,
             process,
         });
-        self.write_description()?;
+        self.describe()?;
         Ok(self.switches.len() - 1)
+    }
+
+    /// Starts a collector; returns its place in the list.
+    pub(super) async fn add_collector(&mut self, flavour: Flavour, cssm: &str) -> Result<usize> {
+        self.doing(&format!("starting {} of topology {}", flavour.title(), flavour.topology));
+        let collector = LabCollector::start(&self.dir, self.clock, flavour, cssm).await?;
+        self.collectors.push(collector);
+        self.describe()?;
+        Ok(self.collectors.len() - 1)
+    }
+
+    /// The password of CSSM's administrator.
+    pub(super) fn cssm_password(&self) -> Result<String> {
+        read_line(&self.dir.join("cssm-admin.password"))
     }
 
     /// Runs lines on a switch.
@@ -231,7 +253,8 @@ impl Lab {
         Ok(())
     }
 
-    fn write_description(&self) -> Result<()> {
+    /// Writes down how to reach everything.
+    pub(super) fn describe(&self) -> Result<()> {
         let path = |name: &str| self.dir.join(name).display().to_string();
         let switches: Vec<Value> = self
             .switches
@@ -250,7 +273,16 @@ impl Lab {
                 })
             })
             .collect();
+        let of = |on_prem: bool| {
+            let found = self.collectors.iter().find(|c| c.flavour.on_prem == on_prem);
+            found.map(|collector| collector.description(&self.dir))
+        };
+        let collectors: Vec<Value> =
+            self.collectors.iter().map(|collector| collector.description(&self.dir)).collect();
         let lab = json!({
+            "cslu": of(false),
+            "onprem": of(true),
+            "collectors": collectors,
             "cssm": {
                 "url": self.url,
                 "receiver_url": format!("{}/licservice/license", self.url),
@@ -281,6 +313,14 @@ impl Lab {
                 switch.password_file.display()
             );
         }
+        for collector in &self.collectors {
+            println!(
+                "  {}   # {}, topology {}",
+                collector.url,
+                collector.flavour.title(),
+                collector.flavour.topology
+            );
+        }
         println!(
             "  rumline cssm --server {} --ca-file {} --api-token-file {} licenses {SMART_ACCOUNT:?}",
             self.url,
@@ -296,6 +336,11 @@ impl Lab {
         self.progress.finish_and_clear();
         let mut processes: Vec<Child> =
             self.switches.drain(..).map(|switch| switch.process).collect();
+        for collector in &mut self.collectors {
+            if let Err(error) = collector.stop().await {
+                tracing::warn!(%error, "a collector of the lab did not end by itself");
+            }
+        }
         processes.push(self.cssm);
         for mut process in processes {
             if let Err(error) = terminate(&mut process).await {
@@ -311,7 +356,7 @@ impl Lab {
 }
 
 /// Asks a process to end, and insists after a while.
-async fn terminate(process: &mut Child) -> Result<()> {
+pub(super) async fn terminate(process: &mut Child) -> Result<()> {
     if let Some(id) = process.id() {
         let id = rustix::process::Pid::from_raw(i32::try_from(id)?).context("no process id")?;
         rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
@@ -335,13 +380,13 @@ async fn start_cssm(dir: &Path, clock: LabClock) -> Result<(Child, String)> {
         .arg(dir.join("cssm-admin.password"))
         .arg("--lab-clock")
         .arg(clock.to_string());
-    let (process, line) = start(command, "CSSM listens on ").await?;
-    let url = line.rsplit(' ').next().unwrap_or_default().to_owned();
+    let (process, lines) = start(command, &["CSSM listens on "]).await?;
+    let url = lines[0].rsplit(' ').next().unwrap_or_default().to_owned();
     Ok((process, url))
 }
 
-/// Starts a process and waits for the line that says it is up.
-async fn start(mut command: Command, up: &str) -> Result<(Child, String)> {
+/// Starts a process and waits for the lines that say it is up, in this order.
+pub(super) async fn start(mut command: Command, up: &[&str]) -> Result<(Child, Vec<String>)> {
     let mut process = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -351,22 +396,25 @@ async fn start(mut command: Command, up: &str) -> Result<(Child, String)> {
     let output = process.stdout.take().context("no output")?;
     let mut lines = BufReader::new(output).lines();
     let wait = async {
-        while let Some(line) = lines.next_line().await? {
-            if line.contains(up) {
-                return Ok(line);
+        let mut said = Vec::new();
+        while let Some(wanted) = up.get(said.len()) {
+            match lines.next_line().await? {
+                Some(line) if line.contains(wanted) => said.push(line),
+                Some(_) => {}
+                None => bail!("a process of the lab ended before it was up"),
             }
         }
-        bail!("a process of the lab ended before it was up")
+        Ok(said)
     };
-    let line = tokio::time::timeout(START_TIMEOUT, wait)
+    let said = tokio::time::timeout(START_TIMEOUT, wait)
         .await
         .context("a process of the lab did not come up in time")??;
     // What it says later is read and dropped, so that it never waits for a reader.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((process, line))
+    Ok((process, said))
 }
 
-fn read_line(path: &Path) -> Result<String> {
+pub(super) fn read_line(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     Ok(text.trim().to_owned())
 }

@@ -1,21 +1,25 @@
 //! `rumline demo`: a lab on loopback that shows the licensing loop, topology by topology, and checks it.
 
 mod checks;
+mod collected;
+mod collector;
 mod lab;
 mod topology2;
 mod topology6;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use self::checks::Checks;
+use self::collector::Flavour;
 use self::lab::Lab;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Run one topology alone: 2 (directly to CSSM) or 6 (no connection, by file).
-    #[arg(long)]
+    /// Run one topology alone: 1 (CSLU), 2 (directly to CSSM), 3 (CSLU, by file), 4 (SSM On-Prem), 5 (SSM On-Prem, by
+    /// file) or 6 (no connection, by file).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=6))]
     topology: Option<u32>,
     /// Leave the lab up at the end and print how to log in.
     #[arg(long)]
@@ -32,11 +36,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    let topologies: Vec<u32> = match arguments.topology {
-        None => vec![2, 6],
-        Some(number @ (2 | 6)) => vec![number],
-        Some(number) => bail!("topology {number} is not part of this release; there are 2 and 6"),
-    };
+    let topologies: Vec<u32> =
+        arguments.topology.map_or_else(|| (1..=6).collect(), |only| vec![only]);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run_lab(arguments, &topologies))
 }
@@ -49,7 +50,12 @@ async fn run_lab(arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
             2 => {
                 topology2::run(&mut lab, arguments.startup_config.as_deref(), &mut checks).await?;
             }
-            _ => topology6::run(&mut lab, &mut checks).await?,
+            6 => topology6::run(&mut lab, &mut checks).await?,
+            topology => {
+                let (on_prem, connected) = (*topology >= 4, matches!(topology, 1 | 4));
+                let flavour = Flavour { topology: *topology, on_prem, connected };
+                collected::run(&mut lab, flavour, &mut checks).await?;
+            }
         }
     }
     lab.show_cssm().await?;

@@ -39,7 +39,7 @@ pub(super) async fn run(
     }
     change_and_report(lab, &switches, checks).await?;
     for switch in &switches {
-        compare_with_cssm(lab, *switch, checks).await?;
+        compare_with_cssm(lab, T, *switch, checks).await?;
     }
     refused_without_force(lab, switches[1], &token, checks).await?;
     reload(lab, switches[0], checks).await
@@ -122,12 +122,17 @@ async fn change_and_report(lab: &Lab, switches: &[usize], checks: &mut Checks) -
 }
 
 /// What the switch says is in use and reported is what CSSM holds.
-async fn compare_with_cssm(lab: &Lab, switch: usize, checks: &mut Checks) -> Result<()> {
+pub(super) async fn compare_with_cssm(
+    lab: &Lab,
+    topology: u32,
+    switch: usize,
+    checks: &mut Checks,
+) -> Result<()> {
     let name = lab.switches[switch].name.clone();
     let serial = lab.switches[switch].serial.clone();
     let instance = lab.instance(&serial).await?;
     let at_cssm = instance["name"].as_str().unwrap_or_default().to_owned();
-    checks.add(T, &format!("{name}: CSSM shows its host name"), at_cssm == name, &at_cssm);
+    checks.add(topology, &format!("{name}: CSSM shows its host name"), at_cssm == name, &at_cssm);
     let summary = lab.run(switch, "show license summary").await?;
     let mut device: Vec<String> = summary
         .lines()
@@ -143,10 +148,10 @@ async fn compare_with_cssm(lab: &Lab, switch: usize, checks: &mut Checks) -> Res
     device.sort();
     cssm.sort();
     let seen = format!("switch {device:?}, CSSM {cssm:?}");
-    checks.add(T, &format!("{name}: CSSM counts the same licences"), device == cssm, &seen);
+    checks.add(topology, &format!("{name}: CSSM counts the same licences"), device == cssm, &seen);
     let missing = &instance["reports_missing"];
     checks.add(
-        T,
+        topology,
         &format!("{name}: no report is missing at CSSM"),
         missing == 0,
         &missing.to_string(),
@@ -156,7 +161,7 @@ async fn compare_with_cssm(lab: &Lab, switch: usize, checks: &mut Checks) -> Res
     let cssm_seconds = lab.count_seconds(&instance).await?;
     let seen = format!("switch {device_seconds}, CSSM {cssm_seconds}");
     let same = device_seconds == cssm_seconds;
-    checks.add(T, &format!("{name}: every second of use is at CSSM once"), same, &seen);
+    checks.add(topology, &format!("{name}: every second of use is at CSSM once"), same, &seen);
     Ok(())
 }
 

@@ -45,12 +45,15 @@ pub(super) async fn tenant_message(
 
 async fn message(state: CollectorSite, tenant_id: i64, body: Bytes) -> Response {
     let mut arrivals = state.answers.listen();
-    let (answer, soon) = ask(&state, tenant_id, &body, false).await;
+    let (mut answer, mut soon) = ask(&state, tenant_id, &body, false).await;
     state.work.ring();
-    if soon && let Ok(_held) = state.held.try_acquire() {
-        let come = tokio::time::timeout(HOLD, arrivals.changed()).await;
-        if matches!(come, Ok(Ok(()))) {
-            return ask(&state, tenant_id, &body, true).await.0;
+    let held = if soon { state.held.try_acquire().ok() } else { None };
+    let until = tokio::time::Instant::now() + HOLD;
+    // Answers to others come in too: it is asked for again until its own is there.
+    while soon && held.is_some() {
+        match tokio::time::timeout_at(until, arrivals.changed()).await {
+            Ok(Ok(())) => (answer, soon) = ask(&state, tenant_id, &body, true).await,
+            _ => break,
         }
     }
     answer

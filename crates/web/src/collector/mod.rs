@@ -182,6 +182,14 @@ impl Site for CollectorSite {
     }
 }
 
+/// The router of an SSM On-Prem, where people and product instances come to the same place.
+pub fn on_prem_router(state: CollectorSite) -> Router {
+    let mut routes = collector_routes();
+    // What pages need stands in both tables.
+    routes.extend(device_routes().into_iter().filter(|route| !route.summary.is_empty()));
+    router_over(state, routes)
+}
+
 /// The router of a collector's API and pages.
 pub fn collector_router(state: CollectorSite) -> Router {
     router_over(state, collector_routes())
