@@ -10,10 +10,9 @@ use rumline_store::Tx;
 use crate::answers::{self, Handed};
 use crate::{Collector, Error, journal, tenants};
 
-/// A device asks again after this while CSSM is within reach, in seconds.
-const POLL_SECONDS: u32 = 60;
-/// A device asks again after this while answers come by file.
-const POLL_FILE_SECONDS: u32 = 900;
+/// A device asks again no sooner than this, and no later, in seconds.
+const POLL_SECONDS_MIN: i64 = 60;
+const POLL_SECONDS_MAX: i64 = 900;
 /// The version of messages from before policies.
 const OLD_MESSAGE_VERSION: &str = "1.2";
 
@@ -65,7 +64,7 @@ struct Known {
 /// What was written, for the answer.
 enum Outcome {
     Refused(String),
-    Handed { handed: Handed, instance_id: i64, waiting: bool, connected: bool, soon: bool },
+    Handed { handed: Handed, instance_id: i64, waiting: bool, poll_seconds: i64, soon: bool },
 }
 
 impl Collector {
@@ -341,7 +340,13 @@ fn take_contact(
     let connected = tenant.connected && tenant.registered && tenant.sync_error.is_none();
     let asked = tenant.sync_wanted || contact == Contact::Sync;
     let soon = connected && (tenant.sync_minutes == 0 || asked);
-    Ok(Outcome::Handed { handed, instance_id: known.id, waiting, connected, soon })
+    // While answers come by file, or CSSM is away, nobody knows when.
+    let poll_seconds = if connected {
+        (tenant.sync_minutes * 20).clamp(POLL_SECONDS_MIN, POLL_SECONDS_MAX)
+    } else {
+        POLL_SECONDS_MAX
+    };
+    Ok(Outcome::Handed { handed, instance_id: known.id, waiting, poll_seconds, soon })
 }
 
 /// A product instance without a key yet: one that has just made contact, or that people added by hand.
@@ -542,7 +547,7 @@ fn note_contact(
 fn answer(now: Timestamp, request: &Request, outcome: Result<Outcome, Error>) -> Answer {
     match outcome {
         Ok(Outcome::Refused(text)) => refuse(now, request, &Error::Invalid(text)),
-        Ok(Outcome::Handed { handed, instance_id, waiting, connected, soon }) => {
+        Ok(Outcome::Handed { handed, instance_id, waiting, poll_seconds, soon }) => {
             // What is only handed over once more may not be what the device waits for.
             let nothing_new = waiting && !handed.first_time;
             let status = if nothing_new {
@@ -554,8 +559,7 @@ fn answer(now: Timestamp, request: &Request, outcome: Result<Outcome, Error>) ->
             response.smart_license = handed.document;
             if waiting {
                 response.poll_id = Some(format!("{instance_id:x}"));
-                let seconds = if connected { POLL_SECONDS } else { POLL_FILE_SECONDS };
-                response.poll_interval_seconds = Some(seconds);
+                response.poll_interval_seconds = u32::try_from(poll_seconds).ok();
             }
             let soon = soon && nothing_new;
             Answer::Message { response: Box::new(response), soon }

@@ -20,6 +20,7 @@
 
 #![warn(missing_docs)]
 
+mod collectors;
 mod disk;
 mod model;
 mod ops;
@@ -27,6 +28,7 @@ mod people;
 mod plan;
 mod world;
 
+pub use collectors::Place;
 pub use ops::{Op, Step, shrink};
 pub use plan::{Fault, Outcome, Plan};
 pub use world::World;

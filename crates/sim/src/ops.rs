@@ -2,6 +2,7 @@
 
 use rumline_protocol::{Random, Timestamp};
 
+use crate::collectors::Place;
 use crate::model::FEATURES;
 use crate::plan::Plan;
 use crate::world::{Chance, World};
@@ -55,6 +56,34 @@ pub enum Op {
     },
     /// A person asks for trust again, with force.
     TrustAgain,
+    /// A switch is pointed somewhere else, and the configuration is saved.
+    Move {
+        /// Where to.
+        place: Place,
+    },
+    /// A person exports what the switch's collector has, carries it to CSSM and the answer back.
+    Bundle {
+        /// Seconds on the way there.
+        there_seconds: i64,
+        /// Seconds on the way back.
+        back_seconds: i64,
+        /// Whether each file is handed over twice.
+        twice: bool,
+        /// Whether a byte is changed on the way there.
+        damaged: bool,
+    },
+    /// A collector cannot reach CSSM for so many seconds.
+    CollectorCut {
+        /// Which.
+        index: usize,
+        /// Seconds.
+        seconds: i64,
+    },
+    /// A collector restarts.
+    CollectorRestart {
+        /// Which.
+        index: usize,
+    },
     /// CSSM restarts: what it kept in memory is gone.
     CssmRestart,
 }
@@ -101,7 +130,7 @@ fn draw_op(plan: &Plan, chance: &mut Chance) -> Op {
             _ => draw_feature(chance),
         };
     }
-    match chance.below(24) {
+    match chance.below(36) {
         0..8 => draw_feature(chance),
         8..10 => Op::Sync,
         10..12 => Op::Reload,
@@ -119,7 +148,17 @@ fn draw_op(plan: &Plan, chance: &mut Chance) -> Op {
             twice: chance.below(3) == 0,
         },
         22 => Op::TrustAgain,
-        _ => Op::CssmRestart,
+        23 => Op::CssmRestart,
+        24..27 => Op::Move { place: Place::of(chance.below(6)) },
+        27..33 => Op::Bundle {
+            there_seconds: seconds / 7 + 1,
+            back_seconds: seconds / 3 + 1,
+            twice: chance.below(3) == 0,
+            damaged: chance.below(5) == 0,
+        },
+        33 => Op::CollectorCut { index: index(chance, 3), seconds: seconds * 5 },
+        34 => Op::CollectorRestart { index: index(chance, 3) },
+        _ => Op::Sync,
     }
 }
 

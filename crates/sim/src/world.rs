@@ -11,13 +11,14 @@ use rumline_protocol::{Random, SigningIdentity, SimulatedSuite, Suite, Timestamp
 use rumline_store::Db;
 use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
 
+use crate::collectors::{Carried, Place, SimCollector};
 use crate::disk::SimDisk;
 use crate::model::{FEATURES, Model};
 use crate::ops::{Op, Step};
 use crate::plan::{Outcome, Plan};
 
 /// When every world begins.
-const START: Timestamp = Timestamp(1_767_225_600);
+pub(crate) const START: Timestamp = Timestamp(1_767_225_600);
 /// A request that nobody answered counts as lost after this, in seconds.
 const ANSWER_TIMEOUT_SECONDS: i64 = 55;
 /// The healed world has this many days to come to rest.
@@ -44,13 +45,18 @@ impl Random for Chance {
 pub(crate) enum Event {
     Step(Op),
     Wake,
-    Deliver { request_id: String, body: Vec<u8>, number: u64 },
+    Deliver { request_id: String, url: String, body: Vec<u8>, number: u64 },
     Answered { request_id: String, body: Vec<u8> },
     Lost { request_id: String, reason: &'static str },
     PowerOn,
     DiskFreed,
     Upload { file: String, back_seconds: i64, twice: bool },
     Import { file: String },
+    /// Of a collector: what is due with CSSM.
+    Exchange { tenant_id: i64 },
+    Export { there_seconds: i64, carried: Carried },
+    UploadBundle(Carried),
+    ImportBundle { place: Place, bytes: Vec<u8> },
 }
 
 pub(crate) struct Node {
@@ -65,8 +71,8 @@ pub(crate) struct Node {
     pub(crate) off_until: Timestamp,
     pub(crate) next_wake: Option<Timestamp>,
     pub(crate) model: Model,
-    /// Directly connected, or by file.
-    pub(crate) direct: bool,
+    /// Where it was last told to report to.
+    pub(crate) place: Place,
     /// For the fault that rolls back.
     pub(crate) earlier: Option<SimDisk>,
 }
@@ -78,12 +84,14 @@ pub struct World<'p> {
     pub(crate) queue: BTreeMap<(Timestamp, u64), (usize, Event)>,
     pub(crate) number: u64,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) collectors: Vec<SimCollector>,
     pub(crate) cssm: Cssm,
     pub(crate) db: Arc<Db>,
     pub(crate) suite: Arc<dyn Suite>,
     pub(crate) restarts: u64,
     pub(crate) token: String,
     pub(crate) virtual_account: i64,
+    pub(crate) other_virtual_account: i64,
     pub(crate) healed: bool,
     pub(crate) outcome: Outcome,
 }
@@ -131,15 +139,20 @@ impl<'p> World<'p> {
             queue: BTreeMap::new(),
             number: 0,
             nodes: Vec::new(),
+            collectors: Vec::new(),
             cssm,
             db,
             suite,
             restarts: 0,
             token: token.value,
             virtual_account,
+            other_virtual_account: virtual_account + 1,
             healed: false,
             outcome,
         };
+        if plan.faults {
+            world.make_collectors(&root)?;
+        }
         for index in 0..plan.switches {
             let hardware = Hardware {
                 pid: "N9K-C93180YC-FX3".to_owned(),
@@ -147,8 +160,9 @@ impl<'p> World<'p> {
                 release: "10.4(3)F".to_owned(),
                 root_certificate: root.clone(),
             };
-            // Every fourth switch has no connection and lives on files, in a world with faults.
-            let direct = !plan.faults || index % 4 != 3;
+            // In a world with faults there are all topologies.
+            let place =
+                if plan.faults { Place::of(plan.seed + index as u64) } else { Place::Cssm };
             world.nodes.push(Node {
                 hardware,
                 switch: None,
@@ -160,16 +174,11 @@ impl<'p> World<'p> {
                 off_until: START,
                 next_wake: None,
                 model: Model::new(START),
-                direct,
+                place,
                 earlier: None,
             });
             world.power_on(index)?;
-            let transport = if direct { "smart" } else { "off" };
-            world.command(index, "configure terminal")?;
-            world.command(index, &format!("license smart transport {transport}"))?;
-            world.command(index, "end")?;
-            world.command(index, "copy running-config startup-config")?;
-            world.ask_for_trust(index)?;
+            world.move_to(index, place)?;
         }
         Ok(world)
     }
@@ -210,9 +219,16 @@ impl<'p> World<'p> {
                 }
                 Ok(())
             }
-            Event::Deliver { request_id, body, number } => {
-                self.deliver(node, request_id, &body, number)
+            Event::Deliver { request_id, url, body, number } => {
+                self.deliver(node, request_id, &url, &body, number)
             }
+            Event::Exchange { tenant_id } => self.exchange(node, tenant_id),
+            Event::Export { there_seconds, carried } => {
+                self.export(there_seconds, carried);
+                Ok(())
+            }
+            Event::UploadBundle(carried) => self.upload_bundle(node, carried),
+            Event::ImportBundle { place, bytes } => self.import_bundle(place, &bytes),
             Event::Answered { request_id, body } => {
                 self.input(node, Input::Answer { request_id, body })
             }
@@ -241,6 +257,17 @@ impl<'p> World<'p> {
                 self.cssm = self.open_cssm()?;
             }
             Op::Partition { seconds } => self.nodes[node].cut_until = self.now + seconds,
+            Op::CollectorCut { index, seconds } => {
+                if let Some(collector) = self.collectors.get_mut(index) {
+                    collector.cut_until = self.now + seconds;
+                }
+            }
+            Op::CollectorRestart { index } => self.restart_collector(index)?,
+            Op::Bundle { there_seconds, back_seconds, twice, damaged } => {
+                let (place, bytes) = (self.nodes[node].place, Vec::new());
+                let carried = Carried { place, bytes, back_seconds, twice, damaged };
+                self.export(there_seconds, carried);
+            }
             _ if !up => {}
             Op::Feature { index, on, save } => self.feature(node, index, on, save)?,
             Op::Sync => self.command(node, "license smart sync all")?,
@@ -263,6 +290,7 @@ impl<'p> World<'p> {
             Op::Courier { there_seconds, back_seconds, twice } => {
                 self.save_usage(node, there_seconds, back_seconds, twice)?;
             }
+            Op::Move { place } => self.move_to(node, place)?,
             Op::TrustAgain => self.ask_for_trust(node)?,
         }
         Ok(())
@@ -319,7 +347,9 @@ impl<'p> World<'p> {
         }
         for effect in effects {
             match effect {
-                Effect::Send { request_id, body, .. } => self.transmit(node, request_id, body),
+                Effect::Send { request_id, url, body, .. } => {
+                    self.transmit(node, request_id, url, body);
+                }
                 Effect::Log(line) => self.mix(line.len() as u64),
                 Effect::ClockSet(_) | Effect::Copy(_) => {}
                 Effect::Reload => {
@@ -343,7 +373,7 @@ impl<'p> World<'p> {
     }
 
     /// The network: loss, delay, duplication, partition.
-    fn transmit(&mut self, node: usize, request_id: String, body: Vec<u8>) {
+    fn transmit(&mut self, node: usize, request_id: String, url: String, body: Vec<u8>) {
         self.outcome.messages += 1;
         let number = self.outcome.messages;
         let timeout = self.now + ANSWER_TIMEOUT_SECONDS;
@@ -363,12 +393,13 @@ impl<'p> World<'p> {
             let later = self.now + delay + i64::try_from(chance.below(7200)).unwrap_or(0);
             let copy = Event::Deliver {
                 request_id: request_id.clone(),
+                url: url.clone(),
                 body: body.clone(),
                 number: number + (1 << 40),
             };
             self.push(later, node, copy);
         }
-        self.push(self.now + delay, node, Event::Deliver { request_id, body, number });
+        self.push(self.now + delay, node, Event::Deliver { request_id, url, body, number });
     }
 
     /// Chance of a message depends on who sent it and what it is called, not on what else happened.
@@ -383,9 +414,26 @@ impl<'p> World<'p> {
         &mut self,
         node: usize,
         request_id: String,
+        url: &str,
         body: &[u8],
         number: u64,
     ) -> Result<(), String> {
+        let event = match self.ask_collector(url, body) {
+            Some(answer) => Event::Answered { request_id: request_id.clone(), body: answer? },
+            None => self.ask_cssm(node, &request_id, body)?,
+        };
+        let mut chance = self.message_chance(node, &format!("{request_id}/{number}"));
+        let hostile = self.plan.faults && !self.healed;
+        if hostile && chance.below(10) == 0 {
+            return Ok(());
+        }
+        let delay = if hostile { i64::try_from(chance.below(30)).unwrap_or(0) } else { 1 };
+        self.push(self.now + delay, node, event);
+        Ok(())
+    }
+
+    fn ask_cssm(&mut self, node: usize, request_id: &str, body: &[u8]) -> Result<Event, String> {
+        let request_id = request_id.to_owned();
         let answer: Arc<Mutex<Option<Taken>>> = Arc::default();
         let slot = Arc::clone(&answer);
         self.cssm.receive(self.now, body, move |taken| {
@@ -394,13 +442,7 @@ impl<'p> World<'p> {
         let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let answer = taken.map(Taken::answer);
         self.check_not_more(node)?;
-        let mut chance = self.message_chance(node, &format!("{request_id}/{number}"));
-        let hostile = self.plan.faults && !self.healed;
-        if hostile && chance.below(10) == 0 {
-            return Ok(());
-        }
-        let delay = if hostile { i64::try_from(chance.below(30)).unwrap_or(0) } else { 1 };
-        let event = match answer {
+        Ok(match answer {
             Some(Answer::Message(response)) => {
                 let body = serde_json::to_vec(&response).map_err(|error| error.to_string())?;
                 Event::Answered { request_id, body }
@@ -411,9 +453,7 @@ impl<'p> World<'p> {
             Some(Answer::NotAMessage(text)) => return Err(format!("CSSM cannot read: {text}")),
             Some(Answer::Unavailable(text)) => return Err(format!("CSSM failed: {text}")),
             None => return Err("CSSM did not answer".to_owned()),
-        };
-        self.push(self.now + delay, node, event);
-        Ok(())
+        })
     }
 
     fn counted(&self, node: usize) -> Result<(i64, i64), String> {
@@ -441,9 +481,16 @@ impl<'p> World<'p> {
         Ok(())
     }
 
+    pub(crate) fn check_all_not_more(&mut self) -> Result<(), String> {
+        (0..self.nodes.len()).try_for_each(|node| self.check_not_more(node))
+    }
+
     /// Everything works again; the switches are turned off in an orderly way and report.
     fn heal(&mut self) -> Result<(), String> {
         self.healed = true;
+        for collector in &mut self.collectors {
+            collector.cut_until = self.now;
+        }
         for node in 0..self.nodes.len() {
             self.nodes[node].cut_until = self.now;
             self.nodes[node].store.full = false;
@@ -457,9 +504,9 @@ impl<'p> World<'p> {
         self.run_until(end)?;
         let mut expected = Vec::new();
         for node in 0..self.nodes.len() {
-            if self.nodes[node].direct {
-                self.ask_for_trust(node)?;
-            }
+            // Wherever a power cut has left it: where it was told to report to last.
+            let place = self.nodes[node].place;
+            self.move_to(node, place)?;
             for (index, _) in FEATURES.iter().enumerate() {
                 self.feature(node, index, false, true)?;
             }
@@ -467,11 +514,7 @@ impl<'p> World<'p> {
         }
         for _ in 0..HEAL_DAYS {
             for node in 0..self.nodes.len() {
-                if self.nodes[node].direct {
-                    self.command(node, "license smart sync all")?;
-                } else {
-                    self.save_usage(node, 60, 60, false)?;
-                }
+                self.report_by_all_means(node)?;
             }
             end = end.plus_days(1);
             self.run_until(end)?;

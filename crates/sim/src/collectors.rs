@@ -1,0 +1,325 @@
+//! The collectors of the world: one CSLU that reaches CSSM and one that does not, and an SSM On-Prem with a tenant of
+//! each kind. People carry files for all of them.
+
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rumline_agent::Input;
+use rumline_collector::{Answer, Collector, Kind, Settings, TenantSettings};
+use rumline_cssm::{NewCollector, UsageFile};
+use rumline_protocol::{
+    Random, Signer, SimulatedSuite, Suite, Timestamp, base64, registration_text,
+};
+use rumline_store::Db;
+
+use crate::world::{Chance, Event, START, World};
+
+/// Where a switch reports to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Topology 1: a CSLU that reaches CSSM.
+    CsluOnline,
+    /// Topology 2: CSSM.
+    Cssm,
+    /// Topology 3: a CSLU that does not.
+    CsluFile,
+    /// Topology 4: a tenant of SSM On-Prem that reaches CSSM.
+    OnPremOnline,
+    /// Topology 5: a tenant that does not, for another virtual account.
+    OnPremFile,
+    /// Topology 6: nobody; files of its own.
+    Files,
+}
+
+impl Place {
+    const ALL: [Self; 6] = [
+        Self::CsluOnline,
+        Self::Cssm,
+        Self::CsluFile,
+        Self::OnPremOnline,
+        Self::OnPremFile,
+        Self::Files,
+    ];
+
+    /// The place of a topology, counted from any number.
+    #[must_use]
+    pub fn of(number: u64) -> Self {
+        Self::ALL[usize::try_from(number % 6).unwrap_or(0)]
+    }
+
+    /// The lines that point a switch there.
+    pub(crate) fn lines(self) -> String {
+        let cslu = |url: &str| format!("license smart transport cslu\nlicense smart url cslu {url}");
+        match self {
+            Self::CsluOnline => cslu("http://cslu-0:8182/cslu/v1/pi"),
+            Self::Cssm => "license smart transport smart".to_owned(),
+            Self::CsluFile => cslu("http://cslu-1:8182/cslu/v1/pi"),
+            Self::OnPremOnline => cslu("https://Cisco_SSM_OnPrem/cslu/v1/pi/ONLINE"),
+            Self::OnPremFile => cslu("https://Cisco_SSM_OnPrem/cslu/v1/pi/FILE"),
+            Self::Files => "license smart transport off".to_owned(),
+        }
+    }
+
+    /// The tenant behind it: the collector's place in the list and the tenant's number there.
+    pub(crate) fn tenant(self) -> Option<(usize, i64)> {
+        match self {
+            Self::CsluOnline => Some((0, 1)),
+            Self::CsluFile => Some((1, 1)),
+            Self::OnPremOnline => Some((2, 1)),
+            Self::OnPremFile => Some((2, 2)),
+            Self::Cssm | Self::Files => None,
+        }
+    }
+}
+
+/// A collector of the world; its store outlives it.
+pub(crate) struct SimCollector {
+    collector: Collector,
+    db: Arc<Db>,
+    signer: Arc<dyn Signer>,
+    settings: Settings,
+    /// Without a way to CSSM until then.
+    pub(crate) cut_until: Timestamp,
+}
+
+/// A file between a collector and CSSM, on its way in someone's pocket.
+pub(crate) struct Carried {
+    pub place: Place,
+    pub bytes: Vec<u8>,
+    pub back_seconds: i64,
+    pub twice: bool,
+    /// Whether a byte of it was changed: then it must be refused, or change nothing.
+    pub damaged: bool,
+}
+
+/// A collector looks this often whether something is due.
+const EXCHANGE_SECONDS: i64 = 2 * Timestamp::HOUR;
+/// The virtual accounts of the world: that of almost everybody, and another one.
+const VIRTUAL_ACCOUNTS: [&str; 2] = ["Default", "Lab"];
+
+impl World<'_> {
+    /// Makes the collectors, and makes those known to CSSM that reach it.
+    pub(crate) fn make_collectors(&mut self, root: &[u8]) -> Result<(), String> {
+        let say = |error: rumline_collector::Error| error.to_string();
+        self.cssm.create_virtual_account(START, "sim", 1, VIRTUAL_ACCOUNTS[1]).map_err(say)?;
+        for (index, kind) in [Kind::Cslu, Kind::Cslu, Kind::OnPrem].into_iter().enumerate() {
+            let mut chance = Chance::new(self.plan.seed, 4_000_000 + index as u64);
+            let signer = SimulatedSuite.generate_device_key(&mut chance);
+            let signer: Arc<dyn Signer> = signer.map_err(|error| error.to_string())?.into();
+            let settings = Settings {
+                kind,
+                name: format!("sim-{index}"),
+                version: Settings::ON_PREM_VERSION.to_owned(),
+                root_certificate: root.to_vec(),
+            };
+            let db = Arc::new(Db::in_memory().map_err(|error| error.to_string())?);
+            let collector = open(&db, &signer, &settings, chance)?;
+            let cut_until = START;
+            self.collectors.push(SimCollector { collector, db, signer, settings, cut_until });
+        }
+        self.set_up(Place::CsluOnline, "", VIRTUAL_ACCOUNTS[0], true)?;
+        self.set_up(Place::CsluFile, "", VIRTUAL_ACCOUNTS[0], false)?;
+        self.set_up(Place::OnPremOnline, "ONLINE", VIRTUAL_ACCOUNTS[0], true)?;
+        self.set_up(Place::OnPremFile, "FILE", VIRTUAL_ACCOUNTS[1], false)
+    }
+
+    fn set_up(&mut self, place: Place, name: &str, va: &str, connected: bool) -> Result<(), String> {
+        let say = |error: rumline_collector::Error| error.to_string();
+        let Some((index, tenant_id)) = place.tenant() else { return Ok(()) };
+        let c = &self.collectors[index];
+        let settings = TenantSettings {
+            smart_account: "Sim".to_owned(),
+            virtual_account: va.to_owned(),
+            connected,
+            sync_minutes: 15,
+        };
+        if name.is_empty() {
+            c.collector.set_tenant(START, "sim", tenant_id, &settings).map_err(say)?;
+        } else {
+            c.collector.create_tenant(START, "sim", name, &settings).map_err(say)?;
+        }
+        if connected {
+            let text = registration_text("Sim", va, &c.settings.name);
+            let new = NewCollector {
+                kind: c.settings.kind.title().to_owned(),
+                name: c.settings.name.clone(),
+                public_key: c.signer.public_key().clone(),
+                proof: base64(&c.signer.sign(text.as_bytes())),
+            };
+            let va = self.virtual_account;
+            self.cssm.register_collector(START, "sim", 1, va, &new).map_err(say)?;
+            c.collector.note_registered(START, "sim", tenant_id).map_err(say)?;
+            self.push(START + EXCHANGE_SECONDS, index, Event::Exchange { tenant_id });
+        }
+        Ok(())
+    }
+
+    /// A collector's process ends and comes up again.
+    pub(crate) fn restart_collector(&mut self, index: usize) -> Result<(), String> {
+        self.restarts += 1;
+        let purpose = 5_000_000 + self.restarts * 10 + index as u64;
+        let chance = Chance::new(self.plan.seed, purpose);
+        if let Some(c) = self.collectors.get_mut(index) {
+            c.collector = open(&c.db, &c.signer, &c.settings, chance)?;
+        }
+        Ok(())
+    }
+
+    /// What the collector behind a URL answers a switch; none for a URL that is not a collector's.
+    pub(crate) fn ask_collector(&self, url: &str, body: &[u8]) -> Option<Result<Vec<u8>, String>> {
+        let place = Place::ALL.into_iter().find(|place| {
+            place.tenant().is_some() && place.lines().ends_with(&format!(" {url}"))
+        })?;
+        let (index, tenant_id) = place.tenant()?;
+        let answer: Arc<Mutex<Option<Answer>>> = Arc::default();
+        let slot = Arc::clone(&answer);
+        self.collectors.get(index)?.collector.receive(self.now, tenant_id, body, move |answer| {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        });
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Some(match answer {
+            Some(Answer::Message { response, .. }) => {
+                serde_json::to_vec(&response).map_err(|error| error.to_string())
+            }
+            other => Err(format!("the collector answers {other:?}")),
+        })
+    }
+
+    /// Exchanges with CSSM what is due; batches and answers may get lost.
+    pub(crate) fn exchange(&mut self, index: usize, tenant_id: i64) -> Result<(), String> {
+        let say = |error: rumline_collector::Error| error.to_string();
+        self.push(self.now + EXCHANGE_SECONDS, index, Event::Exchange { tenant_id });
+        let collector = self.collectors[index].collector.clone();
+        let due = collector.sync_state(tenant_id).map_err(say)?.due_at;
+        if due.is_none_or(|at| at > self.now) {
+            return Ok(());
+        }
+        let hostile = self.plan.faults && !self.healed;
+        let purpose = 6_000_000_000 + self.now.0.unsigned_abs() * 16 + index as u64;
+        let mut chance = Chance::new(self.plan.seed, purpose);
+        let cut = self.now < self.collectors[index].cut_until;
+        while let Some(batch) = collector.next_batch(self.now, tenant_id).map_err(say)? {
+            if cut || (hostile && chance.below(8) == 0) {
+                let why = "no route to host";
+                return collector.note_sync_failed(self.now, tenant_id, why).map_err(say);
+            }
+            let answer = self.cssm.receive_bundle(self.now, &batch.bytes);
+            self.check_all_not_more()?;
+            let answer = answer.map_err(|error| format!("CSSM refuses a batch: {error}"))?;
+            if hostile && chance.below(8) == 0 {
+                return collector.note_sync_failed(self.now, tenant_id, "timeout").map_err(say);
+            }
+            let taken = collector.take_answer(self.now, tenant_id, &batch, &answer);
+            taken.map_err(|error| format!("a collector refuses CSSM's answer: {error}"))?;
+        }
+        collector.note_synced(self.now, tenant_id).map_err(say)
+    }
+
+    /// A person exports a bundle; it reaches CSSM after a while.
+    pub(crate) fn export(&mut self, there_seconds: i64, mut carried: Carried) {
+        let Some((index, tenant_id)) = carried.place.tenant() else { return };
+        let Some(c) = self.collectors.get(index) else { return };
+        let scratch = Cursor::new(Vec::new());
+        // With nothing to export the person goes home.
+        let exported =
+            c.collector.export(self.now, "sim", tenant_id, None, scratch, &mut carried.bytes);
+        if exported.is_err() {
+            return;
+        }
+        if carried.damaged {
+            let middle = carried.bytes.len() / 2;
+            carried.bytes[middle] ^= 0x10;
+        }
+        let rounds = if carried.twice { 2 } else { 1 };
+        for round in 1..=rounds {
+            let (bytes, twice) = (carried.bytes.clone(), carried.twice);
+            let event = Event::UploadBundle(Carried { bytes, twice, ..carried });
+            self.push(self.now + there_seconds * round, index, event);
+        }
+    }
+
+    pub(crate) fn upload_bundle(&mut self, index: usize, carried: Carried) -> Result<(), String> {
+        let va = match carried.place {
+            Place::OnPremFile => self.other_virtual_account,
+            _ => self.virtual_account,
+        };
+        let taken = self.cssm.upload_usage(self.now, "sim", 1, va, "UD_SA.tar.gz", &carried.bytes);
+        self.check_all_not_more()?;
+        let file = match taken {
+            Err(_) if carried.damaged => return Ok(()),
+            Err(error) => return Err(format!("CSSM refuses a bundle: {error}")),
+            Ok(_) if carried.damaged => return Err("CSSM takes a damaged bundle".to_owned()),
+            Ok(file) => file,
+        };
+        if file.status == UsageFile::PROCESSING {
+            return Err(format!("a bundle is not done: {file:?}"));
+        }
+        let mut bytes = Vec::new();
+        let scratch = Cursor::new(Vec::new());
+        let written = self.cssm.write_answer(self.now, 1, file.id, scratch, &mut bytes);
+        written.map_err(|error| error.to_string())?;
+        let rounds = if carried.twice { 2 } else { 1 };
+        for round in 1..=rounds {
+            let event = Event::ImportBundle { place: carried.place, bytes: bytes.clone() };
+            self.push(self.now + carried.back_seconds * round, index, event);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn import_bundle(&mut self, place: Place, bytes: &[u8]) -> Result<(), String> {
+        let Some((index, tenant_id)) = place.tenant() else { return Ok(()) };
+        let collector = self.collectors[index].collector.clone();
+        let begun =
+            collector.begin_import(self.now, "sim", tenant_id, "ACK.tar.gz", &mut Cursor::new(bytes));
+        let begun = begun.map_err(|error| format!("a collector refuses an ACK: {error}"))?;
+        let mut reader = bytes;
+        let done =
+            collector.work_on_import(self.now, tenant_id, begun.id, &mut reader, &mut |_| {});
+        let done = done.map_err(|error| error.to_string())?;
+        if done.status != "Done" {
+            return Err(format!("an ACK was not taken in whole: {done:?}"));
+        }
+        Ok(())
+    }
+
+    /// A switch is pointed somewhere else; the configuration is saved.
+    pub(crate) fn move_to(&mut self, node: usize, place: Place) -> Result<(), String> {
+        self.nodes[node].place = place;
+        self.command(node, &format!("configure terminal\n{}", place.lines()))?;
+        let text = self.command_output(node, "copy running-config startup-config")?;
+        if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
+            self.nodes[node].model.saved = self.nodes[node].model.running.clone();
+        }
+        if place == Place::Cssm {
+            self.ask_for_trust(node)?;
+        }
+        Ok(())
+    }
+
+    /// What people do when all works again: once a day they sync, and carry what there is to carry.
+    pub(crate) fn report_by_all_means(&mut self, node: usize) -> Result<(), String> {
+        let place = self.nodes[node].place;
+        if place == Place::Files {
+            return self.save_usage(node, 60, 60, false);
+        }
+        self.input(node, Input::Tick)?;
+        self.command(node, "license smart sync all")?;
+        let (bytes, back_seconds) = (Vec::new(), 600);
+        let carried = Carried { place, bytes, back_seconds, twice: false, damaged: false };
+        // Also where the wire works: a switch of another account is cured by files (PI-RUM-028).
+        self.push(self.now + 7200, node, Event::Export { there_seconds: 600, carried });
+        Ok(())
+    }
+}
+
+fn open(
+    db: &Arc<Db>,
+    signer: &Arc<dyn Signer>,
+    settings: &Settings,
+    chance: Chance,
+) -> Result<Collector, String> {
+    let random = Arc::new(Mutex::new(chance));
+    let suite: Arc<dyn Suite> = Arc::new(SimulatedSuite);
+    Collector::open(Arc::clone(db), suite, Arc::clone(signer), random, settings.clone())
+        .map_err(|error| error.to_string())
+}
