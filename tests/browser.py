@@ -349,7 +349,7 @@ def on_prem(browser, lab, cssm, on_prem, password):
     browser.fill(Tenant_ID="XYZ-ON-PREM-1", Smart_Account="Example", Virtual_Account="Lab")
     browser.field("Cisco Is Available").click()
     browser.go("Create")
-    browser.see("On-Prem License Workspace: XYZ-ON-PREM-1", "Example / Lab", "Cisco Is Not Available")
+    browser.see("XYZ-ON-PREM-1: Preferences", "Example / Lab", "Cisco Is Not Available")
     browser.look("onprem-preferences")
     browser.go("License Workspace")
     browser.look("onprem-workspace")

@@ -10,17 +10,22 @@ use anyhow::{Context, Result, bail};
 use crate::root;
 
 /// Debian packages, and a file that shows each is there.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("postgresql", "/usr/lib/postgresql"),
     ("openssl", "/usr/bin/openssl"),
     ("openssh-client", "/usr/bin/ssh"),
     ("sshpass", "/usr/bin/sshpass"),
     ("python3-venv", "/usr/bin/python3"),
     ("tftpd-hpa", "/usr/sbin/in.tftpd"),
+    ("dnsmasq-base", "/usr/sbin/dnsmasq"),
+    ("curl", "/usr/bin/curl"),
+    ("chromium", "/usr/bin/chromium"),
+    ("chromium-driver", "/usr/bin/chromedriver"),
+    ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu"),
 ];
 
 /// Packages from PyPI.
-const PYTHON_PACKAGES: [&str; 1] = ["netmiko==4.6.0"];
+const PYTHON_PACKAGES: [&str; 2] = ["netmiko==4.6.0", "selenium==4.51.0"];
 
 /// Says what is needed, and installs what is missing if it may.
 pub(crate) fn prepare(install: bool) -> Result<()> {
@@ -50,7 +55,7 @@ pub(crate) fn prepare(install: bool) -> Result<()> {
         let venv = root().join("target/venv");
         run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
         run(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))?;
-        fs::write(venv.join("complete"), b"")?;
+        fs::write(venv.join("complete"), PYTHON_PACKAGES.join("\n"))?;
     }
     Ok(())
 }
@@ -58,8 +63,9 @@ pub(crate) fn prepare(install: bool) -> Result<()> {
 /// The Python with the packages.
 pub(crate) fn python() -> PathBuf {
     let venv = root().join("target/venv");
-    // A venv that was not filled to the end does not count.
-    if venv.join("complete").exists() { venv.join("bin/python") } else { venv.join("incomplete") }
+    // A venv that was not filled to the end, or with something else, does not count.
+    let filled = fs::read_to_string(venv.join("complete")).unwrap_or_default();
+    if filled == PYTHON_PACKAGES.join("\n") { venv.join("bin/python") } else { venv.join("incomplete") }
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -60,6 +60,7 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
         "tftp_copy.py",
         "cssm_postgres.py",
         "crash.py",
+        "browser.py",
     ] {
         let mut test = Command::new(&python);
         test.arg(root().join("tests").join(script))

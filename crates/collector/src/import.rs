@@ -83,12 +83,12 @@ impl Transfer {
     pub fn message(&self) -> String {
         let Self { members, members_done, changed, .. } = self;
         if self.kind == Self::EXPORT {
-            return format!("{changed} reports of {members} product instances.");
+            return format!("Reports: {changed}. Product instances: {members}.");
         }
         let text = match (self.status.as_str(), changed) {
-            (Self::PROCESSING, _) => format!("{members_done} of {members} devices."),
+            (Self::PROCESSING, _) => format!("Devices: {members_done} of {members}."),
             ("Done", 0) => "Everything in this file was here before.".to_owned(),
-            _ => format!("Answers for {changed} devices, handed over at their next contact."),
+            _ => format!("Devices with a new answer: {changed}. It is handed over at their next contact."),
         };
         if self.problems.is_empty() { text } else { format!("{text} {}.", self.problems) }
     }

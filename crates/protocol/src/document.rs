@@ -29,6 +29,9 @@ pub enum DocumentError {
     /// Not UTF-8 text.
     #[error("the file is not text")]
     NotText,
+    /// Text, but of another kind.
+    #[error("the file is no licensing file: it does not begin like XML")]
+    NotXml,
     /// Not well-formed XML.
     #[error("the file is not well-formed XML near byte {at}: {detail}")]
     Xml {
@@ -193,6 +196,9 @@ impl Document {
         }
         let text = std::str::from_utf8(bytes).map_err(|_| DocumentError::NotText)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if !text.trim_start().starts_with('<') {
+            return Err(DocumentError::NotXml);
+        }
         let mut document = Self::default();
         let mut cursor = Cursor { reader: Reader::from_str(text), text, depth: 0 };
         while let Some(element) = cursor.next_start()? {

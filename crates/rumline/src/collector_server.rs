@@ -157,6 +157,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         clock: Arc::new(clock),
         device_url: device_url.clone(),
         host: collector.settings().name.clone(),
+        cookie: format!("rumline-{}", listener.local_addr()?.port()),
         cisco: cisco(common)?,
         tls_root_pem: certificate_to_pem(&authority.root_certificate),
         spool: Spool::open(dir.join("spool"))?,

@@ -104,6 +104,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         cssm: cssm.clone(),
         clock: Arc::new(clock),
         base_url: base_url.as_str().into(),
+        cookie: format!("rumline-{}", listener.local_addr()?.port()).into(),
         root_pem: certificate_to_pem(&authority.root_certificate).into(),
         spool: Spool::open(arguments.dir.join("spool"))?,
         gates: Gates::default(),

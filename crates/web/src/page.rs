@@ -9,7 +9,7 @@ use rumline_server::Caller;
 use serde::Deserialize;
 
 use crate::problem::Problem;
-use crate::site::{self, COOKIE, Site};
+use crate::site::{self, Site};
 
 /// One page of a site's navigation: its address and name.
 pub(crate) type Tab = (String, &'static str);
@@ -91,8 +91,10 @@ pub(crate) fn time(at: Option<i64>) -> Markup {
     match at {
         Some(at) => {
             let text = Timestamp(at).to_string();
-            let shown = text.replace('T', " ").replace('Z', " UTC");
-            html! { time datetime=(text) { (shown) } }
+            let (day, hour) = text.split_once('T').unwrap_or((&text, ""));
+            html! { time datetime=(text) {
+                span { (day) } " " span { (hour.trim_end_matches('Z')) " UTC" }
+            } }
         }
         None => html! { span.soft { "never" } },
     }
@@ -101,13 +103,21 @@ pub(crate) fn time(at: Option<i64>) -> Markup {
 /// Sends someone who is not logged in to the way in.
 pub(crate) fn to_login(from: &Uri) -> Response {
     let from = from.path_and_query().map_or("/", |path| path.as_str());
-    let next: String = from.bytes().map(|byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    }).collect();
-    Redirect::to(&format!("/login?next={next}")).into_response()
+    Redirect::to(&format!("/login?next={}", in_query(from))).into_response()
+}
+
+/// Text as it stands in a query.
+pub(crate) fn in_query(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    let written = |byte: u8| {
+        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(written).collect()
+}
+
+/// A number and what it counts.
+pub(crate) fn counted(count: i64, what: &str) -> String {
+    if count == 1 { format!("{count} {what}") } else { format!("{count} {what}s") }
 }
 
 /// An address of this very server.
@@ -156,7 +166,8 @@ pub(crate) async fn log_in<S: Site>(State(state): State<S>, Form(form): Form<Log
     let next = own_address(form.next.as_deref());
     match site::log_in(&state, form.login, form.password).await {
         Ok(token) => {
-            let cookie = format!("{COOKIE}={token}; HttpOnly; Secure; SameSite=Strict; Path=/");
+            let name = state.cookie();
+            let cookie = format!("{name}={token}; HttpOnly; Secure; SameSite=Strict; Path=/");
             ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
         }
         Err(problem) => {
@@ -171,13 +182,14 @@ pub(crate) async fn log_in<S: Site>(State(state): State<S>, Form(form): Form<Log
 }
 
 pub(crate) async fn log_out<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
-    if let Some(token) = site::login_token(&headers).map(str::to_owned) {
+    if let Some(token) = site::login_token(&state, &headers).map(str::to_owned) {
         let people = state.people().clone();
         if let Err(problem) = site::blocking(move || people.log_out(&token)).await {
             return problem_page(&state, None, &problem, "/");
         }
     }
-    let cookie = format!("{COOKIE}=; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=0");
+    let name = state.cookie();
+    let cookie = format!("{name}=; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=0");
     ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
 }
 

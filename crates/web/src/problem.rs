@@ -8,6 +8,9 @@ use serde_json::json;
 /// The content type of a problem document.
 const PROBLEM: &str = "application/problem+json";
 
+/// What a page's content type begins with: it tells people in its own way.
+const HTML: &[u8] = b"text/html";
+
 /// An error on its way out.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -62,7 +65,8 @@ pub(crate) async fn as_problem(response: Response) -> Response {
     let status = response.status();
     let wrong = status.is_client_error() || status.is_server_error();
     let content_type = response.headers().get(header::CONTENT_TYPE);
-    if !wrong || content_type.is_some_and(|value| value == PROBLEM) {
+    let told = |value: &header::HeaderValue| value == PROBLEM || value.as_bytes().starts_with(HTML);
+    if !wrong || content_type.is_some_and(told) {
         return response;
     }
     let allow = response.headers().get(header::ALLOW).cloned();

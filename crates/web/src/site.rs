@@ -30,6 +30,8 @@ pub trait Site: Clone + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// What may go on at a time.
     fn gates(&self) -> &Gates;
+    /// The name of the cookie that holds a login: servers on one host must not share one.
+    fn cookie(&self) -> &str;
     /// Its name in the titles of pages.
     fn title(&self) -> &'static str {
         Self::NAME
@@ -129,9 +131,33 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         router = router.route(route.path, guarded.layer(DefaultBodyLimit::max(bytes_max)));
     }
     router
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is no such page") })
+        .fallback(not_there::<S>)
         .layer(axum::middleware::map_response(crate::problem::as_problem))
+        .layer(axum::middleware::map_response(with_policy))
         .with_state(state)
+}
+
+async fn not_there<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
+    let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such page");
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        crate::page::problem_page(&state, None, &problem, "/")
+    } else {
+        problem.into_response()
+    }
+}
+
+/// What browsers may do with the pages: nothing from elsewhere is loaded, and nobody frames them.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; form-action 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'";
+
+async fn with_policy(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let value = header::HeaderValue::from_static;
+    headers.insert(header::CONTENT_SECURITY_POLICY, value(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, value("nosniff"));
+    headers.insert(header::REFERRER_POLICY, value("same-origin"));
+    response
 }
 
 #[derive(Clone, Copy)]
@@ -154,7 +180,7 @@ async fn authorize<S: Site>(
         Ok(caller) => caller,
         // A person is shown the way, a program is told.
         Err(Error::Unauthenticated) if guard.page => return crate::page::to_login(request.uri()),
-        Err(error) => return Problem::from(error).into_response(),
+        Err(error) => return refuse(&state, guard, None, error),
     };
     if let Access::May(action) = guard.access {
         let scope = parameters.iter().find(|(name, _)| *name == S::SCOPE).map(|(_, value)| value);
@@ -166,11 +192,21 @@ async fn authorize<S: Site>(
             },
         };
         if let Err(error) = allowed {
-            return Problem::from(error).into_response();
+            return refuse(&state, guard, Some(&caller), error);
         }
     }
     request.extensions_mut().insert(caller);
     within(UPLOAD_SECONDS_MAX, next.run(request)).await
+}
+
+/// A refusal: to a person as a page, to a program as a problem document.
+fn refuse<S: Site>(state: &S, guard: Guard, caller: Option<&Caller>, error: Error) -> Response {
+    let problem = Problem::from(error);
+    if guard.page {
+        crate::page::problem_page(state, caller, &problem, "/")
+    } else {
+        problem.into_response()
+    }
 }
 
 /// A body that does not arrive holds its connection no longer than this.
@@ -181,20 +217,17 @@ async fn within(seconds: u64, answer: impl Future<Output = Response>) -> Respons
     })
 }
 
-/// The name of the cookie that holds a login.
-pub(crate) const COOKIE: &str = "rumline";
-
 /// The API token of a request: a program's from its header, a browser's from its cookie.
-pub(crate) fn login_token(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn login_token<'h, S: Site>(state: &S, headers: &'h HeaderMap) -> Option<&'h str> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         return value.to_str().ok()?.strip_prefix("Bearer ");
     }
-    cookie(headers)
+    cookie(headers, state.cookie())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let all = headers.get(header::COOKIE)?.to_str().ok()?;
-    all.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    all.split(';').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 async fn caller_of<S: Site>(
@@ -202,7 +235,7 @@ async fn caller_of<S: Site>(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Caller, Error> {
-    let token = login_token(headers).ok_or(Error::Unauthenticated)?.to_owned();
+    let token = login_token(state, headers).ok_or(Error::Unauthenticated)?.to_owned();
     if !headers.contains_key(header::AUTHORIZATION)
         && *method != Method::GET
         && !same_origin(headers)

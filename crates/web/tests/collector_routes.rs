@@ -79,6 +79,7 @@ impl Server {
             clock: Arc::new(clock),
             device_url: "https://Cisco_SSM_OnPrem/cslu/v1/pi".to_owned(),
             host: "onprem".to_owned(),
+            cookie: "rumline-8444".to_owned(),
             cisco: Some(Cisco::new(http, "https://127.0.0.1:9")),
             tls_root_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
             spool: Spool::open(spool.path().to_owned()).unwrap(),
@@ -257,7 +258,7 @@ async fn a_cookie_acts_only_from_pages_of_the_same_server() {
             .method("POST")
             .uri("/tenants/1/remove")
             .header("content-type", "application/x-www-form-urlencoded")
-            .header("cookie", format!("other=1; rumline={token}"));
+            .header("cookie", format!("other=1; rumline-8443=x; rumline-8444={token}"));
         for (name, value) in &headers {
             request = request.header(*name, *value);
         }

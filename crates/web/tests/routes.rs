@@ -57,7 +57,7 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
             let answer = server.call(route.method, &path, token.as_deref(), body).await;
             let what = format!("{} {} as {caller}: {}", route.method, path, answer.text());
             assert_eq!(answer.plain_status(), expected(&route, caller), "{what}");
-            if answer.plain_status() != 200 && answer.status != 303 {
+            if answer.plain_status() != 200 && !route.summary.is_empty() {
                 answer.assert_problem();
             }
         }

@@ -48,15 +48,19 @@ for (const form of document.querySelectorAll("form[enctype='multipart/form-data'
   });
 }
 
-for (const all of document.querySelectorAll("input[data-selects]")) {
-  all.addEventListener("change", () => {
-    for (const box of document.querySelectorAll(`input[name='${all.dataset.selects}']`)) box.checked = all.checked;
-  });
-}
+// What is inside a part comes and goes: its events are caught above it.
+document.addEventListener("change", (event) => {
+  const all = event.target.closest("input[data-selects]");
+  if (!all) return;
+  for (const box of document.querySelectorAll(`input[name='${all.dataset.selects}']`)) box.checked = all.checked;
+});
 
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "Copied";
-  });
-}
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("button[data-copy]");
+  if (copy) {
+    await navigator.clipboard.writeText(copy.dataset.copy);
+    copy.textContent = "Copied";
+  }
+  const ask = event.target.closest("button[data-confirm]");
+  if (ask && !window.confirm(ask.dataset.confirm)) event.preventDefault();
+});

@@ -54,7 +54,7 @@ pub(super) async fn log_in(State(state): State<CollectorSite>, body: Bytes) -> A
 }
 
 pub(super) async fn log_out(State(state): State<CollectorSite>, headers: HeaderMap) -> Answer {
-    let token = site::login_token(&headers).unwrap_or_default().to_owned();
+    let token = site::login_token(&state, &headers).unwrap_or_default().to_owned();
     run(&state, move |collector, _| collector.people().log_out(&token)).await
 }
 

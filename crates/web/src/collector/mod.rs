@@ -75,6 +75,8 @@ pub struct CollectorSite {
     pub device_url: Arc<str>,
     /// The host's name, for logs.
     pub host: Arc<str>,
+    /// The name of the cookie that holds a login.
+    pub cookie: Arc<str>,
     /// CSSM; none where it is never to be called.
     pub cisco: Option<Cisco>,
     /// The root certificate of its own TLS certificates, PEM.
@@ -101,6 +103,8 @@ pub struct Parts {
     pub device_url: String,
     /// The host's name.
     pub host: String,
+    /// The name of the cookie that holds a login: of its own for each server on a host.
+    pub cookie: String,
     /// CSSM.
     pub cisco: Option<Cisco>,
     /// The root certificate of its own TLS certificates, PEM.
@@ -119,6 +123,7 @@ impl CollectorSite {
             clock: parts.clock,
             device_url: parts.device_url.into(),
             host: parts.host.into(),
+            cookie: parts.cookie.into(),
             cisco: parts.cisco,
             tls_root_pem: parts.tls_root_pem.into(),
             spool: parts.spool,
@@ -172,6 +177,10 @@ impl Site for CollectorSite {
 
     fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    fn cookie(&self) -> &str {
+        &self.cookie
     }
 
     fn title(&self) -> &'static str {

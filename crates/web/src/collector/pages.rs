@@ -1,15 +1,18 @@
 //! The screens of CSLU (guide p. 24, 34-36; CSLU-009 to 017) and of SSM On-Prem (p. 30, 72-75; ONPREM-008 to 015).
 
 use axum::extract::{Extension, Form, Multipart, Path, Query, RawForm, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use rumline_collector::{Action, Caller, InstanceView, Role, Tenant, TenantSettings, Transfer};
 use serde::Deserialize;
 
 use crate::collector::{CiscoAccount, CollectorSite, api, transfer};
-use crate::page::{Frame, Tab, page, problem_page, time};
+use crate::page::{Frame, Tab, counted, in_query, page, problem_page, time};
 use crate::problem::Problem;
 
+/// The tab of SSM On-Prem's inventory (ONPREM-008).
+const POLICY_TAB: &str = "SL Using Policy";
 /// Product instances on one page.
 const ROWS: i64 = 100;
 
@@ -28,7 +31,7 @@ fn tabs(state: &CollectorSite, caller: &Caller, tenant: i64) -> Vec<Tab> {
     if !state.is_cslu() {
         tabs.push(("/".to_owned(), "License Workspace"));
     }
-    let inventory = if state.is_cslu() { "Product Instances" } else { "SL Using Policy" };
+    let inventory = if state.is_cslu() { "Product Instances" } else { POLICY_TAB };
     tabs.push((home(tenant), inventory));
     tabs.push((at("/preferences"), "Preferences"));
     tabs.push((at("/transfers"), "Files"));
@@ -73,7 +76,7 @@ impl View<'_> {
             caller: Some(self.caller),
             tabs: &tabs,
             current: &current,
-            corner: corner(self.state, self.caller, self.tenant),
+            corner: if at == "/cisco" { None } else { corner(self.state, self.caller, self.tenant) },
         };
         page(self.state, frame, content).into_response()
     }
@@ -85,8 +88,9 @@ impl View<'_> {
             @if self.state.is_cslu() {
                 h1 { (title) }
             } @else {
-                p.path { "Smart Software Manager On-Prem > Smart Licensing > Inventory > " (title) }
-                h1 { "On-Prem License Workspace: " (tenant.name) }
+                p.path { "On-Prem License Workspace: Smart Software Manager On-Prem > Smart Licensing > "
+                    @if title == POLICY_TAB { "Inventory > " } (title) }
+                h1 { (tenant.name) ": " (title) }
             }
             (self.standing())
         }
@@ -154,11 +158,11 @@ fn workspace(state: &CollectorSite, caller: &Caller, tenants: &[Tenant]) -> Resp
             p.empty { "No tenant yet. A tenant is one Smart Account and Virtual Account pair; its "
                 "product instances push to a URL of its own. Create the first one below." }
         } @else {
-            div.scroll { table {
+            div.scroll tabindex="0" role="region" aria-label="Table" { table {
                 thead { tr { th { "Tenant" } th { "Smart Account / Virtual Account" } th { "Cisco" }
                     th { "Device URL" } } }
                 tbody { @for tenant in tenants { tr {
-                    td { a href=(home(tenant.id)) { (tenant.name) } }
+                    td.whole { a href=(home(tenant.id)) { (tenant.name) } }
                     td { (tenant.smart_account) " / " (tenant.virtual_account) }
                     td { (tenant.connectivity()) }
                     td { (copyable(&state.device_url_of(&tenant.name))) }
@@ -256,8 +260,8 @@ fn inventory_page(
     (count, waiting, alerts): (i64, i64, i64),
 ) -> Response {
     let at = home(view.tenant.id);
-    let title = if view.state.is_cslu() { "Product Instances" } else { "SL Using Policy" };
-    let every = if waiting > 0 { "3" } else { "15" };
+    let title = if view.state.is_cslu() { "Product Instances" } else { POLICY_TAB };
+    let every = if waiting > 0 { "2" } else { "4" };
     let operate = may(view.caller, Action::Operate);
     let more = rows.len() as i64 > ROWS;
     let rows = &rows[..rows.len().min(usize::try_from(ROWS).unwrap_or(0))];
@@ -270,17 +274,18 @@ fn inventory_page(
         }
         @if operate { (menus(view, &at)) }
         form method="post" action=(at) {
-            @if operate && count > 0 {
+            input type="hidden" name="selected" value="1";
+            @if operate {
                 p {
                     "Actions for Selected: "
                     button formaction=(format!("{at}/export")) { "Export Usage to Cisco" } " "
                     button formaction=(format!("{at}/sync-instances")) { "Sync with the switch" } " "
-                    button formaction=(format!("{at}/remove")) { "Remove" }
+                    button formaction=(format!("{at}/remove")) data-confirm="Remove the selected product instances?" { "Remove" }
                 }
             }
-            div id="list" data-refresh=(format!("{at}?search={}&after={}", plain(&query.search), query.after)) data-every=(every) {
-                p role="status" { (count) " product instances, " (waiting) " reports wait for "
-                    "acknowledgement, " (alerts) " alerts." }
+            div id="list" data-refresh=(format!("{at}?search={}&after={}", in_query(&query.search), query.after)) data-every=(every) {
+                p role="status" { (counted(count, "product instance")) ", " (counted(waiting, "report"))
+                    " to be acknowledged, " (counted(alerts, "alert")) "." }
                 @if count == 0 {
                     p.empty { "No product instance yet. Add one, import a CSV file, or configure a "
                         "switch with " code { "license smart transport cslu" } " and "
@@ -294,21 +299,16 @@ fn inventory_page(
             }
         }
         @if let (true, Some(last)) = (more, rows.last()) {
-            p { a.button href=(format!("{at}?search={}&after={}", plain(&query.search), last.id)) {
+            p { a.button href=(format!("{at}?search={}&after={}", in_query(&query.search), last.id)) {
                 "Next " (ROWS) } }
         }
     };
     view.page(title, "", &content)
 }
 
-/// What may stand in a query.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.:".contains(*c)).collect()
-}
-
 fn instance_table(rows: &[InstanceView], operate: bool) -> Markup {
     html! {
-        div.scroll { table {
+        div.scroll tabindex="0" role="region" aria-label="Table" { table {
             thead { tr {
                 @if operate { th { input type="checkbox" data-selects="ids" aria-label="Select all"; } }
                 th { "Name" } th { "PID" } th { "Serial Number" } th { "State" } th { "Last Contact" }
@@ -318,9 +318,9 @@ fn instance_table(rows: &[InstanceView], operate: bool) -> Markup {
                 @if operate {
                     td { input type="checkbox" name="ids" value=(row.id) aria-label=(format!("Select {}", row.name)); }
                 }
-                td { (row.name) }
-                td { (row.pid) }
-                td { (row.serial) }
+                td.whole { (row.name) }
+                td.whole { (row.pid) }
+                td.whole { (row.serial) }
                 td { (row.state) }
                 td { (time(row.last_contact_at)) }
                 td { (time(row.last_report_at)) }
@@ -381,10 +381,19 @@ fn menus(view: &View<'_>, at: &str) -> Markup {
     }
 }
 
-/// The numbers that were selected in a form.
-fn selected(form: &[u8]) -> Vec<i64> {
+/// The numbers that were selected in a form; none for a form that is about all.
+fn selected(form: &[u8]) -> Result<Option<Vec<i64>>, Problem> {
     let text = String::from_utf8_lossy(form);
-    text.split('&').filter_map(|pair| pair.strip_prefix("ids=")?.parse().ok()).collect()
+    let number = |pair: &str| pair.strip_prefix("ids=")?.parse().ok();
+    let ids: Vec<i64> = text.split('&').filter_map(number).collect();
+    if !text.split('&').any(|pair| pair == "selected=1") {
+        return Ok(None);
+    }
+    if ids.is_empty() {
+        let text = "select product instances in the list first";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text));
+    }
+    Ok(Some(ids))
 }
 
 fn to(address: &str) -> Response {
@@ -408,11 +417,16 @@ pub(super) async fn remove(
     Path(id): Path<i64>,
     RawForm(form): RawForm,
 ) -> Response {
-    let (by, ids) = (caller.login.clone(), selected(&form));
-    let removed = api::run_raw(&state, move |collector, now| {
-        ids.iter().try_for_each(|instance| collector.remove_instance(now, &by, id, *instance))
-    });
-    shown(&state, &caller, &home(id), removed.await.map(|()| to(&home(id))))
+    let by = caller.login.clone();
+    let outcome = async {
+        let ids = selected(&form)?.unwrap_or_default();
+        api::run_raw(&state, move |collector, now| {
+            ids.iter().try_for_each(|instance| collector.remove_instance(now, &by, id, *instance))
+        })
+        .await?;
+        Ok(to(&home(id)))
+    };
+    shown(&state, &caller, &home(id), outcome.await)
 }
 
 pub(super) async fn sync_instances(
@@ -421,9 +435,12 @@ pub(super) async fn sync_instances(
     Path(id): Path<i64>,
     RawForm(form): RawForm,
 ) -> Response {
-    let ids = selected(&form);
-    let done = api::run_raw(&state, move |collector, _| collector.sync_instances(id, &ids)).await;
-    shown(&state, &caller, &home(id), done.map(|()| to(&home(id))))
+    let outcome = async {
+        let ids = selected(&form)?.unwrap_or_default();
+        api::run_raw(&state, move |collector, _| collector.sync_instances(id, &ids)).await?;
+        Ok(to(&home(id)))
+    };
+    shown(&state, &caller, &home(id), outcome.await)
 }
 
 pub(super) async fn sync(
@@ -442,10 +459,11 @@ pub(super) async fn export(
     Path(id): Path<i64>,
     RawForm(form): RawForm,
 ) -> Response {
-    let ids = selected(&form);
-    let only = (!ids.is_empty()).then_some(ids);
-    let outcome = transfer::export(&state, caller.login.clone(), id, only).await;
-    shown(&state, &caller, &home(id), outcome)
+    let outcome = async {
+        let only = selected(&form)?;
+        transfer::export(&state, caller.login.clone(), id, only).await
+    };
+    shown(&state, &caller, &home(id), outcome.await)
 }
 
 pub(super) async fn import(
@@ -481,7 +499,7 @@ pub(super) async fn import_csv(
             p.note.good role="status" { (done.added) " product instances added, " (done.known)
                 " were there already, " (done.error_count) " rows could not be taken." }
             @if !done.errors.is_empty() {
-                div.scroll { table {
+                div.scroll tabindex="0" role="region" aria-label="Table" { table {
                     thead { tr { th.number { "Line" } th { "What is wrong" } } }
                     tbody { @for error in &done.errors {
                         tr { td.number { (error.line) } td { (error.text) } }
@@ -519,10 +537,10 @@ fn preferences_page(view: &View<'_>, accounts: Option<&[CiscoAccount]>) -> Respo
     let administer = may(view.caller, Action::Administer);
     let content = html! {
         (view.head("Preferences"))
-        form.row method="post" action=(format!("{at}/preferences")) {
+        form.column method="post" action=(format!("{at}/preferences")) {
             label.check {
                 input type="checkbox" role="switch" name="connected" value="on" checked[tenant.connected] disabled[!administer];
-                "Cisco Connectivity: " strong { (tenant.connectivity()) }
+                span { "Cisco Connectivity: " strong { (tenant.connectivity()) } }
             }
             @if let Some(accounts) = accounts {
                 label { "Smart Account" select name="smart_account" required {
@@ -653,7 +671,7 @@ fn transfers_page(view: &View<'_>, found: &[Transfer]) -> Response {
                     "product instances, upload it at CSSM (Reports > Usage Data Files), and import the "
                     "ACK file that CSSM gives." }
             } @else {
-                div.scroll { table {
+                div.scroll tabindex="0" role="region" aria-label="Table" { table {
                     thead { tr { th { "File" } th { "Kind" } th { "When" } th { "By" } th { "Status" }
                         th { "What became of it" } } }
                     tbody { @for row in found { tr {
@@ -685,7 +703,7 @@ pub(super) async fn licenses(
             @if found.is_empty() {
                 p.empty { "No license is in use here. Use is shown as soon as a product instance reports it." }
             } @else {
-                div.scroll { table {
+                div.scroll tabindex="0" role="region" aria-label="Table" { table {
                     caption { "As the newest reports of the product instances say." }
                     thead { tr { th { "License" } th.number { "In Use" }
                         th.number { "Product Instances" } th { "Entitlement Tag" } } }
@@ -712,8 +730,10 @@ pub(super) async fn events(
         let view = View { state: &state, caller: &caller, tenant: &tenant };
         let content = html! {
             (view.head("Events"))
-            @if found.is_empty() { p.empty { "Nothing has happened yet." } } @else {
-                div.scroll { table {
+            @if found.is_empty() {
+                p.empty { "Nothing has happened yet. What people set, add, export and import is listed here." }
+            } @else {
+                div.scroll tabindex="0" role="region" aria-label="Table" { table {
                     thead { tr { th { "When" } th { "By" } th { "What" } } }
                     tbody { @for event in &found { tr {
                         td { (time(Some(event.at))) } td { (event.login) } td { (event.text) }
@@ -754,10 +774,11 @@ fn admin_page(
         p { a.button href="/api/v1/logs" { "Download All Logs" } " "
             span.soft { "AllFiles.zip with the file messages" } }
         h2 { "Users" }
-        div.scroll { table {
-            thead { tr { th { "Login" } th { "Role" } th { "Tenant" } } }
+        div.scroll tabindex="0" role="region" aria-label="Table" { table {
+            thead { tr { th { "Login" } th { "Role" } @if !state.is_cslu() { th { "Tenant" } } } }
             tbody { @for person in people { tr {
-                td { (person.login) } td { (person.role.name()) } td { (of(person.scope_id)) }
+                td { (person.login) } td { (person.role.name()) }
+                @if !state.is_cslu() { td { (of(person.scope_id)) } }
             } } }
         } }
         h2 { "Add a user, or give one another password and role" }
@@ -777,8 +798,11 @@ fn admin_page(
             button.first { "Save" }
         }
     };
-    let mut tabs = vec![("/".to_owned(), if state.is_cslu() { "Product Instances" } else { "License Workspace" })];
-    tabs.push(("/admin".to_owned(), "Admin Workspace"));
+    let tabs = if state.is_cslu() {
+        tabs(state, caller, 1)
+    } else {
+        vec![("/".to_owned(), "License Workspace"), ("/admin".to_owned(), "Admin Workspace")]
+    };
     let frame = Frame {
         title: "Admin Workspace",
         caller: Some(caller),

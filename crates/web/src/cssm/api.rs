@@ -63,7 +63,7 @@ pub(super) async fn log_in(State(state): State<CssmSite>, body: Bytes) -> Answer
 }
 
 pub(super) async fn log_out(State(state): State<CssmSite>, headers: HeaderMap) -> Answer {
-    let token = site::login_token(&headers).unwrap_or_default().to_owned();
+    let token = site::login_token(&state, &headers).unwrap_or_default().to_owned();
     run(&state, move |cssm, _| cssm.people().log_out(&token).and_then(|()| done())).await
 }
 

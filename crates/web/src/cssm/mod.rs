@@ -30,6 +30,8 @@ pub struct CssmSite {
     pub clock: Arc<Clock>,
     /// `https://HOST:PORT`, as shown to people.
     pub base_url: Arc<str>,
+    /// The name of the cookie that holds a login.
+    pub cookie: Arc<str>,
     /// The root certificate, PEM.
     pub root_pem: Arc<str>,
     /// Files on their way.
@@ -54,6 +56,10 @@ impl Site for CssmSite {
 
     fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    fn cookie(&self) -> &str {
+        &self.cookie
     }
 }
 

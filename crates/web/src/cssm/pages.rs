@@ -96,7 +96,7 @@ fn usage_files_page(
                 p.empty { "No usage data file yet. Upload what a switch saved with "
                     code { "license smart save usage" } ", or what a CSLU or SSM On-Prem exported." }
             } @else {
-                div.scroll { table {
+                div.scroll tabindex="0" role="region" aria-label="Table" { table {
                     thead { tr { th { "Usage Data File" } th { "Reported" } th { "Virtual Account" }
                         th { "Reporting Status" } th.number { "Number of Product Instances" }
                         th { "Acknowledgment" } } }

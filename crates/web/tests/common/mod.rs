@@ -138,6 +138,7 @@ impl Server {
             cssm: cssm.clone(),
             clock: Arc::new(clock),
             base_url: "https://cssm.example".into(),
+            cookie: "rumline-443".into(),
             root_pem: ROOT_PEM.into(),
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             gates: Gates::default(),
