@@ -62,30 +62,53 @@ class Lab:
         password = (self.dir / f"{name}.password").read_text().strip()
         return Switch(self, name, process, port, password)
 
-    def start_collector(self, kind, *options):
+    def start_collector(self, kind, *options, listen="127.0.0.1:0"):
         """The URL of the pages of a `cslu` or an `onprem`, that of its devices, and its admin's password."""
         file = self.dir / f"{kind}.password"
         process, line = self.start(
-            " listens on ", kind, "--dir", self.dir / kind, "--listen", "127.0.0.1:0", "--cssm", self.url,
+            " listens on ", kind, "--dir", self.dir / kind, "--listen", listen, "--cssm", self.url,
             "--root", self.dir / "cssm/root.pem", "--label", "lab", "--admin-password-file", file, *options)
         return line.split()[-1], process.stdout.readline().split()[-1], file.read_text().strip()
 
     def call(self, method, path, body=None, raw=None):
-        data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", data, method=method)
-        request.add_header("content-type", "application/json")
-        if self.token:
-            request.add_header("authorization", f"Bearer {self.token}")
-        with urllib.request.urlopen(request, context=self.ssl, timeout=20) as answer:
-            content = answer.read()
-        try:
-            return json.loads(content)
-        except ValueError:
-            return content
+        return call(self.url, self.ssl, self.token, method, path, body, raw)
+
+    def collector(self, kind, url, password):
+        """A function that calls the API of a collector, logged in."""
+        context = ssl.create_default_context(cafile=str(self.dir / kind / "root.pem"))
+        token = call(url, context, None, "POST", "/login", {"login": "admin", "password": password})["token"]
+        return lambda method, path, body=None, raw=None: call(url, context, token, method, path, body, raw)
+
+    def connect(self, kind, url, password, account, sync_minutes=0):
+        """Gives a collector its account and logs it in to Cisco."""
+        api = self.collector(kind, url, password)
+        settings = {**account, "connected": True, "sync_minutes": sync_minutes}
+        if kind == "onprem":
+            api("POST", "/tenants", settings)
+        else:
+            api("PUT", "/tenants/1/settings", settings)
+        cssm_password = (self.dir / "admin.password").read_text().strip()
+        tenant = api("POST", "/tenants/1/cisco-login", {"login": "admin", "password": cssm_password})
+        assert tenant["registered"], tenant
+        return api
 
     def new_token(self):
         new = {"description": "test", "expires_after_days": 1, "uses_max": None}
         return self.call("POST", f"{self.va}/tokens", new)["value"]
+
+
+def call(url, context, token, method, path, body=None, raw=None):
+    data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
+    request = urllib.request.Request(f"{url}/api/v1{path}", data, method=method)
+    request.add_header("content-type", "application/json")
+    if token:
+        request.add_header("authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, context=context, timeout=60) as answer:
+        content = answer.read()
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content
 
 
 class Switch:

@@ -60,6 +60,8 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
         "tftp_copy.py",
         "cssm_postgres.py",
         "crash.py",
+        "discovery.py",
+        "collectors.py",
         "browser.py",
     ] {
         let mut test = Command::new(&python);

@@ -1,7 +1,9 @@
 //! HTTP requests of a product instance and of the tools.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::names::Names;
 use crate::tls::{TlsError, client_config};
 
 /// The largest answer taken, in bytes.
@@ -33,7 +35,27 @@ impl HttpClient {
     /// # Errors
     /// When a root is no certificate.
     pub fn new(roots: &[Vec<u8>], timeout: Duration) -> Result<Self, TlsError> {
-        let client = reqwest::Client::builder()
+        Self::build(reqwest::Client::builder(), roots, timeout)
+    }
+
+    /// A client that resolves names in its own way.
+    ///
+    /// # Errors
+    /// As [`HttpClient::new`].
+    pub fn with_names(
+        roots: &[Vec<u8>],
+        timeout: Duration,
+        names: Names,
+    ) -> Result<Self, TlsError> {
+        Self::build(reqwest::Client::builder().dns_resolver(Arc::new(names)), roots, timeout)
+    }
+
+    fn build(
+        builder: reqwest::ClientBuilder,
+        roots: &[Vec<u8>],
+        timeout: Duration,
+    ) -> Result<Self, TlsError> {
+        let client = builder
             .tls_backend_preconfigured(client_config(roots)?)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

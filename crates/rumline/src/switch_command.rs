@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// Further root certificates that TLS trusts, such as that of an SSM On-Prem (its root.pem).
     #[arg(long = "tls-root")]
     tls_roots: Vec<PathBuf>,
+    /// The port of the name servers in the configuration, for a lab without the right to port 53.
+    #[arg(long, default_value_t = rumline_net::DNS_PORT)]
+    dns_port: u16,
     /// Write the first password of admin to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
@@ -90,6 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             root_certificate,
         },
         tls_roots,
+        dns_port: arguments.dns_port,
         first_config,
         ssh: (!arguments.no_ssh).then_some(arguments.ssh),
         console: arguments.console,

@@ -10,11 +10,11 @@ use anyhow::{Context, Result};
 use rumline_agent::Input;
 use rumline_cli::{LineHandler, Reply, Terminal};
 use rumline_net::{
-    Clock, FileDisk, HttpClient, OsRandom, RawConsole, SshServer, StepWatch, TerminalEvent,
+    Clock, FileDisk, HttpClient, NameLookup, Names, OsRandom, RawConsole, SshServer, StepWatch, TerminalEvent,
     TerminalOutput, read_console, read_private, tftp_get, tftp_put, write_private,
 };
 use rumline_protocol::{Random, RealSuite, Timestamp, random_hex};
-use rumline_switch::{Devices, Effect, Hardware, RemoteCopy, Session, Switch};
+use rumline_switch::{Devices, Effect, Hardware, NameSettings, RemoteCopy, Session, Switch};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     pub hardware: Hardware,
     /// Further roots that TLS trusts, DER.
     pub tls_roots: Vec<Vec<u8>>,
+    /// The port of the name servers that the configuration names.
+    pub dns_port: u16,
     pub first_config: Option<String>,
     pub ssh: Option<SocketAddr>,
     pub console: bool,
@@ -51,6 +53,7 @@ struct Host {
     flash: FileDisk,
     random: OsRandom,
     http: HttpClient,
+    names: Names,
     answers: mpsc::Sender<Input>,
     terminals: BTreeMap<u64, OpenTerminal>,
     copies: mpsc::Sender<Copied>,
@@ -223,7 +226,8 @@ impl Host {
         if !setup.hardware.root_certificate.is_empty() {
             roots.push(setup.hardware.root_certificate.clone());
         }
-        let http = HttpClient::new(&roots, ANSWER_TIMEOUT)?;
+        let names = Names::default();
+        let http = HttpClient::with_names(&roots, ANSWER_TIMEOUT, names.clone())?;
         let mut devices = Devices { store: &mut store, flash: &mut flash, random: &mut random };
         let (switch, effects) = Switch::boot(
             clock.now(),
@@ -241,6 +245,7 @@ impl Host {
             flash,
             random,
             http,
+            names,
             answers,
             terminals: BTreeMap::new(),
             copies,
@@ -303,6 +308,9 @@ impl Host {
     }
 
     fn send(&self, request_id: String, url: String, body: Vec<u8>) {
+        let NameSettings { hosts, servers, domains, lookup } = self.switch.names();
+        let (table_only, port) = (!lookup, self.setup.dns_port);
+        self.names.set(NameLookup { hosts, servers, domains, table_only, port });
         let (http, answers) = (self.http.clone(), self.answers.clone());
         tokio::spawn(async move {
             let input = match http.send("POST", &url, None, "application/json", body).await {

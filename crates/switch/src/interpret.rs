@@ -1,6 +1,7 @@
 //! What the lines of a configuration mean.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use rumline_agent::{Config, LicenseUse, Transport};
 use rumline_catalogue::{Catalogue, Platform};
@@ -47,6 +48,41 @@ fn callhome_url(config: &ConfigTree) -> Option<String> {
             _ => None,
         }
     })
+}
+
+/// How the switch resolves host names (PI-NET-013 to 016).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameSettings {
+    /// `ip host`: names and their addresses.
+    pub hosts: Vec<(String, IpAddr)>,
+    /// `ip name-server`.
+    pub servers: Vec<IpAddr>,
+    /// `ip domain-name`, then `ip domain-list`.
+    pub domains: Vec<String>,
+    /// Whether names are looked up at all.
+    pub lookup: bool,
+}
+
+/// The name settings.
+pub(crate) fn names(config: &ConfigTree) -> NameSettings {
+    let mut names = NameSettings { lookup: true, ..NameSettings::default() };
+    let mut listed = Vec::new();
+    for line in &config.lines {
+        let words: Vec<&str> = line.text.split_whitespace().collect();
+        let addresses = |from: usize| words[from..].iter().map_while(|word| word.parse().ok());
+        match words[..] {
+            ["ip", "name-server", ..] => names.servers.extend(addresses(2)),
+            ["ip", "host", name, _, ..] => {
+                names.hosts.extend(addresses(3).map(|address| (name.to_owned(), address)));
+            }
+            ["ip", "domain-name", domain, ..] => names.domains.push(domain.to_owned()),
+            ["ip", "domain-list", domain, ..] => listed.push(domain.to_owned()),
+            ["no", "ip", "domain-lookup"] => names.lookup = false,
+            _ => {}
+        }
+    }
+    names.domains.extend(listed);
+    names
 }
 
 /// The features that are on.
@@ -105,5 +141,24 @@ pub(crate) fn interface_name(typed: &str) -> String {
     match kind {
         Some(kind) if !number.is_empty() => format!("{kind}{number}"),
         _ => typed.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_resolved_as_the_lines_say() {
+        // PI-NET-013 to 016
+        let config = ConfigTree::parse(
+            "ip domain-name example.net\nip domain-list lab.test\nip host cslu-local 192.0.2.1\n\
+             ip name-server 192.0.2.53 192.0.2.54 use-vrf management\n",
+        );
+        let names = names(&config);
+        assert_eq!(names.domains, ["example.net", "lab.test"]);
+        assert_eq!(names.hosts, [("cslu-local".to_owned(), "192.0.2.1".parse().unwrap())]);
+        assert_eq!(names.servers.len(), 2);
+        assert!(names.lookup && !super::names(&ConfigTree::parse("no ip domain-lookup\n")).lookup);
     }
 }

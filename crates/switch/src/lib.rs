@@ -27,6 +27,7 @@ use rumline_agent::{Agent, Disk, DiskError, Environment, Input, Peer, Profile};
 use rumline_catalogue::{Catalogue, Platform, Release};
 use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
 
+pub use interpret::NameSettings;
 pub use config::{ConfigTree, Line};
 pub use flash::FlashPath;
 pub use grammar::{Mode, command_reference};
@@ -238,6 +239,12 @@ impl Switch {
     #[must_use]
     pub fn running(&self) -> &ConfigTree {
         &self.running
+    }
+
+    /// How host names are resolved.
+    #[must_use]
+    pub fn names(&self) -> NameSettings {
+        interpret::names(&self.running)
     }
 
     /// Whether a login may enter with a password.
