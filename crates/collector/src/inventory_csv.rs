@@ -138,6 +138,9 @@ impl Collector {
     ) -> Result<CsvOutcome, Error> {
         let tenant = self.tenant(tenant_id)?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        // So that lines are counted as people see them.
+        let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+        let bytes = text.as_bytes();
         // Spreadsheets of some countries write semicolons.
         let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let many = |wanted: u8| first_line.iter().filter(|byte| **byte == wanted).count();

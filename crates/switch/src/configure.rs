@@ -136,6 +136,12 @@ impl Switch {
                 // C-51: shown with its keyword, whether or not it was typed.
                 let line = format!("license smart url {kind} {}", argument(command, "url"));
                 self.change(path, &line, 4, negated);
+                let mut outcome = self.done(now, devices);
+                if kind == "cslu" && !negated {
+                    let warning = cslu_url_warning(argument(command, "url"));
+                    outcome.reply.text.push_str(warning.unwrap_or_default());
+                }
+                return outcome;
             }
             "vrf" => {
                 if negated {
@@ -279,6 +285,23 @@ impl Switch {
 }
 
 const IPV6: &str = "% IPv6 is supported only on callhome transport";
+
+/// What a CSLU URL that is taken may still be wrong for.
+fn cslu_url_warning(url: &str) -> Option<&'static str> {
+    let (_, rest) = url.split_once("://")?;
+    let (address, path) = rest.split_once('/')?;
+    let (host, port) = address.split_once(':').unwrap_or((address, ""));
+    match path.strip_prefix("cslu/v1/pi")?.trim_matches('/') {
+        // PI-CLI-010
+        "" if port != "8182" => Some("Warning: CSLU uses port 8182 for product instances\n"),
+        "" => None,
+        // PI-NET-015
+        _ if host.parse::<std::net::IpAddr>().is_ok() => {
+            Some("Warning: SSM On-Prem is to be reached by its host name, not by an IP address\n")
+        }
+        _ => None,
+    }
+}
 
 /// A URL of the smart or CSLU transport.
 fn check_url(url: &str, smart: bool) -> Result<(), String> {

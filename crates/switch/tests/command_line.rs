@@ -323,6 +323,14 @@ fn urls_are_checked() {
         assert_eq!(lab.run(&[&format!("license smart url {url}")]), "", "{url}");
         assert!(license_lines(&mut lab).contains(&format!("license smart url {url}\n")), "{url}");
     }
+    for (url, wanted) in [
+        ("https://192.0.2.8/cslu/v1/pi/T1", "by its host name"), // PI-NET-015
+        ("http://192.0.2.8:9000/cslu/v1/pi", "port 8182"),       // PI-CLI-010
+    ] {
+        let shown = lab.run(&[&format!("license smart url cslu {url}")]);
+        assert!(shown.starts_with("Warning: ") && shown.contains(wanted), "{url}: {shown}");
+        assert!(license_lines(&mut lab).contains(url));
+    }
     let plain = "license smart url https://onprem.example.net/cslu/v1/pi/T1";
     assert_eq!(lab.run(&[plain]), "");
     let lines = license_lines(&mut lab);

@@ -55,6 +55,8 @@ pub(crate) struct Server {
     pub(crate) exchanges: u32,
     /// Damages what comes from CSSM or goes there.
     pub(crate) tamper: Option<fn(Vec<u8>) -> Vec<u8>>,
+    /// Alters what a switch is answered.
+    pub(crate) tamper_answer: Option<fn(Vec<u8>) -> Vec<u8>>,
 }
 
 pub(crate) struct Estate {
@@ -113,8 +115,10 @@ impl Estate {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap().into();
         let (suite, random) = (Arc::new(SimulatedSuite), Arc::new(Mutex::new(chance())));
         let collector = Collector::open(Arc::new(db), suite, signer, random, settings).unwrap();
-        let (up, cssm_reachable, exchanges, tamper) = (true, true, 0, None);
-        self.servers.push(Server { collector, up, cssm_reachable, exchanges, tamper });
+        let (tamper, tamper_answer) = (None, None);
+        let (up, cssm_reachable, exchanges) = (true, true, 0);
+        let server = Server { collector, up, cssm_reachable, exchanges, tamper, tamper_answer };
+        self.servers.push(server);
         self.servers.len() - 1
     }
 
@@ -214,7 +218,10 @@ impl Estate {
             None => Collector::CSLU_TENANT,
         };
         match push(&server.collector, self.now, tenant, body) {
-            Answer::Message { response, .. } => Ok(serde_json::to_vec(&response).unwrap()),
+            Answer::Message { response, .. } => {
+                let bytes = serde_json::to_vec(&response).unwrap();
+                Ok(server.tamper_answer.map_or(bytes.clone(), |tamper| tamper(bytes)))
+            }
             other => Err(format!("{other:?}")),
         }
     }
@@ -326,6 +333,11 @@ impl Estate {
         let Some(found) = all.iter().find(|row| row.serial == udi.serial) else { return 0 };
         let reports = self.cssm.reports(self.sa, found.id, 0, 10_000).unwrap();
         reports.iter().map(|report| report.count_seconds).sum()
+    }
+
+    pub(crate) fn event_log(&self, switch: usize) -> String {
+        let bytes = self.switches[switch].disk.clone().read("eventlog").unwrap().unwrap();
+        String::from_utf8(bytes).unwrap()
     }
 
     pub(crate) fn unacknowledged(&self, switch: usize) -> u64 {
