@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rumline_net::{HttpClient, OsRandom, pem_to_der};
 use rumline_protocol::{
-    Acknowledgement, Authority, EntitlementTag, HaMember, MESSAGE_VERSION, Measurement, RealSuite,
+    Acknowledgement, AssetSignature, Authority, EntitlementTag, HaMember, MESSAGE_VERSION, Measurement, RealSuite,
     Request, RequestBody, Response, ResponseStatus, Role, RumReport, Signed, SignedReport,
     SignedText, Signer, StatusCode, Suite, TerminationReason, Timestamp, TrustRequest, Udi,
     UsageItem, acknowledgement_text, asset_signature, base64, random_hex, sign_report,
@@ -27,7 +27,8 @@ struct Device {
     reports: Vec<SignedReport>,
 }
 
-pub(crate) async fn run() -> Result<()> {
+/// Returns reports taken a second.
+pub(crate) async fn run() -> Result<f64> {
     let folder = Folder::new("ingest")?;
     let dir = folder.0.display().to_string();
     let (data, password) = (format!("{dir}/cssm"), format!("{dir}/password"));
@@ -69,10 +70,10 @@ pub(crate) async fn run() -> Result<()> {
     println!("  throughput                  {:7.0} reports/s", count / wall);
     println!("  ratio raw / server          {:7.2}   (wanted: 0.30)", raw / each);
     println!("  server resident             {:7} KiB", processes::resident_kib(&server)?);
-    Ok(())
+    Ok(count / wall)
 }
 
-async fn call(http: &HttpClient, url: &str, token: Option<&str>, body: &Value) -> Result<Value> {
+pub(crate) async fn call(http: &HttpClient, url: &str, token: Option<&str>, body: &Value) -> Result<Value> {
     let body = body.to_string().into_bytes();
     let reply = http.send("POST", url, token, "application/json", body).await?;
     ensure!(reply.status == 200, "{url}: {}", String::from_utf8_lossy(&reply.body));
@@ -102,25 +103,7 @@ fn make_devices() -> Result<Vec<Device>> {
         let mut reports = Vec::new();
         for index in 0..REPORTS / DEVICES {
             let start = Timestamp(1_700_000_000 + i64::try_from(index)? * 1000);
-            let report = RumReport {
-                software_tag: "regid.2017-11.com.cisco.Nexus_9300,1.0_bench".to_owned(),
-                udi: udi.clone(),
-                product_instance_identifier: "bench".to_owned(),
-                asset_signature: Some(asset.clone()),
-                entitlement_tag: tag.clone(),
-                report_id: 1_700_000_000 + index as u64,
-                software_version: "10.4(3)".to_owned(),
-                previous: None,
-                ha_udi: vec![HaMember { role: Role::Active, sudi: udi.clone() }],
-                measurements: vec![Measurement {
-                    log_time: start + 1000,
-                    start_time: start,
-                    end_time: start + 1000,
-                    count: 1,
-                    termination_reason: Some(TerminationReason::CurrentUsageRequested),
-                    clock_change_delta: None,
-                }],
-            };
+            let report = report(&udi, &tag, &asset, index as u64, start);
             reports.push(sign_report(report, signer.as_ref()));
         }
         devices.push(Device { udi, signer, reports });
@@ -128,13 +111,42 @@ fn make_devices() -> Result<Vec<Device>> {
     Ok(devices)
 }
 
-fn request(device: &Device, body: RequestBody) -> Request {
+/// A report of an hour's use or so.
+pub(crate) fn report(
+    udi: &Udi,
+    tag: &EntitlementTag,
+    asset: &AssetSignature,
+    index: u64,
+    start: Timestamp,
+) -> RumReport {
+    RumReport {
+        software_tag: "regid.2017-11.com.cisco.Nexus_9300,1.0_bench".to_owned(),
+        udi: udi.clone(),
+        product_instance_identifier: "bench".to_owned(),
+        asset_signature: Some(asset.clone()),
+        entitlement_tag: tag.clone(),
+        report_id: 1_700_000_000 + index,
+        software_version: "10.4(3)".to_owned(),
+        previous: None,
+        ha_udi: vec![HaMember { role: Role::Active, sudi: udi.clone() }],
+        measurements: vec![Measurement {
+            log_time: start + 1000,
+            start_time: start,
+            end_time: start + 1000,
+            count: 1,
+            termination_reason: Some(TerminationReason::CurrentUsageRequested),
+            clock_change_delta: None,
+        }],
+    }
+}
+
+pub(crate) fn request(udi: &Udi, body: RequestBody) -> Request {
     Request {
         message_version: MESSAGE_VERSION.to_owned(),
         request_id: random_hex(&mut OsRandom, 16),
         timestamp: 0,
         nonce: random_hex(&mut OsRandom, 8),
-        sudi: device.udi.clone(),
+        sudi: udi.clone(),
         hostname: Some("bench".to_owned()),
         software_version: Some("10.4(3)".to_owned()),
         software_tag_identifier: "bench".to_owned(),
@@ -163,7 +175,7 @@ async fn trust(http: &HttpClient, url: &str, token: &str, device: &Device) -> Re
             signature: base64(&signed.signature),
         }],
     };
-    let message = serde_json::to_value(request(device, body))?;
+    let message = serde_json::to_value(request(&device.udi, body))?;
     let answer = call(http, &format!("{url}/licservice/license"), None, &message).await?;
     ensure!(answer["status"] == "OK", "trust refused: {answer}");
     Ok(())
@@ -177,7 +189,7 @@ fn bodies(devices: &[Device]) -> Vec<Vec<u8>> {
             let item =
                 UsageItem { payload: report.payload.clone(), signature: report.signature.clone() };
             let body = RequestBody::UsageReport { usage: vec![item], trust_requests: Vec::new() };
-            all.push(serde_json::to_vec(&request(device, body)).unwrap_or_default());
+            all.push(serde_json::to_vec(&request(&device.udi, body)).unwrap_or_default());
         }
     }
     all

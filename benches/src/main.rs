@@ -3,10 +3,13 @@
 //!
 //! * `ingest`: raw CPU of parse + verify + sign, divided by the server's whole CPU for each acknowledged report, over
 //!   HTTPS, durable, one report a request.
+//! * `collector`: a CSLU's whole CPU for each report taken, against raw CPU of parse + group commit; forwarding by wire
+//!   and by file against CSSM's own ingest; start and memory with 100,000 product instances.
 //! * `switch`: resident memory with SSH idle; a feature change against an fdatasync of the same disk.
 //! * `simulator`: 1,000 switches for a year on one core.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
+mod collector;
 mod ingest;
 mod processes;
 mod switch;
@@ -25,8 +28,12 @@ fn main() -> Result<()> {
         .status()?;
     ensure!(build.success(), "the release build failed");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut own_ingest = None;
     if wanted("ingest") {
-        runtime.block_on(ingest::run())?;
+        own_ingest = Some(runtime.block_on(ingest::run())?);
+    }
+    if wanted("collector") {
+        runtime.block_on(collector::run(own_ingest))?;
     }
     if wanted("switch") {
         runtime.block_on(switch::run())?;
