@@ -40,7 +40,7 @@ impl Server {
         let (process, line) = processes::start(arguments, up).await?;
         let url = line.rsplit(' ').next().unwrap_or_default().to_owned();
         let roots = pem_to_der(&fs::read(format!("{dir}/root.pem"))?)?;
-        let http = HttpClient::new(&roots, Duration::from_secs(600))?;
+        let http = HttpClient::new(&roots, Duration::from_secs(600))?.with_answers_up_to(1 << 30);
         let password = fs::read_to_string(password)?;
         let login = json!({ "login": "admin", "password": password.trim() });
         let answer = call(&http, &format!("{url}/api/v1/login"), None, &login).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::names::Names;
 use crate::tls::{TlsError, client_config};
 
-/// The largest answer taken, in bytes.
+/// The largest answer taken unless told otherwise, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Why there is no answer, in words for a system message.
@@ -27,6 +27,7 @@ pub struct Reply {
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: reqwest::Client,
+    answer_bytes_max: usize,
 }
 
 impl HttpClient {
@@ -50,6 +51,12 @@ impl HttpClient {
         Self::build(reqwest::Client::builder().dns_resolver(Arc::new(names)), roots, timeout)
     }
 
+    /// The same client for answers up to this size, in bytes.
+    #[must_use]
+    pub fn with_answers_up_to(self, answer_bytes_max: usize) -> Self {
+        Self { answer_bytes_max, ..self }
+    }
+
     fn build(
         builder: reqwest::ClientBuilder,
         roots: &[Vec<u8>],
@@ -63,7 +70,7 @@ impl HttpClient {
             .timeout(timeout)
             .build()
             .map_err(|error| TlsError::Pem(error.to_string()))?;
-        Ok(Self { client })
+        Ok(Self { client, answer_bytes_max: ANSWER_BYTES_MAX })
     }
 
     /// Sends a request and reads the answer.
@@ -92,7 +99,7 @@ impl HttpClient {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| HttpError(reason(&error)))? {
             body.extend_from_slice(&chunk);
-            if body.len() > ANSWER_BYTES_MAX {
+            if body.len() > self.answer_bytes_max {
                 return Err(HttpError("the answer is too large".to_owned()));
             }
         }
