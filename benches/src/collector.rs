@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rumline_net::{HttpClient, OsRandom, pem_to_der};
 use rumline_protocol::{
-    EntitlementTag, RealSuite, RequestBody, Response, ResponseStatus, SignedReport, Signer, Suite,
-    Timestamp, Udi, UsageItem, asset_signature, sign_report,
+    EntitlementTag, RealSuite, Request, RequestBody, Response, ResponseStatus, SignedReport,
+    Signer, Suite, Timestamp, Udi, UsageItem, asset_signature, sign_report,
 };
 use rumline_store::{Db, StoreError};
 use serde_json::{Value, json};
@@ -65,9 +65,8 @@ impl Server {
 
 async fn start_cssm(dir: &str) -> Result<Server> {
     let password = format!("{dir}.password");
-    let arguments = [
-        "cssm", "--dir", dir, "--listen", "127.0.0.1:0", "--admin-password-file", &password,
-    ];
+    let arguments =
+        ["cssm", "--dir", dir, "--listen", "127.0.0.1:0", "--admin-password-file", &password];
     let server = Server::start(&arguments, "CSSM listens on ", dir, &password).await?;
     let account = json!({ "name": "Bench", "domain": "bench.test" });
     server.json("POST", "/smart-accounts", &account).await?;
@@ -80,8 +79,15 @@ pub(crate) async fn run(own_ingest_per_second: Option<f64>) -> Result<()> {
     let (data, password) = (format!("{dir}/cslu"), format!("{dir}/cslu.password"));
     let device_listen = "127.77.0.9:8182";
     let common = [
-        "cslu", "--dir", &data, "--listen", "127.0.0.1:0", "--device-listen", device_listen,
-        "--admin-password-file", &password,
+        "cslu",
+        "--dir",
+        &data,
+        "--listen",
+        "127.0.0.1:0",
+        "--device-listen",
+        device_listen,
+        "--admin-password-file",
+        &password,
     ];
     let cslu = Server::start(&common, "CSLU listens on ", &data, &password).await?;
     let settings = |connected: bool| {
@@ -90,9 +96,8 @@ pub(crate) async fn run(own_ingest_per_second: Option<f64>) -> Result<()> {
     };
     cslu.json("PUT", "/tenants/1/settings", &settings(false)).await?;
     println!("collector: making {ALL} signed reports of {ALL} product instances");
-    let (bodies, reports) = make_bodies()?;
-    let raw = raw_cpu(&reports, &format!("{dir}/raw.db"))?;
-    drop(reports);
+    let bodies = make_bodies()?;
+    let raw = raw_cpu(&bodies[..FIRST], &format!("{dir}/raw.db"))?;
     let device_url = format!("http://{device_listen}/cslu/v1/pi");
     let (first, rest) = bodies.split_at(FIRST);
     let before = processes::cpu_seconds(&cslu.process)?;
@@ -186,28 +191,25 @@ fn float(count: usize) -> f64 {
     count as f64
 }
 
-fn make_bodies() -> Result<(Vec<Vec<u8>>, Vec<SignedReport>)> {
+fn make_bodies() -> Result<Vec<Vec<u8>>> {
     let tag = EntitlementTag::new("regid.2019-06.com.cisco.LAN_Nexus9300_XF,1.0_bench")?;
     let signers: Result<Vec<Box<dyn Signer>>, _> =
         (0..KEYS).map(|_| RealSuite.generate_device_key(&mut OsRandom)).collect();
     let signers = signers?;
-    let (mut bodies, mut reports) = (Vec::with_capacity(ALL), Vec::new());
+    let mut bodies = Vec::with_capacity(ALL);
     for number in 0..ALL {
         let signer = signers[number % KEYS].as_ref();
         let udi = Udi::new("N9K-C93180YC-FX3", &format!("BENCH{number:07}"))?;
         let asset = asset_signature(signer, &udi, "bench");
         let signed = sign_report(report(&udi, &tag, &asset, 0, Timestamp(1_700_000_000)), signer);
-        let (payload, signature) = (signed.payload.clone(), signed.signature.clone());
+        let (payload, signature) = (signed.payload, signed.signature);
         let usage = vec![UsageItem { payload, signature }];
         let body = RequestBody::UsageReport { usage, trust_requests: Vec::new() };
         let mut message = request(&udi, body);
         message.public_key = Some(signer.public_key().clone());
         bodies.push(serde_json::to_vec(&message)?);
-        if reports.len() < 4096 {
-            reports.push(signed);
-        }
     }
-    Ok((bodies, reports))
+    Ok(bodies)
 }
 
 async fn push_all(url: &str, bodies: Vec<Vec<u8>>) -> Result<()> {
@@ -235,28 +237,51 @@ async fn push_all(url: &str, bodies: Vec<Vec<u8>>) -> Result<()> {
     Ok(())
 }
 
-/// CPU seconds of what no collector can leave out: read the report, and write it down in a commit with others.
-fn raw_cpu(reports: &[SignedReport], file: &str) -> Result<f64> {
+/// CPU seconds of what no collector can leave out: read the message and the report in it, and write down who sent it,
+/// the report, and the use, in a commit with others.
+fn raw_cpu(bodies: &[Vec<u8>], file: &str) -> Result<f64> {
     let db = Db::open_sqlite(std::path::Path::new(file))?;
-    db.write("bench.table", |tx| {
-        tx.batch("CREATE TABLE raw (id BIGINT NOT NULL PRIMARY KEY, payload TEXT NOT NULL, signature TEXT NOT NULL);")
+    db.write("bench.tables", |tx| {
+        tx.batch(
+            "CREATE TABLE device (id BIGINT NOT NULL PRIMARY KEY, serial TEXT NOT NULL UNIQUE,
+             public_key TEXT NOT NULL, hostname TEXT NOT NULL);
+             CREATE TABLE report (id BIGINT NOT NULL PRIMARY KEY, received_at BIGINT NOT NULL,
+             sha256 BLOB NOT NULL, payload TEXT NOT NULL, signature TEXT NOT NULL);
+             CREATE INDEX report_waiting ON report (received_at, id);
+             CREATE TABLE in_use (id BIGINT NOT NULL, tag TEXT NOT NULL, count BIGINT NOT NULL,
+             PRIMARY KEY (id, tag));",
+        )
     })?;
     let started = crate::cpu_seconds();
-    for (index, group) in reports.chunks(GROUP).enumerate() {
+    for (index, group) in bodies.chunks(GROUP).enumerate() {
         let mut parsed = Vec::with_capacity(group.len());
-        for report in group {
-            parsed.push(SignedReport::from_parts(report.payload.clone(), report.signature.clone())?);
+        for body in group {
+            let message: Request = serde_json::from_slice(body)?;
+            let key = message.public_key.map(|key| key.to_text()).unwrap_or_default();
+            let RequestBody::UsageReport { mut usage, .. } = message.body else { continue };
+            let item = usage.remove(0);
+            parsed.push((key, SignedReport::from_parts(item.payload, item.signature)?));
         }
         let first = i64::try_from(index * GROUP)?;
         db.write("bench.group", move |tx| {
-            for (id, report) in (first..).zip(&parsed) {
-                let sql = "INSERT INTO raw (id, payload, signature) VALUES ($1, $2, $3)";
+            for (id, (key, signed)) in (first..).zip(&parsed) {
+                let sql = "INSERT INTO device (id, serial, public_key, hostname)
+                    VALUES ($1, $2, $3, $4)";
+                let serial = &signed.report.udi.serial;
+                tx.execute(sql, &[id.into(), serial.into(), key.into(), "bench".into()])?;
+                let sql = "INSERT INTO report (id, received_at, sha256, payload, signature)
+                    VALUES ($1, $2, $3, $4, $5)";
+                let sha256 = signed.sha256();
+                let (payload, value) = (&signed.payload, &signed.signature.value);
                 let values =
-                    [id.into(), (&report.payload).into(), (&report.signature.value).into()];
+                    [id.into(), first.into(), sha256[..].into(), payload.into(), value.into()];
                 tx.execute(sql, &values)?;
+                let sql = "INSERT INTO in_use (id, tag, count) VALUES ($1, $2, 1)";
+                let tag = signed.report.entitlement_tag.as_str();
+                tx.execute(sql, &[id.into(), tag.into()])?;
             }
             Ok::<_, StoreError>(())
         })?;
     }
-    Ok((crate::cpu_seconds() - started) / float(reports.len()))
+    Ok((crate::cpu_seconds() - started) / float(bodies.len()))
 }

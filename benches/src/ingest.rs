@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rumline_net::{HttpClient, OsRandom, pem_to_der};
 use rumline_protocol::{
-    Acknowledgement, AssetSignature, Authority, EntitlementTag, HaMember, MESSAGE_VERSION, Measurement, RealSuite,
-    Request, RequestBody, Response, ResponseStatus, Role, RumReport, Signed, SignedReport,
-    SignedText, Signer, StatusCode, Suite, TerminationReason, Timestamp, TrustRequest, Udi,
-    UsageItem, acknowledgement_text, asset_signature, base64, random_hex, sign_report,
+    Acknowledgement, AssetSignature, Authority, EntitlementTag, HaMember, MESSAGE_VERSION,
+    Measurement, RealSuite, Request, RequestBody, Response, ResponseStatus, Role, RumReport,
+    Signed, SignedReport, SignedText, Signer, StatusCode, Suite, TerminationReason, Timestamp,
+    TrustRequest, Udi, UsageItem, acknowledgement_text, asset_signature, base64, random_hex,
+    sign_report,
 };
 use serde_json::{Value, json};
 
@@ -73,7 +74,12 @@ pub(crate) async fn run() -> Result<f64> {
     Ok(count / wall)
 }
 
-pub(crate) async fn call(http: &HttpClient, url: &str, token: Option<&str>, body: &Value) -> Result<Value> {
+pub(crate) async fn call(
+    http: &HttpClient,
+    url: &str,
+    token: Option<&str>,
+    body: &Value,
+) -> Result<Value> {
     let body = body.to_string().into_bytes();
     let reply = http.send("POST", url, token, "application/json", body).await?;
     ensure!(reply.status == 200, "{url}: {}", String::from_utf8_lossy(&reply.body));

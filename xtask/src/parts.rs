@@ -65,7 +65,11 @@ pub(crate) fn python() -> PathBuf {
     let venv = root().join("target/venv");
     // A venv that was not filled to the end, or with something else, does not count.
     let filled = fs::read_to_string(venv.join("complete")).unwrap_or_default();
-    if filled == PYTHON_PACKAGES.join("\n") { venv.join("bin/python") } else { venv.join("incomplete") }
+    if filled == PYTHON_PACKAGES.join("\n") {
+        venv.join("bin/python")
+    } else {
+        venv.join("incomplete")
+    }
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -33,6 +33,15 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// What is in it: instances and their reports.
     devices: BTreeMap<i64, Vec<i64>>,
+    last: Option<Place>,
+}
+
+/// Where a report stands in the order of forwarding: by arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    received_at: i64,
+    instance_id: i64,
+    report_id: i64,
 }
 
 impl Batch {
@@ -40,6 +49,12 @@ impl Batch {
     #[must_use]
     pub fn reports(&self) -> usize {
         self.devices.values().map(Vec::len).sum()
+    }
+
+    /// The place of the last report in it.
+    #[must_use]
+    pub fn last(&self) -> Option<Place> {
+        self.last
     }
 }
 
@@ -105,10 +120,12 @@ pub(crate) struct KeptReport {
     pub report_id: i64,
     pub payload: String,
     pub signature: String,
+    pub received_at: i64,
 }
 
 impl KeptReport {
-    pub(crate) const COLUMNS: &'static str = "instance_id, report_id, payload, signature";
+    pub(crate) const COLUMNS: &'static str =
+        "instance_id, report_id, payload, signature, received_at";
 
     pub(crate) fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
@@ -116,6 +133,7 @@ impl KeptReport {
             report_id: row.int(1)?,
             payload: row.text(2)?,
             signature: row.text(3)?,
+            received_at: row.int(4)?,
         })
     }
 
@@ -170,39 +188,42 @@ impl Collector {
     /// # Errors
     /// When the store fails.
     pub fn next_batch(&self, now: Timestamp, tenant_id: i64) -> Result<Option<Batch>, Error> {
-        let (tenant, reports, mut parts) = self.db.read("forward.batch", move |tx| {
+        self.batch(now, tenant_id, None)
+    }
+
+    /// The batch after one that is on its way; none when that was all.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn next_batch_after(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        place: Place,
+    ) -> Result<Option<Batch>, Error> {
+        self.batch(now, tenant_id, Some(place))
+    }
+
+    fn batch(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        after: Option<Place>,
+    ) -> Result<Option<Batch>, Error> {
+        let (tenant, reports, parts) = self.db.read("forward.batch", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
-            let sql = format!(
-                "SELECT {} FROM report WHERE tenant_id = $1 AND state = 0 ORDER BY place LIMIT $2",
-                KeptReport::COLUMNS
-            );
-            let values = [tenant_id.into(), BATCH_REPORTS_MAX.into()];
-            let mut reports = tx.rows(&sql, &values, KeptReport::from_row)?;
-            let mut bytes = 0;
-            let count = reports.iter().take_while(|report| {
-                let fits = bytes < BATCH_BYTES_MAX;
-                bytes += report.payload.len();
-                fits
-            });
-            let count = count.count();
-            reports.truncate(count);
             let mut parts: BTreeMap<i64, DevicePart> = BTreeMap::new();
-            let columns = DevicePart::COLUMNS;
-            let sql = format!(
-                "SELECT id, {columns} FROM instance WHERE tenant_id = $1 AND wants_answer = 1
-                ORDER BY id LIMIT $2"
-            );
-            let values = [tenant_id.into(), BATCH_DEVICES_MAX.into()];
-            let read = |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, DevicePart::from_row(row, 1)?));
-            parts.extend(tx.rows(&sql, &values, read)?);
-            let sql = format!(
-                "SELECT id, {columns} FROM instance WHERE tenant_id = $1 AND id = $2"
-            );
-            for report in &reports {
-                let id = report.instance_id;
-                if !parts.contains_key(&id) {
-                    parts.extend(tx.row(&sql, &[tenant_id.into(), id.into()], read)?);
-                }
+            let reports = waiting_reports(tx, tenant_id, after, &mut parts)?;
+            if after.is_none() {
+                let sql = format!(
+                    "SELECT id, {} FROM instance WHERE tenant_id = $1 AND wants_answer = 1
+                    ORDER BY id LIMIT $2",
+                    DevicePart::COLUMNS
+                );
+                let values = [tenant_id.into(), BATCH_DEVICES_MAX.into()];
+                let read =
+                    |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, DevicePart::from_row(row, 1)?));
+                parts.extend(tx.rows(&sql, &values, read)?);
             }
             Ok::<_, Error>((tenant, reports, parts))
         })?;
@@ -218,7 +239,11 @@ impl Collector {
                 device.1.push(report.report_id);
             }
         }
-        parts.clear();
+        let last = reports.last().map(|report| Place {
+            received_at: report.received_at,
+            instance_id: report.instance_id,
+            report_id: report.report_id,
+        });
         let time = bundle_time(now);
         let scratch = Cursor::new(Vec::new());
         let mut writer = BundleWriter::new(scratch, format!("UD_VA_{time}.tar.gz"), now);
@@ -228,7 +253,7 @@ impl Collector {
         }
         let bytes = self.finish_bundle(&tenant, writer, Vec::new())?;
         let devices = devices.into_iter().map(|(id, (_, reports))| (id, reports)).collect();
-        Ok(Some(Batch { bytes, devices }))
+        Ok(Some(Batch { bytes, devices, last }))
     }
 
     pub(crate) fn finish_bundle<S, W>(
@@ -330,14 +355,49 @@ impl Collector {
     }
 }
 
+/// The next reports that wait, and the devices they are of.
+fn waiting_reports(
+    tx: &mut Tx<'_>,
+    tenant_id: i64,
+    after: Option<Place>,
+    parts: &mut BTreeMap<i64, DevicePart>,
+) -> Result<Vec<KeptReport>, Error> {
+    const SQL: &str = "SELECT report.instance_id, report.report_id, report.payload,
+        report.signature, report.received_at, instance.pid, instance.serial, instance.hostname,
+        instance.software_version, instance.software_tag, instance.public_key,
+        instance.trust_requests FROM report
+        JOIN instance ON instance.tenant_id = report.tenant_id AND instance.id = report.instance_id
+        WHERE report.tenant_id = $1 AND report.state = 0
+        AND (report.received_at, report.instance_id, report.report_id) > ($2, $3, $4)
+        ORDER BY report.received_at, report.instance_id, report.report_id LIMIT $5";
+    let after = after.unwrap_or(Place { received_at: i64::MIN, instance_id: 0, report_id: 0 });
+    let values = [
+        tenant_id.into(),
+        after.received_at.into(),
+        after.instance_id.into(),
+        after.report_id.into(),
+        BATCH_REPORTS_MAX.into(),
+    ];
+    let mut bytes = 0;
+    let found = tx.rows(SQL, &values, |row| {
+        let report = KeptReport::from_row(row)?;
+        let fits = bytes < BATCH_BYTES_MAX;
+        bytes += report.payload.len();
+        if fits && !parts.contains_key(&report.instance_id) {
+            parts.insert(report.instance_id, DevicePart::from_row(row, 5)?);
+        }
+        Ok::<_, Error>(fits.then_some(report))
+    })?;
+    Ok(found.into_iter().map_while(|report| report).collect())
+}
+
 fn due_at(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<Option<Timestamp>, Error> {
     if !tenant.connected || !tenant.registered {
         return Ok(None);
     }
     let sql = "SELECT sync_failures, sync_tried_at FROM tenant WHERE id = $1";
-    let row = tx.row(sql, &[tenant.id.into()], |row| {
-        Ok::<_, Error>((row.int(0)?, row.opt_int(1)?))
-    })?;
+    let row =
+        tx.row(sql, &[tenant.id.into()], |row| Ok::<_, Error>((row.int(0)?, row.opt_int(1)?)))?;
     let (failures, tried_at) = row.ok_or(Error::NotFound("tenant"))?;
     let sql = "SELECT instance_id FROM report WHERE tenant_id = $1 AND state = 0 LIMIT 1";
     let waiting = tx.row(sql, &[tenant.id.into()], |row| row.int(0))?.is_some();

@@ -19,11 +19,8 @@ use crate::journal::add_event;
 use crate::{Collector, Error, Tenant, answers, tenants};
 
 /// What a file may hold.
-const LIMITS: ArchiveLimits = ArchiveLimits {
-    total_bytes_max: 64 << 30,
-    member_bytes_max: 64 << 20,
-    members_max: 1_000_100,
-};
+const LIMITS: ArchiveLimits =
+    ArchiveLimits { total_bytes_max: 64 << 30, member_bytes_max: 64 << 20, members_max: 1_000_100 };
 /// A file that is no archive is read whole.
 const PLAIN_BYTES_MAX: u64 = 64 << 20;
 /// Documents taken in at a time.
@@ -88,7 +85,9 @@ impl Transfer {
         let text = match (self.status.as_str(), changed) {
             (Self::PROCESSING, _) => format!("Devices: {members_done} of {members}."),
             ("Done", 0) => "Everything in this file was here before.".to_owned(),
-            _ => format!("Devices with a new answer: {changed}. It is handed over at their next contact."),
+            _ => format!(
+                "Devices with a new answer: {changed}. It is handed over at their next contact."
+            ),
         };
         if self.problems.is_empty() { text } else { format!("{text} {}.", self.problems) }
     }
@@ -156,9 +155,11 @@ impl<'a> Checker<'a> {
             document.trust_codes.iter().all(|signed| self.verify(&signer, signed)),
         ];
         if parts.contains(&false) {
-            return Err(bad("a signature of CSSM does not verify: it was altered after CSSM wrote \
+            return Err(bad(
+                "a signature of CSSM does not verify: it was altered after CSSM wrote \
                             it"
-            .to_owned()));
+                .to_owned(),
+            ));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| bad("it is no text".to_owned()))?;
         let text = text.trim_start_matches('\u{feff}').to_owned();
@@ -228,7 +229,9 @@ pub(crate) fn take_answer(
         if let Some(id) = found {
             changed += i64::from(keep_for(tx, now, tenant.id, id, answer, entries)?);
         } else if devices.len() == 1 {
-            return Err(Error::Conflict(format!("{udi} is not a product instance of this account here")));
+            return Err(Error::Conflict(format!(
+                "{udi} is not a product instance of this account here"
+            )));
         }
     }
     Ok(changed)
@@ -290,12 +293,15 @@ fn keep_for(
     let has_trust = !answer.document.trust_codes.is_empty();
     let acknowledged = i64::try_from(acknowledged).unwrap_or(0);
     let sql = "UPDATE instance SET undelivered = 1, wants_answer = 0, waiting = waiting - $1,
-        last_ack_at = COALESCE($2, last_ack_at), alert = $3,
-        trust_requests = CASE WHEN $4 = 1 THEN NULL ELSE trust_requests END
-        WHERE tenant_id = $5 AND id = $6";
+        last_ack_at = COALESCE($2, last_ack_at),
+        alert = CASE WHEN $3 = 1 THEN $4 ELSE alert END,
+        trust_requests = CASE WHEN $5 = 1 THEN NULL ELSE trust_requests END
+        WHERE tenant_id = $6 AND id = $7";
     let values = [
         acknowledged.into(),
         (acknowledged > 0).then_some(now.0).into(),
+        // An answer that speaks of no report changes nothing about what was said of one.
+        (!entries.is_empty()).into(),
         refusal.as_deref().into(),
         has_trust.into(),
         tenant_id.into(),
@@ -610,10 +616,8 @@ fn note_piece(
     changed: i64,
     new_problems: &[String],
 ) -> Result<(), Error> {
-    let sql = format!(
-        "SELECT {} FROM transfer WHERE tenant_id = $1 AND id = $2",
-        Transfer::COLUMNS
-    );
+    let sql =
+        format!("SELECT {} FROM transfer WHERE tenant_id = $1 AND id = $2", Transfer::COLUMNS);
     let found = tx.row(&sql, &[tenant_id.into(), id.into()], Transfer::from_row)?;
     let mut transfer = found.ok_or(Error::NotFound("transfer"))?;
     for problem in new_problems {

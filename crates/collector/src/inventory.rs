@@ -128,8 +128,7 @@ impl Collector {
             }
             pattern.push('%');
             let limit = limit.clamp(1, 10_000);
-            let values =
-                [tenant_id.into(), after.into(), (&pattern).into(), limit.into()];
+            let values = [tenant_id.into(), after.into(), (&pattern).into(), limit.into()];
             tx.rows(&sql, &values, from_row)
         })
     }
@@ -229,7 +228,8 @@ impl Collector {
                     WHERE tenant_id = $3 AND instance_id = $4)";
                 let (tenant, instance) = (tenant_id.into(), (*id).into());
                 if tx.execute(sql, &[tenant, instance, tenant, instance])? == 1 {
-                    let sql = "UPDATE instance SET undelivered = 1 WHERE tenant_id = $1 AND id = $2";
+                    let sql =
+                        "UPDATE instance SET undelivered = 1 WHERE tenant_id = $1 AND id = $2";
                     tx.execute(sql, &[tenant, instance])?;
                 }
             }

@@ -73,7 +73,8 @@ impl Places {
             text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
         };
         let header: Vec<String> = header.iter().map(plain).collect();
-        let place = |names: &[&str]| header.iter().position(|found| names.contains(&found.as_str()));
+        let place =
+            |names: &[&str]| header.iter().position(|found| names.contains(&found.as_str()));
         let places = NAMES.map(place);
         if places[0].is_none() || places[1].is_none() {
             let text = "the first line names no columns PID and Serial Number";
@@ -154,12 +155,11 @@ impl Collector {
             if index == ROWS_MAX {
                 return Err(Error::invalid(format!("the file has more than {ROWS_MAX} rows")));
             }
-            let read = record.map_err(|error| (index as u64 + 2, error.to_string())).and_then(
-                |record| {
+            let read =
+                record.map_err(|error| (index as u64 + 2, error.to_string())).and_then(|record| {
                     let line = record.position().map_or(0, csv::Position::line);
                     row(&places, &record, &tenant).map_err(|text| (line, text))
-                },
-            );
+                });
             match read {
                 Ok(row) => rows.push(row),
                 Err((line, text)) => {

@@ -36,12 +36,7 @@ pub(crate) fn add_event(
 }
 
 /// Writes a line of the server's log.
-pub(crate) fn log(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    level: &str,
-    text: &str,
-) -> Result<(), Error> {
+pub(crate) fn log(tx: &mut Tx<'_>, now: Timestamp, level: &str, text: &str) -> Result<(), Error> {
     let id = next_id(tx, "log_line")?;
     let sql = "INSERT INTO log_line (id, at, level, text) VALUES ($1, $2, $3, $4)";
     tx.execute(sql, &[id.into(), now.0.into(), level.into(), text.into()])?;

@@ -28,7 +28,7 @@ use rumline_protocol::{Signer, Suite};
 use rumline_server::{People, SharedRandom};
 use rumline_store::Db;
 
-pub use forward::{Batch, SyncState};
+pub use forward::{Batch, Place, SyncState};
 pub use import::Transfer;
 pub use inventory::{InstanceView, LicenseView};
 pub use inventory_csv::CsvOutcome;

@@ -4,11 +4,10 @@ use rumline_protocol::{
     PublicKey, ReportSignature, Request, RequestBody, Response, ResponseStatus, RumReport,
     SignedReport, Timestamp, Udi, from_base64,
 };
-use rumline_server::next_id;
 use rumline_store::Tx;
 
 use crate::answers::{self, Handed};
-use crate::{Collector, Error, journal, tenants};
+use crate::{Collector, Error, Kind, journal, tenants};
 
 /// A device asks again no sooner than this, and no later, in seconds.
 const POLL_SECONDS_MIN: i64 = 60;
@@ -61,6 +60,21 @@ struct Known {
     removed: bool,
 }
 
+impl Known {
+    /// One that was not known a moment ago.
+    fn new(id: i64) -> Self {
+        Self {
+            id,
+            public_key: None,
+            undelivered: false,
+            delivered_at: None,
+            waiting: 0,
+            policy_at: 0,
+            removed: false,
+        }
+    }
+}
+
 /// What was written, for the answer.
 enum Outcome {
     Refused(String),
@@ -91,28 +105,29 @@ impl Collector {
             return done(Answer::NotAMessage(text));
         }
         if self.settings.is_down_rev() {
-            let mut response = Response::new(&request, now, ResponseStatus::Failed, "not supported");
+            let mut response =
+                Response::new(&request, now, ResponseStatus::Failed, "not supported");
             OLD_MESSAGE_VERSION.clone_into(&mut response.message_version);
             return done(Answer::Message { response: Box::new(response), soon: false });
         }
+        // A device says its key; whether it is the one it is known by shows when it is written down.
+        if let Some(key) = request.public_key.clone() {
+            return self.take(now, tenant_id, request, key, done);
+        }
         let udi = request.sudi.clone();
-        let found = self.db.read("receiver.key", move |tx| {
+        let known = self.db.read("receiver.key", move |tx| {
             tenants::by_id(tx, tenant_id)?;
-            find(tx, tenant_id, &udi)
+            Ok(find(tx, tenant_id, &udi)?.and_then(|known| known.public_key))
         });
-        let known = match found {
-            Ok(known) => known,
+        let key = match known {
+            Ok(Some(key)) => key,
             Err(Error::NotFound(_)) => return done(Answer::NoTenant),
             Err(error) => return done(refuse(now, &request, &error)),
+            Ok(None) => {
+                let error = Error::invalid("the message does not hold the device's key");
+                return done(refuse(now, &request, &error));
+            }
         };
-        let key = known.as_ref().and_then(|known| known.public_key.clone());
-        let Some(key) = key.or_else(|| request.public_key.clone()) else {
-            let error = Error::invalid("the message does not hold the device's key");
-            return done(refuse(now, &request, &error));
-        };
-        if request.public_key.as_ref().is_some_and(|told| *told != key) {
-            return self.refuse_other_key(now, tenant_id, request, done);
-        }
         self.take(now, tenant_id, request, key, done);
     }
 
@@ -132,7 +147,9 @@ impl Collector {
         let work = move |tx: &mut Tx<'_>| {
             let known = find(tx, tenant_id, &udi)?.and_then(|known| known.public_key);
             let key = known.ok_or(Error::NotFound("product instance"))?;
-            take_contact(tx, now, tenant_id, &udi, &key, &about, &[], Contact::Poll)
+            let kind = ContactKind::Poll;
+            let contact = Contact { kind, udi: &udi, key: &key, about: &about, logs: false };
+            take_contact(tx, now, tenant_id, &contact, &[])
         };
         self.db.submit("receiver.again", work, move |outcome| done(answer(now, &request, outcome)));
     }
@@ -155,7 +172,7 @@ impl Collector {
                 let wanted = !trust_requests.is_empty() && trust_requests.len() <= 16;
                 about.trust_requests =
                     wanted.then(|| serde_json::to_string(&trust_requests).unwrap_or_default());
-                Contact::Report
+                ContactKind::Report
             }
             body @ (RequestBody::ResultPoll { .. } | RequestBody::TrustSync {}) => {
                 let polls = matches!(body, RequestBody::ResultPoll { .. });
@@ -165,7 +182,7 @@ impl Collector {
                     let text = "the request is not signed by the device it names";
                     return done(refuse(now, &request, &Error::invalid(text)));
                 }
-                if polls { Contact::Poll } else { Contact::Sync }
+                if polls { ContactKind::Poll } else { ContactKind::Sync }
             }
             RequestBody::TrustRequest { .. } => {
                 let text = "a trust code comes through a collector without a token, with the first \
@@ -174,8 +191,10 @@ impl Collector {
             }
         };
         let udi = request.sudi.clone();
+        let logs = self.settings.kind == Kind::OnPrem;
         let work = move |tx: &mut Tx<'_>| {
-            take_contact(tx, now, tenant_id, &udi, &key, &about, &reports, contact)
+            let contact = Contact { kind: contact, udi: &udi, key: &key, about: &about, logs };
+            take_contact(tx, now, tenant_id, &contact, &reports)
         };
         self.db.submit("receiver.take", work, move |outcome| done(answer(now, &request, outcome)));
     }
@@ -210,49 +229,49 @@ impl Collector {
         }
         Ok(reports)
     }
+}
 
-    /// Two devices with one UDI, or one that claims another's: the first keeps it, and people are told.
-    fn refuse_other_key(
-        &self,
-        now: Timestamp,
-        tenant_id: i64,
-        request: Request,
-        done: impl FnOnce(Answer) + Send + 'static,
-    ) {
-        let udi = request.sudi.clone();
-        let work = move |tx: &mut Tx<'_>| {
-            let text = "Another device with another key claims this UDI.";
-            let sql = "UPDATE instance SET alert = $1 WHERE tenant_id = $2 AND serial = $3
-                AND pid = $4";
-            let values =
-                [text.into(), tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
-            tx.execute(sql, &values)?;
-            let line = format!("{udi} is known with another key: its message was refused.");
-            journal::log(tx, now, "ERROR", &line)?;
-            Ok(Outcome::Refused(
-                "the UDI is known with another key; remove the product instance here if this is \
-                 the right device"
-                    .to_owned(),
-            ))
-        };
-        self.db.submit("receiver.other_key", work, move |outcome| {
-            done(answer(now, &request, outcome));
-        });
-    }
+/// Two devices with one UDI, or one that claims another's: the first keeps it, and people are told.
+fn refuse_other_key(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant_id: i64,
+    instance_id: i64,
+    udi: &Udi,
+) -> Result<Outcome, Error> {
+    let sql = "UPDATE instance SET alert = $1 WHERE tenant_id = $2 AND id = $3";
+    let text = "Another device with another key claims this UDI.";
+    tx.execute(sql, &[text.into(), tenant_id.into(), instance_id.into()])?;
+    let line = format!("{udi} is known with another key: a message was refused.");
+    journal::log(tx, now, "ERROR", &line)?;
+    Ok(Outcome::Refused(
+        "the UDI is known with another key; remove the product instance here if this is the right \
+         device"
+            .to_owned(),
+    ))
+}
+
+/// Who made contact, and what for.
+struct Contact<'a> {
+    kind: ContactKind,
+    udi: &'a Udi,
+    key: &'a PublicKey,
+    about: &'a About,
+    /// Whether the guide's line is written for a device that is not known yet: SSM On-Prem does.
+    logs: bool,
 }
 
 /// The kinds of contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Contact {
+enum ContactKind {
     Report,
     Poll,
     Sync,
 }
 
 fn about(request: &Request) -> About {
-    let plain = |text: &str| -> String {
-        text.chars().filter(|c| !c.is_control()).take(256).collect()
-    };
+    let plain =
+        |text: &str| -> String { text.chars().filter(|c| !c.is_control()).take(256).collect() };
     About {
         hostname: request.hostname.as_deref().map(plain),
         software_version: request.software_version.as_deref().map(plain),
@@ -291,54 +310,55 @@ fn find(tx: &mut Tx<'_>, tenant_id: i64, udi: &Udi) -> Result<Option<Known>, Err
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "one contact, whole, in one transaction")]
 fn take_contact(
     tx: &mut Tx<'_>,
     now: Timestamp,
     tenant_id: i64,
-    udi: &Udi,
-    key: &PublicKey,
-    about: &About,
+    contact: &Contact<'_>,
     reports: &[Checked],
-    contact: Contact,
 ) -> Result<Outcome, Error> {
     let tenant = tenants::by_id(tx, tenant_id)?;
-    let known = match find(tx, tenant_id, udi)? {
+    let Contact { kind, udi, key, .. } = *contact;
+    let mut known = match find(tx, tenant_id, udi)? {
         Some(known) => {
             if known.public_key.as_ref().is_some_and(|known| known != key) {
-                return Err(Error::invalid("the UDI is known with another key"));
+                return refuse_other_key(tx, now, tenant_id, known.id, udi);
             }
             known
         }
         None => {
-            // The guide's line: what is looked for is not there yet (ONPREM-014).
-            let line = format!(
-                "Finding SL product by UDI {{{} {}}} failed due to the following error: record not \
-                 found.",
-                udi.pid, udi.serial
-            );
-            journal::log(tx, now, "ERROR", &line)?;
-            if contact == Contact::Poll {
+            if contact.logs {
+                // What is looked for is not there yet (ONPREM-014).
+                let line = format!(
+                    "Finding SL product by UDI {{{} {}}} failed due to the following error: record \
+                     not found.",
+                    udi.pid, udi.serial
+                );
+                journal::log(tx, now, "ERROR", &line)?;
+            }
+            if kind == ContactKind::Poll {
                 let text = "The identity for the instance is not valid. Please re-register the \
                             instance.";
                 return Ok(Outcome::Refused(text.to_owned()));
             }
-            add_instance(tx, now, tenant_id, udi, "first contact")?
+            let id = insert_instance(tx, now, tenant_id, udi, None, "first contact")?;
+            Known::new(id)
         }
     };
     let stored = store_reports(tx, now, tenant_id, known.id, reports)?;
+    known.waiting += stored.new;
     let recently = known.delivered_at.is_some_and(|at| now.since(Timestamp(at)) < Timestamp::DAY);
     let mut handed = Handed::default();
     if known.undelivered || recently || stored.again || tenant.policy_at > known.policy_at {
         handed = answers::hand_over(tx, now, &tenant, known.id, known.policy_at)?;
     }
-    if contact == Contact::Sync && handed.document.is_none() {
+    if kind == ContactKind::Sync && handed.document.is_none() {
         handed.document = answers::standing(tx, tenant_id)?;
     }
-    note_contact(tx, now, tenant_id, &known, key, about, reports, contact, stored.new, &handed)?;
-    let waiting = known.waiting + stored.new > 0 || contact == Contact::Sync || handed.more;
+    note_contact(tx, now, tenant_id, contact, &known, !reports.is_empty(), &handed)?;
+    let waiting = known.waiting > 0 || kind == ContactKind::Sync || handed.more;
     let connected = tenant.connected && tenant.registered && tenant.sync_error.is_none();
-    let asked = tenant.sync_wanted || contact == Contact::Sync;
+    let asked = tenant.sync_wanted || kind == ContactKind::Sync;
     let soon = connected && (tenant.sync_minutes == 0 || asked);
     // While answers come by file, or CSSM is away, nobody knows when.
     let poll_seconds = if connected {
@@ -360,30 +380,19 @@ pub(crate) fn insert_instance(
 ) -> Result<i64, Error> {
     const SQL: &str = "INSERT INTO instance (tenant_id, id, pid, serial, hostname, software_tag,
         added_at, added_by, wants_answer, waiting, undelivered, policy_at)
-        VALUES ($1, $2, $3, $4, $5, '', $6, $7, 0, 0, 0, 0)";
-    let id = next_id(tx, "instance")?;
+        SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, $4, '', $5, $6, 0, 0, 0, 0 FROM instance
+        WHERE tenant_id = $7 RETURNING id";
     let values = [
         tenant_id.into(),
-        id.into(),
         (&udi.pid).into(),
         (&udi.serial).into(),
         hostname.into(),
         now.0.into(),
         by.into(),
+        tenant_id.into(),
     ];
-    tx.execute(SQL, &values)?;
-    Ok(id)
-}
-
-fn add_instance(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    tenant_id: i64,
-    udi: &Udi,
-    by: &str,
-) -> Result<Known, Error> {
-    insert_instance(tx, now, tenant_id, udi, None, by)?;
-    find(tx, tenant_id, udi)?.ok_or(Error::NotFound("product instance"))
+    let id = tx.row(SQL, &values, |row| Ok::<_, Error>(row.int(0)?))?;
+    id.ok_or(Error::NotFound("product instance"))
 }
 
 /// What became of reports.
@@ -400,8 +409,8 @@ fn store_reports(
     instance_id: i64,
     reports: &[Checked],
 ) -> Result<Stored, Error> {
-    const INSERT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, place, state,
-        sha256, payload, signature, received_at) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8)
+    const INSERT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, state, sha256,
+        payload, signature, received_at) VALUES ($1, $2, $3, 0, $4, $5, $6, $7)
         ON CONFLICT DO NOTHING";
     const USE: &str = "INSERT INTO license_use (tenant_id, instance_id, tag, count, as_of,
         report_id) VALUES ($1, $2, $3, $4, $5, $6)
@@ -412,12 +421,10 @@ fn store_reports(
     for checked in reports {
         let report = &checked.report;
         let id = i64::try_from(report.report_id).map_err(|_| Error::invalid("report_id"))?;
-        let place = next_id(tx, "report")?;
         let values = [
             tenant_id.into(),
             instance_id.into(),
             id.into(),
-            place.into(),
             checked.sha256[..].into(),
             (&checked.payload).into(),
             (&checked.signature).into(),
@@ -463,9 +470,8 @@ fn known_report(
     let sql = "SELECT sha256, state, answer_id FROM report
         WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3";
     let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
-    let row = tx.row(sql, &ids, |row| {
-        Ok::<_, Error>((row.bytes(0)?, row.int(1)?, row.opt_int(2)?))
-    })?;
+    let row =
+        tx.row(sql, &ids, |row| Ok::<_, Error>((row.bytes(0)?, row.int(1)?, row.opt_int(2)?)))?;
     let (sha256, state, answer_id) = row.ok_or(Error::NotFound("report"))?;
     if sha256 != checked.sha256 {
         return Err(Error::Conflict(
@@ -494,37 +500,34 @@ fn known_report(
     Ok(Again::Reopened)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one row, written once")]
 fn note_contact(
     tx: &mut Tx<'_>,
     now: Timestamp,
     tenant_id: i64,
+    contact: &Contact<'_>,
     known: &Known,
-    key: &PublicKey,
-    about: &About,
-    reports: &[Checked],
-    contact: Contact,
-    new: i64,
+    reported: bool,
     handed: &Handed,
 ) -> Result<(), Error> {
     const SQL: &str = "UPDATE instance SET public_key = $1, hostname = COALESCE($2, hostname),
         software_version = COALESCE($3, software_version), software_tag = $4, last_contact_at = $5,
-        last_report_at = COALESCE($6, last_report_at), waiting = waiting + $7,
+        last_report_at = COALESCE($6, last_report_at), waiting = $7,
         trust_requests = COALESCE($8, trust_requests), wants_answer = CASE WHEN $9 = 1 THEN 1
         ELSE wants_answer END, undelivered = $10, delivered_at = COALESCE($11, delivered_at),
         policy_at = COALESCE($12, policy_at), removed_at = NULL
         WHERE tenant_id = $13 AND id = $14";
+    let Contact { kind, key, about, .. } = *contact;
     let key = key.to_text();
     let undelivered = handed.more || (known.undelivered && handed.document.is_none());
-    let wants = contact == Contact::Sync || about.trust_requests.is_some();
+    let wants = kind == ContactKind::Sync || about.trust_requests.is_some();
     let values = [
         (&key).into(),
         about.hostname.as_deref().into(),
         about.software_version.as_deref().into(),
         (&about.software_tag).into(),
         now.0.into(),
-        (!reports.is_empty()).then_some(now.0).into(),
-        new.into(),
+        reported.then_some(now.0).into(),
+        known.waiting.into(),
         about.trust_requests.as_deref().into(),
         wants.into(),
         undelivered.into(),
@@ -534,7 +537,7 @@ fn note_contact(
         known.id.into(),
     ];
     tx.execute(SQL, &values)?;
-    if contact == Contact::Sync {
+    if kind == ContactKind::Sync {
         // Somebody waits for it: what CSSM has for the device is asked for now.
         tx.execute("UPDATE tenant SET sync_wanted = 1 WHERE id = $1", &[tenant_id.into()])?;
     }
@@ -550,11 +553,7 @@ fn answer(now: Timestamp, request: &Request, outcome: Result<Outcome, Error>) ->
         Ok(Outcome::Handed { handed, instance_id, waiting, poll_seconds, soon }) => {
             // What is only handed over once more may not be what the device waits for.
             let nothing_new = waiting && !handed.first_time;
-            let status = if nothing_new {
-                ResponseStatus::OkPoll
-            } else {
-                ResponseStatus::Ok
-            };
+            let status = if nothing_new { ResponseStatus::OkPoll } else { ResponseStatus::Ok };
             let mut response = Response::new(request, now, status, "");
             response.smart_license = handed.document;
             if waiting {

@@ -77,7 +77,6 @@ CREATE TABLE report (
     tenant_id BIGINT NOT NULL,
     instance_id BIGINT NOT NULL,
     report_id BIGINT NOT NULL,
-    place BIGINT NOT NULL,
     state BIGINT NOT NULL,
     sha256 BYTEA NOT NULL,
     payload TEXT NOT NULL,
@@ -86,7 +85,8 @@ CREATE TABLE report (
     answer_id BIGINT,
     PRIMARY KEY (tenant_id, instance_id, report_id)
 );
-CREATE INDEX report_waiting ON report (tenant_id, place) WHERE state = 0;
+CREATE INDEX report_waiting ON report (tenant_id, received_at, instance_id, report_id)
+    WHERE state = 0;
 CREATE TABLE answer (
     tenant_id BIGINT NOT NULL,
     instance_id BIGINT NOT NULL,

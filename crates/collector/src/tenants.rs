@@ -95,8 +95,7 @@ pub(crate) fn by_id(tx: &mut Tx<'_>, id: i64) -> Result<Tenant, Error> {
 /// The number of the tenant with this name.
 pub(crate) fn id_of(tx: &mut Tx<'_>, name: &str) -> Result<i64, Error> {
     let sql = "SELECT id FROM tenant WHERE name = $1";
-    tx.row(sql, &[name.into()], |row| Ok::<_, Error>(row.int(0)?))?
-        .ok_or(Error::NotFound("tenant"))
+    tx.row(sql, &[name.into()], |row| Ok::<_, Error>(row.int(0)?))?.ok_or(Error::NotFound("tenant"))
 }
 
 const INSERT: &str = "INSERT INTO tenant (id, name, smart_account, virtual_account, connected,
@@ -105,15 +104,8 @@ const INSERT: &str = "INSERT INTO tenant (id, name, smart_account, virtual_accou
 
 pub(crate) fn ensure_cslu(tx: &mut Tx<'_>) -> Result<(), Error> {
     let id = Collector::CSLU_TENANT;
-    let values = [
-        id.into(),
-        "".into(),
-        "".into(),
-        "".into(),
-        true.into(),
-        SYNC_MINUTES.into(),
-        0.into(),
-    ];
+    let values =
+        [id.into(), "".into(), "".into(), "".into(), true.into(), SYNC_MINUTES.into(), 0.into()];
     tx.execute(INSERT, &values)?;
     Ok(())
 }
@@ -240,9 +232,10 @@ impl Collector {
             ];
             tx.execute(sql, &values)?;
             if moved {
-                tx.execute("UPDATE report SET state = 0 WHERE tenant_id = $1 AND state = 2", &[
-                    id.into(),
-                ])?;
+                tx.execute(
+                    "UPDATE report SET state = 0 WHERE tenant_id = $1 AND state = 2",
+                    &[id.into()],
+                )?;
                 add_event(tx, now, id, &login, &format!("account set to {sa} / {va}"))?;
             }
             if before.connected != settings.connected {
@@ -264,8 +257,10 @@ impl Collector {
             let sql = "UPDATE tenant SET registered = 1, sync_wanted = 1, sync_error = NULL,
                 sync_failures = 0, sync_tried_at = NULL WHERE id = $1";
             tx.execute(sql, &[id.into()])?;
-            let text =
-                format!("registered at CSSM for {} / {}", tenant.smart_account, tenant.virtual_account);
+            let text = format!(
+                "registered at CSSM for {} / {}",
+                tenant.smart_account, tenant.virtual_account
+            );
             add_event(tx, now, id, &login, &text)
         })
     }

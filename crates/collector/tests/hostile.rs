@@ -29,8 +29,7 @@ fn rewritten(
 ) -> Vec<u8> {
     let limits =
         ArchiveLimits { total_bytes_max: 1 << 24, member_bytes_max: 1 << 24, members_max: 100 };
-    let mut writer =
-        BundleWriter::new(Cursor::new(Vec::new()), "UD_VA_X.tar.gz".to_owned(), START);
+    let mut writer = BundleWriter::new(Cursor::new(Vec::new()), "UD_VA_X.tar.gz".to_owned(), START);
     let mut manifest = None;
     for member in read_members(bundle, limits).unwrap() {
         if member.name == MANIFEST_NAME {
@@ -278,13 +277,18 @@ fn an_answer_altered_on_its_way_is_refused_by_whoever_gets_it() {
         let _refused_or_same = collector.take_answer(estate.now, CSLU, &batch, &damaged).is_err();
     }
     // By the collector itself: the switch does not take it, and its log names where it came from.
-    estate.servers[server].tamper_answer =
-        Some(|bytes| String::from_utf8(bytes).unwrap().replace("Rum Report is", "Rum report is").into_bytes());
+    estate.servers[server].tamper_answer = Some(|bytes| {
+        String::from_utf8(bytes).unwrap().replace("Rum Report is", "Rum report is").into_bytes()
+    });
     estate.servers[server].cssm_reachable = true;
     estate.run_for(2 * Timestamp::HOUR);
     assert!(estate.unacknowledged(switch) > 0);
     let log = estate.event_log(switch);
-    assert!(log.contains("SAEVT_RESPONSE_REFUSED") && log.contains("from=\"Cisco Smart License utility (CSLU) http://"), "{log}");
+    assert!(
+        log.contains("SAEVT_RESPONSE_REFUSED")
+            && log.contains("from=\"Cisco Smart License utility (CSLU) http://"),
+        "{log}"
+    );
     estate.servers[server].tamper_answer = None;
     estate.input(switch, Input::Sync);
     estate.run_for(2 * Timestamp::HOUR);
@@ -333,7 +337,8 @@ fn a_csv_with_ten_thousand_rows_takes_the_good_ones_and_names_the_bad() {
     assert_eq!((again.added, again.known), (0, 9_970));
     let exported = collector.export_csv(CSLU).unwrap();
     assert!(exported.contains("'=leaf-1,"), "no spreadsheet takes a name for a formula");
-    let other = estate.servers[server].collector.import_csv(estate.now, "eve", CSLU, exported.as_bytes());
+    let other =
+        estate.servers[server].collector.import_csv(estate.now, "eve", CSLU, exported.as_bytes());
     let other = other.unwrap();
     assert_eq!((other.added, other.error_count, other.known), (0, 0, 9_971));
     for bad in ["", "a,b\n1,2\n", "\0\u{1}"] {
@@ -349,13 +354,18 @@ fn what_is_no_message_or_of_nobody_is_refused() {
         let answer = push(collector, estate.now, CSLU, body);
         assert!(matches!(answer, rumline_collector::Answer::NotAMessage(_)), "{answer:?}");
     }
-    assert!(matches!(push(collector, estate.now, 99, &poll(&estate, switch)), rumline_collector::Answer::NoTenant));
+    assert!(matches!(
+        push(collector, estate.now, 99, &poll(&estate, switch)),
+        rumline_collector::Answer::NoTenant
+    ));
     // Whoever only knows a UDI learns nothing.
     let stranger = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
     let mut request: Request = serde_json::from_slice(&poll(&estate, switch)).unwrap();
     request.proof = Some(base64(&stranger.sign(request.proof_text().as_bytes())));
     let body = serde_json::to_vec(&request).unwrap();
-    let rumline_collector::Answer::Message { response, .. } = push(collector, estate.now, CSLU, &body) else {
+    let rumline_collector::Answer::Message { response, .. } =
+        push(collector, estate.now, CSLU, &body)
+    else {
         panic!("no message");
     };
     assert_eq!(response.status, ResponseStatus::Failed);
@@ -394,6 +404,9 @@ fn a_tenant_with_reports_that_wait_is_not_removed() {
     let error = collector.remove_tenant(tenant).unwrap_err().to_string();
     assert!(error.contains("not acknowledged yet"), "{error}");
     for name in ["", "a/b", "..", "ü", &"x".repeat(65), "ONE"] {
-        assert!(collector.create_tenant(START, "eve", name, &account("Default", false)).is_err(), "{name:?}");
+        assert!(
+            collector.create_tenant(START, "eve", name, &account("Default", false)).is_err(),
+            "{name:?}"
+        );
     }
 }

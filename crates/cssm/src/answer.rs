@@ -58,7 +58,8 @@ pub(crate) fn standing(
 pub(crate) struct Contents<'a> {
     pub acknowledgements: &'a [Acknowledgement],
     pub trust_codes: Vec<TrustCode>,
-    pub standing: &'a Standing,
+    /// What the account says; nothing to a device that is refused, which may be another's.
+    pub standing: Option<&'a Standing>,
     /// Whether to send the Cisco default where the account has no policy of its own.
     pub policy_wanted: bool,
     pub correlation_id: &'a str,
@@ -76,12 +77,17 @@ pub(crate) fn document(
         let entries = contents.acknowledgements.to_vec();
         writer.acknowledgement(&Signed::new(acknowledgement_text(&entries), entries, signer));
     }
-    let signed = signed_standing(contents.standing, issuer, cache, now);
-    writer.account(&signed.account);
+    let signed =
+        contents.standing.map(|standing| (standing, signed_standing(standing, issuer, cache, now)));
+    if let Some((_, signed)) = &signed {
+        writer.account(&signed.account);
+    }
     for code in contents.trust_codes {
         writer.trust_code(&Signed::json(code, signer));
     }
-    if contents.policy_wanted || contents.standing.policy.is_some() {
+    if let Some((standing, signed)) = &signed
+        && (contents.policy_wanted || standing.policy.is_some())
+    {
         writer.policy(&signed.policy);
     }
     writer.correlation_id(contents.correlation_id);

@@ -4,6 +4,7 @@
 //! devices at a time. Each piece is durable on its own, so that work cut short goes on where it stopped.
 
 use std::io::{Cursor, Read, Seek, Write};
+use std::sync::mpsc;
 
 use rumline_protocol::{
     ArchiveLimits, BundleWriter, Found, MANIFEST_NAME, Manifest, PublicKey, SignedManifest,
@@ -19,14 +20,13 @@ use crate::files::UsageFile;
 use crate::{Cssm, Error, collectors, files, instances};
 
 /// What a bundle may hold: a million devices, and 64 GB of their reports.
-const LIMITS: ArchiveLimits = ArchiveLimits {
-    total_bytes_max: 64 << 30,
-    member_bytes_max: 64 << 20,
-    members_max: 1_000_100,
-};
+const LIMITS: ArchiveLimits =
+    ArchiveLimits { total_bytes_max: 64 << 30, member_bytes_max: 64 << 20, members_max: 1_000_100 };
 /// Devices and reports that are taken in at a time.
 const PIECE_DEVICES_MAX: usize = 500;
 const PIECE_REPORTS_MAX: usize = 2000;
+/// Problems of one batch that become events.
+const EVENTS_MAX: usize = 20;
 /// The longest list of what could not be taken that is kept.
 const MESSAGE_CHARS_MAX: usize = 2000;
 
@@ -40,6 +40,18 @@ struct Scan {
 struct DeviceAnswer {
     name: String,
     document: String,
+}
+
+/// Some devices of a bundle, read and checked.
+struct VerifiedPiece {
+    members: i64,
+    /// The number of the last one.
+    place: i64,
+    /// Who wrote the bundle.
+    by: String,
+    correlation_id: String,
+    devices: Vec<(String, VerifiedDevice)>,
+    problems: Vec<String>,
 }
 
 /// What became of a piece.
@@ -187,8 +199,40 @@ impl Cssm {
             return Ok(file);
         }
         let account = (smart_account_id, file.virtual_account_id);
+        // One piece is read and checked while the one before is written down.
+        std::thread::scope(|scope| {
+            let (sender, pieces) = mpsc::sync_channel::<VerifiedPiece>(1);
+            let writer = scope.spawn(move || {
+                while let Ok(piece) = pieces.recv() {
+                    self.take_piece(now, account, id, piece)?;
+                }
+                Ok::<_, Error>(())
+            });
+            let read = self.read_pieces(reader, done, &mut |piece| {
+                progress(piece.place);
+                // A writer that gave up says why itself.
+                sender.send(piece).is_ok()
+            });
+            drop(sender);
+            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            written.and(read)
+        })?;
+        self.db.read("bundles.one", move |tx| files::one(tx, smart_account_id, id))
+    }
+
+    /// Reads a bundle from its member number `done` on, and hands over piece by piece until told to stop.
+    fn read_pieces(
+        &self,
+        reader: &mut dyn Read,
+        done: i64,
+        hand_over: &mut dyn FnMut(VerifiedPiece) -> bool,
+    ) -> Result<(), Error> {
         let (mut place, mut by) = (0, String::new());
-        let (mut waiting, mut reports) = (Vec::new(), 0);
+        let (mut waiting, mut reports, mut wanted) = (Vec::new(), 0, true);
+        let mut flush = |waiting: &mut Vec<_>, place: i64, by: &str| {
+            let piece = self.verify_piece(std::mem::take(waiting), place, by)?;
+            Ok::<_, Error>(hand_over(piece))
+        };
         read_archive(reader, LIMITS, &mut |found| {
             let Found::File(member) = found else { return Ok(()) };
             if is_manifest(&member.name) {
@@ -196,7 +240,7 @@ impl Cssm {
                 return Ok(());
             }
             place += 1;
-            if place <= done {
+            if place <= done || !wanted {
                 return Ok(());
             }
             let read = collected::parse(self.suite.as_ref(), &member.name, &member.bytes);
@@ -204,16 +248,28 @@ impl Cssm {
             waiting.push((member.name, read));
             if waiting.len() >= PIECE_DEVICES_MAX || reports >= PIECE_REPORTS_MAX {
                 reports = 0;
-                self.take_piece(now, account, id, &by, std::mem::take(&mut waiting))?;
-                progress(place);
+                wanted = flush(&mut waiting, place, &by)?;
             }
             Ok::<(), Error>(())
         })?;
-        if !waiting.is_empty() {
-            self.take_piece(now, account, id, &by, waiting)?;
-            progress(place);
+        if wanted && !waiting.is_empty() {
+            flush(&mut waiting, place, &by)?;
         }
-        self.db.read("bundles.one", move |tx| files::one(tx, smart_account_id, id))
+        Ok(())
+    }
+
+    fn verify_piece(
+        &self,
+        members: Vec<(String, Result<DeviceFile, Error>)>,
+        place: i64,
+        by: &str,
+    ) -> Result<VerifiedPiece, Error> {
+        let count = i64::try_from(members.len()).unwrap_or(i64::MAX);
+        let correlation_id = self.random_hex(16);
+        let by = if by.is_empty() { "a bundle" } else { by }.to_owned();
+        let (devices, problems) =
+            self.verify_all(members, Hop::Person(Some(&by)), &correlation_id)?;
+        Ok(VerifiedPiece { members: count, place, by, correlation_id, devices, problems })
     }
 
     fn take_piece(
@@ -221,21 +277,15 @@ impl Cssm {
         now: Timestamp,
         account: (i64, i64),
         id: i64,
-        by: &str,
-        members: Vec<(String, Result<DeviceFile, Error>)>,
+        verified: VerifiedPiece,
     ) -> Result<(), Error> {
-        let count = i64::try_from(members.len()).unwrap_or(i64::MAX);
-        let correlation_id = self.random_hex(16);
-        let by = by.to_owned();
-        let hop = Hop::Person(Some(if by.is_empty() { "a bundle" } else { &by }));
-        let (devices, problems) = self.verify_all(members, hop, &correlation_id)?;
         let cssm = self.clone();
-        let name = hop.name().unwrap_or_default().to_owned();
         self.db.write("bundles.piece", move |tx| {
-            let hop = Hop::Person(Some(&name));
-            let mut piece = cssm.take_devices(tx, now, account, &devices, hop, &correlation_id)?;
+            let VerifiedPiece { members, by, correlation_id, devices, problems, .. } = &verified;
+            let hop = Hop::Person(Some(by));
+            let mut piece = cssm.take_devices(tx, now, account, devices, hop, correlation_id)?;
             piece.problems.extend(problems.iter().cloned());
-            note_piece(tx, id, count, &piece)
+            note_piece(tx, id, *members, &piece)
         })
     }
 
@@ -286,11 +336,12 @@ impl Cssm {
         let standing = instances::standing(tx, account.0, account.1)?;
         let mut piece = Piece::default();
         for (name, device) in devices {
-            let taken = match collected::take(tx, now, account, device, hop, correlation_id) {
-                Ok(taken) => taken,
+            let taken = collected::take(tx, now, account, device, hop, correlation_id);
+            let (taken, standing) = match taken {
+                Ok(taken) => (taken, Some(&standing)),
                 Err(Error::Conflict(text) | Error::Invalid(text)) => {
                     piece.problems.push(text.clone());
-                    collected::refuse_all(device, &text, correlation_id)
+                    (collected::refuse_all(device, &text, correlation_id), None)
                 }
                 Err(error) => return Err(error),
             };
@@ -298,7 +349,7 @@ impl Cssm {
             piece.known += taken.known;
             let accepted = taken.new + taken.known;
             piece.refused += i64::try_from(taken.entries.len()).unwrap_or(0) - accepted;
-            let document = self.device_answer(now, &standing, taken, correlation_id);
+            let document = self.device_answer(now, standing, taken, correlation_id);
             piece.answers.push(DeviceAnswer { name: answer_name(name), document });
         }
         Ok(piece)
@@ -307,7 +358,7 @@ impl Cssm {
     fn device_answer(
         &self,
         now: Timestamp,
-        standing: &Standing,
+        standing: Option<&Standing>,
         taken: collected::Taken,
         correlation_id: &str,
     ) -> String {
@@ -415,13 +466,12 @@ impl Cssm {
             tx.execute(sql, &[now.0.into(), account.0.into(), id.into()])?;
             let hop = Hop::Collector(&title);
             let piece = cssm.take_devices(tx, now, account, &devices, hop, &correlation_id)?;
-            for problem in &problems {
+            for problem in problems.iter().chain(&piece.problems).take(EVENTS_MAX) {
                 add_event(tx, now, account.0, &title, problem)?;
             }
             Ok::<_, Error>((piece, answer_manifest(&sa.name, sa.id, &manifest.id), va))
         })?;
-        let mut writer =
-            BundleWriter::new(Cursor::new(Vec::new()), answer_name(&part), now);
+        let mut writer = BundleWriter::new(Cursor::new(Vec::new()), answer_name(&part), now);
         for answer in &piece.answers {
             writer.add(&answer.name, &answer.document).map_err(Error::Unwritten)?;
         }

@@ -150,8 +150,7 @@ pub(crate) fn take(
     correlation_id: &str,
 ) -> Result<Taken, Error> {
     let instance = admit(tx, now, account, device, hop)?;
-    let outcome =
-        ingest::store(tx, now, &instance, &device.reports, correlation_id, hop.name())?;
+    let outcome = ingest::store(tx, now, &instance, &device.reports, correlation_id, hop.name())?;
     if outcome.new > 0 {
         instances::note_report(tx, now, &instance, instance.window(), &device.about)?;
     }
@@ -204,9 +203,10 @@ fn admit(
 
 /// A refusal of everything a device sent, as an answer to each of its reports.
 pub(crate) fn refuse_all(device: &VerifiedDevice, text: &str, correlation_id: &str) -> Taken {
-    let refused = device.reports.iter().map(|verified| {
-        ingest::entry(&verified.report, StatusCode::Failed, text, correlation_id)
-    });
+    let refused = device
+        .reports
+        .iter()
+        .map(|verified| ingest::entry(&verified.report, StatusCode::Failed, text, correlation_id));
     let entries = refused.chain(device.refused.iter().cloned()).collect();
     Taken { entries, ..Taken::default() }
 }

@@ -33,7 +33,7 @@ pub struct UsageFile {
     pub uploaded_by: String,
     /// `Virtual Account`.
     pub virtual_account_id: i64,
-    /// `Reporting Status`: `No Errors` or `Errors`.
+    /// `Reporting Status`: `No Errors` or `Errors`; `Processing` while a bundle is worked on.
     pub status: String,
     /// The status in words.
     pub message: String,
@@ -118,7 +118,9 @@ impl Cssm {
         let name = plain_name(name)?;
         if is_gzip(bytes) || is_tar(bytes) {
             let account = (smart_account_id, virtual_account_id);
-            if let Some(file) = self.begin_bundle(now, login, account, &name, &mut Cursor::new(bytes))? {
+            if let Some(file) =
+                self.begin_bundle(now, login, account, &name, &mut Cursor::new(bytes))?
+            {
                 let (sa, reader) = (smart_account_id, &mut &bytes[..]);
                 return self.work_on_bundle(now, sa, file.id, reader, &mut |_| {});
             }
@@ -145,7 +147,7 @@ impl Cssm {
             let contents = Contents {
                 acknowledgements: &all.entries,
                 trust_codes: std::mem::take(&mut all.trust_codes),
-                standing: &standing,
+                standing: Some(&standing),
                 policy_wanted: false,
                 correlation_id: &correlation_id,
             };

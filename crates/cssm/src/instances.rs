@@ -3,10 +3,10 @@
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
-use rumline_server::next_id;
 use crate::answer::Standing;
 use crate::policies::policy_of;
 use crate::{Error, Settings};
+use rumline_server::next_id;
 
 /// A product instance as ingest and trust need it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,8 +30,8 @@ pub use collectors::{Collector, NewCollector};
 pub use files::UsageFile;
 pub use inventory::{InstanceView, LicenseView, ReportRow};
 pub use receiver::{Answer, Taken};
-pub use schema::MIGRATIONS;
 pub use rumline_server::{Action, Caller, Error, People, Role, SharedRandom};
+pub use schema::MIGRATIONS;
 pub use tokens::{NewToken, RegistrationToken};
 
 /// How the receiver behaves.

@@ -277,7 +277,7 @@ impl Cssm {
         let contents = Contents {
             acknowledgements: &written.entries,
             trust_codes: written.trust_codes,
-            standing: &written.standing,
+            standing: Some(&written.standing),
             policy_wanted: written.policy_wanted,
             correlation_id: &request.request_id,
         };

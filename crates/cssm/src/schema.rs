@@ -4,7 +4,8 @@
 use rumline_store::Migration;
 
 /// All migrations, oldest first. A released one is never changed.
-pub const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: V1 }, Migration { version: 2, sql: V2 }];
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, sql: V1 }, Migration { version: 2, sql: V2 }];
 
 const V1: &str = "
 CREATE TABLE counter (

@@ -4,9 +4,9 @@ use rumline_protocol::Timestamp;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use rumline_server::{next_id};
 use crate::accounts::{add_event, virtual_account};
 use crate::{Cssm, Error};
+use rumline_server::next_id;
 
 /// What a new token is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

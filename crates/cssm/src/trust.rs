@@ -4,9 +4,9 @@ use rumline_protocol::{Signed, SignedText, Suite, Timestamp, TrustCode, TrustReq
 use rumline_store::Tx;
 
 use crate::Error;
-use rumline_server::next_id;
 use crate::instances::{self, About, Instance};
 use crate::tokens;
+use rumline_server::next_id;
 
 /// The device's clock and ours may differ by less than this (PI-NET-032).
 const SKEW_SECONDS: i64 = Timestamp::HOUR;

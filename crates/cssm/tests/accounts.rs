@@ -5,9 +5,7 @@ mod common;
 
 use common::*;
 use rumline_agent::{Config, Input, Transport};
-use rumline_cssm::{
-    Action, Caller, Error, LicenseView, Purchase, PurchaseKind, Role,
-};
+use rumline_cssm::{Action, Caller, Error, LicenseView, Purchase, PurchaseKind, Role};
 use rumline_protocol::{Policy, Timestamp, sign_report};
 
 fn purchase(quantity: i64) -> Purchase {
@@ -284,8 +282,7 @@ fn a_login_takes_the_right_password_of_a_known_person() {
         }
         let token = cssm.people().log_in(lab.now, "eve", secret).unwrap();
         let caller = cssm.people().caller(lab.now, &token).unwrap();
-        let expected =
-            Caller { login: "eve".to_owned(), role: Role::User, scope_id: Some(lab.sa) };
+        let expected = Caller { login: "eve".to_owned(), role: Role::User, scope_id: Some(lab.sa) };
         assert_eq!(caller, expected);
         let second = cssm.people().log_in(lab.now, "eve", secret).unwrap();
         assert_ne!(token, second);

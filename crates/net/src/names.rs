@@ -5,9 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig,
-};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::Name as DnsName;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -74,9 +72,9 @@ impl NameLookup {
         name: &str,
     ) -> Result<IpAddr, Box<dyn std::error::Error + Send + Sync>> {
         let unresolved = |why: String| Unresolved { name: name.to_owned(), why };
-        if let Some((_, address)) = self.hosts.iter().find(|(host, _)| {
-            host.eq_ignore_ascii_case(name)
-        }) {
+        if let Some((_, address)) =
+            self.hosts.iter().find(|(host, _)| host.eq_ignore_ascii_case(name))
+        {
             return Ok(*address);
         }
         let local = name.eq_ignore_ascii_case("localhost");

@@ -82,8 +82,7 @@ pub fn read_archive<E: From<ArchiveError>>(
     limits: ArchiveLimits,
     visit: &mut dyn FnMut(Found) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut budget =
-        Budget { limits, bytes: limits.total_bytes_max, members: limits.members_max };
+    let mut budget = Budget { limits, bytes: limits.total_bytes_max, members: limits.members_max };
     let mut reader = BufReader::with_capacity(64 << 10, reader);
     read_level(&mut reader, &mut budget, 1, visit)
 }
@@ -151,15 +150,15 @@ fn read_tar<E: From<ArchiveError>>(
             return Err(ArchiveError::TooManyMembers(limits.members_max).into());
         }
         budget.members -= 1;
-        budget.bytes = budget
-            .bytes
-            .checked_sub(size)
-            .ok_or(ArchiveError::TooLarge(limits.total_bytes_max))?;
+        budget.bytes =
+            budget.bytes.checked_sub(size).ok_or(ArchiveError::TooLarge(limits.total_bytes_max))?;
         let mut head = Vec::new();
         (&mut entry).take(512).read_to_end(&mut head).map_err(unreadable)?;
         if is_gzip(&head) || is_tar(&head) {
             if depth == DEPTH_MAX {
-                return Err(ArchiveError::Member(format!("{name}, an archive too deep inside")).into());
+                return Err(
+                    ArchiveError::Member(format!("{name}, an archive too deep inside")).into()
+                );
             }
             let sha256 = read_inner(head.chain(entry), budget, depth + 1, visit)?;
             visit(Found::Archive { name, sha256 })?;

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::archive::{ArchiveError, ArchiveWriter};
-use crate::crypto::{PublicKey, SignerCertificate, SignerIdentity, Suite};
+use crate::crypto::{CryptoError, PublicKey, SignerCertificate, SignerIdentity, Suite};
 use crate::text::{base64, from_base64};
 use crate::time::Timestamp;
 use crate::{Signer, SigningIdentity};
@@ -31,10 +31,17 @@ pub enum BundleError {
     #[error("the manifest of the bundle cannot be read: {0}")]
     Manifest(&'static str),
     /// The manifest is signed, and by someone else or with other words.
-    #[error("the signature of the bundle's manifest does not verify: it was altered after it was written")]
+    #[error(
+        "the signature of the bundle's manifest does not verify: it was altered after it was written"
+    )]
     Signature,
+    /// The manifest is signed by CSSM, but not by one that is trusted here.
+    #[error("the bundle's manifest is not signed by the CSSM that is trusted here: {0}")]
+    Signer(CryptoError),
     /// What lies inside is not what the manifest says.
-    #[error("{0} in the bundle is not what its manifest says: it was altered or copied only in part")]
+    #[error(
+        "{0} in the bundle is not what its manifest says: it was altered or copied only in part"
+    )]
     Digest(String),
 }
 
@@ -142,7 +149,8 @@ impl SignedManifest {
         if bytes.len() > MANIFEST_BYTES_MAX {
             return Err(BundleError::Manifest("it is too large"));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| BundleError::Manifest("it is no text"))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| BundleError::Manifest("it is no text"))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
         if !text.starts_with("Manifest-Version:") {
             return Err(BundleError::Manifest("it does not begin with Manifest-Version"));
@@ -202,9 +210,7 @@ impl SignedManifest {
         let Some(ManifestKey::Certificate(certificate)) = &self.key else {
             return Err(BundleError::Signature);
         };
-        let identity = suite
-            .verify_chain(root, certificate, now)
-            .map_err(|_| BundleError::Signature)?;
+        let identity = suite.verify_chain(root, certificate, now).map_err(BundleError::Signer)?;
         if suite.verify(&identity.public_key, self.text.as_bytes(), &self.signature) {
             Ok(identity)
         } else {

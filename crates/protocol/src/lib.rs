@@ -35,8 +35,8 @@ pub use archive::{
     read_members, write_tar,
 };
 pub use bundle::{
-    BundleError, BundlePart, BundleWriter, MANIFEST_NAME, Manifest, ManifestKey, SignedManifest, bundle_time,
-    registration_text,
+    BundleError, BundlePart, BundleWriter, MANIFEST_NAME, Manifest, ManifestKey, SignedManifest,
+    bundle_time, registration_text,
 };
 pub use crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,

@@ -1,6 +1,7 @@
 //! `rumline verify`: what a file is, who signed it, up to which root, and what it says.
 
-use crate::archive::{ArchiveLimits, is_gzip, is_tar, read_members};
+use crate::archive::{ArchiveLimits, Found, is_gzip, is_tar, read_archive};
+use crate::bundle::{BundleError, MANIFEST_NAME, ManifestKey, SignedManifest};
 use crate::crypto::{PublicKey, SignerIdentity, Suite};
 use crate::document::{Document, Signed};
 use crate::report::SignedReport;
@@ -48,24 +49,7 @@ pub fn verify_bytes(
 ) -> Verdict {
     let mut verdict = Verdict::default();
     if is_gzip(bytes) || is_tar(bytes) {
-        verdict.kind = "archive".to_owned();
-        let limits = ArchiveLimits {
-            total_bytes_max: 8 << 30,
-            member_bytes_max: Document::BYTES_MAX as u64,
-            members_max: 1_000_000,
-        };
-        match read_members(bytes, limits) {
-            Ok(members) if members.is_empty() => verdict.add(false, "an empty archive".to_owned()),
-            Ok(members) => {
-                for member in members {
-                    let inner = verify_bytes(&member.bytes, suite, roots, keys, now);
-                    for finding in inner.findings {
-                        verdict.add(finding.verified, format!("{}: {}", member.name, finding.text));
-                    }
-                }
-            }
-            Err(error) => verdict.add(false, error.to_string()),
-        }
+        verify_archive(bytes, suite, roots, keys, now, &mut verdict);
         return verdict;
     }
     match Document::parse(bytes) {
@@ -76,6 +60,81 @@ pub fn verify_bytes(
         }
     }
     verdict
+}
+
+/// An archive of documents, or the bundle of a collector or of CSSM.
+fn verify_archive(
+    bytes: &[u8],
+    suite: &dyn Suite,
+    roots: &[Vec<u8>],
+    keys: &[PublicKey],
+    now: Timestamp,
+    verdict: &mut Verdict,
+) {
+    "archive".clone_into(&mut verdict.kind);
+    let limits = ArchiveLimits {
+        total_bytes_max: 8 << 30,
+        member_bytes_max: Document::BYTES_MAX as u64,
+        members_max: 1_000_000,
+    };
+    let (mut manifest, mut digests) = (None, Vec::new());
+    let read = read_archive(&mut &bytes[..], limits, &mut |found| {
+        match found {
+            Found::File(file) if file.name.rsplit('/').next() == Some(MANIFEST_NAME) => {
+                "bundle".clone_into(&mut verdict.kind);
+                manifest = Some(SignedManifest::parse(&file.bytes)?);
+            }
+            Found::File(file) => {
+                let inner = verify_bytes(&file.bytes, suite, roots, keys, now);
+                for finding in inner.findings {
+                    verdict.add(finding.verified, format!("{}: {}", file.name, finding.text));
+                }
+            }
+            Found::Archive { name, sha256 } => digests.push((name, sha256)),
+        }
+        Ok::<(), BundleError>(())
+    });
+    if let Err(error) = read {
+        return verdict.add(false, error.to_string());
+    }
+    if let Some(manifest) = manifest {
+        let (ok, text) = verify_manifest(&manifest, suite, roots, now);
+        verdict.add(ok, text);
+        for (name, sha256) in &digests {
+            match manifest.check_part(name, sha256) {
+                Ok(()) => verdict.add(true, format!("{name} is what the manifest says")),
+                Err(error) => verdict.add(false, error.to_string()),
+            }
+        }
+    }
+    if verdict.findings.is_empty() {
+        verdict.add(false, "an empty archive".to_owned());
+    }
+}
+
+fn verify_manifest(
+    manifest: &SignedManifest,
+    suite: &dyn Suite,
+    roots: &[Vec<u8>],
+    now: Timestamp,
+) -> (bool, String) {
+    let told = &manifest.manifest;
+    let va = told.parts.first().map_or("", |part| part.virtual_account.as_str());
+    let what = format!("manifest of {} for {} / {va}", told.created_by, told.smart_account);
+    match &manifest.key {
+        None => (false, format!("{what} (not signed)")),
+        Some(ManifestKey::Collector(key)) => match manifest.verify_collector(suite) {
+            Ok(_) => (true, format!("{what} (signed by its own key {})", key.key_id())),
+            Err(error) => (false, format!("{what} ({error})")),
+        },
+        Some(ManifestKey::Certificate(_)) => {
+            let signer = roots.iter().find_map(|root| manifest.verify_cssm(suite, root, now).ok());
+            match signer {
+                Some(signer) => (true, format!("{what} (signed by {})", signer.name)),
+                None => (false, format!("{what} (not signed by a trusted CSSM)")),
+            }
+        }
+    }
 }
 
 fn verify_document(
@@ -160,6 +219,11 @@ fn verify_document(
             info.public_key.key_id()
         );
         verdict.add(ok, text);
+    }
+    if let Some(info) = &document.device_info {
+        known.extend(info.public_key.clone());
+        let by = info.public_key.as_ref().map_or("none told".to_owned(), PublicKey::key_id);
+        verdict.add(true, format!("kept for {}, key {by}", info.sudi));
     }
     for report in &mut document.reports {
         let (ok, text) = verify_report(report, suite, &known);

@@ -154,7 +154,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
     announce_administrator(people, clock.now(), common.admin_password_file.as_deref()).await?;
     let site = CollectorSite::new(Parts {
         collector: collector.clone(),
-        clock: Arc::new(clock),
+        clock,
         device_url: device_url.clone(),
         host: collector.settings().name.clone(),
         cookie: format!("rumline-{}", listener.local_addr()?.port()),
@@ -250,11 +250,9 @@ fn warn_of_small_host(dir: &Path) {
     let memory = rustix::system::sysinfo();
     let memory_gb = memory.totalram * u64::from(memory.mem_unit) / 1_000_000_000;
     let disk_gb = rustix::fs::statvfs(dir).map_or(0, |s| s.f_frsize * s.f_blocks / 1_000_000_000);
-    for (what, found, wanted) in [
-        ("cores", cores as u64, 2),
-        ("GB of memory", memory_gb, 8),
-        ("GB of disk", disk_gb, 100),
-    ] {
+    for (what, found, wanted) in
+        [("cores", cores as u64, 2), ("GB of memory", memory_gb, 8), ("GB of disk", disk_gb, 100)]
+    {
         if found < wanted {
             tracing::info!("this host has {found} {what}; the guide asks for {wanted}");
         }

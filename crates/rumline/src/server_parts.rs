@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use rumline_net::{
-    Shutdown, certificate_to_pem, pem_to_der, read_private, write_private,
-};
+use rumline_net::{Shutdown, certificate_to_pem, pem_to_der, read_private, write_private};
 use rumline_protocol::{Authority, SignerCertificate, Timestamp};
 use rumline_server::People;
 use tokio::signal::unix::{SignalKind, signal};

@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use rumline_agent::Input;
 use rumline_cli::{LineHandler, Reply, Terminal};
 use rumline_net::{
-    Clock, FileDisk, HttpClient, NameLookup, Names, OsRandom, RawConsole, SshServer, StepWatch, TerminalEvent,
-    TerminalOutput, read_console, read_private, tftp_get, tftp_put, write_private,
+    Clock, FileDisk, HttpClient, NameLookup, Names, OsRandom, RawConsole, SshServer, StepWatch,
+    TerminalEvent, TerminalOutput, read_console, read_private, tftp_get, tftp_put, write_private,
 };
 use rumline_protocol::{Random, RealSuite, Timestamp, random_hex};
 use rumline_switch::{Devices, Effect, Hardware, NameSettings, RemoteCopy, Session, Switch};

@@ -87,9 +87,7 @@ impl Caller {
             Action::View => true,
             Action::Operate => self.role >= Role::User,
             Action::Administer => self.role == Role::Administrator,
-            Action::AdministerAll => {
-                self.role == Role::Administrator && self.scope_id.is_none()
-            }
+            Action::AdministerAll => self.role == Role::Administrator && self.scope_id.is_none(),
         };
         if allowed { Ok(()) } else { Err(Error::Forbidden) }
     }
@@ -150,8 +148,7 @@ impl People {
         }
         let (login, hash) = (login.to_owned(), hash(password)?);
         self.db.write("access.add", move |tx| {
-            let sql =
-                "INSERT INTO person (login, password_hash, role, scope_id, created_at)
+            let sql = "INSERT INTO person (login, password_hash, role, scope_id, created_at)
                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (login) DO UPDATE SET
                 password_hash = excluded.password_hash, role = excluded.role,
                 scope_id = excluded.scope_id";

@@ -49,7 +49,8 @@ impl Place {
 
     /// The lines that point a switch there.
     pub(crate) fn lines(self) -> String {
-        let cslu = |url: &str| format!("license smart transport cslu\nlicense smart url cslu {url}");
+        let cslu =
+            |url: &str| format!("license smart transport cslu\nlicense smart url cslu {url}");
         match self {
             Self::CsluOnline => cslu("http://cslu-0:8182/cslu/v1/pi"),
             Self::Cssm => "license smart transport smart".to_owned(),
@@ -123,7 +124,13 @@ impl World<'_> {
         self.set_up(Place::OnPremFile, "FILE", VIRTUAL_ACCOUNTS[1], false)
     }
 
-    fn set_up(&mut self, place: Place, name: &str, va: &str, connected: bool) -> Result<(), String> {
+    fn set_up(
+        &mut self,
+        place: Place,
+        name: &str,
+        va: &str,
+        connected: bool,
+    ) -> Result<(), String> {
         let say = |error: rumline_collector::Error| error.to_string();
         let Some((index, tenant_id)) = place.tenant() else { return Ok(()) };
         let c = &self.collectors[index];
@@ -269,8 +276,13 @@ impl World<'_> {
     pub(crate) fn import_bundle(&mut self, place: Place, bytes: &[u8]) -> Result<(), String> {
         let Some((index, tenant_id)) = place.tenant() else { return Ok(()) };
         let collector = self.collectors[index].collector.clone();
-        let begun =
-            collector.begin_import(self.now, "sim", tenant_id, "ACK.tar.gz", &mut Cursor::new(bytes));
+        let begun = collector.begin_import(
+            self.now,
+            "sim",
+            tenant_id,
+            "ACK.tar.gz",
+            &mut Cursor::new(bytes),
+        );
         let begun = begun.map_err(|error| format!("a collector refuses an ACK: {error}"))?;
         let mut reader = bytes;
         let done =

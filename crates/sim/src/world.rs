@@ -45,18 +45,43 @@ impl Random for Chance {
 pub(crate) enum Event {
     Step(Op),
     Wake,
-    Deliver { request_id: String, url: String, body: Vec<u8>, number: u64 },
-    Answered { request_id: String, body: Vec<u8> },
-    Lost { request_id: String, reason: &'static str },
+    Deliver {
+        request_id: String,
+        url: String,
+        body: Vec<u8>,
+        number: u64,
+    },
+    Answered {
+        request_id: String,
+        body: Vec<u8>,
+    },
+    Lost {
+        request_id: String,
+        reason: &'static str,
+    },
     PowerOn,
     DiskFreed,
-    Upload { file: String, back_seconds: i64, twice: bool },
-    Import { file: String },
+    Upload {
+        file: String,
+        back_seconds: i64,
+        twice: bool,
+    },
+    Import {
+        file: String,
+    },
     /// Of a collector: what is due with CSSM.
-    Exchange { tenant_id: i64 },
-    Export { there_seconds: i64, carried: Carried },
+    Exchange {
+        tenant_id: i64,
+    },
+    Export {
+        there_seconds: i64,
+        carried: Carried,
+    },
     UploadBundle(Carried),
-    ImportBundle { place: Place, bytes: Vec<u8> },
+    ImportBundle {
+        place: Place,
+        bytes: Vec<u8>,
+    },
 }
 
 pub(crate) struct Node {
@@ -161,8 +186,7 @@ impl<'p> World<'p> {
                 root_certificate: root.clone(),
             };
             // In a world with faults there are all topologies.
-            let place =
-                if plan.faults { Place::of(plan.seed + index as u64) } else { Place::Cssm };
+            let place = if plan.faults { Place::of(plan.seed + index as u64) } else { Place::Cssm };
             world.nodes.push(Node {
                 hardware,
                 switch: None,

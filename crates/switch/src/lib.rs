@@ -27,10 +27,10 @@ use rumline_agent::{Agent, Disk, DiskError, Environment, Input, Peer, Profile};
 use rumline_catalogue::{Catalogue, Platform, Release};
 use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
 
-pub use interpret::NameSettings;
 pub use config::{ConfigTree, Line};
 pub use flash::FlashPath;
 pub use grammar::{Mode, command_reference};
+pub use interpret::NameSettings;
 pub use session::{Outcome, Session};
 
 use crate::clock::Zone;

@@ -12,9 +12,8 @@ mod site;
 mod spool;
 
 pub use collector::{
-    Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router, collector_routes,
-    device_router, device_routes, forward, on_prem_router,
-    resume_imports,
+    Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router,
+    collector_routes, device_router, device_routes, forward, on_prem_router, resume_imports,
 };
 pub use cssm::{CssmSite, cssm_router, cssm_routes, resume_bundles};
 pub use openapi::openapi;

@@ -130,11 +130,7 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         };
         router = router.route(route.path, guarded.layer(DefaultBodyLimit::max(bytes_max)));
     }
-    router
-        .fallback(not_there::<S>)
-        .layer(axum::middleware::map_response(crate::problem::as_problem))
-        .layer(axum::middleware::map_response(with_policy))
-        .with_state(state)
+    router.fallback(not_there::<S>).layer(axum::middleware::map_response(finish)).with_state(state)
 }
 
 async fn not_there<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
@@ -151,7 +147,9 @@ async fn not_there<S: Site>(State(state): State<S>, headers: HeaderMap) -> Respo
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
-async fn with_policy(mut response: Response) -> Response {
+/// Every answer on its way out.
+async fn finish(response: Response) -> Response {
+    let mut response = crate::problem::as_problem(response).await;
     let headers = response.headers_mut();
     let value = header::HeaderValue::from_static;
     headers.insert(header::CONTENT_SECURITY_POLICY, value(POLICY));
@@ -276,7 +274,10 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, P
 }
 
 /// The headers of a file to be saved under a name.
-pub(crate) fn attachment(content_type: &'static str, name: &str) -> [(header::HeaderName, String); 2] {
+pub(crate) fn attachment(
+    content_type: &'static str,
+    name: &str,
+) -> [(header::HeaderName, String); 2] {
     let plain: String =
         name.chars().filter(|c| c.is_ascii_graphic() && *c != '"' && *c != '\\').collect();
     [

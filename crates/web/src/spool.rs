@@ -152,10 +152,13 @@ impl Spool {
             let read = tokio::task::spawn_blocking(move || {
                 let mut chunk = vec![0; 256 << 10];
                 let count = file.read(&mut chunk);
-                (file, count.map(|count| {
-                    chunk.truncate(count);
-                    chunk
-                }))
+                (
+                    file,
+                    count.map(|count| {
+                        chunk.truncate(count);
+                        chunk
+                    }),
+                )
             });
             match read.await {
                 Ok((_, Ok(chunk))) if chunk.is_empty() => None,

@@ -76,7 +76,7 @@ impl Server {
         let http = HttpClient::new(&[], std::time::Duration::from_secs(1)).unwrap();
         let site = CollectorSite::new(Parts {
             collector: collector.clone(),
-            clock: Arc::new(clock),
+            clock,
             device_url: "https://Cisco_SSM_OnPrem/cslu/v1/pi".to_owned(),
             host: "onprem".to_owned(),
             cookie: "rumline-8444".to_owned(),
@@ -151,13 +151,23 @@ impl Server {
         }
     }
 
-    async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Vec<u8>, kind: &str) -> (u16, String, String) {
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Vec<u8>,
+        kind: &str,
+    ) -> (u16, String, String) {
         let mut request = Request::builder().method(&*method.to_uppercase()).uri(path);
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request.header("content-type", kind).body(Body::from(body)).unwrap();
-        let router = if path.starts_with("/cslu") || path.starts_with("/Smart") || path.starts_with("/Transport") {
+        let router = if path.starts_with("/cslu")
+            || path.starts_with("/Smart")
+            || path.starts_with("/Transport")
+        {
             &self.devices
         } else {
             &self.router
@@ -207,11 +217,8 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
         });
         for route in routes {
             let (path, body, kind) = server.example(&route);
-            let token = if route.path.ends_with("/logout") {
-                server.log_in(caller)
-            } else {
-                token.clone()
-            };
+            let token =
+                if route.path.ends_with("/logout") { server.log_in(caller) } else { token.clone() };
             let (status, location, text) =
                 server.call(route.method, &path, token.as_deref(), body, kind).await;
             let page = route.summary.is_empty();
@@ -358,13 +365,19 @@ async fn a_cslu_takes_pushes_without_a_tenant_and_shows_its_screens() {
     // CSLU-002, 009, 010, 013
     let server = Server::new(Kind::Cslu);
     let token = server.log_in("global").unwrap();
-    let (_, location, _) =
-        server.call("get", "/", Some(&token), Vec::new(), "text/plain").await;
+    let (_, location, _) = server.call("get", "/", Some(&token), Vec::new(), "text/plain").await;
     assert_eq!(location, "/tenants/1");
     let (_, _, home) =
         server.call("get", "/tenants/1", Some(&token), Vec::new(), "text/plain").await;
-    for words in ["Login to Cisco", "Cisco Is Available", "Download All for Cisco",
-        "Upload From Cisco", "Export CSV", "Import CSV", "Cisco Smart License Utility"] {
+    for words in [
+        "Login to Cisco",
+        "Cisco Is Available",
+        "Download All for Cisco",
+        "Upload From Cisco",
+        "Export CSV",
+        "Import CSV",
+        "Cisco Smart License Utility",
+    ] {
         assert!(home.contains(words), "{words}");
     }
     let body = b"{\"name\":\"X\",\"smart_account\":\"A\",\"virtual_account\":\"B\",\"connected\":true,\"sync_minutes\":0}";
@@ -386,7 +399,8 @@ fn the_tables_of_routes_are_the_ones_that_were_looked_at() {
     let text = lines.join("\n") + "\n";
     let golden = include_str!("golden/collector_routes.txt");
     if text != golden {
-        std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/collector_routes.txt"), &text).unwrap();
+        std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/collector_routes.txt"), &text)
+            .unwrap();
     }
     assert!(text == golden, "golden/collector_routes.txt says something else than the tables");
     let document = openapi(&collector_routes());

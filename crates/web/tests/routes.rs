@@ -124,7 +124,9 @@ async fn nothing_of_one_account_is_readable_by_another() {
             for secret in &secrets {
                 assert!(!answer.text().contains(secret), "{} {path} tells {secret}", route.method);
             }
-            if path.contains("smart-accounts/2/virtual-accounts/1/") && !path.ends_with("collectors") {
+            if path.contains("smart-accounts/2/virtual-accounts/1/")
+                && !path.ends_with("collectors")
+            {
                 assert_eq!(answer.status, 404, "{} {path}: {}", route.method, answer.text());
             }
         }

@@ -135,7 +135,13 @@ impl Estate {
     }
 
     /// A tenant of an SSM On-Prem for a virtual account of `Example`.
-    pub(crate) fn add_tenant(&mut self, server: usize, name: &str, va: &str, connected: bool) -> i64 {
+    pub(crate) fn add_tenant(
+        &mut self,
+        server: usize,
+        name: &str,
+        va: &str,
+        connected: bool,
+    ) -> i64 {
         let collector = self.servers[server].collector.clone();
         let settings = account(va, connected);
         let id = collector.create_tenant(self.now, "admin", name, &settings).unwrap().id;
@@ -242,9 +248,8 @@ impl Estate {
                 None => batch.bytes.clone(),
             };
             let answer = self.cssm.receive_bundle(self.now, &sent);
-            let taken = answer.and_then(|bytes| {
-                collector.take_answer(self.now, tenant_id, &batch, &bytes)
-            });
+            let taken =
+                answer.and_then(|bytes| collector.take_answer(self.now, tenant_id, &batch, &bytes));
             if let Err(error) = taken {
                 collector.note_sync_failed(self.now, tenant_id, &error.to_string()).unwrap();
                 return;
@@ -291,12 +296,16 @@ impl Estate {
     }
 
     /// A file for CSSM, as people download it.
-    pub(crate) fn export(&self, server: usize, tenant: i64, only: Option<&[i64]>) -> (String, Vec<u8>) {
+    pub(crate) fn export(
+        &self,
+        server: usize,
+        tenant: i64,
+        only: Option<&[i64]>,
+    ) -> (String, Vec<u8>) {
         let mut out = Vec::new();
         let scratch = Cursor::new(Vec::new());
         let collector = &self.servers[server].collector;
-        let transfer =
-            collector.export(self.now, "eve", tenant, only, scratch, &mut out).unwrap();
+        let transfer = collector.export(self.now, "eve", tenant, only, scratch, &mut out).unwrap();
         (transfer.name, out)
     }
 

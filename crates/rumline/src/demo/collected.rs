@@ -121,12 +121,7 @@ async fn set_up(lab: &mut Lab, server: usize, flavour: Flavour, checks: &mut Che
     lab.describe()
 }
 
-async fn configure(
-    lab: &Lab,
-    server: usize,
-    switch: usize,
-    checks: &mut Checks,
-) -> Result<()> {
+async fn configure(lab: &Lab, server: usize, switch: usize, checks: &mut Checks) -> Result<()> {
     let t = lab.collectors[server].flavour.topology;
     let name = lab.switches[switch].name.clone();
     let url = &lab.collectors[server].device_url;

@@ -77,8 +77,7 @@ impl Lab {
         let account = json!({ "name": SMART_ACCOUNT, "domain": "example.net" });
         api.json("POST", "/smart-accounts", Some(account)).await?;
         let (switches, collectors) = (Vec::new(), Vec::new());
-        let lab =
-            Self { dir, temporary, clock, cssm, url, api, switches, collectors, progress };
+        let lab = Self { dir, temporary, clock, cssm, url, api, switches, collectors, progress };
         lab.say("CSSM is up; smart account created");
         lab.describe()?;
         Ok(lab)

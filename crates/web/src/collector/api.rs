@@ -149,15 +149,19 @@ pub(super) async fn change_settings(
     let tenant =
         run_raw(state, move |collector, now| collector.set_tenant(now, &login, id, &settings))
             .await?;
-    register(state, tenant).await
+    register(state, tenant, false).await
 }
 
 /// Registers a tenant that is connected and not known to CSSM yet, if someone is logged in to Cisco.
-async fn register(state: &CollectorSite, tenant: Tenant) -> Result<Tenant, Problem> {
+/// `again` also one that should be known: CSSM may have removed it.
+async fn register(state: &CollectorSite, tenant: Tenant, again: bool) -> Result<Tenant, Problem> {
     let id = tenant.id;
-    if let (true, false, Some(cisco), Some(login)) =
-        (tenant.connected && tenant.has_account(), tenant.registered, &state.cisco, state.cisco_login(id))
-    {
+    if let (true, false, Some(cisco), Some(login)) = (
+        tenant.connected && tenant.has_account(),
+        tenant.registered && !again,
+        &state.cisco,
+        state.cisco_login(id),
+    ) {
         let registered = cisco.register(&login.token, &state.collector, &tenant).await;
         registered.map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error.to_string()))?;
         let by = login.login;
@@ -196,7 +200,7 @@ pub(super) async fn log_in_to_cisco(
     let bad = |error: super::CiscoError| Problem::new(StatusCode::BAD_GATEWAY, error.to_string());
     let token = cisco.log_in(&who.login, &who.password).await.map_err(bad)?;
     state.set_cisco_login(id, Some(CiscoLogin { login: who.login, token }));
-    register(state, tenant).await
+    register(state, tenant, true).await
 }
 
 pub(super) async fn cisco_login(
@@ -219,7 +223,10 @@ pub(super) async fn log_out_of_cisco(state: &CollectorSite, id: i64) {
     }
 }
 
-pub(super) async fn cisco_logout(State(state): State<CollectorSite>, Path(id): Path<i64>) -> Answer {
+pub(super) async fn cisco_logout(
+    State(state): State<CollectorSite>,
+    Path(id): Path<i64>,
+) -> Answer {
     log_out_of_cisco(&state, id).await;
     Ok(Json(json!({})))
 }
@@ -329,10 +336,8 @@ pub(super) async fn sync_instances(
     body: Bytes,
 ) -> Answer {
     let selected: Selected = parse(&body)?;
-    run(&state, move |collector, _| {
-        collector.sync_instances(id, &selected.ids.unwrap_or_default())
-    })
-    .await
+    run(&state, move |collector, _| collector.sync_instances(id, &selected.ids.unwrap_or_default()))
+        .await
 }
 
 pub(super) async fn export_csv(
@@ -365,8 +370,7 @@ pub(super) async fn export(
     Path(id): Path<i64>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let selected: Selected =
-        if body.is_empty() { Selected { ids: None } } else { parse(&body)? };
+    let selected: Selected = if body.is_empty() { Selected { ids: None } } else { parse(&body)? };
     transfer::export(&state, caller.login, id, selected.ids).await
 }
 
@@ -417,7 +421,7 @@ pub(super) async fn events(
 
 /// All logs as `AllFiles.zip` (ONPREM-013).
 pub(super) async fn all_logs(State(state): State<CollectorSite>) -> Result<Response, Problem> {
-    let host = state.host.to_string();
+    let host = state.host.clone();
     let bytes = run_raw(&state, move |collector, _| {
         let messages = collector.messages(&host)?;
         let options = zip::write::SimpleFileOptions::default();
@@ -437,10 +441,7 @@ struct NewApiClient {
     name: String,
 }
 
-pub(super) async fn create_api_client(
-    State(state): State<CollectorSite>,
-    body: Bytes,
-) -> Answer {
+pub(super) async fn create_api_client(State(state): State<CollectorSite>, body: Bytes) -> Answer {
     let NewApiClient { name } = parse(&body)?;
     run(&state, move |collector, now| {
         let (client_id, client_secret) = collector.create_api_client(now, &name)?;
@@ -451,9 +452,7 @@ pub(super) async fn create_api_client(
 
 /// Which releases of NX-OS, smart agent, SSM On-Prem and CSLU go together (ONPREM-017).
 pub(super) async fn compatibility() -> Json<Value> {
-    let row = |nx_os: &str, agent: &str, on_prem: &[&str]| {
-        json!({ "nx_os": nx_os, "sa_agent": agent, "on_prem": on_prem, "cslu": "2.2.0" })
-    };
+    let row = |nx_os: &str, agent: &str, on_prem: &[&str]| json!({ "nx_os": nx_os, "sa_agent": agent, "on_prem": on_prem, "cslu": "2.2.0" });
     Json(json!([
         row("10.2(4)M", "5.2.4_rel/79", &["8-202212", "8-202304"]),
         row("10.3(4a)M", "5.7.25_rel/84", &["8-202212", "8-202304"]),
@@ -463,6 +462,6 @@ pub(super) async fn compatibility() -> Json<Value> {
 }
 
 pub(super) async fn root_certificate(State(state): State<CollectorSite>) -> Response {
-    let pem = state.tls_root_pem.to_string();
+    let pem = state.tls_root_pem.clone();
     ([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response()
 }

@@ -5,6 +5,9 @@ use rumline_net::HttpClient;
 use rumline_protocol::{base64, registration_text};
 use serde_json::{Value, json};
 
+/// What a login that is no login is told.
+const LOGIN_ENDED: &str = "the login to Cisco has ended: log out of Cisco and in again";
+
 /// Why CSSM did not do what was asked, in words for people.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -41,7 +44,13 @@ impl Cisco {
     /// When CSSM cannot be reached or refuses.
     pub async fn log_in(&self, login: &str, password: &str) -> Result<String, CiscoError> {
         let body = json!({ "login": login, "password": password });
-        let answer = self.json("POST", "/api/v1/login", None, Some(&body)).await?;
+        let answer = self.json("POST", "/api/v1/login", None, Some(&body)).await;
+        let answer = answer.map_err(|error| match error {
+            CiscoError(text) if text == LOGIN_ENDED => {
+                CiscoError("CCO User Name or CCO Password are wrong".to_owned())
+            }
+            other => other,
+        })?;
         let token = answer["token"].as_str().map(str::to_owned);
         token.ok_or_else(|| CiscoError("CSSM did not answer as expected".to_owned()))
     }
@@ -105,10 +114,8 @@ impl Cisco {
             "public_key": collector.signer().public_key().to_text(),
             "proof": base64(&collector.signer().sign(text.as_bytes())),
         });
-        let path = format!(
-            "/api/v1/smart-accounts/{}/virtual-accounts/{va_id}/collectors",
-            account.id
-        );
+        let path =
+            format!("/api/v1/smart-accounts/{}/virtual-accounts/{va_id}/collectors", account.id);
         self.json("POST", &path, Some(token), Some(&body)).await.map(|_| ())
     }
 
@@ -144,7 +151,7 @@ impl Cisco {
 
 fn refusal(status: u16, body: &[u8]) -> CiscoError {
     if status == 401 {
-        return CiscoError("CCO User Name or CCO Password are wrong".to_owned());
+        return CiscoError(LOGIN_ENDED.to_owned());
     }
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     let detail = problem["detail"].as_str().unwrap_or_default();

@@ -60,12 +60,7 @@ async fn message(state: CollectorSite, tenant_id: i64, body: Bytes) -> Response 
 }
 
 /// Asks the core; says too whether the device waits for something that is on its way.
-async fn ask(
-    state: &CollectorSite,
-    tenant_id: i64,
-    body: &Bytes,
-    again: bool,
-) -> (Response, bool) {
+async fn ask(state: &CollectorSite, tenant_id: i64, body: &Bytes, again: bool) -> (Response, bool) {
     let (sender, receiver) = oneshot::channel();
     let done = move |answer| {
         // The client may be gone by now; what it sent is stored all the same.

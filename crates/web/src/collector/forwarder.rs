@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rumline_collector::{Error, SyncState};
+use rumline_collector::{Batch, Error, Place, SyncState};
+use tokio::task::JoinHandle;
 
 use crate::collector::{Cisco, CollectorSite};
 use crate::problem::Problem;
@@ -51,33 +52,89 @@ async fn look(site: &CollectorSite) -> Result<Duration, Problem> {
     Ok(wait)
 }
 
-/// Brings everything a tenant has, batch by batch.
+/// Brings everything a tenant has, batch by batch. While one is on its way the next is made and the answer to the one
+/// before is taken in.
 async fn exchange(site: &CollectorSite, cisco: &Cisco, tenant_id: i64) -> Result<(), Problem> {
-    loop {
-        let (collector, now) = (site.collector.clone(), site.now());
-        let Some(batch) = blocking(move || collector.next_batch(now, tenant_id)).await? else {
-            break;
-        };
-        let answer = match cisco.bring(batch.bytes.clone()).await {
-            Ok(answer) => answer,
-            Err(error) => return failed(site, tenant_id, error.to_string()).await,
-        };
-        let (collector, now) = (site.collector.clone(), site.now());
-        let taken = blocking(move || {
-            match collector.take_answer(now, tenant_id, &batch, &answer) {
-                Err(Error::Store(error)) => Err(Error::Store(error)),
-                other => Ok(other.map_err(|error| error.to_string())),
-            }
-        });
-        if let Err(why) = taken.await? {
+    while let Some(first) = next(site, tenant_id, None).await? {
+        if let Err(why) = bring_from(site, cisco, tenant_id, first).await? {
             return failed(site, tenant_id, why).await;
         }
-        site.answers.ring();
     }
     let (collector, now) = (site.collector.clone(), site.now());
     blocking(move || collector.note_synced(now, tenant_id)).await?;
     site.answers.ring();
     Ok(())
+}
+
+async fn next(
+    site: &CollectorSite,
+    tenant_id: i64,
+    after: Option<Place>,
+) -> Result<Option<Batch>, Problem> {
+    let (collector, now) = (site.collector.clone(), site.now());
+    blocking(move || match after {
+        Some(place) => collector.next_batch_after(now, tenant_id, place),
+        None => collector.next_batch(now, tenant_id),
+    })
+    .await
+}
+
+/// Brings a batch and those after it; the inner error is CSSM's.
+async fn bring_from(
+    site: &CollectorSite,
+    cisco: &Cisco,
+    tenant_id: i64,
+    first: Batch,
+) -> Result<Result<(), String>, Problem> {
+    let mut ready = Some(first);
+    let mut taking: Option<JoinHandle<Result<Result<(), String>, Problem>>> = None;
+    while let Some(mut batch) = ready.take() {
+        let last = batch.last();
+        let following = async {
+            match last {
+                Some(place) => next(site, tenant_id, Some(place)).await,
+                None => Ok(None),
+            }
+        };
+        let bytes = std::mem::take(&mut batch.bytes);
+        let (answer, following) = tokio::join!(cisco.bring(bytes), following);
+        if let Some(taken) = taking.take()
+            && let Err(why) = joined(taken).await?
+        {
+            return Ok(Err(why));
+        }
+        match answer {
+            Ok(answer) => taking = Some(tokio::spawn(take(site.clone(), tenant_id, batch, answer))),
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+        ready = following?;
+    }
+    match taking {
+        Some(taken) => joined(taken).await,
+        None => Ok(Ok(())),
+    }
+}
+
+async fn joined(
+    taken: JoinHandle<Result<Result<(), String>, Problem>>,
+) -> Result<Result<(), String>, Problem> {
+    taken.await.unwrap_or_else(|error| Ok(Err(error.to_string())))
+}
+
+async fn take(
+    site: CollectorSite,
+    tenant_id: i64,
+    batch: Batch,
+    answer: Vec<u8>,
+) -> Result<Result<(), String>, Problem> {
+    let (collector, now) = (site.collector.clone(), site.now());
+    let taken = blocking(move || match collector.take_answer(now, tenant_id, &batch, &answer) {
+        Err(Error::Store(error)) => Err(Error::Store(error)),
+        other => Ok(other.map_err(|error| error.to_string())),
+    });
+    let taken = taken.await?;
+    site.answers.ring();
+    Ok(taken)
 }
 
 async fn failed(site: &CollectorSite, tenant_id: i64, why: String) -> Result<(), Problem> {

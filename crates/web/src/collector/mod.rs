@@ -22,8 +22,8 @@ use tokio::sync::{Semaphore, watch};
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
 
-pub use forwarder::forward;
 pub use cisco::{Cisco, CiscoAccount, CiscoError};
+pub use forwarder::forward;
 pub use routes::{collector_routes, device_routes};
 pub use transfer::resume_imports;
 
@@ -54,7 +54,7 @@ impl Bell {
 }
 
 /// Who is logged in to Cisco, by tenant; nobody after a restart. A server that is registered needs nobody.
-type CiscoLogins = Arc<Mutex<BTreeMap<i64, CiscoLogin>>>;
+type CiscoLogins = Mutex<BTreeMap<i64, CiscoLogin>>;
 
 #[derive(Clone, Debug)]
 struct CiscoLogin {
@@ -62,25 +62,36 @@ struct CiscoLogin {
     token: String,
 }
 
-/// What a collector's handlers work with.
+/// What a collector's handlers work with: one thing, that every request holds for a while.
 #[derive(Clone)]
-pub struct CollectorSite {
+pub struct CollectorSite(Arc<Inside>);
+
+impl std::ops::Deref for CollectorSite {
+    type Target = Inside;
+
+    fn deref(&self) -> &Inside {
+        &self.0
+    }
+}
+
+/// What a [`CollectorSite`] holds.
+pub struct Inside {
     /// The collector.
     pub collector: Collector,
     /// Its people.
     pub people: People,
     /// The clock.
-    pub clock: Arc<Clock>,
+    pub clock: Clock,
     /// Where product instances push to, without a tenant: `http://HOST:8182/cslu/v1/pi`.
-    pub device_url: Arc<str>,
+    pub device_url: String,
     /// The host's name, for logs.
-    pub host: Arc<str>,
+    pub host: String,
     /// The name of the cookie that holds a login.
-    pub cookie: Arc<str>,
+    pub cookie: String,
     /// CSSM; none where it is never to be called.
     pub cisco: Option<Cisco>,
     /// The root certificate of its own TLS certificates, PEM.
-    pub tls_root_pem: Arc<str>,
+    pub tls_root_pem: String,
     /// Files on their way.
     pub spool: Spool,
     /// What may go on at a time.
@@ -89,7 +100,7 @@ pub struct CollectorSite {
     pub work: Bell,
     /// Rings when answers have come in.
     pub answers: Bell,
-    held: Arc<Semaphore>,
+    held: Semaphore,
     logins: CiscoLogins,
 }
 
@@ -98,7 +109,7 @@ pub struct Parts {
     /// The collector.
     pub collector: Collector,
     /// The clock.
-    pub clock: Arc<Clock>,
+    pub clock: Clock,
     /// Where product instances push to.
     pub device_url: String,
     /// The host's name.
@@ -117,22 +128,22 @@ impl CollectorSite {
     /// A site.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self {
+        Self(Arc::new(Inside {
             people: parts.collector.people(),
             collector: parts.collector,
             clock: parts.clock,
-            device_url: parts.device_url.into(),
-            host: parts.host.into(),
-            cookie: parts.cookie.into(),
+            device_url: parts.device_url,
+            host: parts.host,
+            cookie: parts.cookie,
             cisco: parts.cisco,
-            tls_root_pem: parts.tls_root_pem.into(),
+            tls_root_pem: parts.tls_root_pem,
             spool: parts.spool,
             gates: Gates::default(),
             work: Bell::default(),
             answers: Bell::default(),
-            held: Arc::new(Semaphore::new(HELD_MAX)),
+            held: Semaphore::new(HELD_MAX),
             logins: CiscoLogins::default(),
-        }
+        }))
     }
 
     fn is_cslu(&self) -> bool {
@@ -154,7 +165,7 @@ impl CollectorSite {
     /// The URL of a tenant's product instances, as it stands in their configuration (ONPREM-002).
     fn device_url_of(&self, tenant_name: &str) -> String {
         if tenant_name.is_empty() {
-            self.device_url.to_string()
+            self.device_url.clone()
         } else {
             format!("{}/{tenant_name}", self.device_url)
         }

@@ -76,7 +76,11 @@ impl View<'_> {
             caller: Some(self.caller),
             tabs: &tabs,
             current: &current,
-            corner: if at == "/cisco" { None } else { corner(self.state, self.caller, self.tenant) },
+            corner: if at == "/cisco" {
+                None
+            } else {
+                corner(self.state, self.caller, self.tenant)
+            },
         };
         page(self.state, frame, content).into_response()
     }
@@ -221,9 +225,9 @@ pub(super) async fn create_tenant(
     let made = api::run_raw(&state, move |collector, now| {
         collector.create_tenant(now, &by, form.name.trim(), &settings)
     });
-    let outcome = made.await.map(|tenant| {
-        Redirect::to(&format!("{}/preferences", home(tenant.id))).into_response()
-    });
+    let outcome = made
+        .await
+        .map(|tenant| Redirect::to(&format!("{}/preferences", home(tenant.id))).into_response());
     shown(&state, &caller, "/", outcome)
 }
 
@@ -522,7 +526,9 @@ pub(super) async fn preferences(
     let outcome = async {
         let tenant = load(&state, id).await?;
         let accounts = match (&state.cisco, state.cisco_login(id)) {
-            (Some(cisco), Some(login)) if tenant.connected => cisco.accounts(&login.token).await.ok(),
+            (Some(cisco), Some(login)) if tenant.connected => {
+                cisco.accounts(&login.token).await.ok()
+            }
             _ => None,
         };
         let view = View { state: &state, caller: &caller, tenant: &tenant };
@@ -753,7 +759,8 @@ pub(super) async fn admin(
     let outcome = api::run_raw(&state, |collector, _| {
         Ok((collector.people().list()?, collector.tenants(None)?))
     });
-    let outcome = outcome.await.map(|(people, tenants)| admin_page(&state, &caller, &people, &tenants));
+    let outcome =
+        outcome.await.map(|(people, tenants)| admin_page(&state, &caller, &people, &tenants));
     shown(&state, &caller, "/", outcome)
 }
 

@@ -28,7 +28,9 @@ pub(super) async fn import(
         let name = incoming.name.clone();
         let begun = site.collector.begin_import(now, &login, tenant_id, &name, &mut reader)?;
         if begun.status == Transfer::PROCESSING && begun.members_done == 0 {
-            incoming.keep(&site.spool, &spool_name(tenant_id, begun.id)).map_err(Error::Unwritten)?;
+            incoming
+                .keep(&site.spool, &spool_name(tenant_id, begun.id))
+                .map_err(Error::Unwritten)?;
         }
         Ok(begun)
     })
@@ -102,8 +104,7 @@ pub(super) async fn export(
         let scratch = site.spool.scratch().map_err(Error::Unwritten)?;
         let mut out = site.spool.scratch().map_err(Error::Unwritten)?;
         let only = only.as_deref();
-        let transfer =
-            site.collector.export(now, &login, tenant_id, only, scratch, &mut out)?;
+        let transfer = site.collector.export(now, &login, tenant_id, only, scratch, &mut out)?;
         Ok((transfer, out))
     })
     .await?;

@@ -41,7 +41,7 @@ fn accounts_page(state: &CssmSite, caller: &Caller, accounts: &[SmartAccount]) -
         h1 { "Smart Accounts" }
         @if accounts.is_empty() {
             p.empty { "No Smart Account yet. Create one with "
-                code { "rumline cssm account create NAME --domain DOMAIN" } "." }
+                code { "rumline cssm create-account NAME DOMAIN" } "." }
         } @else {
             ul { @for account in accounts {
                 li { a href=(address(account.id)) { (account.name) } " " span.soft { (account.domain) } }

@@ -100,26 +100,27 @@ pub(super) async fn acknowledgement(
     id: i64,
 ) -> Result<Response, Problem> {
     let (site, now) = (state.clone(), state.now());
-    blocking(move || {
-        match site.cssm.acknowledgement_file(sa, id) {
-            Ok((name, text)) => {
-                Ok((attachment("text/plain; charset=utf-8", &name), text).into_response())
-            }
-            Err(Error::NotFound("acknowledgement")) => {
-                let scratch = site.spool.scratch().map_err(Error::Unwritten)?;
-                let mut out = site.spool.scratch().map_err(Error::Unwritten)?;
-                site.cssm.write_answer(now, sa, id, scratch, &mut out)?;
-                let name = format!("ACK_{}", site.cssm.usage_file(sa, id)?.name);
-                Ok(Spool::send(out, "application/gzip", &name))
-            }
-            Err(error) => Err(error),
+    blocking(move || match site.cssm.acknowledgement_file(sa, id) {
+        Ok((name, text)) => {
+            Ok((attachment("text/plain; charset=utf-8", &name), text).into_response())
         }
+        Err(Error::NotFound("acknowledgement")) => {
+            let scratch = site.spool.scratch().map_err(Error::Unwritten)?;
+            let mut out = site.spool.scratch().map_err(Error::Unwritten)?;
+            site.cssm.write_answer(now, sa, id, scratch, &mut out)?;
+            let name = format!("ACK_{}", site.cssm.usage_file(sa, id)?.name);
+            Ok(Spool::send(out, "application/gzip", &name))
+        }
+        Err(error) => Err(error),
     })
     .await
 }
 
 /// Takes a bundle that a collector brings.
-pub(super) async fn collect(state: &CssmSite, bytes: axum::body::Bytes) -> Result<Response, Problem> {
+pub(super) async fn collect(
+    state: &CssmSite,
+    bytes: axum::body::Bytes,
+) -> Result<Response, Problem> {
     let (cssm, now) = (state.cssm.clone(), state.now());
     let answer = blocking(move || cssm.receive_bundle(now, &bytes)).await?;
     Ok((attachment("application/gzip", "ACK.tar.gz"), answer).into_response())
