@@ -117,7 +117,7 @@ impl Collector {
         db.migrate(MIGRATIONS)?;
         let collector = Self { db, suite, signer, random, settings: Arc::new(settings) };
         if collector.settings.kind == Kind::Cslu {
-            collector.db.write("tenants.cslu", |tx| tenants::ensure_cslu(tx))?;
+            collector.db.write("tenants.cslu", tenants::ensure_cslu)?;
         }
         Ok(collector)
     }

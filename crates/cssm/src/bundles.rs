@@ -42,6 +42,9 @@ struct DeviceAnswer {
     document: String,
 }
 
+/// Devices, each by the name of its file.
+type NamedDevices = Vec<(String, VerifiedDevice)>;
+
 /// Some devices of a bundle, read and checked.
 struct VerifiedPiece {
     members: i64,
@@ -50,7 +53,7 @@ struct VerifiedPiece {
     /// Who wrote the bundle.
     by: String,
     correlation_id: String,
-    devices: Vec<(String, VerifiedDevice)>,
+    devices: NamedDevices,
     problems: Vec<String>,
 }
 
@@ -295,7 +298,7 @@ impl Cssm {
         members: Vec<(String, Result<DeviceFile, Error>)>,
         hop: Hop<'_>,
         correlation_id: &str,
-    ) -> Result<(Vec<(String, VerifiedDevice)>, Vec<String>), Error> {
+    ) -> Result<(NamedDevices, Vec<String>), Error> {
         let unknown: Vec<_> = members
             .iter()
             .filter_map(|(_, file)| file.as_ref().ok().filter(|file| file.key.is_none()))

@@ -245,7 +245,7 @@ impl World<'_> {
         }
     }
 
-    pub(crate) fn upload_bundle(&mut self, index: usize, carried: Carried) -> Result<(), String> {
+    pub(crate) fn upload_bundle(&mut self, index: usize, carried: &Carried) -> Result<(), String> {
         let va = match carried.place {
             Place::OnPremFile => self.other_virtual_account,
             _ => self.virtual_account,

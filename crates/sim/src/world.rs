@@ -244,14 +244,14 @@ impl<'p> World<'p> {
                 Ok(())
             }
             Event::Deliver { request_id, url, body, number } => {
-                self.deliver(node, request_id, &url, &body, number)
+                self.deliver(node, &request_id, &url, &body, number)
             }
             Event::Exchange { tenant_id } => self.exchange(node, tenant_id),
             Event::Export { there_seconds, carried } => {
                 self.export(there_seconds, carried);
                 Ok(())
             }
-            Event::UploadBundle(carried) => self.upload_bundle(node, carried),
+            Event::UploadBundle(carried) => self.upload_bundle(node, &carried),
             Event::ImportBundle { place, bytes } => self.import_bundle(place, &bytes),
             Event::Answered { request_id, body } => {
                 self.input(node, Input::Answer { request_id, body })
@@ -437,14 +437,14 @@ impl<'p> World<'p> {
     fn deliver(
         &mut self,
         node: usize,
-        request_id: String,
+        request_id: &str,
         url: &str,
         body: &[u8],
         number: u64,
     ) -> Result<(), String> {
         let event = match self.ask_collector(url, body) {
-            Some(answer) => Event::Answered { request_id: request_id.clone(), body: answer? },
-            None => self.ask_cssm(node, &request_id, body)?,
+            Some(answer) => Event::Answered { request_id: request_id.to_owned(), body: answer? },
+            None => self.ask_cssm(node, request_id, body)?,
         };
         let mut chance = self.message_chance(node, &format!("{request_id}/{number}"));
         let hostile = self.plan.faults && !self.healed;
