@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use rumline_protocol::{
-    ArchiveLimits, BundleWriter, DeviceInfo, DocumentWriter, Found, Manifest, PublicKey, Signed,
-    SignedManifest, SignedText, Timestamp, TrustRequest, Udi, bundle_time, read_archive,
+    ArchiveLimits, BundleWriter, DeviceInfo, DocumentWriter, Found, Manifest, Member, PublicKey,
+    Signed, SignedManifest, SignedText, Timestamp, TrustRequest, Udi, bundle_time, read_archive,
 };
 use rumline_store::{Row, Tx};
 
-use crate::import::{self, Checker};
+use crate::import::{self, CheckedAnswer, Checker};
 use crate::receiver::signature_from;
 use crate::{Collector, Error, Tenant, tenants};
 
@@ -306,11 +306,7 @@ impl Collector {
         for (name, sha256) in &digests {
             manifest.check_part(name, sha256)?;
         }
-        let mut checker = Checker::new(self, now);
-        let mut answers = Vec::with_capacity(members.len());
-        for member in &members {
-            answers.push(checker.check(&member.name, &member.bytes)?);
-        }
+        let answers = self.check_all(now, &members)?;
         let devices = batch.devices.clone();
         self.db.write("forward.answer", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
@@ -325,6 +321,30 @@ impl Collector {
             }
             Ok(())
         })
+    }
+
+    /// Checks documents on all cores; each remembers on its own what it has checked.
+    fn check_all(&self, now: Timestamp, members: &[Member]) -> Result<Vec<CheckedAnswer>, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let size = members.len().div_ceil(cores.min(8)).max(32);
+        let check = |chunk: &[Member]| {
+            let mut checker = Checker::new(self, now);
+            chunk.iter().map(|member| checker.check(&member.name, &member.bytes)).collect()
+        };
+        let check = &check;
+        let checked: Vec<Result<Vec<CheckedAnswer>, Error>> = std::thread::scope(|scope| {
+            let started: Vec<_> =
+                members.chunks(size).map(|chunk| scope.spawn(move || check(chunk))).collect();
+            let joined = started.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            joined.collect()
+        });
+        let mut answers = Vec::with_capacity(members.len());
+        for chunk in checked {
+            answers.extend(chunk?);
+        }
+        Ok(answers)
     }
 
     /// Notes that everything has been exchanged.

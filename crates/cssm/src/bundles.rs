@@ -7,24 +7,24 @@ use std::io::{Cursor, Read, Seek, Write};
 use std::sync::mpsc;
 
 use rumline_protocol::{
-    ArchiveLimits, BundleWriter, Found, MANIFEST_NAME, Manifest, PublicKey, SignedManifest,
-    Timestamp, is_gzip, is_tar, read_archive, sha256_of,
+    ArchiveLimits, BundleWriter, Found, MANIFEST_NAME, Manifest, Member, PublicKey, SignedManifest,
+    Timestamp, Udi, is_gzip, is_tar, read_archive, sha256_of,
 };
 use rumline_server::next_id;
 use rumline_store::Tx;
 
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents, Standing};
-use crate::collected::{self, DeviceFile, Hop, VerifiedDevice};
+use crate::collected::{self, Hop, VerifiedDevice};
 use crate::files::UsageFile;
-use crate::{Cssm, Error, collectors, files, instances};
+use crate::{Cssm, Error, collectors, files, instances, parallel};
 
 /// What a bundle may hold: a million devices, and 64 GB of their reports.
 const LIMITS: ArchiveLimits =
     ArchiveLimits { total_bytes_max: 64 << 30, member_bytes_max: 64 << 20, members_max: 1_000_100 };
-/// Devices and reports that are taken in at a time.
+/// Devices, and bytes of their files, that are taken in at a time.
 const PIECE_DEVICES_MAX: usize = 500;
-const PIECE_REPORTS_MAX: usize = 2000;
+const PIECE_BYTES_MAX: usize = 8 << 20;
 /// Problems of one batch that become events.
 const EVENTS_MAX: usize = 20;
 /// The longest list of what could not be taken that is kept.
@@ -231,7 +231,7 @@ impl Cssm {
         hand_over: &mut dyn FnMut(VerifiedPiece) -> bool,
     ) -> Result<(), Error> {
         let (mut place, mut by) = (0, String::new());
-        let (mut waiting, mut reports, mut wanted) = (Vec::new(), 0, true);
+        let (mut waiting, mut bytes, mut wanted) = (Vec::new(), 0, true);
         let mut flush = |waiting: &mut Vec<_>, place: i64, by: &str| {
             let piece = self.verify_piece(std::mem::take(waiting), place, by)?;
             Ok::<_, Error>(hand_over(piece))
@@ -246,11 +246,10 @@ impl Cssm {
             if place <= done || !wanted {
                 return Ok(());
             }
-            let read = collected::parse(self.suite.as_ref(), &member.name, &member.bytes);
-            reports += read.as_ref().map_or(0, |file| file.reports.len());
-            waiting.push((member.name, read));
-            if waiting.len() >= PIECE_DEVICES_MAX || reports >= PIECE_REPORTS_MAX {
-                reports = 0;
+            bytes += member.bytes.len();
+            waiting.push(member);
+            if waiting.len() >= PIECE_DEVICES_MAX || bytes >= PIECE_BYTES_MAX {
+                bytes = 0;
                 wanted = flush(&mut waiting, place, &by)?;
             }
             Ok::<(), Error>(())
@@ -263,7 +262,7 @@ impl Cssm {
 
     fn verify_piece(
         &self,
-        members: Vec<(String, Result<DeviceFile, Error>)>,
+        members: Vec<Member>,
         place: i64,
         by: &str,
     ) -> Result<VerifiedPiece, Error> {
@@ -295,17 +294,22 @@ impl Cssm {
     /// Checks the signatures of devices; files that cannot be read are named and left out.
     fn verify_all(
         &self,
-        members: Vec<(String, Result<DeviceFile, Error>)>,
+        members: Vec<Member>,
         hop: Hop<'_>,
         correlation_id: &str,
     ) -> Result<(NamedDevices, Vec<String>), Error> {
-        let unknown: Vec<_> = members
+        let suite = self.suite.as_ref();
+        let files = parallel::map(members, |member| {
+            let read = collected::parse(suite, &member.name, &member.bytes);
+            (member.name, read)
+        });
+        let unknown: Vec<_> = files
             .iter()
             .filter_map(|(_, file)| file.as_ref().ok().filter(|file| file.key.is_none()))
             .map(|file| file.udi.clone())
             .collect();
         let keys = self.db.read("bundles.keys", move |tx| {
-            let mut keys: Vec<(rumline_protocol::Udi, PublicKey)> = Vec::new();
+            let mut keys: Vec<(Udi, PublicKey)> = Vec::new();
             for udi in &unknown {
                 if let Some(known) = instances::find(tx, udi)? {
                     keys.push((udi.clone(), known.public_key));
@@ -313,14 +317,16 @@ impl Cssm {
             }
             Ok::<_, Error>(keys)
         })?;
-        let (mut devices, mut problems) = (Vec::with_capacity(members.len()), Vec::new());
-        for (name, file) in members {
-            let verified = file.and_then(|file| {
-                let known = keys.iter().find(|(udi, _)| *udi == file.udi).map(|(_, key)| key);
-                collected::verify(self.suite.as_ref(), file, known, hop, correlation_id)
-            });
-            match verified {
-                Ok(device) => devices.push((name, device)),
+        let verified = parallel::map(files, |(name, file)| {
+            let file = file?;
+            let known = keys.iter().find(|(udi, _)| *udi == file.udi).map(|(_, key)| key);
+            let device = collected::verify(suite, file, known, hop, correlation_id)?;
+            Ok::<_, Error>((name, device))
+        });
+        let (mut devices, mut problems) = (Vec::with_capacity(verified.len()), Vec::new());
+        for outcome in verified {
+            match outcome {
+                Ok(device) => devices.push(device),
                 Err(error) => problems.push(error.to_string()),
             }
         }
@@ -447,8 +453,7 @@ impl Cssm {
             if let Found::File(file) = found
                 && !is_manifest(&file.name)
             {
-                let read = collected::parse(self.suite.as_ref(), &file.name, &file.bytes);
-                members.push((file.name, read));
+                members.push(file);
             }
             Ok::<(), Error>(())
         })?;

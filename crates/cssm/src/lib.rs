@@ -14,6 +14,7 @@ mod files;
 mod ingest;
 mod instances;
 mod inventory;
+mod parallel;
 mod policies;
 mod receiver;
 mod schema;
