@@ -33,7 +33,7 @@ pub(crate) struct Common {
     /// Where keys, database and files on their way lie; made at first start.
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// CSSM, e.g. https://cssm.example.net:8443; without it everything goes by file.
+    /// The URL of CSSM; without it everything goes by file.
     #[arg(long)]
     cssm: Option<String>,
     /// CSSM's root certificate (its root.pem): what answers must lead up to.
