@@ -10,8 +10,8 @@ use rumline_server::next_id;
 use rumline_store::Row;
 
 use crate::forward::{DevicePart, KeptReport, device_file_name};
-use crate::import::{Transfer, insert_transfer};
 use crate::journal::add_event;
+use crate::transfers::{Transfer, insert_transfer};
 use crate::{Collector, Error};
 
 /// Devices that are read at a time.

@@ -12,7 +12,8 @@ use rumline_protocol::{
 };
 use rumline_store::{Row, Tx};
 
-use crate::import::{self, CheckedAnswer, Checker};
+use crate::checker::{CheckedAnswer, Checker};
+use crate::import;
 use crate::receiver::signature_from;
 use crate::{Collector, Error, Tenant, tenants};
 

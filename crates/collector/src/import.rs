@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use rumline_protocol::{
-    Acknowledgement, ArchiveLimits, Document, Found, MANIFEST_NAME, ManifestKey, Signed,
-    SignedManifest, SignerCertificate, SignerIdentity, StatusCode, Timestamp, Udi, is_gzip, is_tar,
-    read_archive, sha256,
+    Acknowledgement, ArchiveLimits, Document, Found, MANIFEST_NAME, ManifestKey, SignedManifest,
+    StatusCode, Timestamp, Udi, is_gzip, is_tar, read_archive, sha256,
 };
 use rumline_server::{check_name, next_id};
-use rumline_store::{Row, Tx};
-use serde::{Deserialize, Serialize};
+use rumline_store::Tx;
 
+use crate::checker::{CheckedAnswer, Checker};
 use crate::journal::add_event;
+use crate::transfers::{Transfer, insert_transfer};
 use crate::{Collector, Error, Tenant, answers, tenants};
 
 /// What a file may hold.
@@ -27,175 +27,6 @@ const PLAIN_BYTES_MAX: u64 = 64 << 20;
 const PIECE_MAX: usize = 500;
 /// The longest list of what could not be taken that is kept.
 const MESSAGE_CHARS_MAX: usize = 2000;
-
-/// A file that went out or came in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transfer {
-    /// Its number.
-    pub id: i64,
-    /// `Export` or `Import`.
-    pub kind: String,
-    /// The file's name.
-    pub name: String,
-    /// When.
-    pub at: i64,
-    /// By whom.
-    pub login: String,
-    /// `Processing`, `Done` or `Errors`.
-    pub status: String,
-    /// The devices in it.
-    pub members: i64,
-    /// Those that are done.
-    pub members_done: i64,
-    /// Of an import: the devices it brought something new for. Of an export: the reports in it.
-    pub changed: i64,
-    /// What could not be taken, in words.
-    pub problems: String,
-}
-
-impl Transfer {
-    /// The status while a file is worked on.
-    pub const PROCESSING: &'static str = "Processing";
-    pub(crate) const EXPORT: &'static str = "Export";
-    pub(crate) const COLUMNS: &'static str =
-        "id, kind, name, at, login, status, members, members_done, changed, problems";
-
-    pub(crate) fn from_row(row: &Row<'_>) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.int(0)?,
-            kind: row.text(1)?,
-            name: row.text(2)?,
-            at: row.int(3)?,
-            login: row.text(4)?,
-            status: row.text(5)?,
-            members: row.int(6)?,
-            members_done: row.int(7)?,
-            changed: row.int(8)?,
-            problems: row.text(9)?,
-        })
-    }
-
-    /// The status in a sentence.
-    #[must_use]
-    pub fn message(&self) -> String {
-        let Self { members, members_done, changed, .. } = self;
-        if self.kind == Self::EXPORT {
-            return format!("Reports: {changed}. Product instances: {members}.");
-        }
-        let text = match (self.status.as_str(), changed) {
-            (Self::PROCESSING, _) => format!("Devices: {members_done} of {members}."),
-            ("Done", 0) => "Everything in this file was here before.".to_owned(),
-            _ => format!(
-                "Devices with a new answer: {changed}. It is handed over at their next contact."
-            ),
-        };
-        if self.problems.is_empty() { text } else { format!("{text} {}.", self.problems) }
-    }
-}
-
-pub(crate) fn insert_transfer(
-    tx: &mut Tx<'_>,
-    tenant_id: i64,
-    transfer: &Transfer,
-    digest: Option<&[u8]>,
-) -> Result<(), Error> {
-    let sql = "INSERT INTO transfer (tenant_id, id, kind, name, sha256, at, login, status, changed,
-        problems, members, members_done) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    let values = [
-        tenant_id.into(),
-        transfer.id.into(),
-        (&transfer.kind).into(),
-        (&transfer.name).into(),
-        digest.into(),
-        transfer.at.into(),
-        (&transfer.login).into(),
-        (&transfer.status).into(),
-        transfer.changed.into(),
-        (&transfer.problems).into(),
-        transfer.members.into(),
-        transfer.members_done.into(),
-    ];
-    tx.execute(sql, &values)?;
-    Ok(())
-}
-
-/// A document of CSSM whose every signature has been checked.
-pub(crate) struct CheckedAnswer {
-    text: String,
-    document: Document,
-    /// The device its name stands for, where nothing inside says so.
-    instance_id: Option<i64>,
-}
-
-/// Checks documents, and remembers what it has checked: many hold the same account and policy.
-pub(crate) struct Checker<'a> {
-    collector: &'a Collector,
-    now: Timestamp,
-    signers: BTreeMap<Vec<u8>, SignerIdentity>,
-    known: BTreeMap<Vec<u8>, String>,
-}
-
-impl<'a> Checker<'a> {
-    pub(crate) fn new(collector: &'a Collector, now: Timestamp) -> Self {
-        Self { collector, now, signers: BTreeMap::new(), known: BTreeMap::new() }
-    }
-
-    /// Reads a document and checks that CSSM signed every part of it.
-    pub(crate) fn check(&mut self, name: &str, bytes: &[u8]) -> Result<CheckedAnswer, Error> {
-        let bad = |text: String| Error::invalid(format!("{name}: {text}"));
-        let document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
-        let Some(certificate) = document.signer.clone() else {
-            return Err(bad("it is not signed by CSSM".to_owned()));
-        };
-        let signer = self.signer(&certificate).map_err(bad)?;
-        let parts = [
-            document.acknowledgements.iter().all(|signed| self.verify(&signer, signed)),
-            document.account.iter().all(|signed| self.verify(&signer, signed)),
-            document.policies.iter().all(|signed| self.verify(&signer, signed)),
-            document.trust_codes.iter().all(|signed| self.verify(&signer, signed)),
-        ];
-        if parts.contains(&false) {
-            return Err(bad(
-                "a signature of CSSM does not verify: it was altered after CSSM wrote \
-                            it"
-                .to_owned(),
-            ));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| bad("it is no text".to_owned()))?;
-        let text = text.trim_start_matches('\u{feff}').to_owned();
-        let number = name.rsplit('/').next().and_then(|name| name.split_once("dev_"));
-        let instance_id = number.and_then(|(_, rest)| rest.split('_').next()?.parse().ok());
-        Ok(CheckedAnswer { text, document, instance_id })
-    }
-
-    fn signer(&mut self, certificate: &SignerCertificate) -> Result<SignerIdentity, String> {
-        if let Some(known) = self.signers.get(&certificate.0) {
-            return Ok(known.clone());
-        }
-        let root = &self.collector.settings.root_certificate;
-        if root.is_empty() {
-            return Err("CSSM's root certificate is not known here; start with --root".to_owned());
-        }
-        let identity = self
-            .collector
-            .suite
-            .verify_chain(root, certificate, self.now)
-            .map_err(|error| error.to_string())?;
-        self.signers.insert(certificate.0.clone(), identity.clone());
-        Ok(identity)
-    }
-
-    fn verify<T>(&mut self, signer: &SignerIdentity, signed: &Signed<T>) -> bool {
-        if self.known.get(&signed.signature).is_some_and(|text| *text == signed.text) {
-            return true;
-        }
-        let right = signed.verify(self.collector.suite.as_ref(), &signer.public_key);
-        if right && self.known.len() < 64 {
-            self.known.insert(signed.signature.clone(), signed.text.clone());
-        }
-        right
-    }
-}
 
 /// Takes in a checked document; says for how many devices it brought something new.
 pub(crate) fn take_answer(
@@ -546,35 +377,6 @@ impl Collector {
                 note_standing(tx, &tenant, last)?;
             }
             note_piece(tx, tenant_id, id, count, changed, &problems)
-        })
-    }
-
-    /// One transfer.
-    ///
-    /// # Errors
-    /// When there is no such transfer.
-    pub fn transfer(&self, tenant_id: i64, id: i64) -> Result<Transfer, Error> {
-        self.db.read("import.transfer", move |tx| {
-            let sql = format!(
-                "SELECT {} FROM transfer WHERE tenant_id = $1 AND id = $2",
-                Transfer::COLUMNS
-            );
-            tx.row(&sql, &[tenant_id.into(), id.into()], Transfer::from_row)?
-                .ok_or(Error::NotFound("transfer"))
-        })
-    }
-
-    /// The files that went out and came in, newest first.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn transfers(&self, tenant_id: i64) -> Result<Vec<Transfer>, Error> {
-        self.db.read("import.transfers", move |tx| {
-            let sql = format!(
-                "SELECT {} FROM transfer WHERE tenant_id = $1 ORDER BY id DESC LIMIT 100",
-                Transfer::COLUMNS
-            );
-            tx.rows(&sql, &[tenant_id.into()], Transfer::from_row)
         })
     }
 

@@ -12,6 +12,7 @@
 
 mod answers;
 mod api_clients;
+mod checker;
 mod export;
 mod forward;
 mod import;
@@ -21,6 +22,7 @@ mod journal;
 mod receiver;
 mod schema;
 mod tenants;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -29,7 +31,6 @@ use rumline_server::{People, SharedRandom};
 use rumline_store::Db;
 
 pub use forward::{Batch, Place, SyncState};
-pub use import::Transfer;
 pub use inventory::{InstanceView, LicenseView};
 pub use inventory_csv::CsvOutcome;
 pub use journal::Event;
@@ -37,6 +38,7 @@ pub use receiver::Answer;
 pub use rumline_server::{Action, Caller, Error, Role};
 pub use schema::MIGRATIONS;
 pub use tenants::{Tenant, TenantSettings};
+pub use transfers::Transfer;
 
 /// Which of the two servers a collector is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

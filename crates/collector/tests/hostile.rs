@@ -186,6 +186,16 @@ fn archives_that_unpack_without_end_or_lead_elsewhere_are_refused() {
 }
 
 #[test]
+fn a_bundle_by_wire_unpacks_to_no_more_than_it_may() {
+    // whoever sends it has shown nothing yet
+    let (estate, ..) = waiting();
+    let member = Member { name: "bomb.txt".to_owned(), bytes: vec![b' '; 64 << 20] };
+    let bomb = write_tar(&[member]);
+    let error = estate.cssm.receive_bundle(START, &bomb).unwrap_err().to_string();
+    assert!(error.contains("more than"), "{error}");
+}
+
+#[test]
 fn a_device_that_claims_anothers_udi_is_refused_and_shown() {
     // two devices with one UDI: the first keeps it
     let (mut estate, server, _) = waiting();

@@ -198,13 +198,26 @@ fn after_a_factory_reset_sync_and_three_file_steps_give_the_policy_back() {
 }
 
 #[test]
-fn an_on_prem_from_before_policies_is_told_by_its_answer() {
+fn a_switch_of_an_on_prem_from_before_policies_says_so_and_keeps_its_reports() {
     // PI-MSG-013, C-13, ONPREM-016
     let mut estate = Estate::new();
-    let server = estate.add_server(Kind::OnPrem);
-    let mut settings = estate.servers[server].collector.settings().clone();
-    for (version, old) in [("8-202102", true), ("8-202108", false), ("7-202008", true)] {
-        settings.version = version.to_owned();
-        assert_eq!(settings.is_down_rev(), old, "{version}");
-    }
+    let old = estate.add_server_of(Kind::OnPrem, "8-202102");
+    estate.add_tenant(old, "ONE", "Default", true);
+    let switch = estate.add_switch("SN1", through(old, Some("ONE")));
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(3 * Timestamp::DAY);
+    let message = "%LICMGR-4-LOG_SMART_LIC_REPORTING_NOT_SUPPORTED: The CSSM OnPrem that this \
+                   product instance is connected to is down rev and does not support the enhanced \
+                   policy and usage reporting mode.";
+    let log = &estate.switches[switch].log;
+    assert!((3..=4).contains(&log.iter().filter(|line| *line == message).count()), "{log:?}");
+    assert!(estate.unacknowledged(switch) > 0, "reports are kept on the switch");
+    // Brought up to date, it gets everything.
+    let new = estate.add_server_of(Kind::OnPrem, "8-202108");
+    estate.add_tenant(new, "ONE", "Default", true);
+    estate.input(switch, Input::Configure(through(new, Some("ONE"))));
+    estate.input(switch, Input::Sync);
+    estate.run_for(Timestamp::HOUR);
+    assert_eq!(estate.unacknowledged(switch), 0);
+    assert_eq!(estate.counted(switch), 3 * Timestamp::DAY);
 }

@@ -22,6 +22,9 @@ use crate::{Cssm, Error, collectors, files, instances, parallel};
 /// What a bundle may hold: a million devices, and 64 GB of their reports.
 const LIMITS: ArchiveLimits =
     ArchiveLimits { total_bytes_max: 64 << 30, member_bytes_max: 64 << 20, members_max: 1_000_100 };
+/// What a bundle that comes by wire may hold: whoever sends it has shown nothing yet.
+const WIRE_LIMITS: ArchiveLimits =
+    ArchiveLimits { total_bytes_max: 256 << 20, member_bytes_max: 32 << 20, members_max: 10_000 };
 /// Devices, and bytes of their files, that are taken in at a time.
 const PIECE_DEVICES_MAX: usize = 500;
 const PIECE_BYTES_MAX: usize = 8 << 20;
@@ -68,9 +71,9 @@ struct Piece {
 }
 
 /// Reads a bundle through without taking anything; none when the archive has no manifest.
-fn scan(reader: &mut dyn Read) -> Result<Option<Scan>, Error> {
+fn scan(reader: &mut dyn Read, limits: ArchiveLimits) -> Result<Option<Scan>, Error> {
     let (mut manifest, mut digests, mut devices) = (None, Vec::new(), 0);
-    read_archive(reader, LIMITS, &mut |found| {
+    read_archive(reader, limits, &mut |found| {
         match found {
             Found::File(file) if is_manifest(&file.name) => {
                 manifest = Some(SignedManifest::parse(&file.bytes)?);
@@ -122,7 +125,7 @@ impl Cssm {
             return Ok(known);
         }
         reader.rewind().map_err(Error::Unwritten)?;
-        let Some(scan) = scan(reader)? else { return Ok(None) };
+        let Some(scan) = scan(reader, LIMITS)? else { return Ok(None) };
         if scan.manifest.key.is_some() {
             scan.manifest.verify_collector(self.suite.as_ref())?;
         }
@@ -437,7 +440,7 @@ impl Cssm {
     /// When it is not whole, or not signed by a collector that is registered.
     pub fn receive_bundle(&self, now: Timestamp, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         let no_bundle = || Error::invalid("the body is no bundle");
-        let scan = scan(&mut &bytes[..])?.ok_or_else(no_bundle)?;
+        let scan = scan(&mut &bytes[..], WIRE_LIMITS)?.ok_or_else(no_bundle)?;
         let key = scan.manifest.verify_collector(self.suite.as_ref())?.clone();
         let sa = scan.manifest.manifest.smart_account.clone();
         let part = scan.manifest.manifest.parts.first();
@@ -449,7 +452,7 @@ impl Cssm {
             })
         })?;
         let mut members = Vec::new();
-        read_archive(&mut &bytes[..], LIMITS, &mut |found| {
+        read_archive(&mut &bytes[..], WIRE_LIMITS, &mut |found| {
             if let Found::File(file) = found
                 && !is_manifest(&file.name)
             {

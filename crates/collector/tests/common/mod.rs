@@ -102,14 +102,15 @@ impl Estate {
     }
 
     pub(crate) fn add_server(&mut self, kind: Kind) -> usize {
-        self.add_server_on(kind, Db::in_memory().unwrap())
+        self.add_server_of(kind, Settings::ON_PREM_VERSION)
     }
 
-    pub(crate) fn add_server_on(&mut self, kind: Kind, db: Db) -> usize {
+    pub(crate) fn add_server_of(&mut self, kind: Kind, version: &str) -> usize {
+        let db = Db::in_memory().unwrap();
         let settings = Settings {
             kind,
             name: "lab".to_owned(),
-            version: Settings::ON_PREM_VERSION.to_owned(),
+            version: version.to_owned(),
             root_certificate: self.root.clone(),
         };
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap().into();

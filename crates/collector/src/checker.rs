@@ -1,0 +1,85 @@
+//! Whether what CSSM said is CSSM's: every part of a document leads up to its root.
+
+use std::collections::BTreeMap;
+
+use rumline_protocol::{Document, Signed, SignerCertificate, SignerIdentity, Timestamp};
+
+use crate::{Collector, Error};
+
+/// A document of CSSM whose every signature has been checked.
+pub(crate) struct CheckedAnswer {
+    pub text: String,
+    pub document: Document,
+    /// The device its name stands for, where nothing inside says so.
+    pub instance_id: Option<i64>,
+}
+
+/// Checks documents, and remembers what it has checked: many hold the same account and policy.
+pub(crate) struct Checker<'a> {
+    collector: &'a Collector,
+    now: Timestamp,
+    signers: BTreeMap<Vec<u8>, SignerIdentity>,
+    known: BTreeMap<Vec<u8>, String>,
+}
+
+impl<'a> Checker<'a> {
+    pub(crate) fn new(collector: &'a Collector, now: Timestamp) -> Self {
+        Self { collector, now, signers: BTreeMap::new(), known: BTreeMap::new() }
+    }
+
+    /// Reads a document and checks that CSSM signed every part of it.
+    pub(crate) fn check(&mut self, name: &str, bytes: &[u8]) -> Result<CheckedAnswer, Error> {
+        let bad = |text: String| Error::invalid(format!("{name}: {text}"));
+        let document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
+        let Some(certificate) = document.signer.clone() else {
+            return Err(bad("it is not signed by CSSM".to_owned()));
+        };
+        let signer = self.signer(&certificate).map_err(bad)?;
+        let parts = [
+            document.acknowledgements.iter().all(|signed| self.verify(&signer, signed)),
+            document.account.iter().all(|signed| self.verify(&signer, signed)),
+            document.policies.iter().all(|signed| self.verify(&signer, signed)),
+            document.trust_codes.iter().all(|signed| self.verify(&signer, signed)),
+        ];
+        if parts.contains(&false) {
+            return Err(bad(
+                "a signature of CSSM does not verify: it was altered after CSSM wrote \
+                            it"
+                .to_owned(),
+            ));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| bad("it is no text".to_owned()))?;
+        let text = text.trim_start_matches('\u{feff}').to_owned();
+        let number = name.rsplit('/').next().and_then(|name| name.split_once("dev_"));
+        let instance_id = number.and_then(|(_, rest)| rest.split('_').next()?.parse().ok());
+        Ok(CheckedAnswer { text, document, instance_id })
+    }
+
+    fn signer(&mut self, certificate: &SignerCertificate) -> Result<SignerIdentity, String> {
+        if let Some(known) = self.signers.get(&certificate.0) {
+            return Ok(known.clone());
+        }
+        let root = &self.collector.settings.root_certificate;
+        if root.is_empty() {
+            return Err("CSSM's root certificate is not known here; start with --root".to_owned());
+        }
+        let identity = self
+            .collector
+            .suite
+            .verify_chain(root, certificate, self.now)
+            .map_err(|error| error.to_string())?;
+        self.signers.insert(certificate.0.clone(), identity.clone());
+        Ok(identity)
+    }
+
+    fn verify<T>(&mut self, signer: &SignerIdentity, signed: &Signed<T>) -> bool {
+        if self.known.get(&signed.signature).is_some_and(|text| *text == signed.text) {
+            return true;
+        }
+        let right = signed.verify(self.collector.suite.as_ref(), &signer.public_key);
+        if right && self.known.len() < 64 {
+            self.known.insert(signed.signature.clone(), signed.text.clone());
+        }
+        right
+    }
+}
