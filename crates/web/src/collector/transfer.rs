@@ -28,9 +28,11 @@ pub(super) async fn import(
         let name = incoming.name.clone();
         let begun = site.collector.begin_import(now, &login, tenant_id, &name, &mut reader)?;
         if begun.status == Transfer::PROCESSING && begun.members_done == 0 {
-            incoming
-                .keep(&site.spool, &spool_name(tenant_id, begun.id))
-                .map_err(Error::Unwritten)?;
+            let kept = incoming.keep(&site.spool, &spool_name(tenant_id, begun.id));
+            if let Err(error) = kept {
+                site.collector.give_up_import(tenant_id, begun.id, "it could not be kept here")?;
+                return Err(Error::Unwritten(error));
+            }
         }
         Ok(begun)
     })

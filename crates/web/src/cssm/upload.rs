@@ -32,8 +32,11 @@ pub(super) async fn usage_file(
         let begun = site.cssm.begin_upload(now, &login, (sa, va), &name, &mut reader)?;
         match begun {
             Some(file) => {
-                if file.status == UsageFile::PROCESSING {
-                    incoming.keep(&site.spool, &spool_name(file.id)).map_err(Error::Unwritten)?;
+                if file.status == UsageFile::PROCESSING
+                    && let Err(error) = incoming.keep(&site.spool, &spool_name(file.id))
+                {
+                    site.cssm.give_up_bundle(file.id, "it could not be kept here")?;
+                    return Err(Error::Unwritten(error));
                 }
                 Ok(file)
             }
