@@ -14,7 +14,7 @@ use rumline_store::{Row, Tx};
 
 use crate::checker::{CheckedAnswer, Checker};
 use crate::import;
-use crate::receiver::signature_from;
+use crate::reports::signature_from;
 use crate::{Collector, Error, Tenant, tenants};
 
 /// The most reports, devices without reports, and bytes of reports in a batch.

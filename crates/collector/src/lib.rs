@@ -20,6 +20,7 @@ mod inventory;
 mod inventory_csv;
 mod journal;
 mod receiver;
+mod reports;
 mod schema;
 mod tenants;
 mod transfers;

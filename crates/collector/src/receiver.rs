@@ -1,13 +1,16 @@
 //! What product instances push, and what they are told (guide p. 18-30; CSLU-002, 003, 005, ONPREM-001, G-06).
 
+use std::collections::BTreeSet;
+
 use rumline_protocol::{
-    PublicKey, ReportSignature, Request, RequestBody, Response, ResponseStatus, RumReport,
-    SignedReport, Timestamp, Udi, from_base64,
+    PublicKey, Request, RequestBody, Response, ResponseStatus, SignedReport, Timestamp, Udi,
+    from_base64,
 };
 use rumline_store::Tx;
 
 use crate::answers::{self, Handed};
-use crate::{Collector, Error, Kind, journal, tenants};
+use crate::reports::{self, Checked, signature_text};
+use crate::{Collector, Error, Kind, Tenant, journal, tenants};
 
 /// A device asks again no sooner than this, and no later, in seconds.
 const POLL_SECONDS_MIN: i64 = 60;
@@ -33,14 +36,6 @@ pub enum Answer {
     Unavailable(String),
 }
 
-/// A report whose signature has been checked.
-struct Checked {
-    report: RumReport,
-    payload: String,
-    signature: String,
-    sha256: [u8; 32],
-}
-
 /// What a device says about itself.
 struct About {
     hostname: Option<String>,
@@ -58,21 +53,6 @@ struct Known {
     waiting: i64,
     policy_at: i64,
     removed: bool,
-}
-
-impl Known {
-    /// One that was not known a moment ago.
-    fn new(id: i64) -> Self {
-        Self {
-            id,
-            public_key: None,
-            undelivered: false,
-            delivered_at: None,
-            waiting: 0,
-            policy_at: 0,
-            removed: false,
-        }
-    }
 }
 
 /// What was written, for the answer.
@@ -280,19 +260,6 @@ fn about(request: &Request) -> About {
     }
 }
 
-/// A signature without the UDI, which the instance's row knows.
-fn signature_text(signature: &ReportSignature) -> String {
-    let ReportSignature { signing_type, key, value, .. } = signature;
-    format!("{signing_type} {key} {value}")
-}
-
-/// What [`signature_text`] wrote.
-pub(crate) fn signature_from(udi: &Udi, text: &str) -> ReportSignature {
-    let mut parts = text.splitn(3, ' ');
-    let mut next = || parts.next().unwrap_or_default().to_owned();
-    ReportSignature { sudi: udi.clone(), signing_type: next(), key: next(), value: next() }
-}
-
 fn find(tx: &mut Tx<'_>, tenant_id: i64, udi: &Udi) -> Result<Option<Known>, Error> {
     const SQL: &str = "SELECT id, public_key, undelivered, delivered_at, waiting, policy_at,
         removed_at FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3";
@@ -341,11 +308,10 @@ fn take_contact(
                             instance.";
                 return Ok(Outcome::Refused(text.to_owned()));
             }
-            let id = insert_instance(tx, now, tenant_id, udi, None, "first contact")?;
-            Known::new(id)
+            return first_contact(tx, now, &tenant, contact, reports);
         }
     };
-    let stored = store_reports(tx, now, tenant_id, known.id, reports)?;
+    let stored = reports::store(tx, now, tenant_id, known.id, reports)?;
     known.waiting += stored.new;
     let recently = known.delivered_at.is_some_and(|at| now.since(Timestamp(at)) < Timestamp::DAY);
     let mut handed = Handed::default();
@@ -357,6 +323,16 @@ fn take_contact(
     }
     note_contact(tx, now, tenant_id, contact, &known, !reports.is_empty(), &handed)?;
     let waiting = known.waiting > 0 || kind == ContactKind::Sync || handed.more;
+    Ok(outcome(&tenant, kind, handed, known.id, waiting))
+}
+
+fn outcome(
+    tenant: &Tenant,
+    kind: ContactKind,
+    handed: Handed,
+    instance_id: i64,
+    waiting: bool,
+) -> Outcome {
     let connected = tenant.connected && tenant.registered && tenant.sync_error.is_none();
     let asked = tenant.sync_wanted || kind == ContactKind::Sync;
     let soon = connected && (tenant.sync_minutes == 0 || asked);
@@ -366,7 +342,67 @@ fn take_contact(
     } else {
         POLL_SECONDS_MAX
     };
-    Ok(Outcome::Handed { handed, instance_id: known.id, waiting, poll_seconds, soon })
+    Outcome::Handed { handed, instance_id, waiting, poll_seconds, soon }
+}
+
+/// A device that was not known a moment ago: its row is written once, whole.
+fn first_contact(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant: &Tenant,
+    contact: &Contact<'_>,
+    reports: &[Checked],
+) -> Result<Outcome, Error> {
+    const SQL: &str = "INSERT INTO instance (tenant_id, id, pid, serial, public_key, hostname,
+        software_version, software_tag, added_at, added_by, last_contact_at, last_report_at,
+        trust_requests, wants_answer, waiting, undelivered, policy_at)
+        SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, $4, $5, $6, $7, $8, 'first contact', $9, $10,
+        $11, $12, $13, 0, 0 FROM instance WHERE tenant_id = $14 RETURNING id";
+    let Contact { kind, udi, key, about, .. } = *contact;
+    let key = key.to_text();
+    let wants = kind == ContactKind::Sync || about.trust_requests.is_some();
+    // A report is one of its number: none of a device that is new can be here already.
+    let numbers: BTreeSet<u64> = reports.iter().map(|checked| checked.report.report_id).collect();
+    let waiting = i64::try_from(numbers.len()).unwrap_or(0);
+    let values = [
+        tenant.id.into(),
+        (&udi.pid).into(),
+        (&udi.serial).into(),
+        (&key).into(),
+        about.hostname.as_deref().into(),
+        about.software_version.as_deref().into(),
+        (&about.software_tag).into(),
+        now.0.into(),
+        now.0.into(),
+        (!reports.is_empty()).then_some(now.0).into(),
+        about.trust_requests.as_deref().into(),
+        wants.into(),
+        waiting.into(),
+        tenant.id.into(),
+    ];
+    let id = tx.row(SQL, &values, |row| Ok::<_, Error>(row.int(0)?))?;
+    let id = id.ok_or(Error::NotFound("product instance"))?;
+    reports::store(tx, now, tenant.id, id, reports)?;
+    let mut handed = Handed::default();
+    if tenant.policy_at > 0 {
+        handed = answers::hand_over(tx, now, tenant, id, 0)?;
+        let sql = "UPDATE instance SET policy_at = $1 WHERE tenant_id = $2 AND id = $3";
+        tx.execute(sql, &[tenant.policy_at.into(), tenant.id.into(), id.into()])?;
+    }
+    if kind == ContactKind::Sync {
+        if handed.document.is_none() {
+            handed.document = answers::standing(tx, tenant.id)?;
+        }
+        ask_cssm(tx, tenant.id)?;
+    }
+    let waiting = waiting > 0 || kind == ContactKind::Sync;
+    Ok(outcome(tenant, kind, handed, id, waiting))
+}
+
+/// Somebody waits: what CSSM has for the device is asked for now.
+fn ask_cssm(tx: &mut Tx<'_>, tenant_id: i64) -> Result<(), Error> {
+    tx.execute("UPDATE tenant SET sync_wanted = 1 WHERE id = $1", &[tenant_id.into()])?;
+    Ok(())
 }
 
 /// A product instance without a key yet: one that has just made contact, or that people added by hand.
@@ -393,111 +429,6 @@ pub(crate) fn insert_instance(
     ];
     let id = tx.row(SQL, &values, |row| Ok::<_, Error>(row.int(0)?))?;
     id.ok_or(Error::NotFound("product instance"))
-}
-
-/// What became of reports.
-struct Stored {
-    new: i64,
-    /// Whether one had been acknowledged before: its device never heard of that.
-    again: bool,
-}
-
-fn store_reports(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    tenant_id: i64,
-    instance_id: i64,
-    reports: &[Checked],
-) -> Result<Stored, Error> {
-    const INSERT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, state, sha256,
-        payload, signature, received_at) VALUES ($1, $2, $3, 0, $4, $5, $6, $7)
-        ON CONFLICT DO NOTHING";
-    const USE: &str = "INSERT INTO license_use (tenant_id, instance_id, tag, count, as_of,
-        report_id) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (tenant_id, instance_id, tag) DO UPDATE SET count = excluded.count,
-        as_of = excluded.as_of, report_id = excluded.report_id
-        WHERE license_use.report_id <= excluded.report_id";
-    let mut stored = Stored { new: 0, again: false };
-    for checked in reports {
-        let report = &checked.report;
-        let id = i64::try_from(report.report_id).map_err(|_| Error::invalid("report_id"))?;
-        let values = [
-            tenant_id.into(),
-            instance_id.into(),
-            id.into(),
-            checked.sha256[..].into(),
-            (&checked.payload).into(),
-            (&checked.signature).into(),
-            now.0.into(),
-        ];
-        if tx.execute(INSERT, &values)? == 0 {
-            let again = known_report(tx, now, tenant_id, instance_id, id, checked)?;
-            stored.again |= again == Again::Acknowledged;
-            stored.new += i64::from(again == Again::Reopened);
-            continue;
-        }
-        stored.new += 1;
-        let values = [
-            tenant_id.into(),
-            instance_id.into(),
-            report.entitlement_tag.as_str().into(),
-            i64::from(report.last_count()).into(),
-            report.end_at().0.into(),
-            id.into(),
-        ];
-        tx.execute(USE, &values)?;
-    }
-    Ok(stored)
-}
-
-/// What a report that was here before is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Again {
-    Waiting,
-    Acknowledged,
-    /// Acknowledged so long ago that the answer is gone: CSSM is asked again.
-    Reopened,
-}
-
-fn known_report(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    tenant_id: i64,
-    instance_id: i64,
-    report_id: i64,
-    checked: &Checked,
-) -> Result<Again, Error> {
-    let sql = "SELECT sha256, state, answer_id FROM report
-        WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3";
-    let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
-    let row =
-        tx.row(sql, &ids, |row| Ok::<_, Error>((row.bytes(0)?, row.int(1)?, row.opt_int(2)?)))?;
-    let (sha256, state, answer_id) = row.ok_or(Error::NotFound("report"))?;
-    if sha256 != checked.sha256 {
-        return Err(Error::Conflict(
-            "Another report with this report_id was received before.".to_owned(),
-        ));
-    }
-    if state != 1 {
-        return Ok(Again::Waiting);
-    }
-    let sql = "UPDATE answer SET delivered_at = NULL
-        WHERE tenant_id = $1 AND instance_id = $2 AND id = $3";
-    let values = [tenant_id.into(), instance_id.into(), answer_id.unwrap_or(0).into()];
-    if tx.execute(sql, &values)? == 1 {
-        return Ok(Again::Acknowledged);
-    }
-    let sql = "UPDATE report SET state = 0, payload = $1, received_at = $2, answer_id = NULL
-        WHERE tenant_id = $3 AND instance_id = $4 AND report_id = $5";
-    let values = [
-        (&checked.payload).into(),
-        now.0.into(),
-        tenant_id.into(),
-        instance_id.into(),
-        report_id.into(),
-    ];
-    tx.execute(sql, &values)?;
-    Ok(Again::Reopened)
 }
 
 fn note_contact(
@@ -538,8 +469,7 @@ fn note_contact(
     ];
     tx.execute(SQL, &values)?;
     if kind == ContactKind::Sync {
-        // Somebody waits for it: what CSSM has for the device is asked for now.
-        tx.execute("UPDATE tenant SET sync_wanted = 1 WHERE id = $1", &[tenant_id.into()])?;
+        ask_cssm(tx, tenant_id)?;
     }
     if known.removed {
         journal::add_event(tx, now, tenant_id, "system", "a removed product instance is back")?;

@@ -9,6 +9,8 @@ use crate::collector::{Cisco, CollectorSite};
 use crate::problem::Problem;
 use crate::site::{Site, blocking};
 
+/// What rings within this is answered together.
+const GATHER: Duration = Duration::from_millis(20);
 /// Without a bell the tenants are looked at this often.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -26,6 +28,8 @@ pub async fn forward(site: CollectorSite) {
         };
         // Who rings no more will not be missed: the time comes all the same.
         let _rung = tokio::time::timeout(wait, bell.changed()).await.is_ok();
+        // Many devices ring at once: one look serves them all, and a batch holds more than one.
+        tokio::time::sleep(GATHER).await;
     }
 }
 
