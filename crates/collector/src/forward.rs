@@ -354,9 +354,12 @@ impl Collector {
     /// When the store fails.
     pub fn note_synced(&self, now: Timestamp, tenant_id: i64) -> Result<(), Error> {
         self.db.write("forward.synced", move |tx| {
-            let sql = "UPDATE tenant SET sync_wanted = 0, last_sync_at = $1, sync_error = NULL,
-                sync_failures = 0, sync_tried_at = NULL WHERE id = $2";
-            tx.execute(sql, &[now.0.into(), tenant_id.into()])?;
+            // Who asked while the last batch was on its way still waits.
+            let sql = "UPDATE tenant SET sync_wanted = CASE WHEN EXISTS (SELECT id FROM instance
+                WHERE tenant_id = $1 AND wants_answer = 1) THEN sync_wanted ELSE 0 END,
+                last_sync_at = $2, sync_error = NULL, sync_failures = 0, sync_tried_at = NULL
+                WHERE id = $3";
+            tx.execute(sql, &[tenant_id.into(), now.0.into(), tenant_id.into()])?;
             Ok(())
         })
     }

@@ -221,3 +221,19 @@ fn a_switch_of_an_on_prem_from_before_policies_says_so_and_keeps_its_reports() {
     assert_eq!(estate.unacknowledged(switch), 0);
     assert_eq!(estate.counted(switch), 3 * Timestamp::DAY);
 }
+
+#[test]
+fn a_sync_asked_for_while_an_exchange_ends_is_made_at_once() {
+    // CSLU-026: whoever asks then does not wait for the schedule
+    let mut estate = Estate::new();
+    let server = estate.add_cslu(true);
+    let switch = estate.add_switch("SN1", through(server, None));
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(Timestamp::HOUR);
+    let collector = estate.servers[server].collector.clone();
+    let due = || collector.sync_state(CSLU).unwrap().due_at;
+    assert!(collector.next_batch(estate.now, CSLU).unwrap().is_none() && due().is_none());
+    estate.input(switch, Input::Sync);
+    collector.note_synced(estate.now, CSLU).unwrap();
+    assert!(due().is_some_and(|at| at <= estate.now), "{:?}", due());
+}
