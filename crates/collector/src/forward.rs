@@ -153,10 +153,10 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such tenant.
-    pub fn sync_state(&self, tenant_id: i64) -> Result<SyncState, Error> {
+    pub fn sync_state(&self, now: Timestamp, tenant_id: i64) -> Result<SyncState, Error> {
         self.db.read("forward.state", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
-            Ok(SyncState { due_at: due_at(tx, &tenant)? })
+            Ok(SyncState { due_at: due_at(tx, now, &tenant)? })
         })
     }
 
@@ -415,7 +415,7 @@ fn waiting_reports(
     Ok(found.into_iter().map_while(|report| report).collect())
 }
 
-fn due_at(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<Option<Timestamp>, Error> {
+fn due_at(tx: &mut Tx<'_>, now: Timestamp, tenant: &Tenant) -> Result<Option<Timestamp>, Error> {
     if !tenant.connected || !tenant.registered {
         return Ok(None);
     }
@@ -431,14 +431,19 @@ fn due_at(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<Option<Timestamp>, Error> 
         return Ok(None);
     }
     if let Some(tried_at) = tried_at {
-        let minutes = 1_i64 << failures.clamp(0, 10);
-        return Ok(Some(Timestamp(tried_at) + minutes.min(RETRY_MINUTES_MAX) * 60));
+        let seconds = (1_i64 << failures.clamp(0, 10)).min(RETRY_MINUTES_MAX) * 60;
+        return Ok(Some(after(now, Timestamp(tried_at), seconds)));
     }
     if tenant.sync_wanted || tenant.sync_minutes == 0 {
         return Ok(Some(Timestamp(0)));
     }
     let last = Timestamp(tenant.last_sync_at.unwrap_or(0));
-    Ok(Some(last + tenant.sync_minutes * 60))
+    Ok(Some(after(now, last, tenant.sync_minutes * 60)))
+}
+
+/// So many seconds after an instant; now when that lies ahead, since then the clock was set back.
+fn after(now: Timestamp, instant: Timestamp, seconds: i64) -> Timestamp {
+    if instant > now { now } else { instant + seconds }
 }
 
 /// What CSSM passed over must not be sent again and again; people are told, and a sync on demand offers it anew.

@@ -231,9 +231,25 @@ fn a_sync_asked_for_while_an_exchange_ends_is_made_at_once() {
     estate.input(switch, Input::Use(vec![lan(1)]));
     estate.run_for(Timestamp::HOUR);
     let collector = estate.servers[server].collector.clone();
-    let due = || collector.sync_state(CSLU).unwrap().due_at;
-    assert!(collector.next_batch(estate.now, CSLU).unwrap().is_none() && due().is_none());
+    let due = |now| collector.sync_state(now, CSLU).unwrap().due_at;
+    assert!(due(estate.now).is_none() && collector.next_batch(estate.now, CSLU).unwrap().is_none());
     estate.input(switch, Input::Sync);
     collector.note_synced(estate.now, CSLU).unwrap();
-    assert!(due().is_some_and(|at| at <= estate.now), "{:?}", due());
+    assert!(due(estate.now).is_some_and(|at| at <= estate.now));
+}
+
+#[test]
+fn a_clock_set_back_holds_no_exchange_up() {
+    let mut estate = Estate::new();
+    let server = estate.add_cslu(true);
+    let switch = estate.add_switch("SN1", through(server, None));
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_for(Timestamp::HOUR);
+    estate.input(switch, Input::Sync);
+    let collector = estate.servers[server].collector.clone();
+    let past = estate.now - 365 * Timestamp::DAY;
+    let due = |now| collector.sync_state(now, CSLU).unwrap().due_at.unwrap();
+    collector.note_sync_failed(estate.now, CSLU, "no route to host").unwrap();
+    assert!(due(estate.now) > estate.now);
+    assert!(due(past) <= past, "{}", due(past));
 }

@@ -197,7 +197,7 @@ impl World<'_> {
         let say = |error: rumline_collector::Error| error.to_string();
         self.push(self.now + EXCHANGE_SECONDS, index, Event::Exchange { tenant_id });
         let collector = self.collectors[index].collector.clone();
-        let due = collector.sync_state(tenant_id).map_err(say)?.due_at;
+        let due = collector.sync_state(self.now, tenant_id).map_err(say)?.due_at;
         if due.is_none_or(|at| at > self.now) {
             return Ok(());
         }

@@ -268,7 +268,9 @@ impl Estate {
             let mut next = wakes.min();
             for (index, server) in self.servers.iter().enumerate().filter(|(_, s)| s.up) {
                 for tenant in server.collector.tenants(None).unwrap() {
-                    if let Some(at) = server.collector.sync_state(tenant.id).unwrap().due_at {
+                    if let Some(at) =
+                        server.collector.sync_state(self.now, tenant.id).unwrap().due_at
+                    {
                         let due = Some((at, false, index, tenant.id));
                         next = next.into_iter().chain(due).min();
                     }

@@ -36,11 +36,11 @@ pub async fn forward(site: CollectorSite) {
 /// Does what is due and says how long nothing will be.
 async fn look(site: &CollectorSite) -> Result<Duration, Problem> {
     let Some(cisco) = &site.cisco else { return Ok(LOOK) };
-    let collector = site.collector.clone();
+    let (collector, now) = (site.collector.clone(), site.now());
     let due = blocking(move || {
         let mut due = Vec::new();
         for tenant in collector.tenants(None)? {
-            let SyncState { due_at } = collector.sync_state(tenant.id)?;
+            let SyncState { due_at } = collector.sync_state(now, tenant.id)?;
             due.extend(due_at.map(|at| (at, tenant.id)));
         }
         Ok(due)
