@@ -1,7 +1,8 @@
 //! The SQL seam: one SQL text on SQLite or PostgreSQL.
 //!
 //! The branch between the two engines exists in this crate alone. Callers hand in closures over a [`Tx`]; a
-//! closure may run more than once (PostgreSQL retries on serialization failure) and must have no effect outside.
+//! closure may run more than once (PostgreSQL retries on serialization failure, SQLite when another of its group fails)
+//! and must have no effect outside.
 //!
 //! # Dialect
 //! `BIGINT`, `TEXT`, `BYTEA`; `$1`, `$2` … in the order they first appear; named columns; explicit `ORDER BY`;
@@ -9,7 +10,7 @@
 //!
 //! # Durability
 //! What a write has returned is on disk. On SQLite one thread writes: closures that wait together are committed
-//! together, each in its own savepoint, so that one that fails takes nothing of the others with it.
+//! together; one that fails takes nothing of the others with it.
 
 #![warn(missing_docs)]
 
@@ -42,6 +43,9 @@ pub enum StoreError {
     /// The store has been shut down.
     #[error("the database is closed")]
     Closed,
+    /// The database gave a transaction up by itself, as on a full disk.
+    #[error("the transaction was given up: is the disk full?")]
+    GivenUp,
     /// The commit of a group failed.
     #[error("the database could not commit: {0}")]
     Commit(String),

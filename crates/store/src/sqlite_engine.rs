@@ -152,22 +152,55 @@ fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Runs jobs in one transaction. Savepoints cost a copy of each page a job touches, and hardly ever is one needed: only
+/// when a job of several fails do all run anew, each in its own.
 fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let run = |sql: &str| run(connection, sql);
-    run("BEGIN IMMEDIATE")?;
-    let outcome = (|| {
+    let kept = transaction(connection, || {
         for job in group.iter_mut() {
-            run("SAVEPOINT job")?;
-            match job.run(&mut Tx { inner: TxInner::Sqlite(connection) }) {
-                JobEnd::Keep => {}
-                JobEnd::RollBack | JobEnd::Conflict => run("ROLLBACK TO job")?,
+            if !run_job(connection, job)? {
+                return Ok(false);
             }
-            run("RELEASE job")?;
         }
-        run("COMMIT")
-    })();
-    if outcome.is_err() && !connection.is_autocommit() {
-        run("ROLLBACK")?;
+        Ok(true)
+    })?;
+    if kept || group.len() == 1 {
+        return Ok(());
+    }
+    transaction(connection, || {
+        for job in group.iter_mut() {
+            run(connection, "SAVEPOINT job")?;
+            if !run_job(connection, job)? {
+                run(connection, "ROLLBACK TO job")?;
+            }
+            run(connection, "RELEASE job")?;
+        }
+        Ok(true)
+    })?;
+    Ok(())
+}
+
+/// Says whether what the job did is to be kept.
+fn run_job(connection: &Connection, job: &mut Box<dyn Job>) -> Result<bool, StoreError> {
+    let end = job.run(&mut Tx { inner: TxInner::Sqlite(connection) });
+    // On a full disk, for one, SQLite gives the whole transaction up by itself.
+    if connection.is_autocommit() {
+        return Err(StoreError::GivenUp);
+    }
+    Ok(matches!(end, JobEnd::Keep))
+}
+
+/// Commits when `work` says that what it did is to be kept.
+fn transaction(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<bool, StoreError>,
+) -> Result<bool, StoreError> {
+    run(connection, "BEGIN IMMEDIATE")?;
+    let mut outcome = work();
+    if matches!(outcome, Ok(true)) {
+        outcome = run(connection, "COMMIT").map(|()| true);
+    }
+    if !connection.is_autocommit() {
+        run(connection, "ROLLBACK")?;
     }
     outcome
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rumline_store::{Db, Migration, Row, StoreError};
+use rumline_store::{Db, Migration, Row, StoreError, Tx};
 
 const SCHEMA: &[Migration] = &[
     Migration {
@@ -23,7 +23,7 @@ const SCHEMA: &[Migration] = &[
 
 struct Engine {
     db: Arc<Db>,
-    _directory: Option<Directory>,
+    directory: Option<Directory>,
 }
 
 struct Directory(std::path::PathBuf);
@@ -41,11 +41,11 @@ fn engines() -> Vec<Engine> {
     std::fs::create_dir_all(&path).unwrap();
     let file = Db::open_sqlite(&path.join("test.db")).unwrap();
     let mut engines = vec![
-        Engine { db: Arc::new(Db::in_memory().unwrap()), _directory: None },
-        Engine { db: Arc::new(file), _directory: Some(Directory(path)) },
+        Engine { db: Arc::new(Db::in_memory().unwrap()), directory: None },
+        Engine { db: Arc::new(file), directory: Some(Directory(path)) },
     ];
     #[cfg(feature = "postgres-tests")]
-    engines.push(Engine { db: Arc::new(postgres(number)), _directory: None });
+    engines.push(Engine { db: Arc::new(postgres(number)), directory: None });
     for engine in &engines {
         engine.db.migrate(SCHEMA).unwrap();
     }
@@ -109,6 +109,37 @@ fn a_closure_that_fails_takes_nothing_of_its_neighbours_with_it() {
         insert(&engine.db, 3, "three").unwrap();
         assert_eq!(names(&engine.db), ["one", "three"]);
     }
+}
+
+/// What waits together is committed together: SQLite's writer is held up until all are in the queue.
+#[test]
+fn of_a_group_only_what_failed_is_missing() {
+    let engine = engines().into_iter().find(|engine| engine.directory.is_some()).unwrap();
+    let (release, released) = std::sync::mpsc::channel();
+    let mut once = Some(released);
+    let (ended, ends) = std::sync::mpsc::channel();
+    let hold_up = move |_: &mut Tx<'_>| {
+        once.take().map_or(Ok::<_, StoreError>(()), |held| held.recv().map_err(|_| StoreError::Busy))
+    };
+    engine.db.submit("test.hold", hold_up, |outcome| outcome.unwrap());
+    for id in 0_i64..20 {
+        let ended = ended.clone();
+        let work = move |tx: &mut Tx<'_>| {
+            let name = format!("{id:02}");
+            let sql = "INSERT INTO account (id, name) VALUES ($1, $2)";
+            tx.execute(sql, &[id.into(), (&name).into()])?;
+            if id % 3 == 1 { Err(StoreError::Busy) } else { Ok(id) }
+        };
+        engine.db.submit("test.one", work, move |outcome| {
+            ended.send((id, outcome.is_ok())).unwrap();
+        });
+    }
+    release.send(()).unwrap();
+    let outcomes: Vec<(i64, bool)> = ends.iter().take(20).collect();
+    assert!(outcomes.iter().all(|(id, kept)| *kept == (id % 3 != 1)), "{outcomes:?}");
+    let kept: Vec<String> =
+        (0..20).filter(|id| id % 3 != 1).map(|id: i64| format!("{id:02}")).collect();
+    assert_eq!(names(&engine.db), kept);
 }
 
 #[test]
