@@ -8,7 +8,7 @@ use rumline_protocol::{
 use crate::config::{Peer, Transport};
 use crate::install::Source;
 use crate::ledger::Poll;
-use crate::schedule::RETRY_SECONDS;
+use crate::schedule::{POLL_SECONDS_MAX, RETRY_SECONDS};
 use crate::syslog::SyslogMessage;
 use crate::{Agent, Effect, Environment};
 
@@ -58,6 +58,8 @@ pub(crate) struct Wanted {
     pub push: bool,
     /// While a push of several messages goes on: the id to go on from.
     pub push_from: Option<u64>,
+    /// What was not taken the last time, by its first id: the next push offers that again and makes no new reports.
+    pub retry_from: Option<u64>,
     /// While a push goes on: whether it sends unacknowledged reports again.
     pub resend: bool,
     pub sync: bool,
@@ -276,9 +278,12 @@ impl Agent {
         };
         let flight = self.in_flight.take().expect("checked above");
         if flight.peer == Peer::Cslu && is_older(&response.message_version) {
-            return self.down_rev(now, environment, effects);
+            return self.down_rev(now, &flight, environment, effects);
         }
-        if self.ledger.outage.take().is_some() {
+        // Who is reached and refused is not restored: that shows with the first answer that is none.
+        if response.status == ResponseStatus::Failed {
+            self.ledger.outage.iter_mut().for_each(|outage| outage.retry_at = now);
+        } else if self.ledger.outage.take().is_some() {
             effects.push(Effect::Syslog(SyslogMessage::CommRestored { peer: flight.peer }));
             self.log(now, environment, "SAEVT_COMM_RESTORED", "");
         }
@@ -382,6 +387,7 @@ impl Agent {
             }
             ResponseStatus::OkTryAgain => {
                 self.wanted.push_from = None;
+                self.wanted.retry_from = ids.first().copied();
                 self.wanted.push = false;
                 self.ledger.next_push_at = Some(now + RETRY_SECONDS);
             }
@@ -392,6 +398,7 @@ impl Agent {
                     effects.push(Effect::Syslog(SyslogMessage::CommFailed { peer, reason }));
                 }
                 self.wanted.push_from = None;
+                self.wanted.retry_from = ids.first().copied();
                 self.wanted.push = false;
                 self.wanted.sync = false;
                 self.ledger.next_push_at = Some(now + Timestamp::DAY);
@@ -426,7 +433,7 @@ impl Agent {
             return;
         }
         let seconds = i64::from(response.poll_interval_seconds.unwrap_or(300));
-        let at = now + seconds.clamp(1, RETRY_SECONDS);
+        let at = now + seconds.clamp(1, POLL_SECONDS_MAX);
         self.ledger.polls.retain(|poll| poll.poll_id != poll_id);
         if self.ledger.polls.len() == POLLS_MAX {
             self.ledger.polls.remove(0);
@@ -450,6 +457,7 @@ impl Agent {
                 // There may be more to come.
                 self.add_poll(now, response);
                 self.take_document(now, response, environment, effects);
+                self.offer_again_unless_polling(now);
             }
             ResponseStatus::OkPoll => {
                 self.take_document(now, response, environment, effects);
@@ -462,11 +470,18 @@ impl Agent {
                 self.ledger.polls.push(poll);
             }
             // The peer knows nothing of it: the reports are offered again within a day.
-            ResponseStatus::Failed => {
-                let again = now + Timestamp::DAY;
-                let next = self.ledger.next_push_at.map_or(again, |at| at.min(again));
-                self.ledger.next_push_at = Some(next);
-            }
+            ResponseStatus::Failed => self.offer_again_unless_polling(now),
+        }
+    }
+
+    /// Reports without an ACK that nobody is asked about any more are offered again within a day: the peer may have lost
+    /// them, or its answer got lost.
+    pub(crate) fn offer_again_unless_polling(&mut self, now: Timestamp) {
+        let open = !self.ledger.closed.is_empty() || !self.ledger.unacknowledged.is_empty();
+        if open && self.ledger.polls.is_empty() {
+            let again = now + Timestamp::DAY;
+            let next = self.ledger.next_push_at.map_or(again, |at| at.min(again));
+            self.ledger.next_push_at = Some(next);
         }
     }
 
@@ -475,12 +490,17 @@ impl Agent {
     fn down_rev(
         &mut self,
         now: Timestamp,
+        flight: &InFlight,
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) {
         effects.push(Effect::Syslog(SyslogMessage::ReportingNotSupported));
         self.log(now, environment, "SAEVT_REPORTING_NOT_SUPPORTED", "");
+        self.count_exchange(now, flight, "FAILED", None, "reporting is not supported");
         self.wanted = Wanted::default();
+        if let Kind::Push { ids } = &flight.kind {
+            self.wanted.retry_from = ids.first().copied();
+        }
         self.ledger.polls.clear();
         self.ledger.next_push_at = Some(now + Timestamp::DAY);
         self.unsaved = true;

@@ -2,7 +2,7 @@
 
 use rumline_protocol::{ClassPolicy, Policy, TerminationReason, Timestamp};
 
-use crate::config::{Config, Transport};
+use crate::config::{Config, Peer, Transport};
 use crate::exchange::Kind;
 use crate::ledger::Outage;
 use crate::syslog::SyslogMessage;
@@ -17,6 +17,8 @@ pub(crate) const FIRST_PUSH_SECONDS: i64 = 37;
 const BACKOFF_SECONDS: i64 = 4 * Timestamp::HOUR;
 /// After that, one attempt every 15 minutes.
 pub(crate) const RETRY_SECONDS: i64 = 15 * 60;
+/// A peer may say when it is asked again, but not later than this.
+pub(crate) const POLL_SECONDS_MAX: i64 = Timestamp::HOUR;
 /// A failing disk is tried again after this.
 const STORAGE_RETRY_SECONDS: i64 = 60;
 /// The first alert comes this long before the deadline (PI-RUM-021).
@@ -165,6 +167,10 @@ impl Agent {
             self.refuse_without_trust(now, environment, effects);
             return;
         }
+        if self.wanted.push_from.is_none() && !self.wanted.manual {
+            self.wanted.push_from = self.wanted.retry_from;
+        }
+        self.wanted.retry_from = None;
         if self.wanted.push_from.is_none() {
             let reason = TerminationReason::CurrentUsageRequested;
             if self.close_reports(now, &reason, environment).is_err() {
@@ -200,6 +206,7 @@ impl Agent {
             Some(_) => now.plus_days(days),
         };
         self.ledger.next_push_at = (days > 0 && !self.ledger.series.is_empty()).then_some(next);
+        self.offer_again_unless_polling(now);
         if self.wanted.sync && self.in_flight.is_none() {
             self.send(now, Kind::Sync, environment, effects);
         }
@@ -282,7 +289,7 @@ impl Agent {
             *at = (*at).min(now + interval.max(FIRST_PUSH_SECONDS));
         }
         for poll in &mut ledger.polls {
-            poll.at = poll.at.min(now + RETRY_SECONDS);
+            poll.at = poll.at.min(now + POLL_SECONDS_MAX);
         }
         if let Some(outage) = &mut ledger.outage {
             outage.since = outage.since.min(now);
@@ -305,10 +312,19 @@ impl Agent {
         self.config = config;
         if self.config.destination() != destination_before {
             // Another peer knows nothing of what was asked of this one; reports are sent to it again.
-            self.ledger.outage = None;
+            let peer = |destination: &Option<(Peer, String)>| {
+                destination.as_ref().map(|(peer, _)| *peer)
+            };
+            // The same kind of peer at a corrected URL is restored with its first answer (PI-MSG-010).
+            if peer(&self.config.destination()) == peer(&destination_before) {
+                self.ledger.outage.iter_mut().for_each(|outage| outage.retry_at = now);
+            } else {
+                self.ledger.outage = None;
+            }
             self.ledger.polls.clear();
             self.in_flight = None;
             self.wanted.push_from = None;
+            self.wanted.retry_from = None;
             self.unsaved = true;
             let detail = format!("transport=\"{:?}\"", self.config.transport);
             self.log(now, environment, "SAEVT_TRANSPORT_CHANGED", &detail);

@@ -9,7 +9,7 @@ use rumline_store::Tx;
 use crate::{Error, Tenant};
 
 /// Answers that are handed over at a time.
-const ANSWERS_MAX: i64 = 32;
+const ANSWERS_MAX: usize = 32;
 /// The answer a device may have missed is handed over again for a day; long enough for any device to have asked.
 const AGAIN_SECONDS: i64 = Timestamp::DAY;
 
@@ -26,7 +26,8 @@ pub(crate) struct Handed {
 }
 
 struct Waiting {
-    id: i64,
+    /// Its number; none for the tenant's policy file.
+    id: Option<i64>,
     text: String,
     delivered: bool,
 }
@@ -44,31 +45,30 @@ pub(crate) fn hand_over(
         ORDER BY CASE WHEN delivered_at IS NULL THEN 0 ELSE 1 END, id LIMIT $4";
     let since = now - AGAIN_SECONDS;
     let ids = [tenant.id.into(), instance_id.into()];
-    let values = [ids[0], ids[1], since.0.into(), ANSWERS_MAX.into()];
+    let values = [ids[0], ids[1], since.0.into(), (ANSWERS_MAX as i64 + 1).into()];
     let mut rows = tx.rows(sql, &values, |row| {
         let delivered = row.opt_int(2)?.is_some();
-        Ok::<_, Error>(Waiting { id: row.int(0)?, text: row.text(1)?, delivered })
+        Ok::<_, Error>(Waiting { id: Some(row.int(0)?), text: row.text(1)?, delivered })
     })?;
-    rows.sort_by_key(|row| row.id);
-    let full = rows.len() as i64 == ANSWERS_MAX;
+    // One more was asked for to see whether there is one.
+    let left = rows.split_off(rows.len().min(ANSWERS_MAX));
     if tenant.policy_at > policy_at
         && let Some(text) = policy_document(tx, tenant.id)?
     {
-        rows.push(Waiting { id: i64::MAX, text, delivered: false });
+        rows.push(Waiting { id: None, text, delivered: false });
     }
-    let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-    let (document, count) = merge(&texts);
-    let (handed, left) = rows.split_at(count);
-    for row in handed.iter().filter(|row| !row.delivered) {
+    let (document, handed) = merge(&mut rows);
+    let (handed, passed_over) = rows.split_at(handed);
+    for id in handed.iter().filter(|row| !row.delivered).filter_map(|row| row.id) {
         let sql = "UPDATE answer SET delivered_at = $1
             WHERE tenant_id = $2 AND instance_id = $3 AND id = $4";
-        tx.execute(sql, &[now.0.into(), ids[0], ids[1], row.id.into()])?;
+        tx.execute(sql, &[now.0.into(), ids[0], ids[1], id.into()])?;
     }
     Ok(Handed {
         document,
         first_time: handed.iter().any(|row| !row.delivered),
-        more: left.iter().any(|row| !row.delivered) || full,
-        policy_at: handed.iter().any(|row| row.id == i64::MAX).then_some(tenant.policy_at),
+        more: passed_over.iter().chain(&left).any(|row| !row.delivered),
+        policy_at: handed.iter().any(|row| row.id.is_none()).then_some(tenant.policy_at),
     })
 }
 
@@ -77,50 +77,61 @@ fn policy_document(tx: &mut Tx<'_>, tenant_id: i64) -> Result<Option<String>, Er
     Ok(tx.row(sql, &[tenant_id.into()], |row| row.opt_text(0))?.flatten())
 }
 
-/// Puts documents together as far as one certificate covers them; returns how many those were.
-fn merge(texts: &[&str]) -> (Option<String>, usize) {
-    let [first, rest @ ..] = texts else { return (None, 0) };
-    if rest.is_empty() {
-        return (Some((*first).to_owned()), 1);
-    }
-    let mut writer = DocumentWriter::new();
-    let (mut count, mut certificate) = (0, None);
-    let (mut account, mut policies, mut correlation_id) = (None, Vec::new(), None);
-    for text in texts {
+/// Puts together what one certificate covers, that of the first that was not handed over before; those come to the
+/// front, in the order in which they came from CSSM, and their number is returned.
+fn merge(rows: &mut [Waiting]) -> (Option<String>, usize) {
+    let mut read: Vec<(usize, Document)> = Vec::with_capacity(rows.len());
+    for (place, row) in rows.iter().enumerate() {
         // What is kept was read before it was kept.
-        let Ok(document) = Document::parse(text.as_bytes()) else { break };
-        if count > 0 && document.signer != certificate {
-            break;
-        }
-        count += 1;
-        certificate = document.signer;
+        read.extend(Document::parse(row.text.as_bytes()).ok().map(|document| (place, document)));
+    }
+    let new = read.iter().find(|(place, _)| !rows[*place].delivered);
+    let Some((_, first)) = new.or(read.first()) else { return (None, 0) };
+    let certificate = first.signer.clone();
+    read.retain(|(_, document)| document.signer == certificate);
+    read.sort_by_key(|(place, _)| rows[*place].id.unwrap_or(i64::MAX));
+    let document = match read.as_slice() {
+        [(place, _)] => rows[*place].text.clone(),
+        several => put_together(several.iter().map(|(_, document)| document)),
+    };
+    let mut places: Vec<usize> = read.into_iter().map(|(place, _)| place).collect();
+    places.sort_unstable();
+    for (front, place) in places.iter().enumerate() {
+        rows.swap(front, *place);
+    }
+    (Some(document), places.len())
+}
+
+fn put_together<'a>(documents: impl Iterator<Item = &'a Document>) -> String {
+    let mut writer = DocumentWriter::new();
+    let (mut account, mut policies, mut correlation_id, mut certificate) =
+        (None, Vec::new(), None, None);
+    for document in documents {
         document.acknowledgements.iter().for_each(|signed| {
             writer.acknowledgement(signed);
         });
         document.trust_codes.iter().for_each(|signed| {
             writer.trust_code(signed);
         });
-        account = document.account.or(account);
-        correlation_id = document.correlation_id.or(correlation_id);
-        policies.extend(document.policies);
+        account = document.account.as_ref().or(account);
+        correlation_id = document.correlation_id.as_ref().or(correlation_id);
+        certificate = document.signer.as_ref().or(certificate);
+        policies.extend(&document.policies);
     }
-    if count < 2 {
-        return (Some((*first).to_owned()), 1);
-    }
-    if let Some(account) = &account {
+    if let Some(account) = account {
         writer.account(account);
     }
     // A policy file is newer than what came with the answers, or it is not: the device would refuse the older one.
     if let Some(policy) = policies.iter().max_by_key(|signed| signed.value.issued_at) {
         writer.policy(policy);
     }
-    if let Some(id) = &correlation_id {
+    if let Some(id) = correlation_id {
         writer.correlation_id(id);
     }
-    if let Some(certificate) = &certificate {
+    if let Some(certificate) = certificate {
         writer.certificate(certificate);
     }
-    (Some(writer.finish()), count)
+    writer.finish()
 }
 
 /// The tenant's account and policy as CSSM last said them.

@@ -6,12 +6,22 @@ use rumline_protocol::{Document, Signed, SignerCertificate, SignerIdentity, Time
 
 use crate::{Collector, Error};
 
+/// The largest answer, in bytes: it is kept for each device it speaks of.
+const BYTES_MAX: usize = 8 << 20;
+
 /// A document of CSSM whose every signature has been checked.
 pub(crate) struct CheckedAnswer {
     pub text: String,
     pub document: Document,
     /// The device its name stands for, where nothing inside says so.
     pub instance_id: Option<i64>,
+}
+
+/// The instance whose file an answer is to: a collector names it `dev_7_…`, and CSSM puts `ACK_` before that.
+fn instance_of(name: &str) -> Option<i64> {
+    let name = name.rsplit('/').next()?;
+    let name = name.strip_prefix("ACK_").unwrap_or(name);
+    name.strip_prefix("dev_")?.split('_').next()?.parse().ok()
 }
 
 /// Checks documents, and remembers what it has checked: many hold the same account and policy.
@@ -30,6 +40,9 @@ impl<'a> Checker<'a> {
     /// Reads a document and checks that CSSM signed every part of it.
     pub(crate) fn check(&mut self, name: &str, bytes: &[u8]) -> Result<CheckedAnswer, Error> {
         let bad = |text: String| Error::invalid(format!("{name}: {text}"));
+        if bytes.len() > BYTES_MAX {
+            return Err(bad(format!("it has more than {BYTES_MAX} bytes")));
+        }
         let document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
         let Some(certificate) = document.signer.clone() else {
             return Err(bad("it is not signed by CSSM".to_owned()));
@@ -50,9 +63,7 @@ impl<'a> Checker<'a> {
         }
         let text = std::str::from_utf8(bytes).map_err(|_| bad("it is no text".to_owned()))?;
         let text = text.trim_start_matches('\u{feff}').to_owned();
-        let number = name.rsplit('/').next().and_then(|name| name.split_once("dev_"));
-        let instance_id = number.and_then(|(_, rest)| rest.split('_').next()?.parse().ok());
-        Ok(CheckedAnswer { text, document, instance_id })
+        Ok(CheckedAnswer { text, document, instance_id: instance_of(name) })
     }
 
     fn signer(&mut self, certificate: &SignerCertificate) -> Result<SignerIdentity, String> {

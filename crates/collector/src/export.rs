@@ -3,6 +3,7 @@
 //! An export changes nothing but the list of transfers: what is in it waits on until its ACK is imported, so a file
 //! that is lost on its way is simply written again.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Seek, Write};
 
 use rumline_protocol::{BundleWriter, Timestamp, bundle_time};
@@ -15,7 +16,9 @@ use crate::transfers::{Transfer, insert_transfer};
 use crate::{Collector, Error};
 
 /// Devices that are read at a time.
-const PAGE: i64 = 200;
+const PAGE: i64 = 1000;
+/// A file of a device is full with this many bytes of reports.
+const FILE_BYTES_MAX: usize = 12 << 20;
 
 impl Collector {
     /// Writes a bundle of all that waits, or of some product instances only; `scratch` holds it meanwhile. Returns
@@ -38,22 +41,19 @@ impl Collector {
             return Err(Error::Conflict(text.to_owned()));
         }
         let time = bundle_time(now);
+        let selection: Option<BTreeSet<i64>> = selection.map(|ids| ids.iter().copied().collect());
         let mut writer = BundleWriter::new(scratch, format!("UD_VA_{time}.tar.gz"), now);
         let (mut after, mut devices, mut reports) = (0, 0, 0);
         loop {
             let page = self.export_page(tenant_id, after)?;
-            let Some((last, _, _)) = page.last() else { break };
+            let Some((last, _)) = page.last() else { break };
             after = *last;
-            for (id, part, kept) in page {
-                if selection.is_some_and(|chosen| !chosen.contains(&id)) {
+            for (id, part) in page {
+                if selection.as_ref().is_some_and(|chosen| !chosen.contains(&id)) {
                     continue;
                 }
-                let mut document = part.document();
-                kept.iter().for_each(|report| report.write(&part.udi, &mut document));
-                let name = device_file_name(id, now);
-                writer.add(&name, &document.finish()).map_err(Error::Unwritten)?;
                 devices += 1;
-                reports += i64::try_from(kept.len()).unwrap_or(0);
+                reports += self.export_device(now, tenant_id, (id, &part), &mut writer)?;
             }
         }
         if devices == 0 {
@@ -82,32 +82,66 @@ impl Collector {
         })
     }
 
-    /// The next devices with something to export, and their reports.
-    fn export_page(
+    /// Writes the files of a device: one, or several where it has more to report than one file may hold. Returns the
+    /// number of its reports.
+    fn export_device<S: Read + Write + Seek>(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        (id, part): (i64, &DevicePart),
+        writer: &mut BundleWriter<S>,
+    ) -> Result<i64, Error> {
+        let (mut after, mut reports, mut file) = (0, 0, 0);
+        loop {
+            let (kept, is_full) = self.export_reports(tenant_id, id, after)?;
+            file += 1;
+            let mut document = part.document(file == 1);
+            kept.iter().for_each(|report| report.write(&part.udi, &mut document));
+            let name = device_file_name(id, now, file);
+            writer.add(&name, &document.finish()).map_err(Error::Unwritten)?;
+            reports += i64::try_from(kept.len()).unwrap_or(0);
+            match kept.last() {
+                Some(last) if is_full => after = last.report_id,
+                _ => return Ok(reports),
+            }
+        }
+    }
+
+    /// The next reports of a device, and whether they fill a file.
+    fn export_reports(
         &self,
         tenant_id: i64,
+        instance_id: i64,
         after: i64,
-    ) -> Result<Vec<(i64, DevicePart, Vec<KeptReport>)>, Error> {
+    ) -> Result<(Vec<KeptReport>, bool), Error> {
+        self.db.read("export.reports", move |tx| {
+            let sql = format!(
+                "SELECT {} FROM report WHERE tenant_id = $1 AND instance_id = $2 AND state <> 1
+                AND report_id > $3 ORDER BY report_id",
+                KeptReport::COLUMNS
+            );
+            let (mut bytes, mut kept) = (0, Vec::new());
+            tx.each(&sql, &[tenant_id.into(), instance_id.into(), after.into()], |row| {
+                let report = KeptReport::from_row(row)?;
+                bytes += report.written_bytes_max();
+                kept.push(report);
+                Ok::<_, Error>(bytes < FILE_BYTES_MAX)
+            })?;
+            Ok((kept, bytes >= FILE_BYTES_MAX))
+        })
+    }
+
+    /// The next devices with something to export.
+    fn export_page(&self, tenant_id: i64, after: i64) -> Result<Vec<(i64, DevicePart)>, Error> {
         self.db.read("export.page", move |tx| {
             let sql = format!(
                 "SELECT id, {} FROM instance WHERE tenant_id = $1 AND id > $2
-                AND (waiting > 0 OR wants_answer = 1) ORDER BY id LIMIT $3",
+                AND (waiting > 0 OR refused > 0 OR wants_answer = 1) ORDER BY id LIMIT $3",
                 DevicePart::COLUMNS
             );
             let values = [tenant_id.into(), after.into(), PAGE.into()];
             let read = |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, DevicePart::from_row(row, 1)?));
-            let devices = tx.rows(&sql, &values, read)?;
-            let sql = format!(
-                "SELECT {} FROM report WHERE tenant_id = $1 AND instance_id = $2 AND state <> 1
-                ORDER BY report_id",
-                KeptReport::COLUMNS
-            );
-            let mut page = Vec::with_capacity(devices.len());
-            for (id, part) in devices {
-                let ids = [tenant_id.into(), id.into()];
-                page.push((id, part, tx.rows(&sql, &ids, KeptReport::from_row)?));
-            }
-            Ok(page)
+            tx.rows(&sql, &values, read)
         })
     }
 }

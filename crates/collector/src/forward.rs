@@ -7,15 +7,14 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use rumline_protocol::{
-    ArchiveLimits, BundleWriter, DeviceInfo, DocumentWriter, Found, Manifest, Member, PublicKey,
-    Signed, SignedManifest, SignedText, Timestamp, TrustRequest, Udi, bundle_time, read_archive,
+    ArchiveLimits, BundleWriter, DeviceInfo, DocumentWriter, InBundle, Manifest, Member, PublicKey,
+    Signed, SignedText, Timestamp, TrustRequest, Udi, bundle_time, read_bundle,
 };
 use rumline_store::{Row, Tx};
 
 use crate::checker::{CheckedAnswer, Checker};
-use crate::import;
-use crate::reports::signature_from;
-use crate::{Collector, Error, Tenant, tenants};
+use crate::reports::{self, Settled, signature_from};
+use crate::{Collector, Error, Tenant, import, journal, tenants};
 
 /// The most reports, devices without reports, and bytes of reports in a batch.
 const BATCH_REPORTS_MAX: i64 = 1000;
@@ -32,13 +31,15 @@ const RETRY_MINUTES_MAX: i64 = 15;
 pub struct Batch {
     /// The bundle.
     pub bytes: Vec<u8>,
+    /// The pair of accounts it is for.
+    account: (String, String),
     /// What is in it: instances and their reports.
     devices: BTreeMap<i64, Vec<i64>>,
     last: Option<Place>,
 }
 
 /// Where a report stands in the order of forwarding: by arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     received_at: i64,
     instance_id: i64,
@@ -64,6 +65,10 @@ impl Batch {
 pub struct SyncState {
     /// The time; none while there is nothing to do or CSSM is not to be asked.
     pub due_at: Option<Timestamp>,
+    /// The place of the last report that waits.
+    pub last: Option<Place>,
+    /// How often an exchange had been asked for; who asks while one goes on asks for another.
+    asked: i64,
 }
 
 /// A device's part of a bundle.
@@ -91,8 +96,8 @@ impl DevicePart {
         })
     }
 
-    /// The device's file; its reports are added by whoever has them.
-    pub(crate) fn document(&self) -> DocumentWriter {
+    /// The device's file; its reports are added by whoever has them. Of several, the first holds its trust requests.
+    pub(crate) fn document(&self, is_first: bool) -> DocumentWriter {
         let mut writer = DocumentWriter::new();
         writer.device_info(&DeviceInfo {
             sudi: self.udi.clone(),
@@ -101,7 +106,7 @@ impl DevicePart {
             software_version: self.software_version.clone(),
             public_key: self.public_key.clone(),
         });
-        let requests = self.trust_requests.as_deref().unwrap_or("[]");
+        let requests = self.trust_requests.as_deref().filter(|_| is_first).unwrap_or("[]");
         let requests: Vec<SignedText> = serde_json::from_str(requests).unwrap_or_default();
         for text in requests {
             // What cannot be read here cannot be read there either.
@@ -138,14 +143,25 @@ impl KeptReport {
         })
     }
 
+    /// The most it takes in a device's file: of what may stand in JSON, nothing is longer than twice as long inside a
+    /// string.
+    pub(crate) fn written_bytes_max(&self) -> usize {
+        2 * self.payload.len() + self.signature.len() + 512
+    }
+
     pub(crate) fn write(&self, udi: &Udi, writer: &mut DocumentWriter) {
         writer.kept_report(&self.payload, &signature_from(udi, &self.signature));
     }
 }
 
-/// The name of a device's file in a bundle.
-pub(crate) fn device_file_name(instance_id: i64, now: Timestamp) -> String {
-    format!("dev_{instance_id}_{}.txt", bundle_time(now))
+/// The name of a device's file in a bundle, counted from 1.
+pub(crate) fn device_file_name(instance_id: i64, now: Timestamp, file: i64) -> String {
+    let time = bundle_time(now);
+    if file == 1 {
+        format!("dev_{instance_id}_{time}.txt")
+    } else {
+        format!("dev_{instance_id}_{time}_{file}.txt")
+    }
 }
 
 impl Collector {
@@ -156,7 +172,9 @@ impl Collector {
     pub fn sync_state(&self, now: Timestamp, tenant_id: i64) -> Result<SyncState, Error> {
         self.db.read("forward.state", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
-            Ok(SyncState { due_at: due_at(tx, now, &tenant)? })
+            let last = last_waiting(tx, tenant_id)?;
+            let due_at = due_at(tx, now, &tenant, last.is_some())?;
+            Ok(SyncState { due_at, last, asked: tenant.sync_wanted })
         })
     }
 
@@ -175,16 +193,14 @@ impl Collector {
                 let text = "this server is not known to CSSM yet: log in to Cisco first";
                 return Err(Error::Conflict(text.to_owned()));
             }
-            let sql = "UPDATE tenant SET sync_wanted = 1, sync_failures = 0, sync_tried_at = NULL
-                WHERE id = $1";
+            let sql = "UPDATE tenant SET sync_wanted = sync_wanted + 1, sync_failures = 0,
+                sync_tried_at = NULL WHERE id = $1";
             tx.execute(sql, &[tenant_id.into()])?;
-            let sql = "UPDATE report SET state = 0 WHERE tenant_id = $1 AND state = 2";
-            tx.execute(sql, &[tenant_id.into()])?;
-            Ok(())
+            reports::offer_again(tx, tenant_id)
         })
     }
 
-    /// The next batch for CSSM; none when there is nothing to forward.
+    /// The next batch for CSSM; none when there is nothing to forward, or CSSM must not be called.
     ///
     /// # Errors
     /// When the store fails.
@@ -214,6 +230,9 @@ impl Collector {
         let (tenant, reports, parts) = self.db.read("forward.batch", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
             let mut parts: BTreeMap<i64, DevicePart> = BTreeMap::new();
+            if !tenant.may_call() {
+                return Ok((tenant, Vec::new(), parts));
+            }
             let reports = waiting_reports(tx, tenant_id, after, &mut parts)?;
             if after.is_none() {
                 let sql = format!(
@@ -232,7 +251,7 @@ impl Collector {
             return Ok(None);
         }
         let mut devices: BTreeMap<i64, (DocumentWriter, Vec<i64>)> =
-            parts.iter().map(|(id, part)| (*id, (part.document(), Vec::new()))).collect();
+            parts.iter().map(|(id, part)| (*id, (part.document(true), Vec::new()))).collect();
         for report in &reports {
             let id = report.instance_id;
             if let (Some(part), Some(device)) = (parts.get(&id), devices.get_mut(&id)) {
@@ -249,12 +268,13 @@ impl Collector {
         let scratch = Cursor::new(Vec::new());
         let mut writer = BundleWriter::new(scratch, format!("UD_VA_{time}.tar.gz"), now);
         for (id, (document, _)) in &devices {
-            let name = device_file_name(*id, now);
+            let name = device_file_name(*id, now, 1);
             writer.add(&name, &document.finish()).map_err(Error::Unwritten)?;
         }
         let bytes = self.finish_bundle(&tenant, writer, Vec::new())?;
         let devices = devices.into_iter().map(|(id, (_, reports))| (id, reports)).collect();
-        Ok(Some(Batch { bytes, devices, last }))
+        let account = (tenant.smart_account, tenant.virtual_account);
+        Ok(Some(Batch { bytes, account, devices, last }))
     }
 
     pub(crate) fn finish_bundle<S, W>(
@@ -291,30 +311,37 @@ impl Collector {
         bytes: &[u8],
     ) -> Result<(), Error> {
         let mut members = Vec::new();
-        let (mut manifest, mut digests) = (None, Vec::new());
-        read_archive(&mut &bytes[..], ANSWER_LIMITS, &mut |found| {
-            match found {
-                Found::File(file) if file.name == rumline_protocol::MANIFEST_NAME => {
-                    manifest = Some(SignedManifest::parse(&file.bytes)?);
-                }
-                Found::File(file) => members.push(file),
-                Found::Archive { name, sha256 } => digests.push((name, sha256)),
+        let manifest = read_bundle(&mut &bytes[..], ANSWER_LIMITS, &mut |found| {
+            if let InBundle::Device(file) = found {
+                members.push(file);
             }
             Ok::<(), Error>(())
         })?;
         let manifest = manifest.ok_or_else(|| Error::invalid("CSSM's answer has no manifest"))?;
         manifest.verify_cssm(self.suite.as_ref(), &self.settings.root_certificate, now)?;
-        for (name, sha256) in &digests {
-            manifest.check_part(name, sha256)?;
-        }
-        let answers = self.check_all(now, &members)?;
-        let devices = batch.devices.clone();
+        let checked = self.check_all(now, &members);
+        let (account, devices) = (batch.account.clone(), batch.devices.clone());
         self.db.write("forward.answer", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
-            for answer in &answers {
-                import::take_answer(tx, now, &tenant, answer)?;
+            if (&tenant.smart_account, &tenant.virtual_account) != (&account.0, &account.1) {
+                // What was sent waits for the account that was chosen meanwhile.
+                return Ok(());
             }
-            if let Some(last) = answers.last() {
+            for outcome in &checked {
+                let taken = match outcome {
+                    Ok(answer) => import::take_answer_to(tx, now, &tenant, answer, &devices),
+                    Err(why) => Err(Error::Invalid(why.clone())),
+                };
+                match taken {
+                    Ok(()) => {}
+                    // One that cannot be used holds nobody else's up.
+                    Err(Error::Conflict(why) | Error::Invalid(why)) => {
+                        journal::log(tx, now, "WARN", &format!("CSSM's answer: {why}"))?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if let Some(last) = checked.iter().flatten().last() {
                 import::note_standing(tx, &tenant, last)?;
             }
             for (instance_id, reports) in &devices {
@@ -324,16 +351,22 @@ impl Collector {
         })
     }
 
-    /// Checks documents on all cores; each remembers on its own what it has checked.
-    fn check_all(&self, now: Timestamp, members: &[Member]) -> Result<Vec<CheckedAnswer>, Error> {
+    /// Checks documents on all cores; each remembers on its own what it has checked. What is wrong with one is said in
+    /// its place.
+    fn check_all(
+        &self,
+        now: Timestamp,
+        members: &[Member],
+    ) -> Vec<Result<CheckedAnswer, String>> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let size = members.len().div_ceil(cores.min(8)).max(32);
         let check = |chunk: &[Member]| {
             let mut checker = Checker::new(self, now);
-            chunk.iter().map(|member| checker.check(&member.name, &member.bytes)).collect()
+            let checked = chunk.iter().map(|member| checker.check(&member.name, &member.bytes));
+            checked.map(|outcome| outcome.map_err(|error| error.to_string())).collect()
         };
         let check = &check;
-        let checked: Vec<Result<Vec<CheckedAnswer>, Error>> = std::thread::scope(|scope| {
+        let checked: Vec<Vec<Result<CheckedAnswer, String>>> = std::thread::scope(|scope| {
             let started: Vec<_> =
                 members.chunks(size).map(|chunk| scope.spawn(move || check(chunk))).collect();
             let joined = started.into_iter().map(|thread| {
@@ -341,25 +374,26 @@ impl Collector {
             });
             joined.collect()
         });
-        let mut answers = Vec::with_capacity(members.len());
-        for chunk in checked {
-            answers.extend(chunk?);
-        }
-        Ok(answers)
+        checked.into_iter().flatten().collect()
     }
 
-    /// Notes that everything has been exchanged.
+    /// Notes that everything there was at `began` has been exchanged.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn note_synced(&self, now: Timestamp, tenant_id: i64) -> Result<(), Error> {
+    pub fn note_synced(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        began: SyncState,
+    ) -> Result<(), Error> {
         self.db.write("forward.synced", move |tx| {
-            // Who asked while the last batch was on its way still waits.
-            let sql = "UPDATE tenant SET sync_wanted = CASE WHEN EXISTS (SELECT id FROM instance
-                WHERE tenant_id = $1 AND wants_answer = 1) THEN sync_wanted ELSE 0 END,
-                last_sync_at = $2, sync_error = NULL, sync_failures = 0, sync_tried_at = NULL
-                WHERE id = $3";
-            tx.execute(sql, &[tenant_id.into(), now.0.into(), tenant_id.into()])?;
+            if !tenants::by_id(tx, tenant_id)?.may_call() {
+                return Ok(());
+            }
+            let sql = "UPDATE tenant SET last_sync_at = $1, sync_error = NULL, sync_failures = 0,
+                sync_tried_at = NULL, sync_wanted = sync_wanted - $2 WHERE id = $3";
+            tx.execute(sql, &[now.0.into(), began.asked.into(), tenant_id.into()])?;
             Ok(())
         })
     }
@@ -374,7 +408,7 @@ impl Collector {
             let sql = "UPDATE tenant SET sync_error = $1, sync_failures = sync_failures + 1,
                 sync_tried_at = $2 WHERE id = $3";
             tx.execute(sql, &[(&why).into(), now.0.into(), tenant_id.into()])?;
-            crate::journal::log(tx, now, "WARN", &format!("CSSM: {why}"))
+            journal::log(tx, now, "WARN", &format!("CSSM: {why}"))
         })
     }
 }
@@ -402,39 +436,53 @@ fn waiting_reports(
         after.report_id.into(),
         BATCH_REPORTS_MAX.into(),
     ];
-    let mut bytes = 0;
-    let found = tx.rows(SQL, &values, |row| {
+    let (mut bytes, mut found) = (0, Vec::new());
+    tx.each(SQL, &values, |row| {
         let report = KeptReport::from_row(row)?;
-        let fits = bytes < BATCH_BYTES_MAX;
-        bytes += report.payload.len();
-        if fits && !parts.contains_key(&report.instance_id) {
+        bytes += report.written_bytes_max();
+        if !parts.contains_key(&report.instance_id) {
             parts.insert(report.instance_id, DevicePart::from_row(row, 5)?);
         }
-        Ok::<_, Error>(fits.then_some(report))
+        found.push(report);
+        Ok::<_, Error>(bytes < BATCH_BYTES_MAX)
     })?;
-    Ok(found.into_iter().map_while(|report| report).collect())
+    Ok(found)
 }
 
-fn due_at(tx: &mut Tx<'_>, now: Timestamp, tenant: &Tenant) -> Result<Option<Timestamp>, Error> {
-    if !tenant.connected || !tenant.registered {
+fn last_waiting(tx: &mut Tx<'_>, tenant_id: i64) -> Result<Option<Place>, Error> {
+    let sql = "SELECT received_at, instance_id, report_id FROM report
+        WHERE tenant_id = $1 AND state = 0
+        ORDER BY received_at DESC, instance_id DESC, report_id DESC LIMIT 1";
+    tx.row(sql, &[tenant_id.into()], |row| {
+        let (received_at, instance_id, report_id) = (row.int(0)?, row.int(1)?, row.int(2)?);
+        Ok(Place { received_at, instance_id, report_id })
+    })
+}
+
+fn due_at(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant: &Tenant,
+    waiting: bool,
+) -> Result<Option<Timestamp>, Error> {
+    if !tenant.may_call() {
         return Ok(None);
     }
     let sql = "SELECT sync_failures, sync_tried_at FROM tenant WHERE id = $1";
     let row =
         tx.row(sql, &[tenant.id.into()], |row| Ok::<_, Error>((row.int(0)?, row.opt_int(1)?)))?;
     let (failures, tried_at) = row.ok_or(Error::NotFound("tenant"))?;
-    let sql = "SELECT instance_id FROM report WHERE tenant_id = $1 AND state = 0 LIMIT 1";
-    let waiting = tx.row(sql, &[tenant.id.into()], |row| row.int(0))?.is_some();
     let sql = "SELECT id FROM instance WHERE tenant_id = $1 AND wants_answer = 1 LIMIT 1";
     let asking = tx.row(sql, &[tenant.id.into()], |row| row.int(0))?.is_some();
-    if !tenant.sync_wanted && !waiting && !asking {
+    let wanted = tenant.sync_wanted > 0;
+    if !wanted && !waiting && !asking {
         return Ok(None);
     }
     if let Some(tried_at) = tried_at {
         let seconds = (1_i64 << failures.clamp(0, 10)).min(RETRY_MINUTES_MAX) * 60;
         return Ok(Some(after(now, Timestamp(tried_at), seconds)));
     }
-    if tenant.sync_wanted || tenant.sync_minutes == 0 {
+    if wanted || tenant.sync_minutes == 0 {
         return Ok(Some(Timestamp(0)));
     }
     let last = Timestamp(tenant.last_sync_at.unwrap_or(0));
@@ -451,21 +499,23 @@ fn leave_unanswered(
     tx: &mut Tx<'_>,
     tenant_id: i64,
     instance_id: i64,
-    reports: &[i64],
+    unanswered: &[i64],
 ) -> Result<(), Error> {
-    let mut passed_over = 0;
-    for report_id in reports {
-        let sql = "UPDATE report SET state = 2
-            WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3 AND state = 0";
-        let values = [tenant_id.into(), instance_id.into(), (*report_id).into()];
-        passed_over += tx.execute(sql, &values)?;
+    let mut settled = Settled::default();
+    for report_id in unanswered {
+        reports::refuse(tx, (tenant_id, instance_id, *report_id), &mut settled)?;
     }
-    let sql = "UPDATE instance SET wants_answer = 0 WHERE tenant_id = $1 AND id = $2";
-    tx.execute(sql, &[tenant_id.into(), instance_id.into()])?;
-    if passed_over > 0 {
-        let text = format!("CSSM did not answer for {passed_over} reports.");
-        let sql = "UPDATE instance SET alert = $1 WHERE tenant_id = $2 AND id = $3";
-        tx.execute(sql, &[(&text).into(), tenant_id.into(), instance_id.into()])?;
-    }
+    let alert = (settled.refused > 0)
+        .then(|| format!("CSSM did not answer for {} reports.", settled.refused));
+    let sql = "UPDATE instance SET wants_answer = 0, waiting = waiting + $1,
+        refused = refused + $2, alert = COALESCE($3, alert) WHERE tenant_id = $4 AND id = $5";
+    let values = [
+        settled.waiting.into(),
+        settled.refused.into(),
+        alert.as_deref().into(),
+        tenant_id.into(),
+        instance_id.into(),
+    ];
+    tx.execute(sql, &values)?;
     Ok(())
 }

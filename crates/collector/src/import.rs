@@ -7,28 +7,30 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use rumline_protocol::{
-    Acknowledgement, ArchiveLimits, Document, Found, MANIFEST_NAME, ManifestKey, SignedManifest,
-    StatusCode, Timestamp, Udi, is_gzip, is_tar, read_archive, sha256,
+    Acknowledgement, ArchiveLimits, Document, InBundle, ManifestKey, StatusCode, Timestamp, Udi,
+    is_gzip, is_tar, read_bundle, sha256,
 };
 use rumline_server::{check_name, next_id};
 use rumline_store::Tx;
 
 use crate::checker::{CheckedAnswer, Checker};
 use crate::journal::add_event;
+use crate::reports::{self, Settled};
 use crate::transfers::{Transfer, insert_transfer};
-use crate::{Collector, Error, Tenant, answers, tenants};
+use crate::{Collector, Error, Tenant, answers, instances, tenants};
 
 /// What a file may hold.
 const LIMITS: ArchiveLimits =
     ArchiveLimits { total_bytes_max: 64 << 30, member_bytes_max: 64 << 20, members_max: 1_000_100 };
 /// A file that is no archive is read whole.
 const PLAIN_BYTES_MAX: u64 = 64 << 20;
-/// Documents taken in at a time.
+/// Documents, and bytes of them, taken in at a time.
 const PIECE_MAX: usize = 500;
+const PIECE_BYTES_MAX: usize = 8 << 20;
 /// The longest list of what could not be taken that is kept.
 const MESSAGE_CHARS_MAX: usize = 2000;
 
-/// Takes in a checked document; says for how many devices it brought something new.
+/// Takes in a checked document that came by file; says for how many devices it brought something new.
 pub(crate) fn take_answer(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -48,24 +50,60 @@ pub(crate) fn take_answer(
     }
     if devices.is_empty() {
         return match answer.instance_id {
-            Some(id) => Ok(i64::from(keep_for(tx, now, tenant.id, id, answer, &[])?)),
+            Some(id) => take_asked_for(tx, now, tenant, id, answer),
             None => take_policy(tx, now, tenant, answer),
         };
     }
     let mut changed = 0;
     for (udi, entries) in &devices {
-        let sql = "SELECT id FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3";
-        let values = [tenant.id.into(), (&udi.serial).into(), (&udi.pid).into()];
-        let found = tx.row(sql, &values, |row| row.int(0))?;
-        if let Some(id) = found {
-            changed += i64::from(keep_for(tx, now, tenant.id, id, answer, entries)?);
-        } else if devices.len() == 1 {
+        let found = instances::of_udi(tx, tenant.id, udi)?;
+        for id in &found {
+            changed += i64::from(keep_for(tx, now, tenant.id, *id, answer, entries)?);
+        }
+        if found.is_empty() && devices.len() == 1 {
             return Err(Error::Conflict(format!(
                 "{udi} is not a product instance of this account here"
             )));
         }
     }
     Ok(changed)
+}
+
+/// An answer that speaks of account and policy alone is for the device that asked.
+fn take_asked_for(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant: &Tenant,
+    instance_id: i64,
+    answer: &CheckedAnswer,
+) -> Result<i64, Error> {
+    let sql = "SELECT wants_answer FROM instance WHERE tenant_id = $1 AND id = $2";
+    let asked = tx.row(sql, &[tenant.id.into(), instance_id.into()], |row| row.flag(0))?;
+    if asked == Some(true) {
+        return Ok(i64::from(keep_for(tx, now, tenant.id, instance_id, answer, &[])?));
+    }
+    Ok(0)
+}
+
+/// Takes in a checked document that answers a device's file in a batch.
+pub(crate) fn take_answer_to(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant: &Tenant,
+    answer: &CheckedAnswer,
+    asked: &BTreeMap<i64, Vec<i64>>,
+) -> Result<(), Error> {
+    let id = answer.instance_id.filter(|id| asked.contains_key(id));
+    let id = id.ok_or_else(|| Error::invalid("an answer to a device that was not asked about"))?;
+    check_account(tenant, &answer.document)?;
+    let sql = "SELECT pid, serial FROM instance WHERE tenant_id = $1 AND id = $2";
+    let udi = tx.row(sql, &[tenant.id.into(), id.into()], |row| {
+        Ok::<_, Error>(Udi { pid: row.text(0)?, serial: row.text(1)? })
+    })?;
+    let entries = answer.document.acknowledgements.iter().flat_map(|signed| &signed.value);
+    let own: Vec<_> = entries.filter(|entry| Some(&entry.sudi) == udi.as_ref()).collect();
+    keep_for(tx, now, tenant.id, id, answer, &own)?;
+    Ok(())
 }
 
 fn check_account(tenant: &Tenant, document: &Document) -> Result<(), Error> {
@@ -106,31 +144,26 @@ fn keep_for(
     if tx.execute(sql, &values)? == 0 {
         return Ok(false);
     }
-    let (mut acknowledged, mut refusal) = (0, None);
+    let (mut settled, mut refusal) = (Settled::default(), None);
     for entry in entries {
-        let report_id = i64::try_from(entry.report_id).unwrap_or(0);
-        let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
+        let report = (tenant_id, instance_id, i64::try_from(entry.report_id).unwrap_or(0));
         if entry.status_code == StatusCode::Ok {
-            let sql = "UPDATE report SET state = 1, payload = '', answer_id = $1
-                WHERE tenant_id = $2 AND instance_id = $3 AND report_id = $4 AND state <> 1";
-            acknowledged += tx.execute(sql, &[answer_id.into(), ids[0], ids[1], ids[2]])?;
+            reports::acknowledge(tx, report, answer_id, &mut settled)?;
         } else {
-            let sql = "UPDATE report SET state = 2
-                WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3 AND state = 0";
-            tx.execute(sql, &ids)?;
+            reports::refuse(tx, report, &mut settled)?;
             refusal = Some(format!("CSSM: {}", entry.status_message));
         }
     }
     let has_trust = !answer.document.trust_codes.is_empty();
-    let acknowledged = i64::try_from(acknowledged).unwrap_or(0);
-    let sql = "UPDATE instance SET undelivered = 1, wants_answer = 0, waiting = waiting - $1,
-        last_ack_at = COALESCE($2, last_ack_at),
-        alert = CASE WHEN $3 = 1 THEN $4 ELSE alert END,
-        trust_requests = CASE WHEN $5 = 1 THEN NULL ELSE trust_requests END
-        WHERE tenant_id = $6 AND id = $7";
+    let sql = "UPDATE instance SET undelivered = 1, wants_answer = 0, waiting = waiting + $1,
+        refused = refused + $2, last_ack_at = COALESCE($3, last_ack_at),
+        alert = CASE WHEN $4 = 1 THEN $5 ELSE alert END,
+        trust_requests = CASE WHEN $6 = 1 THEN NULL ELSE trust_requests END
+        WHERE tenant_id = $7 AND id = $8";
     let values = [
-        acknowledged.into(),
-        (acknowledged > 0).then_some(now.0).into(),
+        settled.waiting.into(),
+        settled.refused.into(),
+        (settled.acknowledged > 0).then_some(now.0).into(),
         // An answer that speaks of no report changes nothing about what was said of one.
         (!entries.is_empty()).into(),
         refusal.as_deref().into(),
@@ -158,6 +191,11 @@ fn take_policy(
             policy.value.smart_account, tenant.smart_account
         )));
     }
+    let sql = "SELECT policy_document FROM tenant WHERE id = $1";
+    let before = tx.row(sql, &[tenant.id.into()], |row| row.opt_text(0))?.flatten();
+    if before.is_some_and(|text| policy_issued_at(&text) > Some(policy.value.issued_at)) {
+        return Err(Error::Conflict("a newer policy was imported before".to_owned()));
+    }
     let sql = "UPDATE tenant SET policy_document = $1, policy_at = $2
         WHERE id = $3 AND (policy_document IS NULL OR policy_document <> $4)";
     let text = &answer.text;
@@ -166,13 +204,22 @@ fn take_policy(
     Ok(i64::try_from(touched).unwrap_or(0))
 }
 
-/// Keeps what the newest answer says of account and policy, for devices that ask what they lack.
+fn policy_issued_at(document: &str) -> Option<Timestamp> {
+    let document = Document::parse(document.as_bytes()).ok()?;
+    document.policies.last().map(|policy| policy.value.issued_at)
+}
+
+/// Keeps what an answer says of account and policy, unless what is kept is newer: for devices that ask what they lack.
 pub(crate) fn note_standing(
     tx: &mut Tx<'_>,
     tenant: &Tenant,
     answer: &CheckedAnswer,
 ) -> Result<(), Error> {
     if let Some(text) = answers::standing_of(&answer.document) {
+        let before = answers::standing(tx, tenant.id)?;
+        if before.is_some_and(|before| policy_issued_at(&before) > policy_issued_at(&text)) {
+            return Ok(());
+        }
         let sql = "UPDATE tenant SET standing = $1 WHERE id = $2";
         tx.execute(sql, &[(&text).into(), tenant.id.into()])?;
     }
@@ -204,12 +251,7 @@ impl Collector {
         let digest = rumline_protocol::sha256_of(reader).map_err(Error::Unwritten)?;
         let known = self.db.read("import.known", move |tx| {
             tenants::by_id(tx, tenant_id)?;
-            let sql = format!(
-                "SELECT {} FROM transfer WHERE tenant_id = $1 AND sha256 = $2
-                AND status <> 'Errors' ORDER BY id DESC LIMIT 1",
-                Transfer::COLUMNS
-            );
-            tx.row(&sql, &[tenant_id.into(), digest[..].into()], Transfer::from_row)
+            Transfer::of_file(tx, tenant_id, &digest)
         })?;
         if let Some(known) = known {
             return Ok(known);
@@ -225,6 +267,10 @@ impl Collector {
         }
         let (login, collector) = (login.to_owned(), self.clone());
         self.db.write("import.begin", move |tx| {
+            // Somebody may have imported the same a moment ago.
+            if let Some(known) = Transfer::of_file(tx, tenant_id, &digest)? {
+                return Ok(known);
+            }
             let mut transfer = Transfer {
                 id: next_id(tx, "transfer")?,
                 kind: "Import".to_owned(),
@@ -268,15 +314,9 @@ impl Collector {
             }
             return Ok(Shape::Plain(bytes));
         }
-        let (mut manifest, mut digests, mut documents) = (None, Vec::new(), 0);
-        read_archive(reader, LIMITS, &mut |found| {
-            match found {
-                Found::File(file) if is_manifest(&file.name) => {
-                    manifest = Some(SignedManifest::parse(&file.bytes)?);
-                }
-                Found::File(_) => documents += 1,
-                Found::Archive { name, sha256 } => digests.push((name, sha256)),
-            }
+        let mut documents = 0;
+        let manifest = read_bundle(reader, LIMITS, &mut |found| {
+            documents += i64::from(matches!(found, InBundle::Device(_)));
             Ok::<(), Error>(())
         })?;
         if let Some(manifest) = manifest {
@@ -287,9 +327,6 @@ impl Collector {
             }
             if manifest.key.is_some() {
                 manifest.verify_cssm(self.suite.as_ref(), &self.settings.root_certificate, now)?;
-            }
-            for (name, sha256) in &digests {
-                manifest.check_part(name, sha256)?;
             }
             let tenant = self.tenant(tenant_id)?;
             let told = &manifest.manifest;
@@ -324,18 +361,17 @@ impl Collector {
             return Ok(transfer);
         }
         let mut checker = Checker::new(self, now);
-        let (mut place, mut waiting) = (0, Vec::new());
-        read_archive(reader, LIMITS, &mut |found| {
-            let Found::File(member) = found else { return Ok(()) };
-            if is_manifest(&member.name) {
-                return Ok(());
-            }
+        let (mut place, mut bytes, mut waiting) = (0, 0, Vec::new());
+        read_bundle(reader, LIMITS, &mut |found| {
+            let InBundle::Device(member) = found else { return Ok(()) };
             place += 1;
             if place <= transfer.members_done {
                 return Ok(());
             }
+            bytes += member.bytes.len();
             waiting.push(checker.check(&member.name, &member.bytes));
-            if waiting.len() >= PIECE_MAX {
+            if waiting.len() >= PIECE_MAX || bytes >= PIECE_BYTES_MAX {
+                bytes = 0;
                 self.take_piece(now, tenant_id, id, std::mem::take(&mut waiting))?;
                 progress(place);
             }
@@ -391,7 +427,7 @@ impl Collector {
         })
     }
 
-    /// Gives an import up whose file cannot be read any more.
+    /// Gives an import up whose file cannot be read any more; one that is done stays done.
     ///
     /// # Errors
     /// When the store fails.
@@ -399,15 +435,13 @@ impl Collector {
         let why: String = why.chars().take(MESSAGE_CHARS_MAX).collect();
         self.db.write("import.give_up", move |tx| {
             let sql = "UPDATE transfer SET status = 'Errors', problems = $1
-                WHERE tenant_id = $2 AND id = $3";
-            tx.execute(sql, &[(&why).into(), tenant_id.into(), id.into()])?;
+                WHERE tenant_id = $2 AND id = $3 AND status = $4";
+            let place = [tenant_id.into(), id.into()];
+            let values = [(&why).into(), place[0], place[1], Transfer::PROCESSING.into()];
+            tx.execute(sql, &values)?;
             Ok(())
         })
     }
-}
-
-fn is_manifest(name: &str) -> bool {
-    name.rsplit('/').next() == Some(MANIFEST_NAME)
 }
 
 fn note_piece(

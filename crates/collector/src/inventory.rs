@@ -6,7 +6,8 @@ use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::add_event;
-use crate::{Collector, Error, receiver, tenants};
+use crate::instances::{self, NewInstance};
+use crate::{Collector, Error, tenants};
 
 /// A product instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,12 +54,13 @@ pub struct LicenseView {
 }
 
 const COLUMNS: &str = "id, hostname, pid, serial, software_version, last_contact_at, \
-    last_report_at, last_ack_at, waiting, alert, undelivered, wants_answer, software_tag, added_at";
+    last_report_at, last_ack_at, waiting, alert, undelivered, wants_answer, software_tag, added_at, \
+    refused";
 
 fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
     let (pid, serial) = (row.text(2)?, row.text(3)?);
     let hostname = row.opt_text(1)?;
-    let waiting = row.int(8)?;
+    let (waiting, refused) = (row.int(8)?, row.int(14)?);
     let (undelivered, wants_answer) = (row.flag(10)?, row.flag(11)?);
     let last_contact_at = row.opt_int(5)?;
     let last_ack_at = row.opt_int(7)?;
@@ -68,6 +70,8 @@ fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         "Answer waits for the next contact"
     } else if waiting > 0 {
         "Reports wait for acknowledgement"
+    } else if refused > 0 {
+        "Reports refused by CSSM"
     } else if wants_answer {
         "Asks for policy"
     } else if last_ack_at.is_some() {
@@ -87,16 +91,9 @@ fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         last_contact_at,
         last_report_at: row.opt_int(6)?,
         last_ack_at,
-        waiting,
+        waiting: waiting + refused,
         alert: row.opt_text(9)?,
     })
-}
-
-/// Finds an instance by its UDI, also a removed one.
-pub(crate) fn id_of(tx: &mut Tx<'_>, tenant_id: i64, udi: &Udi) -> Result<Option<i64>, Error> {
-    let sql = "SELECT id FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3";
-    let values = [tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
-    tx.row(sql, &values, |row| Ok(row.int(0)?))
 }
 
 impl Collector {
@@ -154,7 +151,7 @@ impl Collector {
     /// When the store fails.
     pub fn totals(&self, tenant_id: i64) -> Result<(i64, i64, i64), Error> {
         self.db.read("inventory.totals", move |tx| {
-            let sql = "SELECT CAST(COUNT(*) AS BIGINT), CAST(COALESCE(SUM(waiting), 0) AS BIGINT),
+            let sql = "SELECT CAST(COUNT(*) AS BIGINT), CAST(COALESCE(SUM(waiting + refused), 0) AS BIGINT),
                 CAST(COUNT(alert) AS BIGINT) FROM instance
                 WHERE tenant_id = $1 AND removed_at IS NULL";
             let read = |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, row.int(1)?, row.int(2)?));
@@ -190,7 +187,7 @@ impl Collector {
     }
 
     /// Removes a product instance from the list. What it has reported goes on to CSSM all the same, and it is back
-    /// with its next contact; its key is forgotten, so that a device repaired or reset may come with another.
+    /// with its next contact. A device repaired or reset comes as a new one, with another key.
     ///
     /// # Errors
     /// When there is no such product instance.
@@ -203,8 +200,7 @@ impl Collector {
     ) -> Result<(), Error> {
         let login = login.to_owned();
         self.db.write("inventory.remove", move |tx| {
-            let sql = "UPDATE instance SET removed_at = $1, alert = NULL,
-                public_key = CASE WHEN waiting = 0 THEN NULL ELSE public_key END
+            let sql = "UPDATE instance SET removed_at = $1, alert = NULL
                 WHERE tenant_id = $2 AND id = $3 AND removed_at IS NULL";
             if tx.execute(sql, &[now.0.into(), tenant_id.into(), id.into()])? == 0 {
                 return Err(Error::NotFound("product instance"));
@@ -258,24 +254,53 @@ impl Collector {
         })
     }
 
-    /// Removes what nobody will ask for any more: answers handed over and reports acknowledged long ago.
+    /// Removes what nobody will ask for any more: answers handed over and reports acknowledged long ago. Some product
+    /// instances at a time, so that devices are answered meanwhile.
     ///
     /// # Errors
     /// When the store fails.
     pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
         const DAYS: i64 = 90;
-        self.db.write("inventory.tidy", move |tx| {
-            let before = now - DAYS * Timestamp::DAY;
-            tx.execute("DELETE FROM answer WHERE delivered_at < $1", &[before.0.into()])?;
-            let sql = "DELETE FROM report WHERE state = 1 AND received_at < $1";
-            tx.execute(sql, &[before.0.into()])?;
+        const EVENT_DAYS: i64 = 365;
+        const PORTION: i64 = 500;
+        let before = now - DAYS * Timestamp::DAY;
+        self.db.write("inventory.tidy_tokens", move |tx| {
             tx.execute("DELETE FROM api_token WHERE expires_at < $1", &[now.0.into()])?;
-            Ok(())
+            let before = now - EVENT_DAYS * Timestamp::DAY;
+            tx.execute("DELETE FROM event WHERE at < $1", &[before.0.into()])?;
+            Ok::<_, Error>(())
+        })?;
+        for tenant in self.tenants(None)? {
+            let (tenant_id, mut first) = (tenant.id, 1);
+            while self.last_instance(tenant_id)? >= first {
+                let from = first;
+                self.db.write("inventory.tidy", move |tx| {
+                    let range = [tenant_id.into(), from.into(), (from + PORTION).into()];
+                    let values = [range[0], range[1], range[2], before.0.into()];
+                    let sql = "DELETE FROM answer WHERE tenant_id = $1 AND instance_id >= $2
+                        AND instance_id < $3 AND delivered_at < $4";
+                    tx.execute(sql, &values)?;
+                    let sql = "DELETE FROM report WHERE tenant_id = $1 AND instance_id >= $2
+                        AND instance_id < $3 AND state = 1 AND received_at < $4";
+                    tx.execute(sql, &values)?;
+                    Ok::<_, Error>(())
+                })?;
+                first += PORTION;
+            }
+        }
+        Ok(())
+    }
+
+    fn last_instance(&self, tenant_id: i64) -> Result<i64, Error> {
+        self.db.read("inventory.last", move |tx| {
+            let sql = "SELECT MAX(id) FROM instance WHERE tenant_id = $1";
+            let last = tx.row(sql, &[tenant_id.into()], |row| row.opt_int(0))?;
+            Ok(last.flatten().unwrap_or(0))
         })
     }
 }
 
-/// Adds an instance unless it is there; one that was removed is there again.
+/// Adds an instance unless it is there. One that was removed stays what it was: the device may have another key now.
 pub(crate) fn add(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -284,11 +309,20 @@ pub(crate) fn add(
     udi: &Udi,
     hostname: Option<&str>,
 ) -> Result<Option<i64>, Error> {
-    let Some(id) = id_of(tx, tenant_id, udi)? else {
-        return receiver::insert_instance(tx, now, tenant_id, udi, hostname, login).map(Some);
+    if instances::find(tx, tenant_id, udi, None)?.is_some_and(|known| !known.removed) {
+        return Ok(None);
+    }
+    let new = NewInstance {
+        udi,
+        public_key: None,
+        hostname,
+        software_version: None,
+        software_tag: "",
+        added_by: login,
+        in_contact: false,
+        waiting: 0,
+        trust_requests: None,
+        wants_answer: false,
     };
-    let sql = "UPDATE instance SET removed_at = NULL WHERE tenant_id = $1 AND id = $2
-        AND removed_at IS NOT NULL";
-    let touched = tx.execute(sql, &[tenant_id.into(), id.into()])?;
-    Ok((touched == 1).then_some(id))
+    new.insert(tx, now, tenant_id).map(Some)
 }

@@ -1,20 +1,26 @@
 //! What product instances push, and what they are told (guide p. 18-30; CSLU-002, 003, 005, ONPREM-001, G-06).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rumline_protocol::{
-    PublicKey, Request, RequestBody, Response, ResponseStatus, SignedReport, Timestamp, Udi,
-    from_base64,
+    PublicKey, Request, RequestBody, Response, ResponseStatus, Signed, SignedReport, SignedText,
+    Timestamp, TrustRequest, Udi, from_base64,
 };
 use rumline_store::Tx;
 
 use crate::answers::{self, Handed};
+use crate::instances::{self, Known, NewInstance};
 use crate::reports::{self, Checked, signature_text};
 use crate::{Collector, Error, Kind, Tenant, journal, tenants};
 
 /// A device asks again no sooner than this, and no later, in seconds.
 const POLL_SECONDS_MIN: i64 = 60;
 const POLL_SECONDS_MAX: i64 = 900;
+/// One whose reports CSSM refused waits for people.
+const POLL_REFUSED_SECONDS: i64 = Timestamp::HOUR;
+/// The most trust requests in a message: those of all supervisors, and some.
+const TRUST_REQUESTS_MAX: usize = 16;
 /// The version of messages from before policies.
 const OLD_MESSAGE_VERSION: &str = "1.2";
 
@@ -25,8 +31,8 @@ pub enum Answer {
     Message {
         /// The message.
         response: Box<Response>,
-        /// Whether the device waits for something that CSSM is being asked for right now.
-        soon: bool,
+        /// What to look again with, where CSSM is being asked right now for what the device waits for.
+        soon: Option<Ticket>,
     },
     /// The body was no message.
     NotAMessage(String),
@@ -36,29 +42,71 @@ pub enum Answer {
     Unavailable(String),
 }
 
+/// A device that is kept waiting.
+#[derive(Clone, Debug)]
+pub struct Ticket(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    tenant_id: i64,
+    /// Its message, without what was taken from it.
+    request: Request,
+    key: PublicKey,
+    about: About,
+}
+
+/// What there is for a device that is kept waiting.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing yet.
+    NotYet,
+    /// Nothing that could be waited for.
+    Over,
+    /// Its answer.
+    Here(Answer),
+}
+
 /// What a device says about itself.
+#[derive(Debug)]
 struct About {
     hostname: Option<String>,
     software_version: Option<String>,
     software_tag: String,
-    trust_requests: Option<String>,
 }
 
-/// A product instance as the receiver needs it.
-struct Known {
-    id: i64,
-    public_key: Option<PublicKey>,
-    undelivered: bool,
-    delivered_at: Option<i64>,
-    waiting: i64,
-    policy_at: i64,
-    removed: bool,
+impl About {
+    /// Takes out of a message what the device says about itself; what is left of the message is small.
+    fn of(request: &mut Request) -> Self {
+        let plain =
+            |text: String| -> String { text.chars().filter(|c| !c.is_control()).take(256).collect() };
+        request.proof = None;
+        Self {
+            hostname: request.hostname.take().map(plain),
+            software_version: request.software_version.take().map(plain),
+            software_tag: plain(std::mem::take(&mut request.software_tag_identifier)),
+        }
+    }
 }
 
 /// What was written, for the answer.
 enum Outcome {
     Refused(String),
-    Handed { handed: Handed, instance_id: i64, waiting: bool, poll_seconds: i64, soon: bool },
+    Handed {
+        handed: Handed,
+        instance_id: i64,
+        /// When to ask again; none where nothing is to come.
+        poll_seconds: Option<i64>,
+        soon: bool,
+    },
+}
+
+/// What a device waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    ForNothing,
+    ForCssm,
+    /// CSSM refused: somebody has to do something first.
+    ForPeople,
 }
 
 impl Collector {
@@ -88,7 +136,7 @@ impl Collector {
             let mut response =
                 Response::new(&request, now, ResponseStatus::Failed, "not supported");
             OLD_MESSAGE_VERSION.clone_into(&mut response.message_version);
-            return done(Answer::Message { response: Box::new(response), soon: false });
+            return done(Answer::Message { response: Box::new(response), soon: None });
         }
         // A device says its key; whether it is the one it is known by shows when it is written down.
         if let Some(key) = request.public_key.clone() {
@@ -97,7 +145,7 @@ impl Collector {
         let udi = request.sudi.clone();
         let known = self.db.read("receiver.key", move |tx| {
             tenants::by_id(tx, tenant_id)?;
-            Ok(find(tx, tenant_id, &udi)?.and_then(|known| known.public_key))
+            Ok(instances::find(tx, tenant_id, &udi, None)?.and_then(|known| known.public_key))
         });
         let key = match known {
             Ok(Some(key)) => key,
@@ -111,27 +159,34 @@ impl Collector {
         self.take(now, tenant_id, request, key, done);
     }
 
-    /// Answers a device once more that has been kept waiting; its message has been taken already.
-    pub fn receive_again(
+    /// Looks whether there is something by now for a device that is kept waiting.
+    pub fn look_again(
         &self,
         now: Timestamp,
-        tenant_id: i64,
-        body: &[u8],
-        done: impl FnOnce(Answer) + Send + 'static,
+        ticket: &Ticket,
+        done: impl FnOnce(Look) + Send + 'static,
     ) {
-        let request: Request = match serde_json::from_slice(body) {
-            Ok(request) => request,
-            Err(error) => return done(Answer::NotAMessage(error.to_string())),
-        };
-        let (udi, about) = (request.sudi.clone(), about(&request));
+        let held = Arc::clone(&ticket.0);
+        let seen = self.db.read("receiver.look", move |tx| {
+            let tenant = tenants::by_id(tx, held.tenant_id)?;
+            let known = instances::find(tx, held.tenant_id, &held.request.sudi, Some(&held.key))?;
+            let undelivered = known.is_some_and(|known| known.undelivered);
+            Ok::<_, Error>((undelivered, tenant.is_reached()))
+        });
+        match seen {
+            Ok((true, _)) => {}
+            Ok((false, true)) => return done(Look::NotYet),
+            Ok((false, false)) | Err(_) => return done(Look::Over),
+        }
+        let held = Arc::clone(&ticket.0);
         let work = move |tx: &mut Tx<'_>| {
-            let known = find(tx, tenant_id, &udi)?.and_then(|known| known.public_key);
-            let key = known.ok_or(Error::NotFound("product instance"))?;
-            let kind = ContactKind::Poll;
-            let contact = Contact { kind, udi: &udi, key: &key, about: &about, logs: false };
-            take_contact(tx, now, tenant_id, &contact, &[])
+            let contact = Contact::of(&held, ContactKind::Poll);
+            take_contact(tx, now, held.tenant_id, &contact, &[])
         };
-        self.db.submit("receiver.again", work, move |outcome| done(answer(now, &request, outcome)));
+        let held = Arc::clone(&ticket.0);
+        self.db.submit("receiver.again", work, move |outcome| {
+            done(Look::Here(answer(now, &held, outcome)));
+        });
     }
 
     fn take(
@@ -142,16 +197,16 @@ impl Collector {
         key: PublicKey,
         done: impl FnOnce(Answer) + Send + 'static,
     ) {
-        let (mut reports, mut about) = (Vec::new(), about(&request));
-        let contact = match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
-            RequestBody::UsageReport { usage, trust_requests } => {
-                match self.check(&request.sudi, &key, usage) {
-                    Ok(checked) => reports = checked,
+        let (mut reports, mut trust_requests) = (Vec::new(), None);
+        let kind = match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
+            RequestBody::UsageReport { usage, trust_requests: requests } => {
+                let checked = self
+                    .check(&request.sudi, &key, usage)
+                    .and_then(|checked| Ok((checked, self.check_trust_requests(&key, &requests)?)));
+                match checked {
+                    Ok(checked) => (reports, trust_requests) = checked,
                     Err(error) => return done(refuse(now, &request, &error)),
                 }
-                let wanted = !trust_requests.is_empty() && trust_requests.len() <= 16;
-                about.trust_requests =
-                    wanted.then(|| serde_json::to_string(&trust_requests).unwrap_or_default());
                 ContactKind::Report
             }
             body @ (RequestBody::ResultPoll { .. } | RequestBody::TrustSync {}) => {
@@ -170,13 +225,41 @@ impl Collector {
                 return done(refuse(now, &request, &Error::invalid(text)));
             }
         };
-        let udi = request.sudi.clone();
-        let logs = self.settings.kind == Kind::OnPrem;
+        let about = About::of(&mut request);
+        let held = Arc::new(Held { tenant_id, request, key, about });
+        let (held_by_work, logs) = (Arc::clone(&held), self.settings.kind == Kind::OnPrem);
         let work = move |tx: &mut Tx<'_>| {
-            let contact = Contact { kind: contact, udi: &udi, key: &key, about: &about, logs };
+            let trust_requests = trust_requests.as_deref();
+            let contact = Contact { trust_requests, logs, ..Contact::of(&held_by_work, kind) };
             take_contact(tx, now, tenant_id, &contact, &reports)
         };
-        self.db.submit("receiver.take", work, move |outcome| done(answer(now, &request, outcome)));
+        self.db.submit("receiver.take", work, move |outcome| done(answer(now, &held, outcome)));
+    }
+
+    /// Checks trust requests: they are the device's own, so that nobody else can spoil what is kept for it.
+    fn check_trust_requests(
+        &self,
+        key: &PublicKey,
+        requests: &[SignedText],
+    ) -> Result<Option<String>, Error> {
+        if requests.len() > TRUST_REQUESTS_MAX {
+            return Err(Error::invalid("the message holds too many trust requests"));
+        }
+        for text in requests {
+            if text.data.len() + text.signature.len() > 2 * Signed::<TrustRequest>::BYTES_MAX {
+                return Err(Error::invalid("a trust request is too long"));
+            }
+            let signed: Signed<TrustRequest> =
+                Signed::parse("trust request", text.data.clone(), &text.signature)
+                    .map_err(|error| Error::invalid(error.to_string()))?;
+            signed
+                .check(self.suite.as_ref())
+                .map_err(|error| Error::invalid(format!("trust request: {error}")))?;
+            if signed.value.public_key != *key {
+                return Err(Error::invalid("the trust request is of another key"));
+            }
+        }
+        Ok((!requests.is_empty()).then(|| serde_json::to_string(requests).unwrap_or_default()))
     }
 
     /// Checks reports with the device's key. One that does not verify refuses the message: on its way here nobody but
@@ -239,6 +322,19 @@ struct Contact<'a> {
     about: &'a About,
     /// Whether the guide's line is written for a device that is not known yet: SSM On-Prem does.
     logs: bool,
+    trust_requests: Option<&'a str>,
+}
+
+impl<'a> Contact<'a> {
+    fn of(held: &'a Held, kind: ContactKind) -> Self {
+        let Held { request, key, about, .. } = held;
+        Self { kind, udi: &request.sudi, key, about, logs: false, trust_requests: None }
+    }
+
+    /// Whether CSSM has to say something, beside what it says of reports.
+    fn asks(&self) -> bool {
+        self.kind == ContactKind::Sync || self.trust_requests.is_some()
+    }
 }
 
 /// The kinds of contact.
@@ -247,34 +343,6 @@ enum ContactKind {
     Report,
     Poll,
     Sync,
-}
-
-fn about(request: &Request) -> About {
-    let plain =
-        |text: &str| -> String { text.chars().filter(|c| !c.is_control()).take(256).collect() };
-    About {
-        hostname: request.hostname.as_deref().map(plain),
-        software_version: request.software_version.as_deref().map(plain),
-        software_tag: plain(&request.software_tag_identifier),
-        trust_requests: None,
-    }
-}
-
-fn find(tx: &mut Tx<'_>, tenant_id: i64, udi: &Udi) -> Result<Option<Known>, Error> {
-    const SQL: &str = "SELECT id, public_key, undelivered, delivered_at, waiting, policy_at,
-        removed_at FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3";
-    let values = [tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
-    tx.row(SQL, &values, |row| {
-        Ok::<_, Error>(Known {
-            id: row.int(0)?,
-            public_key: row.opt_text(1)?.as_deref().and_then(PublicKey::from_text),
-            undelivered: row.flag(2)?,
-            delivered_at: row.opt_int(3)?,
-            waiting: row.int(4)?,
-            policy_at: row.int(5)?,
-            removed: row.opt_int(6)?.is_some(),
-        })
-    })
 }
 
 fn take_contact(
@@ -286,44 +354,72 @@ fn take_contact(
 ) -> Result<Outcome, Error> {
     let tenant = tenants::by_id(tx, tenant_id)?;
     let Contact { kind, udi, key, .. } = *contact;
-    let mut known = match find(tx, tenant_id, udi)? {
-        Some(known) => {
-            if known.public_key.as_ref().is_some_and(|known| known != key) {
-                return refuse_other_key(tx, now, tenant_id, known.id, udi);
-            }
-            known
+    let Some(mut known) = instances::find(tx, tenant_id, udi, Some(key))? else {
+        if contact.logs {
+            // What is looked for is not there yet (ONPREM-014).
+            let line = format!(
+                "Finding SL product by UDI {{{} {}}} failed due to the following error: record not \
+                 found.",
+                udi.pid, udi.serial
+            );
+            journal::log(tx, now, "ERROR", &line)?;
         }
-        None => {
-            if contact.logs {
-                // What is looked for is not there yet (ONPREM-014).
-                let line = format!(
-                    "Finding SL product by UDI {{{} {}}} failed due to the following error: record \
-                     not found.",
-                    udi.pid, udi.serial
-                );
-                journal::log(tx, now, "ERROR", &line)?;
-            }
-            if kind == ContactKind::Poll {
-                let text = "The identity for the instance is not valid. Please re-register the \
-                            instance.";
-                return Ok(Outcome::Refused(text.to_owned()));
-            }
-            return first_contact(tx, now, &tenant, contact, reports);
+        if kind == ContactKind::Poll {
+            let text = "The identity for the instance is not valid. Please re-register the \
+                        instance.";
+            return Ok(Outcome::Refused(text.to_owned()));
         }
+        return first_contact(tx, now, &tenant, contact, reports);
     };
-    let stored = reports::store(tx, now, tenant_id, known.id, reports)?;
+    if known.public_key.as_ref().is_some_and(|known| known != key) {
+        return refuse_other_key(tx, now, tenant_id, known.id, udi);
+    }
+    let received_at = Timestamp(now.0.max(known.last_report_at.unwrap_or(now.0)));
+    let stored = reports::store(tx, received_at, tenant_id, known.id, reports)?;
     known.waiting += stored.new;
+    known.wants_answer |= contact.asks();
     let recently = known.delivered_at.is_some_and(|at| now.since(Timestamp(at)) < Timestamp::DAY);
     let mut handed = Handed::default();
-    if known.undelivered || recently || stored.again || tenant.policy_at > known.policy_at {
+    if known.undelivered
+        || recently
+        || stored.acknowledged_before
+        || tenant.policy_at > known.policy_at
+    {
         handed = answers::hand_over(tx, now, &tenant, known.id, known.policy_at)?;
     }
     if kind == ContactKind::Sync && handed.document.is_none() {
         handed.document = answers::standing(tx, tenant_id)?;
     }
-    note_contact(tx, now, tenant_id, contact, &known, !reports.is_empty(), &handed)?;
-    let waiting = known.waiting > 0 || kind == ContactKind::Sync || handed.more;
-    Ok(outcome(&tenant, kind, handed, known.id, waiting))
+    let reported_at = (!reports.is_empty()).then_some(received_at);
+    // A report that was here before may have been sent again by anyone who saw it.
+    let believed = kind != ContactKind::Report || stored.new > 0;
+    let waits = if known.waiting > 0 || known.wants_answer || handed.more {
+        Waits::ForCssm
+    } else if known.refused > 0 {
+        Waits::ForPeople
+    } else {
+        Waits::ForNothing
+    };
+    let came = Came { known, believed, reported_at, handed };
+    note_contact(tx, now, tenant_id, contact, &came)?;
+    let Came { known, handed, .. } = came;
+    note_conflict(tx, now, (tenant_id, known.id), udi, &stored)?;
+    Ok(outcome(&tenant, kind, handed, known.id, waits))
+}
+
+/// Another report under a number that is taken is left out, and people are told; the others are taken.
+fn note_conflict(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (tenant_id, instance_id): (i64, i64),
+    udi: &Udi,
+    stored: &reports::Stored,
+) -> Result<(), Error> {
+    let Some(report_id) = stored.conflict else { return Ok(()) };
+    let text = format!("Another report with the number {report_id} was received before.");
+    let sql = "UPDATE instance SET alert = $1 WHERE tenant_id = $2 AND id = $3";
+    tx.execute(sql, &[(&text).into(), tenant_id.into(), instance_id.into()])?;
+    journal::log(tx, now, "ERROR", &format!("{udi}: {text}"))
 }
 
 fn outcome(
@@ -331,18 +427,21 @@ fn outcome(
     kind: ContactKind,
     handed: Handed,
     instance_id: i64,
-    waiting: bool,
+    waits: Waits,
 ) -> Outcome {
-    let connected = tenant.connected && tenant.registered && tenant.sync_error.is_none();
-    let asked = tenant.sync_wanted || kind == ContactKind::Sync;
-    let soon = connected && (tenant.sync_minutes == 0 || asked);
-    // While answers come by file, or CSSM is away, nobody knows when.
-    let poll_seconds = if connected {
-        (tenant.sync_minutes * 20).clamp(POLL_SECONDS_MIN, POLL_SECONDS_MAX)
-    } else {
-        POLL_SECONDS_MAX
+    let reached = tenant.is_reached();
+    let asked = tenant.sync_wanted > 0 || kind == ContactKind::Sync;
+    let soon = waits == Waits::ForCssm && reached && (tenant.sync_minutes == 0 || asked);
+    let poll_seconds = match waits {
+        Waits::ForNothing => None,
+        Waits::ForPeople => Some(POLL_REFUSED_SECONDS),
+        Waits::ForCssm if reached => {
+            Some((tenant.sync_minutes * 20).clamp(POLL_SECONDS_MIN, POLL_SECONDS_MAX))
+        }
+        // While answers come by file, or CSSM is away, nobody knows when.
+        Waits::ForCssm => Some(POLL_SECONDS_MAX),
     };
-    Outcome::Handed { handed, instance_id, waiting, poll_seconds, soon }
+    Outcome::Handed { handed, instance_id, poll_seconds, soon }
 }
 
 /// A device that was not known a moment ago: its row is written once, whole.
@@ -353,36 +452,24 @@ fn first_contact(
     contact: &Contact<'_>,
     reports: &[Checked],
 ) -> Result<Outcome, Error> {
-    const SQL: &str = "INSERT INTO instance (tenant_id, id, pid, serial, public_key, hostname,
-        software_version, software_tag, added_at, added_by, last_contact_at, last_report_at,
-        trust_requests, wants_answer, waiting, undelivered, policy_at)
-        SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, $4, $5, $6, $7, $8, 'first contact', $9, $10,
-        $11, $12, $13, 0, 0 FROM instance WHERE tenant_id = $14 RETURNING id";
-    let Contact { kind, udi, key, about, .. } = *contact;
-    let key = key.to_text();
-    let wants = kind == ContactKind::Sync || about.trust_requests.is_some();
+    let Contact { kind, udi, key, about, trust_requests, .. } = *contact;
     // A report is one of its number: none of a device that is new can be here already.
     let numbers: BTreeSet<u64> = reports.iter().map(|checked| checked.report.report_id).collect();
-    let waiting = i64::try_from(numbers.len()).unwrap_or(0);
-    let values = [
-        tenant.id.into(),
-        (&udi.pid).into(),
-        (&udi.serial).into(),
-        (&key).into(),
-        about.hostname.as_deref().into(),
-        about.software_version.as_deref().into(),
-        (&about.software_tag).into(),
-        now.0.into(),
-        now.0.into(),
-        (!reports.is_empty()).then_some(now.0).into(),
-        about.trust_requests.as_deref().into(),
-        wants.into(),
-        waiting.into(),
-        tenant.id.into(),
-    ];
-    let id = tx.row(SQL, &values, |row| Ok::<_, Error>(row.int(0)?))?;
-    let id = id.ok_or(Error::NotFound("product instance"))?;
-    reports::store(tx, now, tenant.id, id, reports)?;
+    let new = NewInstance {
+        udi,
+        public_key: Some(&key.to_text()),
+        hostname: about.hostname.as_deref(),
+        software_version: about.software_version.as_deref(),
+        software_tag: &about.software_tag,
+        added_by: "first contact",
+        in_contact: true,
+        waiting: i64::try_from(numbers.len()).unwrap_or(0),
+        trust_requests,
+        wants_answer: contact.asks(),
+    };
+    let id = new.insert(tx, now, tenant.id)?;
+    let stored = reports::store(tx, now, tenant.id, id, reports)?;
+    note_conflict(tx, now, (tenant.id, id), udi, &stored)?;
     let mut handed = Handed::default();
     if tenant.policy_at > 0 {
         handed = answers::hand_over(tx, now, tenant, id, 0)?;
@@ -395,40 +482,25 @@ fn first_contact(
         }
         ask_cssm(tx, tenant.id)?;
     }
-    let waiting = waiting > 0 || kind == ContactKind::Sync;
-    Ok(outcome(tenant, kind, handed, id, waiting))
+    let asks = new.waiting > 0 || new.wants_answer;
+    let waits = if asks { Waits::ForCssm } else { Waits::ForNothing };
+    Ok(outcome(tenant, kind, handed, id, waits))
 }
 
 /// Somebody waits: what CSSM has for the device is asked for now.
 fn ask_cssm(tx: &mut Tx<'_>, tenant_id: i64) -> Result<(), Error> {
-    tx.execute("UPDATE tenant SET sync_wanted = 1 WHERE id = $1", &[tenant_id.into()])?;
+    let sql = "UPDATE tenant SET sync_wanted = sync_wanted + 1 WHERE id = $1";
+    tx.execute(sql, &[tenant_id.into()])?;
     Ok(())
 }
 
-/// A product instance without a key yet: one that has just made contact, or that people added by hand.
-pub(crate) fn insert_instance(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    tenant_id: i64,
-    udi: &Udi,
-    hostname: Option<&str>,
-    by: &str,
-) -> Result<i64, Error> {
-    const SQL: &str = "INSERT INTO instance (tenant_id, id, pid, serial, hostname, software_tag,
-        added_at, added_by, wants_answer, waiting, undelivered, policy_at)
-        SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, $4, '', $5, $6, 0, 0, 0, 0 FROM instance
-        WHERE tenant_id = $7 RETURNING id";
-    let values = [
-        tenant_id.into(),
-        (&udi.pid).into(),
-        (&udi.serial).into(),
-        hostname.into(),
-        now.0.into(),
-        by.into(),
-        tenant_id.into(),
-    ];
-    let id = tx.row(SQL, &values, |row| Ok::<_, Error>(row.int(0)?))?;
-    id.ok_or(Error::NotFound("product instance"))
+/// What a contact with a known device came to.
+struct Came {
+    known: Known,
+    /// Whether what the device says about itself is its own word.
+    believed: bool,
+    reported_at: Option<Timestamp>,
+    handed: Handed,
 }
 
 fn note_contact(
@@ -436,31 +508,29 @@ fn note_contact(
     now: Timestamp,
     tenant_id: i64,
     contact: &Contact<'_>,
-    known: &Known,
-    reported: bool,
-    handed: &Handed,
+    came: &Came,
 ) -> Result<(), Error> {
     const SQL: &str = "UPDATE instance SET public_key = $1, hostname = COALESCE($2, hostname),
-        software_version = COALESCE($3, software_version), software_tag = $4, last_contact_at = $5,
+        software_version = COALESCE($3, software_version),
+        software_tag = COALESCE($4, software_tag), last_contact_at = $5,
         last_report_at = COALESCE($6, last_report_at), waiting = $7,
-        trust_requests = COALESCE($8, trust_requests), wants_answer = CASE WHEN $9 = 1 THEN 1
-        ELSE wants_answer END, undelivered = $10, delivered_at = COALESCE($11, delivered_at),
-        policy_at = COALESCE($12, policy_at), removed_at = NULL
-        WHERE tenant_id = $13 AND id = $14";
-    let Contact { kind, key, about, .. } = *contact;
-    let key = key.to_text();
+        trust_requests = COALESCE($8, trust_requests), wants_answer = $9, undelivered = $10,
+        delivered_at = COALESCE($11, delivered_at), policy_at = COALESCE($12, policy_at),
+        removed_at = NULL WHERE tenant_id = $13 AND id = $14";
+    let Contact { kind, key, .. } = *contact;
+    let Came { known, believed, reported_at, handed } = came;
+    let (about, key) = (believed.then_some(contact.about), key.to_text());
     let undelivered = handed.more || (known.undelivered && handed.document.is_none());
-    let wants = kind == ContactKind::Sync || about.trust_requests.is_some();
     let values = [
         (&key).into(),
-        about.hostname.as_deref().into(),
-        about.software_version.as_deref().into(),
-        (&about.software_tag).into(),
+        about.and_then(|about| about.hostname.as_deref()).into(),
+        about.and_then(|about| about.software_version.as_deref()).into(),
+        about.map(|about| about.software_tag.as_str()).into(),
         now.0.into(),
-        reported.then_some(now.0).into(),
+        reported_at.map(|at| at.0).into(),
         known.waiting.into(),
-        about.trust_requests.as_deref().into(),
-        wants.into(),
+        contact.trust_requests.into(),
+        known.wants_answer.into(),
         undelivered.into(),
         handed.first_time.then_some(now.0).into(),
         handed.policy_at.into(),
@@ -477,20 +547,21 @@ fn note_contact(
     Ok(())
 }
 
-fn answer(now: Timestamp, request: &Request, outcome: Result<Outcome, Error>) -> Answer {
+fn answer(now: Timestamp, held: &Arc<Held>, outcome: Result<Outcome, Error>) -> Answer {
+    let request = &held.request;
     match outcome {
         Ok(Outcome::Refused(text)) => refuse(now, request, &Error::Invalid(text)),
-        Ok(Outcome::Handed { handed, instance_id, waiting, poll_seconds, soon }) => {
+        Ok(Outcome::Handed { handed, instance_id, poll_seconds, soon }) => {
             // What is only handed over once more may not be what the device waits for.
-            let nothing_new = waiting && !handed.first_time;
+            let nothing_new = poll_seconds.is_some() && !handed.first_time;
             let status = if nothing_new { ResponseStatus::OkPoll } else { ResponseStatus::Ok };
             let mut response = Response::new(request, now, status, "");
             response.smart_license = handed.document;
-            if waiting {
+            if let Some(seconds) = poll_seconds {
                 response.poll_id = Some(format!("{instance_id:x}"));
-                response.poll_interval_seconds = u32::try_from(poll_seconds).ok();
+                response.poll_interval_seconds = u32::try_from(seconds).ok();
             }
-            let soon = soon && nothing_new;
+            let soon = (soon && nothing_new).then(|| Ticket(Arc::clone(held)));
             Answer::Message { response: Box::new(response), soon }
         }
         Err(Error::NotFound("tenant")) => Answer::NoTenant,
@@ -504,7 +575,7 @@ fn refuse(now: Timestamp, request: &Request, error: &Error) -> Answer {
         refusal => {
             let text = refusal.to_string();
             let response = Response::new(request, now, ResponseStatus::Failed, &text);
-            Answer::Message { response: Box::new(response), soon: false }
+            Answer::Message { response: Box::new(response), soon: None }
         }
     }
 }

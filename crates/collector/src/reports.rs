@@ -27,29 +27,32 @@ pub(crate) fn signature_from(udi: &Udi, text: &str) -> ReportSignature {
 }
 
 /// What became of reports.
+#[derive(Default)]
 pub(crate) struct Stored {
+    /// Those that wait now and did not before.
     pub new: i64,
     /// Whether one had been acknowledged before: its device never heard of that.
-    pub again: bool,
+    pub acknowledged_before: bool,
+    /// One that has the number of another, which is not taken.
+    pub conflict: Option<i64>,
 }
 
-/// Keeps reports, each once.
+/// Keeps reports, each once. What CSSM gets of a device is ordered by `received_at`, which is never set back.
 pub(crate) fn store(
     tx: &mut Tx<'_>,
-    now: Timestamp,
+    received_at: Timestamp,
     tenant_id: i64,
     instance_id: i64,
     reports: &[Checked],
 ) -> Result<Stored, Error> {
-    const INSERT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, state, sha256,
-        payload, signature, received_at) VALUES ($1, $2, $3, 0, $4, $5, $6, $7)
-        ON CONFLICT DO NOTHING";
+    const INSERT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, state, received_at,
+        sha256, payload, signature) VALUES ($1, $2, $3, 0, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
     const USE: &str = "INSERT INTO license_use (tenant_id, instance_id, tag, count, as_of,
         report_id) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (tenant_id, instance_id, tag) DO UPDATE SET count = excluded.count,
         as_of = excluded.as_of, report_id = excluded.report_id
         WHERE license_use.report_id <= excluded.report_id";
-    let mut stored = Stored { new: 0, again: false };
+    let mut stored = Stored::default();
     for checked in reports {
         let report = &checked.report;
         let id = i64::try_from(report.report_id).map_err(|_| Error::invalid("report_id"))?;
@@ -57,15 +60,18 @@ pub(crate) fn store(
             tenant_id.into(),
             instance_id.into(),
             id.into(),
+            received_at.0.into(),
             checked.sha256[..].into(),
             (&checked.payload).into(),
             (&checked.signature).into(),
-            now.0.into(),
         ];
         if tx.execute(INSERT, &values)? == 0 {
-            let again = known_report(tx, now, tenant_id, instance_id, id, checked)?;
-            stored.again |= again == Again::Acknowledged;
-            stored.new += i64::from(again == Again::Reopened);
+            match here_before(tx, received_at, (tenant_id, instance_id, id), checked)? {
+                Before::NotAcknowledged => {}
+                Before::Acknowledged => stored.acknowledged_before = true,
+                Before::Reopened => stored.new += 1,
+                Before::Another => stored.conflict = Some(id),
+            }
             continue;
         }
         stored.new += 1;
@@ -82,23 +88,23 @@ pub(crate) fn store(
     Ok(stored)
 }
 
-/// What a report that was here before is now.
+/// What is here under the number of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Again {
-    Waiting,
+enum Before {
+    NotAcknowledged,
     Acknowledged,
     /// Acknowledged so long ago that the answer is gone: CSSM is asked again.
     Reopened,
+    /// Another report.
+    Another,
 }
 
-fn known_report(
+fn here_before(
     tx: &mut Tx<'_>,
-    now: Timestamp,
-    tenant_id: i64,
-    instance_id: i64,
-    report_id: i64,
+    received_at: Timestamp,
+    (tenant_id, instance_id, report_id): (i64, i64, i64),
     checked: &Checked,
-) -> Result<Again, Error> {
+) -> Result<Before, Error> {
     let sql = "SELECT sha256, state, answer_id FROM report
         WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3";
     let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
@@ -106,28 +112,76 @@ fn known_report(
         tx.row(sql, &ids, |row| Ok::<_, Error>((row.bytes(0)?, row.int(1)?, row.opt_int(2)?)))?;
     let (sha256, state, answer_id) = row.ok_or(Error::NotFound("report"))?;
     if sha256 != checked.sha256 {
-        return Err(Error::Conflict(
-            "Another report with this report_id was received before.".to_owned(),
-        ));
+        return Ok(Before::Another);
     }
     if state != 1 {
-        return Ok(Again::Waiting);
+        return Ok(Before::NotAcknowledged);
     }
     let sql = "UPDATE answer SET delivered_at = NULL
         WHERE tenant_id = $1 AND instance_id = $2 AND id = $3";
-    let values = [tenant_id.into(), instance_id.into(), answer_id.unwrap_or(0).into()];
-    if tx.execute(sql, &values)? == 1 {
-        return Ok(Again::Acknowledged);
+    let answer = [ids[0], ids[1], answer_id.unwrap_or(0).into()];
+    if tx.execute(sql, &answer)? == 1 {
+        return Ok(Before::Acknowledged);
     }
     let sql = "UPDATE report SET state = 0, payload = $1, received_at = $2, answer_id = NULL
         WHERE tenant_id = $3 AND instance_id = $4 AND report_id = $5";
-    let values = [
-        (&checked.payload).into(),
-        now.0.into(),
-        tenant_id.into(),
-        instance_id.into(),
-        report_id.into(),
-    ];
+    let values = [(&checked.payload).into(), received_at.0.into(), ids[0], ids[1], ids[2]];
     tx.execute(sql, &values)?;
-    Ok(Again::Reopened)
+    Ok(Before::Reopened)
+}
+
+/// How many reports of an instance ceased to wait, and how many more are refused now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub acknowledged: i64,
+    pub waiting: i64,
+    pub refused: i64,
+}
+
+/// Notes that CSSM acknowledged a report; what it said about it is the answer with this number.
+pub(crate) fn acknowledge(
+    tx: &mut Tx<'_>,
+    (tenant_id, instance_id, report_id): (i64, i64, i64),
+    answer_id: i64,
+    settled: &mut Settled,
+) -> Result<(), Error> {
+    for (state, count) in [(0, &mut settled.waiting), (2, &mut settled.refused)] {
+        let sql = "UPDATE report SET state = 1, payload = '', answer_id = $1
+            WHERE tenant_id = $2 AND instance_id = $3 AND report_id = $4 AND state = $5";
+        let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
+        let values = [answer_id.into(), ids[0], ids[1], ids[2], state.into()];
+        if tx.execute(sql, &values)? == 1 {
+            *count -= 1;
+            settled.acknowledged += 1;
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that CSSM did not take a report: it is not sent again unless people ask for it.
+pub(crate) fn refuse(
+    tx: &mut Tx<'_>,
+    (tenant_id, instance_id, report_id): (i64, i64, i64),
+    settled: &mut Settled,
+) -> Result<bool, Error> {
+    let sql = "UPDATE report SET state = 2
+        WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3 AND state = 0";
+    let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
+    let refused = tx.execute(sql, &ids)? == 1;
+    if refused {
+        settled.waiting -= 1;
+        settled.refused += 1;
+    }
+    Ok(refused)
+}
+
+/// What CSSM refused is offered to it once more.
+pub(crate) fn offer_again(tx: &mut Tx<'_>, tenant_id: i64) -> Result<(), Error> {
+    let id = [tenant_id.into()];
+    tx.execute("UPDATE report SET state = 0 WHERE tenant_id = $1 AND state = 2", &id)?;
+    let sql = "UPDATE instance SET waiting = waiting + refused, refused = 0
+        WHERE tenant_id = $1 AND refused > 0";
+    tx.execute(sql, &id)?;
+    Ok(())
 }

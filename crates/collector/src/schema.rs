@@ -64,29 +64,33 @@ CREATE TABLE instance (
     trust_requests TEXT,
     wants_answer BIGINT NOT NULL,
     waiting BIGINT NOT NULL,
+    refused BIGINT NOT NULL,
     undelivered BIGINT NOT NULL,
     delivered_at BIGINT,
     policy_at BIGINT NOT NULL,
     alert TEXT,
     removed_at BIGINT,
-    PRIMARY KEY (tenant_id, id),
-    UNIQUE (tenant_id, serial, pid)
+    PRIMARY KEY (tenant_id, id)
 );
+CREATE UNIQUE INDEX instance_udi ON instance (tenant_id, serial, pid) WHERE removed_at IS NULL;
+CREATE INDEX instance_removed ON instance (tenant_id, serial, pid) WHERE removed_at IS NOT NULL;
 CREATE INDEX instance_wanting ON instance (tenant_id, id) WHERE wants_answer = 1;
+-- state: 0 waits for CSSM, 1 is acknowledged, 2 was refused by CSSM.
 CREATE TABLE report (
     tenant_id BIGINT NOT NULL,
     instance_id BIGINT NOT NULL,
     report_id BIGINT NOT NULL,
     state BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    answer_id BIGINT,
     sha256 BYTEA NOT NULL,
     payload TEXT NOT NULL,
     signature TEXT NOT NULL,
-    received_at BIGINT NOT NULL,
-    answer_id BIGINT,
     PRIMARY KEY (tenant_id, instance_id, report_id)
 );
 CREATE INDEX report_waiting ON report (tenant_id, received_at, instance_id, report_id)
     WHERE state = 0;
+CREATE INDEX report_refused ON report (tenant_id, instance_id) WHERE state = 2;
 CREATE TABLE answer (
     tenant_id BIGINT NOT NULL,
     instance_id BIGINT NOT NULL,

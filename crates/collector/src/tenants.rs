@@ -6,7 +6,7 @@ use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::add_event;
-use crate::{Collector, Error, Kind};
+use crate::{Collector, Error, Kind, reports};
 
 /// Reports are forwarded, and answers asked for, this long after the last time unless told otherwise.
 const SYNC_MINUTES: i64 = 15;
@@ -32,9 +32,9 @@ pub struct Tenant {
     pub last_sync_at: Option<i64>,
     /// Why the last attempt failed.
     pub sync_error: Option<String>,
-    /// Whether somebody waits for an exchange with CSSM.
+    /// How often an exchange with CSSM was asked for since the last one.
     #[serde(skip)]
-    pub(crate) sync_wanted: bool,
+    pub(crate) sync_wanted: i64,
     /// When a policy file was imported; 0 for never.
     #[serde(skip)]
     pub(crate) policy_at: i64,
@@ -45,6 +45,16 @@ impl Tenant {
     #[must_use]
     pub fn connectivity(&self) -> &'static str {
         if self.connected { "Cisco Is Available" } else { "Cisco Is Not Available" }
+    }
+
+    /// Whether CSSM may be called.
+    pub(crate) fn may_call(&self) -> bool {
+        self.connected && self.registered
+    }
+
+    /// Whether CSSM answers: it may be called, and did not fail to answer the last time.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.may_call() && self.sync_error.is_none()
     }
 
     /// Whether there is a pair of accounts to collect for.
@@ -82,7 +92,7 @@ fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
         sync_minutes: row.int(6)?,
         last_sync_at: row.opt_int(7)?,
         sync_error: row.opt_text(8)?,
-        sync_wanted: row.flag(9)?,
+        sync_wanted: row.int(9)?,
         policy_at: row.int(10)?,
     })
 }
@@ -218,24 +228,25 @@ impl Collector {
             let (sa, va) = (&settings.smart_account, &settings.virtual_account);
             let moved = (&before.smart_account, &before.virtual_account) != (sa, va);
             let sql = "UPDATE tenant SET smart_account = $1, virtual_account = $2, connected = $3,
-                sync_minutes = $4, registered = $5, standing = CASE WHEN $6 = 1 THEN NULL
-                ELSE standing END, sync_error = NULL, sync_failures = 0, sync_tried_at = NULL
-                WHERE id = $7";
+                sync_minutes = $4, registered = $5, sync_error = NULL, sync_failures = 0,
+                sync_tried_at = NULL WHERE id = $6";
             let values = [
                 sa.into(),
                 va.into(),
                 settings.connected.into(),
                 settings.sync_minutes.into(),
                 (before.registered && !moved).into(),
-                moved.into(),
                 id.into(),
             ];
             tx.execute(sql, &values)?;
             if moved {
-                tx.execute(
-                    "UPDATE report SET state = 0 WHERE tenant_id = $1 AND state = 2",
-                    &[id.into()],
-                )?;
+                // What the account before said does not hold for this one.
+                let sql = "UPDATE tenant SET standing = NULL, policy_document = NULL, policy_at = 0
+                    WHERE id = $1";
+                tx.execute(sql, &[id.into()])?;
+                let sql = "UPDATE instance SET policy_at = 0 WHERE tenant_id = $1";
+                tx.execute(sql, &[id.into()])?;
+                reports::offer_again(tx, id)?;
                 add_event(tx, now, id, &login, &format!("account set to {sa} / {va}"))?;
             }
             if before.connected != settings.connected {
@@ -254,8 +265,8 @@ impl Collector {
         let login = login.to_owned();
         self.db.write("tenants.registered", move |tx| {
             let tenant = by_id(tx, id)?;
-            let sql = "UPDATE tenant SET registered = 1, sync_wanted = 1, sync_error = NULL,
-                sync_failures = 0, sync_tried_at = NULL WHERE id = $1";
+            let sql = "UPDATE tenant SET registered = 1, sync_wanted = sync_wanted + 1,
+                sync_error = NULL, sync_failures = 0, sync_tried_at = NULL WHERE id = $1";
             tx.execute(sql, &[id.into()])?;
             let text = format!(
                 "registered at CSSM for {} / {}",
@@ -265,7 +276,7 @@ impl Collector {
         })
     }
 
-    /// Removes a tenant with nothing left to forward.
+    /// Removes a tenant with nothing left to forward; what CSSM refused goes with it.
     ///
     /// # Errors
     /// When reports still wait, since they would be lost.
@@ -277,8 +288,8 @@ impl Collector {
             let waiting = tx.row(sql, &[id.into()], |row| row.int(0))?.unwrap_or(0);
             if waiting > 0 {
                 return Err(Error::Conflict(format!(
-                    "{waiting} reports of this tenant are not acknowledged yet; sync with Cisco or \
-                     export them first"
+                    "{waiting} reports of this tenant still wait for CSSM; sync with Cisco, or export \
+                     them and import the acknowledgement first"
                 )));
             }
             for table in ["report", "answer", "license_use", "instance", "transfer", "event"] {

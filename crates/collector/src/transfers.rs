@@ -52,6 +52,20 @@ impl Transfer {
         })
     }
 
+    /// The import of a file with this digest, unless it failed.
+    pub(crate) fn of_file(
+        tx: &mut Tx<'_>,
+        tenant_id: i64,
+        digest: &[u8],
+    ) -> Result<Option<Self>, Error> {
+        let sql = format!(
+            "SELECT {} FROM transfer WHERE tenant_id = $1 AND sha256 = $2 AND status <> 'Errors'
+            ORDER BY id DESC LIMIT 1",
+            Self::COLUMNS
+        );
+        tx.row(&sql, &[tenant_id.into(), digest.into()], Self::from_row)
+    }
+
     /// The status in a sentence.
     #[must_use]
     pub fn message(&self) -> String {
@@ -61,7 +75,7 @@ impl Transfer {
         }
         let text = match (self.status.as_str(), changed) {
             (Self::PROCESSING, _) => format!("Devices: {members_done} of {members}."),
-            ("Done", 0) => "Everything in this file was here before.".to_owned(),
+            ("Done", 0) => "Nothing in this file is new here.".to_owned(),
             _ => format!(
                 "Devices with a new answer: {changed}. It is handed over at their next contact."
             ),

@@ -7,8 +7,8 @@ use std::io::{Cursor, Read, Seek, Write};
 use std::sync::mpsc;
 
 use rumline_protocol::{
-    ArchiveLimits, BundleWriter, Found, MANIFEST_NAME, Manifest, Member, PublicKey, SignedManifest,
-    Timestamp, Udi, is_gzip, is_tar, read_archive, sha256_of,
+    ArchiveLimits, BundleWriter, InBundle, Manifest, Member, PublicKey, SignedManifest, Timestamp,
+    Udi, first_manifest, is_gzip, is_tar, read_bundle, sha256_of,
 };
 use rumline_server::next_id;
 use rumline_store::Tx;
@@ -22,7 +22,7 @@ use crate::{Cssm, Error, collectors, files, instances, parallel};
 /// What a bundle may hold: a million devices, and 64 GB of their reports.
 const LIMITS: ArchiveLimits =
     ArchiveLimits { total_bytes_max: 64 << 30, member_bytes_max: 64 << 20, members_max: 1_000_100 };
-/// What a bundle that comes by wire may hold: whoever sends it has shown nothing yet.
+/// What a bundle that comes by wire may hold: it is unpacked in memory.
 const WIRE_LIMITS: ArchiveLimits =
     ArchiveLimits { total_bytes_max: 256 << 20, member_bytes_max: 32 << 20, members_max: 10_000 };
 /// Devices, and bytes of their files, that are taken in at a time.
@@ -71,30 +71,13 @@ struct Piece {
 }
 
 /// Reads a bundle through without taking anything; none when the archive has no manifest.
-fn scan(reader: &mut dyn Read, limits: ArchiveLimits) -> Result<Option<Scan>, Error> {
-    let (mut manifest, mut digests, mut devices) = (None, Vec::new(), 0);
-    read_archive(reader, limits, &mut |found| {
-        match found {
-            Found::File(file) if is_manifest(&file.name) => {
-                manifest = Some(SignedManifest::parse(&file.bytes)?);
-            }
-            Found::File(_) => devices += 1,
-            Found::Archive { name, sha256 } => digests.push((name, sha256)),
-        }
+fn scan(reader: &mut dyn Read) -> Result<Option<Scan>, Error> {
+    let mut devices = 0;
+    let manifest = read_bundle(reader, LIMITS, &mut |found| {
+        devices += i64::from(matches!(found, InBundle::Device(_)));
         Ok::<(), Error>(())
     })?;
-    let Some(manifest) = manifest else { return Ok(None) };
-    for (name, sha256) in &digests {
-        manifest.check_part(name, sha256)?;
-    }
-    if manifest.key.is_some() && digests.len() != manifest.manifest.parts.len() {
-        return Err(Error::invalid("the bundle lacks a part that its manifest names"));
-    }
-    Ok(Some(Scan { manifest, devices }))
-}
-
-fn is_manifest(name: &str) -> bool {
-    name.rsplit('/').next() == Some(MANIFEST_NAME)
+    Ok(manifest.map(|manifest| Scan { manifest, devices }))
 }
 
 /// `ACK_` before a name.
@@ -125,7 +108,7 @@ impl Cssm {
             return Ok(known);
         }
         reader.rewind().map_err(Error::Unwritten)?;
-        let Some(scan) = scan(reader, LIMITS)? else { return Ok(None) };
+        let Some(scan) = scan(reader)? else { return Ok(None) };
         if scan.manifest.key.is_some() {
             scan.manifest.verify_collector(self.suite.as_ref())?;
         }
@@ -134,6 +117,10 @@ impl Cssm {
             let sa = smart_account(tx, smart_account_id)?;
             let va = virtual_account(tx, smart_account_id, virtual_account_id)?;
             check_account(&manifest, &sa.name, &va.name)?;
+            // Somebody may have uploaded the same a moment ago.
+            if let Some(known) = files::of_bundle(tx, (sa.id, va.id), &digest)? {
+                return Ok(known);
+            }
             let part = manifest.parts.first().map(|part| part.name.clone()).unwrap_or_default();
             let done = scan.devices == 0;
             let file = UsageFile {
@@ -151,8 +138,10 @@ impl Cssm {
             };
             files::insert(tx, smart_account_id, &file, None)?;
             let sql = "UPDATE usage_file SET members = $1, bundle_part = $2, bundle_sha256 = $3
-                WHERE id = $4";
-            let values = [scan.devices.into(), (&part).into(), digest[..].into(), file.id.into()];
+                WHERE smart_account_id = $4 AND id = $5";
+            let place = [smart_account_id.into(), file.id.into()];
+            let values =
+                [scan.devices.into(), (&part).into(), digest[..].into(), place[0], place[1]];
             tx.execute(sql, &values)?;
             let by = if manifest.created_by.is_empty() { "" } else { " of " };
             let text = format!("bundle {name:?}{by}{} uploaded", manifest.created_by);
@@ -197,8 +186,9 @@ impl Cssm {
     ) -> Result<UsageFile, Error> {
         let (file, done) = self.db.read("bundles.unfinished", move |tx| {
             let file = files::one(tx, smart_account_id, id)?;
-            let sql = "SELECT members_done FROM usage_file WHERE id = $1";
-            let done = tx.row(sql, &[id.into()], |row| row.int(0))?.unwrap_or(0);
+            let sql = "SELECT members_done FROM usage_file WHERE smart_account_id = $1 AND id = $2";
+            let place = [smart_account_id.into(), id.into()];
+            let done = tx.row(sql, &place, |row| row.int(0))?.unwrap_or(0);
             Ok::<_, Error>((file, done))
         })?;
         if file.status != UsageFile::PROCESSING {
@@ -239,12 +229,14 @@ impl Cssm {
             let piece = self.verify_piece(std::mem::take(waiting), place, by)?;
             Ok::<_, Error>(hand_over(piece))
         };
-        read_archive(reader, LIMITS, &mut |found| {
-            let Found::File(member) = found else { return Ok(()) };
-            if is_manifest(&member.name) {
-                by = SignedManifest::parse(&member.bytes)?.manifest.created_by;
-                return Ok(());
-            }
+        read_bundle(reader, LIMITS, &mut |found| {
+            let member = match found {
+                InBundle::Manifest(manifest) => {
+                    by.clone_from(&manifest.manifest.created_by);
+                    return Ok(());
+                }
+                InBundle::Device(member) => member,
+            };
             place += 1;
             if place <= done || !wanted {
                 return Ok(());
@@ -290,7 +282,7 @@ impl Cssm {
             let hop = Hop::Person(Some(by));
             let mut piece = cssm.take_devices(tx, now, account, devices, hop, correlation_id)?;
             piece.problems.extend(problems.iter().cloned());
-            note_piece(tx, id, *members, &piece)
+            note_piece(tx, (account.0, id), *members, &piece)
         })
     }
 
@@ -402,8 +394,9 @@ impl Cssm {
             if !file.acknowledgement_ready {
                 return Err(Error::NotFound("acknowledgement"));
             }
-            let sql = "SELECT bundle_part FROM usage_file WHERE id = $1";
-            let part = tx.row(sql, &[id.into()], |row| row.opt_text(0))?.flatten();
+            let sql = "SELECT bundle_part FROM usage_file WHERE smart_account_id = $1 AND id = $2";
+            let place = [smart_account_id.into(), id.into()];
+            let part = tx.row(sql, &place, |row| row.opt_text(0))?.flatten();
             let part = part.ok_or(Error::NotFound("acknowledgement"))?;
             let sa = smart_account(tx, smart_account_id)?;
             let va = virtual_account(tx, smart_account_id, file.virtual_account_id)?;
@@ -439,11 +432,13 @@ impl Cssm {
     /// # Errors
     /// When it is not whole, or not signed by a collector that is registered.
     pub fn receive_bundle(&self, now: Timestamp, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-        let no_bundle = || Error::invalid("the body is no bundle");
-        let scan = scan(&mut &bytes[..], WIRE_LIMITS)?.ok_or_else(no_bundle)?;
-        let key = scan.manifest.verify_collector(self.suite.as_ref())?.clone();
-        let sa = scan.manifest.manifest.smart_account.clone();
-        let part = scan.manifest.manifest.parts.first();
+        // Nothing else is unpacked for one who is not known.
+        let no_bundle = || Error::invalid("the body is no bundle that begins with its manifest");
+        let manifest = first_manifest(&mut &bytes[..])?.ok_or_else(no_bundle)?;
+        let key = manifest.verify_collector(self.suite.as_ref())?.clone();
+        let manifest = manifest.manifest;
+        let sa = manifest.smart_account.clone();
+        let part = manifest.parts.first();
         let va = part.map(|part| part.virtual_account.clone()).unwrap_or_default();
         let collector = self.db.read("bundles.collector", move |tx| {
             collectors::by_key(tx, &key, &sa, &va)?.ok_or_else(|| {
@@ -452,10 +447,8 @@ impl Cssm {
             })
         })?;
         let mut members = Vec::new();
-        read_archive(&mut &bytes[..], WIRE_LIMITS, &mut |found| {
-            if let Found::File(file) = found
-                && !is_manifest(&file.name)
-            {
+        read_bundle(&mut &bytes[..], WIRE_LIMITS, &mut |found| {
+            if let InBundle::Device(file) = found {
                 members.push(file);
             }
             Ok::<(), Error>(())
@@ -466,7 +459,7 @@ impl Cssm {
         let (devices, problems) = self.verify_all(members, hop, &correlation_id)?;
         // What cannot be read gets no answer, so that one device does not hold up all others.
         let account = (collector.smart_account_id, collector.virtual_account_id);
-        let (cssm, manifest, id) = (self.clone(), scan.manifest.manifest, collector.id);
+        let (cssm, id) = (self.clone(), collector.id);
         let part = manifest.parts.first().map(|part| part.name.clone()).unwrap_or_default();
         let (piece, answered, within) = self.db.write("bundles.receive", move |tx| {
             let sa = smart_account(tx, account.0)?;
@@ -517,10 +510,15 @@ fn check_account(manifest: &Manifest, sa: &str, va: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn note_piece(tx: &mut Tx<'_>, id: i64, count: i64, piece: &Piece) -> Result<(), Error> {
+fn note_piece(
+    tx: &mut Tx<'_>,
+    (smart_account_id, id): (i64, i64),
+    count: i64,
+    piece: &Piece,
+) -> Result<(), Error> {
     let sql = "SELECT members, members_done, problems, reports_new, reports_known FROM usage_file
-        WHERE id = $1";
-    let row = tx.row(sql, &[id.into()], |row| {
+        WHERE smart_account_id = $1 AND id = $2";
+    let row = tx.row(sql, &[smart_account_id.into(), id.into()], |row| {
         Ok::<_, Error>((row.int(0)?, row.int(1)?, row.text(2)?, row.int(3)?, row.int(4)?))
     })?;
     let (members, before, mut problems, new, known) = row.ok_or(Error::NotFound("usage file"))?;
@@ -553,7 +551,7 @@ fn note_piece(tx: &mut Tx<'_>, id: i64, count: i64, piece: &Piece) -> Result<(),
     };
     let message = if problems.is_empty() { head } else { format!("{head} {problems}.") };
     let sql = "UPDATE usage_file SET members_done = $1, problems = $2, message = $3, status = $4,
-        reports_new = $5, reports_known = $6 WHERE id = $7";
+        reports_new = $5, reports_known = $6 WHERE smart_account_id = $7 AND id = $8";
     let values = [
         done.into(),
         (&problems).into(),
@@ -561,6 +559,7 @@ fn note_piece(tx: &mut Tx<'_>, id: i64, count: i64, piece: &Piece) -> Result<(),
         status.into(),
         new.into(),
         known.into(),
+        smart_account_id.into(),
         id.into(),
     ];
     tx.execute(sql, &values)?;
@@ -579,15 +578,18 @@ impl Cssm {
         })
     }
 
-    /// Gives a bundle up that cannot be read any more.
+    /// Gives a bundle up that cannot be read any more; one that is done stays done.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn give_up_bundle(&self, id: i64, why: &str) -> Result<(), Error> {
+    pub fn give_up_bundle(&self, smart_account_id: i64, id: i64, why: &str) -> Result<(), Error> {
         let why: String = why.chars().take(MESSAGE_CHARS_MAX).collect();
         self.db.write("bundles.give_up", move |tx| {
-            let sql = "UPDATE usage_file SET status = $1, message = $2 WHERE id = $3";
-            tx.execute(sql, &["Errors".into(), (&why).into(), id.into()])?;
+            let sql = "UPDATE usage_file SET status = 'Errors', message = $1
+                WHERE smart_account_id = $2 AND id = $3 AND status = $4";
+            let place = [smart_account_id.into(), id.into()];
+            let values = [(&why).into(), place[0], place[1], UsageFile::PROCESSING.into()];
+            tx.execute(sql, &values)?;
             Ok(())
         })
     }

@@ -41,7 +41,9 @@ impl Shutdown {
         self.sender.send_replace(true);
     }
 
-    fn watch(&self) -> watch::Receiver<bool> {
+    /// To see when it ends.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<bool> {
         self.sender.subscribe()
     }
 }

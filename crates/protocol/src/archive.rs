@@ -41,7 +41,12 @@ const DEPTH_MAX: u32 = 2;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A file.
-    File(Member),
+    File {
+        /// 1 for one that lies in the archive itself, 2 for one in an archive inside.
+        level: u32,
+        /// The file.
+        member: Member,
+    },
     /// An archive inside has been read to its end.
     Archive {
         /// Its name.
@@ -94,7 +99,7 @@ pub fn read_archive<E: From<ArchiveError>>(
 pub fn read_members(bytes: &[u8], limits: ArchiveLimits) -> Result<Vec<Member>, ArchiveError> {
     let mut members = Vec::new();
     read_archive(&mut &bytes[..], limits, &mut |found| {
-        if let Found::File(member) = found {
+        if let Found::File { member, .. } = found {
             members.push(member);
         }
         Ok::<(), ArchiveError>(())
@@ -172,7 +177,7 @@ fn read_tar<E: From<ArchiveError>>(
             let error = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
             return Err(unreadable(error));
         }
-        visit(Found::File(Member { name, bytes: head }))?;
+        visit(Found::File { level: depth, member: Member { name, bytes: head } })?;
     }
     // What follows the last file is read too: a copy that stopped early ends in the middle of it.
     std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(unreadable)?;

@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::archive::{ArchiveError, ArchiveWriter};
+use crate::archive::{ArchiveError, ArchiveLimits, ArchiveWriter, Found, Member, read_archive};
 use crate::crypto::{CryptoError, PublicKey, SignerCertificate, SignerIdentity, Suite};
 use crate::text::{base64, from_base64};
 use crate::time::Timestamp;
@@ -43,6 +43,15 @@ pub enum BundleError {
         "{0} in the bundle is not what its manifest says: it was altered or copied only in part"
     )]
     Digest(String),
+    /// Something lies in a signed bundle that the signature does not cover.
+    #[error("{0} lies in the bundle beside what its manifest signs: it was added afterwards")]
+    Beside(String),
+    /// The signature covers something that is not there.
+    #[error("the bundle lacks a part that its manifest names")]
+    Lacks,
+    /// More than one manifest.
+    #[error("the bundle holds more than one manifest")]
+    TwoManifests,
 }
 
 /// Who may have signed a manifest.
@@ -218,18 +227,30 @@ impl SignedManifest {
         }
     }
 
-    /// Checks the digest of a part that has been read; parts without a digest pass.
+    /// Checks the digest of a part that has been read; where nothing is signed, parts without a digest pass.
     ///
     /// # Errors
     /// When it is another one.
-    pub fn check_part(&self, name: &str, sha256: &[u8; 32]) -> Result<(), BundleError> {
+    fn check_part(&self, name: &str, sha256: &[u8; 32]) -> Result<(), BundleError> {
         let part = self.manifest.parts.iter().find(|part| part.name == name);
         // People rename what they carry, but nobody renames what is inside.
         match part {
-            Some(BundlePart { sha256: Some(told), .. }) if told != sha256 => {
-                Err(BundleError::Digest(name.to_owned()))
+            Some(BundlePart { sha256: Some(told), .. }) if told == sha256 => Ok(()),
+            Some(BundlePart { sha256: None, .. }) | None if self.key.is_none() => Ok(()),
+            _ => Err(BundleError::Digest(name.to_owned())),
+        }
+    }
+
+    /// Whether what lies in the bundle is what the manifest says, and nothing else where it is signed.
+    fn check_cover(&self, cover: &Cover) -> Result<(), BundleError> {
+        for (name, sha256) in &cover.archives {
+            self.check_part(name, sha256)?;
+        }
+        match &cover.beside {
+            Some(name) if self.key.is_some() => Err(BundleError::Beside(name.clone())),
+            None if self.key.is_some() && cover.archives.len() != self.manifest.parts.len() => {
+                Err(BundleError::Lacks)
             }
-            None if self.key.is_some() => Err(BundleError::Digest(name.to_owned())),
             _ => Ok(()),
         }
     }
@@ -285,6 +306,101 @@ impl Manifest {
 #[must_use]
 pub fn registration_text(smart_account: &str, virtual_account: &str, name: &str) -> String {
     format!("Collector Registration\n{smart_account}\n{virtual_account}\n{name}")
+}
+
+/// What is found in a bundle, in its order.
+#[derive(Clone, Debug)]
+pub enum InBundle<'a> {
+    /// Its manifest.
+    Manifest(&'a SignedManifest),
+    /// The file of a device.
+    Device(Member),
+}
+
+/// What a manifest has to cover.
+#[derive(Default)]
+struct Cover {
+    archives: Vec<(String, [u8; 32])>,
+    /// A file that lies beside the archives.
+    beside: Option<String>,
+}
+
+/// Reads a bundle, or a plain archive of devices' files, and hands over what is in it as it comes. Only when all has been
+/// read is it known to be whole and as its manifest says; whose signature the manifest bears is for the caller to check.
+///
+/// # Errors
+/// When it is no archive or exceeds a limit, when it is not as its manifest says, or what `visit` says.
+pub fn read_bundle<E: From<BundleError> + From<ArchiveError>>(
+    reader: &mut dyn Read,
+    limits: ArchiveLimits,
+    visit: &mut dyn FnMut(InBundle<'_>) -> Result<(), E>,
+) -> Result<Option<SignedManifest>, E> {
+    let (mut manifest, mut cover): (Option<SignedManifest>, _) = (None, Cover::default());
+    read_archive(reader, limits, &mut |found| {
+        match found {
+            Found::File { level: 1, member } if is_manifest(&member.name) => {
+                if manifest.is_some() {
+                    return Err(BundleError::TwoManifests.into());
+                }
+                let read = manifest.insert(SignedManifest::parse(&member.bytes)?);
+                visit(InBundle::Manifest(read))?;
+            }
+            Found::File { level, member } => {
+                if level == 1 && cover.beside.is_none() {
+                    cover.beside = Some(member.name.clone());
+                }
+                visit(InBundle::Device(member))?;
+            }
+            Found::Archive { name, sha256 } => cover.archives.push((name, sha256)),
+        }
+        Ok::<(), E>(())
+    })?;
+    if let Some(manifest) = &manifest {
+        manifest.check_cover(&cover)?;
+    }
+    Ok(manifest)
+}
+
+/// The manifest at the beginning of a bundle, if that is where it stands; no more than that is read.
+///
+/// # Errors
+/// When it is no archive, or what begins it is no manifest.
+pub fn first_manifest(reader: &mut dyn Read) -> Result<Option<SignedManifest>, BundleError> {
+    /// Reading ends with the first file.
+    enum End {
+        Found(Option<Box<SignedManifest>>),
+        Bad(BundleError),
+    }
+    impl From<ArchiveError> for End {
+        fn from(error: ArchiveError) -> Self {
+            Self::Bad(error.into())
+        }
+    }
+    const LIMITS: ArchiveLimits = ArchiveLimits {
+        total_bytes_max: MANIFEST_BYTES_MAX as u64,
+        member_bytes_max: MANIFEST_BYTES_MAX as u64,
+        members_max: 1,
+    };
+    let read = read_archive(reader, LIMITS, &mut |found| {
+        Err::<(), End>(match found {
+            Found::File { level: 1, member } if is_manifest(&member.name) => {
+                match SignedManifest::parse(&member.bytes) {
+                    Ok(manifest) => End::Found(Some(Box::new(manifest))),
+                    Err(error) => End::Bad(error),
+                }
+            }
+            _ => End::Found(None),
+        })
+    });
+    match read {
+        Ok(()) => Ok(None),
+        Err(End::Found(manifest)) => Ok(manifest.map(|manifest| *manifest)),
+        Err(End::Bad(error)) => Err(error),
+    }
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.rsplit('/').next() == Some(MANIFEST_NAME)
 }
 
 /// Writes a bundle of one virtual account: the devices' files into `scratch` first, since their digest stands before

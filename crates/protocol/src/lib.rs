@@ -35,8 +35,8 @@ pub use archive::{
     read_members, write_tar,
 };
 pub use bundle::{
-    BundleError, BundlePart, BundleWriter, MANIFEST_NAME, Manifest, ManifestKey, SignedManifest,
-    bundle_time, registration_text,
+    BundleError, BundlePart, BundleWriter, InBundle, MANIFEST_NAME, Manifest, ManifestKey,
+    SignedManifest, bundle_time, first_manifest, read_bundle, registration_text,
 };
 pub use crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
@@ -57,5 +57,5 @@ pub use report::{
 pub use simulated::SimulatedSuite;
 pub use text::{base64, from_base64};
 pub use time::{Civil, Timestamp};
-pub use trust::{TrustCode, TrustRequest};
+pub use trust::{TrustCode, TrustRequest, TrustRequestError};
 pub use verify::{Finding, Verdict, verify_bytes};

@@ -164,6 +164,11 @@ pub struct SignedReport {
     pub report: RumReport,
 }
 
+impl ReportSignature {
+    /// The longest text in it, in bytes: enough for a key of 16,384 bits, broken into lines.
+    const FIELD_BYTES_MAX: usize = 4096;
+}
+
 impl RumReport {
     /// The most measurements in one report.
     pub const MEASUREMENTS_MAX: usize = 10_000;
@@ -387,6 +392,10 @@ impl SignedReport {
     pub fn from_parts(payload: String, signature: ReportSignature) -> Result<Self, ReportError> {
         if payload.len() > RumReport::PAYLOAD_BYTES_MAX {
             return Err(ReportError::Value("the report is too large"));
+        }
+        let told = [&signature.signing_type, &signature.key, &signature.value];
+        if told.iter().any(|text| text.len() > ReportSignature::FIELD_BYTES_MAX) {
+            return Err(ReportError::Value("the signature of the report is too long"));
         }
         let report = parse_payload(&payload)?;
         if report.udi != signature.sudi {

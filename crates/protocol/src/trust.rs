@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::PublicKey;
-use crate::identity::{Role, Udi};
+use crate::crypto::{PublicKey, Suite};
+use crate::document::Signed;
+use crate::identity::{InvalidIdentity, Role, Udi};
 use crate::time::Timestamp;
 
 /// What a device says, signed with its own key, when it asks for a trust code.
@@ -24,6 +25,46 @@ pub struct TrustRequest {
     pub timestamp: Timestamp,
     /// Sixteen characters that make the request unique.
     pub nonce: String,
+}
+
+/// Why a trust request is not acceptable, from whomever it comes.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustRequestError {
+    /// Signed by another key than the one it names.
+    #[error("signature mismatch")]
+    Signature,
+    /// Not a UDI.
+    #[error(transparent)]
+    Identity(#[from] InvalidIdentity),
+    /// A field that cannot be right.
+    #[error("a field of the trust request is too long or no text")]
+    Field,
+}
+
+impl Signed<TrustRequest> {
+    /// The longest that is acceptable, in bytes of its text.
+    pub const BYTES_MAX: usize = 8 << 10;
+
+    /// Whether it is signed by the key it names, and its fields can be right.
+    ///
+    /// # Errors
+    /// When not.
+    pub fn check(&self, suite: &dyn Suite) -> Result<(), TrustRequestError> {
+        let request = &self.value;
+        if self.text.len() > Self::BYTES_MAX {
+            return Err(TrustRequestError::Field);
+        }
+        if !self.verify(suite, &request.public_key) {
+            return Err(TrustRequestError::Signature);
+        }
+        request.sudi.check()?;
+        for field in [&request.product_instance_identifier, &request.nonce] {
+            if field.len() > 64 || field.contains(char::is_control) {
+                return Err(TrustRequestError::Field);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// CSSM's statement about a device's key.

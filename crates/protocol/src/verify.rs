@@ -1,7 +1,7 @@
 //! `rumline verify`: what a file is, who signed it, up to which root, and what it says.
 
-use crate::archive::{ArchiveLimits, Found, is_gzip, is_tar, read_archive};
-use crate::bundle::{BundleError, MANIFEST_NAME, ManifestKey, SignedManifest};
+use crate::archive::{ArchiveLimits, is_gzip, is_tar};
+use crate::bundle::{BundleError, InBundle, ManifestKey, SignedManifest, read_bundle};
 use crate::crypto::{PublicKey, SignerIdentity, Suite};
 use crate::document::{Document, Signed};
 use crate::report::SignedReport;
@@ -77,33 +77,26 @@ fn verify_archive(
         member_bytes_max: Document::BYTES_MAX as u64,
         members_max: 1_000_000,
     };
-    let (mut manifest, mut digests) = (None, Vec::new());
-    let read = read_archive(&mut &bytes[..], limits, &mut |found| {
+    let read = read_bundle(&mut &bytes[..], limits, &mut |found| {
         match found {
-            Found::File(file) if file.name.rsplit('/').next() == Some(MANIFEST_NAME) => {
-                "bundle".clone_into(&mut verdict.kind);
-                manifest = Some(SignedManifest::parse(&file.bytes)?);
-            }
-            Found::File(file) => {
+            InBundle::Manifest(_) => "bundle".clone_into(&mut verdict.kind),
+            InBundle::Device(file) => {
                 let inner = verify_bytes(&file.bytes, suite, roots, keys, now);
                 for finding in inner.findings {
                     verdict.add(finding.verified, format!("{}: {}", file.name, finding.text));
                 }
             }
-            Found::Archive { name, sha256 } => digests.push((name, sha256)),
         }
         Ok::<(), BundleError>(())
     });
-    if let Err(error) = read {
-        return verdict.add(false, error.to_string());
-    }
-    if let Some(manifest) = manifest {
-        let (ok, text) = verify_manifest(&manifest, suite, roots, now);
-        verdict.add(ok, text);
-        for (name, sha256) in &digests {
-            match manifest.check_part(name, sha256) {
-                Ok(()) => verdict.add(true, format!("{name} is what the manifest says")),
-                Err(error) => verdict.add(false, error.to_string()),
+    match read {
+        Err(error) => return verdict.add(false, error.to_string()),
+        Ok(None) => {}
+        Ok(Some(manifest)) => {
+            let (ok, text) = verify_manifest(&manifest, suite, roots, now);
+            verdict.add(ok, text);
+            for part in manifest.manifest.parts.iter().filter(|part| part.sha256.is_some()) {
+                verdict.add(true, format!("{} is what the manifest says", part.name));
             }
         }
     }

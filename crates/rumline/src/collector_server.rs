@@ -150,6 +150,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         }
         (None, None) => format!("{base_url}/cslu/v1/pi"),
     };
+    let shutdown = Shutdown::default();
     let people = collector.people();
     announce_administrator(people, clock.now(), common.admin_password_file.as_deref()).await?;
     let site = CollectorSite::new(Parts {
@@ -161,12 +162,12 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         cisco: cisco(common)?,
         tls_root_pem: certificate_to_pem(&authority.root_certificate),
         spool: Spool::open(dir.join("spool"))?,
+        shutdown: shutdown.clone(),
     });
     println!("{} listens on {base_url}", role.kind.title());
     println!("  product instances  {device_url}");
     println!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
     println!("  TLS root           {}", dir.join("root.pem").display());
-    let shutdown = Shutdown::default();
     let background = [
         tokio::spawn(forward(site.clone())),
         tokio::spawn(resume_imports(site.clone())),
@@ -254,7 +255,7 @@ fn warn_of_small_host(dir: &Path) {
         [("cores", cores as u64, 2), ("GB of memory", memory_gb, 8), ("GB of disk", disk_gb, 100)]
     {
         if found < wanted {
-            tracing::info!("this host has {found} {what}; the guide asks for {wanted}");
+            tracing::warn!("this host has {found} {what}; the guide asks for {wanted}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub enum Error {
         bytes_max: u64,
     },
     /// What was to be handed over could not be written.
-    #[error("the file could not be written: {0}")]
+    #[error("the file could not be read or written: {0}")]
     Unwritten(std::io::Error),
     /// The store failed.
     #[error(transparent)]

@@ -197,8 +197,8 @@ impl World<'_> {
         let say = |error: rumline_collector::Error| error.to_string();
         self.push(self.now + EXCHANGE_SECONDS, index, Event::Exchange { tenant_id });
         let collector = self.collectors[index].collector.clone();
-        let due = collector.sync_state(self.now, tenant_id).map_err(say)?.due_at;
-        if due.is_none_or(|at| at > self.now) {
+        let began = collector.sync_state(self.now, tenant_id).map_err(say)?;
+        if began.due_at.is_none_or(|at| at > self.now) {
             return Ok(());
         }
         let hostile = self.plan.faults && !self.healed;
@@ -219,19 +219,23 @@ impl World<'_> {
             let taken = collector.take_answer(self.now, tenant_id, &batch, &answer);
             taken.map_err(|error| format!("a collector refuses CSSM's answer: {error}"))?;
         }
-        collector.note_synced(self.now, tenant_id).map_err(say)
+        collector.note_synced(self.now, tenant_id, began).map_err(say)
     }
 
     /// A person exports a bundle; it reaches CSSM after a while.
-    pub(crate) fn export(&mut self, there_seconds: i64, mut carried: Carried) {
-        let Some((index, tenant_id)) = carried.place.tenant() else { return };
-        let Some(c) = self.collectors.get(index) else { return };
+    pub(crate) fn export(
+        &mut self,
+        there_seconds: i64,
+        mut carried: Carried,
+    ) -> Result<(), String> {
+        let Some((index, tenant_id)) = carried.place.tenant() else { return Ok(()) };
+        let c = &self.collectors[index];
         let scratch = Cursor::new(Vec::new());
-        // With nothing to export the person goes home.
-        let exported =
-            c.collector.export(self.now, "sim", tenant_id, None, scratch, &mut carried.bytes);
-        if exported.is_err() {
-            return;
+        match c.collector.export(self.now, "sim", tenant_id, None, scratch, &mut carried.bytes) {
+            Ok(_) => {}
+            // With nothing to export the person goes home.
+            Err(rumline_collector::Error::Conflict(_)) => return Ok(()),
+            Err(error) => return Err(format!("a collector exports nothing: {error}")),
         }
         if carried.damaged {
             let middle = carried.bytes.len() / 2;
@@ -243,6 +247,7 @@ impl World<'_> {
             let event = Event::UploadBundle(Carried { bytes, twice, ..carried });
             self.push(self.now + there_seconds * round, index, event);
         }
+        Ok(())
     }
 
     pub(crate) fn upload_bundle(&mut self, index: usize, carried: &Carried) -> Result<(), String> {
@@ -260,6 +265,9 @@ impl World<'_> {
         };
         if file.status == UsageFile::PROCESSING {
             return Err(format!("a bundle is not done: {file:?}"));
+        }
+        if file.status != "No Errors" {
+            return Err(format!("a bundle was not taken whole: {file:?}"));
         }
         let mut bytes = Vec::new();
         let scratch = Cursor::new(Vec::new());
@@ -297,6 +305,7 @@ impl World<'_> {
     /// A switch is pointed somewhere else; the configuration is saved.
     pub(crate) fn move_to(&mut self, node: usize, place: Place) -> Result<(), String> {
         self.nodes[node].place = place;
+        self.nodes[node].crossed |= place == Place::OnPremFile;
         self.command(node, &format!("configure terminal\n{}", place.lines()))?;
         let text = self.command_output(node, "copy running-config startup-config")?;
         if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
@@ -308,7 +317,20 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What people do when all works again: once a day they sync, and carry what there is to carry.
+    /// What people carry: the files of switches that report to nobody, and the bundles of those whose collector is not
+    /// connected.
+    pub(crate) fn carry(&mut self, node: usize) -> Result<(), String> {
+        match self.nodes[node].place {
+            Place::Files => self.save_usage(node, 60, 60, false),
+            place @ (Place::CsluFile | Place::OnPremFile) => {
+                self.carry_bundle(node, place);
+                Ok(())
+            }
+            Place::Cssm | Place::CsluOnline | Place::OnPremOnline => Ok(()),
+        }
+    }
+
+    /// Beside that, what cures a switch of another account: a bundle also where the wire works (PI-RUM-028).
     pub(crate) fn report_by_all_means(&mut self, node: usize) -> Result<(), String> {
         let place = self.nodes[node].place;
         if place == Place::Files {
@@ -316,11 +338,14 @@ impl World<'_> {
         }
         self.input(node, Input::Tick)?;
         self.command(node, "license smart sync all")?;
+        self.carry_bundle(node, place);
+        Ok(())
+    }
+
+    fn carry_bundle(&mut self, node: usize, place: Place) {
         let (bytes, back_seconds) = (Vec::new(), 600);
         let carried = Carried { place, bytes, back_seconds, twice: false, damaged: false };
-        // Also where the wire works: a switch of another account is cured by files (PI-RUM-028).
         self.push(self.now + 7200, node, Event::Export { there_seconds: 600, carried });
-        Ok(())
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) const START: Timestamp = Timestamp(1_767_225_600);
 const ANSWER_TIMEOUT_SECONDS: i64 = 55;
 /// The healed world has this many days to come to rest.
 const HEAL_DAYS: u32 = 40;
+/// Before that, what needs no help has so many days to settle by itself.
+const SETTLE_DAYS: u32 = 5;
 
 /// Chance, drawn from a seed and a purpose.
 pub(crate) struct Chance(ChaCha8Rng);
@@ -98,6 +100,8 @@ pub(crate) struct Node {
     pub(crate) model: Model,
     /// Where it was last told to report to.
     pub(crate) place: Place,
+    /// Whether it was ever told to report within the other virtual account.
+    pub(crate) crossed: bool,
     /// For the fault that rolls back.
     pub(crate) earlier: Option<SimDisk>,
 }
@@ -199,6 +203,7 @@ impl<'p> World<'p> {
                 next_wake: None,
                 model: Model::new(START),
                 place,
+                crossed: place == Place::OnPremFile,
                 earlier: None,
             });
             world.power_on(index)?;
@@ -248,7 +253,7 @@ impl<'p> World<'p> {
             }
             Event::Exchange { tenant_id } => self.exchange(node, tenant_id),
             Event::Export { there_seconds, carried } => {
-                self.export(there_seconds, carried);
+                self.export(there_seconds, carried)?;
                 Ok(())
             }
             Event::UploadBundle(carried) => self.upload_bundle(node, &carried),
@@ -290,7 +295,7 @@ impl<'p> World<'p> {
             Op::Bundle { there_seconds, back_seconds, twice, damaged } => {
                 let (place, bytes) = (self.nodes[node].place, Vec::new());
                 let carried = Carried { place, bytes, back_seconds, twice, damaged };
-                self.export(there_seconds, carried);
+                self.export(there_seconds, carried)?;
             }
             _ if !up => {}
             Op::Feature { index, on, save } => self.feature(node, index, on, save)?,
@@ -536,6 +541,20 @@ impl<'p> World<'p> {
             }
             expected.push(self.nodes[node].model.used(self.now));
         }
+        // One sync; all else the switches, collectors and CSSM do by themselves.
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].place != Place::Files {
+                self.command(node, "license smart sync")?;
+            }
+        }
+        for _ in 0..SETTLE_DAYS {
+            for node in 0..self.nodes.len() {
+                self.carry(node)?;
+            }
+            end = end.plus_days(1);
+            self.run_until(end)?;
+        }
+        self.check_settled()?;
         for _ in 0..HEAL_DAYS {
             for node in 0..self.nodes.len() {
                 self.report_by_all_means(node)?;
@@ -547,6 +566,18 @@ impl<'p> World<'p> {
             }
         }
         self.check_all(&expected)
+    }
+
+    /// Whoever never was in another virtual account needs nobody's help (PI-RUM-028).
+    fn check_settled(&self) -> Result<(), String> {
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.crossed) {
+            let counts = node.switch.as_ref().map(|switch| switch.agent().report_counts());
+            let Some([0, 0, 0, _, _]) = counts else {
+                let place = node.place;
+                return Err(format!("switch {number} at {place:?} does not settle: {counts:?}"));
+            };
+        }
+        Ok(())
     }
 
     fn all_acknowledged(&self) -> bool {

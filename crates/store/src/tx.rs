@@ -172,13 +172,32 @@ impl Tx<'_> {
         mut from_row: impl FnMut(&Row<'_>) -> Result<T, E>,
     ) -> Result<Vec<T>, E> {
         let mut found = Vec::new();
+        self.each(sql, values, |row| {
+            found.push(from_row(row)?);
+            Ok::<_, E>(true)
+        })?;
+        Ok(found)
+    }
+
+    /// Runs a query and hands over its rows until told that it is enough.
+    ///
+    /// # Errors
+    /// What the engine or `visit` says.
+    pub fn each<E: From<StoreError>>(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut visit: impl FnMut(&Row<'_>) -> Result<bool, E>,
+    ) -> Result<(), E> {
         match &mut self.inner {
             TxInner::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached(sql).map_err(StoreError::from)?;
                 bind(&mut statement, values)?;
                 let mut rows = statement.raw_query();
                 while let Some(row) = rows.next().map_err(StoreError::from)? {
-                    found.push(from_row(&Row { inner: RowInner::Sqlite(row) })?);
+                    if !visit(&Row { inner: RowInner::Sqlite(row) })? {
+                        break;
+                    }
                 }
             }
             TxInner::Postgres(transaction, cache) => {
@@ -186,11 +205,13 @@ impl Tx<'_> {
                 let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(to_sql).collect();
                 let rows = transaction.query(&statement, &parameters).map_err(StoreError::from)?;
                 for row in &rows {
-                    found.push(from_row(&Row { inner: RowInner::Postgres(row) })?);
+                    if !visit(&Row { inner: RowInner::Postgres(row) })? {
+                        break;
+                    }
                 }
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Runs a query and makes a value of its first row.

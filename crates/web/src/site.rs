@@ -43,13 +43,16 @@ pub trait Site: Clone + Send + Sync + 'static {
 pub struct Gates {
     /// Password checks: hashing is meant to be slow, and a few at a time leave room for everything else.
     pub logins: Arc<Semaphore>,
-    /// Uploads: a small archive may unpack to much.
+    /// Files of people, which are read through and worked on: a small archive may unpack to much.
     pub uploads: Arc<Semaphore>,
+    /// Bundles that come by wire, which are unpacked in memory.
+    pub bundles: Arc<Semaphore>,
 }
 
 impl Default for Gates {
     fn default() -> Self {
-        Self { logins: Arc::new(Semaphore::new(2)), uploads: Arc::new(Semaphore::new(1)) }
+        let gate = |width| Arc::new(Semaphore::new(width));
+        Self { logins: gate(2), uploads: gate(1), bundles: gate(2) }
     }
 }
 

@@ -92,6 +92,17 @@ impl Spool {
         }
     }
 
+    /// Removes what nobody will ask for: all named files but these. Only at a start, while none is being kept.
+    pub(crate) fn keep_only(&self, names: &[String]) {
+        let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(".tmp") && !names.contains(&name) {
+                self.remove(&name);
+            }
+        }
+    }
+
     /// A file that is gone as soon as nobody holds it.
     pub(crate) fn scratch(&self) -> std::io::Result<File> {
         tempfile::tempfile_in(&self.dir)

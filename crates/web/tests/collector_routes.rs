@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use rumline_collector::{Collector, Kind, Settings, TenantSettings};
-use rumline_net::{Clock, HttpClient};
+use rumline_net::{Clock, HttpClient, Shutdown};
 use rumline_protocol::{Random, SimulatedSuite, Suite, Timestamp, Udi};
 use rumline_server::{Action, Role};
 use rumline_store::Db;
@@ -83,6 +83,7 @@ impl Server {
             cisco: Some(Cisco::new(http, "https://127.0.0.1:9")),
             tls_root_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
             spool: Spool::open(spool.path().to_owned()).unwrap(),
+            shutdown: Shutdown::default(),
         });
         let devices = device_router(site.clone());
         Self { collector, router: collector_router(site), devices, now, _spool: spool }

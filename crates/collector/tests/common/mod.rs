@@ -237,6 +237,7 @@ impl Estate {
     pub(crate) fn exchange(&mut self, server: usize, tenant_id: i64) {
         let s = &mut self.servers[server];
         let collector = s.collector.clone();
+        let began = collector.sync_state(self.now, tenant_id).unwrap();
         while let Some(batch) = collector.next_batch(self.now, tenant_id).unwrap() {
             s.exchanges += 1;
             if !s.cssm_reachable {
@@ -256,7 +257,7 @@ impl Estate {
                 return;
             }
         }
-        collector.note_synced(self.now, tenant_id).unwrap();
+        collector.note_synced(self.now, tenant_id, began).unwrap();
     }
 
     /// Lets time pass until `to`.

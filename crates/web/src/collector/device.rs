@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use rumline_collector::{Answer, Collector};
+use rumline_collector::{Answer, Collector, Look, Ticket};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -19,6 +19,8 @@ use crate::site::Site;
 
 /// A device is kept waiting for an answer that is on its way, but not longer than this.
 const HOLD: Duration = Duration::from_secs(15);
+/// What is longer is worked on beside the threads that serve connections.
+const INLINE_BYTES_MAX: usize = 64 << 10;
 
 pub(super) async fn cslu_message(State(state): State<CollectorSite>, body: Bytes) -> Response {
     if !state.is_cslu() {
@@ -45,53 +47,69 @@ pub(super) async fn tenant_message(
 
 async fn message(state: CollectorSite, tenant_id: i64, body: Bytes) -> Response {
     let mut arrivals = state.answers.listen();
-    let (mut answer, mut soon) = ask(&state, tenant_id, &body, false).await;
-    state.work.ring();
-    let held = if soon { state.held.try_acquire().ok() } else { None };
-    let until = tokio::time::Instant::now() + HOLD;
-    // Answers to others come in too: it is asked for again until its own is there.
-    while soon && held.is_some() {
-        match tokio::time::timeout_at(until, arrivals.changed()).await {
-            Ok(Ok(())) => (answer, soon) = ask(&state, tenant_id, &body, true).await,
-            _ => break,
-        }
-    }
-    answer
-}
-
-/// Asks the core; says too whether the device waits for something that is on its way.
-async fn ask(state: &CollectorSite, tenant_id: i64, body: &Bytes, again: bool) -> (Response, bool) {
     let (sender, receiver) = oneshot::channel();
     let done = move |answer| {
         // The client may be gone by now; what it sent is stored all the same.
         let _gone = sender.send(answer).is_ok();
     };
     let now = state.now();
-    if again {
-        state.collector.receive_again(now, tenant_id, body, done);
+    if body.len() <= INLINE_BYTES_MAX {
+        state.collector.receive(now, tenant_id, &body, done);
     } else {
-        state.collector.receive(now, tenant_id, body, done);
+        let collector = state.collector.clone();
+        tokio::task::spawn_blocking(move || collector.receive(now, tenant_id, &body, done));
     }
-    match receiver.await {
-        Ok(Answer::Message { response, soon }) => {
-            let body = serde_json::to_vec(&response).unwrap_or_default();
-            let headers = [(header::CONTENT_TYPE, "application/json")];
-            ((headers, body).into_response(), soon)
+    let answer = receiver.await;
+    state.work.ring();
+    let Ok(Answer::Message { response, soon: Some(ticket) }) = answer else {
+        return answer.map_or_else(|_| shutting_down(), written);
+    };
+    let Ok(_held) = state.held.try_acquire() else { return message_response(&response) };
+    let until = tokio::time::Instant::now() + HOLD;
+    let mut ending = state.shutdown.watch();
+    // Answers to others come in too: it is looked again until its own is there.
+    loop {
+        tokio::select! {
+            changed = arrivals.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep_until(until) => break,
+            _ = ending.wait_for(|ends| *ends) => break,
         }
-        Ok(Answer::NotAMessage(text)) => {
-            (Problem::new(StatusCode::BAD_REQUEST, text).into_response(), false)
+        match look_again(&state, &ticket).await {
+            Look::NotYet => {}
+            Look::Over => break,
+            Look::Here(answer) => return written(answer),
         }
-        Ok(Answer::NoTenant) => {
-            let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such tenant");
-            (problem.into_response(), false)
+    }
+    message_response(&response)
+}
+
+async fn look_again(state: &CollectorSite, ticket: &Ticket) -> Look {
+    let (sender, receiver) = oneshot::channel();
+    state.collector.look_again(state.now(), ticket, move |look| {
+        let _gone = sender.send(look).is_ok();
+    });
+    receiver.await.unwrap_or(Look::Over)
+}
+
+fn shutting_down() -> Response {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting down").into_response()
+}
+
+fn message_response(response: &rumline_protocol::Response) -> Response {
+    let body = serde_json::to_vec(response).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn written(answer: Answer) -> Response {
+    match answer {
+        Answer::Message { response, .. } => message_response(&response),
+        Answer::NotAMessage(text) => Problem::new(StatusCode::BAD_REQUEST, text).into_response(),
+        Answer::NoTenant => {
+            Problem::new(StatusCode::NOT_FOUND, "there is no such tenant").into_response()
         }
-        Ok(Answer::Unavailable(text)) => {
+        Answer::Unavailable(text) => {
             tracing::warn!(error = %text, "the store failed");
-            (Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response(), false)
-        }
-        Err(_) => {
-            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
-            (problem.into_response(), false)
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response()
         }
     }
 }

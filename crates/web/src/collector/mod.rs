@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use rumline_collector::{Collector, Kind};
-use rumline_net::Clock;
+use rumline_net::{Clock, Shutdown};
 use rumline_protocol::Timestamp;
 use rumline_server::People;
 use tokio::sync::{Semaphore, watch};
@@ -94,6 +94,8 @@ pub struct Inside {
     pub tls_root_pem: String,
     /// Files on their way.
     pub spool: Spool,
+    /// Tells when to end.
+    pub shutdown: Shutdown,
     /// What may go on at a time.
     pub gates: Gates,
     /// Rings when there may be something to forward.
@@ -122,6 +124,8 @@ pub struct Parts {
     pub tls_root_pem: String,
     /// Files on their way.
     pub spool: Spool,
+    /// Tells when to end.
+    pub shutdown: Shutdown,
 }
 
 impl CollectorSite {
@@ -138,6 +142,7 @@ impl CollectorSite {
             cisco: parts.cisco,
             tls_root_pem: parts.tls_root_pem,
             spool: parts.spool,
+            shutdown: parts.shutdown,
             gates: Gates::default(),
             work: Bell::default(),
             answers: Bell::default(),

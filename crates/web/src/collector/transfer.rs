@@ -22,6 +22,7 @@ pub(super) async fn import(
     tenant_id: i64,
     incoming: Incoming,
 ) -> Result<Transfer, Problem> {
+    let permit = state.gates().uploads.acquire().await;
     let (site, now) = (state.clone(), state.now());
     let begun = blocking(move || {
         let mut reader = incoming.reader().map_err(Error::Unwritten)?;
@@ -37,6 +38,7 @@ pub(super) async fn import(
         Ok(begun)
     })
     .await?;
+    drop(permit);
     state.answers.ring();
     if begun.status != Transfer::PROCESSING {
         return Ok(begun);
@@ -84,8 +86,14 @@ async fn work_on(state: &CollectorSite, tenant_id: i64, id: i64) {
 /// Goes on with imports that were cut short.
 pub async fn resume_imports(state: CollectorSite) {
     let collector = state.collector.clone();
-    match blocking(move || collector.unfinished_imports()).await {
+    // Meanwhile nothing is kept that is not in the list.
+    let permit = state.gates().uploads.acquire().await;
+    let unfinished = blocking(move || collector.unfinished_imports()).await;
+    match unfinished {
         Ok(unfinished) => {
+            let kept = unfinished.iter().map(|(tenant_id, id)| spool_name(*tenant_id, *id));
+            state.spool.keep_only(&kept.collect::<Vec<_>>());
+            drop(permit);
             for (tenant_id, id) in unfinished {
                 work_on(&state, tenant_id, id).await;
             }

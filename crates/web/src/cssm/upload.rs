@@ -35,7 +35,7 @@ pub(super) async fn usage_file(
                 if file.status == UsageFile::PROCESSING
                     && let Err(error) = incoming.keep(&site.spool, &spool_name(file.id))
                 {
-                    site.cssm.give_up_bundle(file.id, "it could not be kept here")?;
+                    site.cssm.give_up_bundle(sa, file.id, "it could not be kept here")?;
                     return Err(Error::Unwritten(error));
                 }
                 Ok(file)
@@ -72,7 +72,7 @@ async fn work_on(state: &CssmSite, sa: i64, id: i64) {
         match outcome {
             // A full disk or a busy store may pass: the file stays for the next start.
             Err(Error::Store(error)) => return Err(Error::Store(error)),
-            Err(error) => site.cssm.give_up_bundle(id, &format!("{error}; upload it again"))?,
+            Err(error) => site.cssm.give_up_bundle(sa, id, &format!("{error}; upload it again"))?,
             Ok(_) => {}
         }
         site.spool.remove(&name);
@@ -86,8 +86,14 @@ async fn work_on(state: &CssmSite, sa: i64, id: i64) {
 /// Goes on with bundles that were cut short.
 pub async fn resume_bundles(state: CssmSite) {
     let cssm = state.cssm.clone();
-    match blocking(move || cssm.unfinished_bundles()).await {
+    // Meanwhile nothing is kept that is not in the list.
+    let permit = state.gates().uploads.acquire().await;
+    let unfinished = blocking(move || cssm.unfinished_bundles()).await;
+    match unfinished {
         Ok(unfinished) => {
+            let kept = unfinished.iter().map(|(_, id)| spool_name(*id));
+            state.spool.keep_only(&kept.collect::<Vec<_>>());
+            drop(permit);
             for (sa, id) in unfinished {
                 work_on(&state, sa, id).await;
             }
@@ -125,6 +131,7 @@ pub(super) async fn collect(
     bytes: axum::body::Bytes,
 ) -> Result<Response, Problem> {
     let (cssm, now) = (state.cssm.clone(), state.now());
+    let _permit = state.gates().bundles.acquire().await;
     let answer = blocking(move || cssm.receive_bundle(now, &bytes)).await?;
     Ok((attachment("application/gzip", "ACK.tar.gz"), answer).into_response())
 }
