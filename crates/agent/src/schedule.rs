@@ -312,9 +312,8 @@ impl Agent {
         self.config = config;
         if self.config.destination() != destination_before {
             // Another peer knows nothing of what was asked of this one; reports are sent to it again.
-            let peer = |destination: &Option<(Peer, String)>| {
-                destination.as_ref().map(|(peer, _)| *peer)
-            };
+            let peer =
+                |destination: &Option<(Peer, String)>| destination.as_ref().map(|(peer, _)| *peer);
             // The same kind of peer at a corrected URL is restored with its first answer (PI-MSG-010).
             if peer(&self.config.destination()) == peer(&destination_before) {
                 self.ledger.outage.iter_mut().for_each(|outage| outage.retry_at = now);

@@ -353,11 +353,7 @@ impl Collector {
 
     /// Checks documents on all cores; each remembers on its own what it has checked. What is wrong with one is said in
     /// its place.
-    fn check_all(
-        &self,
-        now: Timestamp,
-        members: &[Member],
-    ) -> Vec<Result<CheckedAnswer, String>> {
+    fn check_all(&self, now: Timestamp, members: &[Member]) -> Vec<Result<CheckedAnswer, String>> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let size = members.len().div_ceil(cores.min(8)).max(32);
         let check = |chunk: &[Member]| {

@@ -5,8 +5,8 @@ use rumline_protocol::{Timestamp, Udi};
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::journal::add_event;
 use crate::instances::{self, NewInstance};
+use crate::journal::add_event;
 use crate::{Collector, Error, tenants};
 
 /// A product instance.

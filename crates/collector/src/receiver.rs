@@ -77,8 +77,9 @@ struct About {
 impl About {
     /// Takes out of a message what the device says about itself; what is left of the message is small.
     fn of(request: &mut Request) -> Self {
-        let plain =
-            |text: String| -> String { text.chars().filter(|c| !c.is_control()).take(256).collect() };
+        let plain = |text: String| -> String {
+            text.chars().filter(|c| !c.is_control()).take(256).collect()
+        };
         request.proof = None;
         Self {
             hostname: request.hostname.take().map(plain),

@@ -45,7 +45,8 @@ pub(crate) fn store(
     instance_id: i64,
     reports: &[Checked],
 ) -> Result<Stored, Error> {
-    const INSERT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, state, received_at,
+    const INSERT: &str =
+        "INSERT INTO report (tenant_id, instance_id, report_id, state, received_at,
         sha256, payload, signature) VALUES ($1, $2, $3, 0, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
     const USE: &str = "INSERT INTO license_use (tenant_id, instance_id, tag, count, as_of,
         report_id) VALUES ($1, $2, $3, $4, $5, $6)

@@ -119,7 +119,8 @@ fn of_a_group_only_what_failed_is_missing() {
     let mut once = Some(released);
     let (ended, ends) = std::sync::mpsc::channel();
     let hold_up = move |_: &mut Tx<'_>| {
-        once.take().map_or(Ok::<_, StoreError>(()), |held| held.recv().map_err(|_| StoreError::Busy))
+        once.take()
+            .map_or(Ok::<_, StoreError>(()), |held| held.recv().map_err(|_| StoreError::Busy))
     };
     engine.db.submit("test.hold", hold_up, |outcome| outcome.unwrap());
     for id in 0_i64..20 {

@@ -87,11 +87,7 @@ async fn look(site: &CollectorSite, exchanges: &mut Exchanges) -> Result<Duratio
 
 /// Brings everything a tenant has, batch by batch. While one is on its way the next is made and the answer to the one
 /// before is taken in. A tenant that reports faster than that is left to the next exchange.
-async fn exchange(
-    site: &CollectorSite,
-    tenant_id: i64,
-    began: SyncState,
-) -> Result<(), Problem> {
+async fn exchange(site: &CollectorSite, tenant_id: i64, began: SyncState) -> Result<(), Problem> {
     let Some(cisco) = &site.cisco else { return Ok(()) };
     for _ in 0..ROUNDS_MAX {
         let Some(first) = next(site, tenant_id, None).await? else { break };
