@@ -73,7 +73,9 @@ CREATE TABLE instance (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX instance_udi ON instance (tenant_id, serial, pid) WHERE removed_at IS NULL;
-CREATE INDEX instance_removed ON instance (tenant_id, serial, pid) WHERE removed_at IS NOT NULL;
+CREATE INDEX instance_removed ON instance (tenant_id, serial, pid, id)
+    WHERE removed_at IS NOT NULL;
+CREATE INDEX instance_refused ON instance (tenant_id, id) WHERE refused > 0;
 CREATE INDEX instance_wanting ON instance (tenant_id, id) WHERE wants_answer = 1;
 -- state: 0 waits for CSSM, 1 is acknowledged, 2 was refused by CSSM.
 CREATE TABLE report (

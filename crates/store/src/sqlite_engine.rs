@@ -12,6 +12,8 @@ use crate::{Job, JobEnd, StoreError};
 
 /// The most closures in one commit.
 const GROUP_MAX: usize = 1_000;
+/// How often more closures are looked for before a commit, as long as there are any.
+const GATHER_MAX: usize = 8;
 /// The most closures that wait.
 const QUEUE_MAX: usize = 8_192;
 /// Idle reading connections kept.
@@ -127,6 +129,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
+         PRAGMA wal_autocheckpoint = 4000;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -32768;",
     )?;
@@ -136,9 +139,14 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 fn write_in_groups(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
-        while group.len() < GROUP_MAX {
-            let Ok(job) = jobs.try_recv() else { break };
-            group.push(job);
+        for _ in 0..GATHER_MAX {
+            let before = group.len();
+            group.extend(jobs.try_iter().take(GROUP_MAX - before));
+            // Who has more work for this commit gets the core first; with nobody there this takes no time.
+            std::thread::yield_now();
+            if group.len() == before {
+                break;
+            }
         }
         let committed = run_group(connection, &mut group).map_err(|error| error.to_string());
         for job in group {
