@@ -4,6 +4,7 @@
 //! an answer that is lost costs a repetition and nothing else.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Cursor;
 
 use rumline_protocol::{
@@ -436,8 +437,8 @@ fn waiting_reports(
     tx.each(SQL, &values, |row| {
         let report = KeptReport::from_row(row)?;
         bytes += report.written_bytes_max();
-        if !parts.contains_key(&report.instance_id) {
-            parts.insert(report.instance_id, DevicePart::from_row(row, 5)?);
+        if let Entry::Vacant(entry) = parts.entry(report.instance_id) {
+            entry.insert(DevicePart::from_row(row, 5)?);
         }
         found.push(report);
         Ok::<_, Error>(bytes < BATCH_BYTES_MAX)

@@ -104,10 +104,10 @@ enum Outcome {
 /// What a device waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
-    ForNothing,
-    ForCssm,
+    Nothing,
+    Cssm,
     /// CSSM refused: somebody has to do something first.
-    ForPeople,
+    People,
 }
 
 impl Collector {
@@ -395,11 +395,11 @@ fn take_contact(
     // A report that was here before may have been sent again by anyone who saw it.
     let believed = kind != ContactKind::Report || stored.new > 0;
     let waits = if known.waiting > 0 || known.wants_answer || handed.more {
-        Waits::ForCssm
+        Waits::Cssm
     } else if known.refused > 0 {
-        Waits::ForPeople
+        Waits::People
     } else {
-        Waits::ForNothing
+        Waits::Nothing
     };
     let came = Came { known, believed, reported_at, handed };
     note_contact(tx, now, tenant_id, contact, &came)?;
@@ -432,15 +432,15 @@ fn outcome(
 ) -> Outcome {
     let reached = tenant.is_reached();
     let asked = tenant.sync_wanted > 0 || kind == ContactKind::Sync;
-    let soon = waits == Waits::ForCssm && reached && (tenant.sync_minutes == 0 || asked);
+    let soon = waits == Waits::Cssm && reached && (tenant.sync_minutes == 0 || asked);
     let poll_seconds = match waits {
-        Waits::ForNothing => None,
-        Waits::ForPeople => Some(POLL_REFUSED_SECONDS),
-        Waits::ForCssm if reached => {
+        Waits::Nothing => None,
+        Waits::People => Some(POLL_REFUSED_SECONDS),
+        Waits::Cssm if reached => {
             Some((tenant.sync_minutes * 20).clamp(POLL_SECONDS_MIN, POLL_SECONDS_MAX))
         }
         // While answers come by file, or CSSM is away, nobody knows when.
-        Waits::ForCssm => Some(POLL_SECONDS_MAX),
+        Waits::Cssm => Some(POLL_SECONDS_MAX),
     };
     Outcome::Handed { handed, instance_id, poll_seconds, soon }
 }
@@ -484,7 +484,7 @@ fn first_contact(
         ask_cssm(tx, tenant.id)?;
     }
     let asks = new.waiting > 0 || new.wants_answer;
-    let waits = if asks { Waits::ForCssm } else { Waits::ForNothing };
+    let waits = if asks { Waits::Cssm } else { Waits::Nothing };
     Ok(outcome(tenant, kind, handed, id, waits))
 }
 
