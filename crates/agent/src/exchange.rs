@@ -58,6 +58,8 @@ pub(crate) struct Wanted {
     pub push: bool,
     /// While a push of several messages goes on: the id to go on from.
     pub push_from: Option<u64>,
+    /// Whether another push follows the one that goes on.
+    pub push_again: bool,
     /// What was not taken the last time, by its first id: the next push offers that again and makes no new reports.
     pub retry_from: Option<u64>,
     /// While a push goes on: whether it sends unacknowledged reports again.
@@ -78,6 +80,14 @@ impl Agent {
     pub(crate) fn request_sync(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
         self.log(now, environment, "SAEVT_SYNC_REQUESTED", "");
         if self.config.transport != Transport::Off {
+            // Use until now is to leave: a push that goes on closed its reports before.
+            let pushing =
+                self.in_flight.as_ref().is_some_and(|f| matches!(f.kind, Kind::Push { .. }));
+            if pushing {
+                self.wanted.push_again = true;
+            } else {
+                self.wanted.push_from = None;
+            }
             self.wanted.push = true;
             self.wanted.sync = true;
             self.wanted.manual = true;
@@ -400,6 +410,7 @@ impl Agent {
                 self.wanted.push_from = None;
                 self.wanted.retry_from = ids.first().copied();
                 self.wanted.push = false;
+                self.wanted.push_again = false;
                 self.wanted.sync = false;
                 self.ledger.next_push_at = Some(now + Timestamp::DAY);
             }

@@ -198,6 +198,9 @@ impl Agent {
         self.wanted.push_from = None;
         self.wanted.resend = false;
         self.unsaved = true;
+        if std::mem::take(&mut self.wanted.push_again) {
+            return self.push(now, environment, effects);
+        }
         let days = self.push_interval_days();
         let next = match self.ledger.last_push_at {
             // Use that began this very second has nothing to tell yet, but soon will.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rumline_agent::Input;
+use rumline_agent::{Disk, Input};
 use rumline_cssm::{Answer, Cssm, NewToken, Settings, Taken};
 use rumline_protocol::{Random, SigningIdentity, SimulatedSuite, Suite, Timestamp};
 use rumline_store::Db;
@@ -574,7 +574,13 @@ impl<'p> World<'p> {
             let counts = node.switch.as_ref().map(|switch| switch.agent().report_counts());
             let Some([0, 0, 0, _, _]) = counts else {
                 let place = node.place;
-                return Err(format!("switch {number} at {place:?} does not settle: {counts:?}"));
+                let told = node.store.clone().read("eventlog").ok().flatten().unwrap_or_default();
+                let told = String::from_utf8_lossy(&told).into_owned();
+                let last: Vec<&str> = told.lines().rev().take(12).collect();
+                return Err(format!(
+                    "switch {number} at {place:?} does not settle: {counts:?}; what it says, newest first:\n{}",
+                    last.join("\n")
+                ));
             };
         }
         Ok(())
