@@ -5,7 +5,7 @@ use rumline_server::{check_name, next_id};
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::journal::add_event;
+use crate::journal::{self, add_event};
 use crate::{Collector, Error, Kind, reports};
 
 /// Reports are forwarded, and answers asked for, this long after the last time unless told otherwise.
@@ -280,9 +280,10 @@ impl Collector {
     ///
     /// # Errors
     /// When reports still wait, since they would be lost.
-    pub fn remove_tenant(&self, id: i64) -> Result<(), Error> {
+    pub fn remove_tenant(&self, now: Timestamp, login: &str, id: i64) -> Result<(), Error> {
+        let login = login.to_owned();
         self.db.write("tenants.remove", move |tx| {
-            by_id(tx, id)?;
+            let tenant = by_id(tx, id)?;
             let sql = "SELECT CAST(COALESCE(SUM(waiting), 0) AS BIGINT) FROM instance
                 WHERE tenant_id = $1";
             let waiting = tx.row(sql, &[id.into()], |row| row.int(0))?.unwrap_or(0);
@@ -298,7 +299,10 @@ impl Collector {
             }
             tx.execute("DELETE FROM person WHERE scope_id = $1", &[id.into()])?;
             tx.execute("DELETE FROM tenant WHERE id = $1", &[id.into()])?;
-            Ok(())
+            let Tenant { name, smart_account, virtual_account, .. } = tenant;
+            let text =
+                format!("tenant {name:?} of {smart_account} / {virtual_account} removed by {login}");
+            journal::log(tx, now, "INFO", &text)
         })
     }
 }

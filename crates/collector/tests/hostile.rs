@@ -423,7 +423,7 @@ fn a_tenant_with_reports_that_wait_is_not_removed() {
     estate.input(switch, Input::Use(vec![lan(1)]));
     estate.run_for(Timestamp::HOUR);
     let collector = estate.servers[server].collector.clone();
-    let error = collector.remove_tenant(tenant).unwrap_err().to_string();
+    let error = collector.remove_tenant(estate.now, "eve", tenant).unwrap_err().to_string();
     assert!(error.contains("still wait for CSSM"), "{error}");
     for name in ["", "a/b", "..", "ü", &"x".repeat(65), "ONE"] {
         assert!(

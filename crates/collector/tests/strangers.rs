@@ -196,7 +196,7 @@ fn a_device_that_comes_back_with_another_key_is_taken_once_the_old_one_is_remove
     assert_eq!(taken.status, ResponseStatus::OkPoll, "{}", taken.status_message);
     let views = collector.instances(CSLU, "", 0, 10).unwrap();
     assert_eq!((views.len(), views[0].waiting), (1, 1));
-    assert!(collector.remove_tenant(CSLU).is_err());
+    assert!(collector.remove_tenant(estate.now, "eve", CSLU).is_err());
     let (name, bundle) = estate.export(server, CSLU, None);
     let file = estate.upload(estate.va, &name, &bundle);
     // CSSM knows the device by the key it heard first.

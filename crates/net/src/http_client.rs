@@ -109,8 +109,9 @@ impl HttpClient {
 
 /// What went wrong, in the words of the guide's reasons where it has them (PI-MSG-009).
 fn reason(error: &reqwest::Error) -> String {
+    // Its own text holds the URL, whose words are not the reason.
     let mut text = String::new();
-    let mut source: Option<&dyn std::error::Error> = Some(error);
+    let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         text = format!("{text}{inner}; ");
         source = inner.source();

@@ -90,7 +90,14 @@ impl NameLookup {
         let mut why = "no address".to_owned();
         for candidate in self.candidates(name) {
             // C-53: underscores are not for every kind of name, but they are for these.
-            match resolver.lookup_ip(DnsName::from_ascii(&candidate)?).await {
+            let candidate = match DnsName::from_ascii(&candidate) {
+                Ok(candidate) => candidate,
+                Err(error) => {
+                    why = error.to_string();
+                    continue;
+                }
+            };
+            match resolver.lookup_ip(candidate).await {
                 Ok(found) => {
                     if let Some(first) = found.iter().next() {
                         return Ok(first);

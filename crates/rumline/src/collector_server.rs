@@ -142,7 +142,16 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
     };
     let base_url = format!("https://{}", listener.local_addr()?);
     let device_url = match (&device_listener, &role.host) {
-        (Some(listener), _) => format!("http://{}/cslu/v1/pi", listener.local_addr()?),
+        (Some(listener), _) => {
+            let address = listener.local_addr()?;
+            // Where all addresses are listened on, devices need one that leads here.
+            let host = if address.ip().is_unspecified() {
+                common.names.first().cloned().unwrap_or_else(host_name)
+            } else {
+                SocketAddr::new(address.ip(), 0).to_string().trim_end_matches(":0").to_owned()
+            };
+            format!("http://{host}:{}/cslu/v1/pi", address.port())
+        }
         (None, Some(host)) => {
             let port = listener.local_addr()?.port();
             let port = if port == 443 { String::new() } else { format!(":{port}") };

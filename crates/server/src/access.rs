@@ -107,6 +107,12 @@ pub struct People {
     random: SharedRandom,
 }
 
+/// Whether there is an administrator of everything.
+fn is_administered(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let sql = "SELECT login FROM person WHERE role = $1 AND scope_id IS NULL LIMIT 1";
+    Ok(tx.row(sql, &[Role::Administrator.name().into()], |row| row.text(0))?.is_some())
+}
+
 impl People {
     /// The people in a database.
     #[must_use]
@@ -159,7 +165,12 @@ impl People {
                 scope_id.into(),
                 now.0.into(),
             ];
+            let was_administered = is_administered(tx)?;
             tx.execute(sql, &values)?;
+            if was_administered && !is_administered(tx)? {
+                let text = "this is the last administrator of everything: make another one first";
+                return Err(Error::Conflict(text.to_owned()));
+            }
             // Logins under the old password end.
             tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
             Ok(())

@@ -122,7 +122,10 @@ pub(crate) fn counted(count: i64, what: &str) -> String {
 
 /// An address of this very server.
 fn own_address(next: Option<&str>) -> &str {
-    next.filter(|next| next.starts_with('/') && !next.starts_with("//") && !next.contains('\\'))
+    // Browsers drop some characters from addresses, and take a backslash for a slash.
+    let plain = |next: &&str| !next.contains(|c: char| c == '\\' || c.is_control());
+    next.filter(plain)
+        .filter(|next| next.starts_with('/') && !next.starts_with("//"))
         .unwrap_or("/")
 }
 
@@ -162,8 +165,17 @@ pub(crate) struct LogIn {
     next: Option<String>,
 }
 
-pub(crate) async fn log_in<S: Site>(State(state): State<S>, Form(form): Form<LogIn>) -> Response {
+pub(crate) async fn log_in<S: Site>(
+    State(state): State<S>,
+    headers: HeaderMap,
+    Form(form): Form<LogIn>,
+) -> Response {
     let next = own_address(form.next.as_deref());
+    if site::from_elsewhere(&headers) {
+        // Another site's page must not log anyone in here as somebody else.
+        let problem = Problem::new(StatusCode::FORBIDDEN, "log in on this server's own page");
+        return problem_page(&state, None, &problem, "/login");
+    }
     match site::log_in(&state, form.login, form.password).await {
         Ok(token) => {
             let name = state.cookie();

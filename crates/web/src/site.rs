@@ -81,7 +81,16 @@ pub struct Route<S> {
     pub request: Option<&'static str>,
     /// An example of what it answers.
     pub response: &'static str,
+    /// The largest body it takes into memory, in bytes.
+    pub bytes_max: usize,
     pub(crate) handler: fn() -> MethodRouter<S>,
+}
+
+impl<S> Route<S> {
+    /// The same for larger bodies.
+    pub(crate) fn taking(self, bytes_max: usize) -> Self {
+        Self { bytes_max, ..self }
+    }
 }
 
 /// A row of a table of routes: a call of the API, or `page`.
@@ -94,6 +103,7 @@ macro_rules! route {
             summary: "",
             request: None,
             response: "",
+            bytes_max: $crate::site::BODY_BYTES_MAX,
             handler: || axum::routing::$method($handler),
         }
     };
@@ -105,15 +115,18 @@ macro_rules! route {
             summary: $summary,
             request: $request,
             response: $response,
+            bytes_max: $crate::site::BODY_BYTES_MAX,
             handler: || axum::routing::$method($handler),
         }
     };
 }
 pub(crate) use route;
 
-/// The largest body taken of anyone, in bytes: a message of a product instance with its longest report.
-pub(crate) const OPEN_BYTES_MAX: usize = 32 << 20;
-/// The largest body taken, in bytes.
+/// The largest body of most routes, in bytes: a form, or some JSON.
+pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
+/// The largest message of a product instance or a collector: one with the longest report.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
+/// The largest form with a file, in bytes; files themselves go to disk.
 pub(crate) const UPLOAD_BYTES_MAX: usize = 1 << 30;
 /// What anyone sends must have arrived and been answered within this.
 const OPEN_SECONDS_MAX: u64 = 60;
@@ -127,11 +140,8 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         let guard = Guard { access: route.access, page: route.summary.is_empty() };
         let guarded = (route.handler)()
             .route_layer(axum::middleware::from_fn_with_state((state.clone(), guard), authorize));
-        let bytes_max = match route.access {
-            Access::Anyone => OPEN_BYTES_MAX,
-            Access::LoggedIn | Access::May(_) => UPLOAD_BYTES_MAX,
-        };
-        router = router.route(route.path, guarded.layer(DefaultBodyLimit::max(bytes_max)));
+        let limit = DefaultBodyLimit::max(route.bytes_max);
+        router = router.route(route.path, guarded.layer(limit));
     }
     router.fallback(not_there::<S>).layer(axum::middleware::map_response(finish)).with_state(state)
 }
@@ -158,6 +168,7 @@ async fn finish(response: Response) -> Response {
     headers.insert(header::CONTENT_SECURITY_POLICY, value(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, value("nosniff"));
     headers.insert(header::REFERRER_POLICY, value("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(value("no-store"));
     response
 }
 
@@ -257,6 +268,11 @@ fn same_origin(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let origin = text(header::ORIGIN).and_then(|origin| Some(origin.split_once("://")?.1));
     origin.is_some() && origin == text(header::HOST)
+}
+
+/// Whether a browser says that the request comes from a page of another server.
+pub(crate) fn from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-fetch-site") && !same_origin(headers)
 }
 
 /// Runs `work` on a thread that may block.

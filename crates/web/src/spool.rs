@@ -18,6 +18,9 @@ use crate::site::attachment;
 /// The largest file taken, in bytes.
 const FILE_BYTES_MAX: u64 = 8 << 30;
 
+/// The longest field of a form that is no file, in bytes.
+const FIELD_BYTES_MAX: usize = 4096;
+
 /// A directory for files on their way; what is named in it survives a crash.
 #[derive(Clone, Debug)]
 pub struct Spool {
@@ -60,6 +63,19 @@ impl Incoming {
 fn failed(error: impl std::fmt::Display) -> Problem {
     tracing::warn!(%error, "a file could not be kept");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("the file could not be kept: {error}"))
+}
+
+/// A field of a form that is no file.
+async fn short_text(mut field: axum::extract::multipart::Field<'_>) -> Result<String, Problem> {
+    let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, format!("not a form: {why}"));
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| bad(error.to_string()))? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > FIELD_BYTES_MAX {
+            return Err(bad("a field of it is too long".to_owned()));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| bad("a field of it is no text".to_owned()))
 }
 
 impl Spool {
@@ -125,7 +141,7 @@ impl Spool {
             match field.file_name().map(str::to_owned) {
                 Some(file) if file.is_empty() => {}
                 Some(file) => return self.stream(file, field).await,
-                None => field_found(&name, field.text().await.map_err(bad)?),
+                None => field_found(&name, short_text(field).await?),
             }
         }
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "choose a file first"))

@@ -19,7 +19,7 @@ use crate::site::{self, Site, attachment, parse};
 type Answer = Result<Json<Value>, Problem>;
 
 /// The largest CSV file taken, in bytes.
-pub(super) const CSV_BYTES_MAX: u64 = 64 << 20;
+pub(super) const CSV_BYTES_MAX: usize = 64 << 20;
 
 async fn run<T: serde::Serialize + Send + 'static>(
     state: &CollectorSite,
@@ -134,9 +134,10 @@ pub(super) async fn tenant(State(state): State<CollectorSite>, Path(id): Path<i6
 
 pub(super) async fn remove_tenant(
     State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<i64>,
 ) -> Answer {
-    run(&state, move |collector, _| collector.remove_tenant(id)).await
+    run(&state, move |collector, now| collector.remove_tenant(now, &caller.login, id)).await
 }
 
 /// Changes a tenant's settings, and makes it known to CSSM if someone is logged in there.
@@ -149,6 +150,10 @@ pub(super) async fn change_settings(
     let tenant =
         run_raw(state, move |collector, now| collector.set_tenant(now, &login, id, &settings))
             .await?;
+    if !tenant.connected {
+        // Cisco is not called any more, not even to say good-bye: the login ends there by itself.
+        state.set_cisco_login(id, None);
+    }
     register(state, tenant, false).await
 }
 
@@ -163,9 +168,13 @@ async fn register(state: &CollectorSite, tenant: Tenant, again: bool) -> Result<
         state.cisco_login(id),
     ) {
         let registered = cisco.register(&login.token, &state.collector, &tenant).await;
-        registered.map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error.to_string()))?;
         let by = login.login;
-        run_raw(state, move |collector, now| collector.note_registered(now, &by, id)).await?;
+        // What was set stays set: why the server is not known to CSSM stands beside it.
+        run_raw(state, move |collector, now| match registered {
+            Ok(()) => collector.note_registered(now, &by, id),
+            Err(error) => collector.note_sync_failed(now, id, &error.to_string()),
+        })
+        .await?;
     }
     state.work.ring();
     run_raw(state, move |collector, _| collector.tenant(id)).await
@@ -197,8 +206,11 @@ pub(super) async fn log_in_to_cisco(
         let text = "this server was started without the address of CSSM (--cssm)";
         Problem::new(StatusCode::CONFLICT, text)
     })?;
-    let bad = |error: super::CiscoError| Problem::new(StatusCode::BAD_GATEWAY, error.to_string());
-    let token = cisco.log_in(&who.login, &who.password).await.map_err(bad)?;
+    let token = cisco.log_in(&who.login, &who.password).await.map_err(|error| {
+        let wrong = error == super::CiscoError::wrong_login();
+        let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_GATEWAY };
+        Problem::new(status, error.to_string())
+    })?;
     state.set_cisco_login(id, Some(CiscoLogin { login: who.login, token }));
     register(state, tenant, true).await
 }
@@ -238,6 +250,11 @@ pub(super) async fn cisco_accounts(
     let (Some(cisco), Some(login)) = (&state.cisco, state.cisco_login(id)) else {
         return Err(Problem::new(StatusCode::CONFLICT, "log in to Cisco first"));
     };
+    let tenant = run_raw(&state, move |collector, _| collector.tenant(id)).await?;
+    if !tenant.connected {
+        let text = "Cisco Is Not Available: turn Cisco Connectivity on first";
+        return Err(Problem::new(StatusCode::CONFLICT, text));
+    }
     let accounts = cisco.accounts(&login.token).await;
     let accounts =
         accounts.map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error.to_string()))?;
@@ -354,9 +371,6 @@ pub(super) async fn import_csv(
     Path(id): Path<i64>,
     body: Bytes,
 ) -> Answer {
-    if body.len() as u64 > CSV_BYTES_MAX {
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the CSV file is too large"));
-    }
     run(&state, move |collector, now| collector.import_csv(now, &caller.login, id, &body)).await
 }
 

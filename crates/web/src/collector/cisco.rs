@@ -9,9 +9,16 @@ use serde_json::{Value, json};
 const LOGIN_ENDED: &str = "the login to Cisco has ended: log out of Cisco and in again";
 
 /// Why CSSM did not do what was asked, in words for people.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CiscoError(pub String);
+
+impl CiscoError {
+    /// Login or password are not those of an account on CSSM.
+    pub(crate) fn wrong_login() -> Self {
+        Self("CCO User Name or CCO Password are wrong".to_owned())
+    }
+}
 
 /// A Smart Account with its Virtual Accounts, as CSSM lists them.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -46,9 +53,7 @@ impl Cisco {
         let body = json!({ "login": login, "password": password });
         let answer = self.json("POST", "/api/v1/login", None, Some(&body)).await;
         let answer = answer.map_err(|error| match error {
-            CiscoError(text) if text == LOGIN_ENDED => {
-                CiscoError("CCO User Name or CCO Password are wrong".to_owned())
-            }
+            CiscoError(text) if text == LOGIN_ENDED => CiscoError::wrong_login(),
             other => other,
         })?;
         let token = answer["token"].as_str().map(str::to_owned);

@@ -64,11 +64,14 @@ async fn of_virtual_account(
     account: &str,
     virtual_account: &str,
 ) -> Result<Tenant, Problem> {
-    let tenants = of_account(state, caller, account).await?;
-    tenants
-        .into_iter()
-        .find(|tenant| tenant.virtual_account == virtual_account)
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such virtual account"))
+    let mut tenants = of_account(state, caller, account).await?;
+    tenants.retain(|tenant| tenant.virtual_account == virtual_account);
+    let first = tenants.pop();
+    if !tenants.is_empty() {
+        let text = "several tenants are for this virtual account: name one at /api/v1/tenants";
+        return Err(Problem::new(StatusCode::CONFLICT, text));
+    }
+    first.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such virtual account"))
 }
 
 pub(super) async fn accounts(
@@ -129,6 +132,11 @@ pub(super) async fn create_virtual_account(
     body: Bytes,
 ) -> Answer {
     let new: NewVirtualAccount = parse(&body)?;
+    let known = visible(&state, &caller).await?;
+    if known.iter().any(|t| t.smart_account == account && t.virtual_account == new.name) {
+        let text = format!("there is a virtual account {:?} already", new.name);
+        return Err(Problem::new(StatusCode::CONFLICT, text));
+    }
     let wanted = if new.description.is_empty() { &new.name } else { &new.description };
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let name: String = wanted.chars().map(plain).take(64).collect();
@@ -152,7 +160,10 @@ pub(super) async fn delete_virtual_account(
     Path((account, virtual_account)): Path<(String, String)>,
 ) -> Answer {
     let tenant = of_virtual_account(&state, &caller, &account, &virtual_account).await?;
-    api::run_raw(&state, move |collector, _| collector.remove_tenant(tenant.id)).await?;
+    let removed = api::run_raw(&state, move |collector, now| {
+        collector.remove_tenant(now, &caller.login, tenant.id)
+    });
+    removed.await?;
     Ok(Json(json!({ "status": "SUCCESS", "statusMessage": "Virtual account deleted" })))
 }
 

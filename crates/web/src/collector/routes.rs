@@ -4,7 +4,7 @@ use rumline_server::Action;
 
 use crate::collector::{CollectorSite, api, device, onprem_v1, pages};
 use crate::page;
-use crate::site::{Access, Route, route};
+use crate::site::{Access, MESSAGE_BYTES_MAX, Route, UPLOAD_BYTES_MAX, route};
 
 use Access::{Anyone, LoggedIn, May};
 use Action::{Administer, AdministerAll, Operate, View};
@@ -13,9 +13,9 @@ use Action::{Administer, AdministerAll, Operate, View};
 #[must_use]
 pub fn device_routes() -> Vec<Route<CollectorSite>> {
     vec![
-        route!(post "/cslu/v1/pi", Anyone, "A message of a product instance to a CSLU; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::cslu_message),
+        route!(post "/cslu/v1/pi", Anyone, "A message of a product instance to a CSLU; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::cslu_message).taking(MESSAGE_BYTES_MAX),
         route!(get "/cslu/v1/pi", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::cslu_page),
-        route!(post "/cslu/v1/pi/{name}", Anyone, "A message of a product instance to a tenant of SSM On-Prem.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::tenant_message),
+        route!(post "/cslu/v1/pi/{name}", Anyone, "A message of a product instance to a tenant of SSM On-Prem.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::tenant_message).taking(MESSAGE_BYTES_MAX),
         route!(get "/cslu/v1/pi/{name}", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::tenant_page),
         route!(get "/cslu/v1/health", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\",\"product\":\"CSLU\",\"version\":\"2.2.0\"}", device::health),
         route!(post "/SmartTransport", Anyone, "Not supported here.", None, "{}", device::other_transport),
@@ -61,7 +61,7 @@ fn api_routes() -> Vec<Route<CollectorSite>> {
         route!(delete "/api/v1/tenants/{tenant}/product-instances/{id}", May(Operate), "Removes a product instance from the list.", None, "null", api::remove_instance),
         route!(post "/api/v1/tenants/{tenant}/sync-product-instances", May(Operate), "Hands the newest answers over once more at the next contact.", Some("{\"ids\":[1]}"), "null", api::sync_instances),
         route!(get "/api/v1/tenants/{tenant}/product-instances.csv", May(View), "The product instances as CSV.", None, "\"PID,Serial Number,…\"", api::export_csv),
-        route!(post "/api/v1/tenants/{tenant}/product-instances.csv", May(Operate), "Adds the product instances of a CSV file.", Some("\"PID,Serial Number\\nN9K-C9504,FOX0000AAAA\\n\""), "{\"added\":1,\"known\":0,\"errors\":[],\"error_count\":0}", api::import_csv),
+        route!(post "/api/v1/tenants/{tenant}/product-instances.csv", May(Operate), "Adds the product instances of a CSV file.", Some("\"PID,Serial Number\\nN9K-C9504,FOX0000AAAA\\n\""), "{\"added\":1,\"known\":0,\"errors\":[],\"error_count\":0}", api::import_csv).taking(api::CSV_BYTES_MAX),
         route!(get "/api/v1/tenants/{tenant}/licenses", May(View), "The licences in use.", None, "[{\"license\":\"LAN_ENTERPRISE_SERVICES_PKG\",\"in_use\":3}]", api::licenses),
         route!(post "/api/v1/tenants/{tenant}/export", May(Operate), "Writes a signed file for Cisco: of all, or of the product instances whose ids are given.", Some("{\"ids\":null}"), "\"a tar.gz file\"", api::export),
         route!(post "/api/v1/tenants/{tenant}/import", May(Operate), "Takes in a file from Cisco: the body is the file, the query parameter `name` its name.", Some("\"the file\""), "{\"id\":1,\"status\":\"Done\"}", api::import),
@@ -111,8 +111,10 @@ fn page_routes() -> Vec<Route<CollectorSite>> {
         route!(page post "/tenants/{tenant}/sync", May(Operate), pages::sync),
         route!(page post "/tenants/{tenant}/sync-instances", May(Operate), pages::sync_instances),
         route!(page post "/tenants/{tenant}/export", May(Operate), pages::export),
-        route!(page post "/tenants/{tenant}/import", May(Operate), pages::import),
-        route!(page post "/tenants/{tenant}/csv", May(Operate), pages::import_csv),
+        route!(page post "/tenants/{tenant}/import", May(Operate), pages::import)
+            .taking(UPLOAD_BYTES_MAX),
+        route!(page post "/tenants/{tenant}/csv", May(Operate), pages::import_csv)
+            .taking(UPLOAD_BYTES_MAX),
         route!(page get "/tenants/{tenant}/product-instances.csv", May(View), api::export_csv),
         route!(page get "/tenants/{tenant}/transfers", May(View), pages::transfers),
         route!(page get "/tenants/{tenant}/licenses", May(View), pages::licenses),

@@ -274,7 +274,7 @@ pub(in crate::collector) async fn import_csv(
     let outcome = async {
         let incoming = state.spool.form(form, |_, _| {}).await?;
         let done = api::run_raw(&state, move |collector, now| {
-            let bytes = incoming.bytes(api::CSV_BYTES_MAX)?;
+            let bytes = incoming.bytes(api::CSV_BYTES_MAX as u64)?;
             collector.import_csv(now, &by, id, &bytes)
         });
         let (done, tenant) = (done.await?, load(&state, id).await?);

@@ -1,6 +1,7 @@
 //! The license workspace with its tenants, and the admin workspace.
 
 use axum::extract::{Extension, Form, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use rumline_collector::{Action, Caller, Role, Tenant, TenantSettings};
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use super::{copyable, home, may, shown, tabs, to};
 use crate::collector::{CollectorSite, api};
 use crate::page::{Frame, page};
+use crate::problem::Problem;
 
 pub(in crate::collector) async fn root(
     State(state): State<CollectorSite>,
@@ -179,7 +181,17 @@ pub(in crate::collector) async fn save_person(
     Extension(caller): Extension<Caller>,
     Form(form): Form<NewPerson>,
 ) -> Response {
-    let scope = form.tenant_id.parse().ok();
+    let scope = match form.tenant_id.trim() {
+        "" => None,
+        id => match id.parse() {
+            Ok(id) => Some(id),
+            Err(_) => {
+                let text = format!("{id:?} is no tenant");
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text);
+                return shown(&state, &caller, "/admin", Err(problem));
+            }
+        },
+    };
     let saved = api::run_raw(&state, move |collector, now| {
         if let Some(id) = scope {
             collector.tenant(id)?;
