@@ -448,3 +448,19 @@ fn a_policy_that_was_taken_back_leaves_the_switches_with_the_next_ack() {
         assert_eq!(switch.agent.policy().policy_name, Policy::CISCO_DEFAULT);
     });
 }
+
+#[test]
+fn the_last_administrator_of_everything_stays_one() {
+    on_every_engine(&at_once(), |lab| {
+        let people = lab.cssm.people();
+        let secret = "a password of some length";
+        let add = |login: &str, role, scope| people.add(lab.now, login, secret, role, scope);
+        add("root", Role::Administrator, None).unwrap();
+        for (role, scope) in [(Role::Viewer, None), (Role::Administrator, Some(lab.sa))] {
+            let refused = add("root", role, scope).unwrap_err().to_string();
+            assert!(refused.contains("last administrator"), "{refused}");
+        }
+        add("second", Role::Administrator, None).unwrap();
+        add("root", Role::Viewer, None).unwrap();
+    });
+}

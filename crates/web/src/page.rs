@@ -215,3 +215,21 @@ pub(crate) async fn script() -> Response {
         [(header::CONTENT_TYPE, "text/javascript"), (header::CACHE_CONTROL, "max-age=3600")];
     (headers, include_str!("assets/page.js")).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::own_address;
+
+    #[test]
+    fn after_a_login_nobody_is_led_elsewhere() {
+        for next in ["/tenants/1", "/"] {
+            assert_eq!(own_address(Some(next)), next);
+        }
+        for next in
+            ["//evil.example", "https://evil.example", "/\t/evil.example", "/\\evil", "/\n", "x"]
+        {
+            assert_eq!(own_address(Some(next)), "/", "{next:?}");
+        }
+        assert_eq!(own_address(None), "/");
+    }
+}

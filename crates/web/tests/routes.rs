@@ -211,10 +211,15 @@ async fn a_body_over_the_limit_is_too_large() {
 async fn a_body_that_needs_no_login_is_small() {
     // What anyone may send is read whole into memory: a message holds far less than an upload.
     let server = Server::new(&Settings::default());
-    for path in ["/licservice/license", "/api/v1/login"] {
-        let answer = server.call("post", path, None, vec![b'x'; 100 << 20]).await;
+    for (path, megabytes) in [("/licservice/license", 100), ("/api/v1/login", 2), ("/login", 2)] {
+        let answer = server.call("post", path, None, vec![b'x'; megabytes << 20]).await;
         assert_eq!(answer.status, 413, "{path}");
     }
+    // Nor does a login allow more where nothing long is expected.
+    let token = server.log_in("user").unwrap();
+    let path = "/api/v1/smart-accounts/1/virtual-accounts/1/tokens";
+    let answer = server.call("post", path, Some(&token), vec![b' '; 2 << 20]).await;
+    assert_eq!(answer.status, 413);
 }
 
 #[tokio::test(flavor = "multi_thread")]
