@@ -89,8 +89,16 @@ with Lab() as lab:
         time.sleep(0.5)
     compare(lab, switch)
 
-    # While it exports and imports.
+    # While it exports and imports. Cisco is not called any more, whoever is logged in there (CSLU-018).
+    cisco = {"login": "admin", "password": (lab.dir / "admin.password").read_text().strip()}
+    cslu.api("POST", "/tenants/1/cisco-login", cisco)
+    assert cslu.api("GET", "/tenants/1/cisco-accounts")
     cslu.api("PUT", "/tenants/1/settings", {**ACCOUNT, "connected": False, "sync_minutes": 0})
+    try:
+        cslu.api("GET", "/tenants/1/cisco-accounts")
+        raise AssertionError("accounts are listed while Cisco Is Not Available")
+    except urllib.error.HTTPError as error:
+        assert error.code == 409, error
     switch.run("configure terminal", "feature bgp", "end", "copy running-config startup-config")
     time.sleep(1)
     switch.run("license smart sync all")

@@ -26,8 +26,8 @@ def start_dns(lab, port, *addresses):
     raise AssertionError("dnsmasq did not come up")
 
 
-def report_through(lab, name, port, *config):
-    switch = lab.start_switch(name, "--dns-port", port, "--tls-root", lab.dir / "onprem/root.pem")
+def report_through(lab, name, port, *config, tls_root="onprem/root.pem"):
+    switch = lab.start_switch(name, "--dns-port", port, "--tls-root", lab.dir / tls_root)
     switch.run("configure terminal", *config, "feature bgp", "end", "copy running-config startup-config",
                "license smart sync all")
     try:
@@ -49,7 +49,15 @@ with Lab() as lab:
     server = "ip name-server 127.0.0.1"
     status = report_through(lab, "one", port, server)
     assert "Cslu address: cslu-local" in status, status
-    report_through(lab, "two", port, "ip domain-name lab.test", server)
+    # A name server that knows the full name alone: the switch puts its domain to the name (PI-NET-014).
+    other_port = free_port()
+    other_dns = start_dns(lab, other_port, ("cslu-local.lab.test", CSLU))
+    report_through(lab, "two", other_port, "ip domain-name lab.test", server)
+    other_dns.terminate()
+    other_dns.wait()
+    # The device port of a CSLU takes TLS as well (PI-NET-017, C-02).
+    url = f"license smart url cslu https://{CSLU}:8182/cslu/v1/pi"
+    report_through(lab, "tls", port, server, url, tls_root="cslu/root.pem")
     url = "license smart url cslu https://Cisco_SSM_OnPrem:8444/cslu/v1/pi/XYZ-ON-PREM-1"
     status = report_through(lab, "three", port, server, url)
     dns.terminate()
