@@ -112,6 +112,7 @@ CREATE TABLE license_use (
     as_of BIGINT NOT NULL,
     report_id BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, instance_id, tag)
+    -- by key
 );
 CREATE TABLE transfer (
     tenant_id BIGINT NOT NULL,

@@ -78,8 +78,15 @@ pub struct TenantSettings {
     pub sync_minutes: i64,
 }
 
-const COLUMNS: &str = "id, name, smart_account, virtual_account, connected, registered, \
-    sync_minutes, last_sync_at, sync_error, sync_wanted, policy_at";
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, smart_account, virtual_account, connected, registered, sync_minutes, ",
+            "last_sync_at, sync_error, sync_wanted, policy_at FROM tenant ",
+            $rest
+        )
+    };
+}
 
 fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
     Ok(Tenant {
@@ -98,8 +105,8 @@ fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
 }
 
 pub(crate) fn by_id(tx: &mut Tx<'_>, id: i64) -> Result<Tenant, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM tenant WHERE id = $1");
-    tx.row(&sql, &[id.into()], from_row)?.ok_or(Error::NotFound("tenant"))
+    let sql = select!("WHERE id = $1");
+    tx.row(sql, &[id.into()], from_row)?.ok_or(Error::NotFound("tenant"))
 }
 
 /// The number of the tenant with this name.
@@ -186,8 +193,7 @@ impl Collector {
     /// When the store fails.
     pub fn tenants(&self, scope_id: Option<i64>) -> Result<Vec<Tenant>, Error> {
         self.db.read("tenants.list", move |tx| {
-            let sql = format!("SELECT {COLUMNS} FROM tenant ORDER BY id");
-            let all = tx.rows(&sql, &[], from_row)?;
+            let all = tx.rows(select!("ORDER BY id"), &[], from_row)?;
             Ok(all.into_iter().filter(|t| scope_id.is_none_or(|own| own == t.id)).collect())
         })
     }

@@ -8,13 +8,17 @@ use crate::tx::Tx;
 pub struct Migration {
     /// Counted from 1 without gaps.
     pub version: i64,
-    /// Its statements, in the dialect of this crate; each table definition ends with a line `);`.
+    /// Its statements, in the dialect of this crate; each table definition ends with a line `);`. One with short rows
+    /// that are found by their key alone has `-- by key` on the line before: SQLite keeps such rows in the key's tree.
     pub sql: &'static str,
 }
 
 /// The names SQLite's strict tables know.
 fn for_sqlite(sql: &str) -> String {
-    sql.replace("BIGINT", "INTEGER").replace("BYTEA", "BLOB").replace("\n);", "\n) STRICT;")
+    sql.replace("BIGINT", "INTEGER")
+        .replace("BYTEA", "BLOB")
+        .replace("-- by key\n);", ") WITHOUT ROWID, STRICT;")
+        .replace("\n);", "\n) STRICT;")
 }
 
 pub(crate) fn run(
