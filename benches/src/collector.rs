@@ -97,7 +97,12 @@ pub(crate) async fn run(own_ingest_per_second: Option<f64>) -> Result<()> {
     cslu.json("PUT", "/tenants/1/settings", &settings(false)).await?;
     println!("collector: making {ALL} signed reports of {ALL} product instances");
     let bodies = make_bodies()?;
-    let raw = raw_cpu(&bodies[..FIRST], &format!("{dir}/raw.db"))?;
+    let mut raw: Vec<f64> = Vec::new();
+    for (round, bodies) in bodies.chunks(FIRST).take(5).enumerate() {
+        raw.push(raw_cpu(bodies, &format!("{dir}/raw-{round}.db"))?);
+    }
+    raw.sort_by(f64::total_cmp);
+    let raw = raw[raw.len() / 2];
     let device_url = format!("http://{device_listen}/cslu/v1/pi");
     let (first, rest) = bodies.split_at(FIRST);
     let before = processes::cpu_seconds(&cslu.process)?;

@@ -1,16 +1,19 @@
 //! An HTTP server around a router, over TLS or as the client likes.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::body::Incoming;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
@@ -18,6 +21,10 @@ use tower_service::Service;
 const CONNECTIONS_MAX: usize = 20_000;
 /// A handshake or a request's head must be here within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A body must be here within this, and a second more for each [`BODY_BYTES_PER_SECOND`] of it.
+const BODY_SECONDS: u64 = 60;
+const BODY_BYTES_PER_SECOND: u64 = 10_000;
 
 /// The address a request came from.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +147,52 @@ async fn serve_tls(
     }
 }
 
+/// A body on its way in, which does not hold its connection by arriving ever more slowly.
+struct Arriving {
+    body: Incoming,
+    began: Instant,
+    bytes: u64,
+    /// Runs while nothing comes.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Arriving {
+    fn new(body: Incoming) -> Self {
+        Self { body, began: Instant::now(), bytes: 0, timer: None }
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.timer = None;
+            if let Some(data) = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref()) {
+                self.bytes += data.len() as u64;
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let seconds = BODY_SECONDS + self.bytes / BODY_BYTES_PER_SECOND;
+        let until = self.began + Duration::from_secs(seconds);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Some(Err("the body took too long to arrive".into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 async fn serve_stream(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     address: SocketAddr,
@@ -148,7 +201,7 @@ async fn serve_stream(
 ) {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(address));
-        router.clone().call(request)
+        router.clone().call(request.map(Arriving::new))
     });
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);

@@ -128,20 +128,19 @@ pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
 /// The largest form with a file, in bytes; files themselves go to disk.
 pub(crate) const UPLOAD_BYTES_MAX: usize = 1 << 30;
-/// What anyone sends must have arrived and been answered within this.
-const OPEN_SECONDS_MAX: u64 = 60;
-/// What someone sends who is logged in.
-const UPLOAD_SECONDS_MAX: u64 = 1800;
 
 /// The router over a table.
 pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
     let mut router = Router::new();
     for route in routes {
         let guard = Guard { access: route.access, page: route.summary.is_empty() };
-        let guarded = (route.handler)()
-            .route_layer(axum::middleware::from_fn_with_state((state.clone(), guard), authorize));
+        let mut handler = (route.handler)();
+        if route.access != Access::Anyone {
+            let state = (state.clone(), guard);
+            handler = handler.route_layer(axum::middleware::from_fn_with_state(state, authorize));
+        }
         let limit = DefaultBodyLimit::max(route.bytes_max);
-        router = router.route(route.path, guarded.layer(limit));
+        router = router.route(route.path, handler.layer(limit));
     }
     router.fallback(not_there::<S>).layer(axum::middleware::map_response(finish)).with_state(state)
 }
@@ -178,16 +177,13 @@ struct Guard {
     page: bool,
 }
 
-/// Stands before every handler.
+/// Stands before every handler that is not for anyone.
 async fn authorize<S: Site>(
     State((state, guard)): State<(S, Guard)>,
     parameters: RawPathParams,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if guard.access == Access::Anyone {
-        return within(OPEN_SECONDS_MAX, next.run(request)).await;
-    }
     let caller = match caller_of(&state, request.method(), request.headers()).await {
         Ok(caller) => caller,
         // A person is shown the way, a program is told.
@@ -208,7 +204,7 @@ async fn authorize<S: Site>(
         }
     }
     request.extensions_mut().insert(caller);
-    within(UPLOAD_SECONDS_MAX, next.run(request)).await
+    next.run(request).await
 }
 
 /// A refusal: to a person as a page, to a program as a problem document.
@@ -219,14 +215,6 @@ fn refuse<S: Site>(state: &S, guard: Guard, caller: Option<&Caller>, error: Erro
     } else {
         problem.into_response()
     }
-}
-
-/// A body that does not arrive holds its connection no longer than this.
-async fn within(seconds: u64, answer: impl Future<Output = Response>) -> Response {
-    let limit = std::time::Duration::from_secs(seconds);
-    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response()
-    })
 }
 
 /// The API token of a request: a program's from its header, a browser's from its cookie.
