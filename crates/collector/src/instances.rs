@@ -26,17 +26,6 @@ pub(crate) struct Known {
     pub removed: bool,
 }
 
-macro_rules! select {
-    ($which:literal) => {
-        concat!(
-            "SELECT id, public_key, undelivered, delivered_at, waiting, wants_answer, policy_at, ",
-            "last_report_at, removed_at, refused FROM instance ",
-            "WHERE tenant_id = $1 AND serial = $2 AND pid = $3 AND ",
-            $which
-        )
-    };
-}
-
 fn from_row(row: &Row<'_>) -> Result<Known, Error> {
     Ok(Known {
         id: row.int(0)?,
@@ -47,40 +36,36 @@ fn from_row(row: &Row<'_>) -> Result<Known, Error> {
         wants_answer: row.flag(5)?,
         policy_at: row.int(6)?,
         last_report_at: row.opt_int(7)?,
-        removed: row.opt_int(8)?.is_some(),
+        removed: row.int(8)? != 0,
         refused: row.int(9)?,
     })
 }
 
-/// The instance a device is: that of its UDI, or a removed one that had its key; any, if it does not tell its key.
+/// The instance a device is: that of its UDI, or the last removed one that had its key; any, if it does not tell its key.
 pub(crate) fn find(
     tx: &mut Tx<'_>,
     tenant_id: i64,
     udi: &Udi,
     key: Option<&PublicKey>,
 ) -> Result<Option<Known>, Error> {
-    let udi = [tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
-    if let Some(known) = tx.row(select!("removed_at IS NULL"), &udi, from_row)? {
-        return Ok(Some(known));
+    const SQL: &str = "SELECT id, public_key, undelivered, delivered_at, waiting, wants_answer,
+        policy_at, last_report_at, removed_id, refused FROM instance
+        WHERE tenant_id = $1 AND serial = $2 AND pid = $3 ORDER BY removed_id";
+    let values = [tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
+    let mut found = tx.rows(SQL, &values, from_row)?;
+    if found.first().is_some_and(|first| !first.removed) {
+        return Ok(Some(found.swap_remove(0)));
     }
-    let sql = select!("removed_at IS NOT NULL ORDER BY id DESC");
-    let removed = tx.rows(sql, &udi, from_row)?;
     let same = |known: &Known| key.is_none_or(|key| known.public_key.as_ref() == Some(key));
-    Ok(removed.into_iter().find(same))
+    Ok(found.into_iter().rev().find(same))
 }
 
 /// The numbers of all that have or had this UDI, the one that is not removed first.
 pub(crate) fn of_udi(tx: &mut Tx<'_>, tenant_id: i64, udi: &Udi) -> Result<Vec<i64>, Error> {
+    const SQL: &str = "SELECT id FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3
+        ORDER BY removed_id > 0, removed_id DESC";
     let values = [tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
-    let mut found = Vec::new();
-    for which in ["removed_at IS NULL", "removed_at IS NOT NULL"] {
-        let sql = format!(
-            "SELECT id FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3 AND {which}
-            ORDER BY id DESC"
-        );
-        found.extend(tx.rows(&sql, &values, |row| Ok::<_, Error>(row.int(0)?))?);
-    }
-    Ok(found)
+    tx.rows(SQL, &values, |row| Ok(row.int(0)?))
 }
 
 /// A row to be.
@@ -106,13 +91,18 @@ impl NewInstance<'_> {
         now: Timestamp,
         tenant_id: i64,
     ) -> Result<i64, Error> {
-        const SQL: &str = "INSERT INTO instance (tenant_id, id, pid, serial, public_key, hostname,
-            software_version, software_tag, added_at, added_by, last_contact_at, last_report_at,
-            trust_requests, wants_answer, waiting, refused, undelivered, policy_at)
-            SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-            $13, $14, 0, 0, 0 FROM instance WHERE tenant_id = $15 RETURNING id";
+        // In two statements: one that reads what it writes to is far dearer.
+        const LAST: &str = "SELECT id FROM instance WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1";
+        const INSERT: &str = "INSERT INTO instance (tenant_id, id, pid, serial, public_key,
+            hostname, software_version, software_tag, added_at, added_by, last_contact_at,
+            last_report_at, trust_requests, wants_answer, waiting, refused, undelivered, policy_at,
+            removed_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0)";
+        let last = tx.row(LAST, &[tenant_id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
+        let id = last.unwrap_or(0) + 1;
         let values = [
             tenant_id.into(),
+            id.into(),
             (&self.udi.pid).into(),
             (&self.udi.serial).into(),
             self.public_key.into(),
@@ -126,9 +116,8 @@ impl NewInstance<'_> {
             self.trust_requests.into(),
             self.wants_answer.into(),
             self.waiting.into(),
-            tenant_id.into(),
         ];
-        let id = tx.row(SQL, &values, |row| Ok::<_, Error>(row.int(0)?))?;
-        id.ok_or(Error::NotFound("product instance"))
+        tx.execute(INSERT, &values)?;
+        Ok(id)
     }
 }

@@ -200,7 +200,7 @@ impl Collector {
     ) -> Result<(), Error> {
         let login = login.to_owned();
         self.db.write("inventory.remove", move |tx| {
-            let sql = "UPDATE instance SET removed_at = $1, alert = NULL
+            let sql = "UPDATE instance SET removed_at = $1, removed_id = id, alert = NULL
                 WHERE tenant_id = $2 AND id = $3 AND removed_at IS NULL";
             if tx.execute(sql, &[now.0.into(), tenant_id.into(), id.into()])? == 0 {
                 return Err(Error::NotFound("product instance"));

@@ -11,7 +11,7 @@ use rumline_store::Tx;
 
 use crate::answers::{self, Handed};
 use crate::instances::{self, Known, NewInstance};
-use crate::reports::{self, Checked, signature_text};
+use crate::reports::{self, Checked};
 use crate::{Collector, Error, Kind, Tenant, journal, tenants};
 
 /// A device asks again no sooner than this, and no later, in seconds.
@@ -281,15 +281,10 @@ impl Collector {
             if signed.report.udi != *udi {
                 return Err(Error::invalid("the report belongs to another UDI"));
             }
-            if !signed.verify(self.suite.as_ref(), key) {
+            let Some(sha256) = signed.verified_sha256(self.suite.as_ref(), key) else {
                 return Err(Error::invalid("the signature of the report does not verify"));
-            }
-            reports.push(Checked {
-                sha256: signed.sha256(),
-                signature: signature_text(&signed.signature),
-                payload: signed.payload,
-                report: signed.report,
-            });
+            };
+            reports.push(Checked::new(signed, sha256)?);
         }
         Ok(reports)
     }
@@ -455,7 +450,7 @@ fn first_contact(
 ) -> Result<Outcome, Error> {
     let Contact { kind, udi, key, about, trust_requests, .. } = *contact;
     // A report is one of its number: none of a device that is new can be here already.
-    let numbers: BTreeSet<u64> = reports.iter().map(|checked| checked.report.report_id).collect();
+    let numbers: BTreeSet<i64> = reports.iter().map(|checked| checked.report_id).collect();
     let new = NewInstance {
         udi,
         public_key: Some(&key.to_text()),
@@ -517,7 +512,7 @@ fn note_contact(
         last_report_at = COALESCE($6, last_report_at), waiting = $7,
         trust_requests = COALESCE($8, trust_requests), wants_answer = $9, undelivered = $10,
         delivered_at = COALESCE($11, delivered_at), policy_at = COALESCE($12, policy_at),
-        removed_at = NULL WHERE tenant_id = $13 AND id = $14";
+        removed_at = NULL, removed_id = 0 WHERE tenant_id = $13 AND id = $14";
     let Contact { kind, key, .. } = *contact;
     let Came { known, believed, reported_at, handed } = came;
     let (about, key) = (believed.then_some(contact.about), key.to_text());

@@ -1,20 +1,40 @@
 //! Reports as they are kept: byte for byte as they were signed, each once.
 
-use rumline_protocol::{ReportSignature, RumReport, Timestamp, Udi};
+use rumline_protocol::{EntitlementTag, ReportSignature, SignedReport, Timestamp, Udi};
 use rumline_store::Tx;
 
 use crate::Error;
 
 /// A report whose signature has been checked.
 pub(crate) struct Checked {
-    pub report: RumReport,
+    pub report_id: i64,
+    pub tag: EntitlementTag,
+    /// The use it ends with, and when.
+    pub count: u32,
+    pub end_at: Timestamp,
     pub payload: String,
     pub signature: String,
     pub sha256: [u8; 32],
 }
 
+impl Checked {
+    /// What is kept of a report.
+    pub(crate) fn new(signed: SignedReport, sha256: [u8; 32]) -> Result<Self, Error> {
+        let number = i64::try_from(signed.report.report_id);
+        Ok(Self {
+            report_id: number.map_err(|_| Error::invalid("the report's number is too large"))?,
+            count: signed.report.last_count(),
+            end_at: signed.report.end_at(),
+            sha256,
+            signature: signature_text(&signed.signature),
+            tag: signed.report.entitlement_tag,
+            payload: signed.payload,
+        })
+    }
+}
+
 /// A signature without the UDI, which the instance's row knows.
-pub(crate) fn signature_text(signature: &ReportSignature) -> String {
+fn signature_text(signature: &ReportSignature) -> String {
     let ReportSignature { signing_type, key, value, .. } = signature;
     format!("{signing_type} {key} {value}")
 }
@@ -55,8 +75,7 @@ pub(crate) fn store(
         WHERE license_use.report_id <= excluded.report_id";
     let mut stored = Stored::default();
     for checked in reports {
-        let report = &checked.report;
-        let id = i64::try_from(report.report_id).map_err(|_| Error::invalid("report_id"))?;
+        let id = checked.report_id;
         let values = [
             tenant_id.into(),
             instance_id.into(),
@@ -79,9 +98,9 @@ pub(crate) fn store(
         let values = [
             tenant_id.into(),
             instance_id.into(),
-            report.entitlement_tag.as_str().into(),
-            i64::from(report.last_count()).into(),
-            report.end_at().0.into(),
+            checked.tag.as_str().into(),
+            i64::from(checked.count).into(),
+            checked.end_at.0.into(),
             id.into(),
         ];
         tx.execute(USE, &values)?;

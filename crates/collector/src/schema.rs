@@ -70,11 +70,11 @@ CREATE TABLE instance (
     policy_at BIGINT NOT NULL,
     alert TEXT,
     removed_at BIGINT,
+    -- 0, or its own id once it is removed: one of a UDI is not.
+    removed_id BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE UNIQUE INDEX instance_udi ON instance (tenant_id, serial, pid) WHERE removed_at IS NULL;
-CREATE INDEX instance_removed ON instance (tenant_id, serial, pid, id)
-    WHERE removed_at IS NOT NULL;
+CREATE UNIQUE INDEX instance_udi ON instance (tenant_id, serial, pid, removed_id);
 CREATE INDEX instance_refused ON instance (tenant_id, id) WHERE refused > 0;
 CREATE INDEX instance_wanting ON instance (tenant_id, id) WHERE wants_answer = 1;
 -- state: 0 waits for CSSM, 1 is acknowledged, 2 was refused by CSSM.

@@ -2,7 +2,7 @@
 
 use rumline_protocol::{
     Acknowledgement, PublicKey, RumReport, SignedReport, StatusCode, Suite, Timestamp, Udi,
-    from_base64, sha256,
+    from_base64,
 };
 use rumline_store::{Row, Tx};
 
@@ -29,13 +29,13 @@ pub(crate) fn verify(
     if signed.report.udi != *udi {
         return Err(Error::invalid("the report belongs to another UDI"));
     }
-    if !signed.verify(suite, key) {
+    let Some(sha256) = signed.verified_sha256(suite, key) else {
         return Err(Error::invalid("the signature of the report does not verify"));
-    }
+    };
     let signature = from_base64(&signed.signature.value)
         .ok_or_else(|| Error::invalid("the signature of the report is not base64"))?;
     Ok(VerifiedReport {
-        sha256: sha256(signed.payload.as_bytes()),
+        sha256,
         signing_key: format!("{} {}", signed.signature.signing_type, signed.signature.key),
         signature,
         payload: signed.payload,

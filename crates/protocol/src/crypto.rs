@@ -162,7 +162,12 @@ pub trait Suite: Send + Sync {
     fn load_device_key(&self, private_key: &[u8]) -> Result<Box<dyn Signer>, CryptoError>;
 
     /// Whether `signature` is `key`'s over exactly `message`.
-    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool;
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+        self.verify_sha256(key, &sha256(message), signature)
+    }
+
+    /// Whether `signature` is `key`'s over the message with this SHA-256.
+    fn verify_sha256(&self, key: &PublicKey, sha256: &[u8; 32], signature: &[u8]) -> bool;
 
     /// Follows a signing certificate up to `root`.
     ///

@@ -3,6 +3,7 @@
 //! Verifying RSA costs a third of verifying P-256, and the server verifies each report; CSSM signs one
 //! ACK for a whole batch.
 
+use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -49,22 +50,21 @@ impl Suite for RealSuite {
         RsaSigner::new(pair)
     }
 
-    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
-        match key.signing_type {
+    fn verify_sha256(&self, key: &PublicKey, sha256: &[u8; 32], signature: &[u8]) -> bool {
+        let Ok(digest) = Digest::import_less_safe(sha256, &SHA256) else { return false };
+        let verified = match key.signing_type {
             SigningType::RsaSha256 => {
                 UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &key.spki)
-                    .verify(message, signature)
-                    .is_ok()
+                    .verify_digest(&digest, signature)
             }
             SigningType::EcdsaP256Sha256 => {
-                key.spki.strip_prefix(&P256_SPKI_HEAD).is_some_and(|point| {
-                    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
-                        .verify(message, signature)
-                        .is_ok()
-                })
+                let Some(point) = key.spki.strip_prefix(&P256_SPKI_HEAD) else { return false };
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
+                    .verify_digest(&digest, signature)
             }
-            SigningType::Simulated => false,
-        }
+            SigningType::Simulated => return false,
+        };
+        verified.is_ok()
     }
 
     fn verify_chain(

@@ -410,26 +410,26 @@ impl SignedReport {
         sha256(self.payload.as_bytes())
     }
 
-    /// Whether `key` signed this report; restores line ends that an editor changed.
+    /// The SHA-256 of this report, if `key` signed it; restores line ends that an editor changed.
     #[must_use]
-    pub fn verify(&mut self, suite: &dyn Suite, key: &PublicKey) -> bool {
-        let Some(signature) = from_base64(&self.signature.value) else {
-            return false;
-        };
+    pub fn verified_sha256(&mut self, suite: &dyn Suite, key: &PublicKey) -> Option<[u8; 32]> {
+        let signature = from_base64(&self.signature.value)?;
         if SigningType::from_label(&self.signature.signing_type) != Some(key.signing_type)
             || self.signature.key != key.key_id()
         {
-            return false;
+            return None;
         }
-        match verified_text(suite, key, &self.payload, &signature) {
-            Some(text) => {
-                if text.len() != self.payload.len() {
-                    self.payload = text;
-                }
-                true
-            }
-            None => false,
+        let (text, sha256) = verified_text(suite, key, &self.payload, &signature)?;
+        if let Cow::Owned(restored) = text {
+            self.payload = restored;
         }
+        Some(sha256)
+    }
+
+    /// Whether `key` signed this report; restores line ends that an editor changed.
+    #[must_use]
+    pub fn verify(&mut self, suite: &dyn Suite, key: &PublicKey) -> bool {
+        self.verified_sha256(suite, key).is_some()
     }
 
     /// The JSON of the report in the guide's layout, payload as an object.

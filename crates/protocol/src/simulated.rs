@@ -37,7 +37,7 @@ impl Signer for SimulatedSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Vec<u8> {
-        hmac_sha256(&self.public_key.spki, message).to_vec()
+        hmac_sha256(&self.public_key.spki, &sha256(message)).to_vec()
     }
 
     fn private_key(&self) -> Vec<u8> {
@@ -75,8 +75,8 @@ impl Suite for SimulatedSuite {
         Ok(Box::new(SimulatedSigner::new(private_key)))
     }
 
-    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
-        key.signing_type == SigningType::Simulated && hmac_sha256(&key.spki, message) == signature
+    fn verify_sha256(&self, key: &PublicKey, sha256: &[u8; 32], signature: &[u8]) -> bool {
+        key.signing_type == SigningType::Simulated && hmac_sha256(&key.spki, sha256) == signature
     }
 
     fn verify_chain(

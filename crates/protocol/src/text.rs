@@ -1,9 +1,11 @@
 //! Small pieces of text handling shared by the forms: base64, JSON strings, signed text.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::crypto::{PublicKey, Suite};
+use crate::crypto::{PublicKey, Suite, sha256};
 
 /// Standard base64 with padding.
 #[must_use]
@@ -60,22 +62,21 @@ pub(crate) fn xml_escape(value: &str) -> String {
     out
 }
 
-/// The bytes under which `signature` verifies: the text as it stands or, when an editor has turned line
+/// The text under which `signature` verifies, and its SHA-256: the text as it stands or, when an editor has turned line
 /// ends into CR LF, with them turned back.
-pub(crate) fn verified_text(
+pub(crate) fn verified_text<'t>(
     suite: &dyn Suite,
     key: &PublicKey,
-    text: &str,
+    text: &'t str,
     signature: &[u8],
-) -> Option<String> {
-    if suite.verify(key, text.as_bytes(), signature) {
-        return Some(text.to_owned());
+) -> Option<(Cow<'t, str>, [u8; 32])> {
+    let verified = |text: Cow<'t, str>| {
+        let sha256 = sha256(text.as_bytes());
+        suite.verify_sha256(key, &sha256, signature).then_some((text, sha256))
+    };
+    let as_it_stands = verified(Cow::Borrowed(text));
+    if as_it_stands.is_some() || !text.contains("\r\n") {
+        return as_it_stands;
     }
-    if text.contains("\r\n") {
-        let restored = text.replace("\r\n", "\n");
-        if suite.verify(key, restored.as_bytes(), signature) {
-            return Some(restored);
-        }
-    }
-    None
+    verified(Cow::Owned(text.replace("\r\n", "\n")))
 }
