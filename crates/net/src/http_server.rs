@@ -26,10 +26,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_SECONDS: u64 = 60;
 const BODY_BYTES_PER_SECOND: u64 = 10_000;
 
-/// The address a request came from.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
-
 /// Tells a server to finish what is under way and end.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
@@ -199,8 +195,7 @@ async fn serve_stream(
     router: Router,
     mut ending: watch::Receiver<bool>,
 ) {
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(address));
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         router.clone().call(request.map(Arriving::new))
     });
     let mut builder = Builder::new();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, RawPathParams, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::middleware::{Next, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use rumline_protocol::Timestamp;
 use rumline_server::{Action, Caller, Error, People};
 use tokio::sync::Semaphore;
@@ -83,6 +84,9 @@ pub struct Route<S> {
     pub response: &'static str,
     /// The largest body it takes into memory, in bytes.
     pub bytes_max: usize,
+    /// Whether it is called by product instances and collectors only, by the thousand: nothing stands around its
+    /// handler, which takes a [`Message`].
+    pub(crate) for_machines: bool,
     pub(crate) handler: fn() -> MethodRouter<S>,
 }
 
@@ -90,6 +94,11 @@ impl<S> Route<S> {
     /// The same for larger bodies.
     pub(crate) fn taking(self, bytes_max: usize) -> Self {
         Self { bytes_max, ..self }
+    }
+
+    /// The same for messages.
+    pub(crate) fn for_machines(self) -> Self {
+        Self { bytes_max: MESSAGE_BYTES_MAX, for_machines: true, ..self }
     }
 }
 
@@ -104,6 +113,7 @@ macro_rules! route {
             request: None,
             response: "",
             bytes_max: $crate::site::BODY_BYTES_MAX,
+            for_machines: false,
             handler: || axum::routing::$method($handler),
         }
     };
@@ -116,6 +126,7 @@ macro_rules! route {
             request: $request,
             response: $response,
             bytes_max: $crate::site::BODY_BYTES_MAX,
+            for_machines: false,
             handler: || axum::routing::$method($handler),
         }
     };
@@ -125,7 +136,7 @@ pub(crate) use route;
 /// The largest body of most routes, in bytes: a form, or some JSON.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 /// The largest message of a product instance or a collector: one with the longest report.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
+const MESSAGE_BYTES_MAX: usize = 32 << 20;
 /// The largest form with a file, in bytes; files themselves go to disk.
 pub(crate) const UPLOAD_BYTES_MAX: usize = 1 << 30;
 
@@ -139,20 +150,49 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
             let state = (state.clone(), guard);
             handler = handler.route_layer(axum::middleware::from_fn_with_state(state, authorize));
         }
-        let limit = DefaultBodyLimit::max(route.bytes_max);
-        router = router.route(route.path, handler.layer(limit));
+        if !route.for_machines {
+            let limit = DefaultBodyLimit::max(route.bytes_max);
+            handler = handler.layer(limit).layer(map_response(finish));
+        }
+        router = router.route(route.path, handler);
     }
-    router.fallback(not_there::<S>).layer(axum::middleware::map_response(finish)).with_state(state)
+    router.method_not_allowed_fallback(not_allowed).fallback(not_there::<S>).with_state(state)
+}
+
+async fn not_allowed() -> Response {
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    finish(problem.into_response()).await
+}
+
+/// The body of a message.
+pub(crate) struct Message(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Message {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let body = Limited::new(request.into_body(), MESSAGE_BYTES_MAX).collect().await;
+        body.map(|body| Self(body.to_bytes())).map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                let text = format!("the message has more than {MESSAGE_BYTES_MAX} bytes");
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+            } else {
+                let text = format!("the message did not arrive whole: {error}");
+                Problem::new(StatusCode::BAD_REQUEST, text)
+            }
+        })
+    }
 }
 
 async fn not_there<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
     let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such page");
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+    let response = if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
         crate::page::problem_page(&state, None, &problem, "/")
     } else {
         problem.into_response()
-    }
+    };
+    finish(response).await
 }
 
 /// What browsers may do with the pages: nothing from elsewhere is loaded, and nobody frames them.

@@ -388,6 +388,27 @@ async fn a_cslu_takes_pushes_without_a_tenant_and_shows_its_screens() {
     assert!(status == 422 && text.contains("one Smart Account"), "{status} {text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_push_is_told_as_a_problem_document() {
+    let servers = [(Server::new(Kind::Cslu), ""), (Server::new(Kind::OnPrem), "/ONE")];
+    for (server, tenant) in servers {
+        let path = format!("/cslu/v1/pi{tenant}");
+        for (method, body, status, words) in [
+            ("put", Vec::new(), 405, "Method Not Allowed"),
+            ("post", b"garbage".to_vec(), 400, "not a message"),
+            ("post", vec![b'x'; (32 << 20) + 1], 413, "the message has more than 33554432 bytes"),
+        ] {
+            let (told, _, text) = server.call(method, &path, None, body, "application/json").await;
+            let problem: serde_json::Value = serde_json::from_str(&text).expect(&text);
+            assert_eq!((told, problem["status"].as_u64()), (status, Some(u64::from(status))));
+            assert!(problem["detail"].as_str().unwrap().contains(words), "{method} {path}: {text}");
+        }
+        let (told, _, text) =
+            server.call("post", "/cslu/v1/pi/%ff", None, Vec::new(), "application/json").await;
+        assert!(told == 404 && text.contains("\"status\":404"), "{told} {text}");
+    }
+}
+
 #[test]
 fn the_tables_of_routes_are_the_ones_that_were_looked_at() {
     // whoever adds a route says here who may use it

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::html;
 use rumline_collector::{Answer, Collector, Look, Ticket};
@@ -15,14 +16,17 @@ use tokio::sync::oneshot;
 use crate::collector::CollectorSite;
 use crate::page::{Frame, page};
 use crate::problem::Problem;
-use crate::site::Site;
+use crate::site::{Message, Site};
 
 /// A device is kept waiting for an answer that is on its way, but not longer than this.
 const HOLD: Duration = Duration::from_secs(15);
 /// What is longer is worked on beside the threads that serve connections.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
-pub(super) async fn cslu_message(State(state): State<CollectorSite>, body: Bytes) -> Response {
+pub(super) async fn cslu_message(
+    State(state): State<CollectorSite>,
+    Message(body): Message,
+) -> Response {
     if !state.is_cslu() {
         let text = "the URL lacks the tenant ID: .../cslu/v1/pi/TENANT_ID";
         return Problem::new(StatusCode::NOT_FOUND, text).into_response();
@@ -32,13 +36,14 @@ pub(super) async fn cslu_message(State(state): State<CollectorSite>, body: Bytes
 
 pub(super) async fn tenant_message(
     State(state): State<CollectorSite>,
-    Path(name): Path<String>,
-    body: Bytes,
+    name: Result<Path<String>, PathRejection>,
+    Message(body): Message,
 ) -> Response {
     if state.is_cslu() {
         let text = "this is a CSLU: its URL ends with /cslu/v1/pi";
         return Problem::new(StatusCode::NOT_FOUND, text).into_response();
     }
+    let Ok(Path(name)) = name else { return written(Answer::NoTenant) };
     match state.collector.tenant_named(&name) {
         Ok(id) => message(state, id, body).await,
         Err(error) => Problem::from(error).into_response(),
@@ -97,7 +102,10 @@ fn shutting_down() -> Response {
 
 fn message_response(response: &rumline_protocol::Response) -> Response {
     let body = serde_json::to_vec(response).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    let mut response = Response::new(body.into());
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
 }
 
 fn written(answer: Answer) -> Response {

@@ -4,7 +4,7 @@ use rumline_server::Action;
 
 use crate::collector::{CollectorSite, api, device, onprem_v1, pages};
 use crate::page;
-use crate::site::{Access, MESSAGE_BYTES_MAX, Route, UPLOAD_BYTES_MAX, route};
+use crate::site::{Access, Route, UPLOAD_BYTES_MAX, route};
 
 use Access::{Anyone, LoggedIn, May};
 use Action::{Administer, AdministerAll, Operate, View};
@@ -13,9 +13,9 @@ use Action::{Administer, AdministerAll, Operate, View};
 #[must_use]
 pub fn device_routes() -> Vec<Route<CollectorSite>> {
     vec![
-        route!(post "/cslu/v1/pi", Anyone, "A message of a product instance to a CSLU; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::cslu_message).taking(MESSAGE_BYTES_MAX),
+        route!(post "/cslu/v1/pi", Anyone, "A message of a product instance to a CSLU; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::cslu_message).for_machines(),
         route!(get "/cslu/v1/pi", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::cslu_page),
-        route!(post "/cslu/v1/pi/{name}", Anyone, "A message of a product instance to a tenant of SSM On-Prem.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::tenant_message).taking(MESSAGE_BYTES_MAX),
+        route!(post "/cslu/v1/pi/{name}", Anyone, "A message of a product instance to a tenant of SSM On-Prem.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::tenant_message).for_machines(),
         route!(get "/cslu/v1/pi/{name}", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::tenant_page),
         route!(get "/cslu/v1/health", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\",\"product\":\"CSLU\",\"version\":\"2.2.0\"}", device::health),
         route!(post "/SmartTransport", Anyone, "Not supported here.", None, "{}", device::other_transport),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cssm::{CssmSite, upload};
 use crate::problem::Problem;
-use crate::site::{self, Site, attachment, parse};
+use crate::site::{self, Message, Site, attachment, parse};
 
 type Answer = Result<Json<Value>, Problem>;
 
@@ -387,7 +387,7 @@ pub(super) async fn remove_collector(
 
 pub(super) async fn collect(
     State(state): State<CssmSite>,
-    body: Bytes,
+    Message(body): Message,
 ) -> Result<Response, Problem> {
     upload::collect(&state, body).await
 }

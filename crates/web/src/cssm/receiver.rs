@@ -1,6 +1,5 @@
 //! The smart receiver over HTTP (CSSM-028, 029, 030).
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::cssm::CssmSite;
 use crate::problem::Problem;
-use crate::site::Site;
+use crate::site::{Message, Site};
 
 /// The page of the receiver, in the guide's words.
 pub(super) async fn landing(State(state): State<CssmSite>) -> String {
@@ -25,7 +24,7 @@ pub(super) async fn landing(State(state): State<CssmSite>) -> String {
 }
 
 /// Takes a message of a product instance.
-pub(super) async fn message(State(state): State<CssmSite>, body: Bytes) -> Response {
+pub(super) async fn message(State(state): State<CssmSite>, Message(body): Message) -> Response {
     let (sender, receiver) = oneshot::channel();
     let now = state.now();
     state.cssm.receive(now, &body, move |taken| {

@@ -4,7 +4,7 @@ use rumline_server::Action;
 
 use crate::cssm::{CssmSite, api, pages, receiver};
 use crate::page;
-use crate::site::{Access, MESSAGE_BYTES_MAX, Route, UPLOAD_BYTES_MAX, route};
+use crate::site::{Access, Route, UPLOAD_BYTES_MAX, route};
 
 use Access::{Anyone, LoggedIn, May};
 use Action::{Administer, AdministerAll, Operate, View};
@@ -14,8 +14,8 @@ use Action::{Administer, AdministerAll, Operate, View};
 pub fn cssm_routes() -> Vec<Route<CssmSite>> {
     vec![
         route!(get "/licservice/license", Anyone, "The page of the smart receiver.", None, "\"This is the Smart Receiver!\"", receiver::landing),
-        route!(post "/licservice/license", Anyone, "A message of a product instance; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", receiver::message).taking(MESSAGE_BYTES_MAX),
-        route!(post "/licservice/collect", Anyone, "A bundle that a registered collector brings; see docs/protocol.md.", Some("\"a tar.gz file\""), "\"a tar.gz file\"", api::collect).taking(MESSAGE_BYTES_MAX),
+        route!(post "/licservice/license", Anyone, "A message of a product instance; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", receiver::message).for_machines(),
+        route!(post "/licservice/collect", Anyone, "A bundle that a registered collector brings; see docs/protocol.md.", Some("\"a tar.gz file\""), "\"a tar.gz file\"", api::collect).for_machines(),
         route!(get "/healthz", Anyone, "Whether the server works.", None, "\"ok\"", api::health),
         route!(get "/openapi.json", Anyone, "This document.", None, "{}", api::openapi_document),
         route!(get "/root.pem", Anyone, "The root certificate devices are provisioned with.", None, "\"-----BEGIN CERTIFICATE-----\"", api::root_certificate),
