@@ -54,7 +54,7 @@ impl SqliteEngine {
 
     pub(crate) fn in_memory() -> Result<Self, StoreError> {
         let connection = Connection::open_in_memory()?;
-        connection.set_prepared_statement_cache_capacity(256);
+        keep_statements(&connection)?;
         connection.execute_batch("PRAGMA foreign_keys = ON")?;
         Ok(Self { mode: Mode::Inline(Mutex::new(connection)) })
     }
@@ -119,12 +119,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Statements are prepared once, and not anew for each value: a plan once made stays.
+fn keep_statements(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(())
+}
+
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
-    // A plan once made stays: statements are not prepared anew for each value.
-    connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    keep_statements(&connection)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    connection.set_prepared_statement_cache_capacity(256);
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
