@@ -158,7 +158,9 @@ class Browser:
         self.press(name)
 
         def come():
-            return next(iter(set(self.downloads.glob(pattern)) - before), None)
+            # While it comes, a file has another name, which a pattern may match too.
+            new = set(self.downloads.glob(pattern)) - before
+            return next((file for file in new if file.suffix != ".crdownload"), None)
         return self.wait(come, f"file {pattern} among {before}")
 
     def log_in(self, url, login, password):
