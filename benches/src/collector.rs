@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rumline_collector::MIGRATIONS;
 use rumline_net::{HttpClient, OsRandom, pem_to_der};
 use rumline_protocol::{
-    EntitlementTag, RealSuite, Request, RequestBody, Response, ResponseStatus, SignedReport,
-    Signer, Suite, Timestamp, Udi, UsageItem, asset_signature, sign_report,
+    EntitlementTag, PublicKey, RealSuite, Request, RequestBody, Response, ResponseStatus,
+    SignedReport, Signer, Suite, Timestamp, Udi, UsageItem, asset_signature, sign_report,
 };
 use rumline_store::{Db, StoreError};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
+use crate::float;
 use crate::ingest::{call, report, request};
+use crate::limit::Limit;
 use crate::processes::{self, Folder};
 
 /// The original's stated limit (CSLU-021), and ten times that.
@@ -26,8 +29,6 @@ const KEYS: usize = 16;
 const CONNECTIONS: usize = 256;
 /// Of others, before anything is measured: so that neither side counts its start.
 const WARM_UP: usize = 1_000;
-/// How often the limit is measured before, and again after.
-const ROUNDS: usize = 3;
 /// Rows in a commit, where the limit is measured.
 const GROUP: usize = 64;
 
@@ -106,18 +107,14 @@ pub(crate) async fn run(own_ingest_per_second: Option<f64>) -> Result<()> {
     let (first, rest) = rest.split_at(FIRST);
     let fleet = Fleet::new()?;
     push_all(&fleet, &device_url, warm_up.to_vec()).await?;
-    let mut raw = Vec::new();
-    for round in 0..ROUNDS {
-        raw.push(raw_cpu(first, &format!("{dir}/raw-{round}.db"))?);
-    }
+    let mut limit = Limit::default();
+    let raw = |round| parse_and_commit(first, &format!("{dir}/raw-{round}.db"));
+    limit.measure(raw)?;
     let before = processes::cpu_seconds(&cslu.process)?;
     push_all(&fleet, &device_url, first.to_vec()).await?;
     let first_cpu = (processes::cpu_seconds(&cslu.process)? - before) / float(FIRST);
-    for round in ROUNDS..2 * ROUNDS {
-        raw.push(raw_cpu(first, &format!("{dir}/raw-{round}.db"))?);
-    }
-    raw.sort_by(f64::total_cmp);
-    let raw = raw[ROUNDS];
+    limit.measure(raw)?;
+    let raw = limit.median() / float(FIRST);
     let first_kib = processes::resident_kib(&cslu.process)?;
     let before = processes::cpu_seconds(&cslu.process)?;
     let started = crate::wall_seconds();
@@ -201,11 +198,6 @@ async fn by_file(cslu: &Server, dir: &str) -> Result<f64> {
     Ok(exported + uploaded)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count")]
-fn float(count: usize) -> f64 {
-    count as f64
-}
-
 fn make_bodies() -> Result<Vec<Vec<u8>>> {
     let tag = EntitlementTag::new("regid.2019-06.com.cisco.LAN_Nexus9300_XF,1.0_bench")?;
     let signers: Result<Vec<Box<dyn Signer>>, _> =
@@ -261,51 +253,63 @@ async fn push_all(fleet: &Fleet, url: &str, bodies: Vec<Vec<u8>>) -> Result<()> 
     Ok(())
 }
 
-/// CPU seconds of what no collector can leave out: read the message and the report in it, and write down who sent it,
-/// the report, and the use, in a commit with others.
-fn raw_cpu(bodies: &[Vec<u8>], file: &str) -> Result<f64> {
+/// What no collector can leave out: read the message and the report in it, and write the rows that are left of them, in
+/// a CSLU's own tables and a commit with others.
+fn parse_and_commit(bodies: &[Vec<u8>], file: &str) -> Result<()> {
+    const INSTANCE: &str = "INSERT INTO instance (tenant_id, id, pid, serial, public_key, hostname,
+        software_version, software_tag, added_at, added_by, last_contact_at, last_report_at,
+        wants_answer, waiting, refused, undelivered, policy_at, removed_id)
+        VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, 'first contact', $8, $8, 0, 1, 0, 0, 0, 0)";
+    const REPORT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, state,
+        received_at, sha256, payload, signature) VALUES (1, $1, $2, 0, $3, $4, $5, $6)";
+    const USE: &str = "INSERT INTO license_use (tenant_id, instance_id, tag, count, as_of,
+        report_id) VALUES (1, $1, $2, $3, $4, $5)";
     let db = Db::open_sqlite(std::path::Path::new(file))?;
-    db.write("bench.tables", |tx| {
-        tx.batch(
-            "CREATE TABLE device (id BIGINT NOT NULL PRIMARY KEY, serial TEXT NOT NULL UNIQUE,
-             public_key TEXT NOT NULL, hostname TEXT NOT NULL);
-             CREATE TABLE report (id BIGINT NOT NULL PRIMARY KEY, received_at BIGINT NOT NULL,
-             sha256 BLOB NOT NULL, payload TEXT NOT NULL, signature TEXT NOT NULL);
-             CREATE INDEX report_waiting ON report (received_at, id);
-             CREATE TABLE in_use (id BIGINT NOT NULL, tag TEXT NOT NULL, count BIGINT NOT NULL,
-             PRIMARY KEY (id, tag));",
-        )
-    })?;
-    let started = crate::cpu_seconds();
+    db.migrate(MIGRATIONS)?;
     for (index, group) in bodies.chunks(GROUP).enumerate() {
         let mut parsed = Vec::with_capacity(group.len());
         for body in group {
-            let message: Request = serde_json::from_slice(body)?;
-            let key = message.public_key.map(|key| key.to_text()).unwrap_or_default();
-            let RequestBody::UsageReport { mut usage, .. } = message.body else { continue };
+            let mut message: Request = serde_json::from_slice(body)?;
+            let body = std::mem::replace(&mut message.body, RequestBody::TrustSync {});
+            let RequestBody::UsageReport { mut usage, .. } = body else { continue };
             let item = usage.remove(0);
-            parsed.push((key, SignedReport::from_parts(item.payload, item.signature)?));
+            parsed.push((message, SignedReport::from_parts(item.payload, item.signature)?));
         }
         let first = i64::try_from(index * GROUP)?;
+        let now = rumline_net::Clock::real().now().0;
         db.write("bench.group", move |tx| {
-            for (id, (key, signed)) in (first..).zip(&parsed) {
-                let sql = "INSERT INTO device (id, serial, public_key, hostname)
-                    VALUES ($1, $2, $3, $4)";
-                let serial = &signed.report.udi.serial;
-                tx.execute(sql, &[id.into(), serial.into(), key.into(), "bench".into()])?;
-                let sql = "INSERT INTO report (id, received_at, sha256, payload, signature)
-                    VALUES ($1, $2, $3, $4, $5)";
+            for (id, (message, signed)) in (first..).zip(&parsed) {
+                let SignedReport { report, payload, signature } = signed;
+                let key = message.public_key.as_ref().map(PublicKey::to_text);
+                let values = [
+                    id.into(),
+                    (&report.udi.pid).into(),
+                    (&report.udi.serial).into(),
+                    key.as_deref().into(),
+                    message.hostname.as_deref().into(),
+                    message.software_version.as_deref().into(),
+                    (&message.software_tag_identifier).into(),
+                    now.into(),
+                ];
+                tx.execute(INSTANCE, &values)?;
+                let number = i64::try_from(report.report_id).unwrap_or_default();
                 let sha256 = signed.sha256();
-                let (payload, value) = (&signed.payload, &signed.signature.value);
-                let values =
-                    [id.into(), first.into(), sha256[..].into(), payload.into(), value.into()];
-                tx.execute(sql, &values)?;
-                let sql = "INSERT INTO in_use (id, tag, count) VALUES ($1, $2, 1)";
-                let tag = signed.report.entitlement_tag.as_str();
-                tx.execute(sql, &[id.into(), tag.into()])?;
+                let values = [
+                    id.into(),
+                    number.into(),
+                    now.into(),
+                    sha256[..].into(),
+                    payload.into(),
+                    (&signature.value).into(),
+                ];
+                tx.execute(REPORT, &values)?;
+                let tag = report.entitlement_tag.as_str();
+                let (count, end_at) = (i64::from(report.last_count()), report.end_at().0);
+                let values = [id.into(), tag.into(), count.into(), end_at.into(), number.into()];
+                tx.execute(USE, &values)?;
             }
             Ok::<_, StoreError>(())
         })?;
     }
-    Ok((crate::cpu_seconds() - started) / float(bodies.len()))
+    Ok(())
 }

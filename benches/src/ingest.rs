@@ -16,6 +16,8 @@ use rumline_protocol::{
 };
 use serde_json::{Value, json};
 
+use crate::float;
+use crate::limit::Limit;
 use crate::processes::{self, Folder};
 
 const DEVICES: usize = 16;
@@ -56,16 +58,19 @@ pub(crate) async fn run() -> Result<f64> {
     for device in &devices {
         trust(&http, &url, &token, device).await?;
     }
-    let raw = raw_cpu(&devices)?;
+    let authority = Authority::create("bench", rumline_net::Clock::real().now())?.identity()?;
+    let mut limit = Limit::default();
+    let raw = |_| parse_verify_sign(&devices[0], authority.signer.as_ref());
+    limit.measure(raw)?;
     let bodies: Vec<Vec<u8>> = bodies(&devices);
     let before = processes::cpu_seconds(&server)?;
     let started = crate::wall_seconds();
     send_all(&roots, &url, bodies).await?;
     let wall = crate::wall_seconds() - started;
     let used = processes::cpu_seconds(&server)? - before;
-    #[expect(clippy::cast_precision_loss, reason = "a count")]
-    let count = REPORTS as f64;
-    let each = used / count;
+    limit.measure(raw)?;
+    let count = float(REPORTS);
+    let (raw, each) = (limit.median() / float(devices[0].reports.len()), used / count);
     println!("  raw parse + verify + sign   {:7.1} us CPU a report", raw * 1e6);
     println!("  server, whole               {:7.1} us CPU a report", each * 1e6);
     println!("  throughput                  {:7.0} reports/s", count / wall);
@@ -226,13 +231,9 @@ async fn send_all(roots: &[Vec<u8>], url: &str, bodies: Vec<Vec<u8>>) -> Result<
     Ok(())
 }
 
-/// CPU seconds of what no server can leave out: parse, verify, sign an ACK.
-fn raw_cpu(devices: &[Device]) -> Result<f64> {
-    let authority = Authority::create("bench", rumline_net::Clock::real().now())?.identity()?;
-    let device = &devices[0];
-    let rounds = device.reports.len().min(2_000);
-    let started = crate::cpu_seconds();
-    for report in &device.reports[..rounds] {
+/// What no server can leave out.
+fn parse_verify_sign(device: &Device, authority: &dyn Signer) -> Result<()> {
+    for report in &device.reports {
         let mut parsed =
             SignedReport::from_parts(report.payload.clone(), report.signature.clone())?;
         ensure!(parsed.verify(&RealSuite, device.signer.public_key()), "must verify");
@@ -246,10 +247,8 @@ fn raw_cpu(devices: &[Device]) -> Result<f64> {
             correlation_id: String::new(),
             subscription_id: None,
         };
-        let signature = authority.signer.sign(acknowledgement_text(&[entry]).as_bytes());
+        let signature = authority.sign(acknowledgement_text(&[entry]).as_bytes());
         ensure!(!signature.is_empty(), "must sign");
     }
-    #[expect(clippy::cast_precision_loss, reason = "a count")]
-    let count = rounds as f64;
-    Ok((crate::cpu_seconds() - started) / count)
+    Ok(())
 }

@@ -11,6 +11,7 @@
 
 mod collector;
 mod ingest;
+mod limit;
 mod processes;
 mod switch;
 
@@ -68,6 +69,11 @@ fn wall_seconds() -> f64 {
 fn seconds(clock: ClockId) -> f64 {
     let time = clock_gettime(clock);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count")]
+fn float(count: usize) -> f64 {
+    count as f64
 }
 
 fn simulator() -> Result<()> {
