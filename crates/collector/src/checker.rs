@@ -9,12 +9,26 @@ use crate::{Collector, Error};
 /// The largest answer, in bytes: it is kept for each device it speaks of.
 const BYTES_MAX: usize = 8 << 20;
 
-/// A document of CSSM whose every signature has been checked.
+/// A document that is CSSM's.
 pub(crate) struct CheckedAnswer {
     pub text: String,
     pub document: Document,
     /// The device its name stands for, where nothing inside says so.
     pub instance_id: Option<i64>,
+}
+
+impl CheckedAnswer {
+    /// Reads a document out of a bundle whose manifest CSSM signed: that covers every byte of it.
+    pub(crate) fn covered(name: &str, bytes: &[u8]) -> Result<Self, Error> {
+        let bad = |text: String| Error::invalid(format!("{name}: {text}"));
+        if bytes.len() > BYTES_MAX {
+            return Err(bad(format!("it has more than {BYTES_MAX} bytes")));
+        }
+        let document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| bad("it is no text".to_owned()))?;
+        let text = text.trim_start_matches('\u{feff}').to_owned();
+        Ok(Self { text, document, instance_id: instance_of(name) })
+    }
 }
 
 /// The instance whose file an answer is to: a collector names it `dev_7_…`, and CSSM puts `ACK_` before that.
@@ -40,14 +54,12 @@ impl<'a> Checker<'a> {
     /// Reads a document and checks that CSSM signed every part of it.
     pub(crate) fn check(&mut self, name: &str, bytes: &[u8]) -> Result<CheckedAnswer, Error> {
         let bad = |text: String| Error::invalid(format!("{name}: {text}"));
-        if bytes.len() > BYTES_MAX {
-            return Err(bad(format!("it has more than {BYTES_MAX} bytes")));
-        }
-        let document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
-        let Some(certificate) = document.signer.clone() else {
+        let answer = CheckedAnswer::covered(name, bytes)?;
+        let document = &answer.document;
+        let Some(certificate) = &document.signer else {
             return Err(bad("it is not signed by CSSM".to_owned()));
         };
-        let signer = self.signer(&certificate).map_err(bad)?;
+        let signer = self.signer(certificate).map_err(bad)?;
         let parts = [
             document.acknowledgements.iter().all(|signed| self.verify(&signer, signed)),
             document.account.iter().all(|signed| self.verify(&signer, signed)),
@@ -61,9 +73,7 @@ impl<'a> Checker<'a> {
                 .to_owned(),
             ));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| bad("it is no text".to_owned()))?;
-        let text = text.trim_start_matches('\u{feff}').to_owned();
-        Ok(CheckedAnswer { text, document, instance_id: instance_of(name) })
+        Ok(answer)
     }
 
     fn signer(&mut self, certificate: &SignerCertificate) -> Result<SignerIdentity, String> {

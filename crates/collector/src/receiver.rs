@@ -119,7 +119,7 @@ impl Collector {
         body: &[u8],
         done: impl FnOnce(Answer) + Send + 'static,
     ) {
-        let request: Request = match serde_json::from_slice(body) {
+        let mut request: Request = match serde_json::from_slice(body) {
             Ok(request) => request,
             Err(error) => {
                 let text = format!("not a message: {error}").chars().take(200).collect();
@@ -140,7 +140,7 @@ impl Collector {
             return done(Answer::Message { response: Box::new(response), soon: None });
         }
         // A device says its key; whether it is the one it is known by shows when it is written down.
-        if let Some(key) = request.public_key.clone() {
+        if let Some(key) = request.public_key.take() {
             return self.take(now, tenant_id, request, key, done);
         }
         let udi = request.sudi.clone();
