@@ -338,7 +338,7 @@ impl Cssm {
         correlation_id: &str,
     ) -> Result<Piece, Error> {
         let standing = instances::standing(tx, account.0, account.1)?;
-        let mut piece = Piece::default();
+        let (mut piece, mut outcomes) = (Piece::default(), Vec::with_capacity(devices.len()));
         for (name, device) in devices {
             let taken = collected::take(tx, now, account, device, hop, correlation_id);
             let (taken, standing) = match taken {
@@ -353,9 +353,12 @@ impl Cssm {
             piece.known += taken.known;
             let accepted = taken.new + taken.known;
             piece.refused += i64::try_from(taken.entries.len()).unwrap_or(0) - accepted;
-            let document = self.device_answer(now, standing, taken, correlation_id);
-            piece.answers.push(DeviceAnswer { name: answer_name(name), document });
+            outcomes.push((name, standing, taken));
         }
+        piece.answers = parallel::map(outcomes, |(name, standing, taken)| {
+            let document = self.device_answer(now, standing, taken, correlation_id);
+            DeviceAnswer { name: answer_name(name), document }
+        });
         Ok(piece)
     }
 

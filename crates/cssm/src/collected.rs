@@ -167,37 +167,38 @@ pub(crate) fn take(
 fn admit(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    (smart_account_id, virtual_account_id): (i64, i64),
+    account: (i64, i64),
     device: &VerifiedDevice,
     hop: Hop<'_>,
 ) -> Result<Instance, Error> {
     let refuse = |text: String| Err(Error::Conflict(hop.blame(&text)));
-    let udi = &device.udi;
-    match instances::find(tx, udi)?.filter(|known| !known.removed) {
-        Some(known) if known.smart_account_id != smart_account_id => {
-            refuse(format!("{udi} is already registered in another Smart Account"))
+    let (udi, (smart_account_id, virtual_account_id)) = (&device.udi, account);
+    let mut known = match instances::find(tx, udi)? {
+        Some(known) if !known.removed => known,
+        known => {
+            let (key, about) = (&device.key, &device.about);
+            return instances::register(tx, now, known, account, udi, key, about);
         }
-        Some(known) if known.public_key != device.key => {
-            refuse(format!("{udi} is known with another key"))
+    };
+    if known.smart_account_id != smart_account_id {
+        return refuse(format!("{udi} is already registered in another Smart Account"));
+    }
+    if known.public_key != device.key {
+        return refuse(format!("{udi} is known with another key"));
+    }
+    if known.virtual_account_id == virtual_account_id {
+        return Ok(known);
+    }
+    match hop {
+        // A person with rights in the whole account decides where the device belongs (PI-RUM-028).
+        Hop::Person(Some(_)) => {
+            let sql = "UPDATE product_instance SET virtual_account_id = $1 WHERE id = $2";
+            tx.execute(sql, &[virtual_account_id.into(), known.id.into()])?;
+            known.virtual_account_id = virtual_account_id;
+            Ok(known)
         }
-        Some(known) if known.virtual_account_id == virtual_account_id => Ok(known),
-        Some(mut known) => match hop {
-            // A person with rights in the whole account decides where the device belongs (PI-RUM-028).
-            Hop::Person(Some(_)) => {
-                let sql = "UPDATE product_instance SET virtual_account_id = $1 WHERE id = $2";
-                tx.execute(sql, &[virtual_account_id.into(), known.id.into()])?;
-                known.virtual_account_id = virtual_account_id;
-                Ok(known)
-            }
-            Hop::Person(None) => Ok(known),
-            Hop::Collector(_) => {
-                refuse(format!("{udi} is already registered with another account"))
-            }
-        },
-        None => {
-            let (sa, va) = (smart_account_id, virtual_account_id);
-            instances::register(tx, now, sa, va, udi, &device.key, &device.about)
-        }
+        Hop::Person(None) => Ok(known),
+        Hop::Collector(_) => refuse(format!("{udi} is already registered with another account")),
     }
 }
 

@@ -91,22 +91,14 @@ impl About {
 pub(crate) fn register(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    smart_account_id: i64,
-    virtual_account_id: i64,
+    known: Option<Instance>,
+    (smart_account_id, virtual_account_id): (i64, i64),
     udi: &Udi,
     key: &PublicKey,
     about: &About,
 ) -> Result<Instance, Error> {
-    if let Some(known) = find(tx, udi)?
-        && (known.smart_account_id != smart_account_id || known.public_key != *key)
-    {
-        // In use is what the device says from now on: in its new account, with the numbers of its new store.
-        let sql = "DELETE FROM license_use WHERE smart_account_id = $1
-            AND product_instance_id = $2";
-        tx.execute(sql, &[known.smart_account_id.into(), known.id.into()])?;
-    }
-    let id = next_id(tx, "product_instance")?;
-    let sql = "INSERT INTO product_instance (id, smart_account_id, virtual_account_id, pid, serial,
+    const SQL: &str =
+        "INSERT INTO product_instance (id, smart_account_id, virtual_account_id, pid, serial,
         identifier, public_key, hostname, software_version, software_tag, registered_at,
         last_contact_at, window_started_at, window_requests)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11, 0)
@@ -115,7 +107,11 @@ pub(crate) fn register(
         public_key = excluded.public_key, software_tag = excluded.software_tag,
         registered_at = excluded.registered_at, last_contact_at = excluded.last_contact_at,
         removed_at = NULL, trust_id = NULL, trust_nonce = NULL";
-    let key = key.to_text();
+    let id = match &known {
+        Some(known) => known.id,
+        None => next_id(tx, "product_instance")?,
+    };
+    let key_text = key.to_text();
     let values = [
         id.into(),
         smart_account_id.into(),
@@ -123,14 +119,35 @@ pub(crate) fn register(
         (&udi.pid).into(),
         (&udi.serial).into(),
         (&about.identifier).into(),
-        (&key).into(),
+        (&key_text).into(),
         about.hostname.as_deref().into(),
         about.software_version.as_deref().into(),
         (&about.software_tag).into(),
         now.0.into(),
     ];
-    tx.execute(sql, &values)?;
-    find(tx, udi)?.ok_or(Error::NotFound("product instance"))
+    tx.execute(SQL, &values)?;
+    if let Some(known) = &known
+        && (known.smart_account_id != smart_account_id || known.public_key != *key)
+    {
+        // In use is what the device says from now on: in its new account, with the numbers of its new store.
+        let sql = "DELETE FROM license_use WHERE smart_account_id = $1
+            AND product_instance_id = $2";
+        tx.execute(sql, &[known.smart_account_id.into(), known.id.into()])?;
+    }
+    let (window_started_at, window_requests) =
+        known.map_or((now, 0), |known| (known.window_started_at, known.window_requests));
+    Ok(Instance {
+        id,
+        smart_account_id,
+        virtual_account_id,
+        udi: udi.clone(),
+        public_key: key.clone(),
+        trust_id: None,
+        trust_nonce: None,
+        removed: false,
+        window_started_at,
+        window_requests,
+    })
 }
 
 /// The hour's window of requests after one more.

@@ -73,9 +73,9 @@ pub(crate) fn exchange(
             }
             Some(known) if !force && !known.removed => {
                 check_known(&known, account, request)?;
-                move_to(tx, now, account, request, about)?
+                move_to(tx, now, Some(known), account, request, about)?
             }
-            _ => move_to(tx, now, account, request, about)?,
+            known => move_to(tx, now, known, account, request, about)?,
         };
         answered_before &= same_request;
         codes.push(issue(tx, now, &instance, request)?);
@@ -107,21 +107,15 @@ fn check_known(known: &Instance, account: (i64, i64), request: &TrustRequest) ->
 fn move_to(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    (smart_account_id, virtual_account_id): (i64, i64),
+    known: Option<Instance>,
+    account: (i64, i64),
     request: &TrustRequest,
     about: &About,
 ) -> Result<Instance, Error> {
     let mut about = about.clone();
     about.identifier.clone_from(&request.product_instance_identifier);
-    instances::register(
-        tx,
-        now,
-        smart_account_id,
-        virtual_account_id,
-        &request.sudi,
-        &request.public_key,
-        &about,
-    )
+    let (udi, key) = (&request.sudi, &request.public_key);
+    instances::register(tx, now, known, account, udi, key, &about)
 }
 
 /// Issues the trust codes that a device asked for beside its reports: for itself, and for a standby that has the same
@@ -140,16 +134,17 @@ pub(crate) fn issue_for_device(
             continue;
         }
         let account = (instance.smart_account_id, instance.virtual_account_id);
-        let known = instances::find(tx, &request.sudi)?.filter(|known| !known.removed);
-        let standby = match known {
-            None => move_to(tx, now, account, request, about)?,
+        let standby = match instances::find(tx, &request.sudi)? {
+            known if known.as_ref().is_none_or(|known| known.removed) => {
+                move_to(tx, now, known, account, request, about)?
+            }
             Some(known)
                 if known.public_key == request.public_key
                     && known.smart_account_id == instance.smart_account_id =>
             {
                 known
             }
-            Some(_) => continue,
+            _ => continue,
         };
         codes.push(issue(tx, now, &standby, request)?);
     }
