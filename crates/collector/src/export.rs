@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, Write};
+use std::sync::mpsc;
+use std::thread;
 
 use rumline_protocol::{BundleWriter, Timestamp, bundle_time};
 use rumline_server::next_id;
@@ -19,6 +21,44 @@ use crate::{Collector, Error};
 const PAGE: i64 = 1000;
 /// A file of a device is full with this many bytes of reports.
 const FILE_BYTES_MAX: usize = 12 << 20;
+/// Files are handed over when they are so large together.
+const PIECE_BYTES_MIN: usize = 256 << 10;
+
+/// Files of devices, each by its name.
+type Files = Vec<(String, String)>;
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Exported {
+    devices: i64,
+    reports: i64,
+}
+
+/// Hands files over to whoever packs them.
+struct Outbox {
+    waiting: Files,
+    bytes: usize,
+    /// None once nobody takes any more.
+    sender: Option<mpsc::SyncSender<Files>>,
+}
+
+impl Outbox {
+    fn put(&mut self, name: String, document: String) {
+        self.bytes += document.len();
+        self.waiting.push((name, document));
+        if self.bytes >= PIECE_BYTES_MIN {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.bytes = 0;
+        let files = std::mem::take(&mut self.waiting);
+        if self.sender.as_ref().is_some_and(|sender| sender.send(files).is_err()) {
+            self.sender = None;
+        }
+    }
+}
 
 impl Collector {
     /// Writes a bundle of all that waits, or of some product instances only; `scratch` holds it meanwhile. Returns
@@ -43,19 +83,20 @@ impl Collector {
         let time = bundle_time(now);
         let selection: Option<BTreeSet<i64>> = selection.map(|ids| ids.iter().copied().collect());
         let mut writer = BundleWriter::new(scratch, format!("UD_VA_{time}.tar.gz"), now);
-        let (mut after, mut devices, mut reports) = (0, 0, 0);
-        loop {
-            let page = self.export_page(tenant_id, after)?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            for (id, part) in page {
-                if selection.as_ref().is_some_and(|chosen| !chosen.contains(&id)) {
-                    continue;
-                }
-                devices += 1;
-                reports += self.export_device(now, tenant_id, (id, &part), &mut writer)?;
-            }
-        }
+        // Files are read and put together while those before are packed.
+        let Exported { devices, reports } = thread::scope(|scope| {
+            let (sender, pieces) = mpsc::sync_channel(1);
+            let outbox = Outbox { waiting: Vec::new(), bytes: 0, sender: Some(sender) };
+            let reader =
+                scope.spawn(|| self.read_devices(now, tenant_id, selection.as_ref(), outbox));
+            let packed = pieces.iter().flatten().try_for_each(|(name, document)| {
+                writer.add(&name, &document).map_err(Error::Unwritten)
+            });
+            // Who reads is not kept waiting where nothing can be written.
+            drop(pieces);
+            let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            packed.and(read)
+        })?;
         if devices == 0 {
             let text = "there is nothing to export: no report waits for an acknowledgement";
             return Err(Error::Conflict(text.to_owned()));
@@ -82,14 +123,39 @@ impl Collector {
         })
     }
 
-    /// Writes the files of a device: one, or several where it has more to report than one file may hold. Returns the
+    /// Reads what waits, device by device, until nobody takes it.
+    fn read_devices(
+        &self,
+        now: Timestamp,
+        tenant_id: i64,
+        selection: Option<&BTreeSet<i64>>,
+        mut outbox: Outbox,
+    ) -> Result<Exported, Error> {
+        let (mut after, mut exported) = (0, Exported::default());
+        while outbox.sender.is_some() {
+            let page = self.export_page(tenant_id, after)?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            for (id, part) in page {
+                if selection.is_some_and(|chosen| !chosen.contains(&id)) {
+                    continue;
+                }
+                exported.devices += 1;
+                exported.reports += self.read_device(now, tenant_id, (id, &part), &mut outbox)?;
+            }
+        }
+        outbox.flush();
+        Ok(exported)
+    }
+
+    /// Reads the files of a device: one, or several where it has more to report than one file may hold. Returns the
     /// number of its reports.
-    fn export_device<S: Read + Write + Seek>(
+    fn read_device(
         &self,
         now: Timestamp,
         tenant_id: i64,
         (id, part): (i64, &DevicePart),
-        writer: &mut BundleWriter<S>,
+        outbox: &mut Outbox,
     ) -> Result<i64, Error> {
         let (mut after, mut reports, mut file) = (0, 0, 0);
         loop {
@@ -97,11 +163,10 @@ impl Collector {
             file += 1;
             let mut document = part.document(file == 1);
             kept.iter().for_each(|report| report.write(&part.udi, &mut document));
-            let name = device_file_name(id, now, file);
-            writer.add(&name, &document.finish()).map_err(Error::Unwritten)?;
+            outbox.put(device_file_name(id, now, file), document.finish());
             reports += i64::try_from(kept.len()).unwrap_or(0);
             match kept.last() {
-                Some(last) if is_full => after = last.report_id,
+                Some(last) if is_full && outbox.sender.is_some() => after = last.report_id,
                 _ => return Ok(reports),
             }
         }

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 mod common;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
 use common::*;
 use rumline_agent::Input;
-use rumline_collector::{Answer, Collector};
+use rumline_collector::{Answer, Collector, Error};
 use rumline_protocol::*;
 
 const CSLU: i64 = Collector::CSLU_TENANT;
@@ -308,8 +310,7 @@ fn what_lies_beside_the_signed_part_of_a_bundle_is_refused() {
     for (added_name, text) in added {
         let mut archive = ArchiveWriter::new(Vec::new(), START);
         let mut tar = Vec::new();
-        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&bundle[..]), &mut tar)
-            .unwrap();
+        Read::read_to_end(&mut flate2::read::GzDecoder::new(&bundle[..]), &mut tar).unwrap();
         let mut read = tar::Archive::new(&tar[..]);
         for entry in read.entries().unwrap() {
             let mut entry = entry.unwrap();
@@ -326,4 +327,46 @@ fn what_lies_beside_the_signed_part_of_a_bundle_is_refused() {
         assert!(refused.is_err());
     }
     assert!(estate.cssm.instances(estate.sa, 0, 10).unwrap().is_empty());
+}
+
+/// A file on a disk that is full.
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Full {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Seek for Full {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+#[test]
+fn an_export_to_a_full_disk_ends_and_changes_nothing() {
+    // CSLU-016: whoever reads does not wait for ever for whoever cannot write
+    let mut estate = Estate::new();
+    let server = estate.add_cslu(false);
+    for number in 0..1000 {
+        let stranger = Stranger::new(&format!("SN{number}"));
+        say(&estate, server, &stranger.message(vec![stranger.report(1, 1)], Vec::new()));
+    }
+    let collector = &estate.servers[server].collector;
+    let error = collector.export(estate.now, "eve", CSLU, None, Full, &mut io::sink()).unwrap_err();
+    assert!(matches!(error, Error::Unwritten(_)), "{error}");
+    assert!(collector.transfers(CSLU).unwrap().is_empty());
+    let (name, bundle) = estate.export(server, CSLU, None);
+    assert_eq!(estate.upload(estate.va, &name, &bundle).reports_new, 1000);
 }
