@@ -18,8 +18,12 @@ pub(crate) struct CheckedAnswer {
 }
 
 impl CheckedAnswer {
-    /// Reads a document out of a bundle whose manifest CSSM signed: that covers every byte of it.
-    pub(crate) fn covered(name: &str, bytes: &[u8]) -> Result<Self, Error> {
+    /// Reads a document out of a bundle whose manifest CSSM signed, as this signer shows: that covers every byte of it.
+    pub(crate) fn covered(_: &SignerIdentity, name: &str, bytes: &[u8]) -> Result<Self, Error> {
+        Self::read(name, bytes)
+    }
+
+    fn read(name: &str, bytes: &[u8]) -> Result<Self, Error> {
         let bad = |text: String| Error::invalid(format!("{name}: {text}"));
         if bytes.len() > BYTES_MAX {
             return Err(bad(format!("it has more than {BYTES_MAX} bytes")));
@@ -54,7 +58,7 @@ impl<'a> Checker<'a> {
     /// Reads a document and checks that CSSM signed every part of it.
     pub(crate) fn check(&mut self, name: &str, bytes: &[u8]) -> Result<CheckedAnswer, Error> {
         let bad = |text: String| Error::invalid(format!("{name}: {text}"));
-        let answer = CheckedAnswer::covered(name, bytes)?;
+        let answer = CheckedAnswer::read(name, bytes)?;
         let document = &answer.document;
         let Some(certificate) = &document.signer else {
             return Err(bad("it is not signed by CSSM".to_owned()));

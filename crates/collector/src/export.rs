@@ -101,7 +101,7 @@ impl Collector {
             let text = "there is nothing to export: no report waits for an acknowledgement";
             return Err(Error::Conflict(text.to_owned()));
         }
-        self.finish_bundle(&tenant, writer, out)?;
+        self.finish_bundle(&tenant, self.random_hex(16), writer, out)?;
         let login = login.to_owned();
         self.db.write("export.note", move |tx| {
             let transfer = Transfer {
@@ -132,13 +132,16 @@ impl Collector {
         mut outbox: Outbox,
     ) -> Result<Exported, Error> {
         let (mut after, mut exported) = (0, Exported::default());
-        while outbox.sender.is_some() {
+        loop {
             let page = self.export_page(tenant_id, after)?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
             for (id, part) in page {
                 if selection.is_some_and(|chosen| !chosen.contains(&id)) {
                     continue;
+                }
+                if outbox.sender.is_none() {
+                    return Ok(exported);
                 }
                 exported.devices += 1;
                 exported.reports += self.read_device(now, tenant_id, (id, &part), &mut outbox)?;

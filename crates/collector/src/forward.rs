@@ -32,6 +32,8 @@ const RETRY_MINUTES_MAX: i64 = 15;
 pub struct Batch {
     /// The bundle.
     pub bytes: Vec<u8>,
+    /// What the answer repeats.
+    id: String,
     /// The pair of accounts it is for.
     account: (String, String),
     /// What is in it: instances and their reports.
@@ -272,15 +274,17 @@ impl Collector {
             let name = device_file_name(*id, now, 1);
             writer.add(&name, &document.finish()).map_err(Error::Unwritten)?;
         }
-        let bytes = self.finish_bundle(&tenant, writer, Vec::new())?;
+        let id = self.random_hex(16);
+        let bytes = self.finish_bundle(&tenant, id.clone(), writer, Vec::new())?;
         let devices = devices.into_iter().map(|(id, (_, reports))| (id, reports)).collect();
         let account = (tenant.smart_account, tenant.virtual_account);
-        Ok(Some(Batch { bytes, account, devices, last }))
+        Ok(Some(Batch { bytes, id, account, devices, last }))
     }
 
     pub(crate) fn finish_bundle<S, W>(
         &self,
         tenant: &Tenant,
+        id: String,
         writer: BundleWriter<S>,
         out: W,
     ) -> Result<W, Error>
@@ -289,7 +293,7 @@ impl Collector {
         W: std::io::Write,
     {
         let manifest = Manifest {
-            id: self.random_hex(16),
+            id,
             created_by: format!("{} {}", self.settings.kind.title(), self.settings.name),
             smart_account: tenant.smart_account.clone(),
             smart_account_id: None,
@@ -319,8 +323,12 @@ impl Collector {
             Ok::<(), Error>(())
         })?;
         let manifest = manifest.ok_or_else(|| Error::invalid("CSSM's answer has no manifest"))?;
-        manifest.verify_cssm(self.suite.as_ref(), &self.settings.root_certificate, now)?;
-        let read = |member: &Member| CheckedAnswer::covered(&member.name, &member.bytes);
+        let root = &self.settings.root_certificate;
+        let signer = manifest.verify_cssm(self.suite.as_ref(), root, now)?;
+        if manifest.manifest.id != batch.id {
+            return Err(Error::invalid("CSSM's answer is to another bundle"));
+        }
+        let read = |member: &Member| CheckedAnswer::covered(&signer, &member.name, &member.bytes);
         let answers: Vec<_> = members.iter().map(read).collect();
         let (account, devices) = (batch.account.clone(), batch.devices.clone());
         self.db.write("forward.answer", move |tx| {

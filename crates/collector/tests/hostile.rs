@@ -282,6 +282,11 @@ fn an_answer_altered_on_its_way_is_refused_by_whoever_gets_it() {
     let batch = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
     let answer = estate.cssm.receive_bundle(estate.now, &batch.bytes).unwrap();
     let waiting = || collector.instances(CSLU, "", 0, 10).unwrap()[0].waiting;
+    // Nor is one taken that CSSM gave to another bundle.
+    let again = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
+    let error = collector.take_answer(estate.now, CSLU, &again, &answer).unwrap_err().to_string();
+    assert!(error.contains("is to another bundle"), "{error}");
+    assert_eq!(waiting(), 1);
     let (mut refused, mut tried) = (0, 0);
     for place in (0..answer.len()).step_by(5) {
         let mut damaged = answer.clone();

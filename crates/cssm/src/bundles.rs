@@ -15,7 +15,7 @@ use rumline_store::Tx;
 
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents, Standing};
-use crate::collected::{self, Hop, VerifiedDevice};
+use crate::collected::{self, Hop, Taken, VerifiedDevice};
 use crate::files::UsageFile;
 use crate::{Cssm, Error, collectors, files, instances, parallel};
 
@@ -45,6 +45,13 @@ struct DeviceAnswer {
     document: String,
 }
 
+/// What became of a device: the name of its file, and whether it was taken.
+struct Outcome {
+    name: String,
+    taken: Taken,
+    is_taken: bool,
+}
+
 /// Devices, each by the name of its file.
 type NamedDevices = Vec<(String, VerifiedDevice)>;
 
@@ -61,9 +68,10 @@ struct VerifiedPiece {
 }
 
 /// What became of a piece.
-#[derive(Default)]
 struct Piece {
-    answers: Vec<DeviceAnswer>,
+    /// What each device is answered, not signed yet.
+    outcomes: Vec<Outcome>,
+    standing: Standing,
     new: i64,
     known: i64,
     refused: i64,
@@ -282,7 +290,9 @@ impl Cssm {
             let hop = Hop::Person(Some(by));
             let mut piece = cssm.take_devices(tx, now, account, devices, hop, correlation_id)?;
             piece.problems.extend(problems.iter().cloned());
-            note_piece(tx, (account.0, id), *members, &piece)
+            let outcomes = std::mem::take(&mut piece.outcomes);
+            let answers = cssm.sign_answers(now, &piece.standing, outcomes, correlation_id);
+            note_piece(tx, (account.0, id), *members, &piece, &answers)
         })
     }
 
@@ -337,15 +347,21 @@ impl Cssm {
         hop: Hop<'_>,
         correlation_id: &str,
     ) -> Result<Piece, Error> {
-        let standing = instances::standing(tx, account.0, account.1)?;
-        let (mut piece, mut outcomes) = (Piece::default(), Vec::with_capacity(devices.len()));
+        let mut piece = Piece {
+            outcomes: Vec::with_capacity(devices.len()),
+            standing: instances::standing(tx, account.0, account.1)?,
+            new: 0,
+            known: 0,
+            refused: 0,
+            problems: Vec::new(),
+        };
         for (name, device) in devices {
             let taken = collected::take(tx, now, account, device, hop, correlation_id);
-            let (taken, standing) = match taken {
-                Ok(taken) => (taken, Some(&standing)),
+            let (taken, is_taken) = match taken {
+                Ok(taken) => (taken, true),
                 Err(Error::Conflict(text) | Error::Invalid(text)) => {
                     piece.problems.push(text.clone());
-                    (collected::refuse_all(device, &text, correlation_id), None)
+                    (collected::refuse_all(device, &text, correlation_id), false)
                 }
                 Err(error) => return Err(error),
             };
@@ -353,30 +369,30 @@ impl Cssm {
             piece.known += taken.known;
             let accepted = taken.new + taken.known;
             piece.refused += i64::try_from(taken.entries.len()).unwrap_or(0) - accepted;
-            outcomes.push((name, standing, taken));
+            piece.outcomes.push(Outcome { name: name.clone(), taken, is_taken });
         }
-        piece.answers = parallel::map(outcomes, |(name, standing, taken)| {
-            let document = self.device_answer(now, standing, taken, correlation_id);
-            DeviceAnswer { name: answer_name(name), document }
-        });
         Ok(piece)
     }
 
-    fn device_answer(
+    /// The answers to devices; one that was not taken learns nothing of the account.
+    fn sign_answers(
         &self,
         now: Timestamp,
-        standing: Option<&Standing>,
-        taken: collected::Taken,
+        standing: &Standing,
+        outcomes: Vec<Outcome>,
         correlation_id: &str,
-    ) -> String {
-        let contents = Contents {
-            acknowledgements: &taken.entries,
-            trust_codes: taken.trust_codes,
-            standing,
-            policy_wanted: true,
-            correlation_id,
-        };
-        answer::document(contents, &self.issuer, &self.standing, now)
+    ) -> Vec<DeviceAnswer> {
+        parallel::map(outcomes, |Outcome { name, taken, is_taken }| {
+            let contents = Contents {
+                acknowledgements: &taken.entries,
+                trust_codes: taken.trust_codes,
+                standing: is_taken.then_some(standing),
+                policy_wanted: true,
+                correlation_id,
+            };
+            let document = answer::document(contents, &self.issuer, &self.standing, now);
+            DeviceAnswer { name: answer_name(&name), document }
+        })
     }
 
     /// Writes the answer to an uploaded bundle; `scratch` holds it meanwhile.
@@ -462,7 +478,7 @@ impl Cssm {
         let (devices, problems) = self.verify_all(members, hop, &correlation_id)?;
         // What cannot be read gets no answer, so that one device does not hold up all others.
         let account = (collector.smart_account_id, collector.virtual_account_id);
-        let (cssm, id) = (self.clone(), collector.id);
+        let (cssm, id, correlation) = (self.clone(), collector.id, correlation_id.clone());
         let part = manifest.parts.first().map(|part| part.name.clone()).unwrap_or_default();
         let (piece, answered, within) = self.db.write("bundles.receive", move |tx| {
             let sa = smart_account(tx, account.0)?;
@@ -472,14 +488,14 @@ impl Cssm {
                 WHERE smart_account_id = $2 AND id = $3";
             tx.execute(sql, &[now.0.into(), account.0.into(), id.into()])?;
             let hop = Hop::Collector(&title);
-            let piece = cssm.take_devices(tx, now, account, &devices, hop, &correlation_id)?;
+            let piece = cssm.take_devices(tx, now, account, &devices, hop, &correlation)?;
             for problem in problems.iter().chain(&piece.problems).take(EVENTS_MAX) {
                 add_event(tx, now, account.0, &title, problem)?;
             }
             Ok::<_, Error>((piece, answer_manifest(&sa.name, sa.id, &manifest.id), va))
         })?;
         let mut writer = BundleWriter::new(Cursor::new(Vec::new()), answer_name(&part), now);
-        for answer in &piece.answers {
+        for answer in self.sign_answers(now, &piece.standing, piece.outcomes, &correlation_id) {
             writer.add(&answer.name, &answer.document).map_err(Error::Unwritten)?;
         }
         let sign = |manifest: &Manifest| manifest.signed_by_cssm(&self.issuer);
@@ -518,6 +534,7 @@ fn note_piece(
     (smart_account_id, id): (i64, i64),
     count: i64,
     piece: &Piece,
+    answers: &[DeviceAnswer],
 ) -> Result<(), Error> {
     let sql = "SELECT members, members_done, problems, reports_new, reports_known FROM usage_file
         WHERE smart_account_id = $1 AND id = $2";
@@ -526,7 +543,7 @@ fn note_piece(
     })?;
     let (members, before, mut problems, new, known) = row.ok_or(Error::NotFound("usage file"))?;
     let done = before + count;
-    for (place, answer) in (before + 1..).zip(&piece.answers) {
+    for (place, answer) in (before + 1..).zip(answers) {
         let sql = "INSERT INTO usage_answer (usage_file_id, place, name, document)
             VALUES ($1, $2, $3, $4)";
         let values = [id.into(), place.into(), (&answer.name).into(), (&answer.document).into()];

@@ -87,7 +87,8 @@ impl About {
     }
 }
 
-/// Registers a product instance, or gives a known one another account and key.
+/// Registers a product instance, or gives a known one another account and key; `known` is what [`find`] says of its
+/// UDI in this transaction, removed or not.
 pub(crate) fn register(
     tx: &mut Tx<'_>,
     now: Timestamp,

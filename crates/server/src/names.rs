@@ -27,13 +27,7 @@ pub fn check_name(what: &str, name: &str) -> Result<(), Error> {
 /// # Errors
 /// When the store fails.
 pub fn next_id(tx: &mut Tx<'_>, name: &str) -> Result<i64, Error> {
-    // In two statements: for a RETURNING, SQLite makes a table of its own each time.
-    const COUNT: &str = "INSERT INTO counter (name, value) VALUES ($1, 1)
-        ON CONFLICT (name) DO UPDATE SET value = counter.value + 1";
-    const VALUE: &str = "SELECT value FROM counter WHERE name = $1";
-    tx.execute(COUNT, &[name.into()])?;
-    tx.row(VALUE, &[name.into()], |row| Ok::<_, Error>(row.int(0)?))?
-        .ok_or(Error::NotFound("counter"))
+    Ok(tx.count_up(name)?)
 }
 
 /// So many random bytes, in hexadecimal.

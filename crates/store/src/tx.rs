@@ -214,6 +214,24 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The next number of a kind, counted from 1 in a table `counter` with `name` and `value`.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn count_up(&mut self, name: &str) -> Result<i64, StoreError> {
+        let values = [name.into()];
+        let first = |row: &Row<'_>| row.int(0);
+        let counted = if matches!(self.inner, TxInner::Sqlite(_)) {
+            // For a RETURNING, SQLite makes a table of its own each time.
+            self.execute(COUNT_UP, &values)?;
+            self.row("SELECT value FROM counter WHERE name = $1", &values, first)?
+        } else {
+            // What is read meets what others write beside it: PostgreSQL would make them wait for each other.
+            self.row(&format!("{COUNT_UP} RETURNING value"), &values, first)?
+        };
+        counted.ok_or(StoreError::Conflict)
+    }
+
     /// Runs a query and makes a value of its first row.
     ///
     /// # Errors
@@ -227,6 +245,10 @@ impl Tx<'_> {
         Ok(self.rows(sql, values, from_row)?.into_iter().next())
     }
 }
+
+/// Counts up in a table `counter`.
+const COUNT_UP: &str = "INSERT INTO counter (name, value) VALUES ($1, 1)
+    ON CONFLICT (name) DO UPDATE SET value = counter.value + 1";
 
 fn bind(statement: &mut rusqlite::Statement<'_>, values: &[Value<'_>]) -> Result<(), StoreError> {
     debug_assert_eq!(statement.parameter_count(), values.len(), "as many values as parameters");

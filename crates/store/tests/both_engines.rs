@@ -13,6 +13,10 @@ const SCHEMA: &[Migration] = &[
     id BIGINT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
     photo BYTEA
+);
+CREATE TABLE counter (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BIGINT NOT NULL
 );",
     },
     Migration {
@@ -169,6 +173,31 @@ fn many_writers_lose_no_update() {
         let sql = "SELECT CAST(SUM(balance) AS BIGINT) FROM account";
         let sum = engine.db.read("test.sum", move |tx| tx.row(sql, &[], |row| row.int(0))).unwrap();
         assert_eq!(sum, Some(160));
+    }
+}
+
+#[test]
+fn a_number_is_given_once_however_many_ask() {
+    for engine in engines() {
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let db = Arc::clone(&engine.db);
+                let name = ["one", "other"][number % 2];
+                std::thread::spawn(move || {
+                    let count = |_| db.write("test.count", move |tx| tx.count_up(name)).unwrap();
+                    (name, (0..20).map(count).collect::<Vec<i64>>())
+                })
+            })
+            .collect();
+        let mut given = std::collections::BTreeMap::<_, Vec<i64>>::new();
+        for thread in threads {
+            let (name, numbers) = thread.join().unwrap();
+            given.entry(name).or_default().extend(numbers);
+        }
+        for (name, numbers) in &mut given {
+            numbers.sort_unstable();
+            assert_eq!(*numbers, (1..=80).collect::<Vec<_>>(), "{name}");
+        }
     }
 }
 
