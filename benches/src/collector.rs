@@ -17,17 +17,16 @@ use rumline_store::{Db, StoreError};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
-use crate::float;
 use crate::ingest::{call, report, request};
 use crate::limit::Limit;
 use crate::processes::{self, Folder};
+use crate::{CONNECTIONS, float};
 
 /// The original's stated limit (CSLU-021), and ten times that.
 const FIRST: usize = 10_000;
 const ALL: usize = 100_000;
 /// Keys are dear to make: many devices share one.
 const KEYS: usize = 16;
-const CONNECTIONS: usize = 256;
 /// Of others, before anything is measured: so that neither side counts its start.
 const WARM_UP: usize = 1_000;
 /// Rows in a commit, where the limit is measured.

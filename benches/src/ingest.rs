@@ -16,13 +16,12 @@ use rumline_protocol::{
 };
 use serde_json::{Value, json};
 
-use crate::float;
 use crate::limit::Limit;
 use crate::processes::{self, Folder};
+use crate::{CONNECTIONS, float};
 
 const DEVICES: usize = 16;
 const REPORTS: usize = 40_000;
-const CONNECTIONS: usize = 64;
 
 struct Device {
     udi: Udi,

@@ -21,6 +21,9 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use rustix::time::{ClockId, clock_gettime};
 
+/// Product instances that send at a time: a commit holds about as many reports as where a limit is measured.
+const CONNECTIONS: usize = 256;
+
 /// The same as the servers have: what is compared differs in nothing else.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
