@@ -1,30 +1,25 @@
 //! An HTTP server around a router, over TLS or as the client likes.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
+
+use crate::pace::{Arriving, Departing};
 
 /// Connections at a time; more wait.
 const CONNECTIONS_MAX: usize = 20_000;
 /// A handshake or a request's head must be here within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A body must be here within this, and a second more for each [`BODY_BYTES_PER_SECOND`] of it.
-const BODY_SECONDS: u64 = 60;
-const BODY_BYTES_PER_SECOND: u64 = 10_000;
 
 /// Tells a server to finish what is under way and end.
 #[derive(Clone, Debug)]
@@ -100,7 +95,7 @@ pub async fn serve(
         let (acceptor, router, ending) = (acceptor.clone(), router.clone(), shutdown.watch());
         tokio::spawn(async move {
             if plain_too && !begins_with_tls(&stream).await {
-                serve_stream(stream, address, router, ending).await;
+                serve_stream(Departing::new(stream), address, router, ending).await;
             } else {
                 serve_tls(stream, address, acceptor, router, ending).await;
             }
@@ -136,56 +131,10 @@ async fn serve_tls(
     router: Router,
     ending: watch::Receiver<bool>,
 ) {
-    match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+    match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(Departing::new(stream))).await {
         Ok(Ok(stream)) => serve_stream(stream, address, router, ending).await,
         Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
-    }
-}
-
-/// A body on its way in, which does not hold its connection by arriving ever more slowly.
-struct Arriving {
-    body: Incoming,
-    began: Instant,
-    bytes: u64,
-    /// Runs while nothing comes.
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Arriving {
-    fn new(body: Incoming) -> Self {
-        Self { body, began: Instant::now(), bytes: 0, timer: None }
-    }
-}
-
-impl Body for Arriving {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.timer = None;
-            if let Some(data) = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref()) {
-                self.bytes += data.len() as u64;
-            }
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        let seconds = BODY_SECONDS + self.bytes / BODY_BYTES_PER_SECOND;
-        let until = self.began + Duration::from_secs(seconds);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        ready!(timer.as_mut().poll(context));
-        Poll::Ready(Some(Err("the body took too long to arrive".into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
@@ -211,5 +160,30 @@ async fn serve_stream(
     };
     if let Err(error) = outcome {
         tracing::debug!(%address, %error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_answered_after_a_minute() {
+        let (near, mut far) = duplex(10_000);
+        let router = Router::new().route("/", post(|body: String| async { body }));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let shutdown = Shutdown::default();
+        let server = tokio::spawn(serve_stream(near, address, router, shutdown.watch()));
+        let began = tokio::time::Instant::now();
+        let head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc";
+        assert!(far.write_all(head).await.is_ok());
+        let mut answer = String::new();
+        assert!(far.read_to_string(&mut answer).await.is_ok());
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert_eq!(began.elapsed().as_secs(), 60);
+        assert!(server.await.is_ok());
     }
 }

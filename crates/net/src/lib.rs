@@ -9,6 +9,7 @@ mod disk;
 mod http_client;
 mod http_server;
 mod names;
+mod pace;
 mod private_file;
 mod random;
 mod ssh;

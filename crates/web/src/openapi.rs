@@ -16,8 +16,14 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
             .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
             .map(|name| parameter(name, "path", true, kind_of(name)))
             .collect();
-        for name in ["after", "limit"].iter().filter(|name| route.summary.contains(*name)) {
+        // A summary names its query parameters.
+        let named =
+            |name: &str| route.method == "get" && route.summary.contains(&format!("`{name}`"));
+        for name in ["after", "limit", "offset"].into_iter().filter(|name| named(name)) {
             parameters.push(parameter(name, "query", false, "integer"));
+        }
+        if named("search") {
+            parameters.push(parameter("search", "query", false, "string"));
         }
         if route.summary.contains("query parameter `name`") {
             parameters.push(parameter("name", "query", true, "string"));

@@ -60,13 +60,13 @@ impl From<Error> for Problem {
     }
 }
 
-/// Makes a problem document of whatever the framework refused on its own.
-pub(crate) async fn as_problem(response: Response) -> Response {
+/// Finds what the framework refused on its own, and says it as `told` does.
+pub(crate) async fn retold(response: Response, told: impl FnOnce(Problem) -> Response) -> Response {
     let status = response.status();
     let wrong = status.is_client_error() || status.is_server_error();
     let content_type = response.headers().get(header::CONTENT_TYPE);
-    let told = |value: &header::HeaderValue| value == PROBLEM || value.as_bytes().starts_with(HTML);
-    if !wrong || content_type.is_some_and(told) {
+    let ours = |value: &header::HeaderValue| value == PROBLEM || value.as_bytes().starts_with(HTML);
+    if !wrong || content_type.is_some_and(ours) {
         return response;
     }
     let allow = response.headers().get(header::ALLOW).cloned();
@@ -75,7 +75,7 @@ pub(crate) async fn as_problem(response: Response) -> Response {
     if detail.is_empty() {
         status.canonical_reason().unwrap_or("Error").clone_into(&mut detail);
     }
-    let mut response = Problem::new(status, detail).into_response();
+    let mut response = told(Problem::new(status, detail));
     if let Some(allow) = allow {
         response.headers_mut().insert(header::ALLOW, allow);
     }

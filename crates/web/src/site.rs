@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, RawPathParams, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{Next, map_response};
+use axum::middleware::{Next, map_response_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -144,7 +144,8 @@ pub(crate) const UPLOAD_BYTES_MAX: usize = 1 << 30;
 pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
     let mut router = Router::new();
     for route in routes {
-        let guard = Guard { access: route.access, page: route.summary.is_empty() };
+        let page = route.summary.is_empty();
+        let guard = Guard { access: route.access, page };
         let mut handler = (route.handler)();
         if route.access != Access::Anyone {
             let state = (state.clone(), guard);
@@ -152,7 +153,8 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         }
         if !route.for_machines {
             let limit = DefaultBodyLimit::max(route.bytes_max);
-            handler = handler.layer(limit).layer(map_response(finish));
+            let finish = map_response_with_state(page.then(|| state.clone()), finish);
+            handler = handler.layer(limit).layer(finish);
         }
         router = router.route(route.path, handler);
     }
@@ -161,7 +163,7 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
 
 async fn not_allowed() -> Response {
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    finish(problem.into_response()).await
+    on_its_way(problem.into_response())
 }
 
 /// The body of a message.
@@ -192,16 +194,24 @@ async fn not_there<S: Site>(State(state): State<S>, headers: HeaderMap) -> Respo
     } else {
         problem.into_response()
     };
-    finish(response).await
+    on_its_way(response)
 }
 
 /// What browsers may do with the pages: nothing from elsewhere is loaded, and nobody frames them.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
+/// What a handler answered, with the framework's refusals in this server's words: on a page of `site` as a page.
+async fn finish<S: Site>(State(site): State<Option<S>>, response: Response) -> Response {
+    let told = |problem: Problem| match &site {
+        Some(site) => crate::page::problem_page(site, None, &problem, "/"),
+        None => problem.into_response(),
+    };
+    on_its_way(crate::problem::retold(response, told).await)
+}
+
 /// Every answer on its way out.
-async fn finish(response: Response) -> Response {
-    let mut response = crate::problem::as_problem(response).await;
+fn on_its_way(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let value = header::HeaderValue::from_static;
     headers.insert(header::CONTENT_SECURITY_POLICY, value(POLICY));

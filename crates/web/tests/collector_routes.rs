@@ -359,6 +359,63 @@ async fn public_clients_find_the_shapes_they_know() {
     assert_eq!(device["sudi"]["udiSerialNumber"], "SECRETSERIAL");
     assert_eq!(device["displayName"], "UDI_PID:N9K-C9504; UDI_SN:SECRETSERIAL; ");
     assert!(found[3]["licenses"].is_array() && found[4]["licenseSubscriptions"].is_array());
+
+    let udi = |serial: &str| Udi::new("N9K-C9504", serial).unwrap();
+    for serial in ["A", "B", "C"] {
+        server.collector.add_instance(server.now, "admin", 1, &udi(serial), None).unwrap();
+    }
+    let by_query = format!("{account}/virtual-accounts/Secret%20VA/devices?offset=1&limit=2");
+    let of_account = format!("{account}/devices");
+    for (method, path, body, serials, total) in [
+        ("get", &by_query, "", &["A", "B"] as &[&str], 4),
+        ("post", &of_account, "{\"limit\":2,\"offset\":3}", &["C"], 4),
+        ("post", &of_account, "{\"limit\":-1,\"offset\":1}", &["A", "B", "C"], 4),
+        ("post", &of_account, "{\"offset\":9}", &[], 4),
+        ("post", &of_account, "{\"virtualAccounts\":[\"Default\"]}", &[], 0),
+    ] {
+        let body = body.as_bytes().to_vec();
+        let (status, _, text) = server.call(method, path, Some(token), body, json).await;
+        assert_eq!(status, 200, "{path}: {text}");
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let devices = answer["devices"].as_array().unwrap();
+        let found: Vec<&str> =
+            devices.iter().map(|row| row["sudi"]["udiSerialNumber"].as_str().unwrap()).collect();
+        assert_eq!(found, serials, "{path}");
+        assert_eq!(answer["totalRecords"], total, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_form_is_told_as_a_page() {
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("global").unwrap();
+    let form = "application/x-www-form-urlencoded";
+    for (method, path, body, content_type, status) in [
+        ("post", "/tenants/1/add", "pid=N9K-C9504", form, 422),
+        ("post", "/tenants/1/add", "{}", "application/json", 415),
+        ("post", "/tenants/1/import", "x", form, 400),
+        ("get", "/tenants/1?after=x", "", form, 400),
+        ("post", "/login", "login=x", form, 422),
+    ] {
+        let body = body.as_bytes().to_vec();
+        let (got, _, text) = server.call(method, path, Some(&token), body, content_type).await;
+        assert_eq!(got, status, "{path}: {text}");
+        assert!(
+            text.starts_with("<!DOCTYPE html>") && text.contains("That did not work"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_list_refreshes_itself() {
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("viewer").unwrap();
+    for page in ["", "/transfers", "/licenses", "/events"] {
+        let path = format!("/tenants/1{page}");
+        let (_, _, text) = server.call("get", &path, Some(&token), Vec::new(), "text/plain").await;
+        assert!(text.contains(&format!("data-refresh=\"{path}")), "{path}: {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,13 +2,16 @@
 //!
 //! An account is a Smart Account that tenants collect for, a virtual account the Virtual Account of one tenant.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
-use rumline_collector::{Caller, InstanceView, Tenant, TenantSettings};
+use rumline_collector::{Caller, Error, InstanceView, Tenant, TenantSettings};
 use rumline_protocol::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::collector::{CollectorSite, api};
@@ -190,28 +193,122 @@ fn device(tenant: &Tenant, row: &InstanceView) -> Value {
     })
 }
 
+/// The part of a list that is asked for: all of it, unless a limit is given; `-1` is none.
+#[derive(Clone, Copy, Deserialize, Default)]
+pub(super) struct Part {
+    #[serde(default)]
+    offset: usize,
+    limit: Option<i64>,
+}
+
+/// A list of which a part was asked for. Rows are written as they come: a hundred thousand of them are text, not
+/// objects.
+struct List {
+    part: Part,
+    rows: Vec<Box<RawValue>>,
+    total: usize,
+}
+
+impl List {
+    fn new(part: Part) -> Self {
+        Self { part, rows: Vec::new(), total: 0 }
+    }
+
+    fn push(&mut self, row: impl FnOnce() -> Value) -> Result<(), Error> {
+        let limit = self.part.limit.and_then(|limit| usize::try_from(limit).ok());
+        if self.total >= self.part.offset && limit.is_none_or(|limit| self.rows.len() < limit) {
+            let row = serde_json::value::to_raw_value(&row());
+            self.rows.push(row.map_err(|error| Error::Unwritten(error.into()))?);
+        }
+        self.total += 1;
+        Ok(())
+    }
+}
+
+/// A list as the API answers it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    status: &'static str,
+    status_message: &'static str,
+    total_records: usize,
+    #[serde(flatten)]
+    rows: BTreeMap<&'static str, Vec<Box<RawValue>>>,
+}
+
+impl Listed {
+    fn new(name: &'static str, list: List) -> Self {
+        let List { rows, total, .. } = list;
+        let rows = BTreeMap::from([(name, rows)]);
+        Self { status: "SUCCESS", status_message: "", total_records: total, rows }
+    }
+}
+
+/// The devices of these tenants, in the order in which they came.
+async fn devices_of(
+    state: &CollectorSite,
+    tenants: Vec<Tenant>,
+    part: Part,
+) -> Result<Json<Listed>, Problem> {
+    let found = api::run_raw(state, move |collector, _| {
+        let mut list = List::new(part);
+        for tenant in tenants {
+            let mut after = 0;
+            loop {
+                let rows = collector.instances(tenant.id, "", after, 10_000)?;
+                let Some(last) = rows.last() else { break };
+                after = last.id;
+                for row in &rows {
+                    list.push(|| device(&tenant, row))?;
+                }
+            }
+        }
+        Ok(list)
+    });
+    Ok(Json(Listed::new("devices", found.await?)))
+}
+
 pub(super) async fn devices(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
     Path((account, virtual_account)): Path<(String, String)>,
-) -> Answer {
+    Query(part): Query<Part>,
+) -> Result<Json<Listed>, Problem> {
     let tenant = of_virtual_account(&state, &caller, &account, &virtual_account).await?;
-    let id = tenant.id;
-    let rows = api::run_raw(&state, move |collector, _| collector.instances(id, "", 0, 10_000));
-    let devices: Vec<Value> = rows.await?.iter().map(|row| device(&tenant, row)).collect();
-    let total = devices.len();
-    Ok(Json(json!({
-        "status": "SUCCESS",
-        "statusMessage": "",
-        "totalRecords": total,
-        "devices": devices,
-    })))
+    devices_of(&state, vec![tenant], part).await
 }
 
+/// What is asked of an account: of some virtual accounts or of all, and which part.
 #[derive(Deserialize, Default)]
 struct Chosen {
     #[serde(default, rename = "virtualAccounts")]
     virtual_accounts: Vec<String>,
+    #[serde(flatten)]
+    part: Part,
+}
+
+async fn chosen(
+    state: &CollectorSite,
+    caller: &Caller,
+    account: &str,
+    body: &Bytes,
+) -> Result<(Vec<Tenant>, Part), Problem> {
+    let chosen: Chosen = if body.is_empty() { Chosen::default() } else { parse(body)? };
+    let mut tenants = of_account(state, caller, account).await?;
+    if !chosen.virtual_accounts.is_empty() {
+        tenants.retain(|tenant| chosen.virtual_accounts.contains(&tenant.virtual_account));
+    }
+    Ok((tenants, chosen.part))
+}
+
+pub(super) async fn account_devices(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+    body: Bytes,
+) -> Result<Json<Listed>, Problem> {
+    let (tenants, part) = chosen(&state, &caller, &account, &body).await?;
+    devices_of(&state, tenants, part).await
 }
 
 pub(super) async fn licenses(
@@ -219,37 +316,30 @@ pub(super) async fn licenses(
     Extension(caller): Extension<Caller>,
     Path(account): Path<String>,
     body: Bytes,
-) -> Answer {
-    let chosen: Chosen = if body.is_empty() { Chosen::default() } else { parse(&body)? };
-    let mut tenants = of_account(&state, &caller, &account).await?;
-    if !chosen.virtual_accounts.is_empty() {
-        tenants.retain(|tenant| chosen.virtual_accounts.contains(&tenant.virtual_account));
-    }
-    let mut licenses = Vec::new();
-    for tenant in tenants {
-        let id = tenant.id;
-        let rows = api::run_raw(&state, move |collector, _| collector.licenses(id)).await?;
-        licenses.extend(rows.iter().map(|row| {
-            // What was bought is known to CSSM alone; here is what is in use.
-            json!({
-                "license": row.license,
-                "virtualAccount": tenant.virtual_account,
-                "inUse": row.in_use,
-                "quantity": null,
-                "available": null,
-                "status": null,
-                "billingType": "PREPAID",
-                "licenseDetails": [],
-            })
-        }));
-    }
-    let total = licenses.len();
-    Ok(Json(json!({
-        "status": "SUCCESS",
-        "statusMessage": "",
-        "totalRecords": total,
-        "licenses": licenses,
-    })))
+) -> Result<Json<Listed>, Problem> {
+    let (tenants, part) = chosen(&state, &caller, &account, &body).await?;
+    let found = api::run_raw(&state, move |collector, _| {
+        let mut list = List::new(part);
+        for tenant in tenants {
+            for row in collector.licenses(tenant.id)? {
+                // What was bought is known to CSSM alone; here is what is in use.
+                list.push(|| {
+                    json!({
+                        "license": row.license,
+                        "virtualAccount": tenant.virtual_account,
+                        "inUse": row.in_use,
+                        "quantity": null,
+                        "available": null,
+                        "status": null,
+                        "billingType": "PREPAID",
+                        "licenseDetails": [],
+                    })
+                })?;
+            }
+        }
+        Ok(list)
+    });
+    Ok(Json(Listed::new("licenses", found.await?)))
 }
 
 /// Subscriptions are known to CSSM alone.

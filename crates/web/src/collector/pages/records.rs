@@ -63,18 +63,20 @@ pub(in crate::collector) async fn licenses(
         let view = View { state: &state, caller: &caller, tenant: &tenant };
         let content = html! {
             (view.head("Licenses"))
-            @if found.is_empty() {
-                p.empty { "No license is in use here. Use is shown as soon as a product instance reports it." }
-            } @else {
-                div.scroll tabindex="0" role="region" aria-label="Table" { table {
-                    caption { "As the newest reports of the product instances say." }
-                    thead { tr { th { "License" } th.number { "In Use" }
-                        th.number { "Product Instances" } th { "Entitlement Tag" } } }
-                    tbody { @for row in &found { tr {
-                        td { (row.license) } td.number { (row.in_use) }
-                        td.number { (row.product_instances) } td { code { (row.tag) } }
-                    } } }
-                } }
+            div id="list" data-refresh=(format!("{}/licenses", home(id))) data-every="10" {
+                @if found.is_empty() {
+                    p.empty { "No license is in use here. Use is shown as soon as a product instance reports it." }
+                } @else {
+                    div.scroll tabindex="0" role="region" aria-label="Table" { table {
+                        caption { "As the newest reports of the product instances say." }
+                        thead { tr { th { "License" } th.number { "In Use" }
+                            th.number { "Product Instances" } th { "Entitlement Tag" } } }
+                        tbody { @for row in &found { tr {
+                            td { (row.license) } td.number { (row.in_use) }
+                            td.number { (row.product_instances) } td { code { (row.tag) } }
+                        } } }
+                    } }
+                }
             }
         };
         Ok(view.page("Licenses", "/licenses", &content))
@@ -93,15 +95,17 @@ pub(in crate::collector) async fn events(
         let view = View { state: &state, caller: &caller, tenant: &tenant };
         let content = html! {
             (view.head("Events"))
-            @if found.is_empty() {
-                p.empty { "Nothing has happened yet. What people set, add, export and import is listed here." }
-            } @else {
-                div.scroll tabindex="0" role="region" aria-label="Table" { table {
-                    thead { tr { th { "When" } th { "By" } th { "What" } } }
-                    tbody { @for event in &found { tr {
-                        td { (time(Some(event.at))) } td { (event.login) } td { (event.text) }
-                    } } }
-                } }
+            div id="list" data-refresh=(format!("{}/events", home(id))) data-every="10" {
+                @if found.is_empty() {
+                    p.empty { "Nothing has happened yet. What people set, add, export and import is listed here." }
+                } @else {
+                    div.scroll tabindex="0" role="region" aria-label="Table" { table {
+                        thead { tr { th { "When" } th { "By" } th { "What" } } }
+                        tbody { @for event in &found { tr {
+                            td { (time(Some(event.at))) } td { (event.login) } td { (event.text) }
+                        } } }
+                    } }
+                }
             }
         };
         Ok(view.page("Events", "/events", &content))
