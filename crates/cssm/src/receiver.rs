@@ -9,8 +9,8 @@ use rumline_protocol::{
 use rumline_store::Tx;
 
 use crate::answer::{self, Contents, Standing};
-use crate::ingest::{self, Outcome};
-use crate::instances::{self, About};
+use crate::ingest::{self, Outcome, VerifiedReport};
+use crate::instances::{self, About, Instance};
 use crate::{Cssm, Error, Settings, trust};
 
 /// What the receiver answers.
@@ -49,6 +49,15 @@ impl Written {
             poll: None,
         }
     }
+}
+
+/// The reports of a message, one by one.
+struct Checked {
+    reports: Vec<VerifiedReport>,
+    /// What is answered for those that do not verify.
+    refused: Vec<Acknowledgement>,
+    /// What was wrong first.
+    first_refusal: Option<String>,
 }
 
 /// What became of a message, before the answer is signed: signing is left to whoever waits, so that the one
@@ -193,28 +202,9 @@ impl Cssm {
             Ok(instance) => instance,
             Err(error) => return done(self.taken(now, self.refuse(now, &request, &error))),
         };
-        // A report that does not verify is refused on its own: it must not hold the others back.
         let correlation_id = request.request_id.clone();
-        let (mut reports, mut refused) = (Vec::with_capacity(usage.len()), Vec::new());
-        let mut first_refusal = usage.is_empty().then(|| "the message holds no report".to_owned());
-        for item in usage {
-            let signed = match SignedReport::from_parts(item.payload, item.signature) {
-                Ok(signed) => signed,
-                Err(error) => {
-                    // Without a number there is nothing to answer for it.
-                    first_refusal.get_or_insert(error.to_string());
-                    continue;
-                }
-            };
-            let told = ingest::entry(&signed.report, StatusCode::Failed, "", &correlation_id);
-            match ingest::verify(self.suite.as_ref(), &instance.udi, &instance.public_key, signed) {
-                Ok(report) => reports.push(report),
-                Err(error) => {
-                    first_refusal.get_or_insert(error.to_string());
-                    refused.push(told.with_message(&error.to_string()));
-                }
-            }
-        }
+        let Checked { reports, refused, first_refusal } =
+            self.check_usage(&instance, usage, &correlation_id);
         if reports.is_empty()
             && let Some(text) = first_refusal
         {
@@ -261,6 +251,36 @@ impl Cssm {
         self.db.submit("receiver.usage", work, move |outcome| {
             done(cssm.written(now, request, outcome));
         });
+    }
+
+    /// Checks reports one by one: one that does not verify is refused on its own and holds no other back.
+    fn check_usage(
+        &self,
+        instance: &Instance,
+        usage: Vec<UsageItem>,
+        correlation_id: &str,
+    ) -> Checked {
+        let (mut reports, mut refused) = (Vec::with_capacity(usage.len()), Vec::new());
+        let mut first_refusal = usage.is_empty().then(|| "the message holds no report".to_owned());
+        for item in usage {
+            let signed = match SignedReport::from_parts(item.payload, item.signature) {
+                Ok(signed) => signed,
+                Err(error) => {
+                    // Without a number there is nothing to answer for it.
+                    first_refusal.get_or_insert(error.to_string());
+                    continue;
+                }
+            };
+            let told = ingest::entry(&signed.report, StatusCode::Failed, "", correlation_id);
+            match ingest::verify(self.suite.as_ref(), &instance.udi, &instance.public_key, signed) {
+                Ok(report) => reports.push(report),
+                Err(error) => {
+                    first_refusal.get_or_insert(error.to_string());
+                    refused.push(told.with_message(&error.to_string()));
+                }
+            }
+        }
+        Checked { reports, refused, first_refusal }
     }
 
     fn answer(&self, now: Timestamp, request: &Request, outcome: Result<Written, Error>) -> Answer {
@@ -319,10 +339,7 @@ fn not_a_message(error: &serde_json::Error) -> String {
     format!("not a message: {error}").chars().take(200).collect()
 }
 
-fn known_instance(
-    tx: &mut Tx<'_>,
-    sudi: &rumline_protocol::Udi,
-) -> Result<instances::Instance, Error> {
+fn known_instance(tx: &mut Tx<'_>, sudi: &rumline_protocol::Udi) -> Result<Instance, Error> {
     match instances::find(tx, sudi)? {
         Some(instance) if !instance.removed => Ok(instance),
         _ => Err(Error::invalid(

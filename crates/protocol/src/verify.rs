@@ -139,9 +139,29 @@ fn verify_document(
     verdict: &mut Verdict,
 ) {
     verdict.kind = kind_of(&document);
+    let mut known: Vec<PublicKey> = keys.to_vec();
     let signer = find_signer(&document, suite, roots, now, verdict);
+    verify_from_cssm(&document, suite, signer.as_ref(), &mut known, verdict);
+    verify_from_device(&document, suite, &mut known, verdict);
+    for report in &mut document.reports {
+        let (ok, text) = verify_report(report, suite, &known);
+        verdict.add(ok, text);
+    }
+    if document.has_authorization {
+        verdict.add(false, "an authorization code: not supported on Nexus".to_owned());
+    }
+}
+
+/// What CSSM says; the keys of its trust codes are `known` from here on.
+fn verify_from_cssm(
+    document: &Document,
+    suite: &dyn Suite,
+    signer: Option<&SignerIdentity>,
+    known: &mut Vec<PublicKey>,
+    verdict: &mut Verdict,
+) {
     for signed in &document.acknowledgements {
-        let (ok, by) = signed_by(signed, suite, signer.as_ref());
+        let (ok, by) = signed_by(signed, suite, signer);
         for entry in &signed.value {
             let text = format!(
                 "ACK {} for report {} of {}: {} ({by})",
@@ -154,13 +174,13 @@ fn verify_document(
         }
     }
     if let Some(signed) = &document.account {
-        let (ok, by) = signed_by(signed, suite, signer.as_ref());
+        let (ok, by) = signed_by(signed, suite, signer);
         let info = &signed.value;
         verdict
             .add(ok, format!("account {} / {} ({by})", info.smart_account, info.virtual_account));
     }
     for signed in &document.policies {
-        let (ok, by) = signed_by(signed, suite, signer.as_ref());
+        let (ok, by) = signed_by(signed, suite, signer);
         let p = &signed.value;
         let u = p.unenforced;
         verdict.add(
@@ -175,9 +195,8 @@ fn verify_document(
             ),
         );
     }
-    let mut known: Vec<PublicKey> = keys.to_vec();
     for signed in &document.trust_codes {
-        let (ok, by) = signed_by(signed, suite, signer.as_ref());
+        let (ok, by) = signed_by(signed, suite, signer);
         let code = &signed.value;
         if ok {
             known.push(code.public_key.clone());
@@ -192,13 +211,21 @@ fn verify_document(
         );
         verdict.add(ok, text);
     }
+}
+
+/// What a product instance says of itself, which brings the key it is signed with.
+fn verify_from_device(
+    document: &Document,
+    suite: &dyn Suite,
+    known: &mut Vec<PublicKey>,
+    verdict: &mut Verdict,
+) {
     for signed in &document.trust_requests {
         let request = &signed.value;
         let ok = signed.verify(suite, &request.public_key);
         known.push(request.public_key.clone());
-        let text = format!("trust request of {} signed by its own key {}", request.sudi, {
-            request.public_key.key_id()
-        });
+        let key_id = request.public_key.key_id();
+        let text = format!("trust request of {} signed by its own key {key_id}", request.sudi);
         verdict.add(ok, text);
     }
     if let Some(signed) = &document.system_info {
@@ -217,13 +244,6 @@ fn verify_document(
         known.extend(info.public_key.clone());
         let by = info.public_key.as_ref().map_or("none told".to_owned(), PublicKey::key_id);
         verdict.add(true, format!("kept for {}, key {by}", info.sudi));
-    }
-    for report in &mut document.reports {
-        let (ok, text) = verify_report(report, suite, &known);
-        verdict.add(ok, text);
-    }
-    if document.has_authorization {
-        verdict.add(false, "an authorization code: not supported on Nexus".to_owned());
     }
 }
 

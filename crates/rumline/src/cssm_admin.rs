@@ -268,15 +268,8 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
         }
         Command::Upload { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
-            let name = file.file_name().map(|n| n.to_string_lossy().into_owned());
-            let name: String = name
-                .unwrap_or_default()
-                .bytes()
-                .map(|b| match b {
-                    b if b.is_ascii_alphanumeric() || b"._-".contains(&b) => char::from(b).into(),
-                    b => format!("%{b:02X}"),
-                })
-                .collect();
+            let name =
+                rumline_web::in_query(&file.file_name().unwrap_or_default().to_string_lossy());
             let body = std::fs::read(file).with_context(|| file.display().to_string())?;
             let answer =
                 api.bytes("POST", &format!("{path}/usage-files?name={name}"), body).await?;

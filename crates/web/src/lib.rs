@@ -17,5 +17,6 @@ pub use collector::{
 };
 pub use cssm::{CssmSite, cssm_router, cssm_routes, resume_bundles};
 pub use openapi::openapi;
+pub use page::in_query;
 pub use site::{Access, Gates, Route, Site};
 pub use spool::Spool;

@@ -107,7 +107,8 @@ pub(crate) fn to_login(from: &Uri) -> Response {
 }
 
 /// Text as it stands in a query.
-pub(crate) fn in_query(text: &str) -> String {
+#[must_use]
+pub fn in_query(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     let written = |byte: u8| {
         if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
