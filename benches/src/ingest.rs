@@ -16,8 +16,8 @@ use rumline_protocol::{
 };
 use serde_json::{Value, json};
 
-use crate::limit::Limit;
 use crate::processes::{self, Folder};
+use crate::rounds::Rounds;
 use crate::{CONNECTIONS, float};
 
 const DEVICES: usize = 16;
@@ -58,7 +58,7 @@ pub(crate) async fn run() -> Result<f64> {
         trust(&http, &url, &token, device).await?;
     }
     let authority = Authority::create("bench", rumline_net::Clock::real().now())?.identity()?;
-    let mut limit = Limit::default();
+    let mut limit = Rounds::default();
     let raw = |_| parse_verify_sign(&devices[0], authority.signer.as_ref());
     limit.measure(raw)?;
     let bodies: Vec<Vec<u8>> = bodies(&devices);

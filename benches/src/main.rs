@@ -11,8 +11,8 @@
 
 mod collector;
 mod ingest;
-mod limit;
 mod processes;
+mod rounds;
 mod switch;
 
 use std::path::PathBuf;
