@@ -9,7 +9,8 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-/// The other side may keep a server waiting for this long, and a second more for each [`BYTES_PER_SECOND`].
+/// The other side may keep a server waiting for this long, and a second more for each [`BYTES_PER_SECOND`]; but however
+/// much it has sent or taken, no longer than this for the next byte.
 const PATIENCE: Duration = Duration::from_secs(60);
 const BYTES_PER_SECOND: u64 = 10_000;
 
@@ -51,7 +52,9 @@ where
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let until = self.began + patience(self.bytes);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(until.min(Instant::now() + PATIENCE))));
         ready!(timer.as_mut().poll(context));
         Poll::Ready(Some(Err("the body took too long to arrive".into())))
     }
@@ -93,7 +96,7 @@ impl<S> Departing<S> {
             self.bytes += outcome.as_ref().map_or(0, |bytes| *bytes as u64);
             return Poll::Ready(outcome);
         }
-        let left = patience(self.bytes).saturating_sub(self.waited);
+        let left = patience(self.bytes).saturating_sub(self.waited).min(PATIENCE);
         let (_, timer) =
             self.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
         ready!(timer.as_mut().poll(context));
@@ -157,6 +160,22 @@ mod tests {
         let outcome = Departing::new(near).write_all(&[0; 1000]).await;
         assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
         assert_eq!(began.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_read_much_may_not_rest_for_longer() {
+        let (near, mut far) = duplex(20_000);
+        let mut near = Departing::new(near);
+        let quick = tokio::spawn(async move {
+            let mut all = vec![0; 10_000_000];
+            far.read_exact(&mut all).await.map(|_| far)
+        });
+        assert!(near.write_all(&vec![0; 10_000_000]).await.is_ok());
+        let began = Instant::now();
+        let outcome = near.write_all(&[0; 30_000]).await;
+        assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+        assert_eq!(began.elapsed().as_secs(), 60);
+        drop(quick);
     }
 
     #[tokio::test(start_paused = true)]

@@ -488,4 +488,10 @@ fn the_tables_of_routes_are_the_ones_that_were_looked_at() {
     for route in collector_routes().iter().filter(|route| !route.summary.is_empty()) {
         assert!(described.contains(route.path), "{}", route.path);
     }
+    let parameters = |path: &str| -> Vec<String> {
+        let all = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        all.iter().map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let instances = parameters("/api/v1/tenants/{tenant}/product-instances");
+    assert_eq!(instances, ["tenant", "after", "limit", "search"]);
 }
