@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rumline_net::{HttpClient, OsRandom, pem_to_der};
 use rumline_protocol::{
-    Acknowledgement, AssetSignature, Authority, EntitlementTag, HaMember, MESSAGE_VERSION,
-    Measurement, RealSuite, Request, RequestBody, Response, ResponseStatus, Role, RumReport,
-    Signed, SignedReport, SignedText, Signer, StatusCode, Suite, TerminationReason, Timestamp,
-    TrustRequest, Udi, UsageItem, acknowledgement_text, asset_signature, base64, random_hex,
-    sign_report,
+    Acknowledgement, AssetSignature, Authority, EntitlementTag, HaMember, Lineage, MESSAGE_VERSION,
+    Measurement, PreviousReport, Purpose, RealSuite, Request, RequestBody, Response,
+    ResponseStatus, Role, RumReport, Signed, SignedReport, SignedText, Signer, StatusCode, Suite,
+    TerminationReason, Timestamp, TrustRequest, Udi, UsageItem, acknowledgement_text,
+    asset_signature, base64, cssm_id, random_hex, sign_report,
 };
 use serde_json::{Value, json};
 
@@ -53,9 +53,10 @@ pub(crate) async fn run() -> Result<f64> {
     let http = HttpClient::new(&roots, Duration::from_secs(60))?;
     let token = prepare(&http, &url, &fs::read_to_string(&password)?).await?;
     println!("ingest: making {REPORTS} signed reports");
-    let devices = make_devices()?;
+    let cssm = cssm_id(roots.first().context("no root")?);
+    let devices = make_devices(&cssm)?;
     for device in &devices {
-        trust(&http, &url, &token, device).await?;
+        trust(&http, &url, (&token, &cssm), device).await?;
     }
     let authority = Authority::create("bench", rumline_net::Clock::real().now())?.identity()?;
     let mut limit = Rounds::default();
@@ -103,17 +104,25 @@ async fn prepare(http: &HttpClient, url: &str, password: &str) -> Result<String>
     Ok(token["value"].as_str().context("no token")?.to_owned())
 }
 
-fn make_devices() -> Result<Vec<Device>> {
+fn make_devices(cssm: &str) -> Result<Vec<Device>> {
     let tag = EntitlementTag::new("regid.2019-06.com.cisco.LAN_Nexus9300_XF,1.0_bench")?;
     let mut devices = Vec::new();
     for number in 0..DEVICES {
         let signer = RealSuite.generate_device_key(&mut OsRandom)?;
         let udi = Udi::new("N9K-C93180YC-FX3", &format!("BENCH{number:05}"))?;
         let asset = asset_signature(signer.as_ref(), &udi, "bench");
-        let mut reports = Vec::new();
+        let mut reports: Vec<SignedReport> = Vec::new();
         for index in 0..REPORTS / DEVICES {
             let start = Timestamp(1_700_000_000 + i64::try_from(index)? * 1000);
-            let report = report(&udi, &tag, &asset, index as u64, start);
+            let mut report = report(&udi, &tag, &asset, index as u64, start);
+            // As switches report: each goes on from the one before.
+            report.previous = reports.last().map(|before| PreviousReport {
+                report_id: before.report.report_id,
+                sha256: base64(&before.sha256()),
+            });
+            let position = index as u64 + 1;
+            report.lineage =
+                Some(Lineage { audience: cssm.to_owned(), position, ..Lineage::default() });
             reports.push(sign_report(report, signer.as_ref()));
         }
         devices.push(Device { udi, signer, reports });
@@ -138,6 +147,7 @@ pub(crate) fn report(
         report_id: 1_700_000_000 + index,
         software_version: "10.4(3)".to_owned(),
         previous: None,
+        lineage: Some(Lineage { position: 1, ..Lineage::default() }),
         ha_udi: vec![HaMember { role: Role::Active, sudi: udi.clone() }],
         measurements: vec![Measurement {
             log_time: start + 1000,
@@ -167,7 +177,12 @@ pub(crate) fn request(udi: &Udi, body: RequestBody) -> Request {
     }
 }
 
-async fn trust(http: &HttpClient, url: &str, token: &str, device: &Device) -> Result<()> {
+async fn trust(
+    http: &HttpClient,
+    url: &str,
+    (token, cssm): (&str, &str),
+    device: &Device,
+) -> Result<()> {
     let request_text = TrustRequest {
         sudi: device.udi.clone(),
         role: Role::Active,
@@ -175,6 +190,13 @@ async fn trust(http: &HttpClient, url: &str, token: &str, device: &Device) -> Re
         public_key: device.signer.public_key().clone(),
         timestamp: rumline_net::Clock::real().now(),
         nonce: random_hex(&mut OsRandom, 8),
+        purpose: Purpose::TrustRequest,
+        audience: cssm.to_owned(),
+        token_sha256: Some(TrustRequest::token_digest(token)),
+        force: false,
+        smart_account: None,
+        virtual_account: None,
+        valid_until: rumline_net::Clock::real().now() + TrustRequest::BY_WIRE_SECONDS,
     };
     let signed = Signed::json(request_text, device.signer.as_ref());
     let body = RequestBody::TrustRequest {
@@ -198,7 +220,11 @@ fn bodies(devices: &[Device]) -> Vec<Vec<u8>> {
             let report = &device.reports[index];
             let item =
                 UsageItem { payload: report.payload.clone(), signature: report.signature.clone() };
-            let body = RequestBody::UsageReport { usage: vec![item], trust_requests: Vec::new() };
+            let body = RequestBody::UsageReport {
+                usage: vec![item],
+                trust_requests: Vec::new(),
+                smart_license: None,
+            };
             all.push(serde_json::to_vec(&request(&device.udi, body)).unwrap_or_default());
         }
     }
@@ -236,7 +262,8 @@ fn parse_verify_sign(device: &Device, authority: &dyn Signer) -> Result<f64> {
     for report in &device.reports {
         let mut parsed =
             SignedReport::from_parts(report.payload.clone(), report.signature.clone())?;
-        ensure!(parsed.verify(&RealSuite, device.signer.public_key()), "must verify");
+        let sha256 = parsed.verified_sha256(&RealSuite, device.signer.public_key());
+        let Some(sha256) = sha256 else { anyhow::bail!("must verify") };
         let entry = Acknowledgement {
             status_code: StatusCode::Ok,
             status_message: Acknowledgement::ACCEPTED.to_owned(),
@@ -246,6 +273,9 @@ fn parse_verify_sign(device: &Device, authority: &dyn Signer) -> Result<f64> {
             report_id: parsed.report.report_id,
             correlation_id: String::new(),
             subscription_id: None,
+            report_sha256: Some(base64(&sha256)),
+            reason: None,
+            last_report_id: None,
         };
         let signature = authority.sign(acknowledgement_text(&[entry]).as_bytes());
         ensure!(!signature.is_empty(), "must sign");

@@ -1,6 +1,7 @@
 //! The licensing part of the running configuration, as the agent needs it.
 
 use rumline_protocol::ClassPolicy;
+use serde::{Deserialize, Serialize};
 
 /// Where the smart transport sends unless told otherwise (PI-CLI-011).
 pub const DEFAULT_SMART_URL: &str = "https://smartreceiver.cisco.com/licservice/license";
@@ -27,7 +28,7 @@ pub enum Transport {
 }
 
 /// Whom the switch talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
     /// CSSM.
     Cssm,

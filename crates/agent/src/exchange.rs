@@ -1,8 +1,9 @@
 //! Requests to the peer and what its answers do.
 
 use rumline_protocol::{
-    AccountInfo, Document, MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, Role,
-    Signed, SignedText, Timestamp, TrustRequest, UsageItem, base64, random_hex,
+    Document, DocumentWriter, MESSAGE_VERSION, Purpose, Request, RequestBody, Response,
+    ResponseStatus, Role, Signed, SignedText, Timestamp, TrustRequest, UsageItem, base64, cssm_id,
+    is_id_token_of, random_hex,
 };
 
 use crate::config::{Peer, Transport};
@@ -49,6 +50,19 @@ pub(crate) struct TrustWanted {
     force: bool,
     /// The same in each attempt, so that CSSM knows a request it has answered before.
     nonce: String,
+    /// Where it may go: where the switch reported to when it was typed.
+    to: Option<(Peer, String)>,
+}
+
+impl TrustWanted {
+    pub(crate) fn new(
+        id_token: String,
+        all: bool,
+        force: bool,
+        environment: &mut Environment<'_>,
+    ) -> Self {
+        Self { id_token, all, force, nonce: random_hex(environment.random, 8), to: None }
+    }
 }
 
 /// What is to be sent as soon as it can be. In memory only: a token is not written down.
@@ -65,6 +79,8 @@ pub(crate) struct Wanted {
     /// While a push goes on: whether it sends unacknowledged reports again.
     pub resend: bool,
     pub sync: bool,
+    /// CSSM did not take the last push: the next one shows the trust codes, in case it has lost this product instance.
+    pub show_trust: bool,
     /// A person waits: do not hold it back until the next retry.
     pub manual: bool,
 }
@@ -94,20 +110,68 @@ impl Agent {
         }
     }
 
-    /// `license smart trust idtoken` (PI-CLI-019).
+    /// `license smart trust idtoken` (PI-CLI-019). Whoever sees a token can register devices with it: it goes to the CSSM
+    /// that made it, over TLS, or not at all.
     pub(crate) fn request_trust(
         &mut self,
         now: Timestamp,
-        id_token: String,
-        all: bool,
-        force: bool,
+        mut wanted: TrustWanted,
         environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
     ) {
-        let detail = format!("all=\"{all}\" force=\"{force}\"");
+        let detail = format!("all=\"{}\" force=\"{}\"", wanted.all, wanted.force);
         self.log(now, environment, "SAEVT_TRUST_REQUESTED", &detail);
-        let nonce = random_hex(environment.random, 8);
-        self.wanted.trust = Some(TrustWanted { id_token, all, force, nonce });
-        self.wanted.manual = true;
+        wanted.to = self.config.destination();
+        let refusal = match &wanted.to {
+            Some((Peer::Cssm, url)) if is_https(url) => {
+                let cssm = cssm_id(&self.profile.root_certificate);
+                if cssm.is_empty() {
+                    Some("the root certificate of CSSM is not known here")
+                } else if is_id_token_of(&wanted.id_token, &cssm) {
+                    None
+                } else {
+                    Some("the token is not valid")
+                }
+            }
+            Some((Peer::Cssm, _)) => Some("a token is sent by https only"),
+            Some((Peer::Cslu, _)) | None => {
+                Some("a token is for transport smart or callhome; a CSLU needs none")
+            }
+        };
+        match refusal {
+            Some(reason) => self.trust_failed(now, reason, environment, effects),
+            None => {
+                self.wanted.trust = Some(wanted);
+                self.wanted.manual = true;
+            }
+        }
+    }
+
+    /// A token that was not sent yet is not sent anywhere else.
+    pub(crate) fn drop_token_for_other_peer(
+        &mut self,
+        now: Timestamp,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let destination = self.config.destination();
+        if self.wanted.trust.take_if(|trust| trust.to != destination).is_some() {
+            let reason = "the transport was changed before the token was used: type it again";
+            self.trust_failed(now, reason, environment, effects);
+        }
+    }
+
+    fn trust_failed(
+        &mut self,
+        now: Timestamp,
+        reason: &str,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let reason = printable(reason);
+        self.log(now, environment, "SAEVT_TRUST_FAILED", &format!("reason=\"{reason}\""));
+        let udi = self.profile.udi().clone();
+        effects.push(Effect::Syslog(SyslogMessage::TrustCodeInstallFailed { udi, reason }));
     }
 
     /// Sends the next message of a push; false when there is nothing (more) to send.
@@ -147,12 +211,18 @@ impl Agent {
         self.wanted.push_from = Some(passed);
         // Trust may ride on the report where no idtoken is needed (PI-TRUST-011, C-17).
         let trust_requests = if self.config.transport == Transport::Cslu && !self.has_trust() {
-            let nonce = random_hex(environment.random, 8);
-            self.trust_requests(now, true, &nonce)
+            let requests = self.carried_trust_requests(now, environment);
+            requests.into_iter().map(signed_text).collect()
         } else {
             Vec::new()
         };
-        let body = RequestBody::UsageReport { usage, trust_requests };
+        // A peer that has lost this product instance knows it again by what CSSM signed for it.
+        let smart_license = (self.wanted.show_trust && self.has_trust()).then(|| {
+            let mut writer = DocumentWriter::new();
+            self.add_trust_codes(&mut writer);
+            writer.finish()
+        });
+        let body = RequestBody::UsageReport { usage, trust_requests, smart_license };
         self.send_body(now, Kind::Push { ids }, body, environment, effects);
         true
     }
@@ -169,10 +239,19 @@ impl Agent {
                 let Some(trust) = self.wanted.trust.clone() else {
                     return;
                 };
-                RequestBody::TrustRequest {
-                    id_token: trust.id_token,
+                let asked = Asked {
+                    nonce: trust.nonce.clone(),
+                    token: Some(&trust.id_token),
                     force: trust.force,
-                    trust_requests: self.trust_requests(now, trust.all, &trust.nonce),
+                    valid_until: now + TrustRequest::BY_WIRE_SECONDS,
+                };
+                let requests = self.signed_trust_requests(now, trust.all, &asked);
+                self.ledger.asked_for_trust(&trust.nonce);
+                self.unsaved = true;
+                RequestBody::TrustRequest {
+                    force: trust.force,
+                    trust_requests: requests.into_iter().map(signed_text).collect(),
+                    id_token: trust.id_token,
                 }
             }
             Kind::Poll { poll_id } => RequestBody::ResultPoll { poll_id: poll_id.clone() },
@@ -212,7 +291,9 @@ impl Agent {
             body,
         };
         if matches!(kind, Kind::Poll { .. } | Kind::Sync) {
-            let signature = self.signer.sign(request.proof_text().as_bytes());
+            let cssm = cssm_id(&self.profile.root_certificate);
+            let receiver = if peer == Peer::Cslu { Request::COLLECTOR } else { &cssm };
+            let signature = self.signer.sign(request.proof_text(receiver).as_bytes());
             request.proof = Some(base64(&signature));
         }
         let bytes = serde_json::to_vec(&request).expect("requests always serialise");
@@ -228,21 +309,39 @@ impl Agent {
         effects.push(Effect::Send { request_id, peer, url, body: bytes });
     }
 
-    /// One signed request for each supervisor; only the active one unless `all`.
-    pub(crate) fn trust_requests(&self, now: Timestamp, all: bool, nonce: &str) -> Vec<SignedText> {
-        self.signed_trust_requests(now, all, nonce)
-            .into_iter()
-            .map(|signed| SignedText { data: signed.text, signature: base64(&signed.signature) })
-            .collect()
+    /// Trust requests without a token, which lie at a collector or in a file until somebody vouches for them. They are the
+    /// same until they are answered: asking again asks for nothing new.
+    pub(crate) fn carried_trust_requests(
+        &mut self,
+        now: Timestamp,
+        environment: &mut Environment<'_>,
+    ) -> Vec<Signed<TrustRequest>> {
+        let nonce = self.carried_trust_nonce(environment);
+        let valid_until = now.plus_days(TrustRequest::CARRIED_DAYS);
+        let asked = Asked { nonce, token: None, force: false, valid_until };
+        self.signed_trust_requests(now, true, &asked)
     }
 
-    pub(crate) fn signed_trust_requests(
+    /// The nonce of requests without a token.
+    pub(crate) fn carried_trust_nonce(&mut self, environment: &mut Environment<'_>) -> String {
+        let known = self.ledger.carried_trust_nonce.clone();
+        let nonce = known.unwrap_or_else(|| random_hex(environment.random, 8));
+        self.ledger.asked_for_trust(&nonce);
+        self.ledger.carried_trust_nonce = Some(nonce.clone());
+        self.unsaved = true;
+        nonce
+    }
+
+    /// One signed request for each supervisor; only the active one unless `all`.
+    fn signed_trust_requests(
         &self,
         now: Timestamp,
         all: bool,
-        nonce: &str,
+        asked: &Asked<'_>,
     ) -> Vec<Signed<TrustRequest>> {
         let members = self.profile.members.iter().filter(|m| all || m.role == Role::Active);
+        // Who has a trust code asks within its account, unless told to go where the token leads.
+        let own = self.trust_codes().first().filter(|_| !asked.force).map(|(code, _)| code);
         members
             .map(|member| {
                 let request = TrustRequest {
@@ -251,7 +350,14 @@ impl Agent {
                     product_instance_identifier: self.ledger.product_instance_identifier.clone(),
                     public_key: self.signer.public_key().clone(),
                     timestamp: now,
-                    nonce: nonce.to_owned(),
+                    nonce: asked.nonce.clone(),
+                    purpose: Purpose::TrustRequest,
+                    audience: cssm_id(&self.profile.root_certificate),
+                    token_sha256: asked.token.map(TrustRequest::token_digest),
+                    force: asked.force,
+                    smart_account: own.map(|code| code.smart_account.clone()),
+                    virtual_account: own.map(|code| code.virtual_account.clone()),
+                    valid_until: asked.valid_until,
                 };
                 Signed::json(request, self.signer.as_ref())
             })
@@ -293,9 +399,12 @@ impl Agent {
         // Who is reached and refused is not restored: that shows with the first answer that is none.
         if response.status == ResponseStatus::Failed {
             self.ledger.outage.iter_mut().for_each(|outage| outage.retry_at = now);
-        } else if self.ledger.outage.take().is_some() {
-            effects.push(Effect::Syslog(SyslogMessage::CommRestored { peer: flight.peer }));
-            self.log(now, environment, "SAEVT_COMM_RESTORED", "");
+        } else {
+            self.ledger.outage = None;
+            if self.ledger.comm_failed.take() == Some(flight.peer) {
+                effects.push(Effect::Syslog(SyslogMessage::CommRestored { peer: flight.peer }));
+                self.log(now, environment, "SAEVT_COMM_RESTORED", "");
+            }
         }
         let succeeded = matches!(response.status, ResponseStatus::Ok | ResponseStatus::OkPoll);
         let message = printable(&response.status_message);
@@ -368,11 +477,7 @@ impl Agent {
             }
             return;
         }
-        let reason = printable(&response.status_message);
-        let detail = format!("reason=\"{reason}\"");
-        self.log(now, environment, "SAEVT_TRUST_FAILED", &detail);
-        let udi = self.profile.udi().clone();
-        effects.push(Effect::Syslog(SyslogMessage::TrustCodeInstallFailed { udi, reason }));
+        self.trust_failed(now, &response.status_message, environment, effects);
     }
 
     fn push_answered(
@@ -387,6 +492,7 @@ impl Agent {
         self.unsaved = true;
         match response.status {
             ResponseStatus::Ok | ResponseStatus::OkPoll => {
+                self.wanted.show_trust = false;
                 self.mark_sent(ids);
                 self.ledger.last_push_at = Some(sent_at);
                 self.add_poll(now, response);
@@ -404,9 +510,17 @@ impl Agent {
             ResponseStatus::Failed => {
                 // The peer was reached and refused; the reports stay, and a day later they are offered again.
                 let reason = printable(&response.status_message);
-                if let Some((peer, _)) = self.config.destination() {
-                    effects.push(Effect::Syslog(SyslogMessage::CommFailed { peer, reason }));
+                let direct = self.config.destination().is_some_and(|(peer, _)| peer == Peer::Cssm);
+                self.wanted.show_trust = direct && self.has_trust() && !self.wanted.show_trust;
+                if self.wanted.show_trust {
+                    // At once, and once.
+                    self.wanted.push_from = ids.first().copied();
+                    return;
                 }
+                if let Some((peer, _)) = self.config.destination() {
+                    self.comm_failed(peer, &reason, effects);
+                }
+                self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
                 self.wanted.push_from = None;
                 self.wanted.retry_from = ids.first().copied();
                 self.wanted.push = false;
@@ -539,8 +653,15 @@ impl Agent {
         }
         self.wanted.sync = false;
         self.wanted.manual = false;
-        let peer = flight.peer;
+        self.comm_failed(flight.peer, &reason, effects);
+    }
+
+    /// Tells of a failure; the first success after it is told too (PI-MSG-010).
+    pub(crate) fn comm_failed(&mut self, peer: Peer, reason: &str, effects: &mut Vec<Effect>) {
+        let reason = reason.to_owned();
         effects.push(Effect::Syslog(SyslogMessage::CommFailed { peer, reason }));
+        self.ledger.comm_failed = Some(peer);
+        self.unsaved = true;
     }
 
     fn count_exchange(
@@ -576,13 +697,22 @@ impl Agent {
         self.ledger.add_history(flight.class, flight.sent_at, &text);
         self.unsaved = true;
     }
+}
 
-    pub(crate) fn note_account(&mut self, account: &AccountInfo) {
-        if self.ledger.account.as_ref() != Some(account) {
-            self.ledger.account = Some(account.clone());
-            self.unsaved = true;
-        }
-    }
+/// What a trust request asks with.
+struct Asked<'a> {
+    nonce: String,
+    token: Option<&'a str>,
+    force: bool,
+    valid_until: Timestamp,
+}
+
+fn signed_text(signed: Signed<TrustRequest>) -> SignedText {
+    SignedText { data: signed.text, signature: base64(&signed.signature) }
+}
+
+fn is_https(url: &str) -> bool {
+    url.get(..8).is_some_and(|head| head.eq_ignore_ascii_case("https://"))
 }
 
 /// Whether a peer speaks a version of the message from before policies.

@@ -1,18 +1,18 @@
 //! Installing what CSSM says: ACKs, policies, trust codes, account information.
 
 use rumline_protocol::{
-    Acknowledgement, CryptoError, Document, Policy, Signed, SignerCertificate, SignerIdentity,
-    StatusCode, Timestamp, TrustCode, Udi, base64, from_base64,
+    AccountInfo, Acknowledgement, CryptoError, Document, IdSet, Policy, Purpose, RefusalReason,
+    ReportRequest, Revocation, Signed, SignerCertificate, SignerIdentity, StatusCode, Timestamp,
+    TrustCode, Udi, base64, from_base64, is_not_of_the_future, is_of_now,
 };
 
+use crate::epoch::Cure;
 use crate::exchange::printable;
 use crate::ledger::Installed;
 use crate::offline::ImportSummary;
+use crate::reports::ReportStore;
 use crate::syslog::SyslogMessage;
 use crate::{Agent, Effect, Environment};
-
-/// CSSM's clock and the device's may differ by less than this (PI-NET-032, G-22).
-const SKEW_SECONDS: i64 = Timestamp::HOUR;
 
 /// What the installed documents of the ledger say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,8 +32,50 @@ pub(crate) enum Source {
     File,
 }
 
+/// What an ACK came to.
+#[derive(Default)]
+struct Tally {
+    /// Entries about this product instance.
+    ours: u64,
+    taken: u64,
+    unknown: u64,
+    refused: u64,
+    /// What was said of the first that was refused.
+    refusal: Option<String>,
+    /// Reports that live on under other numbers.
+    to_renumber: Vec<Cure>,
+}
+
+/// What a document says to this product instance, each part with what was found: whether it is new, or why it is refused.
+#[derive(Default)]
+struct Found<'d> {
+    trust_codes: Vec<Part<'d, TrustCode>>,
+    policies: Vec<Part<'d, Policy>>,
+    acknowledgements: Vec<Part<'d, Vec<Acknowledgement>>>,
+    account: Option<Part<'d, AccountInfo>>,
+    requests: Vec<Part<'d, ReportRequest>>,
+}
+
+/// A part of a document, and what was found.
+type Part<'d, T> = (&'d Signed<T>, Result<bool, String>);
+
+impl Found<'_> {
+    /// Every part: its kind in `show license history`, and what was found.
+    fn parts(&self) -> impl Iterator<Item = (&'static str, &Result<bool, String>)> {
+        let codes = self.trust_codes.iter().map(|(_, found)| ("TRUST CODE", found));
+        let policies = self.policies.iter().map(|(_, found)| ("POLICY", found));
+        let acks = self.acknowledgements.iter().map(|(_, found)| ("RUM ACK", found));
+        let account = self.account.iter().map(|(_, found)| ("ACCOUNT INFO", found));
+        let requests = self.requests.iter().map(|(_, found)| ("REPORT REQUEST", found));
+        codes.chain(policies).chain(acks).chain(account).chain(requests)
+    }
+}
+
+/// An account by its names.
+type AccountNames = (String, String);
+
 impl Agent {
-    /// Applies all that a document holds; what does not verify is refused and named.
+    /// Installs what a document says to this product instance: all of it, or nothing.
     pub(crate) fn apply(
         &mut self,
         now: Timestamp,
@@ -43,80 +85,179 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) -> ImportSummary {
         let mut summary = ImportSummary::default();
+        self.take_revocation(now, document, environment);
         let signer = self.signer_of(now, document);
-        let ours = |udi: &Udi| self.profile.members.iter().any(|member| member.sudi == *udi);
-        let acknowledged = document.acknowledgements.iter().flat_map(|signed| &signed.value);
-        let is_for_us = document.trust_codes.iter().any(|signed| ours(&signed.value.sudi))
-            || acknowledged.map(|entry| &entry.sudi).any(ours);
-        let foreign: Vec<bool> =
-            document.trust_codes.iter().map(|signed| !ours(&signed.value.sudi)).collect();
-        for (signed, foreign) in document.trust_codes.iter().zip(foreign) {
-            // Codes of the other switches in an ACK file are none of this switch's business.
-            if foreign && is_for_us {
-                continue;
-            }
-            let outcome = self.install_trust_code(now, signed, &signer, document, source);
-            let udi = signed.value.sudi.clone();
-            self.report_outcome(now, "TRUST CODE", &outcome, &mut summary, environment);
-            match outcome {
-                Ok(true) => {
-                    effects.push(Effect::Syslog(SyslogMessage::TrustCodeInstallSuccess { udi }));
-                }
-                Ok(false) => {}
-                Err(reason) => {
-                    let message = SyslogMessage::TrustCodeInstallFailed { udi, reason };
-                    effects.push(Effect::Syslog(message));
-                }
-            }
-        }
-        for signed in &document.policies {
-            let outcome = self.install_policy(now, signed, &signer, document, source);
-            self.report_outcome(now, "POLICY", &outcome, &mut summary, environment);
-            match outcome {
-                Ok(true) => effects.push(Effect::Syslog(SyslogMessage::PolicyInstallSuccess)),
-                Ok(false) => {}
-                Err(reason) => {
-                    effects.push(Effect::Syslog(SyslogMessage::PolicyInstallFailed { reason }));
-                }
-            }
-        }
-        for signed in &document.acknowledgements {
-            let outcome = self.take_ack(now, signed, &signer, environment);
-            self.report_outcome(now, "RUM ACK", &outcome, &mut summary, environment);
-        }
-        if let Some(signed) = &document.account {
-            let outcome = verify(self, &signer, signed).map(|()| {
-                self.note_account(&signed.value);
-                true
-            });
-            self.report_outcome(now, "ACCOUNT INFO", &outcome, &mut summary, environment);
+        let found = self.look_at(now, document, &signer, source);
+        let refused: Vec<&'static str> =
+            found.parts().filter(|(_, part)| part.is_err()).map(|(kind, _)| kind).collect();
+        if refused.is_empty() {
+            self.install(now, &found, document, &mut summary, environment, effects);
+        } else {
+            self.refuse_all(now, &found, refused[0], &mut summary, environment, effects);
         }
         if document.has_authorization {
             let reason = "authorization codes are not supported on this platform".to_owned();
-            self.report_outcome(now, "AUTH", &Err(reason), &mut summary, environment);
+            self.note_outcome(now, "AUTH", Err(reason), &mut summary, environment);
         }
         summary
     }
 
-    fn report_outcome(
+    fn is_ours(&self, udi: &Udi) -> bool {
+        self.profile.members.iter().any(|member| member.sudi == *udi)
+    }
+
+    fn look_at<'d>(
+        &self,
+        now: Timestamp,
+        document: &'d Document,
+        signer: &Result<SignerIdentity, String>,
+        source: Source,
+    ) -> Found<'d> {
+        let entries = document.acknowledgements.iter().flat_map(|signed| &signed.value);
+        let is_for_us = document.trust_codes.iter().any(|signed| self.is_ours(&signed.value.sudi))
+            || entries.map(|entry| &entry.sudi).any(|udi| self.is_ours(udi));
+        // Codes of the other switches in an ACK file are none of this switch's business.
+        let own = document
+            .trust_codes
+            .iter()
+            .filter(|signed| !is_for_us || self.is_ours(&signed.value.sudi));
+        let trust_codes: Vec<_> =
+            own.map(|code| (code, self.check_trust_code(now, code, signer, source))).collect();
+        let account = self.account_in_force(document, &trust_codes);
+        let says_more = !document.acknowledgements.is_empty() || !trust_codes.is_empty();
+        let policy =
+            |signed| (signed, self.check_policy(now, signed, signer, source, &account, says_more));
+        let ack = |signed| (signed, self.check_ack(signed, signer));
+        let policies = document.policies.iter().map(policy).collect();
+        let acknowledgements = document.acknowledgements.iter().map(ack).collect();
+        let told = document.account.as_ref();
+        let told = told.map(|told| (told, self.check_account(now, told, signer, source, &account)));
+        let requests = document.report_requests.iter();
+        let requests = requests.filter(|signed| !is_for_us || self.is_ours(&signed.value.sudi));
+        let requests = requests
+            .map(|asked| (asked, self.check_report_request(now, asked, signer, source)))
+            .collect();
+        Found { trust_codes, policies, acknowledgements, account: told, requests }
+    }
+
+    /// The account whose word counts: that of the trust code which comes with it, else of the one that is installed, else
+    /// the first that ever spoke.
+    fn account_in_force(
+        &self,
+        document: &Document,
+        trust_codes: &[Part<'_, TrustCode>],
+    ) -> Option<AccountNames> {
+        let names = |code: &TrustCode| (code.smart_account.clone(), code.virtual_account.clone());
+        let coming = trust_codes
+            .iter()
+            .filter(|(_, found)| *found == Ok(true))
+            .max_by_key(|(signed, _)| signed.value.issued_at)
+            .map(|(signed, _)| names(&signed.value));
+        let installed = || self.trust_codes().first().map(|(code, _)| names(code));
+        let told = || {
+            let told = document.account.as_ref().map(|signed| &signed.value);
+            told.map(|told| (told.smart_account.clone(), told.virtual_account.clone()))
+        };
+        let first = self.ledger.first_account.clone();
+        coming.or_else(installed).or(first).or_else(told)
+    }
+
+    /// Nothing of a document is installed: the part that is wrong says why, the others that they came with it.
+    fn refuse_all(
+        &mut self,
+        now: Timestamp,
+        found: &Found<'_>,
+        first: &'static str,
+        summary: &mut ImportSummary,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        // What is wrong is told first.
+        let mut parts: Vec<_> = found.parts().collect();
+        parts.sort_by_key(|(_, part)| part.is_ok());
+        for (kind, part) in parts {
+            if let Err(reason) = part {
+                let reason = printable(reason);
+                let udi = self.profile.udi().clone();
+                match kind {
+                    "TRUST CODE" => {
+                        let message = SyslogMessage::TrustCodeInstallFailed { udi, reason };
+                        effects.push(Effect::Syslog(message));
+                    }
+                    "POLICY" => {
+                        effects.push(Effect::Syslog(SyslogMessage::PolicyInstallFailed { reason }));
+                    }
+                    _ => {}
+                }
+            }
+            let told = match part {
+                Err(reason) => reason.clone(),
+                Ok(_) => format!("not installed, since the {first} with it was refused"),
+            };
+            self.note_outcome(now, kind, Err(told), summary, environment);
+        }
+    }
+
+    fn install(
+        &mut self,
+        now: Timestamp,
+        found: &Found<'_>,
+        document: &Document,
+        summary: &mut ImportSummary,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        for (signed, part) in &found.trust_codes {
+            let is_new = *part == Ok(true);
+            if is_new {
+                self.keep_trust_code(now, signed, document);
+                let udi = signed.value.sudi.clone();
+                effects.push(Effect::Syslog(SyslogMessage::TrustCodeInstallSuccess { udi }));
+            }
+            self.note_outcome(now, "TRUST CODE", Ok(is_new), summary, environment);
+        }
+        for (signed, part) in &found.policies {
+            let is_new = *part == Ok(true) && self.keep_policy(now, signed, document);
+            if is_new {
+                effects.push(Effect::Syslog(SyslogMessage::PolicyInstallSuccess));
+            }
+            self.note_outcome(now, "POLICY", Ok(is_new), summary, environment);
+        }
+        for (signed, _) in &found.acknowledgements {
+            let outcome = self.take_ack(now, signed, environment, effects);
+            self.note_outcome(now, "RUM ACK", outcome, summary, environment);
+        }
+        if let Some((signed, _)) = &found.account {
+            let is_new = self.ledger.account.as_ref() != Some(&signed.value);
+            self.ledger.account = Some(signed.value.clone());
+            self.pin_account(&signed.value.smart_account, &signed.value.virtual_account);
+            self.note_outcome(now, "ACCOUNT INFO", Ok(is_new), summary, environment);
+        }
+        for (signed, _) in &found.requests {
+            let is_new = self.take_report_request(now, &signed.value, environment, effects);
+            self.note_outcome(now, "REPORT REQUEST", Ok(is_new), summary, environment);
+        }
+    }
+
+    fn note_outcome(
         &mut self,
         now: Timestamp,
         kind: &'static str,
-        outcome: &Result<bool, String>,
+        outcome: Result<bool, String>,
         summary: &mut ImportSummary,
         environment: &mut Environment<'_>,
     ) {
         match outcome {
             Ok(changed) => {
                 summary.installed.push(kind);
-                if *changed {
+                if changed {
                     let detail = format!("type=\"{kind}\"");
                     self.log(now, environment, "SAEVT_DATA_INSTALLED", &detail);
                     self.ledger.add_history(&format!("Import {kind}"), now, "Status: OK");
                 }
             }
             Err(reason) => {
-                let reason = printable(reason);
+                let reason = printable(&reason);
                 let detail = format!("type=\"{kind}\" reason=\"{reason}\"");
                 self.log(now, environment, "SAEVT_DATA_REFUSED", &detail);
                 let text = format!("Status: FAILED, {reason}");
@@ -127,6 +268,31 @@ impl Agent {
         self.unsaved = true;
     }
 
+    /// Which certificates hold no more is said by the root alone, and counts whatever else is in the document.
+    fn take_revocation(
+        &mut self,
+        now: Timestamp,
+        document: &Document,
+        environment: &mut Environment<'_>,
+    ) {
+        let Some(signed) = &document.revocation else { return };
+        let known = self.revocation().map_or(0, |list| list.version);
+        if signed.value.version <= known
+            || !signed.is_by(self.suite.as_ref(), &self.profile.root_certificate)
+        {
+            return;
+        }
+        self.ledger.revocation = Some(keep_text(now, signed, document));
+        self.unsaved = true;
+        let detail = format!("version=\"{}\"", signed.value.version);
+        self.log(now, environment, "SAEVT_CERTIFICATES_REVOKED", &detail);
+    }
+
+    fn revocation(&self) -> Option<Revocation> {
+        let installed = self.ledger.revocation.as_ref()?;
+        serde_json::from_str(&installed.text).ok()
+    }
+
     /// The identity behind the document's signing certificate, up to the provisioned root.
     fn signer_of(&self, now: Timestamp, document: &Document) -> Result<SignerIdentity, String> {
         let stored = self.ledger.trust_codes.first().and_then(|i| from_base64(&i.certificate));
@@ -134,6 +300,10 @@ impl Agent {
         let Some(certificate) = certificate else {
             return Err("signature mismatch, no signing certificate".to_owned());
         };
+        if self.revocation().is_some_and(|list| list.names(&certificate)) {
+            let text = "signature mismatch, the signing certificate was revoked: get the file anew";
+            return Err(text.to_owned());
+        }
         self.suite.verify_chain(&self.profile.root_certificate, &certificate, now).map_err(
             |error| match error {
                 // The usual cause is the clock (PI-TRUST-007).
@@ -144,25 +314,27 @@ impl Agent {
     }
 
     fn check_time(now: Timestamp, issued_at: Timestamp, source: Source) -> Result<(), String> {
-        let skew = now.since(issued_at);
-        let wrong = match source {
-            Source::Peer => skew.abs() >= SKEW_SECONDS,
-            Source::Collector | Source::File => skew <= -SKEW_SECONDS,
+        let right = match source {
+            Source::Peer => is_of_now(now, issued_at),
+            Source::Collector | Source::File => is_not_of_the_future(now, issued_at),
         };
-        if wrong { Err("timestamp mismatch, check the clock".to_owned()) } else { Ok(()) }
+        if right { Ok(()) } else { Err("timestamp mismatch, check the clock".to_owned()) }
     }
 
-    fn install_trust_code(
-        &mut self,
+    /// Whether a trust code is new, or known; or why it is not for this product instance.
+    fn check_trust_code(
+        &self,
         now: Timestamp,
         signed: &Signed<TrustCode>,
         signer: &Result<SignerIdentity, String>,
-        document: &Document,
         source: Source,
     ) -> Result<bool, String> {
         verify(self, signer, signed)?;
         let code = &signed.value;
-        if !self.profile.members.iter().any(|member| member.sudi == code.sudi) {
+        if code.purpose != Purpose::TrustCode {
+            return Err("the signed text is no trust code".to_owned());
+        }
+        if !self.is_ours(&code.sudi) {
             return Err("the trust code belongs to another device".to_owned());
         }
         if code.public_key != *self.signer.public_key() {
@@ -171,113 +343,308 @@ impl Agent {
         if code.expires_at <= now {
             return Err("the trust code has expired".to_owned());
         }
+        let mut installed = self.trust_codes().iter().filter(|(old, _)| old.sudi == code.sudi);
+        if installed.clone().any(|(old, _)| old == code) {
+            return Ok(false);
+        }
         Self::check_time(now, code.issued_at, source)?;
-        let installed = self.trust_codes();
-        if installed.iter().any(|(old, _)| old.sudi == code.sudi && old.issued_at > code.issued_at)
-        {
+        if installed.any(|(old, _)| old.issued_at > code.issued_at) {
             if source == Source::Collector {
                 return Ok(false);
             }
             return Err("a newer trust code is installed".to_owned());
         }
-        if installed.iter().any(|(old, _)| old == code) {
-            return Ok(false);
+        if !self.ledger.trust_nonces.contains(&code.answers) {
+            return Err("the trust code answers no request of this device".to_owned());
         }
-        let keep: Vec<bool> = installed.iter().map(|(old, _)| old.sudi != code.sudi).collect();
-        let mut keep = keep.into_iter();
-        self.ledger.trust_codes.retain(|_| keep.next().unwrap_or(false));
-        self.ledger.trust_codes.push(keep_text(now, signed, document));
-        self.read_installed();
         Ok(true)
     }
 
-    fn install_policy(
-        &mut self,
+    fn keep_trust_code(&mut self, now: Timestamp, signed: &Signed<TrustCode>, document: &Document) {
+        let code = &signed.value;
+        let keep = self.trust_codes().iter().map(|(old, _)| old.sudi != code.sudi);
+        let keep: Vec<bool> = keep.collect();
+        let mut keep = keep.into_iter();
+        self.ledger.trust_codes.retain(|_| keep.next().unwrap_or(false));
+        let kept = keep_text(now, signed, document);
+        if code.sudi == *self.profile.udi() {
+            self.ledger.trust_codes.insert(0, kept);
+        } else {
+            self.ledger.trust_codes.push(kept);
+        }
+        if self.ledger.carried_trust_nonce.as_ref() == Some(&code.answers) {
+            self.ledger.carried_trust_nonce = None;
+        }
+        self.read_installed();
+    }
+
+    fn check_names(
+        kind: &str,
+        told: (&str, &str),
+        account: &Option<AccountNames>,
+    ) -> Result<(), String> {
+        match account {
+            Some((sa, _)) if told.0 != sa => {
+                Err(format!("the {kind} belongs to another Smart Account"))
+            }
+            Some((_, va)) if told.1 != va => {
+                Err(format!("the {kind} belongs to another Virtual Account"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a policy is to be installed, or known; `says_more` when the document is not about it alone.
+    fn check_policy(
+        &self,
         now: Timestamp,
         signed: &Signed<Policy>,
         signer: &Result<SignerIdentity, String>,
-        document: &Document,
         source: Source,
+        account: &Option<AccountNames>,
+        says_more: bool,
     ) -> Result<bool, String> {
         verify(self, signer, signed)?;
         let policy = &signed.value;
+        if policy.purpose != Purpose::Policy {
+            return Err("the signed text is no policy".to_owned());
+        }
         if !policy.is_sane() {
             return Err("a value is out of range".to_owned());
         }
         Self::check_time(now, policy.issued_at, source)?;
-        // A switch that was moved learns its new account and that account's policy from one answer.
-        let told = document.account.as_ref().filter(|told| verify(self, signer, told).is_ok());
-        let account = told.map(|told| &told.value).or(self.ledger.account.as_ref());
-        if let Some(account) = account
-            && account.smart_account != policy.smart_account
-        {
-            return Err("the policy belongs to another Smart Account".to_owned());
+        Self::check_names("policy", (&policy.smart_account, &policy.virtual_account), account)?;
+        let same_account = |old: &&Policy| {
+            (&old.smart_account, &old.virtual_account)
+                == (&policy.smart_account, &policy.virtual_account)
+        };
+        let installed = self.installed.policy.as_ref().filter(same_account);
+        if installed.is_some_and(|old| old.version > policy.version) {
+            // What came with an answer may have been kept for a while; a file with an old policy alone was mixed up.
+            if source == Source::File && !says_more {
+                return Err("a newer policy is installed".to_owned());
+            }
+            return Ok(false);
         }
-        let installed = &self.installed.policy;
-        if installed.as_ref().is_some_and(|old| old.issued_at > policy.issued_at) {
-            // An answer may carry a copy that was signed minutes ago; a file with an old one was mixed up.
-            if source != Source::File {
+        if policy.expires_at.is_some_and(|end| end <= now) {
+            if says_more {
                 return Ok(false);
             }
-            return Err("a newer policy is installed".to_owned());
+            return Err("the policy has ended; get it anew".to_owned());
         }
-        let same = installed
-            .as_ref()
-            .is_some_and(|old| Policy { issued_at: policy.issued_at, ..old.clone() } == *policy);
+        Ok(true)
+    }
+
+    /// Keeps a policy; says whether anything changes by it.
+    fn keep_policy(
+        &mut self,
+        now: Timestamp,
+        signed: &Signed<Policy>,
+        document: &Document,
+    ) -> bool {
+        let policy = &signed.value;
+        let installed = self.installed.policy.as_ref();
+        let same = installed.is_some_and(|old| old.says_the_same(policy));
+        if installed == Some(policy) {
+            return false;
+        }
         let interval_before = self.push_interval_days();
-        self.ledger.policy = Some(keep_text(now, signed, document));
+        self.pin_account(&policy.smart_account, &policy.virtual_account);
+        let installed_at = self.ledger.policy.as_ref().filter(|_| same).map(|p| p.installed_at);
+        let mut kept = keep_text(now, signed, document);
+        // A copy that only lasts longer is no new policy.
+        kept.installed_at = installed_at.unwrap_or(now);
+        self.ledger.policy = Some(kept);
         self.read_installed();
         if self.push_interval_days() != interval_before {
             self.reschedule(now);
         }
-        Ok(!same)
+        !same
     }
 
+    /// Without a trust code the account that spoke first is the one that counts.
+    fn pin_account(&mut self, smart_account: &str, virtual_account: &str) {
+        let names = || (smart_account.to_owned(), virtual_account.to_owned());
+        self.ledger.first_account.get_or_insert_with(names);
+        if self.has_trust() {
+            self.ledger.first_account = Some(names());
+        }
+        self.unsaved = true;
+    }
+
+    fn check_account(
+        &self,
+        now: Timestamp,
+        signed: &Signed<AccountInfo>,
+        signer: &Result<SignerIdentity, String>,
+        source: Source,
+        account: &Option<AccountNames>,
+    ) -> Result<bool, String> {
+        verify(self, signer, signed)?;
+        let told = &signed.value;
+        Self::check_time(now, Timestamp::from_millis(told.timestamp_millis), source)?;
+        let names = (told.smart_account.as_str(), told.virtual_account.as_str());
+        Self::check_names("account information", names, account)?;
+        Ok(true)
+    }
+
+    fn check_ack(
+        &self,
+        signed: &Signed<Vec<Acknowledgement>>,
+        signer: &Result<SignerIdentity, String>,
+    ) -> Result<bool, String> {
+        verify(self, signer, signed)?;
+        if signed.value.iter().any(|entry| self.is_ours(&entry.sudi)) {
+            Ok(true)
+        } else {
+            Err("the ACK belongs to another device".to_owned())
+        }
+    }
+
+    fn check_report_request(
+        &self,
+        now: Timestamp,
+        signed: &Signed<ReportRequest>,
+        signer: &Result<SignerIdentity, String>,
+        source: Source,
+    ) -> Result<bool, String> {
+        verify(self, signer, signed)?;
+        if signed.value.purpose != Purpose::ReportRequest {
+            return Err("the signed text is no request for reports".to_owned());
+        }
+        if !self.is_ours(&signed.value.sudi) {
+            return Err("the request for reports belongs to another device".to_owned());
+        }
+        Self::check_time(now, signed.value.issued_at, source)?;
+        Ok(true)
+    }
+
+    /// CSSM lacks reports that it had acknowledged: those that are still here are offered again.
+    fn take_report_request(
+        &mut self,
+        now: Timestamp,
+        request: &ReportRequest,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let asked: IdSet = request.positions.clone().into();
+        let mut wanted = Vec::new();
+        for id in self.ledger.acknowledged.iter() {
+            let Ok(Some((_, own))) = ReportStore::read(id, environment.disk) else { continue };
+            let is_asked_for = own.report.lineage.is_some_and(|lineage| {
+                lineage.epoch == request.epoch && asked.contains(lineage.position)
+            });
+            if is_asked_for {
+                wanted.push(id);
+            }
+        }
+        if wanted.is_empty() {
+            return false;
+        }
+        for id in &wanted {
+            self.ledger.acknowledged.remove(*id);
+            self.ledger.closed.insert(*id);
+        }
+        let count = wanted.len() as u64;
+        let detail = format!("reports=\"{count}\"");
+        self.log(now, environment, "SAEVT_RUM_REPORTS_REQUESTED", &detail);
+        effects.push(Effect::Syslog(SyslogMessage::ReportsRequested { count }));
+        self.push_soon(now);
+        self.unsaved = true;
+        true
+    }
+
+    /// Takes an ACK: what it says of a report counts only if it speaks of that very report, by its digest.
     fn take_ack(
         &mut self,
         now: Timestamp,
         signed: &Signed<Vec<Acknowledgement>>,
-        signer: &Result<SignerIdentity, String>,
         environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
     ) -> Result<bool, String> {
-        verify(self, signer, signed)?;
-        let (mut ours, mut unknown, mut taken, mut refused) = (0, 0, 0, 0);
+        let mut tally = Tally::default();
         for entry in &signed.value {
-            if !self.profile.members.iter().any(|member| member.sudi == entry.sudi) {
-                continue;
-            }
-            ours += 1;
-            let id = entry.report_id;
-            let waiting =
-                self.ledger.closed.contains(id) || self.ledger.unacknowledged.contains(id);
-            if entry.status_code == StatusCode::Failed {
-                refused += 1;
-                let reason = printable(&entry.status_message);
-                let detail = format!("reportId=\"{id}\" reason=\"{reason}\"");
-                self.log(now, environment, "SAEVT_RUM_REPORT_REFUSED", &detail);
-            } else if waiting {
-                taken += 1;
-                self.ledger.closed.remove(id);
-                self.ledger.unacknowledged.remove(id);
-                self.ledger.acknowledged.insert(id);
-            } else if !self.ledger.acknowledged.contains(id) {
-                unknown += 1;
-                let detail = format!("reportId=\"{id}\"");
-                self.log(now, environment, "SAEVT_RUM_ACK_UNKNOWN_REPORT", &detail);
+            if self.is_ours(&entry.sudi) {
+                self.take_entry(now, entry, &mut tally, environment);
             }
         }
-        if taken > 0 {
+        for cure in std::mem::take(&mut tally.to_renumber) {
+            self.renumber(now, &cure, environment, effects);
+        }
+        if tally.refused > 0 {
+            let reason = tally.refusal.clone().unwrap_or_default();
+            let count = tally.refused;
+            effects.push(Effect::Syslog(SyslogMessage::ReportsRefused { count, reason }));
+        }
+        if tally.taken > 0 {
             self.note_ack(now, environment);
             return Ok(true);
         }
-        match (ours, refused, unknown) {
-            (0, _, _) => Err("the ACK belongs to another device".to_owned()),
-            (_, refused, _) if refused > 0 => Err("CSSM refused the report".to_owned()),
-            (_, _, unknown) if unknown == ours => {
+        match (tally.refused, tally.unknown) {
+            (refused, _) if refused > 0 => Err("CSSM refused the report".to_owned()),
+            (_, unknown) if unknown == tally.ours => {
                 Err("the ACK is for reports this device does not know".to_owned())
             }
             // All of it was acknowledged before.
             _ => Ok(false),
+        }
+    }
+
+    fn take_entry(
+        &mut self,
+        now: Timestamp,
+        entry: &Acknowledgement,
+        tally: &mut Tally,
+        environment: &mut Environment<'_>,
+    ) {
+        tally.ours += 1;
+        let id = entry.report_id;
+        let waits = self.ledger.closed.contains(id) || self.ledger.unacknowledged.contains(id);
+        if !waits {
+            if !self.ledger.acknowledged.contains(id) {
+                tally.unknown += 1;
+                let detail = format!("reportId=\"{id}\"");
+                self.log(now, environment, "SAEVT_RUM_ACK_UNKNOWN_REPORT", &detail);
+            }
+            return;
+        }
+        let own = ReportStore::read(id, environment.disk).ok().flatten();
+        let Some((_, own)) = own else { return };
+        let is_about_it = entry.is_about(&own.sha256());
+        match (entry.status_code, is_about_it) {
+            (StatusCode::Ok, true) => {
+                tally.taken += 1;
+                self.ledger.closed.remove(id);
+                self.ledger.unacknowledged.remove(id);
+                self.ledger.acknowledged.insert(id);
+            }
+            (StatusCode::Ok, false) => {
+                tally.unknown += 1;
+                let named = entry.report_sha256.is_some();
+                let detail = format!("reportId=\"{id}\" namesDigest=\"{named}\"");
+                self.log(now, environment, "SAEVT_RUM_ACK_OTHER_REPORT", &detail);
+                // CSSM has another report of this number: this switch was set back, or there is another one.
+                if named {
+                    tally.to_renumber.push(Cure::conflict(id, None));
+                }
+            }
+            (StatusCode::Failed, _) => {
+                let reason = printable(&entry.status_message);
+                let detail = format!("reportId=\"{id}\" reason=\"{reason}\"");
+                self.log(now, environment, "SAEVT_RUM_REPORT_REFUSED", &detail);
+                match entry.reason.filter(|_| is_about_it) {
+                    Some(RefusalReason::Conflict) => {
+                        tally.to_renumber.push(Cure::conflict(id, entry.last_report_id));
+                    }
+                    Some(RefusalReason::Impossible) if self.clock_was_set_since(&own.report) => {
+                        tally.to_renumber.push(Cure::times(id));
+                    }
+                    _ => {
+                        tally.refused += 1;
+                        tally.refusal.get_or_insert(reason);
+                    }
+                }
+            }
         }
     }
 
@@ -302,10 +669,22 @@ impl Agent {
         self.trust_codes().iter().any(|(code, _)| code.sudi == *self.profile.udi())
     }
 
+    /// The number of the active supervisor's trust code; 0 for none.
+    pub(crate) fn trust_id(&self) -> u64 {
+        let own = self.trust_codes().iter().find(|(code, _)| code.sudi == *self.profile.udi());
+        own.map_or(0, |(code, _)| code.trust_id)
+    }
+
     /// The installed trust codes and when each was installed.
     #[must_use]
     pub fn trust_codes(&self) -> &[(TrustCode, Timestamp)] {
         &self.installed.trust_codes
+    }
+
+    /// The nonces of its trust requests that a trust code may answer, oldest first.
+    #[must_use]
+    pub fn trust_nonces(&self) -> &[String] {
+        &self.ledger.trust_nonces
     }
 
     /// Reads the installed documents of the ledger anew.
@@ -334,6 +713,7 @@ impl Agent {
         self.read_installed();
         self.in_flight = None;
         self.wanted = Default::default();
+        self.carried_trust_nonce(environment);
         self.eventlog.clear(environment.disk);
         self.unsaved = true;
         self.log(now, environment, "SAEVT_FACTORY_RESET", "");

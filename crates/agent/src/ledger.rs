@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 
 use rumline_protocol::{
-    AccountInfo, EntitlementTag, PreviousReport, Signer, Suite, Timestamp, hmac_sha256, random_uuid,
+    AccountInfo, EntitlementTag, IdSet, PreviousReport, Signer, Suite, Timestamp, hmac_sha256,
+    random_uuid,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::Environment;
+use crate::config::Peer;
 use crate::disk::{Disk, DiskError};
-use crate::idset::IdSet;
 use crate::reports::RUM_PREFIX;
 use crate::series::Series;
 
@@ -114,11 +115,42 @@ pub(crate) struct Ledger {
     pub account: Option<AccountInfo>,
     pub statistics: BTreeMap<String, ClassStatistics>,
     pub history: BTreeMap<String, Vec<HistoryEntry>>,
+    /// Empty in the first; another begins when CSSM holds reports that are not known here.
+    #[serde(default)]
+    pub epoch: String,
+    #[serde(default)]
+    pub epoch_began_at: i64,
+    /// Reports closed in this epoch.
+    #[serde(default)]
+    pub chain_position: u64,
+    /// By how much the clock was set since first start, all in all.
+    #[serde(default)]
+    pub clock_offset_seconds: i64,
+    /// What trust codes may answer: the nonces of the last requests.
+    #[serde(default)]
+    pub trust_nonces: Vec<String>,
+    /// The one of requests without a token, the same until one is answered.
+    #[serde(default)]
+    pub carried_trust_nonce: Option<String>,
+    /// The account whose word counts while there is no trust code: the first that spoke.
+    #[serde(default)]
+    pub first_account: Option<(String, String)>,
+    /// Certificates of CSSM that hold no more.
+    #[serde(default)]
+    pub revocation: Option<Installed>,
+    /// The end of a policy that was warned of.
+    #[serde(default)]
+    pub policy_end_warned_for: Option<Timestamp>,
+    /// Whom a failure was told of that no success has followed.
+    #[serde(default)]
+    pub comm_failed: Option<Peer>,
 }
 
 impl Ledger {
     /// Lines of history kept for each class.
     const HISTORY_MAX: usize = 5;
+    /// Trust requests whose answer may still come.
+    const TRUST_NONCES_MAX: usize = 8;
 
     fn new(now: Timestamp, product_instance_identifier: String, next_report_id: u64) -> Self {
         Self {
@@ -148,7 +180,28 @@ impl Ledger {
             account: None,
             statistics: BTreeMap::new(),
             history: BTreeMap::new(),
+            epoch: String::new(),
+            epoch_began_at: 0,
+            chain_position: 0,
+            clock_offset_seconds: 0,
+            trust_nonces: Vec::new(),
+            carried_trust_nonce: None,
+            first_account: None,
+            revocation: None,
+            policy_end_warned_for: None,
+            comm_failed: None,
         }
+    }
+
+    /// Notes the nonce of a trust request.
+    pub(crate) fn asked_for_trust(&mut self, nonce: &str) {
+        if self.trust_nonces.iter().any(|known| known == nonce) {
+            return;
+        }
+        if self.trust_nonces.len() == Self::TRUST_NONCES_MAX {
+            self.trust_nonces.remove(0);
+        }
+        self.trust_nonces.push(nonce.to_owned());
     }
 
     /// The newer of the two copies that is whole, or a new ledger; and what to log about it.
@@ -215,6 +268,13 @@ impl Ledger {
         let identifier = std::mem::take(&mut self.product_instance_identifier);
         let mut fresh = Self::new(now, identifier, self.next_report_id);
         fresh.generation = self.generation;
+        // Where its reports stand in its life stays as it is, and so does what the root said.
+        fresh.epoch = std::mem::take(&mut self.epoch);
+        fresh.epoch_began_at = self.epoch_began_at;
+        fresh.chain_position = self.chain_position;
+        fresh.last_closed = self.last_closed.take();
+        fresh.clock_offset_seconds = self.clock_offset_seconds;
+        fresh.revocation = self.revocation.take();
         *self = fresh;
     }
 

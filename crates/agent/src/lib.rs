@@ -23,9 +23,10 @@
 
 mod config;
 mod disk;
+mod epoch;
 mod eventlog;
 mod exchange;
-mod idset;
+
 mod install;
 mod ledger;
 mod offline;
@@ -44,7 +45,7 @@ pub use config::{
     Peer, Transport,
 };
 pub use disk::{Disk, DiskError, MemoryDisk};
-pub use idset::IdSet;
+
 pub use ledger::{ClassStatistics, HistoryEntry};
 pub use offline::{ImportSummary, SaveScope, SavedUsage};
 pub use reports::{ReportState, ReportSummary};
@@ -53,7 +54,7 @@ pub use syslog::SyslogMessage;
 pub use view::{LicenseInUse, PolicyInUse, TrustLine, UsageReporting};
 
 use crate::eventlog::EventLog;
-use crate::exchange::{InFlight, Wanted};
+use crate::exchange::{InFlight, TrustWanted, Wanted};
 use crate::install::InstalledDocuments;
 use crate::ledger::Ledger;
 use crate::reports::ReportStore;
@@ -181,6 +182,8 @@ pub struct Agent {
     in_flight: Option<InFlight>,
     wanted: Wanted,
     last_now: Timestamp,
+    /// Reports whose content lives on under another number; their files go once the ledger says so on disk.
+    superseded: Vec<u64>,
     /// Set while the ledger in memory is newer than the one on disk.
     unsaved: bool,
     storage_failure: Option<DiskError>,
@@ -213,12 +216,16 @@ impl Agent {
             in_flight: None,
             wanted: Wanted::default(),
             last_now: now,
+            superseded: Vec::new(),
             unsaved: true,
             storage_failure: None,
         };
         agent.log(now, environment, "SAEVT_INIT_SYSTEM_INIT", &recovered);
         agent.read_installed();
-        agent.boot(now);
+        if !agent.has_trust() {
+            agent.carried_trust_nonce(environment);
+        }
+        agent.boot(now, environment);
         agent.save(now, environment);
         Ok(agent)
     }
@@ -239,12 +246,13 @@ impl Agent {
         match input {
             Input::Tick => {}
             Input::Use(set) => self.use_changed(now, &set, environment),
-            Input::Configure(config) => self.configure(now, config, environment),
+            Input::Configure(config) => self.configure(now, config, environment, &mut effects),
             Input::ClockStepped { from, to } => self.clock_stepped(from, to, environment),
             Input::Shutdown => self.shut_down(now, environment),
             Input::Sync => self.request_sync(now, environment),
             Input::Trust { id_token, all, force } => {
-                self.request_trust(now, id_token, all, force, environment);
+                let wanted = TrustWanted::new(id_token, all, force, environment);
+                self.request_trust(now, wanted, environment, &mut effects);
             }
             Input::FactoryReset => self.factory_reset(now, environment, &mut effects),
             Input::Answer { request_id, body } => {
@@ -278,6 +286,9 @@ impl Agent {
             Ok(()) => {
                 self.unsaved = false;
                 self.storage_failure = None;
+                for id in std::mem::take(&mut self.superseded) {
+                    let _best_effort = environment.disk.remove(&reports::file_name(id));
+                }
             }
             Err(error) => {
                 if self.storage_failure.is_none() {

@@ -1,8 +1,8 @@
 //! Topology 6: usage saved to a file, answers imported from one (TOPO-6, PI-CLI-021, PI-CLI-022).
 
 use rumline_protocol::{
-    Document, DocumentWriter, Signed, SignerCertificate, SystemInfo, TerminationReason, Timestamp,
-    from_base64, random_hex,
+    Document, DocumentWriter, Purpose, Signed, SignerCertificate, SystemInfo, TerminationReason,
+    Timestamp, cssm_id, from_base64, plain, random_hex,
 };
 
 use crate::install::Source;
@@ -55,7 +55,7 @@ impl Agent {
         let reason = TerminationReason::CurrentUsageRequested;
         self.close_reports(now, &reason, environment).map_err(|error| error.to_string())?;
         let mut writer = DocumentWriter::new();
-        let mut ids = Vec::new();
+        let (mut ids, mut digests) = (Vec::new(), Vec::new());
         for id in self.ids_in(scope) {
             let Some(report) = self.report_to_send(now, id, environment) else {
                 continue;
@@ -66,19 +66,19 @@ impl Agent {
                 continue;
             }
             writer.report(&report);
+            digests.push(report.sha256());
             ids.push(id);
         }
         if ids.is_empty() {
             self.save(now, environment);
             return Err("The requested item was not found".to_owned());
         }
-        writer.system_info(&self.system_info(now, environment));
+        writer.system_info(&self.system_info(now, &digests, environment));
         if self.has_trust() {
             self.add_trust_codes(&mut writer);
         } else {
             // Trust may be asked for by file too.
-            let nonce = random_hex(environment.random, 8);
-            for request in self.signed_trust_requests(now, true, &nonce) {
+            for request in self.carried_trust_requests(now, environment) {
                 writer.trust_request(&request);
             }
         }
@@ -123,7 +123,12 @@ impl Agent {
         ids
     }
 
-    fn system_info(&self, now: Timestamp, environment: &mut Environment<'_>) -> Signed<SystemInfo> {
+    fn system_info(
+        &self,
+        now: Timestamp,
+        digests: &[[u8; 32]],
+        environment: &mut Environment<'_>,
+    ) -> Signed<SystemInfo> {
         let show_hostname = !self.config.hide_hostname && !self.hostname.is_empty();
         let show_version = !self.config.hide_version;
         let info = SystemInfo {
@@ -134,11 +139,15 @@ impl Agent {
             software_tag_identifier: self.profile.software_tag.clone(),
             software_version: show_version.then(|| self.profile.software_version.clone()),
             public_key: self.signer.public_key().clone(),
+            purpose: Purpose::UsageFile,
+            audience: cssm_id(&self.profile.root_certificate),
+            reports: digests.len() as u64,
+            reports_sha256: SystemInfo::digest_of(digests.iter()),
         };
         Signed::json(info, self.signer.as_ref())
     }
 
-    fn add_trust_codes(&self, writer: &mut DocumentWriter) {
+    pub(crate) fn add_trust_codes(&self, writer: &mut DocumentWriter) {
         let mut certificate = None;
         for installed in &self.ledger.trust_codes {
             if let Ok(signed) = signed(installed) {
@@ -162,7 +171,8 @@ impl Agent {
         environment: &mut Environment<'_>,
     ) -> Result<(ImportSummary, Vec<Effect>), String> {
         self.last_now = self.last_now.max(now);
-        let document = Document::parse(bytes).map_err(|error| error.to_string())?;
+        let bytes = plain(bytes).map_err(|error| error.to_string())?;
+        let document = Document::parse(&bytes).map_err(|error| error.to_string())?;
         let mut effects = Vec::new();
         let summary = self.apply(now, &document, Source::File, environment, &mut effects);
         self.save(now, environment);

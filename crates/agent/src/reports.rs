@@ -3,13 +3,12 @@
 //! A file holds the licence's short name on its first line and then the report's JSON as it was signed.
 
 use rumline_protocol::{
-    AssetSignature, EntitlementTag, HaMember, PreviousReport, RumReport, SignedReport, Signer,
-    Timestamp, asset_signature, base64, sign_report,
+    AssetSignature, EntitlementTag, HaMember, Lineage, Measurement, PreviousReport, RumReport,
+    SignedReport, Signer, Timestamp, asset_signature, base64, cssm_id, sign_report,
 };
 
 use crate::disk::{Disk, DiskError};
 use crate::ledger::Ledger;
-use crate::series::Series;
 use crate::{Agent, Environment, Profile};
 
 /// Where report files lie.
@@ -78,6 +77,21 @@ pub(crate) struct ReportStore {
     product_instance_identifier: String,
     /// The same in every report, so made once.
     asset_signature: AssetSignature,
+    /// The CSSM that reports are for.
+    audience: String,
+}
+
+/// What a report is to be.
+pub(crate) struct NewReport<'a> {
+    pub tag: &'a EntitlementTag,
+    /// The licence's short name.
+    pub name: &'a str,
+    pub report_id: u64,
+    pub measurements: &'a [Measurement],
+    /// By how much the clock had been set when the first of them began.
+    pub clock_offset_seconds: i64,
+    /// The trust code in force; 0 for none.
+    pub trust_id: u64,
 }
 
 impl ReportStore {
@@ -89,34 +103,43 @@ impl ReportStore {
             members: profile.members.clone(),
             asset_signature: asset_signature(signer, profile.udi(), &identifier),
             product_instance_identifier: identifier,
+            audience: cssm_id(&profile.root_certificate),
         }
     }
 
-    /// Signs and writes the report of a series; returns the link for the next one.
+    /// Signs and writes a report as the next of the ledger's epoch; returns the link for the one after.
     pub(crate) fn write(
         &self,
-        tag: &EntitlementTag,
-        series: &Series,
-        previous: Option<PreviousReport>,
+        new: &NewReport<'_>,
+        ledger: &Ledger,
         signer: &dyn Signer,
         disk: &mut dyn Disk,
     ) -> Result<PreviousReport, DiskError> {
+        let report_id = new.report_id;
         let report = RumReport {
             software_tag: self.software_tag.clone(),
             udi: self.members.first().expect("a switch has an active supervisor").sudi.clone(),
             product_instance_identifier: self.product_instance_identifier.clone(),
             asset_signature: Some(self.asset_signature.clone()),
-            entitlement_tag: tag.clone(),
-            report_id: series.report_id,
+            entitlement_tag: new.tag.clone(),
+            report_id,
             software_version: self.software_version.clone(),
-            previous,
+            previous: ledger.last_closed.clone(),
+            lineage: Some(Lineage {
+                audience: self.audience.clone(),
+                epoch: ledger.epoch.clone(),
+                epoch_began_at: ledger.epoch_began_at,
+                position: ledger.chain_position + 1,
+                clock_offset_seconds: new.clock_offset_seconds,
+                trust_id: new.trust_id,
+            }),
             ha_udi: self.members.clone(),
-            measurements: series.measurements.clone(),
+            measurements: new.measurements.to_vec(),
         };
         let signed = sign_report(report, signer);
-        let content = format!("{}\n{}", series.name, signed.envelope());
-        disk.write(&file_name(series.report_id), content.as_bytes())?;
-        Ok(PreviousReport { report_id: series.report_id, sha256: base64(&signed.sha256()) })
+        let content = format!("{}\n{}", new.name, signed.envelope());
+        disk.write(&file_name(report_id), content.as_bytes())?;
+        Ok(PreviousReport { report_id, sha256: base64(&signed.sha256()) })
     }
 
     /// The short name and the report, or what is wrong with its file.
@@ -135,7 +158,7 @@ impl ReportStore {
     }
 }
 
-fn file_name(id: u64) -> String {
+pub(crate) fn file_name(id: u64) -> String {
     format!("{RUM_PREFIX}{id}")
 }
 

@@ -32,6 +32,8 @@ impl Agent {
             return Some((self.last_now + STORAGE_RETRY_SECONDS, "storage retry"));
         }
         let alert = self.next_alert().map(|at| (at, "reporting alert"));
+        let policy = self.next_word_on_policy().map(|at| (at, "end of the policy"));
+        let alert = [alert, policy].into_iter().flatten().min_by_key(|(at, _)| *at);
         if self.in_flight.is_some() || self.config.destination().is_none() {
             return alert;
         }
@@ -128,6 +130,45 @@ impl Agent {
         }
     }
 
+    /// When the end of the policy is to be warned of, or comes.
+    fn next_word_on_policy(&self) -> Option<Timestamp> {
+        let end = self.installed.policy.as_ref()?.expires_at?;
+        if self.ledger.policy_end_warned_for == Some(end) {
+            return Some(end);
+        }
+        Some(end - i64::from(Policy::WARNED_DAYS) * Timestamp::DAY)
+    }
+
+    /// A policy with a lifetime is warned of before it ends; then the Cisco default holds.
+    fn end_policy(
+        &mut self,
+        now: Timestamp,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(end) = self.installed.policy.as_ref().and_then(|policy| policy.expires_at) else {
+            return;
+        };
+        if now >= end {
+            let interval_before = self.push_interval_days();
+            self.ledger.policy = None;
+            self.ledger.policy_end_warned_for = None;
+            self.read_installed();
+            effects.push(Effect::Syslog(SyslogMessage::PolicyExpired));
+            self.log(now, environment, "SAEVT_POLICY_EXPIRED", "");
+            if self.push_interval_days() != interval_before {
+                self.reschedule(now);
+            }
+        } else if self.next_word_on_policy().is_some_and(|at| at <= now)
+            && self.ledger.policy_end_warned_for != Some(end)
+        {
+            let days = (end.since(now) + Timestamp::DAY - 1) / Timestamp::DAY;
+            effects.push(Effect::Syslog(SyslogMessage::PolicyEnding { days }));
+            self.ledger.policy_end_warned_for = Some(end);
+            self.unsaved = true;
+        }
+    }
+
     /// Does what is due at `now`; one exchange with the peer at a time.
     pub(crate) fn run_due(
         &mut self,
@@ -136,6 +177,7 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) {
         self.give_alerts(now, effects);
+        self.end_policy(now, environment, effects);
         if self.in_flight.is_some() || self.config.destination().is_none() {
             return;
         }
@@ -224,8 +266,7 @@ impl Agent {
     ) {
         let reason = "Insufficient trust for direct communication";
         if let Some((peer, _)) = self.config.destination() {
-            let reason = reason.to_owned();
-            effects.push(Effect::Syslog(SyslogMessage::CommFailed { peer, reason }));
+            self.comm_failed(peer, reason, effects);
         }
         self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
         self.wanted.push = false;
@@ -306,6 +347,7 @@ impl Agent {
         now: Timestamp,
         config: Config,
         environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
     ) {
         if config == self.config {
             return;
@@ -314,6 +356,7 @@ impl Agent {
         let destination_before = self.config.destination();
         self.config = config;
         if self.config.destination() != destination_before {
+            self.drop_token_for_other_peer(now, environment, effects);
             // Another peer knows nothing of what was asked of this one; reports are sent to it again.
             let peer =
                 |destination: &Option<(Peer, String)>| destination.as_ref().map(|(peer, _)| *peer);
@@ -340,7 +383,11 @@ impl Agent {
     }
 
     /// The switch came up.
-    pub(crate) fn boot(&mut self, now: Timestamp) {
+    pub(crate) fn boot(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
+        if now < self.ledger.last_seen_at {
+            // The clock is behind what was recorded: it was set while nobody looked.
+            self.clock_stepped(self.ledger.last_seen_at, now, environment);
+        }
         self.boot_series(now);
         self.clamp_to(now);
         self.ledger.polls.retain(|poll| !poll.poll_id.is_empty());

@@ -6,6 +6,7 @@ use rumline_protocol::{EntitlementTag, Measurement, TerminationReason, Timestamp
 use serde::{Deserialize, Serialize};
 
 use crate::disk::DiskError;
+use crate::reports::NewReport;
 use crate::{Agent, Environment, LicenseUse};
 
 /// Measurements after which a report is closed early, so that the ledger stays small.
@@ -176,7 +177,7 @@ impl Agent {
         self.log(now, environment, "SAEVT_ENDPOINT_USAGE", &detail);
     }
 
-    fn take_report_id(&mut self) -> u64 {
+    pub(crate) fn take_report_id(&mut self) -> u64 {
         let id = self.ledger.next_report_id;
         self.ledger.next_report_id += 1;
         id
@@ -193,6 +194,8 @@ impl Agent {
             return;
         }
         let delta = to.since(from);
+        let offset = &mut self.ledger.clock_offset_seconds;
+        *offset = offset.saturating_add(delta);
         for series in self.ledger.series.values_mut() {
             series.end_span(from, None);
             if let Some(last) = series.measurements.last_mut() {
@@ -212,10 +215,6 @@ impl Agent {
     /// Spans that ran when the switch went down end now: the series goes on without a gap.
     pub(crate) fn boot_series(&mut self, now: Timestamp) {
         for series in self.ledger.series.values_mut() {
-            if now < series.since {
-                // The clock is behind what was recorded: nothing is known of the time between.
-                series.since = now;
-            }
             series.end_span(now, Some(TerminationReason::ProductReload));
         }
     }
@@ -256,7 +255,7 @@ impl Agent {
         reason: &TerminationReason,
         environment: &mut Environment<'_>,
     ) -> Result<(), DiskError> {
-        let Some(series) = self.ledger.series.get_mut(tag) else {
+        let Some(series) = self.ledger.series.get(tag) else {
             return Ok(());
         };
         // A report that cannot be written stays open just as it was.
@@ -265,14 +264,25 @@ impl Agent {
         if closing.measurements.is_empty() {
             return Ok(());
         }
-        let previous = self.ledger.last_closed.clone();
-        let link = self.reports.write(tag, &closing, previous, &*self.signer, environment.disk)?;
-        *series = closing;
+        let stepped = closing.measurements.iter().filter_map(|m| m.clock_change_delta);
+        let stepped = stepped.fold(0, i64::saturating_add);
+        let new = NewReport {
+            tag,
+            name: &closing.name,
+            report_id: closing.report_id,
+            measurements: &closing.measurements,
+            clock_offset_seconds: self.ledger.clock_offset_seconds.saturating_sub(stepped),
+            trust_id: self.trust_id(),
+        };
+        let link = self.reports.write(&new, &self.ledger, &*self.signer, environment.disk)?;
         self.unsaved = true;
-        self.ledger.closed.insert(series.report_id);
+        self.ledger.closed.insert(closing.report_id);
         self.ledger.last_closed = Some(link);
+        self.ledger.chain_position += 1;
         self.ledger.last_closed_at = Some(now);
         let next_report_id = self.ledger.next_report_id;
+        let series = self.ledger.series.get_mut(tag).expect("it was there above");
+        *series = closing;
         if series.count == 0 {
             self.ledger.series.remove(tag);
         } else {

@@ -50,6 +50,27 @@ pub enum SyslogMessage {
         /// The supervisor.
         udi: Udi,
     },
+    /// Our own: CSSM refused reports.
+    ReportsRefused {
+        /// How many.
+        count: u64,
+        /// What CSSM said of the first.
+        reason: String,
+    },
+    /// Our own: CSSM holds reports that this product instance does not know.
+    SetBack,
+    /// Our own: CSSM lacks reports that it had acknowledged.
+    ReportsRequested {
+        /// How many are sent again.
+        count: u64,
+    },
+    /// Our own: the policy in force ends soon.
+    PolicyEnding {
+        /// Days left.
+        days: i64,
+    },
+    /// Our own: the policy in force has ended.
+    PolicyExpired,
 }
 
 impl SyslogMessage {
@@ -61,8 +82,13 @@ impl SyslogMessage {
             | Self::CommFailed { .. }
             | Self::CommRestored { .. } // C-15: as printed, though nothing is wrong
             | Self::PolicyRemoved
-            | Self::TrustCodeInstallFailed { .. } => 3,
-            Self::ReportingNotSupported => 4,
+            | Self::TrustCodeInstallFailed { .. }
+            | Self::ReportsRefused { .. }
+            | Self::SetBack
+            | Self::PolicyExpired => 3,
+            Self::ReportingNotSupported
+            | Self::ReportsRequested { .. }
+            | Self::PolicyEnding { .. } => 4,
             Self::PolicyInstallSuccess
             | Self::ReportingRequired { .. }
             | Self::TrustCodeInstallSuccess { .. } => 6,
@@ -82,6 +108,11 @@ impl SyslogMessage {
             Self::PolicyInstallSuccess => "LOG_SMART_LIC_POLICY_INSTALL_SUCCESS",
             Self::ReportingRequired { .. } => "LOG_SMART_LIC_REPORTING_REQUIRED",
             Self::TrustCodeInstallSuccess { .. } => "LOG_SMART_LIC_TRUST_CODE_INSTALL_SUCCESS",
+            Self::ReportsRefused { .. } => "LOG_SMART_LIC_USAGE_REPORT_REFUSED",
+            Self::SetBack => "LOG_SMART_LIC_USAGE_SET_BACK",
+            Self::ReportsRequested { .. } => "LOG_SMART_LIC_USAGE_REPORT_REQUESTED",
+            Self::PolicyEnding { .. } => "LOG_SMART_LIC_POLICY_ENDING",
+            Self::PolicyExpired => "LOG_SMART_LIC_POLICY_EXPIRED",
         }
     }
 
@@ -115,6 +146,24 @@ impl SyslogMessage {
             }
             Self::TrustCodeInstallSuccess { udi } => {
                 format!("A new licensing trust code was successfully installed on {udi}.")
+            }
+            Self::ReportsRefused { count, reason } => {
+                format!("{count} usage reports were refused by CSSM: {reason}.")
+            }
+            Self::SetBack => "CSSM holds usage reports that this product instance does not know: \
+                              it was set back to an older copy, or another one speaks in its name. \
+                              Usage goes on under new report numbers."
+                .to_owned(),
+            Self::ReportsRequested { count } => {
+                format!(
+                    "CSSM lacks {count} usage reports that it had acknowledged; they are sent again."
+                )
+            }
+            Self::PolicyEnding { days } => {
+                format!("The licensing policy ends in {days} days unless it is renewed.")
+            }
+            Self::PolicyExpired => {
+                "The licensing policy has ended; the Cisco default policy is in force.".to_owned()
             }
         }
     }

@@ -289,12 +289,13 @@ fn a_trust_code_is_locked_to_device_key_and_time() {
 fn an_online_trust_code_must_be_fresh_both_ways() {
     for (minutes, trusted) in [(-61, false), (-59, true), (59, true), (61, false)] {
         let mut lab = Lab::new(smart());
-        lab.handle(Input::Trust { id_token: "T".to_owned(), all: true, force: true });
+        let token = lab.token();
+        lab.handle(Input::Trust { id_token: token.clone(), all: true, force: true });
         let (id, request) = lab.sent.remove(0);
         let RequestBody::TrustRequest { id_token, force, trust_requests } = &request.body else {
             panic!()
         };
-        assert_eq!((id_token.as_str(), *force, trust_requests.len()), ("T", true, 1)); // PI-TRUST-005
+        assert_eq!((id_token, *force, trust_requests.len()), (&token, true, 1)); // PI-TRUST-005
         let code = lab.trust_code(|code| code.issued_at = code.issued_at + minutes * MINUTE);
         lab.answer(id, &request, |response| response.smart_license = Some(code));
         assert_eq!(lab.agent.has_trust(), trusted, "{minutes}");
@@ -305,7 +306,8 @@ fn an_online_trust_code_must_be_fresh_both_ways() {
 fn a_refused_token_is_told_with_its_reason() {
     // PI-MSG-012
     let mut lab = Lab::new(smart());
-    lab.handle(Input::Trust { id_token: "T".to_owned(), all: false, force: false });
+    let id_token = lab.token();
+    lab.handle(Input::Trust { id_token, all: false, force: false });
     let (id, request) = lab.sent.remove(0);
     lab.answer(id, &request, |response| {
         response.status = ResponseStatus::Failed;

@@ -255,6 +255,12 @@ impl Catalogue {
         self.platforms.iter().find(|platform| platform.pid == pid)
     }
 
+    /// Whether a model may have a standby supervisor; models that are not known may.
+    #[must_use]
+    pub fn may_have_standby(&self, pid: &str) -> bool {
+        self.platform(pid).is_none_or(|platform| platform.supervisors > 1)
+    }
+
     /// All models.
     #[must_use]
     pub fn platforms(&self) -> &[Platform] {

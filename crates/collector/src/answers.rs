@@ -3,7 +3,7 @@
 //! A document may hold answers to many devices; each is kept for the device it concerns, as it came. What waits for a
 //! device is handed over in one document, put together of texts that CSSM signed.
 
-use rumline_protocol::{Document, DocumentWriter, Timestamp};
+use rumline_protocol::{Document, DocumentWriter, Policy, Signed, Timestamp};
 use rumline_store::Tx;
 
 use crate::{Error, Tenant};
@@ -106,7 +106,12 @@ fn put_together<'a>(documents: impl Iterator<Item = &'a Document>) -> String {
     let mut writer = DocumentWriter::new();
     let (mut account, mut policies, mut correlation_id, mut certificate) =
         (None, Vec::new(), None, None);
+    let mut revocations = Vec::new();
     for document in documents {
+        revocations.extend(&document.revocation);
+        document.report_requests.iter().for_each(|signed| {
+            writer.report_request(signed);
+        });
         document.acknowledgements.iter().for_each(|signed| {
             writer.acknowledgement(signed);
         });
@@ -121,12 +126,25 @@ fn put_together<'a>(documents: impl Iterator<Item = &'a Document>) -> String {
     if let Some(account) = account {
         writer.account(account);
     }
-    // A policy file is newer than what came with the answers, or it is not: the device would refuse the older one.
-    if let Some(policy) = policies.iter().max_by_key(|signed| signed.value.issued_at) {
+    // Of the account that is told, the newest: others are of an account the device was in before.
+    let is_its = |policy: &&&Signed<Policy>| {
+        account.is_none_or(|account| {
+            account.value.smart_account == policy.value.smart_account
+                && account.value.virtual_account == policy.value.virtual_account
+        })
+    };
+    let newest = policies
+        .iter()
+        .filter(is_its)
+        .max_by_key(|signed| (signed.value.version, signed.value.issued_at));
+    if let Some(policy) = newest {
         writer.policy(policy);
     }
     if let Some(id) = correlation_id {
         writer.correlation_id(id);
+    }
+    if let Some(list) = revocations.into_iter().max_by_key(|list| list.value.version) {
+        writer.revocation(list);
     }
     if let Some(certificate) = certificate {
         writer.certificate(certificate);
@@ -145,6 +163,9 @@ pub(crate) fn standing_of(document: &Document) -> Option<String> {
     let mut writer = DocumentWriter::new();
     writer.account(document.account.as_ref()?);
     writer.policy(document.policies.last()?);
+    if let Some(list) = &document.revocation {
+        writer.revocation(list);
+    }
     writer.certificate(document.signer.as_ref()?);
     Some(writer.finish())
 }

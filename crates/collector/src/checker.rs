@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rumline_protocol::{Document, Signed, SignerCertificate, SignerIdentity, Timestamp};
+use rumline_protocol::{
+    Document, Purpose, Revocation, Signed, SignerCertificate, SignerIdentity, Timestamp,
+};
 
 use crate::{Collector, Error};
 
@@ -42,6 +44,31 @@ fn instance_of(name: &str) -> Option<i64> {
     name.strip_prefix("dev_")?.split('_').next()?.parse().ok()
 }
 
+impl Collector {
+    /// The newest list of certificates that hold no more: that of a document, or one that was kept.
+    fn revocation(&self, document: &Document) -> Result<Option<Revocation>, Error> {
+        let kept = self.db.read("checker.revocation", |tx| {
+            let sql = "SELECT text FROM revocation ORDER BY version DESC LIMIT 1";
+            Ok::<_, Error>(tx.row(sql, &[], |row| row.text(0))?)
+        })?;
+        let kept = kept.and_then(|text| serde_json::from_str::<Revocation>(&text).ok());
+        let (suite, root) = (self.suite.as_ref(), &self.settings.root_certificate);
+        let told = document.revocation.as_ref().filter(|list| list.is_by(suite, root));
+        let known = kept.as_ref().map_or(0, |list| list.version);
+        let Some(told) = told.filter(|told| told.value.version > known) else { return Ok(kept) };
+        let (version, text) = (told.value.version, told.text.clone());
+        let signature = told.signature.clone();
+        self.db.write("checker.revoke", move |tx| {
+            let sql = "INSERT INTO revocation (version, text, signature) VALUES ($1, $2, $3)
+                ON CONFLICT DO NOTHING";
+            let version = i64::try_from(version).unwrap_or(i64::MAX);
+            tx.execute(sql, &[version.into(), (&text).into(), (&signature).into()])?;
+            Ok::<_, Error>(())
+        })?;
+        Ok(Some(told.value.clone()))
+    }
+}
+
 /// Checks documents, and remembers what it has checked: many hold the same account and policy.
 pub(crate) struct Checker<'a> {
     collector: &'a Collector,
@@ -64,7 +91,20 @@ impl<'a> Checker<'a> {
             return Err(bad("it is not signed by CSSM".to_owned()));
         };
         let signer = self.signer(certificate).map_err(bad)?;
+        if let Some(list) = self.collector.revocation(document)?
+            && list.names(certificate)
+        {
+            let text = "the certificate it is signed with was revoked; get the file from CSSM anew";
+            return Err(bad(text.to_owned()));
+        }
+        let meant = document.policies.iter().all(|p| p.value.purpose == Purpose::Policy)
+            && document.trust_codes.iter().all(|t| t.value.purpose == Purpose::TrustCode)
+            && document.report_requests.iter().all(|r| r.value.purpose == Purpose::ReportRequest);
+        if !meant {
+            return Err(bad("a part of it was signed for another purpose".to_owned()));
+        }
         let parts = [
+            document.report_requests.iter().all(|signed| self.verify(&signer, signed)),
             document.acknowledgements.iter().all(|signed| self.verify(&signer, signed)),
             document.account.iter().all(|signed| self.verify(&signer, signed)),
             document.policies.iter().all(|signed| self.verify(&signer, signed)),

@@ -15,7 +15,7 @@ use rumline_store::Row;
 use crate::forward::{DevicePart, KeptReport, device_file_name};
 use crate::journal::add_event;
 use crate::transfers::{Transfer, insert_transfer};
-use crate::{Collector, Error};
+use crate::{Actor, Collector, Error};
 
 /// Devices that are read at a time.
 const PAGE: i64 = 1000;
@@ -69,7 +69,7 @@ impl Collector {
     pub fn export<S: Read + Write + Seek>(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         tenant_id: i64,
         selection: Option<&[i64]>,
         scratch: S,
@@ -102,14 +102,14 @@ impl Collector {
             return Err(Error::Conflict(text.to_owned()));
         }
         self.finish_bundle(&tenant, self.random_hex(16), writer, out)?;
-        let login = login.to_owned();
+        let actor = actor.clone();
         self.db.write("export.note", move |tx| {
             let transfer = Transfer {
                 id: next_id(tx, "transfer")?,
                 kind: Transfer::EXPORT.to_owned(),
                 name: format!("UD_SA_{time}.tar.gz"),
                 at: now.0,
-                login: login.clone(),
+                login: actor.name().to_owned(),
                 status: "Done".to_owned(),
                 members: devices,
                 members_done: devices,
@@ -118,7 +118,7 @@ impl Collector {
             };
             insert_transfer(tx, tenant_id, &transfer, None)?;
             let text = format!("{} exported to Cisco: {}", transfer.name, transfer.message());
-            add_event(tx, now, tenant_id, &login, &text)?;
+            add_event(tx, now, tenant_id, &actor, &text)?;
             Ok(transfer)
         })
     }
@@ -184,8 +184,8 @@ impl Collector {
     ) -> Result<(Vec<KeptReport>, bool), Error> {
         self.db.read("export.reports", move |tx| {
             let sql = format!(
-                "SELECT {} FROM report WHERE tenant_id = $1 AND instance_id = $2 AND state <> 1
-                AND report_id > $3 ORDER BY report_id",
+                "SELECT {} FROM report WHERE tenant_id = $1 AND instance_id = $2
+                AND state IN (0, 2) AND report_id > $3 ORDER BY report_id",
                 KeptReport::COLUMNS
             );
             let (mut bytes, mut kept) = (0, Vec::new());

@@ -173,11 +173,35 @@ impl Collector {
     /// # Errors
     /// When there is no such tenant.
     pub fn sync_state(&self, now: Timestamp, tenant_id: i64) -> Result<SyncState, Error> {
+        self.offer_refused_again(now, tenant_id)?;
         self.db.read("forward.state", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
             let last = last_waiting(tx, tenant_id)?;
             let due_at = due_at(tx, now, &tenant, last.is_some())?;
             Ok(SyncState { due_at, last, asked: tenant.sync_wanted })
+        })
+    }
+
+    /// What CSSM refused may have become right: an owner let a device go, or chose between two, or a clock was set. It is
+    /// offered again a day after the last time.
+    fn offer_refused_again(&self, now: Timestamp, tenant_id: i64) -> Result<(), Error> {
+        let is_due = self.db.read("forward.refused", move |tx| {
+            let sql = "SELECT offered_again_at FROM tenant WHERE id = $1";
+            let last = tx.row(sql, &[tenant_id.into()], |row| row.int(0))?;
+            let recently = last.is_some_and(|at| (0..Timestamp::DAY).contains(&(now.0 - at)));
+            if recently {
+                return Ok(false);
+            }
+            let sql = "SELECT id FROM instance WHERE tenant_id = $1 AND refused > 0 LIMIT 1";
+            Ok::<_, Error>(tx.row(sql, &[tenant_id.into()], |row| row.int(0))?.is_some())
+        })?;
+        if !is_due {
+            return Ok(());
+        }
+        self.db.write("forward.again", move |tx| {
+            let sql = "UPDATE tenant SET offered_again_at = $1 WHERE id = $2";
+            tx.execute(sql, &[now.0.into(), tenant_id.into()])?;
+            reports::offer_again(tx, tenant_id)
         })
     }
 
@@ -487,12 +511,12 @@ fn leave_unanswered(
 ) -> Result<(), Error> {
     let mut settled = Settled::default();
     for report_id in unanswered {
-        reports::refuse(tx, (tenant_id, instance_id, *report_id), &mut settled)?;
+        reports::refuse(tx, (tenant_id, instance_id, *report_id), None, &mut settled)?;
     }
     let alert = (settled.refused > 0)
         .then(|| format!("CSSM did not answer for {} reports.", settled.refused));
     let sql = "UPDATE instance SET wants_answer = 0, waiting = waiting + $1,
-        refused = refused + $2, alert = COALESCE($3, alert) WHERE tenant_id = $4 AND id = $5";
+        refused = refused + $2, alert = COALESCE(alert, $3) WHERE tenant_id = $4 AND id = $5";
     let values = [
         settled.waiting.into(),
         settled.refused.into(),

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use rumline_protocol::{
-    Acknowledgement, ArchiveLimits, Document, InBundle, ManifestKey, StatusCode, Timestamp, Udi,
-    is_gzip, is_tar, read_bundle, sha256,
+    Acknowledgement, ArchiveLimits, Document, InBundle, ManifestKey, Policy, RefusalReason,
+    StatusCode, Timestamp, Udi, from_base64, is_gzip, is_tar, plain, read_bundle, sha256,
 };
 use rumline_server::{check_name, next_id};
 use rumline_store::Tx;
@@ -17,7 +17,7 @@ use crate::checker::{CheckedAnswer, Checker};
 use crate::journal::add_event;
 use crate::reports::{self, Settled};
 use crate::transfers::{Transfer, insert_transfer};
-use crate::{Collector, Error, Tenant, answers, instances, tenants};
+use crate::{Actor, Collector, Error, Tenant, answers, instances, tenants};
 
 /// What a file may hold.
 const LIMITS: ArchiveLimits =
@@ -144,15 +144,21 @@ fn keep_for(
     if tx.execute(sql, &values)? == 0 {
         return Ok(false);
     }
-    let (mut settled, mut refusal) = (Settled::default(), None);
+    let (mut settled, mut refusal) = (Settled::default(), None::<String>);
     for entry in entries {
         let report = (tenant_id, instance_id, i64::try_from(entry.report_id).unwrap_or(0));
+        // What an entry says counts for the report with its digest, and for no other.
+        let sha256 = entry.report_sha256.as_deref().and_then(from_base64).unwrap_or_default();
         if entry.status_code == StatusCode::Ok {
-            reports::acknowledge(tx, report, answer_id, &mut settled)?;
-        } else {
-            reports::refuse(tx, report, &mut settled)?;
-            refusal = Some(format!("CSSM: {}", entry.status_message));
+            reports::acknowledge(tx, report, &sha256, answer_id, &mut settled)?;
+            continue;
         }
+        if entry.reason == Some(RefusalReason::Conflict) {
+            reports::supersede(tx, report, &sha256, &mut settled)?;
+        } else {
+            reports::refuse(tx, report, Some(&sha256), &mut settled)?;
+        }
+        refusal.get_or_insert_with(|| format!("CSSM: {}", entry.status_message));
     }
     let has_trust = !answer.document.trust_codes.is_empty();
     let sql = "UPDATE instance SET undelivered = 1, wants_answer = 0, waiting = waiting + $1,
@@ -185,15 +191,16 @@ fn take_policy(
     let Some(policy) = answer.document.policies.last() else {
         return Err(Error::invalid("the file holds neither an ACK nor a policy"));
     };
-    if policy.value.smart_account != tenant.smart_account {
+    let Policy { smart_account: sa, virtual_account: va, .. } = &policy.value;
+    if (sa, va) != (&tenant.smart_account, &tenant.virtual_account) {
         return Err(Error::Conflict(format!(
-            "the policy is of {}, not of {}",
-            policy.value.smart_account, tenant.smart_account
+            "the policy is of {sa} / {va}, not of {} / {}",
+            tenant.smart_account, tenant.virtual_account
         )));
     }
     let sql = "SELECT policy_document FROM tenant WHERE id = $1";
     let before = tx.row(sql, &[tenant.id.into()], |row| row.opt_text(0))?.flatten();
-    if before.is_some_and(|text| policy_issued_at(&text) > Some(policy.value.issued_at)) {
+    if before.is_some_and(|text| policy_version(&text) > Some(policy.value.version)) {
         return Err(Error::Conflict("a newer policy was imported before".to_owned()));
     }
     let sql = "UPDATE tenant SET policy_document = $1, policy_at = $2
@@ -204,9 +211,10 @@ fn take_policy(
     Ok(i64::try_from(touched).unwrap_or(0))
 }
 
-fn policy_issued_at(document: &str) -> Option<Timestamp> {
+/// The version of the policy in a document.
+fn policy_version(document: &str) -> Option<u64> {
     let document = Document::parse(document.as_bytes()).ok()?;
-    document.policies.last().map(|policy| policy.value.issued_at)
+    document.policies.last().map(|policy| policy.value.version)
 }
 
 /// Keeps what an answer says of account and policy, unless what is kept is newer: for devices that ask what they lack.
@@ -217,7 +225,7 @@ pub(crate) fn note_standing(
 ) -> Result<(), Error> {
     if let Some(text) = answers::standing_of(&answer.document) {
         let before = answers::standing(tx, tenant.id)?;
-        if before.is_some_and(|before| policy_issued_at(&before) > policy_issued_at(&text)) {
+        if before.is_some_and(|before| policy_version(&before) > policy_version(&text)) {
             return Ok(());
         }
         let sql = "UPDATE tenant SET standing = $1 WHERE id = $2";
@@ -241,7 +249,7 @@ impl Collector {
     pub fn begin_import<R: Read + Seek>(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         tenant_id: i64,
         name: &str,
         reader: &mut R,
@@ -265,7 +273,11 @@ impl Collector {
         if members == 0 {
             return Err(Error::invalid("the archive holds no ACK"));
         }
-        let (login, collector) = (login.to_owned(), self.clone());
+        let actor = actor.clone();
+        let plain = match shape {
+            Shape::Plain(bytes) => Some(Checker::new(self, now).check(&name, &bytes)?),
+            Shape::Archive { .. } => None,
+        };
         self.db.write("import.begin", move |tx| {
             // Somebody may have imported the same a moment ago.
             if let Some(known) = Transfer::of_file(tx, tenant_id, &digest)? {
@@ -276,23 +288,22 @@ impl Collector {
                 kind: "Import".to_owned(),
                 name: name.clone(),
                 at: now.0,
-                login: login.clone(),
+                login: actor.name().to_owned(),
                 status: Transfer::PROCESSING.to_owned(),
                 members,
                 members_done: 0,
                 changed: 0,
                 problems: String::new(),
             };
-            if let Shape::Plain(bytes) = &shape {
-                let answer = Checker::new(&collector, now).check(&name, bytes)?;
+            if let Some(answer) = &plain {
                 let tenant = tenants::by_id(tx, tenant_id)?;
-                transfer.changed = take_answer(tx, now, &tenant, &answer)?;
-                note_standing(tx, &tenant, &answer)?;
+                transfer.changed = take_answer(tx, now, &tenant, answer)?;
+                note_standing(tx, &tenant, answer)?;
                 transfer.status = "Done".to_owned();
                 transfer.members_done = 1;
             }
             insert_transfer(tx, tenant_id, &transfer, Some(&digest))?;
-            add_event(tx, now, tenant_id, &login, &format!("{name} imported from Cisco"))?;
+            add_event(tx, now, tenant_id, &actor, &format!("{name} imported from Cisco"))?;
             Ok(transfer)
         })
     }
@@ -312,7 +323,8 @@ impl Collector {
             if bytes.len() as u64 > PLAIN_BYTES_MAX {
                 return Err(Error::invalid("the file is too large and no archive"));
             }
-            return Ok(Shape::Plain(bytes));
+            let bytes = plain(&bytes).map_err(|error| Error::invalid(error.to_string()))?;
+            return Ok(Shape::Plain(bytes.into_owned()));
         }
         let mut documents = 0;
         let manifest = read_bundle(reader, LIMITS, &mut |found| {

@@ -6,7 +6,8 @@
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
-use crate::Error;
+use crate::journal::add_event;
+use crate::{Actor, Error};
 
 /// A product instance as the receiver needs it.
 pub(crate) struct Known {
@@ -24,6 +25,10 @@ pub(crate) struct Known {
     pub policy_at: i64,
     pub last_report_at: Option<i64>,
     pub removed: bool,
+    /// Whether it reports to another tenant now.
+    pub elsewhere: bool,
+    /// The newest of its messages that are signed as a whole.
+    pub message_millis: i64,
 }
 
 fn from_row(row: &Row<'_>) -> Result<Known, Error> {
@@ -38,6 +43,8 @@ fn from_row(row: &Row<'_>) -> Result<Known, Error> {
         last_report_at: row.opt_int(7)?,
         removed: row.int(8)? != 0,
         refused: row.int(9)?,
+        elsewhere: row.opt_int(10)?.is_some(),
+        message_millis: row.int(11)?,
     })
 }
 
@@ -49,7 +56,7 @@ pub(crate) fn find(
     key: Option<&PublicKey>,
 ) -> Result<Option<Known>, Error> {
     const SQL: &str = "SELECT id, public_key, undelivered, delivered_at, waiting, wants_answer,
-        policy_at, last_report_at, removed_id, refused FROM instance
+        policy_at, last_report_at, removed_id, refused, elsewhere_at, message_millis FROM instance
         WHERE tenant_id = $1 AND serial = $2 AND pid = $3 ORDER BY removed_id";
     let values = [tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
     let mut found = tx.rows(SQL, &values, from_row)?;
@@ -58,6 +65,37 @@ pub(crate) fn find(
     }
     let same = |known: &Known| key.is_none_or(|key| known.public_key.as_ref() == Some(key));
     Ok(found.into_iter().rev().find(same))
+}
+
+/// The UDI of a row.
+pub(crate) fn udi_of(tx: &mut Tx<'_>, tenant_id: i64, id: i64) -> Result<Udi, Error> {
+    let sql = "SELECT pid, serial FROM instance WHERE tenant_id = $1 AND id = $2";
+    tx.row(sql, &[tenant_id.into(), id.into()], |row| {
+        Ok::<_, Error>(Udi { pid: row.text(0)?, serial: row.text(1)? })
+    })?
+    .ok_or(Error::NotFound("product instance"))
+}
+
+/// A device has one owner at any instant: it reports to this tenant now, and so to no other of this server.
+pub(crate) fn own(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant_id: i64,
+    udi: &Udi,
+    key: &str,
+) -> Result<(), Error> {
+    let sql = "SELECT tenant_id, id FROM instance WHERE serial = $1 AND pid = $2
+        AND tenant_id <> $3 AND public_key = $4 AND elsewhere_at IS NULL
+        AND removed_at IS NULL";
+    let values = [(&udi.serial).into(), (&udi.pid).into(), tenant_id.into(), key.into()];
+    let others = tx.rows(sql, &values, |row| Ok::<_, Error>((row.int(0)?, row.int(1)?)))?;
+    for (other, id) in others {
+        let sql = "UPDATE instance SET elsewhere_at = $1 WHERE tenant_id = $2 AND id = $3";
+        tx.execute(sql, &[now.0.into(), other.into(), id.into()])?;
+        let text = format!("{udi} reports to another tenant of this server from now on");
+        add_event(tx, now, other, &Actor::system(), &text)?;
+    }
+    Ok(())
 }
 
 /// The numbers of all that have or had this UDI, the one that is not removed first.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::instances::{self, NewInstance};
 use crate::journal::add_event;
-use crate::{Collector, Error, tenants};
+use crate::{Actor, Collector, Error, tenants};
 
 /// A product instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,14 +55,14 @@ pub struct LicenseView {
 
 const COLUMNS: &str = "id, hostname, pid, serial, software_version, last_contact_at, \
     last_report_at, last_ack_at, waiting, alert, undelivered, wants_answer, software_tag, added_at, \
-    refused";
+    refused, elsewhere_at";
 
 fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
     let (pid, serial) = (row.text(2)?, row.text(3)?);
     let hostname = row.opt_text(1)?;
     let (waiting, refused) = (row.int(8)?, row.int(14)?);
     let (undelivered, wants_answer) = (row.flag(10)?, row.flag(11)?);
-    let last_contact_at = row.opt_int(5)?;
+    let (last_contact_at, elsewhere) = (row.opt_int(5)?, row.opt_int(15)?.is_some());
     let last_ack_at = row.opt_int(7)?;
     let state = if last_contact_at.is_none() {
         "Added, not heard of yet"
@@ -72,8 +72,10 @@ fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         "Reports wait for acknowledgement"
     } else if refused > 0 {
         "Reports refused by CSSM"
-    } else if wants_answer {
+    } else if wants_answer && last_ack_at.is_none() {
         "Asks for policy"
+    } else if elsewhere {
+        "Reports to another tenant"
     } else if last_ack_at.is_some() {
         "Acknowledged"
     } else {
@@ -166,7 +168,7 @@ impl Collector {
     pub fn add_instance(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         tenant_id: i64,
         udi: &Udi,
         hostname: Option<&str>,
@@ -175,12 +177,12 @@ impl Collector {
         if let Some(name) = hostname {
             rumline_server::check_name("a host name", name)?;
         }
-        let (login, udi, hostname) = (login.to_owned(), udi.clone(), hostname.map(str::to_owned));
+        let (actor, udi, hostname) = (actor.clone(), udi.clone(), hostname.map(str::to_owned));
         let id = self.db.write("inventory.add", move |tx| {
             tenants::by_id(tx, tenant_id)?;
-            let id = add(tx, now, &login, tenant_id, &udi, hostname.as_deref())?
+            let id = add(tx, now, &actor, tenant_id, &udi, hostname.as_deref())?
                 .ok_or_else(|| Error::Conflict(format!("{udi} is there already")))?;
-            add_event(tx, now, tenant_id, &login, &format!("{udi} added"))?;
+            add_event(tx, now, tenant_id, &actor, &format!("{udi} added"))?;
             Ok::<_, Error>(id)
         })?;
         self.instance(tenant_id, id)
@@ -194,20 +196,21 @@ impl Collector {
     pub fn remove_instance(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         tenant_id: i64,
         id: i64,
     ) -> Result<(), Error> {
-        let login = login.to_owned();
+        let actor = actor.clone();
         self.db.write("inventory.remove", move |tx| {
             let sql = "UPDATE instance SET removed_at = $1, removed_id = id, alert = NULL
                 WHERE tenant_id = $2 AND id = $3 AND removed_at IS NULL";
+            let udi = instances::udi_of(tx, tenant_id, id)?;
             if tx.execute(sql, &[now.0.into(), tenant_id.into(), id.into()])? == 0 {
                 return Err(Error::NotFound("product instance"));
             }
             let sql = "DELETE FROM license_use WHERE tenant_id = $1 AND instance_id = $2";
             tx.execute(sql, &[tenant_id.into(), id.into()])?;
-            add_event(tx, now, tenant_id, &login, &format!("product instance {id} removed"))
+            add_event(tx, now, tenant_id, &actor, &format!("{udi} removed"))
         })
     }
 
@@ -241,7 +244,10 @@ impl Collector {
         self.db.read("inventory.licenses", move |tx| {
             tenants::by_id(tx, tenant_id)?;
             let sql = "SELECT tag, CAST(SUM(count) AS BIGINT), CAST(COUNT(*) AS BIGINT)
-                FROM license_use WHERE tenant_id = $1 AND count > 0 GROUP BY tag ORDER BY tag";
+                FROM license_use JOIN instance ON instance.tenant_id = license_use.tenant_id
+                AND instance.id = license_use.instance_id
+                WHERE license_use.tenant_id = $1 AND count > 0 AND instance.elsewhere_at IS NULL
+                GROUP BY tag ORDER BY tag";
             tx.rows(sql, &[tenant_id.into()], |row| {
                 let tag = row.text(0)?;
                 Ok(LicenseView {
@@ -281,7 +287,7 @@ impl Collector {
                         AND instance_id < $3 AND delivered_at < $4";
                     tx.execute(sql, &values)?;
                     let sql = "DELETE FROM report WHERE tenant_id = $1 AND instance_id >= $2
-                        AND instance_id < $3 AND state = 1 AND received_at < $4";
+                        AND instance_id < $3 AND state IN (1, 3) AND received_at < $4";
                     tx.execute(sql, &values)?;
                     Ok::<_, Error>(())
                 })?;
@@ -304,7 +310,7 @@ impl Collector {
 pub(crate) fn add(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    login: &str,
+    actor: &Actor,
     tenant_id: i64,
     udi: &Udi,
     hostname: Option<&str>,
@@ -318,7 +324,7 @@ pub(crate) fn add(
         hostname,
         software_version: None,
         software_tag: "",
-        added_by: login,
+        added_by: actor.name(),
         in_contact: false,
         waiting: 0,
         trust_requests: None,

@@ -3,7 +3,7 @@
 use rumline_protocol::{Timestamp, Udi};
 
 use crate::journal::add_event;
-use crate::{Collector, Error, inventory, tenants};
+use crate::{Actor, Collector, Error, inventory, tenants};
 
 /// The columns, in the order they are written. They are read in any order, and by some other names.
 const COLUMNS: [&str; 9] = [
@@ -44,13 +44,20 @@ pub struct CsvError {
     pub text: String,
 }
 
-/// A value that no spreadsheet takes for a formula: devices choose their names.
+/// A value that no spreadsheet takes for a formula: devices choose their names. A mark also does harm behind whatever a
+/// spreadsheet may take for the end of a cell, behind blanks, and in its wide form.
 fn harmless(value: &str) -> String {
-    if value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{value}")
-    } else {
-        value.to_owned()
+    let is_mark = |c: char| "=+-@\t\r|%\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c);
+    let (mut out, mut at_start) = (String::with_capacity(value.len() + 1), true);
+    for c in value.chars() {
+        if at_start && is_mark(c) {
+            out.push('\'');
+        }
+        out.push(c);
+        // Quotes, blanks and ends of cells leave the next character at the start of something.
+        at_start = ";,\t\n\r\"'".contains(c) || (at_start && c.is_whitespace());
     }
+    out
 }
 
 fn time(at: Option<i64>) -> String {
@@ -133,7 +140,7 @@ impl Collector {
     pub fn import_csv(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         tenant_id: i64,
         bytes: &[u8],
     ) -> Result<CsvOutcome, Error> {
@@ -170,17 +177,17 @@ impl Collector {
                 }
             }
         }
-        let login = login.to_owned();
+        let actor = actor.clone();
         self.db.write("inventory.csv", move |tx| {
             tenants::by_id(tx, tenant_id)?;
             let mut outcome = outcome.clone();
             for (udi, hostname) in &rows {
-                let added = inventory::add(tx, now, &login, tenant_id, udi, hostname.as_deref())?;
+                let added = inventory::add(tx, now, &actor, tenant_id, udi, hostname.as_deref())?;
                 outcome.added += usize::from(added.is_some());
                 outcome.known += usize::from(added.is_none());
             }
             let text = format!("{} product instances added from a CSV file", outcome.added);
-            add_event(tx, now, tenant_id, &login, &text)?;
+            add_event(tx, now, tenant_id, &actor, &text)?;
             Ok(outcome)
         })
     }

@@ -5,7 +5,7 @@ use rumline_server::next_id;
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
-use crate::{Collector, Error};
+use crate::{Actor, Collector, Error};
 
 /// The newest lines of the log that are kept.
 const LOG_LINES_MAX: i64 = 100_000;
@@ -25,12 +25,12 @@ pub(crate) fn add_event(
     tx: &mut Tx<'_>,
     now: Timestamp,
     tenant_id: i64,
-    login: &str,
+    actor: &Actor,
     text: &str,
 ) -> Result<(), Error> {
     let id = next_id(tx, "event")?;
     let sql = "INSERT INTO event (tenant_id, id, at, login, text) VALUES ($1, $2, $3, $4, $5)";
-    let values = [tenant_id.into(), id.into(), now.0.into(), login.into(), text.into()];
+    let values = [tenant_id.into(), id.into(), now.0.into(), actor.name().into(), text.into()];
     tx.execute(sql, &values)?;
     Ok(())
 }

@@ -13,6 +13,7 @@
 mod answers;
 mod api_clients;
 mod checker;
+mod claims;
 mod export;
 mod forward;
 mod import;
@@ -28,16 +29,17 @@ mod transfers;
 
 use std::sync::Arc;
 
-use rumline_protocol::{Signer, Suite};
+use rumline_protocol::{Signer, Suite, cssm_id};
 use rumline_server::{People, SharedRandom};
 use rumline_store::Db;
 
+pub use claims::ClaimView;
 pub use forward::{Batch, Place, SyncState};
 pub use inventory::{InstanceView, LicenseView};
 pub use inventory_csv::CsvOutcome;
 pub use journal::Event;
 pub use receiver::{Answer, Look, Ticket};
-pub use rumline_server::{Action, Caller, Error, Role};
+pub use rumline_server::{Action, Actor, AuditRow, Caller, Error, Role};
 pub use schema::MIGRATIONS;
 pub use tenants::{Tenant, TenantSettings};
 pub use transfers::Transfer;
@@ -101,6 +103,7 @@ pub struct Collector {
     signer: Arc<dyn Signer>,
     random: SharedRandom,
     settings: Arc<Settings>,
+    cssm_id: Arc<str>,
 }
 
 impl Collector {
@@ -119,7 +122,9 @@ impl Collector {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
-        let collector = Self { db, suite, signer, random, settings: Arc::new(settings) };
+        let cssm_id = cssm_id(&settings.root_certificate).into();
+        let settings = Arc::new(settings);
+        let collector = Self { db, suite, signer, random, settings, cssm_id };
         if collector.settings.kind == Kind::Cslu {
             collector.db.write("tenants.cslu", tenants::ensure_cslu)?;
         }
@@ -142,6 +147,11 @@ impl Collector {
     #[must_use]
     pub fn signer(&self) -> &dyn Signer {
         self.signer.as_ref()
+    }
+
+    /// How CSSM is named in what devices say to it; empty while its root is not known here.
+    pub(crate) fn cssm_id(&self) -> &str {
+        &self.cssm_id
     }
 
     fn random_hex(&self, bytes: usize) -> String {

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rumline_catalogue::Catalogue;
 use rumline_protocol::{
     PublicKey, Request, RequestBody, Response, ResponseStatus, Signed, SignedReport, SignedText,
-    Timestamp, TrustRequest, Udi, from_base64,
+    Timestamp, TrustRequest, Udi, from_base64, is_of_now,
 };
 use rumline_store::Tx;
 
 use crate::answers::{self, Handed};
 use crate::instances::{self, Known, NewInstance};
 use crate::reports::{self, Checked};
-use crate::{Collector, Error, Kind, Tenant, journal, tenants};
+use crate::{Actor, Collector, Error, Kind, Tenant, claims, journal, tenants};
 
 /// A device asks again no sooner than this, and no later, in seconds.
 const POLL_SECONDS_MIN: i64 = 60;
@@ -53,6 +54,8 @@ struct Held {
     request: Request,
     key: PublicKey,
     about: About,
+    /// Where it came from.
+    from: String,
 }
 
 /// What there is for a device that is kept waiting.
@@ -116,6 +119,7 @@ impl Collector {
         &self,
         now: Timestamp,
         tenant_id: i64,
+        from: &str,
         body: &[u8],
         done: impl FnOnce(Answer) + Send + 'static,
     ) {
@@ -141,7 +145,7 @@ impl Collector {
         }
         // A device says its key; whether it is the one it is known by shows when it is written down.
         if let Some(key) = request.public_key.take() {
-            return self.take(now, tenant_id, request, key, done);
+            return self.take(now, (tenant_id, from), request, key, done);
         }
         let udi = request.sudi.clone();
         let known = self.db.read("receiver.key", move |tx| {
@@ -157,7 +161,7 @@ impl Collector {
                 return done(refuse(now, &request, &error));
             }
         };
-        self.take(now, tenant_id, request, key, done);
+        self.take(now, (tenant_id, from), request, key, done);
     }
 
     /// Looks whether there is something by now for a device that is kept waiting.
@@ -193,17 +197,19 @@ impl Collector {
     fn take(
         &self,
         now: Timestamp,
-        tenant_id: i64,
+        (tenant_id, from): (i64, &str),
         mut request: Request,
         key: PublicKey,
         done: impl FnOnce(Answer) + Send + 'static,
     ) {
         let (mut reports, mut trust_requests) = (Vec::new(), None);
         let kind = match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
-            RequestBody::UsageReport { usage, trust_requests: requests } => {
-                let checked = self
-                    .check(&request.sudi, &key, usage)
-                    .and_then(|checked| Ok((checked, self.check_trust_requests(&key, &requests)?)));
+            RequestBody::UsageReport { usage, trust_requests: requests, .. } => {
+                let checked = self.check(&request.sudi, &key, usage).and_then(|checked| {
+                    let requests =
+                        self.check_trust_requests(now, &request.sudi, &key, &requests)?;
+                    Ok((checked, requests))
+                });
                 match checked {
                     Ok(checked) => (reports, trust_requests) = checked,
                     Err(error) => return done(refuse(now, &request, &error)),
@@ -214,9 +220,13 @@ impl Collector {
                 let polls = matches!(body, RequestBody::ResultPoll { .. });
                 request.body = body;
                 let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
-                if !self.suite.verify(&key, request.proof_text().as_bytes(), &proof) {
+                let text = request.proof_text(Request::COLLECTOR);
+                if !self.suite.verify(&key, text.as_bytes(), &proof) {
                     let text = "the request is not signed by the device it names";
                     return done(refuse(now, &request, &Error::invalid(text)));
+                }
+                if !is_of_now(now, Timestamp::from_millis(request.timestamp)) {
+                    return done(refuse(now, &request, &Error::invalid("timestamp mismatch")));
                 }
                 if polls { ContactKind::Poll } else { ContactKind::Sync }
             }
@@ -227,7 +237,7 @@ impl Collector {
             }
         };
         let about = About::of(&mut request);
-        let held = Arc::new(Held { tenant_id, request, key, about });
+        let held = Arc::new(Held { tenant_id, request, key, about, from: from.to_owned() });
         let (held_by_work, logs) = (Arc::clone(&held), self.settings.kind == Kind::OnPrem);
         let work = move |tx: &mut Tx<'_>| {
             let trust_requests = trust_requests.as_deref();
@@ -240,6 +250,8 @@ impl Collector {
     /// Checks trust requests: they are the device's own, so that nobody else can spoil what is kept for it.
     fn check_trust_requests(
         &self,
+        now: Timestamp,
+        udi: &Udi,
         key: &PublicKey,
         requests: &[SignedText],
     ) -> Result<Option<String>, Error> {
@@ -256,8 +268,24 @@ impl Collector {
             signed
                 .check(self.suite.as_ref())
                 .map_err(|error| Error::invalid(format!("trust request: {error}")))?;
-            if signed.value.public_key != *key {
-                return Err(Error::invalid("the trust request is of another key"));
+            let bad = |text: &str| Err(Error::invalid(format!("trust request: {text}")));
+            let request = &signed.value;
+            if request.public_key != *key {
+                return bad("it is of another key");
+            }
+            if request.token_sha256.is_some() {
+                return bad("it is for a token, which goes to CSSM itself");
+            }
+            if !self.cssm_id().is_empty()
+                && let Err(error) = signed.check_terms(now, self.cssm_id())
+            {
+                return bad(&error.to_string());
+            }
+            // A standby is of the model of its active supervisor, and models without one have none.
+            if request.sudi != *udi
+                && (request.sudi.pid != udi.pid || !Catalogue::nexus().may_have_standby(&udi.pid))
+            {
+                return bad(&format!("{} has no such standby supervisor", udi.pid));
             }
         }
         Ok((!requests.is_empty()).then(|| serde_json::to_string(requests).unwrap_or_default()))
@@ -274,12 +302,22 @@ impl Collector {
         if usage.is_empty() {
             return Err(Error::invalid("the message holds no report"));
         }
+        if usage.len() > Request::REPORTS_MAX {
+            let text = format!("the message holds more than {} reports", Request::REPORTS_MAX);
+            return Err(Error::invalid(text));
+        }
         let mut reports = Vec::with_capacity(usage.len());
         for item in usage {
             let mut signed = SignedReport::from_parts(item.payload, item.signature)
                 .map_err(|error| Error::invalid(error.to_string()))?;
             if signed.report.udi != *udi {
                 return Err(Error::invalid("the report belongs to another UDI"));
+            }
+            let lineage = signed.report.lineage.as_ref();
+            let audience = lineage.map_or("", |lineage| lineage.audience.as_str());
+            if !audience.is_empty() && !self.cssm_id().is_empty() && audience != self.cssm_id() {
+                let text = "the report is for another CSSM: the switch was given another root";
+                return Err(Error::invalid(text));
             }
             let Some(sha256) = signed.verified_sha256(self.suite.as_ref(), key) else {
                 return Err(Error::invalid("the signature of the report does not verify"));
@@ -290,32 +328,15 @@ impl Collector {
     }
 }
 
-/// Two devices with one UDI, or one that claims another's: the first keeps it, and people are told.
-fn refuse_other_key(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    tenant_id: i64,
-    instance_id: i64,
-    udi: &Udi,
-) -> Result<Outcome, Error> {
-    let sql = "UPDATE instance SET alert = $1 WHERE tenant_id = $2 AND id = $3";
-    let text = "Another device with another key claims this UDI.";
-    tx.execute(sql, &[text.into(), tenant_id.into(), instance_id.into()])?;
-    let line = format!("{udi} is known with another key: a message was refused.");
-    journal::log(tx, now, "ERROR", &line)?;
-    Ok(Outcome::Refused(
-        "the UDI is known with another key; remove the product instance here if this is the right \
-         device"
-            .to_owned(),
-    ))
-}
-
 /// Who made contact, and what for.
 struct Contact<'a> {
     kind: ContactKind,
     udi: &'a Udi,
     key: &'a PublicKey,
     about: &'a About,
+    from: &'a str,
+    /// The time it names, by its own clock; 0 for a message that is not signed as a whole.
+    millis: i64,
     /// Whether the guide's line is written for a device that is not known yet: SSM On-Prem does.
     logs: bool,
     trust_requests: Option<&'a str>,
@@ -323,8 +344,10 @@ struct Contact<'a> {
 
 impl<'a> Contact<'a> {
     fn of(held: &'a Held, kind: ContactKind) -> Self {
-        let Held { request, key, about, .. } = held;
-        Self { kind, udi: &request.sudi, key, about, logs: false, trust_requests: None }
+        let Held { request, key, about, from, .. } = held;
+        let millis = if kind == ContactKind::Report { 0 } else { request.timestamp };
+        let udi = &request.sudi;
+        Self { kind, udi, key, about, from, millis, logs: false, trust_requests: None }
     }
 
     /// Whether CSSM has to say something, beside what it says of reports.
@@ -368,7 +391,11 @@ fn take_contact(
         return first_contact(tx, now, &tenant, contact, reports);
     };
     if known.public_key.as_ref().is_some_and(|known| known != key) {
-        return refuse_other_key(tx, now, tenant_id, known.id, udi);
+        // Two devices with one UDI, or one that claims another's: the first keeps it, and people are told.
+        claims::note(tx, now, (tenant_id, known.id), (udi, key, contact.from))?;
+        let text = "the UDI is known with another key; accept the other key here if this is the right \
+                    device";
+        return Ok(Outcome::Refused(text.to_owned()));
     }
     let received_at = Timestamp(now.0.max(known.last_report_at.unwrap_or(now.0)));
     let stored = reports::store(tx, received_at, tenant_id, known.id, reports)?;
@@ -387,8 +414,14 @@ fn take_contact(
         handed.document = answers::standing(tx, tenant_id)?;
     }
     let reported_at = (!reports.is_empty()).then_some(received_at);
-    // A report that was here before may have been sent again by anyone who saw it.
-    let believed = kind != ContactKind::Report || stored.new > 0;
+    // What was here before may have been sent again by anyone who saw it.
+    let believed = match kind {
+        ContactKind::Report => stored.new > 0,
+        ContactKind::Poll | ContactKind::Sync => contact.millis > known.message_millis,
+    };
+    if believed && (known.elsewhere || known.removed) {
+        instances::own(tx, now, tenant_id, udi, &key.to_text())?;
+    }
     let waits = if known.waiting > 0 || known.wants_answer || handed.more {
         Waits::Cssm
     } else if known.refused > 0 {
@@ -412,9 +445,15 @@ fn note_conflict(
     stored: &reports::Stored,
 ) -> Result<(), Error> {
     let Some(report_id) = stored.conflict else { return Ok(()) };
-    let text = format!("Another report with the number {report_id} was received before.");
+    let text = format!(
+        "Another report with the number {report_id} was received before: the device was set back to \
+         an older copy, or there are two of it. CSSM settles it."
+    );
     let sql = "UPDATE instance SET alert = $1 WHERE tenant_id = $2 AND id = $3";
     tx.execute(sql, &[(&text).into(), tenant_id.into(), instance_id.into()])?;
+    if stored.new > 0 {
+        journal::add_event(tx, now, tenant_id, &Actor::device(udi), &text)?;
+    }
     journal::log(tx, now, "ERROR", &format!("{udi}: {text}"))
 }
 
@@ -464,6 +503,9 @@ fn first_contact(
         wants_answer: contact.asks(),
     };
     let id = new.insert(tx, now, tenant.id)?;
+    if contact.logs {
+        instances::own(tx, now, tenant.id, udi, &key.to_text())?;
+    }
     let stored = reports::store(tx, now, tenant.id, id, reports)?;
     note_conflict(tx, now, (tenant.id, id), udi, &stored)?;
     let mut handed = Handed::default();
@@ -512,7 +554,9 @@ fn note_contact(
         last_report_at = COALESCE($6, last_report_at), waiting = $7,
         trust_requests = COALESCE($8, trust_requests), wants_answer = $9, undelivered = $10,
         delivered_at = COALESCE($11, delivered_at), policy_at = COALESCE($12, policy_at),
-        removed_at = NULL, removed_id = 0 WHERE tenant_id = $13 AND id = $14";
+        message_millis = $13,
+        elsewhere_at = CASE WHEN $14 = 1 THEN NULL ELSE elsewhere_at END,
+        removed_at = NULL, removed_id = 0 WHERE tenant_id = $15 AND id = $16";
     let Contact { kind, key, .. } = *contact;
     let Came { known, believed, reported_at, handed } = came;
     let (about, key) = (believed.then_some(contact.about), key.to_text());
@@ -530,6 +574,8 @@ fn note_contact(
         undelivered.into(),
         handed.first_time.then_some(now.0).into(),
         handed.policy_at.into(),
+        contact.millis.max(known.message_millis).into(),
+        (*believed).into(),
         tenant_id.into(),
         known.id.into(),
     ];
@@ -538,7 +584,8 @@ fn note_contact(
         ask_cssm(tx, tenant_id)?;
     }
     if known.removed {
-        journal::add_event(tx, now, tenant_id, "system", "a removed product instance is back")?;
+        let text = format!("{}, which was removed, is back", contact.udi);
+        journal::add_event(tx, now, tenant_id, &Actor::device(contact.udi), &text)?;
     }
     Ok(())
 }

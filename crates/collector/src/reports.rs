@@ -57,6 +57,9 @@ pub(crate) struct Stored {
     pub conflict: Option<i64>,
 }
 
+/// Reports under one number that are kept beside the first.
+const RIVALS_MAX: i64 = 8;
+
 /// Keeps reports, each once. What CSSM gets of a device is ordered by `received_at`, which is never set back.
 pub(crate) fn store(
     tx: &mut Tx<'_>,
@@ -65,9 +68,6 @@ pub(crate) fn store(
     instance_id: i64,
     reports: &[Checked],
 ) -> Result<Stored, Error> {
-    const INSERT: &str =
-        "INSERT INTO report (tenant_id, instance_id, report_id, state, received_at,
-        sha256, payload, signature) VALUES ($1, $2, $3, 0, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
     const USE: &str = "INSERT INTO license_use (tenant_id, instance_id, tag, count, as_of,
         report_id) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (tenant_id, instance_id, tag) DO UPDATE SET count = excluded.count,
@@ -75,22 +75,19 @@ pub(crate) fn store(
         WHERE license_use.report_id <= excluded.report_id";
     let mut stored = Stored::default();
     for checked in reports {
-        let id = checked.report_id;
-        let values = [
-            tenant_id.into(),
-            instance_id.into(),
-            id.into(),
-            received_at.0.into(),
-            checked.sha256[..].into(),
-            (&checked.payload).into(),
-            (&checked.signature).into(),
-        ];
-        if tx.execute(INSERT, &values)? == 0 {
-            match here_before(tx, received_at, (tenant_id, instance_id, id), checked)? {
+        let place = (tenant_id, instance_id);
+        if !insert(tx, received_at, place, 0, checked)? {
+            match here_before(tx, received_at, place, checked)? {
                 Before::NotAcknowledged => {}
                 Before::Acknowledged => stored.acknowledged_before = true,
                 Before::Reopened => stored.new += 1,
-                Before::Another => stored.conflict = Some(id),
+                Before::Rival(rival) => {
+                    // CSSM holds or will hold the first: it tells the device, which goes on under new numbers.
+                    stored.conflict = Some(checked.report_id);
+                    if rival <= RIVALS_MAX && insert(tx, received_at, place, rival, checked)? {
+                        stored.new += 1;
+                    }
+                }
             }
             continue;
         }
@@ -101,11 +98,34 @@ pub(crate) fn store(
             checked.tag.as_str().into(),
             i64::from(checked.count).into(),
             checked.end_at.0.into(),
-            id.into(),
+            checked.report_id.into(),
         ];
         tx.execute(USE, &values)?;
     }
     Ok(stored)
+}
+
+fn insert(
+    tx: &mut Tx<'_>,
+    received_at: Timestamp,
+    (tenant_id, instance_id): (i64, i64),
+    rival: i64,
+    checked: &Checked,
+) -> Result<bool, Error> {
+    const INSERT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, rival, state,
+        received_at, sha256, payload, signature) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8)
+        ON CONFLICT DO NOTHING";
+    let values = [
+        tenant_id.into(),
+        instance_id.into(),
+        checked.report_id.into(),
+        rival.into(),
+        received_at.0.into(),
+        checked.sha256[..].into(),
+        (&checked.payload).into(),
+        (&checked.signature).into(),
+    ];
+    Ok(tx.execute(INSERT, &values)? == 1)
 }
 
 /// What is here under the number of a report.
@@ -115,25 +135,25 @@ enum Before {
     Acknowledged,
     /// Acknowledged so long ago that the answer is gone: CSSM is asked again.
     Reopened,
-    /// Another report.
-    Another,
+    /// Others; this one takes the next place beside them.
+    Rival(i64),
 }
 
 fn here_before(
     tx: &mut Tx<'_>,
     received_at: Timestamp,
-    (tenant_id, instance_id, report_id): (i64, i64, i64),
+    (tenant_id, instance_id): (i64, i64),
     checked: &Checked,
 ) -> Result<Before, Error> {
-    let sql = "SELECT sha256, state, answer_id FROM report
-        WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3";
-    let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
-    let row =
-        tx.row(sql, &ids, |row| Ok::<_, Error>((row.bytes(0)?, row.int(1)?, row.opt_int(2)?)))?;
-    let (sha256, state, answer_id) = row.ok_or(Error::NotFound("report"))?;
-    if sha256 != checked.sha256 {
-        return Ok(Before::Another);
-    }
+    let sql = "SELECT sha256, state, answer_id, rival FROM report
+        WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3 ORDER BY rival";
+    let ids = [tenant_id.into(), instance_id.into(), checked.report_id.into()];
+    let rows = tx.rows(sql, &ids, |row| {
+        Ok::<_, Error>((row.bytes(0)?, row.int(1)?, row.opt_int(2)?, row.int(3)?))
+    })?;
+    let next = rows.last().map_or(0, |(_, _, _, rival)| rival + 1);
+    let same = rows.into_iter().find(|(sha256, ..)| *sha256 == checked.sha256);
+    let Some((_, state, answer_id, rival)) = same else { return Ok(Before::Rival(next)) };
     if state != 1 {
         return Ok(Before::NotAcknowledged);
     }
@@ -144,9 +164,9 @@ fn here_before(
         return Ok(Before::Acknowledged);
     }
     let sql = "UPDATE report SET state = 0, payload = $1, received_at = $2, answer_id = NULL
-        WHERE tenant_id = $3 AND instance_id = $4 AND report_id = $5";
-    let values = [(&checked.payload).into(), received_at.0.into(), ids[0], ids[1], ids[2]];
-    tx.execute(sql, &values)?;
+        WHERE tenant_id = $3 AND instance_id = $4 AND report_id = $5 AND rival = $6";
+    let (at, payload) = (received_at.0.into(), (&checked.payload).into());
+    tx.execute(sql, &[payload, at, ids[0], ids[1], ids[2], rival.into()])?;
     Ok(Before::Reopened)
 }
 
@@ -158,18 +178,20 @@ pub(crate) struct Settled {
     pub refused: i64,
 }
 
-/// Notes that CSSM acknowledged a report; what it said about it is the answer with this number.
+/// Notes that CSSM acknowledged a report, told by its digest; what it said about it is the answer with this number.
 pub(crate) fn acknowledge(
     tx: &mut Tx<'_>,
     (tenant_id, instance_id, report_id): (i64, i64, i64),
+    sha256: &[u8],
     answer_id: i64,
     settled: &mut Settled,
 ) -> Result<(), Error> {
     for (state, count) in [(0, &mut settled.waiting), (2, &mut settled.refused)] {
         let sql = "UPDATE report SET state = 1, payload = '', answer_id = $1
-            WHERE tenant_id = $2 AND instance_id = $3 AND report_id = $4 AND state = $5";
+            WHERE tenant_id = $2 AND instance_id = $3 AND report_id = $4 AND state = $5
+            AND sha256 = $6";
         let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
-        let values = [answer_id.into(), ids[0], ids[1], ids[2], state.into()];
+        let values = [answer_id.into(), ids[0], ids[1], ids[2], state.into(), sha256.into()];
         if tx.execute(sql, &values)? == 1 {
             *count -= 1;
             settled.acknowledged += 1;
@@ -179,21 +201,49 @@ pub(crate) fn acknowledge(
     Ok(())
 }
 
-/// Notes that CSSM did not take a report: it is not sent again unless people ask for it.
+/// Notes that a device reports the same use under another number: CSSM will not take this one, and need not.
+pub(crate) fn supersede(
+    tx: &mut Tx<'_>,
+    (tenant_id, instance_id, report_id): (i64, i64, i64),
+    sha256: &[u8],
+    settled: &mut Settled,
+) -> Result<(), Error> {
+    for (state, count) in [(0, &mut settled.waiting), (2, &mut settled.refused)] {
+        let sql = "UPDATE report SET state = 3 WHERE tenant_id = $1 AND instance_id = $2
+            AND report_id = $3 AND state = $4 AND sha256 = $5";
+        let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
+        if tx.execute(sql, &[ids[0], ids[1], ids[2], state.into(), sha256.into()])? == 1 {
+            *count -= 1;
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that CSSM did not take a report, or all of a number: they are offered again a day later, or when people ask.
 pub(crate) fn refuse(
     tx: &mut Tx<'_>,
     (tenant_id, instance_id, report_id): (i64, i64, i64),
+    sha256: Option<&[u8]>,
     settled: &mut Settled,
-) -> Result<bool, Error> {
-    let sql = "UPDATE report SET state = 2
-        WHERE tenant_id = $1 AND instance_id = $2 AND report_id = $3 AND state = 0";
+) -> Result<(), Error> {
     let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
-    let refused = tx.execute(sql, &ids)? == 1;
-    if refused {
-        settled.waiting -= 1;
-        settled.refused += 1;
-    }
-    Ok(refused)
+    let refused = match sha256 {
+        Some(sha256) => {
+            let sql = "UPDATE report SET state = 2 WHERE tenant_id = $1 AND instance_id = $2
+                AND report_id = $3 AND state = 0 AND sha256 = $4";
+            tx.execute(sql, &[ids[0], ids[1], ids[2], sha256.into()])?
+        }
+        None => {
+            let sql = "UPDATE report SET state = 2 WHERE tenant_id = $1 AND instance_id = $2
+                AND report_id = $3 AND state = 0";
+            tx.execute(sql, &ids)?
+        }
+    };
+    let refused = i64::try_from(refused).unwrap_or(0);
+    settled.waiting -= refused;
+    settled.refused += refused;
+    Ok(())
 }
 
 /// What CSSM refused is offered to it once more.

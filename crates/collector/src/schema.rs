@@ -3,7 +3,10 @@
 use rumline_store::Migration;
 
 /// All migrations, oldest first. A released one is never changed.
-pub const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: V1 }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sql: V1 },
+    Migration { version: 2, sql: rumline_server::AUDIT_TABLE },
+];
 
 const V1: &str = "
 CREATE TABLE counter (
@@ -45,7 +48,28 @@ CREATE TABLE tenant (
     standing TEXT,
     policy_document TEXT,
     policy_at BIGINT NOT NULL,
+    offered_again_at BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL
+);
+-- Which certificates of CSSM hold no more, as its root says.
+CREATE TABLE revocation (
+    version BIGINT NOT NULL PRIMARY KEY,
+    text TEXT NOT NULL,
+    signature BYTEA NOT NULL
+);
+-- Devices with another key than the one a UDI is known by.
+CREATE TABLE claim (
+    tenant_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    instance_id BIGINT NOT NULL,
+    pid TEXT NOT NULL,
+    serial TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    address TEXT NOT NULL,
+    first_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, instance_id, public_key)
 );
 CREATE TABLE instance (
     tenant_id BIGINT NOT NULL,
@@ -72,23 +96,29 @@ CREATE TABLE instance (
     removed_at BIGINT,
     -- 0, or its own id once it is removed: one of a UDI is not.
     removed_id BIGINT NOT NULL,
+    -- Since when it reports to another tenant.
+    elsewhere_at BIGINT,
+    message_millis BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX instance_udi ON instance (tenant_id, serial, pid, removed_id);
+CREATE INDEX instance_serial ON instance (serial);
 CREATE INDEX instance_refused ON instance (tenant_id, id) WHERE refused > 0;
 CREATE INDEX instance_wanting ON instance (tenant_id, id) WHERE wants_answer = 1;
--- state: 0 waits for CSSM, 1 is acknowledged, 2 was refused by CSSM.
+-- state: 0 waits for CSSM, 1 is acknowledged, 2 was refused by CSSM, 3 is reported by its device under another number.
+-- rival: 0, or the place among others of the same number: a device was set back, or there are two of it.
 CREATE TABLE report (
     tenant_id BIGINT NOT NULL,
     instance_id BIGINT NOT NULL,
     report_id BIGINT NOT NULL,
+    rival BIGINT NOT NULL,
     state BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
     answer_id BIGINT,
     sha256 BYTEA NOT NULL,
     payload TEXT NOT NULL,
     signature TEXT NOT NULL,
-    PRIMARY KEY (tenant_id, instance_id, report_id)
+    PRIMARY KEY (tenant_id, instance_id, report_id, rival)
 );
 CREATE INDEX report_waiting ON report (tenant_id, received_at, instance_id, report_id)
     WHERE state = 0;

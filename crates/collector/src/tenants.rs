@@ -6,7 +6,7 @@ use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{self, add_event};
-use crate::{Collector, Error, Kind, reports};
+use crate::{Actor, Collector, Error, Kind, reports};
 
 /// Reports are forwarded, and answers asked for, this long after the last time unless told otherwise.
 const SYNC_MINUTES: i64 = 15;
@@ -158,7 +158,7 @@ impl Collector {
     pub fn create_tenant(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         name: &str,
         settings: &TenantSettings,
     ) -> Result<Tenant, Error> {
@@ -167,7 +167,7 @@ impl Collector {
         }
         check_tenant_id(name)?;
         check(settings)?;
-        let (login, name, settings) = (login.to_owned(), name.to_owned(), settings.clone());
+        let (actor, name, settings) = (actor.clone(), name.to_owned(), settings.clone());
         self.db.write("tenants.create", move |tx| {
             let id = next_id(tx, "tenant")?;
             let values = [
@@ -182,7 +182,7 @@ impl Collector {
             if tx.execute(INSERT, &values)? == 0 {
                 return Err(Error::Conflict(format!("there is a tenant {name:?} already")));
             }
-            add_event(tx, now, id, &login, &format!("tenant {name:?} created"))?;
+            add_event(tx, now, id, &actor, &format!("tenant {name:?} created"))?;
             by_id(tx, id)
         })
     }
@@ -223,12 +223,12 @@ impl Collector {
     pub fn set_tenant(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         id: i64,
         settings: &TenantSettings,
     ) -> Result<Tenant, Error> {
         check(settings)?;
-        let (login, settings) = (login.to_owned(), settings.clone());
+        let (actor, settings) = (actor.clone(), settings.clone());
         self.db.write("tenants.set", move |tx| {
             let before = by_id(tx, id)?;
             let (sa, va) = (&settings.smart_account, &settings.virtual_account);
@@ -253,11 +253,11 @@ impl Collector {
                 let sql = "UPDATE instance SET policy_at = 0 WHERE tenant_id = $1";
                 tx.execute(sql, &[id.into()])?;
                 reports::offer_again(tx, id)?;
-                add_event(tx, now, id, &login, &format!("account set to {sa} / {va}"))?;
+                add_event(tx, now, id, &actor, &format!("account set to {sa} / {va}"))?;
             }
             if before.connected != settings.connected {
                 let shown = Tenant { connected: settings.connected, ..before }.connectivity();
-                add_event(tx, now, id, &login, shown)?;
+                add_event(tx, now, id, &actor, shown)?;
             }
             by_id(tx, id)
         })
@@ -267,8 +267,8 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such tenant.
-    pub fn note_registered(&self, now: Timestamp, login: &str, id: i64) -> Result<(), Error> {
-        let login = login.to_owned();
+    pub fn note_registered(&self, now: Timestamp, actor: &Actor, id: i64) -> Result<(), Error> {
+        let actor = actor.clone();
         self.db.write("tenants.registered", move |tx| {
             let tenant = by_id(tx, id)?;
             let sql = "UPDATE tenant SET registered = 1, sync_wanted = sync_wanted + 1,
@@ -278,7 +278,7 @@ impl Collector {
                 "registered at CSSM for {} / {}",
                 tenant.smart_account, tenant.virtual_account
             );
-            add_event(tx, now, id, &login, &text)
+            add_event(tx, now, id, &actor, &text)
         })
     }
 
@@ -286,8 +286,8 @@ impl Collector {
     ///
     /// # Errors
     /// When reports still wait, since they would be lost.
-    pub fn remove_tenant(&self, now: Timestamp, login: &str, id: i64) -> Result<(), Error> {
-        let login = login.to_owned();
+    pub fn remove_tenant(&self, now: Timestamp, actor: &Actor, id: i64) -> Result<(), Error> {
+        let actor = actor.clone();
         self.db.write("tenants.remove", move |tx| {
             let tenant = by_id(tx, id)?;
             let sql = "SELECT CAST(COALESCE(SUM(waiting), 0) AS BIGINT) FROM instance
@@ -299,7 +299,7 @@ impl Collector {
                      them and import the acknowledgement first"
                 )));
             }
-            for table in ["report", "answer", "license_use", "instance", "transfer", "event"] {
+            for table in ["report", "answer", "license_use", "instance", "transfer", "event", "claim"] {
                 let sql = format!("DELETE FROM {table} WHERE tenant_id = $1");
                 tx.execute(&sql, &[id.into()])?;
             }
@@ -307,7 +307,7 @@ impl Collector {
             tx.execute("DELETE FROM tenant WHERE id = $1", &[id.into()])?;
             let Tenant { name, smart_account, virtual_account, .. } = tenant;
             let text =
-                format!("tenant {name:?} of {smart_account} / {virtual_account} removed by {login}");
+                format!("tenant {name:?} of {smart_account} / {virtual_account} removed by {actor}");
             journal::log(tx, now, "INFO", &text)
         })
     }

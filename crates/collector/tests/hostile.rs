@@ -1,6 +1,7 @@
 //! What people and strangers do to files, devices and collectors: nothing is lost, nothing is believed.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+use rumline_collector::Actor;
 mod common;
 use std::io::Cursor;
 
@@ -54,12 +55,21 @@ fn a_bundle_damaged_at_any_byte_is_refused_or_taken_as_it_was() {
         let mut damaged = bundle.clone();
         damaged[place] ^= 0x04;
         // A few bytes of the outer wrapping say nothing: the time, the system.
-        if let Ok(file) = estate.cssm.upload_usage(START, "eve", sa, va, "x.tar.gz", &damaged) {
+        if let Ok(file) =
+            estate.cssm.upload_usage(START, &Actor::person("eve"), sa, va, "x.tar.gz", &damaged)
+        {
             assert_eq!((file.status.as_str(), file.product_instances), ("No Errors", 1), "{place}");
         }
     }
     for length in (0..bundle.len()).step_by(7) {
-        let cut = estate.cssm.upload_usage(START, "eve", sa, va, "x.tar.gz", &bundle[..length]);
+        let cut = estate.cssm.upload_usage(
+            START,
+            &Actor::person("eve"),
+            sa,
+            va,
+            "x.tar.gz",
+            &bundle[..length],
+        );
         assert!(cut.is_err(), "{length} of {} bytes", bundle.len());
     }
     let instances = estate.cssm.instances(sa, 0, 10).unwrap();
@@ -103,21 +113,26 @@ fn people_mix_files_up_and_are_told() {
         (&b"hello"[..], "does not begin like XML"),
         (&b""[..], "does not begin like XML"),
         (&b"<smartLicense><x/></smartLicense>"[..], "no licensing element"),
-        (&b"\x1f\x8b\x08\0garbage"[..], "cannot be read"),
+        (&b"\x1f\x8b\x08\0garbage"[..], "damaged or was cut off"),
     ] {
         let text = refused(estate.import(server, CSLU, "x", bytes));
         assert!(text.contains(words), "{bytes:?}: {text}");
     }
     // To another account's page at CSSM, or with another case.
-    let lab = estate.cssm.create_virtual_account(START, "a", estate.sa, "default").unwrap().id;
-    let error = estate.cssm.upload_usage(START, "eve", estate.sa, lab, &name, &bundle);
+    let lab = estate
+        .cssm
+        .create_virtual_account(START, &Actor::person("a"), estate.sa, "default")
+        .unwrap()
+        .id;
+    let error =
+        estate.cssm.upload_usage(START, &Actor::person("eve"), estate.sa, lab, &name, &bundle);
     let text = error.unwrap_err().to_string();
     assert!(text.contains("is of Example / Default, not of Example / default"), "{text}");
     // The answer of another account.
     let answer = estate.download(&estate.upload(estate.va, &name, &bundle));
     let other = estate.add_server(Kind::Cslu);
     let wrong = account("default", false);
-    estate.servers[other].collector.set_tenant(START, "eve", CSLU, &wrong).unwrap();
+    estate.servers[other].collector.set_tenant(START, &Actor::person("eve"), CSLU, &wrong).unwrap();
     let text = refused(estate.import(other, CSLU, "x", &answer));
     assert!(text.contains("is of Example / Default, not of Example / default"), "{text}");
     // An old answer after a new one, each twice: all fine, nothing changes back.
@@ -180,7 +195,14 @@ fn archives_that_unpack_without_end_or_lead_elsewhere_are_refused() {
         ("nothing", tar("manifest.mf", b"no manifest".to_vec())),
     ] {
         assert!(estate.import(server, CSLU, "x.tar", &bytes).is_err(), "{what}");
-        let upload = estate.cssm.upload_usage(START, "eve", estate.sa, estate.va, "x.tar", &bytes);
+        let upload = estate.cssm.upload_usage(
+            START,
+            &Actor::person("eve"),
+            estate.sa,
+            estate.va,
+            "x.tar",
+            &bytes,
+        );
         assert!(upload.is_err(), "{what}: {upload:?}");
     }
 }
@@ -214,7 +236,7 @@ fn a_device_that_claims_anothers_udi_is_refused_and_shown() {
     estate.import(server, CSLU, "x", &answer).unwrap();
     let collector = estate.servers[server].collector.clone();
     let id = collector.instances(CSLU, "", 0, 10).unwrap()[0].id;
-    collector.remove_instance(estate.now, "eve", CSLU, id).unwrap();
+    collector.remove_instance(estate.now, &Actor::person("eve"), CSLU, id).unwrap();
     assert!(collector.instances(CSLU, "", 0, 10).unwrap().is_empty());
     estate.input(thief, Input::Sync);
     estate.run_for(MINUTE);
@@ -356,20 +378,29 @@ fn a_csv_with_ten_thousand_rows_takes_the_good_ones_and_names_the_bad() {
         };
         text.push_str(&format!("'=leaf-{row};FOX{row:07};{pid};{va}\r\n"));
     }
-    let done = collector.import_csv(estate.now, "eve", CSLU, text.as_bytes()).unwrap();
+    let done =
+        collector.import_csv(estate.now, &Actor::person("eve"), CSLU, text.as_bytes()).unwrap();
     assert_eq!((done.added, done.known, done.error_count), (9_970, 0, 30), "{done:?}");
     assert_eq!(done.errors[0].line, 9);
     assert!(done.errors[2].text.contains("Virtual Account is \"default\", here it is \"Default\""));
-    let again = collector.import_csv(estate.now, "eve", CSLU, text.as_bytes()).unwrap();
+    let again =
+        collector.import_csv(estate.now, &Actor::person("eve"), CSLU, text.as_bytes()).unwrap();
     assert_eq!((again.added, again.known), (0, 9_970));
     let exported = collector.export_csv(CSLU).unwrap();
     assert!(exported.contains("'=leaf-1,"), "no spreadsheet takes a name for a formula");
-    let other =
-        estate.servers[server].collector.import_csv(estate.now, "eve", CSLU, exported.as_bytes());
+    let other = estate.servers[server].collector.import_csv(
+        estate.now,
+        &Actor::person("eve"),
+        CSLU,
+        exported.as_bytes(),
+    );
     let other = other.unwrap();
     assert_eq!((other.added, other.error_count, other.known), (0, 0, 9_971));
     for bad in ["", "a,b\n1,2\n", "\0\u{1}"] {
-        assert!(collector.import_csv(estate.now, "eve", CSLU, bad.as_bytes()).is_err(), "{bad:?}");
+        assert!(
+            collector.import_csv(estate.now, &Actor::person("eve"), CSLU, bad.as_bytes()).is_err(),
+            "{bad:?}"
+        );
     }
 }
 
@@ -388,7 +419,7 @@ fn what_is_no_message_or_of_nobody_is_refused() {
     // Whoever only knows a UDI learns nothing.
     let stranger = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
     let mut request: Request = serde_json::from_slice(&poll(&estate, switch)).unwrap();
-    request.proof = Some(base64(&stranger.sign(request.proof_text().as_bytes())));
+    request.proof = Some(base64(&stranger.sign(request.proof_text(Request::COLLECTOR).as_bytes())));
     let body = serde_json::to_vec(&request).unwrap();
     let rumline_collector::Answer::Message { response, .. } =
         push(collector, estate.now, CSLU, &body)
@@ -428,11 +459,14 @@ fn a_tenant_with_reports_that_wait_is_not_removed() {
     estate.input(switch, Input::Use(vec![lan(1)]));
     estate.run_for(Timestamp::HOUR);
     let collector = estate.servers[server].collector.clone();
-    let error = collector.remove_tenant(estate.now, "eve", tenant).unwrap_err().to_string();
+    let error =
+        collector.remove_tenant(estate.now, &Actor::person("eve"), tenant).unwrap_err().to_string();
     assert!(error.contains("still wait for CSSM"), "{error}");
     for name in ["", "a/b", "..", "ü", &"x".repeat(65), "ONE"] {
         assert!(
-            collector.create_tenant(START, "eve", name, &account("Default", false)).is_err(),
+            collector
+                .create_tenant(START, &Actor::person("eve"), name, &account("Default", false))
+                .is_err(),
             "{name:?}"
         );
     }

@@ -2,6 +2,7 @@
 //! up, and whoever is right gets through.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+use rumline_collector::Actor;
 mod common;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -16,12 +17,14 @@ const CSLU: i64 = Collector::CSLU_TENANT;
 struct Stranger {
     udi: Udi,
     signer: Box<dyn Signer>,
+    cssm: String,
 }
 
 impl Stranger {
-    fn new(serial: &str) -> Self {
+    fn new(estate: &Estate, serial: &str) -> Self {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
-        Self { udi: Udi::new(PID, serial).unwrap(), signer }
+        let cssm = estate.cssm.id().to_owned();
+        Self { udi: Udi::new(PID, serial).unwrap(), signer, cssm }
     }
 
     fn report(&self, report_id: u64, count: u32) -> UsageItem {
@@ -34,6 +37,7 @@ impl Stranger {
             report_id,
             software_version: "10.4(3)".to_owned(),
             previous: None,
+            lineage: None,
             ha_udi: vec![HaMember { role: Role::Active, sudi: self.udi.clone() }],
             measurements: vec![Measurement {
                 log_time: START,
@@ -56,6 +60,13 @@ impl Stranger {
             public_key: self.signer.public_key().clone(),
             timestamp: START,
             nonce: "0123456789abcdef".to_owned(),
+            purpose: Purpose::TrustRequest,
+            audience: self.cssm.clone(),
+            token_sha256: None,
+            force: false,
+            smart_account: None,
+            virtual_account: None,
+            valid_until: START.plus_days(TrustRequest::CARRIED_DAYS),
         };
         let signed = Signed::json(request, self.signer.as_ref());
         SignedText { data: signed.text, signature: base64(&signed.signature) }
@@ -74,7 +85,7 @@ impl Stranger {
             agent_version: String::new(),
             public_key: Some(self.signer.public_key().clone()),
             proof: None,
-            body: RequestBody::UsageReport { usage, trust_requests },
+            body: RequestBody::UsageReport { usage, trust_requests, smart_license: None },
         };
         serde_json::to_vec(&request).unwrap()
     }
@@ -91,7 +102,7 @@ fn say(estate: &Estate, server: usize, message: &[u8]) -> Response {
 fn trust_for_another_udi_holds_up_nobody() {
     let mut estate = Estate::new();
     let server = estate.add_cslu(true);
-    let eve = Stranger::new("EVE");
+    let eve = Stranger::new(&estate, "EVE");
     let report = eve.report(1, 1);
     say(&estate, server, &eve.message(vec![report.clone()], vec![]));
     estate.run_for(Timestamp::HOUR);
@@ -109,7 +120,7 @@ fn trust_for_another_udi_holds_up_nobody() {
 fn a_trust_request_that_is_not_the_devices_own_is_refused_and_spoils_nothing() {
     let mut estate = Estate::new();
     let server = estate.add_cslu(true);
-    let (alice, eve) = (Stranger::new("ALICE"), Stranger::new("EVE"));
+    let (alice, eve) = (Stranger::new(&estate, "ALICE"), Stranger::new(&estate, "EVE"));
     let report = alice.report(1, 1);
     say(&estate, server, &alice.message(vec![report.clone()], vec![]));
     // Somebody saw the report on the wire and sends it once more, with words of his own.
@@ -134,7 +145,7 @@ fn a_trust_request_that_is_not_the_devices_own_is_refused_and_spoils_nothing() {
 fn what_is_too_long_is_refused_before_it_is_kept() {
     let mut estate = Estate::new();
     let server = estate.add_cslu(true);
-    let eve = Stranger::new("EVE");
+    let eve = Stranger::new(&estate, "EVE");
     let mut padded = eve.report(1, 1);
     padded.signature.value.push_str(&" ".repeat(5000));
     let mut long = eve.trust_request(&eve.udi);
@@ -158,7 +169,7 @@ fn reports_of_many_bytes_leave_in_bundles_that_cssm_takes() {
     let mut estate = Estate::new();
     let server = estate.add_cslu(true);
     estate.servers[server].cssm_reachable = false;
-    let eve = Stranger::new("EVE");
+    let eve = Stranger::new(&estate, "EVE");
     // The most that one report may hold is filled with what takes twice the room in a file.
     for id in 1..=6 {
         let mut item = eve.report(id, 1);
@@ -187,18 +198,18 @@ fn a_device_that_comes_back_with_another_key_is_taken_once_the_old_one_is_remove
     let mut estate = Estate::new();
     let server = estate.add_cslu(false);
     let collector = estate.servers[server].collector.clone();
-    let (old, new) = (Stranger::new("SN9"), Stranger::new("SN9"));
+    let (old, new) = (Stranger::new(&estate, "SN9"), Stranger::new(&estate, "SN9"));
     say(&estate, server, &old.message(vec![old.report(1, 1)], vec![]));
     let taken = say(&estate, server, &new.message(vec![new.report(7, 2)], vec![]));
     assert_eq!(taken.status, ResponseStatus::Failed);
     let id = collector.instances(CSLU, "", 0, 10).unwrap()[0].id;
-    collector.remove_instance(estate.now, "eve", CSLU, id).unwrap();
+    collector.remove_instance(estate.now, &Actor::person("eve"), CSLU, id).unwrap();
     // The report of the old one still waits: that keeps nobody out, and it is not lost.
     let taken = say(&estate, server, &new.message(vec![new.report(7, 2)], vec![]));
     assert_eq!(taken.status, ResponseStatus::OkPoll, "{}", taken.status_message);
     let views = collector.instances(CSLU, "", 0, 10).unwrap();
     assert_eq!((views.len(), views[0].waiting), (1, 1));
-    assert!(collector.remove_tenant(estate.now, "eve", CSLU).is_err());
+    assert!(collector.remove_tenant(estate.now, &Actor::person("eve"), CSLU).is_err());
     let (name, bundle) = estate.export(server, CSLU, None);
     let file = estate.upload(estate.va, &name, &bundle);
     // CSSM knows the device by the key it heard first.
@@ -213,16 +224,17 @@ fn a_device_that_comes_back_with_another_key_is_taken_once_the_old_one_is_remove
 }
 
 #[test]
-fn a_report_under_a_number_that_is_taken_is_left_out_and_the_others_are_kept() {
+fn a_report_under_a_number_that_is_taken_is_kept_beside_the_first_and_people_are_told() {
     let estate = &mut Estate::new();
     let server = estate.add_cslu(false);
     let collector = estate.servers[server].collector.clone();
-    let device = Stranger::new("SN1");
+    let device = Stranger::new(estate, "SN1");
     say(estate, server, &device.message(vec![device.report(1, 1)], vec![]));
     let message = device.message(vec![device.report(1, 2), device.report(2, 2)], vec![]);
     assert_eq!(say(estate, server, &message).status, ResponseStatus::OkPoll);
     let view = collector.instances(CSLU, "", 0, 10).unwrap().remove(0);
-    assert_eq!(view.waiting, 2);
+    // Both go to CSSM, which tells the device.
+    assert_eq!(view.waiting, 3);
     let alert = view.alert.unwrap();
     assert!(alert.contains("Another report with the number 1"), "{alert}");
 }
@@ -233,7 +245,7 @@ fn the_order_of_a_devices_reports_outlives_a_clock_set_back() {
     let mut estate = Estate::new();
     let server = estate.add_cslu(true);
     estate.servers[server].cssm_reachable = false;
-    let device = Stranger::new("SN1");
+    let device = Stranger::new(&estate, "SN1");
     say(&estate, server, &device.message(vec![device.report(1, 1)], vec![]));
     estate.now = START - 365 * Timestamp::DAY;
     say(&estate, server, &device.message(vec![device.report(2, 1)], vec![]));
@@ -255,13 +267,13 @@ fn the_policy_of_an_account_goes_with_it() {
     let collector = estate.servers[server].collector.clone();
     let policy = estate.cssm.policy_file(estate.now, estate.sa, estate.va).unwrap();
     estate.import(server, CSLU, "policy.xml", policy.as_bytes()).unwrap();
-    let first = Stranger::new("SN1");
+    let first = Stranger::new(&estate, "SN1");
     let answer = say(&estate, server, &first.message(vec![first.report(1, 1)], vec![]));
     assert!(answer.smart_license.unwrap().contains("Example"));
     let mut other = account("Default", false);
     other.smart_account = "Other".to_owned();
-    collector.set_tenant(estate.now, "eve", CSLU, &other).unwrap();
-    let second = Stranger::new("SN2");
+    collector.set_tenant(estate.now, &Actor::person("eve"), CSLU, &other).unwrap();
+    let second = Stranger::new(&estate, "SN2");
     let answer = say(&estate, server, &second.message(vec![second.report(1, 1)], vec![]));
     assert_eq!(answer.smart_license, None);
 }
@@ -294,7 +306,7 @@ fn what_lies_beside_the_signed_part_of_a_bundle_is_refused() {
     estate.servers[server].cssm_reachable = false;
     estate.run_for(Timestamp::HOUR);
     let (name, bundle) = estate.export(server, CSLU, None);
-    let eve = Stranger::new("EVE");
+    let eve = Stranger::new(&estate, "EVE");
     let item = eve.report(1, 1);
     let mut document = DocumentWriter::new();
     document.device_info(&DeviceInfo {
@@ -323,7 +335,8 @@ fn what_lies_beside_the_signed_part_of_a_bundle_is_refused() {
         let refused = estate.cssm.receive_bundle(estate.now, &bytes).unwrap_err().to_string();
         assert!(refused.contains("beside") || refused.contains("more than one"), "{refused}");
         let (sa, va) = (estate.sa, estate.va);
-        let refused = estate.cssm.upload_usage(estate.now, "eve", sa, va, &name, &bytes);
+        let refused =
+            estate.cssm.upload_usage(estate.now, &Actor::person("eve"), sa, va, &name, &bytes);
         assert!(refused.is_err());
     }
     assert!(estate.cssm.instances(estate.sa, 0, 10).unwrap().is_empty());
@@ -360,11 +373,13 @@ fn an_export_to_a_full_disk_ends_and_changes_nothing() {
     let mut estate = Estate::new();
     let server = estate.add_cslu(false);
     for number in 0..1000 {
-        let stranger = Stranger::new(&format!("SN{number}"));
+        let stranger = Stranger::new(&estate, &format!("SN{number}"));
         say(&estate, server, &stranger.message(vec![stranger.report(1, 1)], Vec::new()));
     }
     let collector = &estate.servers[server].collector;
-    let error = collector.export(estate.now, "eve", CSLU, None, Full, &mut io::sink()).unwrap_err();
+    let error = collector
+        .export(estate.now, &Actor::person("eve"), CSLU, None, Full, &mut io::sink())
+        .unwrap_err();
     assert!(matches!(error, Error::Unwritten(_)), "{error}");
     assert!(collector.transfers(CSLU).unwrap().is_empty());
     let (name, bundle) = estate.export(server, CSLU, None);

@@ -1,6 +1,7 @@
 //! Topologies 1, 3, 4 and 5 in virtual time: the real agent, the real collectors, the real CSSM.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+use rumline_collector::Actor;
 mod common;
 use common::*;
 use rumline_agent::Input;
@@ -70,7 +71,7 @@ fn a_disconnected_cslu_exchanges_signed_files_and_never_calls_cssm() {
 fn two_tenants_of_an_on_prem_forward_to_their_own_accounts() {
     // TOPO-4-001, 002, 004, ONPREM-002, 005, 006
     let mut estate = Estate::new();
-    estate.cssm.create_virtual_account(START, "admin", estate.sa, "Lab").unwrap();
+    estate.cssm.create_virtual_account(START, &Actor::person("admin"), estate.sa, "Lab").unwrap();
     let server = estate.add_server(Kind::OnPrem);
     let one = estate.add_tenant(server, "XYZ-ON-PREM-1", "Default", true);
     let two = estate.add_tenant(server, "XYZ-ON-PREM-2", "Lab", true);
@@ -96,7 +97,11 @@ fn two_tenants_of_an_on_prem_forward_to_their_own_accounts() {
 fn a_switch_of_another_on_prem_account_is_refused_and_cured_by_files() {
     // TOPO-5-002, 003, PI-RUM-028, ONPREM-009, 020
     let mut estate = Estate::new();
-    let lab = estate.cssm.create_virtual_account(START, "admin", estate.sa, "Lab").unwrap().id;
+    let lab = estate
+        .cssm
+        .create_virtual_account(START, &Actor::person("admin"), estate.sa, "Lab")
+        .unwrap()
+        .id;
     let server = estate.add_server(Kind::OnPrem);
     estate.add_tenant(server, "ONE", "Default", true);
     let two = estate.add_tenant(server, "TWO", "Lab", true);
@@ -114,8 +119,18 @@ fn a_switch_of_another_on_prem_account_is_refused_and_cured_by_files() {
     assert_eq!(estate.unacknowledged(switch), 1);
     let (name, bundle) = estate.export(server, two, Some(&[view.id]));
     let file = estate.upload(lab, &name, &bundle);
+    // Nothing moves by itself (T9): whoever may administer both accounts sees what would, and says yes.
+    assert_eq!((file.status.as_str(), file.set_aside), ("Errors", 1), "{file:?}");
+    assert!(file.message.contains("SN1 belongs to Default"), "{file:?}");
+    let moved = estate.cssm.set_aside(estate.sa, file.id).unwrap();
+    assert_eq!((moved.len(), moved[0].serial.as_str()), (1, "SN1"));
+    let by = Actor::person("eve");
+    let file = estate.cssm.move_set_aside(estate.now, &by, estate.sa, file.id).unwrap();
     assert_eq!(file.status, "No Errors", "{file:?}");
-    estate.import(server, two, &name, &estate.download(&file)).unwrap();
+    let (name, ack) = estate.cssm.acknowledgement_file(estate.sa, file.id).unwrap();
+    estate.import(server, two, &name, ack.as_bytes()).unwrap();
+    let events = estate.cssm.events(estate.sa, 10).unwrap();
+    assert!(events.iter().any(|event| event.text.contains("moved from Default to Lab")));
     // One that was refused asks again each hour.
     estate.run_for(Timestamp::HOUR + 60);
     assert_eq!(estate.unacknowledged(switch), 0);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use rumline_server::{check_name, next_id};
 
-use crate::{Cssm, Error, Role};
+use crate::{Actor, Cssm, Error, Role};
 
 /// A smart account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,13 +68,14 @@ pub(crate) fn add_event(
     tx: &mut Tx<'_>,
     now: Timestamp,
     smart_account_id: i64,
-    login: &str,
+    actor: &Actor,
     text: &str,
 ) -> Result<(), Error> {
     let id = next_id(tx, "account_event")?;
     let sql = "INSERT INTO account_event (smart_account_id, id, at, login, text)
         VALUES ($1, $2, $3, $4, $5)";
-    let values = [smart_account_id.into(), id.into(), now.0.into(), login.into(), text.into()];
+    let values =
+        [smart_account_id.into(), id.into(), now.0.into(), actor.name().into(), text.into()];
     tx.execute(sql, &values)?;
     Ok(())
 }
@@ -85,6 +86,20 @@ pub(crate) fn smart_account(tx: &mut Tx<'_>, id: i64) -> Result<SmartAccount, Er
         Ok::<_, Error>(SmartAccount { id: row.int(0)?, name: row.text(1)?, domain: row.text(2)? })
     })?
     .ok_or(Error::NotFound("smart account"))
+}
+
+/// The smart and virtual account with these names.
+pub(crate) fn by_names(
+    tx: &mut Tx<'_>,
+    smart_account: &str,
+    virtual_account: &str,
+) -> Result<Option<(i64, i64)>, Error> {
+    let sql = "SELECT smart_account.id, virtual_account.id FROM smart_account
+        JOIN virtual_account ON virtual_account.smart_account_id = smart_account.id
+        WHERE smart_account.name = $1 AND virtual_account.name = $2";
+    tx.row(sql, &[smart_account.into(), virtual_account.into()], |row| {
+        Ok((row.int(0)?, row.int(1)?))
+    })
 }
 
 pub(crate) fn virtual_account(
@@ -131,6 +146,7 @@ impl Cssm {
     pub fn add_person(
         &self,
         now: Timestamp,
+        actor: &Actor,
         login: &str,
         password: &str,
         role: Role,
@@ -139,7 +155,7 @@ impl Cssm {
         if let Some(id) = smart_account_id {
             self.smart_account(id)?;
         }
-        self.people().add(now, login, password, role, smart_account_id)
+        self.people().add(now, actor, login, password, role, smart_account_id)
     }
 
     /// Creates a smart account with its virtual account `Default`.
@@ -149,13 +165,13 @@ impl Cssm {
     pub fn create_smart_account(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         name: &str,
         domain: &str,
     ) -> Result<SmartAccount, Error> {
         check_name("a smart account's name", name)?;
         check_name("a domain", domain)?;
-        let (login, name, domain) = (login.to_owned(), name.to_owned(), domain.to_owned());
+        let (actor, name, domain) = (actor.clone(), name.to_owned(), domain.to_owned());
         self.db.write("accounts.create", move |tx| {
             let id = next_id(tx, "smart_account")?;
             let sql = "INSERT INTO smart_account (id, name, domain, created_at)
@@ -165,7 +181,7 @@ impl Cssm {
                 return Err(Error::Conflict(format!("there is a smart account {name:?} already")));
             }
             insert_virtual_account(tx, now, id, "Default")?;
-            add_event(tx, now, id, &login, "smart account created")?;
+            add_event(tx, now, id, &actor, "smart account created")?;
             Ok(SmartAccount { id, name: name.clone(), domain: domain.clone() })
         })
     }
@@ -194,17 +210,17 @@ impl Cssm {
     pub fn create_virtual_account(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         smart_account_id: i64,
         name: &str,
     ) -> Result<VirtualAccount, Error> {
         check_name("a virtual account's name", name)?;
-        let (login, name) = (login.to_owned(), name.to_owned());
+        let (actor, name) = (actor.clone(), name.to_owned());
         self.db.write("accounts.create_virtual", move |tx| {
             smart_account(tx, smart_account_id)?;
             let account = insert_virtual_account(tx, now, smart_account_id, &name)?;
             let text = format!("virtual account {name:?} created");
-            add_event(tx, now, smart_account_id, &login, &text)?;
+            add_event(tx, now, smart_account_id, &actor, &text)?;
             Ok(account)
         })
     }
@@ -231,7 +247,7 @@ impl Cssm {
     pub fn add_purchase(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         smart_account_id: i64,
         virtual_account_id: i64,
         purchase: &Purchase,
@@ -245,7 +261,7 @@ impl Cssm {
             (PurchaseKind::Subscription, Some(at)) if at > purchase.starts_at => Some(at),
             _ => return Err(Error::invalid("a subscription, and only that, ends after it starts")),
         };
-        let (login, purchase) = (login.to_owned(), purchase.clone());
+        let (actor, purchase) = (actor.clone(), purchase.clone());
         self.db.write("accounts.add_purchase", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
             let id = next_id(tx, "purchase")?;
@@ -267,7 +283,7 @@ impl Cssm {
             ];
             tx.execute(sql, &values)?;
             let text = format!("{} x {} purchased", purchase.quantity, purchase.license);
-            add_event(tx, now, smart_account_id, &login, &text)
+            add_event(tx, now, smart_account_id, &actor, &text)
         })
     }
 

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use rumline_protocol::{
-    AccountInfo, Acknowledgement, DocumentWriter, Policy, Signed, SigningIdentity, Timestamp,
-    TrustCode, acknowledgement_text,
+    AccountInfo, Acknowledgement, Document, DocumentWriter, Policy, Purpose, ReportRequest, Signed,
+    SigningIdentity, Timestamp, TrustCode, acknowledgement_text,
 };
 
-/// Account information and policy are signed anew after this, or as soon as they say something else.
-const STANDING_SECONDS: i64 = 600;
+use crate::policies::SetPolicy;
 
 /// What every answer to a virtual account says: the account, and its policy if it has one of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +18,26 @@ pub(crate) struct Standing {
     pub smart_account_domain: String,
     pub virtual_account_id: i64,
     pub virtual_account: String,
-    pub policy: Option<Policy>,
+    pub policy: Option<SetPolicy>,
+    pub policy_version: u64,
+}
+
+impl Standing {
+    /// The policy as it is signed now.
+    fn policy_at(&self, now: Timestamp) -> Policy {
+        let lifetime_days = self.policy.as_ref().and_then(|set| set.lifetime_days);
+        let policy =
+            self.policy.as_ref().map_or_else(Policy::cisco_default, |set| set.policy.clone());
+        Policy {
+            issued_at: now,
+            version: self.policy_version,
+            smart_account: self.smart_account.clone(),
+            virtual_account: self.virtual_account.clone(),
+            purpose: Purpose::Policy,
+            expires_at: lifetime_days.map(|days| now.plus_days(days)),
+            ..policy
+        }
+    }
 }
 
 /// What was read of an account serves this long: a policy that has just changed reaches devices that much later.
@@ -58,6 +76,8 @@ pub(crate) fn standing(
 pub(crate) struct Contents<'a> {
     pub acknowledgements: &'a [Acknowledgement],
     pub trust_codes: Vec<TrustCode>,
+    /// What the device is asked for.
+    pub report_requests: Vec<ReportRequest>,
     /// What the account says; nothing to a device that is refused, which may be another's.
     pub standing: Option<&'a Standing>,
     /// Whether to send the Cisco default where the account has no policy of its own.
@@ -85,14 +105,52 @@ pub(crate) fn document(
     for code in contents.trust_codes {
         writer.trust_code(&Signed::json(code, signer));
     }
+    for request in contents.report_requests {
+        writer.report_request(&Signed::json(request, signer));
+    }
     if let Some((standing, signed)) = &signed
         && (contents.policy_wanted || standing.policy.is_some())
     {
         writer.policy(&signed.policy);
     }
-    writer.correlation_id(contents.correlation_id);
-    writer.certificate(&issuer.certificate);
-    writer.finish()
+    finish(writer, contents.correlation_id, issuer)
+}
+
+fn finish(mut writer: DocumentWriter, correlation_id: &str, issuer: &SigningIdentity) -> String {
+    if !correlation_id.is_empty() {
+        writer.correlation_id(correlation_id);
+    }
+    if let Some(list) = &issuer.revocation {
+        writer.revocation(list);
+    }
+    writer.certificate(&issuer.certificate).finish()
+}
+
+/// A document that was signed before the signing certificate was revoked, signed anew: what it says still holds.
+pub(crate) fn signed_anew(text: String, issuer: &SigningIdentity) -> String {
+    let Some(list) = &issuer.revocation else { return text };
+    let Ok(document) = Document::parse(text.as_bytes()) else { return text };
+    if !document.signer.as_ref().is_some_and(|signer| list.value.names(signer)) {
+        return text;
+    }
+    let signer = issuer.signer.as_ref();
+    let mut writer = DocumentWriter::new();
+    for ack in document.acknowledgements {
+        writer.acknowledgement(&Signed::new(ack.text, ack.value, signer));
+    }
+    if let Some(account) = document.account {
+        writer.account(&Signed::new(account.text, account.value, signer));
+    }
+    for code in document.trust_codes {
+        writer.trust_code(&Signed::new(code.text, code.value, signer));
+    }
+    for request in document.report_requests {
+        writer.report_request(&Signed::new(request.text, request.value, signer));
+    }
+    for policy in document.policies {
+        writer.policy(&Signed::new(policy.text, policy.value, signer));
+    }
+    finish(writer, &document.correlation_id.unwrap_or_default(), issuer)
 }
 
 fn signed_standing(
@@ -102,13 +160,10 @@ fn signed_standing(
     now: Timestamp,
 ) -> SignedStanding {
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = cache.get_mut(&standing.virtual_account_id)
+    if let Some(known) = cache.get(&standing.virtual_account_id)
         && known.standing == *standing
-        && (0..STANDING_SECONDS).contains(&now.since(known.signed_at))
+        && known.signed_at == now
     {
-        if !(0..READ_SECONDS).contains(&now.since(known.read_at)) {
-            known.read_at = now;
-        }
         return known.clone();
     }
     let signer = issuer.signer.as_ref();
@@ -120,12 +175,7 @@ fn signed_standing(
         virtual_account_id: standing.virtual_account_id,
         smart_account_domain: standing.smart_account_domain.clone(),
     };
-    let mut policy = standing.policy.clone().unwrap_or_else(|| Policy {
-        smart_account: standing.smart_account.clone(),
-        ..Policy::cisco_default()
-    });
-    policy.issued_at = now;
-    let policy = Signed::json(policy, signer);
+    let policy = Signed::json(standing.policy_at(now), signer);
     let fresh = SignedStanding {
         standing: standing.clone(),
         signed_at: now,
@@ -138,8 +188,12 @@ fn signed_standing(
 }
 
 /// A policy file.
-pub(crate) fn policy_document(policy: Policy, issuer: &SigningIdentity) -> String {
+pub(crate) fn policy_document(
+    standing: &Standing,
+    issuer: &SigningIdentity,
+    now: Timestamp,
+) -> String {
     let mut writer = DocumentWriter::new();
-    writer.policy(&Signed::json(policy, issuer.signer.as_ref()));
-    writer.certificate(&issuer.certificate).finish()
+    writer.policy(&Signed::json(standing.policy_at(now), issuer.signer.as_ref()));
+    finish(writer, "", issuer)
 }

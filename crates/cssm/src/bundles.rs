@@ -15,9 +15,9 @@ use rumline_store::Tx;
 
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents, Standing};
-use crate::collected::{self, Hop, Taken, VerifiedDevice};
+use crate::collected::{self, Hop, Taken, Took, VerifiedDevice};
 use crate::files::UsageFile;
-use crate::{Cssm, Error, collectors, files, instances, parallel};
+use crate::{Actor, Cssm, Error, collectors, files, instances, parallel, set_aside};
 
 /// What a bundle may hold: a million devices, and 64 GB of their reports.
 const LIMITS: ArchiveLimits =
@@ -52,6 +52,13 @@ struct Outcome {
     is_taken: bool,
 }
 
+/// A device that waits for a decision: its file, and the virtual account it is of.
+struct Aside {
+    name: String,
+    device: VerifiedDevice,
+    virtual_account_id: i64,
+}
+
 /// Devices, each by the name of its file.
 type NamedDevices = Vec<(String, VerifiedDevice)>;
 
@@ -71,6 +78,7 @@ struct VerifiedPiece {
 struct Piece {
     /// What each device is answered, not signed yet.
     outcomes: Vec<Outcome>,
+    aside: Vec<Aside>,
     standing: Standing,
     new: i64,
     known: i64,
@@ -102,7 +110,7 @@ impl Cssm {
     pub fn begin_bundle<R: Read + Seek>(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         (smart_account_id, virtual_account_id): (i64, i64),
         name: &str,
         reader: &mut R,
@@ -120,7 +128,7 @@ impl Cssm {
         if scan.manifest.key.is_some() {
             scan.manifest.verify_collector(self.suite.as_ref())?;
         }
-        let (login, manifest) = (login.to_owned(), scan.manifest.manifest);
+        let (actor, manifest) = (actor.clone(), scan.manifest.manifest);
         let file = self.db.write("bundles.begin", move |tx| {
             let sa = smart_account(tx, smart_account_id)?;
             let va = virtual_account(tx, smart_account_id, virtual_account_id)?;
@@ -135,7 +143,7 @@ impl Cssm {
                 id: next_id(tx, "usage_file")?,
                 name: name.clone(),
                 uploaded_at: now.0,
-                uploaded_by: login.clone(),
+                uploaded_by: actor.name().to_owned(),
                 virtual_account_id,
                 status: if done { "No Errors" } else { UsageFile::PROCESSING }.to_owned(),
                 message: format!("0 of {} product instances.", scan.devices),
@@ -143,6 +151,7 @@ impl Cssm {
                 reports_new: 0,
                 reports_known: 0,
                 acknowledgement_ready: false,
+                set_aside: 0,
             };
             files::insert(tx, smart_account_id, &file, None)?;
             let sql = "UPDATE usage_file SET members = $1, bundle_part = $2, bundle_sha256 = $3
@@ -153,7 +162,7 @@ impl Cssm {
             tx.execute(sql, &values)?;
             let by = if manifest.created_by.is_empty() { "" } else { " of " };
             let text = format!("bundle {name:?}{by}{} uploaded", manifest.created_by);
-            add_event(tx, now, smart_account_id, &login, &text)?;
+            add_event(tx, now, smart_account_id, &actor, &text)?;
             Ok::<_, Error>(file)
         })?;
         Ok(Some(file))
@@ -166,7 +175,7 @@ impl Cssm {
     pub fn begin_upload<R: Read + Seek>(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         account: (i64, i64),
         name: &str,
         reader: &mut R,
@@ -177,7 +186,7 @@ impl Cssm {
         if !is_gzip(&head) && !is_tar(&head) {
             return Ok(None);
         }
-        self.begin_bundle(now, login, account, name, reader)
+        self.begin_bundle(now, actor, account, name, reader)
     }
 
     /// Takes in what a bundle holds, from where it was left; `progress` is told how many devices are done.
@@ -212,7 +221,7 @@ impl Cssm {
                 }
                 Ok::<_, Error>(())
             });
-            let read = self.read_pieces(reader, done, &mut |piece| {
+            let read = self.read_pieces(now, reader, done, &mut |piece| {
                 progress(piece.place);
                 // A writer that gave up says why itself.
                 sender.send(piece).is_ok()
@@ -227,6 +236,7 @@ impl Cssm {
     /// Reads a bundle from its member number `done` on, and hands over piece by piece until told to stop.
     fn read_pieces(
         &self,
+        now: Timestamp,
         reader: &mut dyn Read,
         done: i64,
         hand_over: &mut dyn FnMut(VerifiedPiece) -> bool,
@@ -234,7 +244,7 @@ impl Cssm {
         let (mut place, mut by) = (0, String::new());
         let (mut waiting, mut bytes, mut wanted) = (Vec::new(), 0, true);
         let mut flush = |waiting: &mut Vec<_>, place: i64, by: &str| {
-            let piece = self.verify_piece(std::mem::take(waiting), place, by)?;
+            let piece = self.verify_piece(now, std::mem::take(waiting), place, by)?;
             Ok::<_, Error>(hand_over(piece))
         };
         read_bundle(reader, LIMITS, &mut |found| {
@@ -265,6 +275,7 @@ impl Cssm {
 
     fn verify_piece(
         &self,
+        now: Timestamp,
         members: Vec<Member>,
         place: i64,
         by: &str,
@@ -273,7 +284,7 @@ impl Cssm {
         let correlation_id = self.random_hex(16);
         let by = if by.is_empty() { "a bundle" } else { by }.to_owned();
         let (devices, problems) =
-            self.verify_all(members, Hop::Person(Some(&by)), &correlation_id)?;
+            self.verify_all(now, members, Hop::Person(Some(&by)), &correlation_id)?;
         Ok(VerifiedPiece { members: count, place, by, correlation_id, devices, problems })
     }
 
@@ -299,13 +310,14 @@ impl Cssm {
     /// Checks the signatures of devices; files that cannot be read are named and left out.
     fn verify_all(
         &self,
+        now: Timestamp,
         members: Vec<Member>,
         hop: Hop<'_>,
         correlation_id: &str,
     ) -> Result<(NamedDevices, Vec<String>), Error> {
         let suite = self.suite.as_ref();
         let files = parallel::map(members, |member| {
-            let read = collected::parse(suite, &member.name, &member.bytes);
+            let read = collected::parse(suite, now, &self.id, &member.name, &member.bytes);
             (member.name, read)
         });
         let unknown: Vec<_> = files
@@ -325,7 +337,8 @@ impl Cssm {
         let verified = parallel::map(files, |(name, file)| {
             let file = file?;
             let known = keys.iter().find(|(udi, _)| *udi == file.udi).map(|(_, key)| key);
-            let device = collected::verify(suite, file, known, hop, correlation_id)?;
+            let ids = (self.id.as_ref(), correlation_id);
+            let device = collected::verify(suite, file, known, hop, ids)?;
             Ok::<_, Error>((name, device))
         });
         let (mut devices, mut problems) = (Vec::with_capacity(verified.len()), Vec::new());
@@ -349,6 +362,7 @@ impl Cssm {
     ) -> Result<Piece, Error> {
         let mut piece = Piece {
             outcomes: Vec::with_capacity(devices.len()),
+            aside: Vec::new(),
             standing: instances::standing(tx, account.0, account.1)?,
             new: 0,
             known: 0,
@@ -356,15 +370,20 @@ impl Cssm {
             problems: Vec::new(),
         };
         for (name, device) in devices {
-            let taken = collected::take(tx, now, account, device, hop, correlation_id);
-            let (taken, is_taken) = match taken {
-                Ok(taken) => (taken, true),
-                Err(Error::Conflict(text) | Error::Invalid(text)) => {
-                    piece.problems.push(text.clone());
-                    (collected::refuse_all(device, &text, correlation_id), false)
-                }
-                Err(error) => return Err(error),
-            };
+            let (taken, is_taken) =
+                match collected::take(tx, now, account, device, hop, correlation_id)? {
+                    Took::Taken(taken) => (taken, true),
+                    Took::Refused(text) => {
+                        piece.problems.push(text.clone());
+                        (collected::refuse_all(device, &text, correlation_id), false)
+                    }
+                    Took::SetAside(home) => {
+                        piece.problems.push(set_aside::words(tx, account.0, &device.udi, home)?);
+                        let (name, device) = (name.clone(), device.clone());
+                        piece.aside.push(Aside { name, device, virtual_account_id: home });
+                        continue;
+                    }
+                };
             piece.new += taken.new;
             piece.known += taken.known;
             let accepted = taken.new + taken.known;
@@ -386,6 +405,7 @@ impl Cssm {
             let contents = Contents {
                 acknowledgements: &taken.entries,
                 trust_codes: taken.trust_codes,
+                report_requests: taken.report_requests,
                 standing: is_taken.then_some(standing),
                 policy_wanted: true,
                 correlation_id,
@@ -436,8 +456,9 @@ impl Cssm {
             })?;
             let Some((last, _, _)) = page.last() else { break };
             after = *last;
-            for (_, name, document) in &page {
-                writer.add(name, document).map_err(full)?;
+            for (_, name, document) in page {
+                let document = answer::signed_anew(document, &self.issuer);
+                writer.add(&name, &document).map_err(full)?;
             }
         }
         let sign = |manifest: &Manifest| manifest.signed_by_cssm(&self.issuer);
@@ -475,7 +496,7 @@ impl Cssm {
         let correlation_id = self.random_hex(16);
         let title = collector.title;
         let hop = Hop::Collector(&title);
-        let (devices, problems) = self.verify_all(members, hop, &correlation_id)?;
+        let (devices, problems) = self.verify_all(now, members, hop, &correlation_id)?;
         // What cannot be read gets no answer, so that one device does not hold up all others.
         let account = (collector.smart_account_id, collector.virtual_account_id);
         let (cssm, id, correlation) = (self.clone(), collector.id, correlation_id.clone());
@@ -489,8 +510,9 @@ impl Cssm {
             tx.execute(sql, &[now.0.into(), account.0.into(), id.into()])?;
             let hop = Hop::Collector(&title);
             let piece = cssm.take_devices(tx, now, account, &devices, hop, &correlation)?;
-            for problem in problems.iter().chain(&piece.problems).take(EVENTS_MAX) {
-                add_event(tx, now, account.0, &title, problem)?;
+            // What waits for a decision was told when it turned up.
+            for problem in problems.iter().take(EVENTS_MAX) {
+                add_event(tx, now, account.0, &Actor::collector(&title), problem)?;
             }
             Ok::<_, Error>((piece, answer_manifest(&sa.name, sa.id, &manifest.id), va))
         })?;
@@ -543,6 +565,10 @@ fn note_piece(
     })?;
     let (members, before, mut problems, new, known) = row.ok_or(Error::NotFound("usage file"))?;
     let done = before + count;
+    for (place, aside) in (before + 1..).zip(&piece.aside) {
+        let Aside { name, device, virtual_account_id } = aside;
+        set_aside::keep(tx, (smart_account_id, id), place, name, device, *virtual_account_id)?;
+    }
     for (place, answer) in (before + 1..).zip(answers) {
         let sql = "INSERT INTO usage_answer (usage_file_id, place, name, document)
             VALUES ($1, $2, $3, $4)";

@@ -1,15 +1,19 @@
 //! What a device's part of a file or a bundle holds, and taking it in.
 
+use std::sync::Arc;
+
 use rumline_protocol::{
-    Acknowledgement, Document, PublicKey, SignedReport, StatusCode, Suite, Timestamp, TrustCode,
-    TrustRequest, Udi,
+    Acknowledgement, Document, PublicKey, Purpose, RefusalReason, ReportRequest, SignedReport,
+    StatusCode, Suite, SystemInfo, Timestamp, TrustCode, TrustRequest, Udi, is_not_of_the_future,
+    plain,
 };
 use rumline_store::Tx;
 
-use crate::Error;
-use crate::ingest::{self, VerifiedReport};
+use crate::accounts::add_event;
+use crate::claims::{self, ClaimKind, Turned};
+use crate::ingest::{self, Checked, VerifiedReport};
 use crate::instances::{self, About, Instance};
-use crate::trust;
+use crate::{Actor, Error, lineage, trust};
 
 /// The most trust requests of one device: its supervisors and some.
 const TRUST_REQUESTS_MAX: usize = 16;
@@ -17,17 +21,22 @@ const TRUST_REQUESTS_MAX: usize = 16;
 /// A device's file, read and checked as far as that needs no database.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceFile {
+    /// As it came, in case it has to wait for a decision.
+    pub document: Arc<str>,
     pub udi: Udi,
     /// The key it claims; files of other tools leave it out.
     pub key: Option<PublicKey>,
     pub reports: Vec<SignedReport>,
     pub trust_requests: Vec<TrustRequest>,
     pub about: About,
+    /// What the device says of the file, if it wrote it itself.
+    told: Option<SystemInfo>,
 }
 
 /// A device's file whose signatures have been checked with one key.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifiedDevice {
+    pub document: Arc<str>,
     pub udi: Udi,
     pub key: PublicKey,
     pub reports: Vec<VerifiedReport>,
@@ -64,10 +73,18 @@ impl Hop<'_> {
     }
 }
 
-/// Reads a device's file. One the device wrote itself is signed as a whole.
-pub(crate) fn parse(suite: &dyn Suite, name: &str, bytes: &[u8]) -> Result<DeviceFile, Error> {
+/// Reads a device's file. One the device wrote itself is signed as a whole: what it holds must be what was put in.
+pub(crate) fn parse(
+    suite: &dyn Suite,
+    now: Timestamp,
+    cssm: &str,
+    name: &str,
+    bytes: &[u8],
+) -> Result<DeviceFile, Error> {
     let bad = |text: String| Error::invalid(format!("{name}: {text}"));
-    let mut document = Document::parse(bytes).map_err(|error| bad(error.to_string()))?;
+    let bytes = plain(bytes).map_err(|error| bad(error.to_string()))?;
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().into();
+    let mut document = Document::parse(&bytes).map_err(|error| bad(error.to_string()))?;
     let first = document.reports.first().map(|signed| signed.report.clone());
     let mut about = About {
         identifier: first.as_ref().map_or(String::new(), |r| r.product_instance_identifier.clone()),
@@ -80,6 +97,17 @@ pub(crate) fn parse(suite: &dyn Suite, name: &str, bytes: &[u8]) -> Result<Devic
             return Err(bad("the signature of the device does not verify".to_owned()));
         }
         let info = &info.value;
+        if info.purpose != Purpose::UsageFile {
+            return Err(bad("what the device signed is no usage file".to_owned()));
+        }
+        if !info.audience.is_empty() && info.audience != cssm {
+            return Err(bad("it was written for another CSSM".to_owned()));
+        }
+        if !is_not_of_the_future(now, info.timestamp) {
+            let text =
+                format!("it was written at {}, which is to come: check the clock", info.timestamp);
+            return Err(bad(text));
+        }
         about.hostname.clone_from(&info.hostname);
         about.software_version.clone_from(&info.software_version);
         about.software_tag.clone_from(&info.software_tag_identifier);
@@ -96,13 +124,22 @@ pub(crate) fn parse(suite: &dyn Suite, name: &str, bytes: &[u8]) -> Result<Devic
         (report.udi, None)
     };
     udi.check().map_err(|error| bad(error.to_string()))?;
-    let mut trust_requests = Vec::new();
-    for signed in document.trust_requests.into_iter().take(TRUST_REQUESTS_MAX) {
-        trust_requests.push(trust::check_request(suite, signed)?);
-    }
+    // A request that does not hold any more, or never did, holds nothing else back: the device gets no trust code by it.
+    let requests = document.trust_requests.into_iter().take(TRUST_REQUESTS_MAX);
+    let requests = requests.map(|signed| trust::check_request(suite, now, cssm, signed));
+    let trust_requests: Vec<TrustRequest> = requests.filter_map(Result::ok).collect();
     let key = key.or_else(|| trust_requests.first().map(|request| request.public_key.clone()));
     let about = about.bounded();
-    Ok(DeviceFile { udi, key, reports: document.reports, trust_requests, about })
+    let told = document.system_info.map(|signed| signed.value);
+    Ok(DeviceFile {
+        document: text,
+        udi,
+        key,
+        reports: document.reports,
+        trust_requests,
+        about,
+        told,
+    })
 }
 
 /// Checks a device's reports with its key: the one it claims or the one it is known by.
@@ -111,7 +148,7 @@ pub(crate) fn verify(
     file: DeviceFile,
     known: Option<&PublicKey>,
     hop: Hop<'_>,
-    correlation_id: &str,
+    (cssm, correlation_id): (&str, &str),
 ) -> Result<VerifiedDevice, Error> {
     let Some(key) = file.key.as_ref().or(known).cloned() else {
         return Err(Error::invalid(format!(
@@ -119,16 +156,24 @@ pub(crate) fn verify(
             file.udi
         )));
     };
-    let (mut reports, mut refused) = (Vec::with_capacity(file.reports.len()), Vec::new());
+    let mut checked = Checked::default();
     for signed in file.reports {
-        let told = ingest::entry(&signed.report, StatusCode::Failed, "", correlation_id);
-        match ingest::verify(suite, &file.udi, &key, signed) {
-            Ok(report) => reports.push(report),
-            Err(error) => refused.push(told.with_message(&hop.blame(&error.to_string()))),
+        checked.check(suite, (&file.udi, &key), cssm, signed, correlation_id);
+    }
+    let Checked { reports, mut refused, .. } = checked;
+    for entry in &mut refused {
+        *entry = entry.clone().with_message(&hop.blame(&entry.status_message));
+    }
+    if refused.is_empty()
+        && let Some(told) = &file.told
+    {
+        let digests: Vec<[u8; 32]> = reports.iter().map(|report| report.sha256).collect();
+        if let Some(why) = told.not_whole(&digests) {
+            return Err(Error::invalid(format!("{}: {why}; save it on the device anew", file.udi)));
         }
     }
-    let (udi, trust_requests, about) = (file.udi, file.trust_requests, file.about);
-    Ok(VerifiedDevice { udi, key, reports, refused, trust_requests, about })
+    let DeviceFile { document, udi, trust_requests, about, .. } = file;
+    Ok(VerifiedDevice { document, udi, key, reports, refused, trust_requests, about })
 }
 
 /// What taking a device's file led to.
@@ -136,8 +181,28 @@ pub(crate) fn verify(
 pub(crate) struct Taken {
     pub entries: Vec<Acknowledgement>,
     pub trust_codes: Vec<TrustCode>,
+    pub report_requests: Vec<ReportRequest>,
     pub new: i64,
     pub known: i64,
+}
+
+impl Taken {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+        self.trust_codes.extend(other.trust_codes);
+        self.report_requests.extend(other.report_requests);
+        self.new += other.new;
+        self.known += other.known;
+    }
+}
+
+/// What became of a device's file.
+pub(crate) enum Took {
+    Taken(Taken),
+    /// The device is not of this account, or its key is not the known one: nothing was taken.
+    Refused(String),
+    /// The device is of this other virtual account: whoever may administer both decides.
+    SetAside(i64),
 }
 
 /// A device unknown so far is registered with the key it signed with; another key for a known one is refused.
@@ -148,66 +213,80 @@ pub(crate) fn take(
     device: &VerifiedDevice,
     hop: Hop<'_>,
     correlation_id: &str,
-) -> Result<Taken, Error> {
-    let instance = admit(tx, now, account, device, hop)?;
-    let outcome = ingest::store(tx, now, &instance, &device.reports, correlation_id, hop.name())?;
-    if outcome.new > 0 {
+) -> Result<Took, Error> {
+    let mut instance = match admit(tx, now, account, device, hop)? {
+        Ok(instance) => instance,
+        Err(refusal) => return Ok(refusal),
+    };
+    let stored =
+        ingest::store(tx, now, &mut instance, &device.reports, correlation_id, hop.name())?;
+    if stored.new > 0 {
         instances::note_report(tx, now, &instance, instance.window(), &device.about)?;
     }
     let trust_codes =
         trust::issue_for_device(tx, now, &instance, &device.trust_requests, &device.about)?;
     let sql = "UPDATE product_instance SET last_ack_at = $1, last_contact_at = $1 WHERE id = $2";
     tx.execute(sql, &[now.0.into(), instance.id.into()])?;
-    let mut entries = outcome.entries;
+    let mut entries = stored.entries;
     entries.extend(device.refused.iter().cloned());
-    Ok(Taken { entries, trust_codes, new: outcome.new, known: outcome.known })
+    let report_requests = lineage::ask_for_missing(tx, now, &instance)?.into_iter().collect();
+    let (new, known) = (stored.new, stored.known);
+    Ok(Took::Taken(Taken { entries, trust_codes, report_requests, new, known }))
 }
 
-/// Finds or registers the device, and refuses what would take it away from its owner.
+/// Finds or registers the device, and refuses what would take it away from its owner. Whatever is refused waits on the
+/// account's list, and both sides are told.
 fn admit(
     tx: &mut Tx<'_>,
     now: Timestamp,
     account: (i64, i64),
     device: &VerifiedDevice,
     hop: Hop<'_>,
-) -> Result<Instance, Error> {
-    let refuse = |text: String| Err(Error::Conflict(hop.blame(&text)));
-    let (udi, (smart_account_id, virtual_account_id)) = (&device.udi, account);
-    let mut known = match instances::find(tx, udi)? {
+) -> Result<Result<Instance, Took>, Error> {
+    let udi = &device.udi;
+    let known = match instances::find(tx, udi)? {
         Some(known) if !known.removed => known,
         known => {
             let (key, about) = (&device.key, &device.about);
-            return instances::register(tx, now, known, account, udi, key, about);
+            claims::settle(tx, now, account.0, udi)?;
+            let returned = known.is_some();
+            let instance = instances::register(tx, now, known, account, udi, key, about)?;
+            if returned {
+                let text = format!("{udi}, which was removed, is back");
+                let actor = Actor::collector(hop.name().unwrap_or("a file"));
+                add_event(tx, now, account.0, &actor, &text)?;
+            }
+            return Ok(Ok(instance));
         }
     };
-    if known.smart_account_id != smart_account_id {
-        return refuse(format!("{udi} is already registered in another Smart Account"));
-    }
-    if known.public_key != device.key {
-        return refuse(format!("{udi} is known with another key"));
-    }
-    if known.virtual_account_id == virtual_account_id {
-        return Ok(known);
-    }
-    match hop {
-        // A person with rights in the whole account decides where the device belongs (PI-RUM-028).
-        Hop::Person(Some(_)) => {
-            let sql = "UPDATE product_instance SET virtual_account_id = $1 WHERE id = $2";
-            tx.execute(sql, &[virtual_account_id.into(), known.id.into()])?;
-            known.virtual_account_id = virtual_account_id;
-            Ok(known)
+    let (kind, text) = if known.smart_account_id != account.0 {
+        let text = format!("{udi} is already registered in another Smart Account");
+        (ClaimKind::SmartAccount, format!("{text}; its owner has to remove it there first"))
+    } else if known.public_key != device.key {
+        let text = format!("{udi} is known with another key");
+        (ClaimKind::Key, text)
+    } else if known.virtual_account_id != account.1 {
+        if matches!(hop, Hop::Person(_)) {
+            return Ok(Err(Took::SetAside(known.virtual_account_id)));
         }
-        Hop::Person(None) => Ok(known),
-        Hop::Collector(_) => refuse(format!("{udi} is already registered with another account")),
-    }
+        let text = format!("{udi} is already registered with another account");
+        (ClaimKind::VirtualAccount, text)
+    } else {
+        return Ok(Ok(known));
+    };
+    let through = hop.name().unwrap_or("a file");
+    let reports = i64::try_from(device.reports.len()).unwrap_or(i64::MAX);
+    let turned = Turned { account, kind, key: &device.key, through, reports };
+    claims::note(tx, now, &known, &turned)?;
+    Ok(Err(Took::Refused(hop.blame(&text))))
 }
 
 /// A refusal of everything a device sent, as an answer to each of its reports.
 pub(crate) fn refuse_all(device: &VerifiedDevice, text: &str, correlation_id: &str) -> Taken {
-    let refused = device
-        .reports
-        .iter()
-        .map(|verified| ingest::entry(&verified.report, StatusCode::Failed, text, correlation_id));
+    let refused = device.reports.iter().map(|verified| {
+        let entry = ingest::entry(&verified.report, StatusCode::Failed, text, correlation_id);
+        ingest::refusal(ingest::about(entry, &verified.sha256), RefusalReason::Account)
+    });
     let entries = refused.chain(device.refused.iter().cloned()).collect();
     Taken { entries, ..Taken::default() }
 }

@@ -5,7 +5,7 @@ use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
-use crate::{Cssm, Error};
+use crate::{Actor, Cssm, Error};
 use rumline_server::{check_name, next_id};
 
 /// A registered collector.
@@ -57,14 +57,14 @@ impl Cssm {
     pub fn register_collector(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         smart_account_id: i64,
         virtual_account_id: i64,
         new: &NewCollector,
     ) -> Result<Collector, Error> {
         check_name("a collector's kind", &new.kind)?;
         check_name("a collector's name", &new.name)?;
-        let (cssm, login, new) = (self.clone(), login.to_owned(), new.clone());
+        let (cssm, actor, new) = (self.clone(), actor.clone(), new.clone());
         self.db.write("collectors.register", move |tx| {
             let sa = smart_account(tx, smart_account_id)?;
             let va = virtual_account(tx, smart_account_id, virtual_account_id)?;
@@ -89,11 +89,11 @@ impl Cssm {
                 (&new.name).into(),
                 (&key).into(),
                 now.0.into(),
-                (&login).into(),
+                actor.name().into(),
             ];
             tx.execute(sql, &values)?;
             let text = format!("{} {:?} registered for {}", new.kind, new.name, va.name);
-            add_event(tx, now, smart_account_id, &login, &text)?;
+            add_event(tx, now, smart_account_id, &actor, &text)?;
             let id = by_key(tx, &new.public_key, &sa.name, &va.name)?.map(|found| found.id);
             list(tx, smart_account_id)?
                 .into_iter()
@@ -120,18 +120,19 @@ impl Cssm {
     pub fn remove_collector(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         smart_account_id: i64,
         id: i64,
     ) -> Result<(), Error> {
-        let login = login.to_owned();
+        let actor = actor.clone();
         self.db.write("collectors.remove", move |tx| {
             let sql = "UPDATE collector SET removed_at = $1
                 WHERE smart_account_id = $2 AND id = $3 AND removed_at IS NULL";
-            if tx.execute(sql, &[now.0.into(), smart_account_id.into(), id.into()])? == 0 {
-                return Err(Error::NotFound("collector"));
-            }
-            add_event(tx, now, smart_account_id, &login, &format!("collector {id} removed"))
+            let known = list(tx, smart_account_id)?.into_iter().find(|known| known.id == id);
+            let known = known.ok_or(Error::NotFound("collector"))?;
+            tx.execute(sql, &[now.0.into(), smart_account_id.into(), id.into()])?;
+            let text = format!("{} {:?} removed", known.kind, known.name);
+            add_event(tx, now, smart_account_id, &actor, &text)
         })
     }
 }

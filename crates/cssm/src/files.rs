@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 
 use rumline_protocol::{
-    ArchiveLimits, Member, StatusCode, Timestamp, Udi, is_gzip, is_tar, read_members,
+    ArchiveLimits, Member, StatusCode, Timestamp, Udi, is_gzip, is_tar, plain, read_members,
 };
 use rumline_server::next_id;
 use rumline_store::{Row, Tx};
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents};
-use crate::collected::{self, Hop, Taken, VerifiedDevice};
-use crate::{Cssm, Error, instances};
+use crate::collected::{self, Hop, Taken, Took, VerifiedDevice};
+use crate::{Actor, Cssm, Error, instances, set_aside};
 
 /// The most files in one archive.
 const MEMBERS_MAX: usize = 20_000;
@@ -45,6 +45,8 @@ pub struct UsageFile {
     pub reports_known: i64,
     /// Whether `Acknowledgment` shows `Download`.
     pub acknowledgement_ready: bool,
+    /// Product instances in it that belong to another virtual account: they wait until somebody moves them.
+    pub set_aside: i64,
 }
 
 impl UsageFile {
@@ -55,7 +57,7 @@ impl UsageFile {
 const COLUMNS: &str = "id, name, uploaded_at, uploaded_by, virtual_account_id, status, message, \
     product_instances, reports_new, reports_known, \
     CAST(CASE WHEN acknowledgement IS NOT NULL THEN 1 WHEN bundle_part IS NOT NULL \
-    AND members_done = members THEN 1 ELSE 0 END AS BIGINT)";
+    AND members_done = members THEN 1 ELSE 0 END AS BIGINT), set_aside";
 
 fn from_row(row: &Row<'_>) -> Result<UsageFile, Error> {
     Ok(UsageFile {
@@ -70,6 +72,7 @@ fn from_row(row: &Row<'_>) -> Result<UsageFile, Error> {
         reports_new: row.int(8)?,
         reports_known: row.int(9)?,
         acknowledgement_ready: row.flag(10)?,
+        set_aside: row.int(11)?,
     })
 }
 
@@ -78,6 +81,20 @@ pub(crate) fn plain_name(name: &str) -> Result<String, Error> {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     rumline_server::check_name("a file's name", name)?;
     Ok(name.to_owned())
+}
+
+/// The name of an ACK file: `ACK_`, the base name, `.txt`; its letters stay as they are (FILE-010).
+fn acknowledgement_name(name: &str) -> String {
+    let mut stem = name;
+    loop {
+        let lower = stem.to_ascii_lowercase();
+        let mut known = [".gz", ".tgz", ".tar", ".zip", ".txt", ".xml"].into_iter();
+        let end = known.find(|end| lower.ends_with(end) && lower.len() > end.len());
+        match end {
+            Some(end) => stem = &stem[..stem.len() - end.len()],
+            None => return format!("ACK_{stem}.txt"),
+        }
+    }
 }
 
 /// One usage file.
@@ -109,77 +126,122 @@ impl Cssm {
     pub fn upload_usage(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         smart_account_id: i64,
         virtual_account_id: i64,
         name: &str,
         bytes: &[u8],
     ) -> Result<UsageFile, Error> {
         let name = plain_name(name)?;
-        if is_gzip(bytes) || is_tar(bytes) {
+        let bytes = plain(bytes).map_err(|error| Error::invalid(error.to_string()))?;
+        if is_gzip(&bytes) || is_tar(&bytes) {
             let account = (smart_account_id, virtual_account_id);
             if let Some(file) =
-                self.begin_bundle(now, login, account, &name, &mut Cursor::new(bytes))?
+                self.begin_bundle(now, actor, account, &name, &mut Cursor::new(&bytes))?
             {
                 let (sa, reader) = (smart_account_id, &mut &bytes[..]);
                 return self.work_on_bundle(now, sa, file.id, reader, &mut |_| {});
             }
         }
         let correlation_id = self.random_hex(16);
-        let files = self.read_files(bytes, &correlation_id)?;
-        let devices: BTreeSet<Udi> = files.iter().map(|file| file.udi.clone()).collect();
-        let (cssm, login) = (self.clone(), login.to_owned());
+        let files = self.read_files(now, &bytes, &correlation_id)?;
+        let (cssm, actor) = (self.clone(), actor.clone());
+        let account = (smart_account_id, virtual_account_id);
         self.db.write("files.upload", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
-            let account = (smart_account_id, virtual_account_id);
-            let mut all = Taken::default();
-            for file in &files {
-                let hop = Hop::Person(None);
-                let taken = collected::take(tx, now, account, file, hop, &correlation_id)?;
-                all.entries.extend(taken.entries);
-                all.trust_codes.extend(taken.trust_codes);
-                all.new += taken.new;
-                all.known += taken.known;
-            }
-            let refused =
-                all.entries.iter().filter(|entry| entry.status_code != StatusCode::Ok).count();
-            let standing = instances::standing(tx, smart_account_id, virtual_account_id)?;
-            let contents = Contents {
-                acknowledgements: &all.entries,
-                trust_codes: std::mem::take(&mut all.trust_codes),
-                standing: Some(&standing),
-                policy_wanted: false,
-                correlation_id: &correlation_id,
-            };
-            let acknowledgement = answer::document(contents, &cssm.issuer, &cssm.standing, now);
-            let message = match (refused, all.new) {
-                (0, 0) => "All reports in this file were received before.".to_owned(),
-                (0, new) => format!("{new} reports accepted."),
-                (refused, _) => format!("{refused} reports were refused."),
-            };
-            let file = UsageFile {
-                id: next_id(tx, "usage_file")?,
-                name: name.clone(),
-                uploaded_at: now.0,
-                uploaded_by: login.clone(),
-                virtual_account_id,
-                status: if refused == 0 { "No Errors" } else { "Errors" }.to_owned(),
-                message,
-                product_instances: i64::try_from(devices.len()).unwrap_or(i64::MAX),
-                reports_new: all.new,
-                reports_known: all.known,
-                acknowledgement_ready: true,
-            };
-            insert(tx, smart_account_id, &file, Some(&acknowledgement))?;
-            let text = format!("usage file {name:?} uploaded: {}", file.message);
-            add_event(tx, now, smart_account_id, &login, &text)?;
-            Ok(file)
+            let brought = (name.as_str(), files.as_slice(), Hop::Person(None));
+            cssm.take_files(tx, now, &actor, account, brought, &correlation_id)
         })
     }
 
+    /// Takes in the files of devices that a person brought, as one usage file with one ACK.
+    pub(crate) fn take_files(
+        &self,
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        actor: &Actor,
+        account: (i64, i64),
+        (name, devices, hop): (&str, &[VerifiedDevice], Hop<'_>),
+        correlation_id: &str,
+    ) -> Result<UsageFile, Error> {
+        let id = next_id(tx, "usage_file")?;
+        let (mut all, mut problems) = (Taken::default(), Vec::new());
+        let (mut aside, mut taken_in) = (Vec::new(), false);
+        for (place, device) in (0..).zip(devices) {
+            match collected::take(tx, now, account, device, hop, correlation_id)? {
+                Took::Taken(taken) => {
+                    taken_in = true;
+                    all.extend(taken);
+                }
+                Took::Refused(text) => {
+                    all.extend(collected::refuse_all(device, &text, correlation_id));
+                    problems.push(text);
+                }
+                Took::SetAside(home) => {
+                    problems.push(set_aside::words(tx, account.0, &device.udi, home)?);
+                    aside.push((place, device, home));
+                }
+            }
+        }
+        let refused =
+            all.entries.iter().filter(|entry| entry.status_code != StatusCode::Ok).count();
+        let standing = instances::standing(tx, account.0, account.1)?;
+        let contents = Contents {
+            acknowledgements: &all.entries,
+            trust_codes: std::mem::take(&mut all.trust_codes),
+            report_requests: std::mem::take(&mut all.report_requests),
+            // A device of another account learns nothing of this one.
+            standing: taken_in.then_some(&standing),
+            // One that brought no report asked for something else.
+            policy_wanted: devices.iter().any(|device| device.reports.is_empty()),
+            correlation_id,
+        };
+        let nothing = !taken_in && all.entries.is_empty();
+        let acknowledgement =
+            (!nothing).then(|| answer::document(contents, &self.issuer, &self.standing, now));
+        let mut message = match (refused, all.new, all.known) {
+            (0, 0, 0) => String::new(),
+            (0, 0, _) => "All reports in this file were received before.".to_owned(),
+            (0, new, _) => format!("{new} reports accepted."),
+            (refused, _, _) => format!("{refused} reports were refused."),
+        };
+        for problem in &problems {
+            message.push_str(if message.is_empty() { "" } else { " " });
+            message.push_str(problem);
+            message.push('.');
+        }
+        let distinct: BTreeSet<&Udi> = devices.iter().map(|device| &device.udi).collect();
+        let fine = refused == 0 && problems.is_empty();
+        let file = UsageFile {
+            id,
+            name: name.to_owned(),
+            uploaded_at: now.0,
+            uploaded_by: actor.name().to_owned(),
+            virtual_account_id: account.1,
+            status: if fine { "No Errors" } else { "Errors" }.to_owned(),
+            message,
+            product_instances: i64::try_from(distinct.len()).unwrap_or(i64::MAX),
+            reports_new: all.new,
+            reports_known: all.known,
+            acknowledgement_ready: !nothing,
+            set_aside: i64::try_from(aside.len()).unwrap_or(i64::MAX),
+        };
+        insert(tx, account.0, &file, acknowledgement.as_deref())?;
+        for (place, device, home) in aside {
+            set_aside::keep(tx, (account.0, id), place, name, device, home)?;
+        }
+        let text = format!("usage file {name:?} uploaded: {}", file.message);
+        add_event(tx, now, account.0, actor, &text)?;
+        Ok(file)
+    }
+
     /// The devices of a plain file or archive. One report that does not verify refuses all: nobody but the device wrote it.
-    fn read_files(&self, bytes: &[u8], correlation_id: &str) -> Result<Vec<VerifiedDevice>, Error> {
-        let suite = self.suite.as_ref();
+    fn read_files(
+        &self,
+        now: Timestamp,
+        bytes: &[u8],
+        correlation_id: &str,
+    ) -> Result<Vec<VerifiedDevice>, Error> {
         let members = if is_gzip(bytes) || is_tar(bytes) {
             let limits = ArchiveLimits {
                 total_bytes_max: UNPACKED_BYTES_MAX,
@@ -195,18 +257,10 @@ impl Cssm {
         }
         let mut devices = Vec::with_capacity(members.len());
         for member in &members {
-            let file = collected::parse(suite, &member.name, &member.bytes)?;
-            if file.reports.is_empty() {
+            let device = self.verify_file(now, &member.name, &member.bytes, correlation_id)?;
+            if device.reports.is_empty() && device.refused.is_empty() {
                 return Err(Error::invalid(format!("{}: it holds no RUM report", member.name)));
             }
-            let udi = file.udi.clone();
-            let find = move |tx: &mut Tx<'_>| instances::find(tx, &udi);
-            let known = match file.key {
-                Some(_) => None,
-                None => self.db.read("files.key", find)?.map(|known| known.public_key),
-            };
-            let hop = Hop::Person(None);
-            let device = collected::verify(suite, file, known.as_ref(), hop, correlation_id)?;
             if let Some(entry) = device.refused.first() {
                 return Err(Error::invalid(format!("{}: {}", member.name, entry.status_message)));
             }
@@ -248,6 +302,7 @@ impl Cssm {
         smart_account_id: i64,
         id: i64,
     ) -> Result<(String, String), Error> {
+        let issuer = std::sync::Arc::clone(&self.issuer);
         self.db.read("files.acknowledgement", move |tx| {
             let sql = "SELECT name, acknowledgement FROM usage_file
                 WHERE smart_account_id = $1 AND id = $2";
@@ -255,10 +310,8 @@ impl Cssm {
                 Ok::<_, Error>((row.text(0)?, row.opt_text(1)?))
             })?;
             let (name, text) = found.ok_or(Error::NotFound("usage file"))?;
-            let stem = name.trim_end_matches(".gz").trim_end_matches(".tar");
-            let stem = stem.trim_end_matches(".txt").trim_end_matches(".xml");
             let text = text.ok_or(Error::NotFound("acknowledgement"))?;
-            Ok((format!("ACK_{stem}.txt"), text))
+            Ok((acknowledgement_name(&name), answer::signed_anew(text, &issuer)))
         })
     }
 }
@@ -288,4 +341,27 @@ pub(crate) fn insert(
     ];
     tx.execute(sql, &values)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::acknowledgement_name;
+
+    #[test]
+    fn an_ack_file_is_named_after_what_it_answers() {
+        for (name, wanted) in [
+            ("all_rum.txt", "ACK_all_rum.txt"),
+            ("Leaf-1.TXT", "ACK_Leaf-1.txt"),
+            ("usage.tar.gz", "ACK_usage.txt"),
+            ("usage.TGZ", "ACK_usage.txt"),
+            ("usage.txt.gz", "ACK_usage.txt"),
+            ("usage.zip", "ACK_usage.txt"),
+            ("usage.xml", "ACK_usage.txt"),
+            ("usage", "ACK_usage.txt"),
+            ("rack.7.leaf", "ACK_rack.7.leaf.txt"),
+            (".txt", "ACK_.txt.txt"),
+        ] {
+            assert_eq!(acknowledgement_name(name), wanted);
+        }
+    }
 }

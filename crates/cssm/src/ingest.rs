@@ -1,39 +1,92 @@
-//! Taking reports in: each once, byte for byte as it was signed.
+//! Taking reports in: each once, byte for byte as it was signed, and each second of use once.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_protocol::{
-    Acknowledgement, PublicKey, RumReport, SignedReport, StatusCode, Suite, Timestamp, Udi,
-    from_base64,
+    Acknowledgement, EntitlementTag, PublicKey, RefusalReason, RumReport, SignedReport, StatusCode,
+    Suite, Timestamp, Udi, base64, from_base64,
 };
 use rumline_store::{Row, Tx};
 
 use crate::Error;
 use crate::instances::Instance;
+use crate::lineage::{self, Standing};
+use crate::spans::Spans;
 
 /// A report whose signature has been checked, ready for its row.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifiedReport {
     pub report: RumReport,
+    pub sha256: [u8; 32],
     payload: String,
     signing_key: String,
     signature: Vec<u8>,
-    sha256: [u8; 32],
 }
 
-/// Checks a report's signature against the product instance's key.
-pub(crate) fn verify(
+/// Bad signatures of one product instance in a message, after which no more of its are looked at.
+const BAD_SIGNATURES_MAX: usize = 3;
+
+/// Reports while they are checked, all of one product instance.
+#[derive(Default)]
+pub(crate) struct Checked {
+    pub reports: Vec<VerifiedReport>,
+    /// What is answered for those that do not verify.
+    pub refused: Vec<Acknowledgement>,
+    /// What was wrong first.
+    pub first_refusal: Option<String>,
+    bad_signatures: usize,
+}
+
+impl Checked {
+    /// Checks a report: one that does not verify is refused on its own and holds no other back. Whoever sends bad
+    /// signatures does not get to have more of them checked.
+    pub(crate) fn check(
+        &mut self,
+        suite: &dyn Suite,
+        (udi, key): (&Udi, &PublicKey),
+        cssm: &str,
+        signed: SignedReport,
+        correlation_id: &str,
+    ) {
+        let told = entry(&signed.report, StatusCode::Failed, "", correlation_id);
+        let told = about(told, &signed.sha256());
+        let outcome = if self.bad_signatures >= BAD_SIGNATURES_MAX {
+            Err("not checked, since other signatures with it do not verify".to_owned())
+        } else {
+            verify(suite, udi, key, cssm, signed)
+        };
+        match outcome {
+            Ok(report) => self.reports.push(report),
+            Err(text) => {
+                self.bad_signatures += 1;
+                self.first_refusal.get_or_insert(text.clone());
+                let entry = told.with_message(&text);
+                self.refused.push(refusal(entry, RefusalReason::Signature));
+            }
+        }
+    }
+}
+
+/// Checks a report's signature against the product instance's key, and whom it is for.
+fn verify(
     suite: &dyn Suite,
     udi: &Udi,
     key: &PublicKey,
+    cssm: &str,
     mut signed: SignedReport,
-) -> Result<VerifiedReport, Error> {
+) -> Result<VerifiedReport, String> {
     if signed.report.udi != *udi {
-        return Err(Error::invalid("the report belongs to another UDI"));
+        return Err("the report belongs to another UDI".to_owned());
+    }
+    let audience = signed.report.lineage.as_ref().map_or("", |lineage| lineage.audience.as_str());
+    if !audience.is_empty() && audience != cssm {
+        return Err("the report is for another CSSM".to_owned());
     }
     let Some(sha256) = signed.verified_sha256(suite, key) else {
-        return Err(Error::invalid("the signature of the report does not verify"));
+        return Err("the signature of the report does not verify".to_owned());
     };
     let signature = from_base64(&signed.signature.value)
-        .ok_or_else(|| Error::invalid("the signature of the report is not base64"))?;
+        .ok_or_else(|| "the signature of the report is not base64".to_owned())?;
     Ok(VerifiedReport {
         sha256,
         signing_key: format!("{} {}", signed.signature.signing_type, signed.signature.key),
@@ -49,38 +102,214 @@ pub(crate) struct Outcome {
     pub entries: Vec<Acknowledgement>,
     pub new: i64,
     pub known: i64,
+    /// The numbers of the new ones.
+    pub new_ids: BTreeSet<u64>,
+}
+
+/// A tag's part of the ledger while a batch is taken in.
+struct TagBook {
+    spans: Spans,
+    count: i64,
+    as_of: i64,
+    report_id: i64,
+    /// Whether the newest report said that the licence is out of use.
+    is_off: bool,
+    overlap_seconds: i64,
+    changed: bool,
+}
+
+/// What a span adds: licence seconds counted, and those that were counted before.
+struct Counted {
+    count_seconds: i64,
+    overlap_seconds: i64,
+}
+
+impl TagBook {
+    fn read(tx: &mut Tx<'_>, instance: &Instance, tag: &EntitlementTag) -> Result<Self, Error> {
+        const SQL: &str = "SELECT spans, count, as_of, report_id, is_off, overlap_seconds
+            FROM license_use WHERE smart_account_id = $1 AND product_instance_id = $2
+            AND tag = $3";
+        let ids = [instance.smart_account_id.into(), instance.id.into(), tag.as_str().into()];
+        let book = tx.row(SQL, &ids, |row| {
+            Ok::<_, Error>(Self {
+                spans: Spans::from_text(&row.text(0)?),
+                count: row.int(1)?,
+                as_of: row.int(2)?,
+                report_id: row.int(3)?,
+                is_off: row.flag(4)?,
+                overlap_seconds: row.int(5)?,
+                changed: false,
+            })
+        })?;
+        Ok(book.unwrap_or(Self {
+            spans: Spans::default(),
+            count: 0,
+            as_of: 0,
+            report_id: 0,
+            is_off: false,
+            overlap_seconds: 0,
+            changed: false,
+        }))
+    }
+
+    /// What a report adds to the seconds that are counted.
+    fn count(&mut self, report: &RumReport) -> Counted {
+        let (mut count_seconds, mut told) = (0_i64, 0_i64);
+        for (from, to, count) in report.even_spans() {
+            // A licence that was out of use leaves no gap.
+            if self.is_off
+                && let Some(end) = self.spans.end().filter(|end| *end < from)
+            {
+                self.spans.add(end, from);
+            }
+            let seconds = self.spans.add(from, to);
+            let count = i64::from(count);
+            count_seconds = count_seconds.saturating_add(seconds.saturating_mul(count));
+            let span = to.saturating_sub(from).max(0);
+            told = told.saturating_add(span.saturating_mul(count));
+            self.is_off = false;
+        }
+        let overlap_seconds = told.saturating_sub(count_seconds);
+        self.overlap_seconds = self.overlap_seconds.saturating_add(overlap_seconds);
+        Counted { count_seconds, overlap_seconds }
+    }
+
+    /// The count now in use, as of the newest report: the one with the highest number, since clocks can be set.
+    fn use_of(&mut self, report: &RumReport) {
+        let id = signed_id(report.report_id);
+        self.changed = true;
+        if self.report_id <= id {
+            (self.report_id, self.as_of) = (id, report.end_at().0);
+            self.count = i64::from(report.last_count());
+            self.is_off = self.count == 0;
+        }
+    }
+
+    fn write(&self, tx: &mut Tx<'_>, instance: &Instance, tag: &str) -> Result<(), Error> {
+        const SQL: &str = "INSERT INTO license_use (smart_account_id, product_instance_id, tag,
+            count, as_of, report_id, spans, is_off, overlap_seconds)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            ON CONFLICT (smart_account_id, product_instance_id, tag) DO UPDATE SET
+            count = excluded.count, as_of = excluded.as_of, report_id = excluded.report_id,
+            spans = excluded.spans, is_off = excluded.is_off,
+            overlap_seconds = excluded.overlap_seconds";
+        let spans = self.spans.to_text();
+        let values = [
+            instance.smart_account_id.into(),
+            instance.id.into(),
+            tag.into(),
+            self.count.into(),
+            self.as_of.into(),
+            self.report_id.into(),
+            (&spans).into(),
+            self.is_off.into(),
+            self.overlap_seconds.into(),
+        ];
+        tx.execute(SQL, &values)?;
+        Ok(())
+    }
 }
 
 /// Stores the reports of one product instance. One that is known already is acknowledged again and stored once.
 pub(crate) fn store(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    instance: &Instance,
+    instance: &mut Instance,
     reports: &[VerifiedReport],
     correlation_id: &str,
     hop: Option<&str>,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
+    let mut books: BTreeMap<&str, TagBook> = BTreeMap::new();
     for verified in reports {
-        let message = if insert(tx, now, instance, verified, hop)? {
-            outcome.new += 1;
-            update_use(tx, instance, &verified.report)?;
-            Ok(())
-        } else {
-            check_same(tx, instance, verified).inspect(|()| outcome.known += 1)
+        let tag = verified.report.entitlement_tag.as_str();
+        if !books.contains_key(tag) {
+            books.insert(tag, TagBook::read(tx, instance, &verified.report.entitlement_tag)?);
+        }
+        let book = books.get_mut(tag).expect("it was put there above");
+        let refused = match take(tx, now, instance, verified, book, hop)? {
+            Took::New => {
+                outcome.new += 1;
+                outcome.new_ids.insert(verified.report.report_id);
+                None
+            }
+            Took::Known => {
+                outcome.known += 1;
+                None
+            }
+            Took::Refused(refused) => Some(refused),
         };
-        let entry = match message {
-            Ok(()) => {
+        let entry = match refused {
+            None => {
                 entry(&verified.report, StatusCode::Ok, Acknowledgement::ACCEPTED, correlation_id)
             }
-            Err(Error::Conflict(text)) => {
-                entry(&verified.report, StatusCode::Failed, &text, correlation_id)
+            Some(Refused { text, reason, last_report_id }) => {
+                let mut entry = entry(&verified.report, StatusCode::Failed, &text, correlation_id);
+                entry.last_report_id = last_report_id;
+                refusal(entry, reason)
             }
-            Err(error) => return Err(error),
         };
-        outcome.entries.push(entry);
+        outcome.entries.push(about(entry, &verified.sha256));
+    }
+    for (tag, book) in books.iter().filter(|(_, book)| book.changed) {
+        book.write(tx, instance, tag)?;
     }
     Ok(outcome)
+}
+
+/// What became of a report.
+enum Took {
+    New,
+    Known,
+    Refused(Refused),
+}
+
+struct Refused {
+    text: String,
+    reason: RefusalReason,
+    last_report_id: Option<u64>,
+}
+
+impl From<(RefusalReason, String)> for Took {
+    fn from((reason, text): (RefusalReason, String)) -> Self {
+        Self::Refused(Refused { text, reason, last_report_id: None })
+    }
+}
+
+fn take(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &mut Instance,
+    verified: &VerifiedReport,
+    book: &mut TagBook,
+    hop: Option<&str>,
+) -> Result<Took, Error> {
+    let report = &verified.report;
+    let is_next = instance.is_next(report);
+    if let Some(text) = report.impossible(now) {
+        return Ok((RefusalReason::Impossible, text).into());
+    }
+    // A report that may be here already is looked for before anything is said of its place.
+    let may_be_here = !is_next && report.lineage.is_some() && instance.head.position > 0;
+    if may_be_here && let Some(took) = here_before(tx, now, instance, verified, book)? {
+        return Ok(took);
+    }
+    match lineage::place(tx, now, instance, verified)? {
+        Standing::Counts => {}
+        Standing::Held(text) => return Ok((RefusalReason::Held, text).into()),
+    }
+    let before = book.spans.clone();
+    let (was_off, overlap) = (book.is_off, book.overlap_seconds);
+    let counted = book.count(report);
+    if insert(tx, now, instance, verified, &counted, hop)? {
+        book.use_of(report);
+        lineage::note(tx, instance, verified)?;
+        return Ok(Took::New);
+    }
+    // Its number is taken after all.
+    (book.spans, book.is_off, book.overlap_seconds) = (before, was_off, overlap);
+    let took = here_before(tx, now, instance, verified, book)?;
+    Ok(took.unwrap_or(Took::Known))
 }
 
 pub(crate) fn entry(
@@ -98,7 +327,21 @@ pub(crate) fn entry(
         report_id: report.report_id,
         correlation_id: correlation_id.to_owned(),
         subscription_id: None,
+        report_sha256: None,
+        reason: None,
+        last_report_id: None,
     }
+}
+
+/// The entry, about the very report with this digest.
+pub(crate) fn about(mut entry: Acknowledgement, sha256: &[u8; 32]) -> Acknowledgement {
+    entry.report_sha256 = Some(base64(sha256));
+    entry
+}
+
+pub(crate) fn refusal(mut entry: Acknowledgement, reason: RefusalReason) -> Acknowledgement {
+    entry.reason = Some(reason);
+    entry
 }
 
 /// Whether a text is one that any database keeps.
@@ -106,7 +349,7 @@ fn is_plain(text: &str) -> bool {
     text.len() <= 64 && !text.contains(char::is_control)
 }
 
-fn signed_id(id: u64) -> i64 {
+pub(crate) fn signed_id(id: u64) -> i64 {
     i64::try_from(id).expect("report ids are checked when a report is read")
 }
 
@@ -115,16 +358,18 @@ fn insert(
     now: Timestamp,
     instance: &Instance,
     verified: &VerifiedReport,
+    counted: &Counted,
     hop: Option<&str>,
 ) -> Result<bool, Error> {
     const SQL: &str =
         "INSERT INTO rum_report (smart_account_id, product_instance_id, report_id, tag,
         start_at, end_at, last_count, count_seconds, sha256, previous_id, previous_sha256,
-        received_at, payload, signing_key, signature, hop)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-        ON CONFLICT DO NOTHING";
+        received_at, payload, signing_key, signature, hop, epoch, position, overlap_seconds)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+        $19) ON CONFLICT DO NOTHING";
     let report = &verified.report;
     let previous = report.previous.as_ref();
+    let lineage = report.lineage.as_ref();
     let values = [
         instance.smart_account_id.into(),
         instance.id.into(),
@@ -133,7 +378,7 @@ fn insert(
         report.start_at().0.into(),
         report.end_at().0.into(),
         i64::from(report.last_count()).into(),
-        report.count_seconds().into(),
+        counted.count_seconds.into(),
         verified.sha256[..].into(),
         previous.map(|p| i64::try_from(p.report_id).unwrap_or(0)).into(),
         previous.map(|p| p.sha256.as_str()).filter(|text| is_plain(text)).into(),
@@ -142,49 +387,39 @@ fn insert(
         (&verified.signing_key).into(),
         (&verified.signature).into(),
         hop.into(),
+        lineage.map_or("", |lineage| lineage.epoch.as_str()).into(),
+        lineage.map(|lineage| i64::try_from(lineage.position).unwrap_or(0)).into(),
+        counted.overlap_seconds.into(),
     ];
     Ok(tx.execute(SQL, &values)? == 1)
 }
 
-/// A report number that is known already must stand for the same bytes. A device that moved to another account
-/// sends again what it got no ACK for: that stays counted where it was, but says what is in use now.
-fn check_same(
+/// What is known of a report's number: the same bytes, or others. A device that moved to another account sends again
+/// what it got no ACK for: that stays counted where it was, but says what is in use now.
+fn here_before(
     tx: &mut Tx<'_>,
-    instance: &Instance,
+    now: Timestamp,
+    instance: &mut Instance,
     verified: &VerifiedReport,
-) -> Result<(), Error> {
+    book: &mut TagBook,
+) -> Result<Option<Took>, Error> {
     const SQL: &str = "SELECT sha256, smart_account_id FROM rum_report
         WHERE product_instance_id = $1 AND report_id = $2";
     let id = signed_id(verified.report.report_id);
     let read = |row: &Row<'_>| Ok::<_, Error>((row.bytes(0)?, row.int(1)?));
-    match tx.row(SQL, &[instance.id.into(), id.into()], read)? {
-        Some((sha256, account)) if sha256 == verified.sha256 => {
-            if account == instance.smart_account_id {
-                return Ok(());
-            }
-            update_use(tx, instance, &verified.report)
+    let Some((sha256, account)) = tx.row(SQL, &[instance.id.into(), id.into()], read)? else {
+        return Ok(None);
+    };
+    if sha256 == verified.sha256 {
+        if account != instance.smart_account_id {
+            book.use_of(&verified.report);
         }
-        _ => Err(Error::Conflict(
-            "Another report with this report_id was received before.".to_owned(),
-        )),
+        return Ok(Some(Took::Known));
     }
-}
-
-/// The count now in use, as of the newest report: the one with the highest number, since clocks can be set.
-fn update_use(tx: &mut Tx<'_>, instance: &Instance, report: &RumReport) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO license_use (smart_account_id, product_instance_id, tag, count,
-        as_of, report_id) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (smart_account_id, product_instance_id, tag) DO UPDATE SET
-        count = excluded.count, as_of = excluded.as_of, report_id = excluded.report_id
-        WHERE license_use.report_id <= excluded.report_id";
-    let values = [
-        instance.smart_account_id.into(),
-        instance.id.into(),
-        report.entitlement_tag.as_str().into(),
-        i64::from(report.last_count()).into(),
-        report.end_at().0.into(),
-        signed_id(report.report_id).into(),
-    ];
-    tx.execute(SQL, &values)?;
-    Ok(())
+    lineage::note_set_back(tx, now, instance, Some(id))?;
+    Ok(Some(Took::Refused(Refused {
+        text: "Another report with this report_id was received before.".to_owned(),
+        reason: RefusalReason::Conflict,
+        last_report_id: lineage::last_report_id(tx, instance.id)?,
+    })))
 }

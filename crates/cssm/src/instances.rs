@@ -4,7 +4,8 @@ use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
 use crate::answer::Standing;
-use crate::policies::policy_of;
+use crate::lineage::{self, Head};
+use crate::policies::{policy_of, version_of};
 use crate::{Error, Settings};
 use rumline_server::next_id;
 
@@ -15,12 +16,34 @@ pub(crate) struct Instance {
     pub smart_account_id: i64,
     pub virtual_account_id: i64,
     pub udi: Udi,
+    pub identifier: String,
     pub public_key: PublicKey,
-    pub trust_id: Option<i64>,
-    pub trust_nonce: Option<String>,
+    pub trust: Option<IssuedTrust>,
     pub removed: bool,
+    /// What its reports go on from.
+    pub head: Head,
+    /// Since when two speak as it.
+    pub held_at: Option<Timestamp>,
+    pub set_back_at: Option<Timestamp>,
+    /// When what is missing was asked for.
+    pub requested_at: Option<Timestamp>,
+    /// The newest of its messages that are signed as a whole.
+    pub message_millis: i64,
+    /// The trust code it held, by its last report; none where it does not tell.
+    pub told_trust_id: Option<i64>,
     window_started_at: Timestamp,
     window_requests: i64,
+}
+
+/// The trust code a product instance was given last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IssuedTrust {
+    pub id: i64,
+    pub issued_at: Timestamp,
+    /// The nonce it answers.
+    pub nonce: String,
+    /// The account it names.
+    pub virtual_account_id: Option<i64>,
 }
 
 impl Instance {
@@ -28,40 +51,78 @@ impl Instance {
     pub(crate) fn window(&self) -> Window {
         Window { started_at: self.window_started_at, requests: self.window_requests }
     }
+
+    /// Its virtual account.
+    pub(crate) fn account(&self) -> (i64, i64) {
+        (self.smart_account_id, self.virtual_account_id)
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, smart_account_id, virtual_account_id, pid, serial, identifier, public_key,
+            trust_id, trust_issued_at, trust_nonce, trust_virtual_account_id, removed_at, epoch,
+            epoch_began_at, epoch_last_end_at, head_position, head_present, head_report_id,
+            head_sha256, held_at, set_back_at, requested_at, message_millis, told_trust_id, window_started_at,
+            window_requests FROM product_instance ",
+            $rest
+        )
+    };
 }
 
 fn from_row(row: &Row<'_>) -> Result<Instance, Error> {
-    let key = row.text(5)?;
+    let key = row.text(6)?;
+    let at = |column| Ok::<_, Error>(row.opt_int(column)?.map(Timestamp));
+    let trust = match (row.opt_int(7)?, at(8)?, row.opt_text(9)?) {
+        (Some(id), Some(issued_at), Some(nonce)) => {
+            Some(IssuedTrust { id, issued_at, nonce, virtual_account_id: row.opt_int(10)? })
+        }
+        _ => None,
+    };
     Ok(Instance {
         id: row.int(0)?,
         smart_account_id: row.int(1)?,
         virtual_account_id: row.int(2)?,
         udi: Udi { pid: row.text(3)?, serial: row.text(4)? },
+        identifier: row.text(5)?,
         public_key: PublicKey::from_text(&key)
             .ok_or_else(|| Error::invalid("the stored device key is damaged"))?,
-        trust_id: row.opt_int(6)?,
-        trust_nonce: row.opt_text(7)?,
-        removed: row.opt_int(8)?.is_some(),
-        window_started_at: Timestamp(row.int(9)?),
-        window_requests: row.int(10)?,
+        trust,
+        removed: row.opt_int(11)?.is_some(),
+        head: lineage::head_from(row, 12)?,
+        held_at: at(19)?,
+        set_back_at: at(20)?,
+        requested_at: at(21)?,
+        message_millis: row.int(22)?,
+        told_trust_id: row.opt_int(23)?,
+        window_started_at: Timestamp(row.int(24)?),
+        window_requests: row.int(25)?,
     })
 }
 
-const COLUMNS: &str = "id, smart_account_id, virtual_account_id, pid, serial, public_key, trust_id, \
-    trust_nonce, removed_at, window_started_at, window_requests";
-
 /// The product instance with this UDI.
 pub(crate) fn find(tx: &mut Tx<'_>, udi: &Udi) -> Result<Option<Instance>, Error> {
-    const SQL: &str = "SELECT id, smart_account_id, virtual_account_id, pid, serial, public_key,
-        trust_id, trust_nonce, removed_at, window_started_at, window_requests
-        FROM product_instance WHERE serial = $1 AND pid = $2";
+    const SQL: &str = select!("WHERE serial = $1 AND pid = $2");
     tx.row(SQL, &[(&udi.serial).into(), (&udi.pid).into()], from_row)
 }
 
 /// A product instance by its number.
 pub(crate) fn by_id(tx: &mut Tx<'_>, id: i64) -> Result<Option<Instance>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM product_instance WHERE id = $1");
-    tx.row(&sql, &[id.into()], from_row)
+    const SQL: &str = select!("WHERE id = $1");
+    tx.row(SQL, &[id.into()], from_row)
+}
+
+/// A product instance of an account, by its number.
+pub(crate) fn of_account(
+    tx: &mut Tx<'_>,
+    smart_account_id: i64,
+    id: i64,
+) -> Result<Instance, Error> {
+    let instance = by_id(tx, id)?;
+    instance
+        .filter(|instance| instance.smart_account_id == smart_account_id && !instance.removed)
+        .ok_or(Error::NotFound("product instance"))
 }
 
 /// What a product instance says about itself with a report.
@@ -107,7 +168,7 @@ pub(crate) fn register(
         virtual_account_id = excluded.virtual_account_id, identifier = excluded.identifier,
         public_key = excluded.public_key, software_tag = excluded.software_tag,
         registered_at = excluded.registered_at, last_contact_at = excluded.last_contact_at,
-        removed_at = NULL, trust_id = NULL, trust_nonce = NULL";
+        removed_at = NULL";
     let id = match &known {
         Some(known) => known.id,
         None => next_id(tx, "product_instance")?,
@@ -127,28 +188,90 @@ pub(crate) fn register(
         now.0.into(),
     ];
     tx.execute(SQL, &values)?;
-    if let Some(known) = &known
-        && (known.smart_account_id != smart_account_id || known.public_key != *key)
-    {
-        // In use is what the device says from now on: in its new account, with the numbers of its new store.
-        let sql = "DELETE FROM license_use WHERE smart_account_id = $1
-            AND product_instance_id = $2";
-        tx.execute(sql, &[known.smart_account_id.into(), known.id.into()])?;
-    }
-    let (window_started_at, window_requests) =
-        known.map_or((now, 0), |known| (known.window_started_at, known.window_requests));
-    Ok(Instance {
-        id,
+    let Some(known) = known else {
+        return Ok(Instance {
+            id,
+            smart_account_id,
+            virtual_account_id,
+            udi: udi.clone(),
+            identifier: about.identifier.clone(),
+            public_key: key.clone(),
+            trust: None,
+            removed: false,
+            head: Head::default(),
+            held_at: None,
+            set_back_at: None,
+            requested_at: None,
+            message_millis: 0,
+            told_trust_id: None,
+            window_started_at: now,
+            window_requests: 0,
+        });
+    };
+    let mut instance = Instance {
         smart_account_id,
         virtual_account_id,
-        udi: udi.clone(),
+        identifier: about.identifier.clone(),
         public_key: key.clone(),
-        trust_id: None,
-        trust_nonce: None,
         removed: false,
-        window_started_at,
-        window_requests,
-    })
+        ..known.clone()
+    };
+    if known.smart_account_id != smart_account_id || known.public_key != *key {
+        // In use is what the device says from now on. Which of its seconds are counted stays known: the next owner
+        // is not told of them once more.
+        let sql = "UPDATE license_use SET smart_account_id = $1, count = 0
+            WHERE smart_account_id = $2 AND product_instance_id = $3";
+        tx.execute(sql, &[smart_account_id.into(), known.smart_account_id.into(), id.into()])?;
+    }
+    if known.public_key != *key {
+        // Another key has another store: its reports begin anew, and it holds no trust code.
+        instance = Instance {
+            trust: None,
+            head: Head::default(),
+            held_at: None,
+            message_millis: 0,
+            told_trust_id: None,
+            ..instance
+        };
+        tx.execute("DELETE FROM lineage WHERE product_instance_id = $1", &[id.into()])?;
+        let sql = "UPDATE product_instance SET trust_id = NULL, trust_nonce = NULL, held_at = NULL,
+            message_millis = 0, told_trust_id = NULL WHERE id = $1";
+        tx.execute(sql, &[id.into()])?;
+        note_head(tx, &instance)?;
+    }
+    Ok(instance)
+}
+
+/// Writes down what the reports of a product instance go on from.
+fn note_head(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), Error> {
+    let sql = "UPDATE product_instance SET epoch = $1, epoch_began_at = $2,
+        epoch_last_end_at = $3, head_position = $4, head_present = $5, head_report_id = $6,
+        head_sha256 = $7 WHERE id = $8";
+    let head = &instance.head;
+    let values = [
+        (&head.epoch).into(),
+        head.began_at.into(),
+        head.last_end_at.into(),
+        head.position.into(),
+        head.present.into(),
+        head.report_id.into(),
+        (&head.sha256).into(),
+        instance.id.into(),
+    ];
+    tx.execute(sql, &values)?;
+    Ok(())
+}
+
+/// Gives a product instance another virtual account of the same smart account.
+pub(crate) fn move_within(
+    tx: &mut Tx<'_>,
+    instance: &mut Instance,
+    virtual_account_id: i64,
+) -> Result<(), Error> {
+    let sql = "UPDATE product_instance SET virtual_account_id = $1 WHERE id = $2";
+    tx.execute(sql, &[virtual_account_id.into(), instance.id.into()])?;
+    instance.virtual_account_id = virtual_account_id;
+    Ok(())
 }
 
 /// The hour's window of requests after one more.
@@ -185,9 +308,14 @@ pub(crate) fn note_contact(
     window: Window,
 ) -> Result<(), Error> {
     const SQL: &str = "UPDATE product_instance SET window_started_at = $1, window_requests = $2,
-        last_contact_at = $3 WHERE id = $4";
-    let values =
-        [window.started_at.0.into(), window.requests.into(), now.0.into(), instance.id.into()];
+        last_contact_at = $3, message_millis = $4 WHERE id = $5";
+    let values = [
+        window.started_at.0.into(),
+        window.requests.into(),
+        now.0.into(),
+        instance.message_millis.into(),
+        instance.id.into(),
+    ];
     tx.execute(SQL, &values)?;
     Ok(())
 }
@@ -202,7 +330,10 @@ pub(crate) fn note_report(
 ) -> Result<(), Error> {
     const SQL: &str = "UPDATE product_instance SET window_started_at = $1, window_requests = $2,
         last_contact_at = $3, last_report_at = $3, identifier = $4, hostname = $5,
-        software_version = $6, software_tag = $7 WHERE id = $8";
+        software_version = $6, software_tag = $7, epoch = $8, epoch_began_at = $9,
+        epoch_last_end_at = $10, head_position = $11, head_present = $12, head_report_id = $13,
+        head_sha256 = $14, told_trust_id = $15 WHERE id = $16";
+    let head = &instance.head;
     let values = [
         window.started_at.0.into(),
         window.requests.into(),
@@ -211,6 +342,14 @@ pub(crate) fn note_report(
         about.hostname.as_deref().into(),
         about.software_version.as_deref().into(),
         (&about.software_tag).into(),
+        (&head.epoch).into(),
+        head.began_at.into(),
+        head.last_end_at.into(),
+        head.position.into(),
+        head.present.into(),
+        head.report_id.into(),
+        (&head.sha256).into(),
+        instance.told_trust_id.into(),
         instance.id.into(),
     ];
     tx.execute(SQL, &values)?;
@@ -239,5 +378,6 @@ pub(crate) fn standing(
         virtual_account_id,
         virtual_account,
         policy: policy_of(tx, smart_account_id, virtual_account_id)?,
+        policy_version: version_of(tx, smart_account_id, virtual_account_id)?,
     })
 }

@@ -6,7 +6,11 @@ use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account};
-use crate::{Cssm, Error};
+use crate::alerts::{self, AlertKind};
+use crate::instances;
+use crate::lineage::{self, EpochView};
+use crate::spans::Spans;
+use crate::{Actor, Cssm, Error};
 
 /// A product instance in the inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,10 +41,31 @@ pub struct InstanceView {
     pub trusted: bool,
     /// Reports held.
     pub reports: i64,
-    /// Reports that others name as their predecessor and that are not there.
+    /// Reports that must have been, by their places in the chain, and are not there.
     pub reports_missing: i64,
+    /// Since when two product instances speak as this one: nothing counts until its owner has chosen.
+    pub held_at: Option<i64>,
+    /// When its reports last did not follow those received before.
+    pub set_back_at: Option<i64>,
+    /// What its reports go on from: more than one after it was set back.
+    pub epochs: Vec<EpochView>,
+    /// Spans of which nothing is known.
+    pub gaps: Vec<Gap>,
+    /// Licence seconds that were reported more than once, and counted once.
+    pub overlap_seconds: i64,
     /// Licences in use.
     pub licenses: Vec<LicenseOfInstance>,
+}
+
+/// A span in the use of a licence of which nothing is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Short name.
+    pub license: String,
+    /// Its first second, by the product instance's clock of the first day.
+    pub from: i64,
+    /// The second after its last.
+    pub to: i64,
 }
 
 /// A licence a product instance uses.
@@ -125,6 +150,11 @@ fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         trusted: row.opt_int(10)?.is_some(),
         reports: 0,
         reports_missing: 0,
+        held_at: None,
+        set_back_at: None,
+        epochs: Vec::new(),
+        gaps: Vec::new(),
+        overlap_seconds: 0,
         licenses: Vec::new(),
     })
 }
@@ -178,22 +208,24 @@ impl Cssm {
     pub fn remove_instance(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         smart_account_id: i64,
         id: i64,
     ) -> Result<(), Error> {
-        let login = login.to_owned();
+        let actor = actor.clone();
         self.db.write("inventory.remove", move |tx| {
-            let sql = "UPDATE product_instance SET removed_at = $1, trust_id = NULL
-                WHERE smart_account_id = $2 AND id = $3 AND removed_at IS NULL";
-            if tx.execute(sql, &[now.0.into(), smart_account_id.into(), id.into()])? == 0 {
-                return Err(Error::NotFound("product instance"));
-            }
-            let sql = "DELETE FROM license_use WHERE smart_account_id = $1
+            let instance = instances::of_account(tx, smart_account_id, id)?;
+            let sql = "UPDATE product_instance SET removed_at = $1, held_at = NULL WHERE id = $2";
+            tx.execute(sql, &[now.0.into(), id.into()])?;
+            // Its seconds stay counted; in use is nothing any more.
+            let sql = "UPDATE license_use SET count = 0 WHERE smart_account_id = $1
                 AND product_instance_id = $2";
             tx.execute(sql, &[smart_account_id.into(), id.into()])?;
-            let text = format!("product instance {id} removed");
-            add_event(tx, now, smart_account_id, &login, &text)
+            for kind in [AlertKind::Clone, AlertKind::SetBack, AlertKind::OtherAccount] {
+                alerts::clear(tx, now, smart_account_id, kind, &instance.udi)?;
+            }
+            let text = format!("{} removed", instance.udi);
+            add_event(tx, now, smart_account_id, &actor, &text)
         })
     }
 
@@ -302,25 +334,34 @@ fn add_use(views: &mut Vec<LicenseView>, virtual_account_id: i64, license: Strin
 
 fn complete(tx: &mut Tx<'_>, smart_account_id: i64, view: &mut InstanceView) -> Result<(), Error> {
     let ids = [smart_account_id.into(), view.id.into()];
-    let sql = "SELECT tag, count, as_of FROM license_use WHERE smart_account_id = $1
-        AND product_instance_id = $2 AND count > 0 ORDER BY tag";
-    view.licenses = tx.rows(sql, &ids, |row| {
-        let tag = row.text(0)?;
-        Ok::<_, Error>(LicenseOfInstance {
-            license: Catalogue::nexus().license_of(&tag),
-            tag,
-            count: row.int(1)?,
-            as_of: row.int(2)?,
-        })
+    let sql = "SELECT tag, count, as_of, spans, overlap_seconds FROM license_use
+        WHERE smart_account_id = $1 AND product_instance_id = $2 ORDER BY tag";
+    tx.each(sql, &ids, |row| {
+        let (tag, count, spans) = (row.text(0)?, row.int(1)?, Spans::from_text(&row.text(3)?));
+        let license = Catalogue::nexus().license_of(&tag);
+        view.overlap_seconds += row.int(4)?;
+        let gap = |(from, to)| Gap { license: license.clone(), from, to };
+        view.gaps.extend(spans.gaps().into_iter().map(gap));
+        if count > 0 {
+            view.licenses.push(LicenseOfInstance { license, tag, count, as_of: row.int(2)? });
+        }
+        Ok::<_, Error>(true)
     })?;
     let sql = "SELECT COUNT(*) FROM rum_report WHERE smart_account_id = $1
         AND product_instance_id = $2";
     view.reports = tx.row(sql, &ids, |row| Ok::<_, Error>(row.int(0)?))?.unwrap_or(0);
-    let sql = "SELECT COUNT(*) FROM rum_report AS later WHERE later.smart_account_id = $1
-        AND later.product_instance_id = $2 AND later.previous_id IS NOT NULL
+    let instance = instances::of_account(tx, smart_account_id, view.id)?;
+    view.held_at = instance.held_at.map(|at| at.0);
+    view.set_back_at = instance.set_back_at.map(|at| at.0);
+    view.epochs = lineage::epochs(tx, view.id, &instance.head)?;
+    view.reports_missing = view.epochs.iter().map(|epoch| epoch.reports_missing).sum();
+    // Reports of other makes say no place: of theirs it is known only which are named and not there.
+    let sql = "SELECT COUNT(*) FROM rum_report AS later WHERE later.product_instance_id = $1
+        AND later.position IS NULL AND later.previous_id IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM rum_report AS earlier
         WHERE earlier.product_instance_id = later.product_instance_id
         AND earlier.report_id = later.previous_id)";
-    view.reports_missing = tx.row(sql, &ids, |row| Ok::<_, Error>(row.int(0)?))?.unwrap_or(0);
+    let others = tx.row(sql, &[view.id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
+    view.reports_missing += others.unwrap_or(0);
     Ok(())
 }

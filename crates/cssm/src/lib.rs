@@ -6,33 +6,43 @@
 #![warn(missing_docs)]
 
 mod accounts;
+mod alerts;
 mod answer;
 mod bundles;
+mod claims;
 mod collected;
 mod collectors;
 mod files;
 mod ingest;
 mod instances;
 mod inventory;
+mod lineage;
 mod parallel;
 mod policies;
 mod receiver;
 mod schema;
+mod set_aside;
+mod spans;
+mod strangers;
 mod tokens;
 mod trust;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use rumline_protocol::{SigningIdentity, Suite};
+use rumline_protocol::{SigningIdentity, Suite, cssm_id};
 use rumline_store::Db;
 
 pub use accounts::{AccountEvent, Purchase, PurchaseKind, SmartAccount, VirtualAccount};
+pub use alerts::AlertView;
+pub use claims::ClaimView;
 pub use collectors::{Collector, NewCollector};
 pub use files::UsageFile;
-pub use inventory::{InstanceView, LicenseView, ReportRow};
+pub use inventory::{Gap, InstanceView, LicenseView, ReportRow};
+pub use lineage::EpochView;
 pub use receiver::{Answer, Taken};
-pub use rumline_server::{Action, Caller, Error, People, Role, SharedRandom};
+pub use rumline_server::{Action, Actor, AuditRow, Caller, Error, People, Role, SharedRandom};
 pub use schema::MIGRATIONS;
+pub use set_aside::SetAside;
 pub use tokens::{NewToken, RegistrationToken};
 
 /// How the receiver behaves.
@@ -59,6 +69,9 @@ pub struct Cssm {
     random: SharedRandom,
     settings: Settings,
     standing: Arc<answer::StandingCache>,
+    strangers: Arc<Mutex<strangers::Strangers>>,
+    /// How it is named in what is said to it.
+    id: Arc<str>,
 }
 
 impl Cssm {
@@ -74,7 +87,9 @@ impl Cssm {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
-        Ok(Self { db, suite, issuer: Arc::new(issuer), random, settings, standing: Arc::default() })
+        let id = cssm_id(&issuer.root_certificate).into();
+        let (issuer, standing, strangers) = (Arc::new(issuer), Arc::default(), Arc::default());
+        Ok(Self { db, suite, issuer, random, settings, standing, strangers, id })
     }
 
     /// The database below.
@@ -87,6 +102,12 @@ impl Cssm {
     #[must_use]
     pub fn people(&self) -> People {
         People::new(Arc::clone(&self.db), Arc::clone(&self.random))
+    }
+
+    /// How it is named in what devices say to it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// The settings in force.

@@ -1,17 +1,19 @@
 //! The smart receiver: what product instances ask and what they are told (guide p. 22, 69; CSSM-025, 028, 029).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use rumline_protocol::{
-    Acknowledgement, Request, RequestBody, Response, ResponseStatus, SignedReport, StatusCode,
-    Timestamp, TrustCode, UsageItem, from_base64,
+    Acknowledgement, Document, Purpose, ReportRequest, Request, RequestBody, Response,
+    ResponseStatus, Signed, SignedReport, Timestamp, TrustCode, Udi, UsageItem, from_base64,
+    is_of_now,
 };
 use rumline_store::Tx;
 
 use crate::answer::{self, Contents, Standing};
-use crate::ingest::{self, Outcome, VerifiedReport};
+use crate::ingest::{self, Checked, Outcome};
 use crate::instances::{self, About, Instance};
-use crate::{Cssm, Error, Settings, trust};
+use crate::trust::{self, Exchange};
+use crate::{Actor, Cssm, Error, Settings, accounts, lineage};
 
 /// What the receiver answers.
 #[derive(Debug)]
@@ -32,9 +34,10 @@ pub enum Answer {
 /// What was written, and what the answer needs.
 struct Written {
     standing: Standing,
-    /// Empty while the ACK is not ready.
+    /// What is ready now: of reports that were known before also while that of the others is not.
     entries: Vec<Acknowledgement>,
     trust_codes: Vec<TrustCode>,
+    report_requests: Vec<ReportRequest>,
     policy_wanted: bool,
     poll: Option<(String, i64)>,
 }
@@ -45,19 +48,11 @@ impl Written {
             standing,
             entries: Vec::new(),
             trust_codes: Vec::new(),
+            report_requests: Vec::new(),
             policy_wanted: false,
             poll: None,
         }
     }
-}
-
-/// The reports of a message, one by one.
-struct Checked {
-    reports: Vec<VerifiedReport>,
-    /// What is answered for those that do not verify.
-    refused: Vec<Acknowledgement>,
-    /// What was wrong first.
-    first_refusal: Option<String>,
 }
 
 /// What became of a message, before the answer is signed: signing is left to whoever waits, so that the one
@@ -71,6 +66,14 @@ pub struct Taken {
 enum TakenOutcome {
     Answer(Answer),
     Written(Box<(Request, Result<Written, Error>)>),
+}
+
+/// Who sent a message, and when.
+#[derive(Clone, Debug)]
+struct Contact {
+    now: Timestamp,
+    /// The address it came from.
+    from: String,
 }
 
 impl Taken {
@@ -88,8 +91,14 @@ impl Taken {
 }
 
 impl Cssm {
-    /// Takes a message and calls `done` once what it brought is durable.
-    pub fn receive(&self, now: Timestamp, body: &[u8], done: impl FnOnce(Taken) + Send + 'static) {
+    /// Takes a message that came from an address, and calls `done` once what it brought is durable.
+    pub fn receive(
+        &self,
+        now: Timestamp,
+        from: &str,
+        body: &[u8],
+        done: impl FnOnce(Taken) + Send + 'static,
+    ) {
         let mut request: Request = match serde_json::from_slice(body) {
             Ok(request) => request,
             Err(error) => {
@@ -111,36 +120,63 @@ impl Cssm {
         }
         .bounded();
         let cssm = self.clone();
-        if let Err(error) = self.check_proof(&request) {
-            return done(self.taken(now, self.refuse(now, &request, &error)));
-        }
+        let contact = Contact { now, from: from.to_owned() };
+        let millis = match self.check_proof(now, &request) {
+            Ok(millis) => millis,
+            Err(error) => return done(self.taken(now, self.turn_away(&contact, &request, &error))),
+        };
         match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
-            RequestBody::UsageReport { usage, .. } => {
-                self.take_usage(now, request, about, usage, done);
+            RequestBody::UsageReport { usage, smart_license, .. } => {
+                self.take_usage(contact, request, about, (usage, smart_license), done);
             }
             RequestBody::TrustRequest { id_token, force, trust_requests } => {
-                let requests = match trust::parse_requests(self.suite.as_ref(), &trust_requests) {
+                let (suite, sudi) = (self.suite.as_ref(), request.sudi.clone());
+                let requests = trust::parse_requests(suite, now, &self.id, &trust_requests);
+                let requests = requests.and_then(|requests| match requests.first() {
+                    Some(first) if first.sudi != sudi => {
+                        Err(Error::invalid("the trust request is of another UDI"))
+                    }
+                    _ => Ok(requests),
+                });
+                let requests = match requests {
                     Ok(requests) => requests,
-                    Err(error) => return done(self.taken(now, self.refuse(now, &request, &error))),
+                    Err(error) => {
+                        return done(self.taken(now, self.turn_away(&contact, &request, &error)));
+                    }
                 };
                 let work = move |tx: &mut Tx<'_>| {
-                    let (instance, codes) =
-                        trust::exchange(tx, now, &id_token, force, &requests, &about)?;
-                    let ids = (instance.smart_account_id, instance.virtual_account_id);
-                    let mut written = Written::of(instances::standing(tx, ids.0, ids.1)?);
+                    let shown = (id_token.as_str(), force);
+                    let exchange = trust::exchange(tx, now, shown, &requests, &about)?;
+                    let (instance, codes) = match exchange {
+                        Exchange::Done(instance, codes) => (instance, codes),
+                        Exchange::Refused(text) => return Ok(Err(text)),
+                    };
+                    let (account, within) = instance.account();
+                    let mut written = Written::of(instances::standing(tx, account, within)?);
                     written.trust_codes = codes;
                     written.policy_wanted = true;
-                    Ok(written)
+                    Ok(Ok(written))
                 };
                 self.db.submit("receiver.trust", work, move |outcome| {
-                    done(cssm.written(now, request, outcome));
+                    done(match outcome {
+                        Ok(Ok(written)) => cssm.written(now, request, Ok(written)),
+                        Ok(Err(text)) => {
+                            let error = Error::invalid(text);
+                            let answer = cssm.turn_away(&contact, &request, &error);
+                            cssm.taken(now, answer)
+                        }
+                        Err(error) => cssm.written(now, request, Err(error)),
+                    });
                 });
             }
             RequestBody::ResultPoll { poll_id } => {
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
-                    let (instance_id, mut written) = contact(tx, now, &sudi, &settings)?;
-                    poll_result(tx, now, instance_id, &poll_id, &mut written)?;
+                    let (instance, mut written) = contact_of(tx, now, &sudi, &settings, millis)?;
+                    poll_result(tx, now, instance.id, &poll_id, &mut written)?;
+                    if written.poll.is_none() {
+                        complete(tx, now, &instance, &mut written)?;
+                    }
                     Ok(written)
                 };
                 self.db.submit("receiver.poll", work, move |outcome| {
@@ -150,8 +186,9 @@ impl Cssm {
             RequestBody::TrustSync {} => {
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
                 let work = move |tx: &mut Tx<'_>| {
-                    let (_, mut written) = contact(tx, now, &sudi, &settings)?;
+                    let (instance, mut written) = contact_of(tx, now, &sudi, &settings, millis)?;
                     written.policy_wanted = true;
+                    complete(tx, now, &instance, &mut written)?;
                     Ok(written)
                 };
                 self.db.submit("receiver.sync", work, move |outcome| {
@@ -163,18 +200,33 @@ impl Cssm {
 
     /// A request that carries nothing signed must show that it comes from the device it names: others must neither
     /// learn of its account nor use up its requests.
-    fn check_proof(&self, request: &Request) -> Result<(), Error> {
+    fn check_proof(&self, now: Timestamp, request: &Request) -> Result<i64, Error> {
         if !matches!(request.body, RequestBody::ResultPoll { .. } | RequestBody::TrustSync {}) {
-            return Ok(());
+            return Ok(0);
         }
         let sudi = request.sudi.clone();
         let instance = self.db.read("receiver.key", move |tx| known_instance(tx, &sudi))?;
         let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
-        let text = request.proof_text();
-        if self.suite.verify(&instance.public_key, text.as_bytes(), &proof) {
-            Ok(())
-        } else {
-            Err(Error::invalid("the request is not signed by the device it names"))
+        let text = request.proof_text(&self.id);
+        if !self.suite.verify(&instance.public_key, text.as_bytes(), &proof) {
+            return Err(Error::invalid("the request is not signed by the device it names"));
+        }
+        if !is_of_now(now, Timestamp::from_millis(request.timestamp)) {
+            return Err(Error::invalid("timestamp mismatch"));
+        }
+        Ok(request.timestamp)
+    }
+
+    /// A refusal that its sender pays for.
+    fn turn_away(&self, contact: &Contact, request: &Request, error: &Error) -> Answer {
+        let Contact { now, from } = contact;
+        let per_hour_max = self.settings.requests_per_hour_max.saturating_mul(REFUSALS_FACTOR);
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        match strangers.charge(*now, from, per_hour_max) {
+            Some(retry_after_seconds) if !matches!(error, Error::Store(_)) => {
+                Answer::TooManyRequests { retry_after_seconds }
+            }
+            _ => self.refuse(*now, request, error),
         }
     }
 
@@ -189,27 +241,31 @@ impl Cssm {
 
     fn take_usage(
         &self,
-        now: Timestamp,
+        contact: Contact,
         request: Request,
         about: About,
-        usage: Vec<UsageItem>,
+        (usage, shown): (Vec<UsageItem>, Option<String>),
         done: impl FnOnce(Taken) + Send + 'static,
     ) {
-        let sudi = request.sudi.clone();
+        let now = contact.now;
+        let turn_away = |error: &Error| self.taken(now, self.turn_away(&contact, &request, error));
         // The key is looked up and the signatures are checked before the writer is asked; it checks that the key
         // is still the same.
-        let instance = match self.db.read("receiver.key", move |tx| known_instance(tx, &sudi)) {
+        let instance = match self.known_or_shown(now, &request.sudi, shown.as_deref(), &about) {
             Ok(instance) => instance,
-            Err(error) => return done(self.taken(now, self.refuse(now, &request, &error))),
+            Err(error) => return done(turn_away(&error)),
         };
+        if usage.len() > Request::REPORTS_MAX {
+            let text = format!("the message holds more than {} reports", Request::REPORTS_MAX);
+            return done(turn_away(&Error::invalid(text)));
+        }
         let correlation_id = request.request_id.clone();
-        let Checked { reports, refused, first_refusal } =
+        let Checked { reports, refused, first_refusal, .. } =
             self.check_usage(&instance, usage, &correlation_id);
         if reports.is_empty()
             && let Some(text) = first_refusal
         {
-            let refusal = self.refuse(now, &request, &Error::invalid(text));
-            return done(self.taken(now, refusal));
+            return done(turn_away(&Error::invalid(text)));
         }
         let mut about = about;
         if let Some(first) = reports.first() {
@@ -224,33 +280,121 @@ impl Cssm {
             if current.public_key != instance.public_key || current.removed {
                 return Err(Error::invalid("the device was registered anew"));
             }
-            let window = instances::next_window(now, &current, &settings)?;
-            let ids = (current.smart_account_id, current.virtual_account_id);
+            let mut current = current;
+            let ids = current.account();
             let read = || instances::standing(tx, ids.0, ids.1);
             let mut written = Written::of(answer::standing(&cache, now, ids, read)?);
-            let mut outcome = ingest::store(tx, now, &current, &reports, &correlation_id, None)?;
-            outcome.entries.extend(refused.iter().cloned());
-            if outcome.new > 0 {
+            let outcome = ingest::store(tx, now, &mut current, &reports, &correlation_id, None)?;
+            let Outcome { mut entries, new, new_ids, .. } = outcome;
+            // Who sends what was here before may be anyone who saw it: that counts against nobody's limit but theirs.
+            if new > 0 {
+                let window = instances::next_window(now, &current, &settings)?;
                 instances::note_report(tx, now, &current, window, &about)?;
-            } else {
-                instances::note_contact(tx, now, &current, window)?;
             }
-            match &poll_id {
+            entries.extend(refused.iter().cloned());
+            match poll_id.as_deref().filter(|_| new > 0) {
+                // What is new takes its time; what is known already is answered at once, and so is a refusal.
                 Some(poll_id) => {
-                    keep_for_poll(tx, now + delay, current.id, poll_id, &outcome)?;
-                    written.poll = Some((poll_id.clone(), delay));
+                    let (later, at_once): (Vec<_>, Vec<_>) =
+                        entries.into_iter().partition(|entry| new_ids.contains(&entry.report_id));
+                    keep_for_poll(tx, now + delay, current.id, poll_id, &later)?;
+                    written.poll = Some((poll_id.to_owned(), delay));
+                    written.entries = at_once;
                 }
                 None => {
-                    written.entries = outcome.entries;
+                    written.entries = entries;
                     written.policy_wanted = true;
+                    complete(tx, now, &current, &mut written)?;
                 }
             }
-            Ok(written)
+            Ok((written, new))
         };
         let cssm = self.clone();
         self.db.submit("receiver.usage", work, move |outcome| {
-            done(cssm.written(now, request, outcome));
+            let taken = match outcome {
+                Ok((written, 0)) => cssm.charged(&contact, request, written),
+                Ok((written, _)) => cssm.written(now, request, Ok(written)),
+                Err(error) => cssm.written(now, request, Err(error)),
+            };
+            done(taken);
         });
+    }
+
+    /// Nothing in a message was new: whoever sends the same again and again is told to wait.
+    fn charged(self, contact: &Contact, request: Request, written: Written) -> Taken {
+        let now = contact.now;
+        let per_hour_max = self.settings.requests_per_hour_max.saturating_mul(REFUSALS_FACTOR);
+        let charged = {
+            let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+            strangers.charge(now, &contact.from, per_hour_max)
+        };
+        match charged {
+            Some(retry_after_seconds) => {
+                self.taken(now, Answer::TooManyRequests { retry_after_seconds })
+            }
+            None => self.written(now, request, Ok(written)),
+        }
+    }
+
+    /// The product instance a message is of: known, or shown to be by the trust code this CSSM gave it before it was set
+    /// back to an older copy of its database.
+    fn known_or_shown(
+        &self,
+        now: Timestamp,
+        sudi: &Udi,
+        shown: Option<&str>,
+        about: &About,
+    ) -> Result<Instance, Error> {
+        let udi = sudi.clone();
+        let known = self.db.read("receiver.key", move |tx| instances::find(tx, &udi))?;
+        match (known, shown) {
+            (Some(known), _) if !known.removed => Ok(known),
+            (None, Some(shown)) => self.admit_shown(now, sudi, shown, about),
+            _ => Err(not_known()),
+        }
+    }
+
+    fn admit_shown(
+        &self,
+        now: Timestamp,
+        sudi: &Udi,
+        shown: &str,
+        about: &About,
+    ) -> Result<Instance, Error> {
+        let document = Document::parse(shown.as_bytes()).map_err(|_| not_known())?;
+        let certificate = document.signer.as_ref().ok_or_else(not_known)?;
+        let revoked = self.issuer.revocation.as_ref();
+        if revoked.is_some_and(|list| list.value.names(certificate)) {
+            return Err(not_known());
+        }
+        let (suite, root) = (self.suite.as_ref(), &self.issuer.root_certificate);
+        let signer = suite.verify_chain(root, certificate, now).map_err(|_| not_known())?;
+        let is_its = |signed: &&Signed<TrustCode>| {
+            signed.value.sudi == *sudi
+                && signed.value.purpose == Purpose::TrustCode
+                && signed.value.expires_at > now
+                && signed.verify(suite, &signer.public_key)
+        };
+        let code = document.trust_codes.iter().find(is_its).ok_or_else(not_known)?.value.clone();
+        let about = about.clone();
+        self.db.write("receiver.shown", move |tx| {
+            if let Some(known) = instances::find(tx, &code.sudi)? {
+                return if known.removed { Err(not_known()) } else { Ok(known) };
+            }
+            let account = accounts::by_names(tx, &code.smart_account, &code.virtual_account)?;
+            let account = account.ok_or_else(not_known)?;
+            let about =
+                About { identifier: code.product_instance_identifier.clone(), ..about.clone() };
+            let (udi, key) = (&code.sudi, &code.public_key);
+            let instance = instances::register(tx, now, None, account, udi, key, &about)?;
+            trust::restore(tx, &instance, &code)?;
+            let text = format!(
+                "{udi} was not known here any more and came back by its trust code: this CSSM was \
+                 restored from an older copy"
+            );
+            accounts::add_event(tx, now, account.0, &Actor::system(), &text)?;
+            Ok(instance)
+        })
     }
 
     /// Checks reports one by one: one that does not verify is refused on its own and holds no other back.
@@ -260,27 +404,24 @@ impl Cssm {
         usage: Vec<UsageItem>,
         correlation_id: &str,
     ) -> Checked {
-        let (mut reports, mut refused) = (Vec::with_capacity(usage.len()), Vec::new());
-        let mut first_refusal = usage.is_empty().then(|| "the message holds no report".to_owned());
+        let mut checked = Checked::default();
+        if usage.is_empty() {
+            checked.first_refusal = Some("the message holds no report".to_owned());
+        }
+        let whose = (&instance.udi, &instance.public_key);
         for item in usage {
-            let signed = match SignedReport::from_parts(item.payload, item.signature) {
-                Ok(signed) => signed,
-                Err(error) => {
-                    // Without a number there is nothing to answer for it.
-                    first_refusal.get_or_insert(error.to_string());
-                    continue;
+            match SignedReport::from_parts(item.payload, item.signature) {
+                Ok(signed) => {
+                    let suite = self.suite.as_ref();
+                    checked.check(suite, whose, &self.id, signed, correlation_id);
                 }
-            };
-            let told = ingest::entry(&signed.report, StatusCode::Failed, "", correlation_id);
-            match ingest::verify(self.suite.as_ref(), &instance.udi, &instance.public_key, signed) {
-                Ok(report) => reports.push(report),
+                // Without a number there is nothing to answer for it.
                 Err(error) => {
-                    first_refusal.get_or_insert(error.to_string());
-                    refused.push(told.with_message(&error.to_string()));
+                    checked.first_refusal.get_or_insert(error.to_string());
                 }
             }
         }
-        Checked { reports, refused, first_refusal }
+        checked
     }
 
     fn answer(&self, now: Timestamp, request: &Request, outcome: Result<Written, Error>) -> Answer {
@@ -288,23 +429,31 @@ impl Cssm {
             Ok(written) => written,
             Err(error) => return self.refuse(now, request, &error),
         };
-        if let Some((poll_id, seconds)) = written.poll {
+        let mut written = written;
+        if let Some((poll_id, seconds)) = written.poll.take() {
             let mut response = Response::new(request, now, ResponseStatus::OkPoll, "");
             response.poll_id = Some(poll_id);
             response.poll_interval_seconds = Some(u32::try_from(seconds.max(1)).unwrap_or(900));
+            if !written.entries.is_empty() {
+                response.smart_license = Some(self.document(now, request, written));
+            }
             return Answer::Message(Box::new(response));
         }
+        let mut response = Response::new(request, now, ResponseStatus::Ok, "");
+        response.smart_license = Some(self.document(now, request, written));
+        Answer::Message(Box::new(response))
+    }
+
+    fn document(&self, now: Timestamp, request: &Request, written: Written) -> String {
         let contents = Contents {
             acknowledgements: &written.entries,
             trust_codes: written.trust_codes,
+            report_requests: written.report_requests,
             standing: Some(&written.standing),
             policy_wanted: written.policy_wanted,
             correlation_id: &request.request_id,
         };
-        let document = answer::document(contents, &self.issuer, &self.standing, now);
-        let mut response = Response::new(request, now, ResponseStatus::Ok, "");
-        response.smart_license = Some(document);
-        Answer::Message(Box::new(response))
+        answer::document(contents, &self.issuer, &self.standing, now)
     }
 
     fn refuse(&self, now: Timestamp, request: &Request, error: &Error) -> Answer {
@@ -334,32 +483,51 @@ impl Cssm {
     }
 }
 
+/// Refusals an address may have in an hour, for each request a product instance may make.
+const REFUSALS_FACTOR: i64 = 10;
+
 /// Why a body is no message, without what a stranger wrote into it at length.
 fn not_a_message(error: &serde_json::Error) -> String {
     format!("not a message: {error}").chars().take(200).collect()
 }
 
-fn known_instance(tx: &mut Tx<'_>, sudi: &rumline_protocol::Udi) -> Result<Instance, Error> {
-    match instances::find(tx, sudi)? {
-        Some(instance) if !instance.removed => Ok(instance),
-        _ => Err(Error::invalid(
-            "The identity for the instance is not valid. Please re-register the instance.",
-        )),
-    }
+fn not_known() -> Error {
+    Error::invalid("The identity for the instance is not valid. Please re-register the instance.")
 }
 
-/// A contact that brings no report, counted against the limit.
-fn contact(
+fn known_instance(tx: &mut Tx<'_>, sudi: &Udi) -> Result<Instance, Error> {
+    instances::find(tx, sudi)?.filter(|instance| !instance.removed).ok_or_else(not_known)
+}
+
+/// A contact that brings no report, counted against the limit: but not when somebody says again what was said before.
+fn contact_of(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    sudi: &rumline_protocol::Udi,
+    sudi: &Udi,
     settings: &Settings,
-) -> Result<(i64, Written), Error> {
-    let instance = known_instance(tx, sudi)?;
-    let window = instances::next_window(now, &instance, settings)?;
-    instances::note_contact(tx, now, &instance, window)?;
-    let (account, within) = (instance.smart_account_id, instance.virtual_account_id);
-    Ok((instance.id, Written::of(instances::standing(tx, account, within)?)))
+    millis: i64,
+) -> Result<(Instance, Written), Error> {
+    let mut instance = known_instance(tx, sudi)?;
+    if millis > instance.message_millis {
+        instance.message_millis = millis;
+        let window = instances::next_window(now, &instance, settings)?;
+        instances::note_contact(tx, now, &instance, window)?;
+    }
+    let (account, within) = instance.account();
+    let written = Written::of(instances::standing(tx, account, within)?);
+    Ok((instance, written))
+}
+
+/// What goes along with an answer that is whole: a trust code for the account it is in now, and what is asked for.
+fn complete(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    written: &mut Written,
+) -> Result<(), Error> {
+    written.trust_codes.extend(trust::renewal(tx, now, instance)?);
+    written.report_requests.extend(lineage::ask_for_missing(tx, now, instance)?);
+    Ok(())
 }
 
 fn keep_for_poll(
@@ -367,9 +535,9 @@ fn keep_for_poll(
     ready_at: Timestamp,
     instance_id: i64,
     poll_id: &str,
-    outcome: &Outcome,
+    entries: &[Acknowledgement],
 ) -> Result<(), Error> {
-    let results = serde_json::to_string(&outcome.entries).expect("entries always serialise");
+    let results = serde_json::to_string(entries).expect("entries always serialise");
     let sql = "INSERT INTO poll (id, product_instance_id, ready_at, results)
         VALUES ($1, $2, $3, $4)";
     tx.execute(sql, &[poll_id.into(), instance_id.into(), ready_at.0.into(), (&results).into()])?;

@@ -4,8 +4,12 @@
 use rumline_store::Migration;
 
 /// All migrations, oldest first. A released one is never changed.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, sql: V1 }, Migration { version: 2, sql: V2 }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sql: V1 },
+    Migration { version: 2, sql: V2 },
+    Migration { version: 3, sql: V3 },
+    Migration { version: 4, sql: rumline_server::AUDIT_TABLE },
+];
 
 const V1: &str = "
 CREATE TABLE counter (
@@ -182,4 +186,79 @@ ALTER TABLE usage_file ADD COLUMN bundle_part TEXT;
 ALTER TABLE usage_file ADD COLUMN bundle_sha256 BYTEA;
 ALTER TABLE usage_file ADD COLUMN problems TEXT NOT NULL DEFAULT '';
 ALTER TABLE rum_report ADD COLUMN hop TEXT;
+";
+
+/// A ledger that adds up: which seconds are counted, what each product instance's reports go on from, who claims what,
+/// and what somebody has to look at.
+const V3: &str = "
+ALTER TABLE product_instance ADD COLUMN trust_virtual_account_id BIGINT;
+ALTER TABLE product_instance ADD COLUMN told_trust_id BIGINT;
+ALTER TABLE product_instance ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
+ALTER TABLE product_instance ADD COLUMN epoch_began_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE product_instance ADD COLUMN epoch_last_end_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE product_instance ADD COLUMN head_position BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE product_instance ADD COLUMN head_present BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE product_instance ADD COLUMN head_report_id BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE product_instance ADD COLUMN head_sha256 TEXT NOT NULL DEFAULT '';
+ALTER TABLE product_instance ADD COLUMN held_at BIGINT;
+ALTER TABLE product_instance ADD COLUMN set_back_at BIGINT;
+ALTER TABLE product_instance ADD COLUMN requested_at BIGINT;
+ALTER TABLE product_instance ADD COLUMN message_millis BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE rum_report ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
+ALTER TABLE rum_report ADD COLUMN position BIGINT;
+ALTER TABLE rum_report ADD COLUMN overlap_seconds BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE license_use ADD COLUMN spans TEXT NOT NULL DEFAULT '';
+ALTER TABLE license_use ADD COLUMN is_off BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE license_use ADD COLUMN overlap_seconds BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE policy ADD COLUMN lifetime_days BIGINT;
+CREATE TABLE lineage (
+    product_instance_id BIGINT NOT NULL,
+    epoch TEXT NOT NULL,
+    began_at BIGINT NOT NULL,
+    last_end_at BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    present BIGINT NOT NULL,
+    report_id BIGINT NOT NULL,
+    sha256 TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (product_instance_id, epoch)
+);
+CREATE TABLE claim (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    pid TEXT NOT NULL,
+    serial TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    through TEXT NOT NULL,
+    first_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    reports BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, id),
+    UNIQUE (smart_account_id, virtual_account_id, serial, pid, public_key)
+);
+CREATE TABLE alert (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    text TEXT NOT NULL,
+    raised_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    cleared_at BIGINT,
+    PRIMARY KEY (smart_account_id, id)
+);
+CREATE TABLE set_aside (
+    smart_account_id BIGINT NOT NULL,
+    usage_file_id BIGINT NOT NULL,
+    place BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,
+    pid TEXT NOT NULL,
+    serial TEXT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, usage_file_id, place)
+);
+ALTER TABLE usage_file ADD COLUMN set_aside BIGINT NOT NULL DEFAULT 0;
 ";

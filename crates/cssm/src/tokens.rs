@@ -1,11 +1,13 @@
 //! Registration tokens (guide p. 42-43; CSSM-003, 010, 011, 012; G-18).
 
-use rumline_protocol::Timestamp;
+use std::sync::PoisonError;
+
+use rumline_protocol::{Timestamp, is_not_of_the_future, new_id_token};
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, virtual_account};
-use crate::{Cssm, Error};
+use crate::{Actor, Cssm, Error};
 use rumline_server::next_id;
 
 /// What a new token is to be.
@@ -69,36 +71,47 @@ fn from_row(row: &Row<'_>) -> Result<RegistrationToken, Error> {
     })
 }
 
-/// The account a token that may be used now belongs to: smart account, virtual account, token.
-pub(crate) fn usable_token(
+impl RegistrationToken {
+    /// How people know it: by its description, else by its number.
+    pub(crate) fn name(&self) -> String {
+        if self.description.is_empty() {
+            format!("token {}", self.id)
+        } else {
+            format!("token {:?}", self.description)
+        }
+    }
+
+    /// Why it may not be used now, if it may not.
+    pub(crate) fn refusal(&self, now: Timestamp) -> Option<&'static str> {
+        if self.revoked_at.is_some() {
+            Some("the token has been revoked")
+        } else if self.expires_at <= now.0 {
+            Some("the token has expired")
+        } else if !is_not_of_the_future(now, Timestamp(self.created_at)) {
+            // Made while the clock of this server was ahead: it would last longer than anybody wanted.
+            Some("the token was made under a wrong clock: make a new one")
+        } else {
+            None
+        }
+    }
+
+    /// Whether it has been used as often as it may be.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.uses_max.is_some_and(|max| self.uses >= max)
+    }
+}
+
+/// The token with this value and its smart account, whether or not it may be used.
+pub(crate) fn find(
     tx: &mut Tx<'_>,
-    now: Timestamp,
     value: &str,
-) -> Result<(i64, RegistrationToken), Error> {
+) -> Result<Option<(i64, RegistrationToken)>, Error> {
     if !value.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(Error::invalid("the token is not valid"));
+        return Ok(None);
     }
     let sql =
         format!("SELECT {COLUMNS}, smart_account_id FROM registration_token WHERE value = $1");
-    let found =
-        tx.row(&sql, &[value.into()], |row| Ok::<_, Error>((row.int(10)?, from_row(row)?)))?;
-    let (smart_account_id, token) =
-        found.ok_or_else(|| Error::invalid("the token is not valid"))?;
-    if token.revoked_at.is_some() {
-        return Err(Error::invalid("the token has been revoked"));
-    }
-    if token.expires_at <= now.0 {
-        return Err(Error::invalid("the token has expired"));
-    }
-    Ok((smart_account_id, token))
-}
-
-/// Whether the token may be used once more.
-pub(crate) fn check_uses(token: &RegistrationToken) -> Result<(), Error> {
-    if token.uses_max.is_some_and(|max| token.uses >= max) {
-        return Err(Error::invalid("the token has been used as often as it may be"));
-    }
-    Ok(())
+    tx.row(&sql, &[value.into()], |row| Ok((row.int(10)?, from_row(row)?)))
 }
 
 pub(crate) fn count_use(
@@ -120,7 +133,7 @@ impl Cssm {
     pub fn create_token(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         smart_account_id: i64,
         virtual_account_id: i64,
         new: &NewToken,
@@ -134,11 +147,11 @@ impl Cssm {
         if new.uses_max == Some(0) {
             return Err(Error::invalid("a token may be used at least once"));
         }
-        let mut bytes = [0; 36];
-        self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill(&mut bytes);
-        // Letters and digits only, so that it can be typed and pasted anywhere.
-        let value = rumline_protocol::base64(&bytes).replace(['+', '/', '='], "x");
-        let (login, new) = (login.to_owned(), new.clone());
+        let value = {
+            let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+            new_id_token(&mut *random, &self.id)
+        };
+        let (actor, new) = (actor.clone(), new.clone());
         self.db.write("tokens.create", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
             let id = next_id(tx, "registration_token")?;
@@ -153,13 +166,15 @@ impl Cssm {
                 (&value).into(),
                 (&new.description).into(),
                 now.0.into(),
-                (&login).into(),
+                actor.name().into(),
                 expires_at.0.into(),
                 new.uses_max.map(i64::from).into(),
             ];
             tx.execute(sql, &values)?;
-            add_event(tx, now, smart_account_id, &login, &format!("token {id} created"))?;
-            token(tx, smart_account_id, id)
+            let created = token(tx, smart_account_id, id)?;
+            let text = format!("{} created", created.name());
+            add_event(tx, now, smart_account_id, &actor, &text)?;
+            Ok(created)
         })
     }
 
@@ -189,17 +204,17 @@ impl Cssm {
     pub fn revoke_token(
         &self,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         smart_account_id: i64,
         id: i64,
     ) -> Result<RegistrationToken, Error> {
-        let login = login.to_owned();
+        let actor = actor.clone();
         self.db.write("tokens.revoke", move |tx| {
-            token(tx, smart_account_id, id)?;
+            let text = format!("{} revoked", token(tx, smart_account_id, id)?.name());
             let sql = "UPDATE registration_token SET revoked_at = $1
                 WHERE smart_account_id = $2 AND id = $3 AND revoked_at IS NULL";
             tx.execute(sql, &[now.0.into(), smart_account_id.into(), id.into()])?;
-            add_event(tx, now, smart_account_id, &login, &format!("token {id} revoked"))?;
+            add_event(tx, now, smart_account_id, &actor, &text)?;
             token(tx, smart_account_id, id)
         })
     }

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Accounts, licences, inventory, people (CSSM-002, 005, 008, 013, 014, 015, 022, 027; C-20; G-01).
 
+use rumline_cssm::Actor;
 mod common;
 
 use common::*;
@@ -28,18 +29,22 @@ fn names_are_unique_and_case_counts() {
     // CSSM-002; PI-TRUST-006 tells accounts by name
     on_every_engine(&at_once(), |lab| {
         let cssm = &lab.cssm;
-        let account = |name: &str| cssm.create_smart_account(lab.now, "admin", name, "x.net");
+        let account =
+            |name: &str| cssm.create_smart_account(lab.now, &Actor::person("admin"), name, "x.net");
         assert!(matches!(account("Example"), Err(Error::Conflict(_))));
         let second = account("example").unwrap();
         assert_ne!(second.id, lab.sa);
         for bad in ["", " a", "a ", "a\tb", "a\0b", &"x".repeat(101)] {
             assert!(matches!(account(bad), Err(Error::Invalid(_))), "{bad:?}");
-            let virtual_account = cssm.create_virtual_account(lab.now, "admin", lab.sa, bad);
+            let virtual_account =
+                cssm.create_virtual_account(lab.now, &Actor::person("admin"), lab.sa, bad);
             assert!(matches!(virtual_account, Err(Error::Invalid(_))), "{bad:?}");
         }
         assert!(account(&"é".repeat(100)).is_ok());
-        assert!(cssm.create_smart_account(lab.now, "admin", "New", "").is_err());
-        let make = |sa: i64, name: &str| cssm.create_virtual_account(lab.now, "admin", sa, name);
+        assert!(cssm.create_smart_account(lab.now, &Actor::person("admin"), "New", "").is_err());
+        let make = |sa: i64, name: &str| {
+            cssm.create_virtual_account(lab.now, &Actor::person("admin"), sa, name)
+        };
         assert!(matches!(make(lab.sa, "Default"), Err(Error::Conflict(_))));
         for name in ["default", "Lab", "lab"] {
             make(lab.sa, name).unwrap();
@@ -65,7 +70,7 @@ fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
         let buy = |change: &dyn Fn(&mut Purchase)| {
             let mut new = purchase(1);
             change(&mut new);
-            lab.cssm.add_purchase(lab.now, "admin", lab.sa, lab.va, &new)
+            lab.cssm.add_purchase(lab.now, &Actor::person("admin"), lab.sa, lab.va, &new)
         };
         let subscription = PurchaseKind::Subscription;
         type Change<'a> = &'a dyn Fn(&mut Purchase);
@@ -87,7 +92,8 @@ fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
         buy(&|p| (p.kind, p.ends_at) = (subscription, Some(START.0 + 1))).unwrap();
         let (other, other_va) = lab.other_account("Other");
         for (sa, va) in [(lab.sa, other_va), (other, lab.va), (lab.sa, 999)] {
-            let outcome = lab.cssm.add_purchase(lab.now, "admin", sa, va, &purchase(1));
+            let outcome =
+                lab.cssm.add_purchase(lab.now, &Actor::person("admin"), sa, va, &purchase(1));
             assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
         }
     });
@@ -99,7 +105,7 @@ fn licences_show_what_was_bought_what_is_used_and_what_is_left() {
     on_every_engine(&at_once(), |lab| {
         let lab_va = lab.virtual_account("Lab");
         let buy = |va: i64, new: &Purchase| {
-            lab.cssm.add_purchase(lab.now, "admin", lab.sa, va, new).unwrap();
+            lab.cssm.add_purchase(lab.now, &Actor::person("admin"), lab.sa, va, new).unwrap();
         };
         buy(lab.va, &purchase(10));
         buy(lab.va, &purchase(5));
@@ -118,13 +124,13 @@ fn licences_show_what_was_bought_what_is_used_and_what_is_left() {
         assert_eq!(at(START + 199), [line(lab.va, 18, 0)]);
         assert_eq!(at(START + 200), [line(lab.va, 15, 0)]);
         for (serial, count) in [("SN1", 9), ("SN2", 8)] {
-            let device = Device::new(serial);
+            let device = Device::new(lab, serial);
             lab.register(&device);
             lab.document(&device.usage(&[&device.report(1, START, &[(50, count)])]));
         }
         assert_eq!(at(START), [line(lab.va, 15, 17)], "below zero is a shortage");
         // In the other virtual account nothing was bought, and one is in use.
-        let device = Device::new("SN3");
+        let device = Device::new(lab, "SN3");
         let (_, token) = lab.new_token(lab_va, None);
         lab.document(&device.trust(lab.now, &token, false));
         let own = device.report(1, START, &[(50, 1)]);
@@ -170,7 +176,7 @@ fn an_instance_shows_its_host_name_from_10_3_2_on_unless_hidden() {
             assert_eq!(instance.software_version.as_deref(), Some(version));
         }
         // The name follows the newest report, and goes when it is hidden.
-        let mut device = Device::new("SN6");
+        let mut device = Device::new(lab, "SN6");
         lab.register(&device);
         for (id, hostname, expected) in
             [(1, Some("a"), "a"), (2, Some("b"), "b"), (3, None, &*udi_name("SN6"))]
@@ -179,7 +185,7 @@ fn an_instance_shows_its_host_name_from_10_3_2_on_unless_hidden() {
             lab.document(&device.usage(&[&device.report(id, START, &[(1, 1)])]));
             assert_eq!(lab.instance("SN6").name, expected);
         }
-        let mut unknown = Device::new("SN7");
+        let mut unknown = Device::new(lab, "SN7");
         unknown.udi.pid = "N9K-UNKNOWN".to_owned();
         lab.register(&unknown);
         assert_eq!(lab.instance("SN7").product_type, "Other");
@@ -193,7 +199,7 @@ fn a_release_newer_than_the_catalogue_shows_its_host_name_too() {
         for (serial, version, named) in
             [("SN1", "10.5(2)", true), ("SN2", "10.6(1)F", true), ("SN3", "9.3(7)", false)]
         {
-            let mut device = Device::new(serial);
+            let mut device = Device::new(lab, serial);
             device.version = version;
             lab.register(&device);
             lab.document(&device.usage(&[&device.report(1, START, &[(1, 1)])]));
@@ -206,8 +212,10 @@ fn a_release_newer_than_the_catalogue_shows_its_host_name_too() {
 fn removing_an_instance_frees_its_licences_and_keeps_its_reports() {
     // CSSM-005, CSSM-013, CSSM-019
     on_every_engine(&at_once(), |lab| {
-        lab.cssm.add_purchase(lab.now, "admin", lab.sa, lab.va, &purchase(3)).unwrap();
-        let devices = ["SN1", "SN2"].map(Device::new);
+        lab.cssm
+            .add_purchase(lab.now, &Actor::person("admin"), lab.sa, lab.va, &purchase(3))
+            .unwrap();
+        let devices = ["SN1", "SN2"].map(|serial| Device::new(lab, serial));
         for device in &devices {
             lab.register(device);
             lab.document(&device.usage(&[&device.report(1, START, &[(50, 2)])]));
@@ -215,18 +223,18 @@ fn removing_an_instance_frees_its_licences_and_keeps_its_reports() {
         assert_eq!(lab.cssm.licenses(lab.now, lab.sa).unwrap(), [line(lab.va, 3, 4)]);
         let id = lab.instance("SN1").id;
         let (other, _) = lab.other_account("Other");
-        assert!(lab.cssm.remove_instance(lab.now, "eve", other, id).is_err());
+        assert!(lab.cssm.remove_instance(lab.now, &Actor::person("eve"), other, id).is_err());
         assert!(lab.cssm.instance(other, id).is_err());
         assert!(lab.cssm.reports(other, id, 0, 10).unwrap().is_empty());
-        lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).unwrap();
+        lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).unwrap();
         assert_eq!(lab.cssm.licenses(lab.now, lab.sa).unwrap(), [line(lab.va, 3, 2)]);
         assert_eq!(lab.instances().len(), 1);
         assert!(matches!(lab.cssm.instance(lab.sa, id), Err(Error::NotFound(_))));
         assert_eq!(lab.cssm.reports(lab.sa, id, 0, 10).unwrap().len(), 1);
-        assert!(lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).is_err());
+        assert!(lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).is_err());
         // Pages of the list follow one another.
         for number in 3..10 {
-            lab.register(&Device::new(&format!("SN{number}")));
+            lab.register(&Device::new(lab, &format!("SN{number}")));
         }
         let mut seen = Vec::new();
         let mut after = 0;
@@ -268,7 +276,7 @@ fn a_login_takes_the_right_password_of_a_known_person() {
     on_every_engine(&at_once(), |lab| {
         let cssm = &lab.cssm;
         let secret = "correct horse battery";
-        cssm.add_person(lab.now, "eve", secret, Role::User, Some(lab.sa)).unwrap();
+        cssm.add_person(lab.now, &admin(), "eve", secret, Role::User, Some(lab.sa)).unwrap();
         for (login, password) in [
             ("eve", "correct horse batterz"),
             ("eve", ""),
@@ -277,14 +285,14 @@ fn a_login_takes_the_right_password_of_a_known_person() {
             ("", ""),
             ("e\0ve", secret),
         ] {
-            let outcome = cssm.people().log_in(lab.now, login, password);
+            let outcome = cssm.people().log_in(lab.now, login, password, HERE);
             assert!(matches!(outcome, Err(Error::Unauthenticated)), "{login:?}: {outcome:?}");
         }
-        let token = cssm.people().log_in(lab.now, "eve", secret).unwrap();
+        let token = cssm.people().log_in(lab.now, "eve", secret, HERE).unwrap();
         let caller = cssm.people().caller(lab.now, &token).unwrap();
         let expected = Caller { login: "eve".to_owned(), role: Role::User, scope_id: Some(lab.sa) };
         assert_eq!(caller, expected);
-        let second = cssm.people().log_in(lab.now, "eve", secret).unwrap();
+        let second = cssm.people().log_in(lab.now, "eve", secret, HERE).unwrap();
         assert_ne!(token, second);
         for wrong in ["", "x", &token[1..], &token.to_uppercase()] {
             assert!(matches!(cssm.people().caller(lab.now, wrong), Err(Error::Unauthenticated)));
@@ -298,7 +306,7 @@ fn a_login_takes_the_right_password_of_a_known_person() {
         assert!(cssm.people().caller(hours(12) - 1, &second).is_ok());
         assert!(matches!(cssm.people().caller(hours(12), &second), Err(Error::Unauthenticated)));
         for (login, password) in [("new", "too short"), ("", secret), ("a\nb", secret)] {
-            let outcome = cssm.add_person(lab.now, login, password, Role::Viewer, None);
+            let outcome = cssm.add_person(lab.now, &admin(), login, password, Role::Viewer, None);
             assert!(matches!(outcome, Err(Error::Invalid(_))), "{login:?}");
         }
     });
@@ -309,14 +317,16 @@ fn a_new_password_or_role_ends_the_logins_under_the_old_one() {
     // G-01
     on_every_engine(&at_once(), |lab| {
         let cssm = &lab.cssm;
-        cssm.add_person(lab.now, "eve", "first password", Role::Viewer, Some(lab.sa)).unwrap();
-        cssm.add_person(lab.now, "bob", "bobs password", Role::Viewer, Some(lab.sa)).unwrap();
-        let token = cssm.people().log_in(lab.now, "eve", "first password").unwrap();
-        let bob = cssm.people().log_in(lab.now, "bob", "bobs password").unwrap();
-        cssm.add_person(lab.now, "eve", "second password", Role::User, None).unwrap();
+        cssm.add_person(lab.now, &admin(), "eve", "first password", Role::Viewer, Some(lab.sa))
+            .unwrap();
+        cssm.add_person(lab.now, &admin(), "bob", "bobs password", Role::Viewer, Some(lab.sa))
+            .unwrap();
+        let token = cssm.people().log_in(lab.now, "eve", "first password", HERE).unwrap();
+        let bob = cssm.people().log_in(lab.now, "bob", "bobs password", HERE).unwrap();
+        cssm.add_person(lab.now, &admin(), "eve", "second password", Role::User, None).unwrap();
         assert!(matches!(cssm.people().caller(lab.now, &token), Err(Error::Unauthenticated)));
-        assert!(cssm.people().log_in(lab.now, "eve", "first password").is_err());
-        let token = cssm.people().log_in(lab.now, "eve", "second password").unwrap();
+        assert!(cssm.people().log_in(lab.now, "eve", "first password", HERE).is_err());
+        let token = cssm.people().log_in(lab.now, "eve", "second password", HERE).unwrap();
         let caller = cssm.people().caller(lab.now, &token).unwrap();
         assert_eq!((caller.role, caller.scope_id), (Role::User, None));
         assert!(cssm.people().caller(lab.now, &bob).is_ok());
@@ -326,7 +336,8 @@ fn a_new_password_or_role_ends_the_logins_under_the_old_one() {
 #[test]
 fn nobody_belongs_to_an_account_that_is_not_there() {
     on_every_engine(&at_once(), |lab| {
-        let outcome = lab.cssm.add_person(lab.now, "eve", "long enough", Role::Viewer, Some(999));
+        let outcome =
+            lab.cssm.add_person(lab.now, &admin(), "eve", "long enough", Role::Viewer, Some(999));
         assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
     });
 }
@@ -335,16 +346,26 @@ fn nobody_belongs_to_an_account_that_is_not_there() {
 fn the_first_administrator_is_made_once() {
     // G-01
     on_every_engine(&at_once(), |lab| {
-        let password = lab.cssm.people().first_administrator(lab.now).unwrap().unwrap();
+        let people = lab.cssm.people();
+        let nobody = |_: &str| panic!("there is an administrator");
+        // A password that cannot be shown is nobody's.
+        let full = |_: &str| Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
+        assert!(people.first_administrator(lab.now, full).is_err());
+        let mut password = String::new();
+        let show = |shown: &str| {
+            shown.clone_into(&mut password);
+            Ok(())
+        };
+        people.first_administrator(lab.now, show).unwrap();
         assert!(password.len() >= 20);
-        assert_eq!(lab.cssm.people().first_administrator(lab.now).unwrap(), None);
-        let token = lab.cssm.people().log_in(lab.now, "admin", &password).unwrap();
+        people.first_administrator(lab.now, nobody).unwrap();
+        let token = lab.cssm.people().log_in(lab.now, "admin", &password, HERE).unwrap();
         let caller = lab.cssm.people().caller(lab.now, &token).unwrap();
         assert_eq!((caller.role, caller.scope_id), (Role::Administrator, None));
         let other = "another password";
-        lab.cssm.add_person(lab.now, "admin", other, Role::Administrator, None).unwrap();
-        assert_eq!(lab.cssm.people().first_administrator(lab.now).unwrap(), None);
-        assert!(lab.cssm.people().log_in(lab.now, "admin", other).is_ok());
+        lab.cssm.add_person(lab.now, &admin(), "admin", other, Role::Administrator, None).unwrap();
+        people.first_administrator(lab.now, nobody).unwrap();
+        assert!(lab.cssm.people().log_in(lab.now, "admin", other, HERE).is_ok());
     });
 }
 
@@ -354,32 +375,36 @@ fn what_people_do_is_recorded_newest_first() {
     on_every_engine(&at_once(), |lab| {
         let mut policy = Policy::cisco_default();
         policy.policy_name = "Quarterly".to_owned();
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         lab.now = START + 1;
         lab.virtual_account("Lab");
-        lab.cssm.add_purchase(lab.now, "bob", lab.sa, lab.va, &purchase(7)).unwrap();
+        lab.cssm
+            .add_purchase(lab.now, &Actor::person("bob"), lab.sa, lab.va, &purchase(7))
+            .unwrap();
         let (token, _) = lab.new_token(lab.va, None);
-        lab.cssm.revoke_token(lab.now, "bob", lab.sa, token).unwrap();
-        lab.cssm.set_policy(lab.now, "bob", lab.sa, None, Some(&policy)).unwrap();
-        lab.cssm.set_policy(lab.now, "bob", lab.sa, None, None).unwrap();
+        lab.cssm.revoke_token(lab.now, &Actor::person("bob"), lab.sa, token).unwrap();
+        lab.cssm
+            .set_policy(lab.now, &Actor::person("bob"), lab.sa, None, Some((&policy, None)))
+            .unwrap();
+        lab.cssm.set_policy(lab.now, &Actor::person("bob"), lab.sa, None, None).unwrap();
         lab.upload("all_rum.txt", text.as_bytes()).unwrap();
         let id = lab.instance("SN1").id;
-        lab.cssm.remove_instance(lab.now, "bob", lab.sa, id).unwrap();
+        lab.cssm.remove_instance(lab.now, &Actor::person("bob"), lab.sa, id).unwrap();
         // What is refused leaves no trace.
-        assert!(lab.cssm.remove_instance(lab.now, "bob", lab.sa, id).is_err());
+        assert!(lab.cssm.remove_instance(lab.now, &Actor::person("bob"), lab.sa, id).is_err());
         let events = lab.cssm.events(lab.sa, 1000).unwrap();
         let told: Vec<(&str, &str)> =
             events.iter().map(|event| (event.login.as_str(), event.text.as_str())).collect();
         assert_eq!(
             told,
             [
-                ("bob", format!("product instance {id} removed").as_str()),
+                ("bob", "PID:N9K-C93180YC-FX3,SN:SN1 removed"),
                 ("eve", "usage file \"all_rum.txt\" uploaded: 1 reports accepted."),
-                ("bob", "policy returned to Cisco default"),
-                ("bob", "policy \"Quarterly\" set"),
-                ("bob", format!("token {token} revoked").as_str()),
-                ("admin", format!("token {token} created").as_str()),
+                ("bob", "policy of Example returned to Cisco default"),
+                ("bob", "policy \"Quarterly\" set for Example"),
+                ("bob", "token \"test\" revoked"),
+                ("admin", "token \"test\" created"),
                 ("bob", format!("7 x {LAN} purchased").as_str()),
                 ("admin", "virtual account \"Lab\" created"),
                 ("admin", "smart account created"),
@@ -405,7 +430,8 @@ fn the_nearest_policy_counts_and_the_cisco_default_when_there_is_none() {
             policy
         };
         let set = |va: Option<i64>, policy: Option<&Policy>| {
-            lab.cssm.set_policy(lab.now, "admin", lab.sa, va, policy)
+            let policy = policy.map(|policy| (policy, None));
+            lab.cssm.set_policy(lab.now, &admin(), lab.sa, va, policy)
         };
         let names = || [lab.va, lab_va].map(|va| lab.cssm.policy(lab.sa, va).unwrap().policy_name);
         let cisco = Policy::CISCO_DEFAULT;
@@ -438,12 +464,13 @@ fn a_policy_that_was_taken_back_leaves_the_switches_with_the_next_ack() {
         lab.give(&mut switch, Input::Use(vec![lan(1)]));
         lab.run_until(&mut switch, START.plus_days(1));
         let change = |policy: Option<&Policy>| {
-            lab.cssm.set_policy(lab.now, "admin", lab.sa, None, policy).unwrap();
+            let policy = policy.map(|policy| (policy, None));
+            lab.cssm.set_policy(lab.now, &admin(), lab.sa, None, policy).unwrap();
         };
         change(Some(&policy));
         lab.run_until(&mut switch, START.plus_days(32));
         assert_eq!(switch.agent.policy().policy_name, "Quarterly");
-        lab.cssm.set_policy(lab.now, "admin", lab.sa, None, None).unwrap();
+        lab.cssm.set_policy(lab.now, &Actor::person("admin"), lab.sa, None, None).unwrap();
         lab.run_until(&mut switch, START.plus_days(64));
         assert_eq!(switch.agent.policy().policy_name, Policy::CISCO_DEFAULT);
     });
@@ -454,7 +481,8 @@ fn the_last_administrator_of_everything_stays_one() {
     on_every_engine(&at_once(), |lab| {
         let people = lab.cssm.people();
         let secret = "a password of some length";
-        let add = |login: &str, role, scope| people.add(lab.now, login, secret, role, scope);
+        let add =
+            |login: &str, role, scope| people.add(lab.now, &admin(), login, secret, role, scope);
         add("root", Role::Administrator, None).unwrap();
         for (role, scope) in [(Role::Viewer, None), (Role::Administrator, Some(lab.sa))] {
             let refused = add("root", role, scope).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Bundles of collectors, by wire and by file, on every engine (CSLU-006, 016, 019; ONPREM-006, 007).
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+use rumline_cssm::Actor;
 mod common;
 use std::io::Cursor;
 
@@ -56,7 +57,7 @@ fn answers(lab: &Lab, bytes: &[u8]) -> Vec<Document> {
 fn a_registered_collector_brings_bundles_and_others_do_not() {
     on_every_engine(&at_once(), |lab| {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
-        let (one, two) = (Device::new("B1"), Device::new("B2"));
+        let (one, two) = (Device::new(lab, "B1"), Device::new(lab, "B2"));
         let reports = [one.report(1, START, &[(60, 1)]), two.report(1, START, &[(90, 2)])];
         let both: [(&Device, &[&SignedReport]); 2] =
             [(&one, &[&reports[0]]), (&two, &[&reports[1]])];
@@ -70,8 +71,9 @@ fn a_registered_collector_brings_bundles_and_others_do_not() {
             public_key: signer.public_key().clone(),
             proof: base64(&signer.sign(b"something else")),
         };
-        let register =
-            |new: &NewCollector| lab.cssm.register_collector(lab.now, "eve", lab.sa, lab.va, new);
+        let register = |new: &NewCollector| {
+            lab.cssm.register_collector(lab.now, &Actor::person("eve"), lab.sa, lab.va, new)
+        };
         assert!(register(&new).is_err(), "it must hold its key");
         new.proof = base64(&signer.sign(text.as_bytes()));
         let registered = register(&new).unwrap();
@@ -87,7 +89,7 @@ fn a_registered_collector_brings_bundles_and_others_do_not() {
         }
         let seen = lab.cssm.instances(lab.sa, 0, 10).unwrap();
         assert_eq!(seen.iter().map(|i| i.reports).collect::<Vec<_>>(), [1, 1]);
-        lab.cssm.remove_collector(lab.now, "eve", lab.sa, registered.id).unwrap();
+        lab.cssm.remove_collector(lab.now, &Actor::person("eve"), lab.sa, registered.id).unwrap();
         assert!(lab.cssm.receive_bundle(lab.now, &bytes).is_err());
         assert!(lab.cssm.collectors(lab.sa).unwrap().is_empty());
     });
@@ -97,7 +99,7 @@ fn a_registered_collector_brings_bundles_and_others_do_not() {
 fn an_uploaded_bundle_is_answered_device_by_device_and_found_again() {
     on_every_engine(&at_once(), |lab| {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
-        let (one, two) = (Device::new("B1"), Device::new("B2"));
+        let (one, two) = (Device::new(lab, "B1"), Device::new(lab, "B2"));
         let good = one.report(1, START, &[(60, 1)]);
         let mut bad = two.report(1, START, &[(90, 2)]);
         bad.payload = bad.payload.replace("\"value\":\"2\"", "\"value\":\"1\"");
@@ -121,11 +123,23 @@ fn an_uploaded_bundle_is_answered_device_by_device_and_found_again() {
         // Work that was cut short goes on where it stopped.
         let third = bundle(signer.as_ref(), "3", &both[..1]);
         let account = (lab.sa, lab.va);
-        let begun = lab.cssm.begin_bundle(lab.now, "eve", account, "3", &mut Cursor::new(&third));
+        let begun = lab.cssm.begin_bundle(
+            lab.now,
+            &Actor::person("eve"),
+            account,
+            "3",
+            &mut Cursor::new(&third),
+        );
         let begun = begun.unwrap().unwrap();
         assert_eq!(begun.status, UsageFile::PROCESSING);
         let fourth = bundle(signer.as_ref(), "4", &both[..1]);
-        let lost = lab.cssm.begin_bundle(lab.now, "eve", account, "4", &mut Cursor::new(&fourth));
+        let lost = lab.cssm.begin_bundle(
+            lab.now,
+            &Actor::person("eve"),
+            account,
+            "4",
+            &mut Cursor::new(&fourth),
+        );
         let lost = lost.unwrap().unwrap();
         lab.cssm.give_up_bundle(lab.sa, lost.id, "gone").unwrap();
         assert_eq!(lab.cssm.usage_file(lab.sa, lost.id).unwrap().message, "gone");

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Usage files and what people take back (CSSM-016 to 021; FILE-001 to 012; TOPO-6; C-34).
 
+use rumline_cssm::Actor;
 mod common;
 
 use std::io::Write;
@@ -129,33 +130,64 @@ fn a_file_uploaded_twice_counts_once_and_says_so() {
 fn a_switch_of_another_smart_account_is_refused_and_nothing_is_stored() {
     // CSSM-021
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let (other, other_va) = lab.other_account("Other");
         let report = device.report(1, START, &[(100, 1)]);
         let file = device.usage_file(lab.now, &[&report]);
-        let newcomer = Device::new("SN2");
+        let newcomer = Device::new(lab, "SN2");
         let good = newcomer.usage_file(lab.now, &[&newcomer.report(1, START, &[(100, 1)])]);
         let archive = write_tar(&[member("good.txt", &good), member("bad.txt", &file)]);
         for bytes in [file.as_bytes(), &archive] {
-            let outcome = lab.cssm.upload_usage(lab.now, "eve", other, other_va, "x.txt", bytes);
-            let Err(Error::Conflict(text)) = outcome else { panic!("{outcome:?}") };
+            let outcome = lab.cssm.upload_usage(
+                lab.now,
+                &Actor::person("eve"),
+                other,
+                other_va,
+                "x.txt",
+                bytes,
+            );
+            let file = outcome.unwrap();
+            assert_eq!((file.status.as_str(), file.set_aside), ("Errors", 0));
+            let text = &file.message;
             assert!(text.contains("SN1") && text.contains("another Smart Account"), "{text}");
         }
-        assert!(lab.cssm.usage_files(other).unwrap().is_empty());
-        assert!(lab.cssm.instances(other, 0, 10).unwrap().is_empty());
+        // The newcomer in the archive is taken; SN1 stays where it is, and both accounts are told (T16).
+        let there = lab.cssm.instances(other, 0, 10).unwrap();
+        assert_eq!(there.iter().map(|i| i.serial.as_str()).collect::<Vec<_>>(), ["SN2"]);
+        for (account, words) in [(lab.sa, "tried to register"), (other, "belongs to another")] {
+            let alerts = lab.cssm.alerts(account).unwrap();
+            assert_eq!((alerts.len(), alerts[0].kind.as_str()), (1, "other account"));
+            assert!(alerts[0].text.contains(words) && alerts[0].subject.contains("SN1"));
+        }
+        assert_eq!(lab.cssm.claims(other).unwrap()[0].serial, "SN1");
         assert_eq!(lab.instance("SN1").reports, 0);
         // Nor into a virtual account that is not there, or belongs to another account.
         for (sa, va) in [(other, lab.va), (lab.sa, other_va), (lab.sa, 999), (999, 999)] {
-            let outcome = lab.cssm.upload_usage(lab.now, "eve", sa, va, "x.txt", file.as_bytes());
+            let outcome = lab.cssm.upload_usage(
+                lab.now,
+                &Actor::person("eve"),
+                sa,
+                va,
+                "x.txt",
+                file.as_bytes(),
+            );
             assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
         }
-        // Of another virtual account of its own it is fine: it stays where it is.
+        // Into another virtual account of its own it moves when somebody has seen it and says yes (T9).
         let lab_va = lab.virtual_account("Lab");
-        let bytes = file.as_bytes();
-        lab.cssm.upload_usage(lab.now, "eve", lab.sa, lab_va, "x.txt", bytes).unwrap();
+        let (eve, bytes) = (Actor::person("eve"), file.as_bytes());
+        let upload = lab.cssm.upload_usage(lab.now, &eve, lab.sa, lab_va, "x.txt", bytes).unwrap();
+        assert_eq!((upload.status.as_str(), upload.set_aside), ("Errors", 1));
+        assert!(!upload.acknowledgement_ready, "nothing was taken");
+        assert!(upload.message.contains("SN1 belongs to Default"), "{}", upload.message);
         assert_eq!(lab.instance("SN1").virtual_account_id, lab.va);
+        assert_eq!(lab.counted("SN1"), 0);
+        let moved = lab.cssm.move_set_aside(lab.now, &eve, lab.sa, upload.id).unwrap();
+        assert_eq!((moved.status.as_str(), moved.reports_new), ("No Errors", 1));
+        assert_eq!(lab.instance("SN1").virtual_account_id, lab_va);
         assert_eq!(lab.counted("SN1"), 100);
+        assert!(lab.cssm.move_set_aside(lab.now, &eve, lab.sa, upload.id).is_err(), "once");
     });
 }
 
@@ -163,7 +195,7 @@ fn a_switch_of_another_smart_account_is_refused_and_nothing_is_stored() {
 fn a_damaged_file_is_refused_and_nothing_is_stored() {
     // CSSM-025, FILE-009
     on_every_engine(&at_once(), |lab| {
-        let (device, other) = (Device::new("SN1"), Device::new("SN2"));
+        let (device, other) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
         let reports = [1, 2].map(|id| device.report(id, START, &[(100, 1)]));
         let good = device.usage_file(lab.now, &[&reports[0], &reports[1]]);
         let events = lab.cssm.events(lab.sa, 1000).unwrap().len();
@@ -218,7 +250,7 @@ fn a_damaged_file_is_refused_and_nothing_is_stored() {
 fn an_archive_with_one_bad_member_is_not_taken_at_all() {
     // CSSM-017, G-17
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         let events = lab.cssm.events(lab.sa, 1000).unwrap().len();
         let tampered = text.replace("\"10.4(3)\"", "\"10.4(4)\"");
@@ -241,7 +273,7 @@ fn an_archive_with_one_bad_member_is_not_taken_at_all() {
 #[test]
 fn members_that_lead_elsewhere_or_unpack_without_end_are_refused() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         let events = lab.cssm.events(lab.sa, 1000).unwrap().len();
         let content = text.as_bytes();
@@ -305,7 +337,9 @@ fn the_ack_file_goes_back_to_the_switch_with_its_trust_code() {
         assert_eq!(lab.instance("SN1").last_ack_at, Some(file.uploaded_at));
         // The ACK of one switch is nothing to another, nor is one that was changed.
         let mut other = lab.switch_with("SN2", offline(), "10.4(3)");
-        assert!(other.import(lab.now, &ack).installed.iter().all(|kind| *kind == "ACCOUNT INFO"));
+        let nothing = other.import(lab.now, &ack);
+        assert!(nothing.installed.is_empty(), "{nothing:?}");
+        assert_eq!(other.agent.account(), None);
         assert!(!other.agent.has_trust());
         let bent = ack.replace("accepted", "bccepted");
         assert_eq!(switch.import(lab.now, &bent).refused[0].0, "RUM ACK");
@@ -348,7 +382,7 @@ fn one_ack_file_serves_all_switches_of_an_archive() {
 fn the_ack_file_is_named_after_the_usage_file() {
     // CSSM-020, FILE-010
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         for (name, expected) in [
             ("all_rum.txt", "ACK_all_rum.txt"),
@@ -376,7 +410,7 @@ fn the_ack_file_is_named_after_the_usage_file() {
 fn a_file_name_that_leads_elsewhere_names_no_ack_file() {
     // A name with folders in it is refused, or its folders are left out.
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         for name in ["../../x.txt", "/etc/x.txt", "C:\\fakepath\\x.txt"] {
             if let Ok(file) = lab.upload(name, text.as_bytes()) {
@@ -400,9 +434,16 @@ fn a_policy_file_installs_on_a_switch() {
         policy.policy_name = "Quarterly".to_owned();
         policy.unenforced.first_report_days = 7;
         let va = lab.virtual_account("Lab");
-        lab.cssm.set_policy(lab.now, "admin", lab.sa, Some(va), Some(&policy)).unwrap();
+        for within in [va, lab.va] {
+            let set = Some((&policy, None));
+            lab.cssm.set_policy(lab.now, &admin(), lab.sa, Some(within), set).unwrap();
+        }
         lab.now = lab.now + 60;
-        let own = lab.cssm.policy_file(lab.now, lab.sa, va).unwrap();
+        // That of another virtual account is none of this switch's (T2).
+        let theirs = lab.cssm.policy_file(lab.now, lab.sa, va).unwrap();
+        let refused = switch.import(lab.now, &theirs).refused;
+        assert_eq!(refused[0].1, "the policy belongs to another Virtual Account");
+        let own = lab.cssm.policy_file(lab.now, lab.sa, lab.va).unwrap();
         assert_eq!(switch.import(lab.now, &own).installed, ["POLICY"]);
         assert_eq!(switch.agent.policy().unenforced.first_report_days, 7);
         assert!(switch.last_log().contains("POLICY_INSTALL_SUCCESS"));
@@ -418,13 +459,13 @@ fn a_policy_file_installs_on_a_switch() {
 fn uploaded_usage_stays_whatever_is_done_afterwards() {
     // CSSM-019, L-18: there is no call to delete; what removes other things leaves usage alone
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         let file = lab.upload("all_rum.txt", text.as_bytes()).unwrap();
         let id = lab.instance("SN1").id;
-        lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).unwrap();
+        lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).unwrap();
         lab.cssm.tidy(lab.now.plus_days(10_000)).unwrap();
-        let thief = Device::new("SN1");
+        let thief = Device::new(lab, "SN1");
         lab.document(&thief.trust(lab.now, &lab.token(), true));
         assert_eq!(lab.cssm.usage_files(lab.sa).unwrap(), std::slice::from_ref(&file));
         assert!(lab.cssm.acknowledgement_file(lab.sa, file.id).is_ok());

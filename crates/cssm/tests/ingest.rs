@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Reports, ACKs and polls at the receiver (CSSM-025, 028, 029; TOPO-2; FILE-007, FILE-009; G-17, G-21).
 
+use rumline_cssm::Actor;
 mod common;
 
 use common::*;
@@ -42,7 +43,7 @@ fn a_switch_reports_its_use_once_and_gets_its_ack() {
 #[test]
 fn replayed_reordered_and_doubled_messages_count_once() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let reports: Vec<SignedReport> = (0..6)
             .map(|n: i64| device.report(10 + n.unsigned_abs(), START + n * 100, &[(100, 2)]))
@@ -76,7 +77,7 @@ fn replayed_reordered_and_doubled_messages_count_once() {
 fn a_report_number_stands_for_one_text_for_ever() {
     // G-17: the other text is told as FAILED, and nothing of the first is lost
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let (first, next) =
             (device.report(1, START, &[(100, 1)]), device.report(2, START + 100, &[(50, 3)]));
@@ -88,7 +89,8 @@ fn a_report_number_stands_for_one_text_for_ever() {
         assert_eq!(lab.in_use("SN1")[0].1, 3);
         assert_eq!(lab.entries(&device.usage(&[&first])), [accepted(1)]);
         // Both in one message: the first stands.
-        let (a, b) = (device.report(3, START, &[(7, 1)]), device.report(3, START, &[(8, 1)]));
+        let later = START + 150;
+        let (a, b) = (device.report(3, later, &[(7, 1)]), device.report(3, later, &[(8, 1)]));
         let entries = lab.entries(&device.usage(&[&a, &b]));
         assert_eq!(entries, [accepted(3), failed(3, CHANGED)]);
         assert_eq!(lab.counted("SN1"), 257);
@@ -99,7 +101,7 @@ fn a_report_number_stands_for_one_text_for_ever() {
 fn a_flipped_byte_anywhere_in_a_report_is_noticed() {
     // CSSM-025, FILE-003
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let good = device.report(1, START, &[(100, 1)]);
         let refuse = |bad: &SignedReport, what: &str| {
@@ -143,7 +145,7 @@ fn a_flipped_byte_anywhere_in_a_report_is_noticed() {
 fn a_report_of_another_device_does_not_hold_up_the_others() {
     // FILE-009, G-17: partial; what is refused is told in the ACK
     on_every_engine(&at_once(), |lab| {
-        let (device, other) = (Device::new("SN1"), Device::new("SN2"));
+        let (device, other) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
         lab.register(&device);
         lab.register(&other);
         let foreign = other.report(5, START, &[(100, 1)]);
@@ -169,7 +171,7 @@ fn a_report_of_another_device_does_not_hold_up_the_others() {
 #[test]
 fn a_report_that_cannot_be_read_does_not_hold_up_the_others() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let good = device.report(1, START, &[(100, 1)]);
         let mut unreadable = device.report(2, START + 100, &[(100, 1)]);
@@ -185,17 +187,17 @@ fn a_report_that_cannot_be_read_does_not_hold_up_the_others() {
 #[test]
 fn a_device_nobody_knows_is_told_to_register() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let report = device.report(1, START, &[(100, 1)]);
-        for request in [device.usage(&[&report]), device.poll("x"), device.sync()] {
+        for request in [device.usage(&[&report]), device.poll(lab.now, "x"), device.sync(lab.now)] {
             assert_eq!(lab.refusal(&request), UNKNOWN);
         }
         assert!(lab.instances().is_empty());
         // The same serial number of another model is another device.
         lab.register(&device);
-        let mut other = Device::new("SN1");
+        let mut other = Device::new(lab, "SN1");
         other.udi.pid = "N9K-C9504".to_owned();
-        assert_eq!(lab.refusal(&other.sync()), UNKNOWN);
+        assert_eq!(lab.refusal(&other.sync(lab.now)), UNKNOWN);
     });
 }
 
@@ -203,20 +205,22 @@ fn a_device_nobody_knows_is_told_to_register() {
 fn a_removed_device_is_refused_until_it_registers_again() {
     // CSSM-013, G-23
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let reports = [1, 2].map(|id| device.report(id, START, &[(100, 1)]));
         assert_eq!(lab.entries(&device.usage(&[&reports[0]])), [accepted(1)]);
         let id = lab.instance("SN1").id;
-        lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).unwrap();
+        lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).unwrap();
         let message = device.usage(&[&reports[1]]);
-        for request in [&message, &device.poll("x"), &device.sync()] {
+        for request in [&message, &device.poll(lab.now, "x"), &device.sync(lab.now)] {
             assert_eq!(lab.refusal(request), UNKNOWN);
         }
-        assert!(lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).is_err());
+        assert!(lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).is_err());
         lab.document(&device.trust(lab.now, &lab.token(), false));
         assert_eq!(lab.entries(&device.usage(&[&reports[0], &reports[1]])).len(), 2);
-        assert_eq!((lab.counted("SN1"), lab.in_use("SN1")[0].1), (200, 1));
+        // Both tell of the same seconds, which count once (T3).
+        assert_eq!((lab.counted("SN1"), lab.in_use("SN1")[0].1), (100, 1));
+        assert_eq!(lab.instance("SN1").overlap_seconds, 100);
     });
 }
 
@@ -224,11 +228,12 @@ fn a_removed_device_is_refused_until_it_registers_again() {
 fn the_newest_report_says_what_is_in_use_in_whatever_order_they_come() {
     // CSSM-013, CSSM-027
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
+        let later = START.plus_days(60);
+        lab.now = START.plus_days(61);
         let tell =
             |report: SignedReport| assert_eq!(lab.entries(&device.usage(&[&report])).len(), 1);
-        let later = START.plus_days(60);
         tell(device.report(3, later, &[(100, 1), (100, 5)]));
         assert_eq!(lab.in_use("SN1")[0].1, 5);
         tell(device.report(1, START, &[(100, 7)]));
@@ -248,7 +253,7 @@ fn the_newest_report_says_what_is_in_use_in_whatever_order_they_come() {
 fn of_two_reports_that_end_in_the_same_second_the_later_number_counts() {
     // A feature removed in the second of a push is told by a report of no length.
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let (last_use, none) =
             (device.report(1, START, &[(100, 1)]), device.report(2, START + 100, &[(0, 0)]));
@@ -262,7 +267,7 @@ fn of_two_reports_that_end_in_the_same_second_the_later_number_counts() {
 fn a_clock_that_was_set_back_does_not_freeze_what_is_in_use() {
     // A switch whose clock was a year ahead is put right by NTP, then a feature goes.
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         lab.entries(&device.usage(&[&device.report(1, START.plus_days(365), &[(100, 4)])]));
         lab.entries(&device.usage(&[&device.report(2, START, &[(100, 4), (10, 0)])]));
@@ -275,7 +280,7 @@ fn an_ack_waits_until_it_is_ready_and_then_for_whoever_asks_again() {
     // PI-RUM-025, C-43: no poll interval above 15 minutes
     let settings = Settings { requests_per_hour_max: 0, ack_delay_seconds: 1200 };
     on_every_engine(&settings, |lab| {
-        let (device, other) = (Device::new("SN1"), Device::new("SN2"));
+        let (device, other) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
         lab.register(&device);
         lab.register(&other);
         let report = device.report(1, START, &[(100, 1)]);
@@ -285,30 +290,31 @@ fn an_ack_waits_until_it_is_ready_and_then_for_whoever_asks_again() {
         let poll_id = response.poll_id.unwrap();
         // What was taken is durable at once.
         assert_eq!(lab.counted("SN1"), 100);
-        let early = lab.response(&device.poll(&poll_id));
+        let early = lab.response(&device.poll(lab.now, &poll_id));
         assert_eq!(early.status, ResponseStatus::OkPoll);
         assert_eq!(early.poll_id.as_deref(), Some(poll_id.as_str()));
         assert_eq!(early.poll_interval_seconds, Some(900));
         lab.now = START + 1199;
-        let early = lab.response(&device.poll(&poll_id));
+        let early = lab.response(&device.poll(lab.now, &poll_id));
         assert_eq!(early.poll_interval_seconds, Some(1));
         assert_eq!(lab.instance("SN1").last_ack_at, None);
         lab.now = START + 1200;
         for wrong in ["", "nonsense", "a\0b", "' OR ''='"] {
-            assert_eq!(lab.refusal(&device.poll(wrong)), "the poll_id is not known");
+            assert_eq!(lab.refusal(&device.poll(lab.now, wrong)), "the poll_id is not known");
         }
-        assert_eq!(lab.refusal(&other.poll(&poll_id)), "the poll_id is not known");
+        assert_eq!(lab.refusal(&other.poll(lab.now, &poll_id)), "the poll_id is not known");
         for _ in 0..2 {
-            assert_eq!(lab.entries(&device.poll(&poll_id)), [accepted(1)]);
+            assert_eq!(lab.entries(&device.poll(lab.now, &poll_id)), [accepted(1)]);
         }
         assert_eq!(lab.instance("SN1").last_ack_at, Some(lab.now.0));
         assert_eq!(lab.instance("SN2").last_ack_at, None);
         // A month later results are tidied away; the report itself is answered anew.
         lab.cssm.tidy(lab.now.plus_days(29)).unwrap();
-        assert_eq!(lab.entries(&device.poll(&poll_id)), [accepted(1)]);
+        assert_eq!(lab.entries(&device.poll(lab.now, &poll_id)), [accepted(1)]);
         lab.cssm.tidy(lab.now.plus_days(31)).unwrap();
-        assert_eq!(lab.refusal(&device.poll(&poll_id)), "the poll_id is not known");
-        assert_eq!(lab.response(&device.usage(&[&report])).status, ResponseStatus::OkPoll);
+        assert_eq!(lab.refusal(&device.poll(lab.now, &poll_id)), "the poll_id is not known");
+        // What is known is answered at once.
+        assert_eq!(lab.entries(&device.usage(&[&report])), [accepted(1)]);
         assert_eq!(lab.counted("SN1"), 100);
     });
 }
@@ -318,7 +324,7 @@ fn the_13th_request_in_an_hour_is_too_many() {
     // CSSM-029, L-17, G-21: for each product instance on its own
     let settings = Settings { requests_per_hour_max: 12, ack_delay_seconds: 0 };
     on_every_engine(&settings, |lab| {
-        let (device, other) = (Device::new("SN1"), Device::new("SN2"));
+        let (device, other) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
         lab.register(&device);
         lab.register(&other);
         lab.now = START + 7200;
@@ -326,13 +332,15 @@ fn the_13th_request_in_an_hour_is_too_many() {
         for number in 0..12_u64 {
             lab.now = first + i64::try_from(number).unwrap() * 10;
             let report = device.report(number + 1, START, &[(100, 1)]);
-            let request = if number % 2 == 0 { device.usage(&[&report]) } else { device.sync() };
+            let request =
+                if number % 2 == 0 { device.usage(&[&report]) } else { device.sync(lab.now) };
             assert_eq!(lab.response(&request).status, ResponseStatus::Ok, "{number}");
         }
         let late = device.report(100, START, &[(100, 1)]);
         for seconds in [120, 130, 3599] {
             lab.now = first + seconds;
-            for request in [device.usage(&[&late]), device.sync(), device.poll("x")] {
+            for request in [device.usage(&[&late]), device.sync(lab.now), device.poll(lab.now, "x")]
+            {
                 let Answer::TooManyRequests { retry_after_seconds } = lab.ask(&request) else {
                     panic!("{seconds}");
                 };
@@ -340,22 +348,22 @@ fn the_13th_request_in_an_hour_is_too_many() {
             }
         }
         assert_eq!(lab.instance("SN1").reports, 6, "what is refused leaves nothing behind");
-        assert_eq!(lab.response(&other.sync()).status, ResponseStatus::Ok);
+        assert_eq!(lab.response(&other.sync(lab.now)).status, ResponseStatus::Ok);
         lab.now = first + 3600;
         assert_eq!(lab.entries(&device.usage(&[&late])), [accepted(100)]);
         // CSSM's clock was set back: that holds nobody up for longer than an hour.
         lab.now = START;
-        assert_eq!(lab.response(&device.sync()).status, ResponseStatus::Ok);
+        assert_eq!(lab.response(&device.sync(lab.now)).status, ResponseStatus::Ok);
     });
 }
 
 #[test]
 fn without_a_limit_every_request_is_taken() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         for _ in 0..100 {
-            assert_eq!(lab.response(&device.sync()).status, ResponseStatus::Ok);
+            assert_eq!(lab.response(&device.sync(lab.now)).status, ResponseStatus::Ok);
         }
     });
 }
@@ -386,9 +394,9 @@ fn a_switch_that_is_told_too_many_requests_loses_nothing() {
 #[expect(clippy::disallowed_methods, reason = "nonsense must not cost time")]
 fn what_is_no_message_is_told_so_quickly() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
-        let good = serde_json::to_vec(&device.sync()).unwrap();
+        let good = serde_json::to_vec(&device.sync(lab.now)).unwrap();
         let report = device.report(1, START, &[(100, 1)]);
         let usage = serde_json::to_vec(&device.usage(&[&report])).unwrap();
         let mut bodies: Vec<Vec<u8>> =
@@ -412,7 +420,7 @@ fn what_is_no_message_is_told_so_quickly() {
         bodies.push(text.replace("SN1", "S\\u0000N").into_bytes());
         bodies.push(text.replace("SN1", "<script>").into_bytes());
         bodies.push(text.replace("SN1", &"9".repeat(65)).into_bytes());
-        let mut long = device.sync();
+        let mut long = device.sync(lab.now);
         long.nonce = "x".repeat(65);
         bodies.push(serde_json::to_vec(&long).unwrap());
         let begun = std::time::Instant::now();
@@ -430,12 +438,13 @@ fn what_is_no_message_is_told_so_quickly() {
 #[test]
 fn a_message_full_of_reports_or_long_texts_is_taken_or_refused_but_never_breaks_anything() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let reports: Vec<SignedReport> = (1..=300)
             .map(|id| device.report(id, START + 100 * id.cast_signed(), &[(100, 1)]))
             .collect();
         let all: Vec<&SignedReport> = reports.iter().collect();
+        lab.now = START.plus_days(1);
         assert_eq!(lab.entries(&device.usage(&all)).len(), 300);
         assert_eq!(lab.counted("SN1"), 30_000);
         let mut strange = device.unsigned_report(1000, START, &[(100, 1)]);
@@ -450,12 +459,27 @@ fn a_message_full_of_reports_or_long_texts_is_taken_or_refused_but_never_breaks_
         request.software_tag_identifier = "é\u{1f600}\0".repeat(1000);
         request.request_id = "\0\u{1}\u{ffff}".to_owned();
         assert_eq!(lab.entries(&request), [accepted(1001)]);
-        // No count and no span overflows.
-        let long = device.report(1002, Timestamp(0), &[((1 << 40) - 1, u32::MAX); 1]);
-        assert_eq!(lab.entries(&device.usage(&[&long])), [accepted(1002)]);
-        assert_eq!(lab.cssm.licenses(lab.now, lab.sa).unwrap()[0].in_use, i64::from(u32::MAX));
-        let past_the_end = device.report(1003, Timestamp(1 << 40), &[(1, 1)]);
-        assert!(lab.refusal(&device.usage(&[&past_the_end])).contains("measurement"));
+        // What cannot be is refused, each with its reason (T3), and nothing overflows.
+        let backward = {
+            let mut report = device.unsigned_report(1006, START, &[(100, 1)]);
+            report.measurements[0].end_time = START - 1;
+            sign_report(report, device.signer.as_ref())
+        };
+        for (report, why) in [
+            (device.report(1002, START - 100, &[(50, u32::MAX)]), "more than any platform has"),
+            (device.report(1003, Timestamp(1 << 40), &[(1, 1)]), "which is to come"),
+            (device.report(1004, Timestamp(i64::MIN), &[(1, 1)]), "before the product instance"),
+            (device.report(1005, Timestamp(0), &[(i64::MAX, 1)]), "before the product instance"),
+            (backward, "ends before it starts"),
+            (device.report(1007, lab.now, &[(Timestamp::HOUR, 1)]), "which is to come"),
+        ] {
+            let entries = lab.entries(&device.usage(&[&report]));
+            assert_eq!((entries.len(), entries[0].1), (1, StatusCode::Failed));
+            assert!(entries[0].2.contains(why), "{why}: {}", entries[0].2);
+        }
+        let late = device.report(1008, lab.now, &[(Timestamp::HOUR - 1, 1)]);
+        assert_eq!(lab.entries(&device.usage(&[&late])), [accepted(1008)]);
+        assert_eq!(lab.cssm.licenses(lab.now, lab.sa).unwrap()[0].in_use, 1);
         assert_eq!(lab.entries(&device.usage(&[&reports[0]])), [accepted(1)]);
     });
 }
@@ -466,7 +490,9 @@ fn an_answer_after_a_policy_file_is_not_older_than_it() {
     on_every_engine(&at_once(), |lab| {
         let mut policy = Policy::cisco_default();
         policy.policy_name = "Quarterly".to_owned();
-        lab.cssm.set_policy(lab.now, "admin", lab.sa, None, Some(&policy)).unwrap();
+        lab.cssm
+            .set_policy(lab.now, &Actor::person("admin"), lab.sa, None, Some((&policy, None)))
+            .unwrap();
         let mut switch = lab.switch("SN1");
         lab.trust(&mut switch, &lab.token(), false);
         lab.now = lab.now + 60;
@@ -483,16 +509,16 @@ fn nobody_asks_in_the_name_of_a_device() {
     // CSSM-029, G-21: others must not use up a device's requests, nor learn of its account
     let settings = Settings { requests_per_hour_max: 12, ack_delay_seconds: 0 };
     on_every_engine(&settings, |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let refused = "the request is not signed by the device it names";
-        let mut stolen = device.sync();
+        let mut stolen = device.sync(lab.now);
         stolen.nonce = "0".repeat(16);
         for _ in 0..20 {
             let unsigned = device.request(RequestBody::TrustSync {});
             assert_eq!(lab.refusal(&unsigned), refused);
             assert_eq!(lab.refusal(&stolen), refused);
         }
-        assert_eq!(lab.response(&device.sync()).status, ResponseStatus::Ok);
+        assert_eq!(lab.response(&device.sync(lab.now)).status, ResponseStatus::Ok);
     });
 }

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Tokens and trust codes (CSSM-003, 012, 024; PI-TRUST; PI-NET-032; TOPO-2).
 
+use rumline_cssm::Actor;
 mod common;
 
 use common::*;
@@ -20,7 +21,9 @@ fn a_good_token_brings_trust_policy_and_account_to_the_switch() {
         let mut policy = Policy::cisco_default();
         policy.policy_name = "Quarterly".to_owned();
         policy.unenforced.ongoing_report_days = 20;
-        lab.cssm.set_policy(lab.now, "admin", lab.sa, None, Some(&policy)).unwrap();
+        lab.cssm
+            .set_policy(lab.now, &Actor::person("admin"), lab.sa, None, Some((&policy, None)))
+            .unwrap();
         let (id, token) = lab.new_token(lab.va, None);
         let mut switch = lab.switch("SN1");
         lab.trust(&mut switch, &token, false);
@@ -64,7 +67,7 @@ fn a_token_that_is_not_good_is_refused_with_its_reason() {
         let (once, used_up) = lab.new_token(lab.va, Some(1));
         lab.trust(&mut lab.switch("SN1"), &used_up, false);
         let (revoked_id, revoked) = lab.new_token(lab.va, None);
-        lab.cssm.revoke_token(lab.now, "admin", lab.sa, revoked_id).unwrap();
+        lab.cssm.revoke_token(lab.now, &Actor::person("admin"), lab.sa, revoked_id).unwrap();
         let expired = lab.token();
         lab.now = lab.now.plus_days(30);
         let mut switch = lab.switch("SN2");
@@ -96,7 +99,9 @@ fn a_token_lasts_1_to_365_days_and_serves_at_least_once() {
     // CSSM-010, CSSM-012, G-18
     on_every_engine(&at_once(), |lab| {
         let new = NewToken { description: "x".to_owned(), expires_after_days: 30, uses_max: None };
-        let make = |new: &NewToken| lab.cssm.create_token(lab.now, "eve", lab.sa, lab.va, new);
+        let make = |new: &NewToken| {
+            lab.cssm.create_token(lab.now, &Actor::person("eve"), lab.sa, lab.va, new)
+        };
         for days in [0, 366, u32::MAX] {
             assert!(make(&NewToken { expires_after_days: days, ..new.clone() }).is_err());
         }
@@ -116,7 +121,9 @@ fn a_token_lasts_1_to_365_days_and_serves_at_least_once() {
         // Of another account nobody sees or revokes it.
         let (other, other_va) = lab.other_account("Other");
         assert!(lab.cssm.tokens(other, lab.va).is_err());
-        assert!(lab.cssm.revoke_token(lab.now, "eve", other, tokens[0].id).is_err());
+        assert!(
+            lab.cssm.revoke_token(lab.now, &Actor::person("eve"), other, tokens[0].id).is_err()
+        );
         assert!(lab.cssm.tokens(other, other_va).unwrap().is_empty());
     });
 }
@@ -164,21 +171,22 @@ fn a_second_registration_needs_force() {
 fn the_same_request_is_answered_again_without_using_the_token_up() {
     on_every_engine(&Settings::default(), |lab| {
         let (id, token) = lab.new_token(lab.va, None);
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let request = device.trust(lab.now, &token, false);
         for seconds in [0, 5, 3000] {
             lab.now = START + seconds;
             let code = lab.document(&request).trust_codes.remove(0).value;
             assert_eq!(code.public_key, *device.signer.public_key());
-            assert_eq!((code.sudi, code.issued_at), (device.udi.clone(), lab.now));
+            // The same code, whenever its answer got lost.
+            assert_eq!((code.sudi, code.issued_at), (device.udi.clone(), START));
             assert_eq!(lab.uses_of(id), 1);
         }
         // A trust code that is issued again does not bring back rights of another key.
-        let mut foreign = device.trust_request(lab.now);
+        let mut foreign = device.token_request(lab.now, &token, false);
         let RequestBody::TrustRequest { trust_requests, .. } = &request.body else { panic!() };
         let first: TrustRequest = serde_json::from_str(&trust_requests[0].data).unwrap();
         foreign.nonce = first.nonce;
-        let thief = Device::new("SN1");
+        let thief = Device::new(lab, "SN1");
         foreign.public_key = thief.signer.public_key().clone();
         let mut again = request.clone();
         again.body = RequestBody::TrustRequest {
@@ -194,14 +202,14 @@ fn the_same_request_is_answered_again_without_using_the_token_up() {
 fn a_single_use_token_answers_the_same_request_again() {
     on_every_engine(&Settings::default(), |lab| {
         let (id, token) = lab.new_token(lab.va, Some(1));
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let request = device.trust(lab.now, &token, false);
         assert_eq!(lab.document(&request).trust_codes.len(), 1);
         // The answer was lost; the device asks again.
         assert_eq!(lab.document(&request).trust_codes.len(), 1);
         assert_eq!(lab.uses_of(id), 1);
         // It serves nobody else.
-        let other = Device::new("SN2");
+        let other = Device::new(lab, "SN2");
         let refusal = lab.refusal(&other.trust(lab.now, &token, false));
         assert_eq!(refusal, "the token has been used as often as it may be");
     });
@@ -242,11 +250,11 @@ fn clocks_may_differ_by_less_than_an_hour_either_way() {
         assert_eq!((lab.uses_of(id), lab.instances().len()), (2, 2));
         // Times at the edge of what a number holds are only wrong.
         for at in [i64::MIN, i64::MAX, 0] {
-            let request = Device::new("SN5").trust(Timestamp(at), &token, false);
+            let request = Device::new(lab, "SN5").trust(Timestamp(at), &token, false);
             assert_eq!(lab.refusal(&request), "timestamp mismatch");
         }
         for (seconds, fine) in [(3599, true), (3600, false)] {
-            let request = Device::new("SN6").trust(lab.now + seconds, &token, true);
+            let request = Device::new(lab, "SN6").trust(lab.now + seconds, &token, true);
             let status = lab.response(&request).status;
             assert_eq!(status == ResponseStatus::Ok, fine, "{seconds}");
         }
@@ -258,7 +266,7 @@ fn a_trust_request_that_was_changed_on_its_way_is_refused() {
     // PI-TRUST-007
     on_every_engine(&Settings::default(), |lab| {
         let (id, token) = lab.new_token(lab.va, None);
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         let good = device.signed(device.trust_request(lab.now));
         let ask = |text: SignedText| {
             let trust_requests = vec![text];
@@ -299,7 +307,7 @@ fn another_key_for_a_known_device_needs_force() {
     on_every_engine(&at_once(), |lab| {
         let token = lab.token();
         // One that has a trust code, and one that is known from a file only.
-        let (first, by_file) = (Device::new("SN1"), Device::new("SN2"));
+        let (first, by_file) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
         lab.register(&first);
         let report = by_file.report(1, lab.now - 100, &[(100, 1)]);
         let file = by_file.usage_file(lab.now, &[&report]);
@@ -307,7 +315,7 @@ fn another_key_for_a_known_device_needs_force() {
         for (serial, reason) in
             [("SN1", "already installed"), ("SN2", "the device is known with another key")]
         {
-            let thief = Device::new(serial);
+            let thief = Device::new(lab, serial);
             assert_eq!(lab.refusal(&thief.trust(lab.now, &token, false)), reason);
             // Its reports are not taken either.
             let report = thief.report(7, lab.now - 100, &[(100, 1)]);
@@ -318,7 +326,7 @@ fn another_key_for_a_known_device_needs_force() {
         let report = first.report(8, lab.now - 100, &[(100, 1)]);
         assert!(lab.refusal(&first.usage(&[&report])).contains("does not verify"));
         // Known from a file with the same key: no force is needed.
-        let by_file = Device::new("SN3");
+        let by_file = Device::new(lab, "SN3");
         let report = by_file.report(1, lab.now - 100, &[(100, 1)]);
         let file = by_file.usage_file(lab.now, &[&report]);
         lab.upload("usage.txt", file.as_bytes()).unwrap();
@@ -348,11 +356,13 @@ fn both_supervisors_get_a_trust_code_for_one_use_of_the_token() {
     on_every_engine(&Settings::default(), |lab| {
         let (id, token) = lab.new_token(lab.va, Some(1));
         let members = [(Role::Active, "SN1"), (Role::Standby, "SN2")];
-        let members = members.map(|(role, serial)| HaMember { role, sudi: udi(serial) });
+        let modular = |serial| Udi::new("N9K-C9504", serial).unwrap();
+        let members = members.map(|(role, serial)| HaMember { role, sudi: modular(serial) });
         let config = Config { transport: Transport::Smart, ..Config::default() };
         let mut switch = Switch::open(lab, members.to_vec(), config, "10.4(3)");
         lab.trust(&mut switch, &token, false);
-        assert_eq!(switch.log[..2], ["SN1", "SN2"].map(|serial| format!("{INSTALLED}{serial}.")));
+        let installed = INSTALLED.replace(PID, "N9K-C9504");
+        assert_eq!(switch.log[..2], ["SN1", "SN2"].map(|serial| format!("{installed}{serial}.")));
         assert_eq!((switch.agent.trust_codes().len(), lab.uses_of(id)), (2, 1));
         lab.give(&mut switch, Input::Use(vec![lan(1)]));
         lab.run_until(&mut switch, START.plus_days(1));
@@ -365,19 +375,19 @@ fn both_supervisors_get_a_trust_code_for_one_use_of_the_token() {
 fn a_removed_switch_registers_anew_without_force() {
     // G-23, CSSM-013
     on_every_engine(&at_once(), |lab| {
-        let (device, token) = (Device::new("SN1"), lab.token());
+        let (device, token) = (Device::new(lab, "SN1"), lab.token());
         let request = device.trust(lab.now, &token, false);
         lab.document(&request);
         let report = device.report(1, lab.now - 100, &[(100, 1)]);
         lab.document(&device.usage(&[&report]));
         let id = lab.instance("SN1").id;
-        lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).unwrap();
+        lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).unwrap();
         // Even the very request it registered with, come late, must not leave it half registered.
         lab.now = lab.now + 10;
         assert_eq!(lab.document(&request).trust_codes.len(), 1);
         assert!(lab.instance("SN1").trusted);
-        assert_eq!(lab.document(&device.sync()).trust_codes.len(), 0);
-        lab.cssm.remove_instance(lab.now, "eve", lab.sa, id).unwrap();
+        assert_eq!(lab.document(&device.sync(lab.now)).trust_codes.len(), 0);
+        lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).unwrap();
         lab.document(&device.trust(lab.now, &token, false));
         let instance = lab.instance("SN1");
         assert_eq!((instance.id, instance.reports), (id, 1));
@@ -388,14 +398,19 @@ fn a_removed_switch_registers_anew_without_force() {
 fn a_switch_moved_to_another_smart_account_leaves_nothing_in_use_behind() {
     // CSSM-013, CSSM-027: what is in use is in use in one account
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         lab.document(&device.usage(&[&device.report(1, lab.now - 100, &[(100, 1)])]));
         assert_eq!(lab.cssm.licenses(lab.now, lab.sa).unwrap()[0].in_use, 1);
         let other = lab.other_account("Other");
         let token = lab.token_of(other);
-        assert_eq!(lab.refusal(&device.trust(lab.now, &token, false)), "SA/VA mismatch");
-        lab.document(&device.trust(lab.now, &token, true));
+        // Not even force moves it: its owner has to let it go (T16).
+        for force in [false, true] {
+            let refusal = lab.refusal(&device.trust(lab.now, &token, force));
+            assert!(refusal.starts_with("SA/VA mismatch: "), "{refusal}");
+        }
+        lab.let_go("SN1");
+        lab.document(&device.trust(lab.now, &token, false));
         lab.document(&device.usage(&[&device.report(2, lab.now, &[(100, 1)])]));
         let licenses = lab.cssm.licenses(lab.now, other.0).unwrap();
         assert_eq!((licenses.len(), licenses[0].in_use), (1, 1));
@@ -409,11 +424,12 @@ fn a_switch_moved_to_another_smart_account_leaves_nothing_in_use_behind() {
 fn a_report_whose_ack_was_lost_before_a_move_counts_once() {
     // CSSM-027: sent to one account, sent again to the next
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         lab.register(&device);
         let report = device.report(1, lab.now - 100, &[(100, 1)]);
         lab.document(&device.usage(&[&report]));
         let other = lab.other_account("Other");
+        lab.let_go("SN1");
         lab.document(&device.trust(lab.now, &lab.token_of(other), true));
         lab.document(&device.usage(&[&report]));
         let id = lab.cssm.instances(other.0, 0, 10).unwrap()[0].id;
@@ -442,6 +458,7 @@ fn a_switch_moved_to_another_smart_account_takes_that_accounts_policy() {
         let mut switch = lab.switch("SN1");
         lab.trust(&mut switch, &lab.token(), false);
         let other = lab.other_account("Other");
+        lab.let_go("SN1");
         lab.now = lab.now + 10;
         switch.log.clear();
         lab.trust(&mut switch, &lab.token_of(other), true);
@@ -455,7 +472,7 @@ fn a_switch_moved_to_another_smart_account_takes_that_accounts_policy() {
 fn strange_texts_are_refused_alike_on_every_engine() {
     // A text no database column holds is the sender's mistake, never "try again later".
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new("SN1");
+        let device = Device::new(lab, "SN1");
         for token in ["\0", "a\0b", "\u{feff}", "'; DROP TABLE person; --"] {
             let refusal = lab.refusal(&device.trust(lab.now, token, true));
             assert_eq!(refusal, "the token is not valid");

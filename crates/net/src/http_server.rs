@@ -46,6 +46,10 @@ impl Shutdown {
     }
 }
 
+/// Where a request came from: an extension of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
 /// How connections to a server are secured.
 #[derive(Clone)]
 pub enum Security {
@@ -144,7 +148,8 @@ async fn serve_stream(
     router: Router,
     mut ending: watch::Receiver<bool>,
 ) {
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddress(address));
         router.clone().call(request.map(Arriving::new))
     });
     let mut builder = Builder::new();

@@ -21,7 +21,7 @@ pub use clock::{Clock, StepWatch};
 pub use console::{RawConsole, read_console, read_secret};
 pub use disk::FileDisk;
 pub use http_client::{HttpClient, HttpError, Reply};
-pub use http_server::{Security, Shutdown, serve};
+pub use http_server::{PeerAddress, Security, Shutdown, serve};
 pub use names::{DNS_PORT, NameLookup, Names};
 pub use private_file::{lock_directory, make_private, read_private, write_private};
 pub use random::OsRandom;

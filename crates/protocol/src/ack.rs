@@ -47,11 +47,61 @@ pub struct Acknowledgement {
     pub correlation_id: String,
     /// Always null on Nexus.
     pub subscription_id: Option<String>,
+    /// The report it speaks of: base64 of SHA-256 over its payload. Without it an entry settles nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_sha256: Option<String>,
+    /// Of a refusal: its kind, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RefusalReason>,
+    /// Of [`RefusalReason::Conflict`]: the highest number CSSM holds a report of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_report_id: Option<u64>,
+}
+
+/// Why a report was refused, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalReason {
+    /// CSSM holds another report under this number: the product instance was set back to an older copy, or cloned. It goes
+    /// on under new numbers.
+    Conflict,
+    /// Two product instances go on from one past: the owner has to choose.
+    Held,
+    /// Times or counts that cannot be.
+    Impossible,
+    /// The signature, the key or the UDI is wrong.
+    Signature,
+    /// The product instance belongs to another account.
+    Account,
+    /// Any other.
+    #[serde(other)]
+    Other,
+}
+
+impl RefusalReason {
+    /// The text that travels.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Held => "held",
+            Self::Impossible => "impossible",
+            Self::Signature => "signature",
+            Self::Account => "account",
+            Self::Other => "other",
+        }
+    }
 }
 
 impl Acknowledgement {
     /// The words of an accepted report, as in the guide.
     pub const ACCEPTED: &'static str = "Rum Report is accepted.";
+
+    /// Whether it speaks of the report with this digest.
+    #[must_use]
+    pub fn is_about(&self, report_sha256: &[u8; 32]) -> bool {
+        self.report_sha256.as_deref() == Some(crate::text::base64(report_sha256).as_str())
+    }
 
     /// The same entry with other words.
     #[must_use]
@@ -91,6 +141,21 @@ pub fn acknowledgement_text(entries: &[Acknowledgement]) -> String {
         match &entry.subscription_id {
             Some(id) => push_json_string(&mut out, id),
             None => out.push_str("null"),
+        }
+        let mut extra = |name: &str, value: &str| {
+            out.push_str(",\n        \"");
+            out.push_str(name);
+            out.push_str("\":");
+            push_json_string(&mut out, value);
+        };
+        if let Some(sha256) = &entry.report_sha256 {
+            extra("report_sha256", sha256);
+        }
+        if let Some(reason) = entry.reason {
+            extra("reason", reason.label());
+        }
+        if let Some(id) = entry.last_report_id {
+            out.push_str(&format!(",\n        \"last_report_id\":{id}"));
         }
         out.push_str("\n      }");
     }

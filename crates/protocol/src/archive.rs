@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// Not readable as a tar archive.
-    #[error("the archive cannot be read: {0}")]
+    #[error("the archive is damaged or was cut off: copy it again, in binary mode")]
     Unreadable(#[from] std::io::Error),
     /// Unpacks to more than is accepted.
     #[error("the archive unpacks to more than {0} bytes")]
@@ -34,6 +34,10 @@ pub struct ArchiveLimits {
     pub members_max: usize,
 }
 
+/// The longest name of a file, in bytes: folders of people's machines included.
+const NAME_BYTES_MAX: usize = 1024;
+/// The longest extension of a header that is read, in bytes.
+const EXTENSION_BYTES_MAX: u64 = 16 << 10;
 /// Archives may lie in an archive, but not in that one again.
 const DEPTH_MAX: u32 = 2;
 
@@ -75,6 +79,18 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 #[must_use]
 pub fn is_tar(bytes: &[u8]) -> bool {
     bytes.get(257..262) == Some(b"ustar")
+}
+
+/// Whether a file lies in archives because tools and people put it there: what macOS and Windows add, and a README.
+pub(crate) fn is_litter(name: &str) -> bool {
+    let mut parts = name.split('/');
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let lower = last.to_ascii_lowercase();
+    parts.any(|part| part == "__MACOSX")
+        || last.starts_with("._")
+        || [".ds_store", "thumbs.db", "desktop.ini"].contains(&lower.as_str())
+        || lower == "readme"
+        || lower.starts_with("readme.")
 }
 
 /// Reads a tar archive, gzipped or not, within limits, and hands over each file as it comes. Links, devices and names
@@ -139,12 +155,21 @@ fn read_tar<E: From<ArchiveError>>(
     // Headers and padding count too; one byte more than allowed shows the excess.
     let most = limits.total_bytes_max + 1024 * (limits.members_max as u64 + 4);
     let mut archive = tar::Archive::new(reader.take(most));
+    let mut long_name = None;
     // Raw: extensions that announce a long name would be read whole, however long.
     for entry in archive.entries().map_err(unreadable)?.raw(true) {
         let mut entry = entry.map_err(unreadable)?;
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = entry.header().entry_type();
-        if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
+        if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+            let mut text = Vec::new();
+            (&mut entry).take(EXTENSION_BYTES_MAX).read_to_end(&mut text).map_err(unreadable)?;
+            let told = if kind.is_gnu_longname() { gnu_name(&text) } else { pax_name(&text) };
+            long_name = told.or(long_name);
+            continue;
+        }
+        let short = || String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = long_name.take().unwrap_or_else(short);
+        if kind.is_dir() || kind.is_pax_global_extensions() || is_litter(&name) {
             continue;
         }
         if !kind.is_file() || !is_plain_name(&name) {
@@ -211,9 +236,22 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
+/// A name that did not fit into a header of GNU tar.
+fn gnu_name(text: &[u8]) -> Option<String> {
+    let text = text.split(|byte| *byte == 0).next()?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+/// The name in the records of a POSIX extended header, each `LENGTH NAME=VALUE`, LF.
+fn pax_name(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let path = |line: &str| line.split_once(' ')?.1.strip_prefix("path=").map(str::to_owned);
+    text.lines().find_map(path)
+}
+
 fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
-        && name.len() <= 255
+        && name.len() <= NAME_BYTES_MAX
         && !name.starts_with('/')
         && !name.contains('\\')
         && name.chars().all(|c| !c.is_control())

@@ -232,8 +232,9 @@ impl SignedManifest {
     /// # Errors
     /// When it is another one.
     fn check_part(&self, name: &str, sha256: &[u8; 32]) -> Result<(), BundleError> {
+        // People put what they carry into folders and pack it anew, but nobody renames what is inside.
+        let name = name.rsplit('/').next().unwrap_or(name);
         let part = self.manifest.parts.iter().find(|part| part.name == name);
-        // People rename what they carry, but nobody renames what is inside.
         match part {
             Some(BundlePart { sha256: Some(told), .. }) if told == sha256 => Ok(()),
             Some(BundlePart { sha256: None, .. }) | None if self.key.is_none() => Ok(()),

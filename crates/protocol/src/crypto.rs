@@ -145,6 +145,10 @@ pub struct SigningIdentity {
     pub signer: Box<dyn Signer>,
     /// Leads to the root.
     pub certificate: SignerCertificate,
+    /// The root, in the form its suite writes.
+    pub root_certificate: Vec<u8>,
+    /// Certificates before this one that hold no more, as the root says.
+    pub revocation: Option<crate::document::Signed<crate::document::Revocation>>,
 }
 
 /// A family of algorithms.
@@ -168,6 +172,9 @@ pub trait Suite: Send + Sync {
 
     /// Whether `signature` is `key`'s over the message with this SHA-256.
     fn verify_sha256(&self, key: &PublicKey, sha256: &[u8; 32], signature: &[u8]) -> bool;
+
+    /// The key of a root certificate; none where it cannot be read.
+    fn root_key(&self, root: &[u8]) -> Option<PublicKey>;
 
     /// Follows a signing certificate up to `root`.
     ///

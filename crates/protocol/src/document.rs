@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::AccountInfo;
 use crate::ack::Acknowledgement;
-use crate::crypto::{PublicKey, Signer, SignerCertificate, Suite};
+use crate::crypto::{PublicKey, Signer, SignerCertificate, Suite, sha256};
 use crate::identity::Udi;
 use crate::policy::Policy;
 use crate::report::{ReportError, ReportSignature, SignedReport};
-use crate::text::{base64, cdata_json, from_base64, verified_text, xml_escape};
+use crate::statement::Purpose;
+use crate::text::{base64, cdata_json, from_base64, json_words, verified_text, xml_escape};
 use crate::time::Timestamp;
 use crate::trust::{TrustCode, TrustRequest};
 
@@ -27,18 +28,16 @@ pub enum DocumentError {
         max: usize,
     },
     /// Not UTF-8 text.
-    #[error("the file is not text")]
+    #[error("the file is not text: it is damaged, or of another kind")]
     NotText,
     /// Text, but of another kind.
     #[error("the file is no licensing file: it does not begin like XML")]
     NotXml,
     /// Not well-formed XML.
-    #[error("the file is not well-formed XML near byte {at}: {detail}")]
+    #[error("the file is damaged near byte {at}, or was cut off: copy it again, in binary mode")]
     Xml {
         /// Where.
         at: u64,
-        /// What is wrong.
-        detail: String,
     },
     /// A document type declaration, or nesting deeper than any of ours.
     #[error("the file holds {0}, which is not accepted")]
@@ -89,6 +88,16 @@ impl<T> Signed<T> {
     }
 }
 
+impl Signed<Revocation> {
+    /// Whether the root itself wrote this list.
+    #[must_use]
+    pub fn is_by(&self, suite: &dyn Suite, root_certificate: &[u8]) -> bool {
+        self.value.purpose == Purpose::Revocation
+            && self.value.issuer == crate::statement::cssm_id(root_certificate)
+            && suite.root_key(root_certificate).is_some_and(|key| self.verify(suite, &key))
+    }
+}
+
 impl<T: Serialize + DeserializeOwned> Signed<T> {
     /// Writes `value` as JSON and signs it.
     pub fn json(value: T, signer: &dyn Signer) -> Self {
@@ -105,7 +114,7 @@ impl<T: Serialize + DeserializeOwned> Signed<T> {
         signature: &str,
     ) -> Result<Self, DocumentError> {
         let bad = |detail: String| DocumentError::Element { element, detail };
-        let value = serde_json::from_str(text.trim()).map_err(|error| bad(error.to_string()))?;
+        let value = serde_json::from_str(text.trim()).map_err(|error| bad(json_words(&error)))?;
         let signature = from_base64(signature.trim())
             .ok_or_else(|| bad("its signature is not base64".to_owned()))?;
         Ok(Self { text, signature, value })
@@ -131,6 +140,106 @@ pub struct SystemInfo {
     pub software_version: Option<String>,
     /// The key that signed the reports in the file.
     pub public_key: PublicKey,
+    /// [`Purpose::UsageFile`].
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// The CSSM it is for: [`crate::cssm_id`]; empty where the switch knows none.
+    #[serde(default)]
+    pub audience: String,
+    /// How many reports the file holds.
+    #[serde(default)]
+    pub reports: u64,
+    /// The digest of which, in which order: [`SystemInfo::digest_of`].
+    #[serde(default)]
+    pub reports_sha256: String,
+}
+
+impl SystemInfo {
+    /// Base64 of SHA-256 over the digests of reports, one after the other.
+    #[must_use]
+    pub fn digest_of<'d>(reports: impl Iterator<Item = &'d [u8; 32]>) -> String {
+        base64(&sha256(&reports.flatten().copied().collect::<Vec<u8>>()))
+    }
+
+    /// What is wrong with the reports beside it, if they are not those the device put there, in its order.
+    #[must_use]
+    pub fn not_whole(&self, digests: &[[u8; 32]]) -> Option<String> {
+        if self.reports_sha256 == Self::digest_of(digests.iter()) {
+            return None;
+        }
+        let (here, told) = (digests.len(), self.reports);
+        Some(if here as u64 == told {
+            "the reports are not those the device wrote into the file, or not in its order"
+                .to_owned()
+        } else {
+            format!("the file holds {here} of the {told} reports the device wrote into it")
+        })
+    }
+}
+
+/// CSSM lacks reports that this product instance has: it was set back, or they got lost after it had acknowledged them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportRequest {
+    /// [`Purpose::ReportRequest`].
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// The product instance.
+    pub sudi: Udi,
+    /// When it was asked.
+    pub issued_at: Timestamp,
+    /// The epoch the reports are of; empty for the first.
+    pub epoch: String,
+    /// Their places in it: first and last of each range, both inside.
+    pub positions: Vec<(u64, u64)>,
+}
+
+/// Signing certificates of CSSM that hold no more, by the root itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// [`Purpose::Revocation`].
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// The CSSM that speaks: [`crate::cssm_id`] of its root.
+    pub issuer: String,
+    /// Grows with each list: the higher one holds.
+    pub version: u64,
+    /// When it was written.
+    pub issued_at: Timestamp,
+    /// Base64 of SHA-256 over each certificate.
+    pub certificates: Vec<String>,
+}
+
+impl Revocation {
+    /// The list that follows one, with one more certificate.
+    #[must_use]
+    pub fn after(
+        earlier: Option<&Self>,
+        root_certificate: &[u8],
+        revoked: &SignerCertificate,
+        now: Timestamp,
+    ) -> Self {
+        let mut certificates = earlier.map(|list| list.certificates.clone()).unwrap_or_default();
+        certificates.push(Self::name_of(revoked));
+        Self {
+            purpose: Purpose::Revocation,
+            issuer: crate::statement::cssm_id(root_certificate),
+            version: earlier.map_or(0, |list| list.version) + 1,
+            issued_at: now,
+            certificates,
+        }
+    }
+
+    /// Whether a certificate is on the list.
+    #[must_use]
+    pub fn names(&self, certificate: &SignerCertificate) -> bool {
+        self.certificates.contains(&Self::name_of(certificate))
+    }
+
+    /// How a list names a certificate.
+    #[must_use]
+    pub fn name_of(certificate: &SignerCertificate) -> String {
+        base64(&sha256(&certificate.0))
+    }
 }
 
 /// What a collector says about a device whose messages it keeps. Nothing in it is believed for its own sake: the key
@@ -168,6 +277,10 @@ pub struct Document {
     pub trust_codes: Vec<Signed<TrustCode>>,
     /// Requests for trust codes.
     pub trust_requests: Vec<Signed<TrustRequest>>,
+    /// What CSSM asks for.
+    pub report_requests: Vec<Signed<ReportRequest>>,
+    /// Certificates that hold no more.
+    pub revocation: Option<Signed<Revocation>>,
     /// The switch that wrote the file.
     pub system_info: Option<Signed<SystemInfo>>,
     /// The device whose messages a collector kept in the file.
@@ -239,6 +352,14 @@ impl Document {
                 self.trust_requests.push(cursor.signed_json("smartLicenseTrustRequest")?);
                 Ok(())
             }
+            "smartLicenseReportRequest" => {
+                self.report_requests.push(cursor.signed_json("smartLicenseReportRequest")?);
+                Ok(())
+            }
+            "smartLicenseRevocation" => {
+                self.revocation = Some(cursor.signed_json("smartLicenseRevocation")?);
+                Ok(())
+            }
             "smartLicenseSystemInfo" => {
                 self.system_info = Some(cursor.signed_json("smartLicenseSystemInfo")?);
                 Ok(())
@@ -246,7 +367,7 @@ impl Document {
             "smartLicenseDeviceInfo" => {
                 let text = cursor.text_content()?;
                 let info = serde_json::from_str(text.trim()).map_err(|error| {
-                    let detail = error.to_string();
+                    let detail = json_words(&error);
                     DocumentError::Element { element: "smartLicenseDeviceInfo", detail }
                 })?;
                 self.device_info = Some(info);
@@ -286,10 +407,10 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn event(&mut self) -> Result<Event<'a>, DocumentError> {
-        let event = self.reader.read_event().map_err(|error| DocumentError::Xml {
-            at: self.reader.error_position(),
-            detail: error.to_string(),
-        })?;
+        let event = self
+            .reader
+            .read_event()
+            .map_err(|_| DocumentError::Xml { at: self.reader.error_position() })?;
         match &event {
             Event::Start(_) => {
                 self.depth += 1;
@@ -300,10 +421,7 @@ impl<'a> Cursor<'a> {
             Event::End(_) => self.depth = self.depth.saturating_sub(1),
             Event::DocType(_) => return Err(DocumentError::Forbidden("a DOCTYPE")),
             Event::Eof if self.depth > 0 => {
-                return Err(DocumentError::Xml {
-                    at: self.reader.buffer_position(),
-                    detail: "it ends in the middle of an element".to_owned(),
-                });
+                return Err(DocumentError::Xml { at: self.reader.buffer_position() });
             }
             _ => {}
         }
@@ -532,6 +650,16 @@ impl DocumentWriter {
     /// Adds a request for a trust code.
     pub fn trust_request(&mut self, signed: &Signed<TrustRequest>) -> &mut Self {
         self.signed("smartLicenseTrustRequest", &signed.text, &signed.signature)
+    }
+
+    /// Adds what CSSM asks a product instance for.
+    pub fn report_request(&mut self, signed: &Signed<ReportRequest>) -> &mut Self {
+        self.signed("smartLicenseReportRequest", &signed.text, &signed.signature)
+    }
+
+    /// Adds the list of certificates that hold no more.
+    pub fn revocation(&mut self, signed: &Signed<Revocation>) -> &mut Self {
+        self.signed("smartLicenseRevocation", &signed.text, &signed.signature)
     }
 
     /// Adds what the switch says about itself.

@@ -14,22 +14,25 @@ mod account;
 mod ack;
 mod archive;
 mod bundle;
+mod carried;
 mod crypto;
 mod document;
 mod identity;
+mod idset;
 mod message;
 mod policy;
 mod random;
 mod real_suite;
 mod report;
 mod simulated;
+mod statement;
 mod text;
 mod time;
 mod trust;
 mod verify;
 
 pub use account::AccountInfo;
-pub use ack::{Acknowledgement, StatusCode, acknowledgement_text};
+pub use ack::{Acknowledgement, RefusalReason, StatusCode, acknowledgement_text};
 pub use archive::{
     ArchiveError, ArchiveLimits, ArchiveWriter, Found, Member, is_gzip, is_tar, read_archive,
     read_members, write_tar,
@@ -38,12 +41,17 @@ pub use bundle::{
     BundleError, BundlePart, BundleWriter, InBundle, MANIFEST_NAME, Manifest, ManifestKey,
     SignedManifest, bundle_time, first_manifest, read_bundle, registration_text,
 };
+pub use carried::{CarriedError, is_wrapped, plain};
 pub use crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
     SigningType, Suite, hmac_sha256, sha256, sha256_of,
 };
-pub use document::{DeviceInfo, Document, DocumentError, DocumentWriter, Signed, SystemInfo};
+pub use document::{
+    DeviceInfo, Document, DocumentError, DocumentWriter, ReportRequest, Revocation, Signed,
+    SystemInfo,
+};
 pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
+pub use idset::IdSet;
 pub use message::{
     MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText, UsageItem,
 };
@@ -51,11 +59,12 @@ pub use policy::{ClassPolicy, Policy};
 pub use random::{Random, random_hex, random_uuid};
 pub use real_suite::{Authority, RealSuite};
 pub use report::{
-    AssetSignature, HaMember, Measurement, PreviousReport, ReportError, ReportSignature, RumReport,
-    SignedReport, TerminationReason, asset_signature, report_text, sign_report,
+    AssetSignature, HaMember, Lineage, Measurement, PreviousReport, ReportError, ReportSignature,
+    RumReport, SignedReport, TerminationReason, asset_signature, report_text, sign_report,
 };
 pub use simulated::SimulatedSuite;
+pub use statement::{Purpose, SKEW_SECONDS, cssm_id, is_not_of_the_future, is_of_now};
 pub use text::{base64, from_base64};
 pub use time::{Civil, Timestamp};
-pub use trust::{TrustCode, TrustRequest, TrustRequestError};
-pub use verify::{Finding, Verdict, verify_bytes};
+pub use trust::{TrustCode, TrustRequest, TrustRequestError, is_id_token_of, new_id_token};
+pub use verify::{Finding, Trusted, Verdict, Voucher, verify_bytes};

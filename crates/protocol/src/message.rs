@@ -83,6 +83,7 @@ struct FlatRequest {
     #[serde(default)]
     trust_requests: Vec<SignedText>,
     usage: Option<Vec<UsageItem>>,
+    smart_license: Option<String>,
     poll_id: Option<String>,
 }
 
@@ -100,6 +101,7 @@ impl TryFrom<FlatRequest> for Request {
             "USAGE_REPORT" => RequestBody::UsageReport {
                 usage: flat.usage.ok_or_else(|| missing("usage"))?,
                 trust_requests: flat.trust_requests,
+                smart_license: flat.smart_license,
             },
             "RESULT_POLL" => {
                 RequestBody::ResultPoll { poll_id: flat.poll_id.ok_or_else(|| missing("poll_id"))? }
@@ -125,15 +127,21 @@ impl TryFrom<FlatRequest> for Request {
 }
 
 impl Request {
-    /// What a sender signs to show that a request is its own: the kind, the ids and the time.
+    /// Who is named as the receiver where it is not CSSM.
+    pub const COLLECTOR: &'static str = "collector";
+    /// The most reports in a message.
+    pub const REPORTS_MAX: usize = 1000;
+
+    /// What a sender signs to show that a request is its own: the kind, the ids, the time, and whom it is for:
+    /// [`crate::cssm_id`], or [`Request::COLLECTOR`].
     #[must_use]
-    pub fn proof_text(&self) -> String {
+    pub fn proof_text(&self, receiver: &str) -> String {
         let subject = match &self.body {
             RequestBody::ResultPoll { poll_id } => poll_id.as_str(),
             _ => "",
         };
         format!(
-            "{}\n{}\n{}\n{}\n{}\n{subject}",
+            "{}\n{receiver}\n{}\n{}\n{}\n{}\n{subject}",
             self.body.class(),
             self.request_id,
             self.nonce,
@@ -163,6 +171,9 @@ pub enum RequestBody {
         /// Trust requests that ride along (PI-TRUST-011).
         #[serde(skip_serializing_if = "Vec::is_empty")]
         trust_requests: Vec<SignedText>,
+        /// A `smartLicense` document with the trust codes the device holds: a CSSM that has lost it knows it by them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        smart_license: Option<String>,
     },
     /// Ask for the result of an earlier report.
     ResultPoll {

@@ -21,6 +21,7 @@ use crate::crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
     SigningType, Suite,
 };
+use crate::document::{Revocation, Signed};
 use crate::random::Random;
 use crate::time::{Timestamp, civil_from_days};
 
@@ -65,6 +66,13 @@ impl Suite for RealSuite {
             SigningType::Simulated => return false,
         };
         verified.is_ok()
+    }
+
+    fn root_key(&self, root: &[u8]) -> Option<PublicKey> {
+        let root = CertificateDer::from(root);
+        let certificate = webpki::EndEntityCert::try_from(&root).ok()?;
+        let spki = certificate.subject_public_key_info().to_vec();
+        Some(PublicKey { signing_type: SigningType::EcdsaP256Sha256, spki })
     }
 
     fn verify_chain(
@@ -186,6 +194,8 @@ pub struct Authority {
     pub signing_key: Vec<u8>,
     /// The signing key's certificate.
     pub signing_certificate: SignerCertificate,
+    /// Signing certificates before this one that hold no more.
+    pub revocation: Option<Signed<Revocation>>,
 }
 
 impl Authority {
@@ -207,6 +217,33 @@ impl Authority {
             root_key_pem,
             signing_key,
             signing_certificate,
+            revocation: None,
+        })
+    }
+
+    /// The same CSSM with a new signing key; the one before is revoked if told so.
+    ///
+    /// # Errors
+    /// When the root key cannot be read.
+    pub fn renewed(&self, now: Timestamp, revoke: bool) -> Result<Self, CryptoError> {
+        let (signing_key, signing_certificate) =
+            issue_signing_key(&self.root_key_pem, &self.name, now)?;
+        let revocation = if revoke {
+            let earlier = self.revocation.as_ref().map(|signed| &signed.value);
+            let root = &self.root_certificate;
+            let list = Revocation::after(earlier, root, &self.signing_certificate, now);
+            let key = KeyPair::from_pem(&self.root_key_pem).map_err(rcgen_error)?;
+            Some(Signed::json(list, &EcdsaSigner::from_pkcs8(key.serialized_der())?))
+        } else {
+            self.revocation.clone()
+        };
+        Ok(Self {
+            name: self.name.clone(),
+            root_certificate: self.root_certificate.clone(),
+            root_key_pem: self.root_key_pem.clone(),
+            signing_key,
+            signing_certificate,
+            revocation,
         })
     }
 
@@ -216,7 +253,12 @@ impl Authority {
     /// When the stored key cannot be read.
     pub fn identity(&self) -> Result<SigningIdentity, CryptoError> {
         let signer = Box::new(EcdsaSigner::from_pkcs8(&self.signing_key)?);
-        Ok(SigningIdentity { signer, certificate: self.signing_certificate.clone() })
+        Ok(SigningIdentity {
+            signer,
+            certificate: self.signing_certificate.clone(),
+            root_certificate: self.root_certificate.clone(),
+            revocation: self.revocation.clone(),
+        })
     }
 
     /// Issues a TLS server certificate under the root; returns it and its key (PKCS#8), both DER.

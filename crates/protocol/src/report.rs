@@ -11,14 +11,14 @@ use serde_json::value::RawValue;
 
 use crate::crypto::{PublicKey, Signer, SigningType, Suite, sha256};
 use crate::identity::{EntitlementTag, InvalidIdentity, Role, Udi};
-use crate::text::{base64, from_base64, push_json_string, verified_text};
+use crate::text::{base64, from_base64, json_words, push_json_string, verified_text};
 use crate::time::Timestamp;
 
 /// Why a report could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Not the JSON of a report.
-    #[error("not a RUM report: {0}")]
+    #[error("not a RUM report: {}", json_words(.0))]
     Json(#[from] serde_json::Error),
     /// A name in it is not acceptable.
     #[error("the report names something impossible: {0}")]
@@ -104,6 +104,36 @@ pub struct PreviousReport {
     pub sha256: String,
 }
 
+/// Where a report stands in the life of its product instance. Numbers alone cannot tell: a switch that was set back to an
+/// older copy, or cloned, gives them out twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The CSSM the report is for: [`crate::cssm_id`]; empty where the product instance knows none.
+    #[serde(default)]
+    pub audience: String,
+    /// The epoch; empty for the first. A new one begins when CSSM holds reports that this product instance does not know.
+    #[serde(default)]
+    pub epoch: String,
+    /// When the epoch began; 0 for the first.
+    #[serde(default)]
+    pub epoch_began_at: i64,
+    /// The place of the report among all that were closed in its epoch, from 1.
+    #[serde(default)]
+    pub position: u64,
+    /// By how many seconds the clock had been set altogether when the first measurement began. Times less this run on
+    /// evenly, however the clock was set.
+    #[serde(default)]
+    pub clock_offset_seconds: i64,
+    /// The trust code the product instance held; 0 for none. CSSM tells by it which answers have arrived.
+    #[serde(default)]
+    pub trust_id: u64,
+}
+
+impl Lineage {
+    /// The longest name of an epoch, in bytes.
+    pub const EPOCH_BYTES_MAX: usize = 32;
+}
+
 /// What a report says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RumReport {
@@ -123,6 +153,8 @@ pub struct RumReport {
     pub software_version: String,
     /// The report before, if this is not the first.
     pub previous: Option<PreviousReport>,
+    /// Where it stands in the life of the product instance; none in reports of other makes.
+    pub lineage: Option<Lineage>,
     /// The supervisors.
     pub ha_udi: Vec<HaMember>,
     /// The use.
@@ -174,6 +206,10 @@ impl RumReport {
     pub const MEASUREMENTS_MAX: usize = 10_000;
     /// The longest payload accepted, in bytes.
     pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
+    /// The highest count any platform can have: ports of the largest chassis, and some.
+    pub const COUNT_MAX: u32 = 1024;
+    /// Before this day there was no product instance: that of the first Nexus 9000, 2013-11-06.
+    pub const EARLIEST: Timestamp = Timestamp(1_383_696_000);
 
     /// Its first second.
     #[must_use]
@@ -222,15 +258,55 @@ impl RumReport {
             || self.software_version.len() > 64
             || self.product_instance_identifier.len() > 64
             || self.ha_udi.len() > 16
+            || self.lineage.as_ref().is_some_and(|lineage| {
+                lineage.epoch.len() > Lineage::EPOCH_BYTES_MAX
+                    || lineage.audience.len() > 64
+                    || lineage.epoch.contains(char::is_control)
+            })
         {
             return Err(value("a field of the report is too long"));
         }
-        for m in &self.measurements {
-            if m.start_time.0 < 0 || m.end_time < m.start_time || m.end_time.0 > 1 << 40 {
-                return Err(value("a measurement ends before it starts"));
+        Ok(())
+    }
+
+    /// Its spans on a time that runs on evenly, however the clock was set: from, to, count.
+    pub fn even_spans(&self) -> impl Iterator<Item = (i64, i64, u32)> + '_ {
+        let mut offset = self.lineage.as_ref().map_or(0, |lineage| lineage.clock_offset_seconds);
+        self.measurements.iter().map(move |m| {
+            let even = |at: Timestamp| at.0.saturating_sub(offset);
+            let span = (even(m.start_time), even(m.end_time), m.count);
+            offset = offset.saturating_add(m.clock_change_delta.unwrap_or(0));
+            span
+        })
+    }
+
+    /// What in it cannot be, if anything: whoever counts does not count it.
+    #[must_use]
+    pub fn impossible(&self, now: Timestamp) -> Option<String> {
+        for (m, (even_from, even_to, _)) in self.measurements.iter().zip(self.even_spans()) {
+            if m.count > Self::COUNT_MAX {
+                let (count, max) = (m.count, Self::COUNT_MAX);
+                return Some(format!("a count of {count} is more than any platform has ({max})"));
+            }
+            if m.end_time < m.start_time {
+                return Some("a measurement ends before it starts".to_owned());
+            }
+            // A clock that was wrong is no lie where the report says by how much it was set.
+            let (from, to) = (m.start_time.0.max(even_from), m.end_time.0.min(even_to));
+            if from < Self::EARLIEST.0 {
+                return Some(format!(
+                    "a measurement starts at {}, before the product instance existed",
+                    m.start_time
+                ));
+            }
+            if !crate::statement::is_not_of_the_future(now, Timestamp(to)) {
+                return Some(format!(
+                    "a measurement ends at {}, which is to come: check the clock",
+                    m.end_time
+                ));
             }
         }
-        Ok(())
+        None
     }
 }
 
@@ -280,6 +356,23 @@ pub fn report_text(report: &RumReport) -> String {
         );
         push_json_string(&mut out, &previous.sha256);
         out.push_str("\n    }");
+    }
+    if let Some(lineage) = &report.lineage {
+        out.push_str(",\n    \"lineage\":{\n      \"audience\":");
+        push_json_string(&mut out, &lineage.audience);
+        out.push_str(",\n      \"epoch\":");
+        push_json_string(&mut out, &lineage.epoch);
+        push(
+            &mut out,
+            format_args!(
+                ",\n      \"epoch_began_at\":{},\n      \"position\":{},\
+                 \n      \"clock_offset_seconds\":{},\n      \"trust_id\":{}\n    }}",
+                lineage.epoch_began_at,
+                lineage.position,
+                lineage.clock_offset_seconds,
+                lineage.trust_id
+            ),
+        );
     }
     out.push_str(",\n    \"ha_udi\":[");
     for (index, member) in report.ha_udi.iter().enumerate() {
@@ -517,6 +610,7 @@ struct Meta<'a> {
     #[serde(borrow, default)]
     software_version: Cow<'a, str>,
     previous_report: Option<PreviousReport>,
+    lineage: Option<Lineage>,
     #[serde(default)]
     ha_udi: Vec<HaMember>,
 }
@@ -574,6 +668,7 @@ fn parse_payload(text: &str) -> Result<RumReport, ReportError> {
             .ok_or(ReportError::Value("the report has no report_id"))?,
         software_version: payload.meta.software_version.into_owned(),
         previous: payload.meta.previous_report,
+        lineage: payload.meta.lineage,
         ha_udi: payload.meta.ha_udi,
         measurements,
     };

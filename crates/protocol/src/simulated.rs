@@ -7,6 +7,7 @@ use crate::crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
     SigningType, Suite, hmac_sha256, sha256,
 };
+use crate::document::{Revocation, Signed};
 use crate::random::Random;
 use crate::time::Timestamp;
 
@@ -56,8 +57,40 @@ impl SimulatedSuite {
         let mut certificate = CERTIFICATE_HEAD.to_vec();
         certificate.extend_from_slice(&root);
         certificate.extend_from_slice(&signer.public_key.spki);
-        let certificate = SignerCertificate(certificate);
-        (root.to_vec(), SigningIdentity { signer: Box::new(signer), certificate })
+        let identity = SigningIdentity {
+            signer: Box::new(signer),
+            certificate: SignerCertificate(certificate),
+            root_certificate: root.to_vec(),
+            revocation: None,
+        };
+        (root.to_vec(), identity)
+    }
+
+    /// Another signing identity under the same root, with the one before it revoked.
+    #[must_use]
+    pub fn successor(
+        before: &SigningIdentity,
+        now: Timestamp,
+        random: &mut dyn Random,
+    ) -> SigningIdentity {
+        let (_, mut next) = Self::authority(random);
+        let root = before.root_certificate.clone();
+        let mut certificate = CERTIFICATE_HEAD.to_vec();
+        certificate.extend_from_slice(&root);
+        certificate.extend_from_slice(&next.signer.public_key().spki);
+        next.certificate = SignerCertificate(certificate);
+        let earlier = before.revocation.as_ref().map(|signed| &signed.value);
+        let revoked = Revocation::after(earlier, &root, &before.certificate, now);
+        next.revocation = Some(Signed::json(revoked, &Self::root_signer(&root)));
+        next.root_certificate = root;
+        next
+    }
+
+    /// Signs as the root does: in the simulator its name is its key.
+    fn root_signer(root: &[u8]) -> SimulatedSigner {
+        let spki = root.to_vec();
+        let public_key = PublicKey { signing_type: SigningType::Simulated, spki };
+        SimulatedSigner { private_key: root.to_vec(), public_key }
     }
 }
 
@@ -77,6 +110,10 @@ impl Suite for SimulatedSuite {
 
     fn verify_sha256(&self, key: &PublicKey, sha256: &[u8; 32], signature: &[u8]) -> bool {
         key.signing_type == SigningType::Simulated && hmac_sha256(&key.spki, sha256) == signature
+    }
+
+    fn root_key(&self, root: &[u8]) -> Option<PublicKey> {
+        Some(Self::root_signer(root).public_key)
     }
 
     fn verify_chain(

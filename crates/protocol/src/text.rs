@@ -41,6 +41,16 @@ pub(crate) fn push_json_string(out: &mut String, value: &str) {
     out.push('"');
 }
 
+/// What is wrong with a JSON text, where, and what to do; what a stranger wrote into it is not repeated.
+pub(crate) fn json_words(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "a member is missing, doubled or of the wrong kind",
+        serde_json::error::Category::Eof => "it was cut off",
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is damaged",
+    };
+    format!("{what} at line {}, column {}; copy it again", error.line(), error.column())
+}
+
 /// Pretty JSON that can stand in a CDATA section.
 pub(crate) fn cdata_json<T: serde::Serialize>(value: &T) -> String {
     let text = serde_json::to_string_pretty(value).expect("plain structures always serialise");

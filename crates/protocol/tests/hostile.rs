@@ -31,6 +31,7 @@ fn report(measurements: Vec<Measurement>) -> RumReport {
         report_id: 1_700_000_000,
         software_version: "10.4(3)".to_owned(),
         previous: Some(PreviousReport { report_id: 1_699_999_999, sha256: "abc".to_owned() }),
+        lineage: None,
         ha_udi: vec![],
         measurements,
     }
@@ -85,6 +86,10 @@ fn a_hostname_cannot_break_out_of_its_section() {
         software_tag_identifier: "t".to_owned(),
         software_version: None,
         public_key: device().public_key().clone(),
+        purpose: Purpose::UsageFile,
+        audience: String::new(),
+        reports: 0,
+        reports_sha256: SystemInfo::digest_of([].iter()),
     };
     let mut writer = DocumentWriter::new();
     let file = writer.system_info(&Signed::json(info.clone(), device())).finish();
@@ -104,13 +109,9 @@ fn authorities_certify_and_strangers_do_not() {
         .certificate(&ours.signing_certificate)
         .finish();
     let verdict = |root: &Authority, now| {
-        verify_bytes(
-            file.as_bytes(),
-            &RealSuite,
-            std::slice::from_ref(&root.root_certificate),
-            &[],
-            now,
-        )
+        let roots = std::slice::from_ref(&root.root_certificate);
+        let trusted = Trusted { suite: &RealSuite, roots, keys: &[], now };
+        verify_bytes(file.as_bytes(), trusted)
     };
     assert!(verdict(&ours, NOW).verified(), "{:?}", verdict(&ours, NOW));
     assert!(!verdict(&theirs, NOW).verified());

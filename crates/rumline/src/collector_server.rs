@@ -135,6 +135,9 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
     names.extend(role.host.clone());
     let (certificate, key) = tls_identity(&dir, &authority, &names, clock.now())?;
     let tls = server_config(certificate, key)?;
+    // Nobody is listened to before there is somebody who may log in.
+    let people = collector.people();
+    announce_administrator(people, clock.now(), common.admin_password_file.as_deref()).await?;
     let listener = listen(role.listen).await?;
     let device_listener = match role.device_listen {
         Some(address) => Some(listen(address).await?),
@@ -160,8 +163,6 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         (None, None) => format!("{base_url}/cslu/v1/pi"),
     };
     let shutdown = Shutdown::default();
-    let people = collector.people();
-    announce_administrator(people, clock.now(), common.admin_password_file.as_deref()).await?;
     let site = CollectorSite::new(Parts {
         collector: collector.clone(),
         clock,

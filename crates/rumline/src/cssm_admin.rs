@@ -89,6 +89,30 @@ pub(crate) enum Command {
     Acknowledgement { smart_account: String, id: i64, file: PathBuf },
     /// What happened in an account.
     Events { smart_account: String },
+    /// What somebody has to look at: clones, devices set back, claims.
+    Alerts { smart_account: String },
+    /// Settle an alert.
+    ClearAlert { smart_account: String, id: i64 },
+    /// Product instances that turned up where they do not belong, or with another key.
+    Claims { smart_account: String },
+    /// Take such a product instance: its key replaces the known one, or it moves here.
+    AcceptClaim { smart_account: String, id: i64 },
+    /// Turn such a product instance away.
+    DismissClaim { smart_account: String, id: i64 },
+    /// Move a product instance to another virtual account of its smart account.
+    TransferInstance { smart_account: String, id: i64, virtual_account: String },
+    /// Choose which of two product instances that speak as one goes on, by its epoch ("" is the first).
+    ChooseEpoch { smart_account: String, id: i64, epoch: String },
+    /// Move the product instances that an uploaded usage file would move, and take in what it holds of them.
+    MoveInstances { smart_account: String, usage_file: i64 },
+    /// What was done and refused on this server: logins, people, tokens.
+    Audit,
+    /// Make another signing key under the root; this CSSM (--dir) must not run meanwhile.
+    RenewSigningKey {
+        /// Revoke the one before: it may have been stolen.
+        #[arg(long)]
+        revoke: bool,
+    },
 }
 
 pub(crate) fn run(client: &Client, command: &Command) -> Result<bool> {
@@ -301,6 +325,55 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             let path = api.smart_account(smart_account).await?;
             show(&api.json("GET", &format!("{path}/events"), None).await?);
         }
+        other => settling_commands(api, other).await?,
+    }
+    Ok(())
+}
+
+/// What is to be looked at, and decided.
+async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
+    let list = |smart_account: String, what: &'static str| async move {
+        let path = api.smart_account(&smart_account).await?;
+        show(&api.json("GET", &format!("{path}/{what}"), None).await?);
+        Ok::<_, anyhow::Error>(())
+    };
+    let settle = |smart_account: String, what: String, body: Option<Value>| async move {
+        let path = api.smart_account(&smart_account).await?;
+        api.json("POST", &format!("{path}/{what}"), body).await
+    };
+    match command {
+        Command::Alerts { smart_account } => list(smart_account.clone(), "alerts").await?,
+        Command::Claims { smart_account } => list(smart_account.clone(), "claims").await?,
+        Command::ClearAlert { smart_account, id } => {
+            settle(smart_account.clone(), format!("alerts/{id}/clear"), None).await?;
+            println!("Alert {id} settled.");
+        }
+        Command::AcceptClaim { smart_account, id } => {
+            settle(smart_account.clone(), format!("claims/{id}/accept"), None).await?;
+            println!("Accepted; what it reported comes with its next contact.");
+        }
+        Command::DismissClaim { smart_account, id } => {
+            settle(smart_account.clone(), format!("claims/{id}/dismiss"), None).await?;
+            println!("Turned away.");
+        }
+        Command::TransferInstance { smart_account, id, virtual_account } => {
+            let smart = api.smart_account(smart_account).await?;
+            let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
+            let what = format!("product-instances/{id}/transfer");
+            let body = json!({ "virtual_account_id": va });
+            show(&settle(smart_account.clone(), what, Some(body)).await?);
+        }
+        Command::ChooseEpoch { smart_account, id, epoch } => {
+            let what = format!("product-instances/{id}/epoch");
+            show(&settle(smart_account.clone(), what, Some(json!({ "epoch": epoch }))).await?);
+        }
+        Command::MoveInstances { smart_account, usage_file } => {
+            let what = format!("usage-files/{usage_file}/set-aside");
+            let path = api.smart_account(smart_account).await?;
+            show(&api.json("GET", &format!("{path}/{what}"), None).await?);
+            show(&settle(smart_account.clone(), format!("{what}/move"), None).await?);
+        }
+        Command::Audit => show(&api.json("GET", "/audit", None).await?),
         _ => {}
     }
     Ok(())

@@ -19,7 +19,8 @@ use tokio::net::TcpListener;
 use crate::cssm_admin;
 use crate::lab_clock::LabClock;
 use crate::server_parts::{
-    announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
+    announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,
+    tls_identity,
 };
 
 #[derive(Args)]
@@ -55,6 +56,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    if let Some(cssm_admin::Command::RenewSigningKey { revoke }) = &arguments.admin {
+        return renew(arguments, *revoke);
+    }
     if let Some(command) = &arguments.admin {
         return cssm_admin::run(&arguments.client, command);
     }
@@ -63,12 +67,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     Ok(true)
 }
 
+/// Makes another signing key under the root; CSSM must not run meanwhile.
+fn renew(arguments: &Arguments, revoke: bool) -> Result<bool> {
+    let dir = &arguments.dir;
+    if !dir.join("root.pem").exists() {
+        anyhow::bail!("there is no CSSM in {}; name its directory with --dir", dir.display());
+    }
+    let _lock = lock_directory(dir).context("stop this CSSM first")?;
+    let now = LabClock::clock(arguments.lab_clock).now();
+    let before = authority(dir, NAME, "cssm.db", now)?;
+    renew_signing_key(dir, &before, &before.renewed(now, revoke)?)?;
+    println!("There is a new signing key under the same root.");
+    if revoke {
+        println!("The one before is revoked; devices learn it with their next answer or file.");
+    }
+    Ok(true)
+}
+
+/// The name in the root certificate.
+const NAME: &str = "Rumline CSSM root";
+
 async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let clock = LabClock::clock(arguments.lab_clock);
     let now = clock.now();
     prepare_directory(&arguments.dir)?;
     let _lock = lock_directory(&arguments.dir)?;
-    let authority = authority(&arguments.dir, "Rumline CSSM root", "cssm.db", now)?;
+    let authority = authority(&arguments.dir, NAME, "cssm.db", now)?;
     let mut names = arguments.names.clone();
     names.push(arguments.listen.ip().to_string());
     let (certificate, key) = tls_identity(&arguments.dir, &authority, &names, now)?;
@@ -94,11 +118,12 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         Cssm::open(db, Arc::new(RealSuite), issuer, random, settings)
     })
     .await??;
+    // Nobody is listened to before there is somebody who may log in.
+    announce_administrator(cssm.people(), now, arguments.admin_password_file.as_deref()).await?;
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let base_url = format!("https://{}", listener.local_addr()?);
-    announce_administrator(cssm.people(), now, arguments.admin_password_file.as_deref()).await?;
     let state = CssmSite {
         people: cssm.people(),
         cssm: cssm.clone(),

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use rumline_net::{Shutdown, certificate_to_pem, pem_to_der, read_private, write_private};
-use rumline_protocol::{Authority, SignerCertificate, Timestamp};
+use rumline_protocol::{Authority, Revocation, Signed, SignerCertificate, Timestamp, base64};
 use rumline_server::People;
+use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) fn prepare_directory(dir: &Path) -> Result<()> {
@@ -31,7 +32,9 @@ pub(crate) fn authority(
     if let Some(pem) = read("root.pem")? {
         let missing = |name: &'static str| format!("{name} is missing beside root.pem");
         let root_key = read("root.key")?.with_context(|| missing("root.key"))?;
+        let revocation = read("revoked.json")?.map(|bytes| read_revocation(&bytes)).transpose()?;
         return Ok(Authority {
+            revocation,
             name: name.to_owned(),
             root_certificate: pem_to_der(&pem)?.remove(0),
             root_key_pem: String::from_utf8(root_key).context("root.key is no text")?,
@@ -51,6 +54,35 @@ pub(crate) fn authority(
     let pem = certificate_to_pem(&authority.root_certificate);
     write_private(&path("root.pem"), pem.as_bytes())?;
     Ok(authority)
+}
+
+/// The list of certificates that hold no more, as it is kept: what the root signed, and its signature.
+#[derive(Serialize, Deserialize)]
+struct KeptRevocation {
+    text: String,
+    signature: String,
+}
+
+fn read_revocation(bytes: &[u8]) -> Result<Signed<Revocation>> {
+    let kept: KeptRevocation = serde_json::from_slice(bytes).context("revoked.json is damaged")?;
+    Signed::parse("revocation", kept.text, &kept.signature).context("revoked.json is damaged")
+}
+
+/// Gives a server another signing key under the same root; the one before is revoked if told so. Files are replaced one by
+/// one, the list first: whatever is interrupted, what was revoked stays so.
+pub(crate) fn renew_signing_key(dir: &Path, before: &Authority, renewed: &Authority) -> Result<()> {
+    if let Some(signed) = &renewed.revocation {
+        let signature = base64(&signed.signature);
+        let kept = KeptRevocation { text: signed.text.clone(), signature };
+        write_private(&dir.join("revoked.json"), &serde_json::to_vec(&kept)?)?;
+    }
+    write_private(&dir.join("signing.key"), &renewed.signing_key)?;
+    let written = write_private(&dir.join("signing.der"), &renewed.signing_certificate.0);
+    if written.is_err() {
+        // Key and certificate belong together.
+        write_private(&dir.join("signing.key"), &before.signing_key)?;
+    }
+    Ok(written?)
 }
 
 /// The server's certificate and its key: issued anew at each start, for the names it has now.
@@ -74,12 +106,15 @@ pub(crate) async fn announce_administrator(
     now: Timestamp,
     password_file: Option<&Path>,
 ) -> Result<()> {
-    let password = tokio::task::spawn_blocking(move || people.first_administrator(now)).await??;
-    let Some(password) = password else { return Ok(()) };
-    match password_file {
-        Some(file) => write_private(file, format!("{password}\n").as_bytes())?,
-        None => println!("First start. Log in as admin with the password (shown once): {password}"),
-    }
+    let file = password_file.map(Path::to_owned);
+    let show = move |password: &str| match &file {
+        Some(file) => write_private(file, format!("{password}\n").as_bytes()),
+        None => {
+            println!("First start. Log in as admin with the password (shown once): {password}");
+            Ok(())
+        }
+    };
+    tokio::task::spawn_blocking(move || people.first_administrator(now, show)).await??;
     Ok(())
 }
 

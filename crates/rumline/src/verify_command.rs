@@ -5,19 +5,29 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use rumline_net::{Clock, pem_to_der};
-use rumline_protocol::{PublicKey, RealSuite, SigningType, from_base64, verify_bytes};
+use rumline_protocol::{
+    PublicKey, RealSuite, SigningType, Trusted, Voucher, from_base64, verify_bytes,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Usage files, ACKs, policies, trust codes, or archives of them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// A root certificate to trust (CSSM's root.pem).
+    /// A root certificate to trust (CSSM's root.pem). Without one nothing is vouched for, and the status is not 0.
     #[arg(long)]
     root: Vec<PathBuf>,
-    /// A device's public key, PEM.
+    /// A device's public key, PEM: shows whose signature it is, not that CSSM vouches for it.
     #[arg(long)]
     key: Vec<PathBuf>,
+}
+
+fn mark(voucher: Voucher) -> &'static str {
+    match voucher {
+        Voucher::Cssm => "ok  ",
+        Voucher::Itself => "self",
+        Voucher::Nobody => "FAIL",
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
@@ -37,11 +47,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let mut all = true;
     for path in &arguments.files {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        let verdict = verify_bytes(&bytes, &RealSuite, &roots, &keys, now);
+        let trusted = Trusted { suite: &RealSuite, roots: &roots, keys: &keys, now };
+        let verdict = verify_bytes(&bytes, trusted);
         println!("{}: {}", path.display(), verdict.kind);
         for finding in &verdict.findings {
-            println!("  {} {}", if finding.verified { "ok  " } else { "FAIL" }, finding.text);
+            println!("  {} {}", mark(finding.voucher), finding.text);
         }
+        println!(
+            "  {}",
+            match verdict.voucher() {
+                Voucher::Cssm => "CSSM vouches for all of it.",
+                Voucher::Itself if roots.is_empty() => {
+                    "Whoever wrote it says so; give CSSM's root (--root FILE) to see whether CSSM does."
+                }
+                Voucher::Itself => "Whoever wrote it says so; CSSM does not vouch for all of it.",
+                Voucher::Nobody => "It does not hold.",
+            }
+        );
         all &= verdict.verified();
     }
     Ok(all)

@@ -1,6 +1,6 @@
 //! Who may do what (G-01, CSSM-008).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
@@ -8,7 +8,7 @@ use rumline_protocol::{Timestamp, sha256};
 use rumline_store::{Db, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, SharedRandom, check_name, random_hex};
+use crate::{Actor, AuditRow, Error, SharedRandom, Throttle, audit, check_name, random_hex};
 
 /// A login lasts this long.
 const TOKEN_SECONDS: i64 = 12 * Timestamp::HOUR;
@@ -67,6 +67,12 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// As whom it acts.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::person(&self.login)
+    }
+
     /// Whether the caller may act in the scope. Another scope's things are not even there.
     ///
     /// # Errors
@@ -105,6 +111,13 @@ fn hash(password: &str) -> Result<String, Error> {
 pub struct People {
     db: Arc<Db>,
     random: SharedRandom,
+    throttle: Arc<Mutex<Throttle>>,
+}
+
+/// The hash of a password that nobody has: an unknown name costs what a known one does.
+fn nobodys_hash() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| hash("a password nobody has").unwrap_or_default())
 }
 
 /// Whether there is an administrator of everything.
@@ -117,23 +130,29 @@ impl People {
     /// The people in a database.
     #[must_use]
     pub fn new(db: Arc<Db>, random: SharedRandom) -> Self {
-        Self { db, random }
+        nobodys_hash();
+        Self { db, random, throttle: Arc::default() }
     }
 
-    /// Makes the first administrator if there is nobody yet; returns the password, to be shown once.
+    /// Makes the first administrator if there is nobody yet; `show` hands the password to whoever started the server,
+    /// before anybody can log in with it.
     ///
     /// # Errors
-    /// When the store fails.
-    pub fn first_administrator(&self, now: Timestamp) -> Result<Option<String>, Error> {
+    /// When the store fails, or `show` does.
+    pub fn first_administrator(
+        &self,
+        now: Timestamp,
+        show: impl FnOnce(&str) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
         let anybody = self.db.read("access.anybody", |tx| {
             tx.row("SELECT login FROM person ORDER BY login LIMIT 1", &[], |row| row.text(0))
         })?;
         if anybody.is_some() {
-            return Ok(None);
+            return Ok(());
         }
         let password = random_hex(&self.random, 12);
-        self.add(now, "admin", &password, Role::Administrator, None)?;
-        Ok(Some(password))
+        show(&password).map_err(Error::Unwritten)?;
+        self.add(now, &Actor::system(), "admin", &password, Role::Administrator, None)
     }
 
     /// Adds a person, or gives a known one a new password and role; that the scope exists is the caller's to check.
@@ -143,6 +162,7 @@ impl People {
     pub fn add(
         &self,
         now: Timestamp,
+        actor: &Actor,
         login: &str,
         password: &str,
         role: Role,
@@ -152,8 +172,10 @@ impl People {
         if password.len() < 10 {
             return Err(Error::invalid("a password has at least 10 characters"));
         }
-        let (login, hash) = (login.to_owned(), hash(password)?);
+        let (login, hash, actor) = (login.to_owned(), hash(password)?, actor.clone());
         self.db.write("access.add", move |tx| {
+            let sql = "SELECT login FROM person WHERE login = $1";
+            let known = tx.row(sql, &[(&login).into()], |row| row.text(0))?.is_some();
             let sql = "INSERT INTO person (login, password_hash, role, scope_id, created_at)
                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (login) DO UPDATE SET
                 password_hash = excluded.password_hash, role = excluded.role,
@@ -173,7 +195,10 @@ impl People {
             }
             // Logins under the old password end.
             tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
-            Ok(())
+            let action = if known { "person changed" } else { "person added" };
+            let scope = scope_id.map_or("everything".to_owned(), |id| format!("account {id}"));
+            let outcome = format!("done: {} of {scope}", role.name());
+            audit(tx, now, &actor, action, &login, &outcome)
         })
     }
 
@@ -191,39 +216,61 @@ impl People {
         })
     }
 
-    /// Checks a password and returns an API token.
+    /// Checks a password and returns an API token; `address` is where the caller is.
     ///
     /// # Errors
-    /// When login or password are wrong.
-    pub fn log_in(&self, now: Timestamp, login: &str, password: &str) -> Result<String, Error> {
+    /// When login or password are wrong, or too many were before.
+    pub fn log_in(
+        &self,
+        now: Timestamp,
+        login: &str,
+        password: &str,
+        address: &str,
+    ) -> Result<String, Error> {
+        let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(retry_after_seconds) = throttle().wait_seconds(now, login, address) {
+            return Err(Error::TooManyRequests { retry_after_seconds });
+        }
         // No login holds control characters, and a database may refuse to look for them.
-        let name: String = login.chars().filter(|c| !c.is_control()).collect();
+        let name: String = login.chars().filter(|c| !c.is_control()).take(100).collect();
+        let looked_for = name.clone();
         let stored = self.db.read("access.password", move |tx| {
             let sql = "SELECT password_hash FROM person WHERE login = $1";
-            tx.row(sql, &[(&name).into()], |row| row.text(0))
+            tx.row(sql, &[(&looked_for).into()], |row| row.text(0))
         })?;
-        // An unknown login costs as much as a wrong password.
-        let text = match &stored {
-            Some(text) => text.clone(),
-            None => hash("a password nobody has")?,
-        };
-        let parsed = PasswordHash::new(&text).map_err(|_| Error::Unauthenticated)?;
-        let right = !login.contains(char::is_control)
+        let text = stored.as_deref().unwrap_or(nobodys_hash());
+        let parsed = PasswordHash::new(text).map_err(|_| Error::Unauthenticated)?;
+        let right = name == login
             && Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
+        let actor = Actor::person(&name).at(Some(address));
         if stored.is_none() || !right {
+            throttle().failed(now, login, address);
+            self.db.write("access.refused", move |tx| {
+                audit(tx, now, &actor, "login", &name, "refused: wrong login or password")
+            })?;
             return Err(Error::Unauthenticated);
         }
-        let (token, login) = (random_hex(&self.random, 32), login.to_owned());
+        throttle().succeeded(login, address);
+        let token = random_hex(&self.random, 32);
         let digest = sha256(token.as_bytes());
         self.db.write("access.log_in", move |tx| {
             tx.execute("DELETE FROM api_token WHERE expires_at <= $1", &[now.0.into()])?;
             let sql = "INSERT INTO api_token (hash, login, created_at, expires_at)
                 VALUES ($1, $2, $3, $4)";
             let expires_at = now + TOKEN_SECONDS;
-            let values = [digest[..].into(), (&login).into(), now.0.into(), expires_at.0.into()];
-            Ok::<_, Error>(tx.execute(sql, &values)?)
+            let values = [digest[..].into(), (&name).into(), now.0.into(), expires_at.0.into()];
+            tx.execute(sql, &values)?;
+            audit(tx, now, &actor, "login", &name, "done")
         })?;
         Ok(token)
+    }
+
+    /// What was done and refused on this server, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn audit_rows(&self, before: Option<i64>, limit: i64) -> Result<Vec<AuditRow>, Error> {
+        crate::audit_rows(&self.db, before, limit)
     }
 
     /// Ends a login.
@@ -251,8 +298,11 @@ impl People {
 fn find_caller(tx: &mut Tx<'_>, now: Timestamp, digest: &[u8]) -> Result<Caller, Error> {
     let sql = "SELECT person.login, person.role, person.scope_id FROM api_token
         JOIN person ON person.login = api_token.login
-        WHERE api_token.hash = $1 AND api_token.expires_at > $2";
-    let found = tx.row(sql, &[digest.into(), now.0.into()], |row| {
+        WHERE api_token.hash = $1 AND api_token.expires_at > $2
+        AND api_token.created_at <= $3";
+    // One that was made while the clock was ahead ends when the clock is right.
+    let latest = now + rumline_protocol::SKEW_SECONDS;
+    let found = tx.row(sql, &[digest.into(), now.0.into(), latest.0.into()], |row| {
         Ok::<_, Error>((row.text(0)?, row.text(1)?, row.opt_int(2)?))
     })?;
     let (login, role, scope_id) = found.ok_or(Error::Unauthenticated)?;

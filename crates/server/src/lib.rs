@@ -6,16 +6,22 @@
 #![warn(missing_docs)]
 
 mod access;
+mod actor;
+mod audit;
 mod error;
 mod names;
+mod throttle;
 
 use std::sync::{Arc, Mutex};
 
 use rumline_protocol::Random;
 
 pub use access::{Action, Caller, People, Role};
+pub use actor::Actor;
+pub use audit::{AUDIT_TABLE, AuditRow, audit, audit_rows};
 pub use error::Error;
 pub use names::{check_name, next_id, random_hex};
+pub use throttle::Throttle;
 
 /// A source of randomness that several threads share.
 pub type SharedRandom = Arc<Mutex<dyn Random + Send>>;

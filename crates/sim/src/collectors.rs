@@ -12,7 +12,7 @@ use rumline_protocol::{
 };
 use rumline_store::Db;
 
-use crate::world::{Chance, Event, START, World};
+use crate::world::{Chance, Event, START, World, person};
 
 /// Where a switch reports to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl World<'_> {
     /// Makes the collectors, and makes those known to CSSM that reach it.
     pub(crate) fn make_collectors(&mut self, root: &[u8]) -> Result<(), String> {
         let say = |error: rumline_collector::Error| error.to_string();
-        self.cssm.create_virtual_account(START, "sim", 1, VIRTUAL_ACCOUNTS[1]).map_err(say)?;
+        self.cssm.create_virtual_account(START, &person(), 1, VIRTUAL_ACCOUNTS[1]).map_err(say)?;
         for (index, kind) in [Kind::Cslu, Kind::Cslu, Kind::OnPrem].into_iter().enumerate() {
             let mut chance = Chance::new(self.plan.seed, 4_000_000 + index as u64);
             let signer = SimulatedSuite.generate_device_key(&mut chance);
@@ -141,9 +141,9 @@ impl World<'_> {
             sync_minutes: 15,
         };
         if name.is_empty() {
-            c.collector.set_tenant(START, "sim", tenant_id, &settings).map_err(say)?;
+            c.collector.set_tenant(START, &person(), tenant_id, &settings).map_err(say)?;
         } else {
-            c.collector.create_tenant(START, "sim", name, &settings).map_err(say)?;
+            c.collector.create_tenant(START, &person(), name, &settings).map_err(say)?;
         }
         if connected {
             let text = registration_text("Sim", va, &c.settings.name);
@@ -154,8 +154,8 @@ impl World<'_> {
                 proof: base64(&c.signer.sign(text.as_bytes())),
             };
             let va = self.virtual_account;
-            self.cssm.register_collector(START, "sim", 1, va, &new).map_err(say)?;
-            c.collector.note_registered(START, "sim", tenant_id).map_err(say)?;
+            self.cssm.register_collector(START, &person(), 1, va, &new).map_err(say)?;
+            c.collector.note_registered(START, &person(), tenant_id).map_err(say)?;
             self.push(START + EXCHANGE_SECONDS, index, Event::Exchange { tenant_id });
         }
         Ok(())
@@ -180,9 +180,15 @@ impl World<'_> {
         let (index, tenant_id) = place.tenant()?;
         let answer: Arc<Mutex<Option<Answer>>> = Arc::default();
         let slot = Arc::clone(&answer);
-        self.collectors.get(index)?.collector.receive(self.now, tenant_id, body, move |answer| {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-        });
+        self.collectors.get(index)?.collector.receive(
+            self.now,
+            tenant_id,
+            "switch",
+            body,
+            move |answer| {
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            },
+        );
         let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         Some(match answer {
             Some(Answer::Message { response, .. }) => {
@@ -231,7 +237,8 @@ impl World<'_> {
         let Some((index, tenant_id)) = carried.place.tenant() else { return Ok(()) };
         let c = &self.collectors[index];
         let scratch = Cursor::new(Vec::new());
-        match c.collector.export(self.now, "sim", tenant_id, None, scratch, &mut carried.bytes) {
+        match c.collector.export(self.now, &person(), tenant_id, None, scratch, &mut carried.bytes)
+        {
             Ok(_) => {}
             // With nothing to export the person goes home.
             Err(rumline_collector::Error::Conflict(_)) => return Ok(()),
@@ -255,7 +262,8 @@ impl World<'_> {
             Place::OnPremFile => self.other_virtual_account,
             _ => self.virtual_account,
         };
-        let taken = self.cssm.upload_usage(self.now, "sim", 1, va, "UD_SA.tar.gz", &carried.bytes);
+        let taken =
+            self.cssm.upload_usage(self.now, &person(), 1, va, "UD_SA.tar.gz", &carried.bytes);
         self.check_all_not_more()?;
         let file = match taken {
             Err(_) if carried.damaged => return Ok(()),
@@ -266,8 +274,21 @@ impl World<'_> {
         if file.status == UsageFile::PROCESSING {
             return Err(format!("a bundle is not done: {file:?}"));
         }
-        if file.status != "No Errors" {
+        if file.status != "No Errors" && file.set_aside == 0 {
             return Err(format!("a bundle was not taken whole: {file:?}"));
+        }
+        if file.set_aside > 0 {
+            // Some belong elsewhere; whoever administers both accounts says yes to moving them.
+            let moved = self.cssm.move_set_aside(self.now, &person(), 1, file.id);
+            self.check_all_not_more()?;
+            let moved = moved.map_err(|error| format!("CSSM moves nothing: {error}"))?;
+            let ack = self.cssm.acknowledgement_file(1, moved.id);
+            let bytes = ack.map_err(|error| error.to_string())?.1.into_bytes();
+            let event = Event::ImportBundle { place: carried.place, bytes };
+            self.push(self.now + carried.back_seconds, index, event);
+            if file.set_aside == file.product_instances {
+                return Ok(());
+            }
         }
         let mut bytes = Vec::new();
         let scratch = Cursor::new(Vec::new());
@@ -286,7 +307,7 @@ impl World<'_> {
         let collector = self.collectors[index].collector.clone();
         let begun = collector.begin_import(
             self.now,
-            "sim",
+            &person(),
             tenant_id,
             "ACK.tar.gz",
             &mut Cursor::new(bytes),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rumline_agent::{Disk, Input};
-use rumline_cssm::{Answer, Cssm, NewToken, Settings, Taken};
+use rumline_cssm::{Actor, Answer, Cssm, NewToken, Settings, Taken};
 use rumline_protocol::{Random, SigningIdentity, SimulatedSuite, Suite, Timestamp};
 use rumline_store::Db;
 use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
@@ -25,6 +25,11 @@ const ANSWER_TIMEOUT_SECONDS: i64 = 55;
 const HEAL_DAYS: u32 = 40;
 /// Before that, what needs no help has so many days to settle by itself.
 const SETTLE_DAYS: u32 = 5;
+
+/// Whoever does what people do.
+pub(crate) fn person() -> Actor {
+    Actor::person("sim")
+}
 
 /// Chance, drawn from a seed and a purpose.
 pub(crate) struct Chance(ChaCha8Rng);
@@ -154,11 +159,12 @@ impl<'p> World<'p> {
         let suite: Arc<dyn Suite> = Arc::new(SimulatedSuite);
         let cssm = open_cssm(&db, &suite, plan.seed, 0)?;
         let say = |error: rumline_cssm::Error| error.to_string();
-        let account = cssm.create_smart_account(START, "sim", "Sim", "sim.test").map_err(say)?;
+        let account =
+            cssm.create_smart_account(START, &person(), "Sim", "sim.test").map_err(say)?;
         let virtual_account = cssm.virtual_accounts(account.id).map_err(say)?[0].id;
         let new = NewToken { description: String::new(), expires_after_days: 365, uses_max: None };
         let token =
-            cssm.create_token(START, "sim", account.id, virtual_account, &new).map_err(say)?;
+            cssm.create_token(START, &person(), account.id, virtual_account, &new).map_err(say)?;
         let (root, _) = Self::issuer(plan.seed);
         let outcome =
             Outcome { events: 0, messages: 0, reports: 0, license_seconds: 0, hash: plan.seed };
@@ -465,7 +471,7 @@ impl<'p> World<'p> {
         let request_id = request_id.to_owned();
         let answer: Arc<Mutex<Option<Taken>>> = Arc::default();
         let slot = Arc::clone(&answer);
-        self.cssm.receive(self.now, body, move |taken| {
+        self.cssm.receive(self.now, "switch", body, move |taken| {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
         });
         let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -573,13 +579,9 @@ impl<'p> World<'p> {
         for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.crossed) {
             let counts = node.switch.as_ref().map(|switch| switch.agent().report_counts());
             let Some([0, 0, 0, _, _]) = counts else {
-                let place = node.place;
-                let told = node.store.clone().read("eventlog").ok().flatten().unwrap_or_default();
-                let told = String::from_utf8_lossy(&told).into_owned();
-                let last: Vec<&str> = told.lines().rev().take(12).collect();
+                let (place, last) = (node.place, last_words(node));
                 return Err(format!(
-                    "switch {number} at {place:?} does not settle: {counts:?}; what it says, newest first:\n{}",
-                    last.join("\n")
+                    "switch {number} at {place:?} does not settle: {counts:?}; {last}"
                 ));
             };
         }
@@ -604,8 +606,10 @@ impl<'p> World<'p> {
             let switch = self.nodes[node].switch.as_ref().ok_or("a switch is off in the end")?;
             let [open, closed, waiting, acknowledged, purged] = switch.agent().report_counts();
             if open + closed + waiting > 0 {
+                let last = last_words(&self.nodes[node]);
                 return Err(format!(
-                    "switch {node}: {open} open, {closed} closed, {waiting} waiting reports in the end"
+                    "switch {node}: {open} open, {closed} closed, {waiting} waiting reports in the \
+                     end; {last}"
                 ));
             }
             let held = i64::try_from(acknowledged + purged).unwrap_or(i64::MAX);
@@ -618,6 +622,14 @@ impl<'p> World<'p> {
         }
         Ok(())
     }
+}
+
+/// The end of a switch's event log.
+fn last_words(node: &Node) -> String {
+    let told = node.store.clone().read("eventlog").ok().flatten().unwrap_or_default();
+    let told = String::from_utf8_lossy(&told).into_owned();
+    let last: Vec<&str> = told.lines().rev().take(12).collect();
+    format!("what it says, newest first:\n{}", last.join("\n"))
 }
 
 fn open_cssm(

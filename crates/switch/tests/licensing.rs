@@ -143,6 +143,9 @@ fn transport_off_sends_nothing_for_a_year() {
     lab.run(&["license smart sync", "copy running-config startup-config"]);
     lab.run(&["reload", "y"]);
     lab.pass_until(lab.now.plus_days(2), |_, sent| panic!("sent to {}", sent.url));
+    // A token is for CSSM itself; without a way to it, it is refused at once and kept nowhere.
+    let refused = lab.log.remove(0);
+    assert!(refused.contains("TRUST_CODE_INSTALL_FAILED"), "{refused}");
     let required = |days: u32| {
         format!(
             "%LICMGR-6-LOG_SMART_LIC_REPORTING_REQUIRED: A Usage report acknowledgement will be \

@@ -168,6 +168,7 @@ pub(crate) struct LogIn {
 
 pub(crate) async fn log_in<S: Site>(
     State(state): State<S>,
+    from: site::From,
     headers: HeaderMap,
     Form(form): Form<LogIn>,
 ) -> Response {
@@ -177,7 +178,7 @@ pub(crate) async fn log_in<S: Site>(
         let problem = Problem::new(StatusCode::FORBIDDEN, "log in on this server's own page");
         return problem_page(&state, None, &problem, "/login");
     }
-    match site::log_in(&state, form.login, form.password).await {
+    match site::log_in(&state, form.login, form.password, from).await {
         Ok(token) => {
             let name = state.cookie();
             let cookie = format!("{name}={token}; HttpOnly; Secure; SameSite=Strict; Path=/");

@@ -1,15 +1,20 @@
 //! What the servers have in common on the web: a table of routes, and a guard in front of each of them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, RawPathParams, Request, State};
+use axum::extract::{
+    DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request, State,
+};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, map_response_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use rumline_net::PeerAddress;
 use rumline_protocol::Timestamp;
 use rumline_server::{Action, Caller, Error, People};
 use tokio::sync::Semaphore;
@@ -348,8 +353,35 @@ pub(crate) async fn log_in<S: Site>(
     state: &S,
     login: String,
     password: String,
+    from: From,
 ) -> Result<String, Problem> {
     let _permit = state.gates().logins.acquire().await;
     let (people, now) = (state.people().clone(), state.now());
-    blocking(move || people.log_in(now, &login, &password)).await
+    let (name, address) = (printable(&login), from.0.clone());
+    let outcome = blocking(move || people.log_in(now, &login, &password, &from.0)).await;
+    match &outcome {
+        Ok(_) => tracing::info!(login = name, from = address, "logged in"),
+        Err(problem) => {
+            tracing::warn!(login = name, from = address, why = problem.detail(), "login refused");
+        }
+    }
+    outcome
+}
+
+/// A name from outside, for a line of the log.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(100).collect()
+}
+
+/// The address a request came from.
+#[derive(Clone, Debug)]
+pub(crate) struct From(pub String);
+
+impl<S: Sync> FromRequestParts<S> for From {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<PeerAddress>();
+        Ok(Self(peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string())))
+    }
 }

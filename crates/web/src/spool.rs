@@ -1,7 +1,8 @@
 //! Files on their way in and out: on disk, since they may be larger than memory.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufReader, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use axum::extract::multipart::Multipart;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
+use rumline_protocol::{is_wrapped, plain};
 use rumline_server::Error;
 
 use crate::problem::Problem;
@@ -17,6 +19,10 @@ use crate::site::attachment;
 
 /// The largest file taken, in bytes.
 const FILE_BYTES_MAX: u64 = 8 << 30;
+
+/// The largest file that is unwrapped, and the beginning that shows whether one is wrapped, in bytes.
+const WRAPPED_BYTES_MAX: u64 = 256 << 20;
+const HEAD_BYTES: u64 = 64 << 10;
 
 /// The longest field of a form that is no file, in bytes.
 const FIELD_BYTES_MAX: usize = 4096;
@@ -44,6 +50,21 @@ impl Incoming {
             return Err(Error::TooLarge { bytes_max });
         }
         Ok(bytes)
+    }
+
+    /// The same file without what people's tools have wrapped it in.
+    pub(crate) fn unwrapped(mut self) -> Result<Self, Error> {
+        let mut head = Vec::new();
+        let reader = self.reader().map_err(Error::Unwritten)?;
+        reader.take(HEAD_BYTES).read_to_end(&mut head).map_err(Error::Unwritten)?;
+        if is_wrapped(&head) {
+            let bytes = self.bytes(WRAPPED_BYTES_MAX)?;
+            let plain = plain(&bytes).map_err(|error| Error::invalid(error.to_string()))?;
+            let file = self.file.as_file_mut();
+            let written = file.set_len(0).and_then(|()| file.rewind());
+            written.and_then(|()| file.write_all(&plain)).map_err(Error::Unwritten)?;
+        }
+        Ok(self)
     }
 
     pub(crate) fn reader(&self) -> std::io::Result<BufReader<File>> {
@@ -84,7 +105,9 @@ impl Spool {
     /// # Errors
     /// When the directory cannot be made.
     pub fn open(dir: PathBuf) -> std::io::Result<Self> {
-        std::fs::create_dir_all(&dir)?;
+        // What people upload is nobody else's business.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
         for entry in std::fs::read_dir(&dir)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(".tmp") {

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Every route of the collectors for every role, and tenants apart (ONPREM-005, G-01).
 
+use rumline_server::Actor;
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
@@ -64,13 +65,17 @@ impl Server {
             sync_minutes: 15,
         };
         if kind == Kind::OnPrem {
-            collector.create_tenant(now, "admin", "ONE", &account("Secret VA")).unwrap();
-            collector.create_tenant(now, "admin", "TWO", &account("Default")).unwrap();
+            collector
+                .create_tenant(now, &Actor::person("admin"), "ONE", &account("Secret VA"))
+                .unwrap();
+            collector
+                .create_tenant(now, &Actor::person("admin"), "TWO", &account("Default"))
+                .unwrap();
         } else {
-            collector.set_tenant(now, "admin", 1, &account("Secret VA")).unwrap();
+            collector.set_tenant(now, &Actor::person("admin"), 1, &account("Secret VA")).unwrap();
         }
         let udi = Udi::new("N9K-C9504", "SECRETSERIAL").unwrap();
-        collector.add_instance(now, "admin", 1, &udi, Some("secret-leaf")).unwrap();
+        collector.add_instance(now, &Actor::person("admin"), 1, &udi, Some("secret-leaf")).unwrap();
         let spool = tempfile::tempdir().unwrap();
         // Nobody answers there.
         let http = HttpClient::new(&[], std::time::Duration::from_secs(1)).unwrap();
@@ -99,8 +104,8 @@ impl Server {
             _ => (Role::Administrator, None),
         };
         let people = self.collector.people();
-        people.add(self.now, caller, PASSWORD, role, tenant).unwrap();
-        Some(people.log_in(self.now, caller, PASSWORD).unwrap())
+        people.add(self.now, &Actor::person("admin"), caller, PASSWORD, role, tenant).unwrap();
+        Some(people.log_in(self.now, caller, PASSWORD, "here").unwrap())
     }
 
     /// All that a caller without rights could have changed or read.
@@ -362,7 +367,10 @@ async fn public_clients_find_the_shapes_they_know() {
 
     let udi = |serial: &str| Udi::new("N9K-C9504", serial).unwrap();
     for serial in ["A", "B", "C"] {
-        server.collector.add_instance(server.now, "admin", 1, &udi(serial), None).unwrap();
+        server
+            .collector
+            .add_instance(server.now, &Actor::person("admin"), 1, &udi(serial), None)
+            .unwrap();
     }
     let by_query = format!("{account}/virtual-accounts/Secret%20VA/devices?offset=1&limit=2");
     let of_account = format!("{account}/devices");

@@ -44,7 +44,7 @@ fn in_a_safe_order() -> Vec<Route> {
 async fn every_route_takes_of_every_caller_what_its_row_says() {
     // CSSM-008, G-01
     for caller in CALLERS {
-        let server = Server::new(&Settings::default());
+        let server = Server::with_decisions(&Settings::default());
         let token = server.log_in(caller);
         // What a device may do anyone may do; it is done before, so that what remains is people's doing.
         server.call("post", "/licservice/license", None, server.trust_message()).await;

@@ -153,6 +153,9 @@ impl Lab {
                 report_id: signed.report.report_id,
                 correlation_id: "c".to_owned(),
                 subscription_id: None,
+                report_sha256: Some(base64(&signed.sha256())),
+                reason: None,
+                last_report_id: None,
             })
             .collect();
         let text = acknowledgement_text(&entries);
@@ -161,9 +164,17 @@ impl Lab {
         writer.certificate(&self.cssm.certificate).finish()
     }
 
+    /// An id token of the CSSM this switch trusts.
+    pub(crate) fn token(&mut self) -> String {
+        new_id_token(&mut self.random, &cssm_id(&self.root))
+    }
+
     pub(crate) fn policy(&self, change: impl FnOnce(&mut Policy)) -> String {
         let mut policy = Policy::cisco_default();
         policy.issued_at = self.now;
+        policy.version = self.now.0.unsigned_abs();
+        policy.smart_account = "Example".to_owned();
+        policy.virtual_account = "Default".to_owned();
         change(&mut policy);
         let mut writer = DocumentWriter::new();
         writer.policy(&Signed::json(policy, self.cssm.signer.as_ref()));
@@ -180,6 +191,8 @@ impl Lab {
             virtual_account: "Default".to_owned(),
             issued_at: self.now,
             expires_at: self.now.plus_days(TrustCode::VALID_DAYS),
+            purpose: Purpose::TrustCode,
+            answers: self.agent.trust_nonces().last().unwrap().clone(),
         };
         change(&mut code);
         let mut writer = DocumentWriter::new();

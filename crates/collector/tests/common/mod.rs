@@ -1,6 +1,7 @@
 //! Switches, collectors and a CSSM in virtual time.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use rumline_collector::Actor;
 use std::collections::VecDeque;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -95,7 +96,10 @@ impl Estate {
         let random = Arc::new(Mutex::new(random));
         let db = Arc::new(Db::in_memory().unwrap());
         let cssm = Cssm::open(db, Arc::new(SimulatedSuite), issuer, random, settings).unwrap();
-        let sa = cssm.create_smart_account(START, "admin", "Example", "example.net").unwrap().id;
+        let sa = cssm
+            .create_smart_account(START, &Actor::person("admin"), "Example", "example.net")
+            .unwrap()
+            .id;
         let va = cssm.virtual_accounts(sa).unwrap()[0].id;
         let (servers, switches) = (Vec::new(), Vec::new());
         Self { now: START, cssm, root, sa, va, servers, switches }
@@ -128,7 +132,9 @@ impl Estate {
         let server = self.add_server(Kind::Cslu);
         let collector = self.servers[server].collector.clone();
         let id = Collector::CSLU_TENANT;
-        collector.set_tenant(self.now, "admin", id, &account("Default", connected)).unwrap();
+        collector
+            .set_tenant(self.now, &Actor::person("admin"), id, &account("Default", connected))
+            .unwrap();
         if connected {
             self.register(server, id, self.va);
         }
@@ -145,7 +151,8 @@ impl Estate {
     ) -> i64 {
         let collector = self.servers[server].collector.clone();
         let settings = account(va, connected);
-        let id = collector.create_tenant(self.now, "admin", name, &settings).unwrap().id;
+        let id =
+            collector.create_tenant(self.now, &Actor::person("admin"), name, &settings).unwrap().id;
         let found = self.cssm.virtual_accounts(self.sa).unwrap();
         let va = found.into_iter().find(|known| known.name == va).unwrap().id;
         if connected {
@@ -158,8 +165,8 @@ impl Estate {
         let collector = &self.servers[server].collector;
         let tenant = collector.tenant(tenant_id).unwrap();
         let new = registration(collector, &tenant);
-        self.cssm.register_collector(self.now, "admin", self.sa, va, &new).unwrap();
-        collector.note_registered(self.now, "admin", tenant_id).unwrap();
+        self.cssm.register_collector(self.now, &Actor::person("admin"), self.sa, va, &new).unwrap();
+        collector.note_registered(self.now, &Actor::person("admin"), tenant_id).unwrap();
     }
 
     pub(crate) fn add_switch(&mut self, serial: &str, config: Config) -> usize {
@@ -207,7 +214,7 @@ impl Estate {
     pub(crate) fn deliver(&self, url: &str, body: &[u8]) -> Result<Vec<u8>, String> {
         if url.starts_with("https://cssm") {
             let (sender, receiver) = mpsc::channel();
-            self.cssm.receive(self.now, body, move |taken| sender.send(taken).unwrap());
+            self.cssm.receive(self.now, "10.0.0.1", body, move |taken| sender.send(taken).unwrap());
             let answer = receiver.recv().unwrap().answer();
             let rumline_cssm::Answer::Message(response) = answer else {
                 return Err(format!("{answer:?}"));
@@ -309,12 +316,14 @@ impl Estate {
         let mut out = Vec::new();
         let scratch = Cursor::new(Vec::new());
         let collector = &self.servers[server].collector;
-        let transfer = collector.export(self.now, "eve", tenant, only, scratch, &mut out).unwrap();
+        let transfer = collector
+            .export(self.now, &Actor::person("eve"), tenant, only, scratch, &mut out)
+            .unwrap();
         (transfer.name, out)
     }
 
     pub(crate) fn upload(&self, va: i64, name: &str, bytes: &[u8]) -> UsageFile {
-        self.cssm.upload_usage(self.now, "eve", self.sa, va, name, bytes).unwrap()
+        self.cssm.upload_usage(self.now, &Actor::person("eve"), self.sa, va, name, bytes).unwrap()
     }
 
     /// The answer to an uploaded bundle.
@@ -334,7 +343,8 @@ impl Estate {
     ) -> Result<Transfer, rumline_collector::Error> {
         let collector = &self.servers[server].collector;
         let mut reader = Cursor::new(bytes);
-        let begun = collector.begin_import(self.now, "eve", tenant, name, &mut reader)?;
+        let begun =
+            collector.begin_import(self.now, &Actor::person("eve"), tenant, name, &mut reader)?;
         let mut again = bytes;
         collector.work_on_import(self.now, tenant, begun.id, &mut again, &mut |_| {})
     }
@@ -361,7 +371,7 @@ impl Estate {
 
 pub(crate) fn push(collector: &Collector, now: Timestamp, tenant: i64, body: &[u8]) -> Answer {
     let (sender, receiver) = mpsc::channel();
-    collector.receive(now, tenant, body, move |answer| sender.send(answer).unwrap());
+    collector.receive(now, tenant, "10.0.0.1", body, move |answer| sender.send(answer).unwrap());
     receiver.recv().unwrap()
 }
 

@@ -9,12 +9,15 @@ pub(crate) struct Device {
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) version: &'static str,
     pub(crate) hostname: Option<&'static str>,
+    /// The CSSM it speaks to.
+    pub(crate) cssm: String,
 }
 
 impl Device {
-    pub(crate) fn new(serial: &str) -> Self {
+    pub(crate) fn new(lab: &super::Lab, serial: &str) -> Self {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
-        Self { udi: udi(serial), signer, version: "10.4(3)", hostname: Some("leaf-101") }
+        let cssm = lab.cssm.id().to_owned();
+        Self { udi: udi(serial), signer, version: "10.4(3)", hostname: Some("leaf-101"), cssm }
     }
 
     pub(crate) fn request(&self, body: RequestBody) -> Request {
@@ -34,9 +37,10 @@ impl Device {
         }
     }
 
-    fn proven(&self, body: RequestBody) -> Request {
+    fn proven(&self, now: Timestamp, body: RequestBody) -> Request {
         let mut request = self.request(body);
-        let signature = self.signer.sign(request.proof_text().as_bytes());
+        request.timestamp = now.millis();
+        let signature = self.signer.sign(request.proof_text(&self.cssm).as_bytes());
         request.proof = Some(base64(&signature));
         request
     }
@@ -49,6 +53,23 @@ impl Device {
             public_key: self.signer.public_key().clone(),
             timestamp: now,
             nonce: random_hex(&mut chance(), 8),
+            purpose: Purpose::TrustRequest,
+            audience: self.cssm.clone(),
+            token_sha256: None,
+            force: false,
+            smart_account: None,
+            virtual_account: None,
+            valid_until: now.plus_days(TrustRequest::CARRIED_DAYS),
+        }
+    }
+
+    /// A trust request for a token.
+    pub(crate) fn token_request(&self, now: Timestamp, token: &str, force: bool) -> TrustRequest {
+        TrustRequest {
+            token_sha256: Some(TrustRequest::token_digest(token)),
+            force,
+            valid_until: now + TrustRequest::BY_WIRE_SECONDS,
+            ..self.trust_request(now)
         }
     }
 
@@ -58,7 +79,7 @@ impl Device {
     }
 
     pub(crate) fn trust(&self, now: Timestamp, token: &str, force: bool) -> Request {
-        let trust_requests = vec![self.signed(self.trust_request(now))];
+        let trust_requests = vec![self.signed(self.token_request(now, token, force))];
         let id_token = token.to_owned();
         self.request(RequestBody::TrustRequest { id_token, force, trust_requests })
     }
@@ -92,6 +113,7 @@ impl Device {
             report_id: id,
             software_version: self.version.to_owned(),
             previous: None,
+            lineage: None,
             ha_udi: vec![HaMember { role: Role::Active, sudi: self.udi.clone() }],
             measurements: measurements.collect(),
         }
@@ -108,15 +130,19 @@ impl Device {
             signature: report.signature.clone(),
         };
         let usage = reports.iter().map(item).collect();
-        self.request(RequestBody::UsageReport { usage, trust_requests: Vec::new() })
+        self.request(RequestBody::UsageReport {
+            usage,
+            trust_requests: Vec::new(),
+            smart_license: None,
+        })
     }
 
-    pub(crate) fn poll(&self, poll_id: &str) -> Request {
-        self.proven(RequestBody::ResultPoll { poll_id: poll_id.to_owned() })
+    pub(crate) fn poll(&self, now: Timestamp, poll_id: &str) -> Request {
+        self.proven(now, RequestBody::ResultPoll { poll_id: poll_id.to_owned() })
     }
 
-    pub(crate) fn sync(&self) -> Request {
-        self.proven(RequestBody::TrustSync {})
+    pub(crate) fn sync(&self, now: Timestamp) -> Request {
+        self.proven(now, RequestBody::TrustSync {})
     }
 
     /// A usage file as a switch would save it.
@@ -129,6 +155,13 @@ impl Device {
             software_tag_identifier: SOFTWARE_TAG.to_owned(),
             software_version: Some(self.version.to_owned()),
             public_key: self.signer.public_key().clone(),
+            purpose: Purpose::UsageFile,
+            audience: self.cssm.clone(),
+            reports: reports.len() as u64,
+            reports_sha256: {
+                let digests: Vec<_> = reports.iter().map(|report| report.sha256()).collect();
+                SystemInfo::digest_of(digests.iter())
+            },
         };
         let mut writer = DocumentWriter::new();
         for report in reports {

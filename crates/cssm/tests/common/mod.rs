@@ -9,7 +9,7 @@ use rumline_agent::{
     Agent, Config, Effect, Environment, ImportSummary, Input, LicenseUse, MemoryDisk, Profile,
     SaveScope, Transport,
 };
-use rumline_cssm::{Answer, Cssm, InstanceView, NewToken, Settings};
+use rumline_cssm::{Actor, Answer, Cssm, InstanceView, NewToken, Settings};
 use rumline_protocol::*;
 use rumline_store::Db;
 
@@ -61,6 +61,14 @@ pub(crate) struct Lab {
     _directory: Option<Directory>,
 }
 
+/// Where people log in from.
+pub(crate) const HERE: &str = "10.0.0.2";
+
+/// Whoever administers everything.
+pub(crate) fn admin() -> Actor {
+    Actor::person("admin")
+}
+
 /// No limit of requests, and ACKs at once.
 pub(crate) fn at_once() -> Settings {
     Settings { requests_per_hour_max: 0, ack_delay_seconds: 0 }
@@ -104,24 +112,35 @@ impl Lab {
         let random = Arc::new(Mutex::new(random));
         let suite = Arc::new(SimulatedSuite);
         let cssm = Cssm::open(Arc::new(db), suite, issuer, random, settings.clone()).unwrap();
-        let sa = cssm.create_smart_account(START, "admin", "Example", "example.net").unwrap().id;
+        let sa = cssm
+            .create_smart_account(START, &Actor::person("admin"), "Example", "example.net")
+            .unwrap()
+            .id;
         let va = cssm.virtual_accounts(sa).unwrap()[0].id;
         Self { now: START, cssm, root, sa, va, _directory: directory }
     }
 
     pub(crate) fn virtual_account(&self, name: &str) -> i64 {
-        self.cssm.create_virtual_account(self.now, "admin", self.sa, name).unwrap().id
+        self.cssm
+            .create_virtual_account(self.now, &Actor::person("admin"), self.sa, name)
+            .unwrap()
+            .id
     }
 
     /// Another smart account: its number and that of its virtual account.
     pub(crate) fn other_account(&self, name: &str) -> (i64, i64) {
-        let sa = self.cssm.create_smart_account(self.now, "admin", name, "other.net").unwrap().id;
+        let sa = self
+            .cssm
+            .create_smart_account(self.now, &Actor::person("admin"), name, "other.net")
+            .unwrap()
+            .id;
         (sa, self.cssm.virtual_accounts(sa).unwrap()[0].id)
     }
 
     pub(crate) fn new_token(&self, va: i64, uses_max: Option<u32>) -> (i64, String) {
         let new = NewToken { description: "test".to_owned(), expires_after_days: 30, uses_max };
-        let token = self.cssm.create_token(self.now, "admin", self.sa, va, &new).unwrap();
+        let token =
+            self.cssm.create_token(self.now, &Actor::person("admin"), self.sa, va, &new).unwrap();
         (token.id, token.value)
     }
 
@@ -131,7 +150,7 @@ impl Lab {
 
     pub(crate) fn token_of(&self, (sa, va): (i64, i64)) -> String {
         let new = NewToken { description: String::new(), expires_after_days: 30, uses_max: None };
-        self.cssm.create_token(self.now, "admin", sa, va, &new).unwrap().value
+        self.cssm.create_token(self.now, &Actor::person("admin"), sa, va, &new).unwrap().value
     }
 
     pub(crate) fn uses_of(&self, id: i64) -> i64 {
@@ -142,7 +161,7 @@ impl Lab {
     /// Hands a body to the receiver and waits for the answer.
     pub(crate) fn receive(&self, body: &[u8]) -> Answer {
         let (sender, receiver) = mpsc::channel();
-        self.cssm.receive(self.now, body, move |taken| sender.send(taken).unwrap());
+        self.cssm.receive(self.now, "10.0.0.1", body, move |taken| sender.send(taken).unwrap());
         receiver.recv().unwrap().answer()
     }
 
@@ -190,6 +209,12 @@ impl Lab {
     pub(crate) fn instance(&self, serial: &str) -> InstanceView {
         let all = self.instances();
         all.into_iter().find(|instance| instance.serial == serial).unwrap()
+    }
+
+    /// The owner removes a product instance.
+    pub(crate) fn let_go(&self, serial: &str) {
+        let id = self.instance(serial).id;
+        self.cssm.remove_instance(self.now, &admin(), self.sa, id).unwrap();
     }
 
     /// All use CSSM has counted for a product instance, in licence seconds.
@@ -256,7 +281,7 @@ impl Lab {
         name: &str,
         bytes: &[u8],
     ) -> Result<rumline_cssm::UsageFile, rumline_cssm::Error> {
-        self.cssm.upload_usage(self.now, "eve", self.sa, self.va, name, bytes)
+        self.cssm.upload_usage(self.now, &Actor::person("eve"), self.sa, self.va, name, bytes)
     }
 }
 

@@ -267,6 +267,9 @@ impl Lab {
             report_id: signed.report.report_id,
             correlation_id: "c".to_owned(),
             subscription_id: None,
+            report_sha256: Some(base64(&signed.sha256())),
+            reason: None,
+            last_report_id: None,
         };
         let entries: Vec<Acknowledgement> = reports.iter().map(entry).collect();
         let text = acknowledgement_text(&entries);
@@ -279,6 +282,9 @@ impl Lab {
     pub(crate) fn policy_document(&self, change: impl FnOnce(&mut Policy)) -> String {
         let mut policy = Policy::cisco_default();
         policy.issued_at = self.now;
+        policy.version = self.now.0.unsigned_abs();
+        policy.smart_account = "Example".to_owned();
+        policy.virtual_account = "Default".to_owned();
         change(&mut policy);
         let mut writer = DocumentWriter::new();
         writer.policy(&Signed::json(policy, self.cssm.signer.as_ref()));
@@ -297,6 +303,8 @@ impl Lab {
             virtual_account: "Default".to_owned(),
             issued_at: self.now,
             expires_at: self.now.plus_days(TrustCode::VALID_DAYS),
+            purpose: Purpose::TrustCode,
+            answers: agent.trust_nonces().last().unwrap().clone(),
         };
         let mut writer = DocumentWriter::new();
         writer.trust_code(&Signed::json(code, self.cssm.signer.as_ref()));

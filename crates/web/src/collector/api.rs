@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rumline_collector::{Caller, Collector, Error, Role, Tenant, TenantSettings};
+use rumline_collector::{Actor, Caller, Collector, Error, Role, Tenant, TenantSettings};
 use rumline_protocol::{Timestamp, Udi};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,9 +48,13 @@ pub(super) struct LogIn {
     pub password: String,
 }
 
-pub(super) async fn log_in(State(state): State<CollectorSite>, body: Bytes) -> Answer {
+pub(super) async fn log_in(
+    State(state): State<CollectorSite>,
+    from: site::From,
+    body: Bytes,
+) -> Answer {
     let LogIn { login, password } = parse(&body)?;
-    Ok(Json(json!({ "token": site::log_in(&state, login, password).await? })))
+    Ok(Json(json!({ "token": site::log_in(&state, login, password, from).await? })))
 }
 
 pub(super) async fn log_out(State(state): State<CollectorSite>, headers: HeaderMap) -> Answer {
@@ -75,13 +79,19 @@ pub(super) struct NewPerson {
     tenant_id: Option<i64>,
 }
 
-pub(super) async fn add_person(State(state): State<CollectorSite>, body: Bytes) -> Answer {
+pub(super) async fn add_person(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
     let new: NewPerson = parse(&body)?;
     run(&state, move |collector, now| {
         if let Some(id) = new.tenant_id {
             collector.tenant(id)?;
         }
-        collector.people().add(now, &new.login, &new.password, new.role, new.tenant_id)
+        let people = collector.people();
+        let (login, password) = (&new.login, &new.password);
+        people.add(now, &caller.actor(), login, password, new.role, new.tenant_id)
     })
     .await
 }
@@ -121,7 +131,7 @@ pub(super) async fn create_tenant(
     let NewTenant { name, smart_account, virtual_account, connected, sync_minutes } = parse(&body)?;
     let settings = TenantSettings { smart_account, virtual_account, connected, sync_minutes };
     let tenant = run_raw(&state, move |collector, now| {
-        collector.create_tenant(now, &caller.login, &name, &settings)
+        collector.create_tenant(now, &caller.actor(), &name, &settings)
     })
     .await?;
     Ok(Json(shown(&state, &tenant)))
@@ -137,18 +147,18 @@ pub(super) async fn remove_tenant(
     Extension(caller): Extension<Caller>,
     Path(id): Path<i64>,
 ) -> Answer {
-    run(&state, move |collector, now| collector.remove_tenant(now, &caller.login, id)).await
+    run(&state, move |collector, now| collector.remove_tenant(now, &caller.actor(), id)).await
 }
 
 /// Changes a tenant's settings, and makes it known to CSSM if someone is logged in there.
 pub(super) async fn change_settings(
     state: &CollectorSite,
-    login: String,
+    actor: Actor,
     id: i64,
     settings: TenantSettings,
 ) -> Result<Tenant, Problem> {
     let tenant =
-        run_raw(state, move |collector, now| collector.set_tenant(now, &login, id, &settings))
+        run_raw(state, move |collector, now| collector.set_tenant(now, &actor, id, &settings))
             .await?;
     if !tenant.connected {
         // Cisco is not called any more, not even to say good-bye: the login ends there by itself.
@@ -168,7 +178,7 @@ async fn register(state: &CollectorSite, tenant: Tenant, again: bool) -> Result<
         state.cisco_login(id),
     ) {
         let registered = cisco.register(&login.token, &state.collector, &tenant).await;
-        let by = login.login;
+        let by = Actor::person(&login.login);
         // What was set stays set: why the server is not known to CSSM stands beside it.
         run_raw(state, move |collector, now| match registered {
             Ok(()) => collector.note_registered(now, &by, id),
@@ -187,7 +197,7 @@ pub(super) async fn set_settings(
     body: Bytes,
 ) -> Answer {
     let settings: TenantSettings = parse(&body)?;
-    let tenant = change_settings(&state, caller.login, id, settings).await?;
+    let tenant = change_settings(&state, caller.actor(), id, settings).await?;
     Ok(Json(shown(&state, &tenant)))
 }
 
@@ -312,13 +322,13 @@ impl NewInstance {
         &self,
         collector: &Collector,
         now: Timestamp,
-        login: &str,
+        actor: &Actor,
         tenant_id: i64,
     ) -> Result<rumline_collector::InstanceView, Error> {
         let udi = Udi::new(&self.pid, &self.serial);
         let udi = udi.map_err(|error| Error::invalid(error.to_string()))?;
         let hostname = self.hostname.as_deref().map(str::trim).filter(|name| !name.is_empty());
-        collector.add_instance(now, login, tenant_id, &udi, hostname)
+        collector.add_instance(now, actor, tenant_id, &udi, hostname)
     }
 }
 
@@ -329,7 +339,7 @@ pub(super) async fn add_instance(
     body: Bytes,
 ) -> Answer {
     let new: NewInstance = parse(&body)?;
-    run(&state, move |collector, now| new.add(collector, now, &caller.login, id)).await
+    run(&state, move |collector, now| new.add(collector, now, &caller.actor(), id)).await
 }
 
 pub(super) async fn remove_instance(
@@ -337,7 +347,7 @@ pub(super) async fn remove_instance(
     Extension(caller): Extension<Caller>,
     Path((tenant, id)): Path<(i64, i64)>,
 ) -> Answer {
-    run(&state, move |collector, now| collector.remove_instance(now, &caller.login, tenant, id))
+    run(&state, move |collector, now| collector.remove_instance(now, &caller.actor(), tenant, id))
         .await
 }
 
@@ -371,7 +381,7 @@ pub(super) async fn import_csv(
     Path(id): Path<i64>,
     body: Bytes,
 ) -> Answer {
-    run(&state, move |collector, now| collector.import_csv(now, &caller.login, id, &body)).await
+    run(&state, move |collector, now| collector.import_csv(now, &caller.actor(), id, &body)).await
 }
 
 pub(super) async fn licenses(State(state): State<CollectorSite>, Path(id): Path<i64>) -> Answer {
@@ -385,7 +395,7 @@ pub(super) async fn export(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let selected: Selected = if body.is_empty() { Selected { ids: None } } else { parse(&body)? };
-    transfer::export(&state, caller.login, id, selected.ids).await
+    transfer::export(&state, caller.actor(), id, selected.ids).await
 }
 
 #[derive(Deserialize)]
@@ -408,7 +418,7 @@ pub(super) async fn import(
     body: Body,
 ) -> Answer {
     let incoming = state.spool.body(upload.name, body).await?;
-    let transfer = transfer::import(&state, caller.login, id, incoming).await?;
+    let transfer = transfer::import(&state, caller.actor(), id, incoming).await?;
     Ok(Json(shown_transfer(&transfer)))
 }
 
@@ -478,4 +488,40 @@ pub(super) async fn compatibility() -> Json<Value> {
 pub(super) async fn root_certificate(State(state): State<CollectorSite>) -> Response {
     let pem = state.tls_root_pem.clone();
     ([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response()
+}
+
+/// The devices that claim a UDI of a tenant with another key.
+pub(super) async fn claims(State(state): State<CollectorSite>, Path(id): Path<i64>) -> Answer {
+    run(&state, move |collector, _| collector.claims(id)).await
+}
+
+pub(super) async fn accept_claim(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path((tenant, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |collector, now| collector.accept_claim(now, &caller.actor(), tenant, id))
+        .await
+}
+
+pub(super) async fn dismiss_claim(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path((tenant, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |collector, now| collector.dismiss_claim(now, &caller.actor(), tenant, id))
+        .await
+}
+
+#[derive(Deserialize)]
+pub(super) struct Before {
+    before: Option<i64>,
+}
+
+/// What was done and refused on this server.
+pub(super) async fn audit(
+    State(state): State<CollectorSite>,
+    Query(Before { before }): Query<Before>,
+) -> Answer {
+    run(&state, move |collector, _| collector.people().audit_rows(before, 1000)).await
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::collector::CollectorSite;
 use crate::page::{Frame, page};
 use crate::problem::Problem;
-use crate::site::{Message, Site};
+use crate::site::{From, Message, Site};
 
 /// A device is kept waiting for an answer that is on its way, but not longer than this.
 const HOLD: Duration = Duration::from_secs(15);
@@ -25,18 +25,20 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 
 pub(super) async fn cslu_message(
     State(state): State<CollectorSite>,
+    From(from): From,
     Message(body): Message,
 ) -> Response {
     if !state.is_cslu() {
         let text = "the URL lacks the tenant ID: .../cslu/v1/pi/TENANT_ID";
         return Problem::new(StatusCode::NOT_FOUND, text).into_response();
     }
-    message(state, Collector::CSLU_TENANT, body).await
+    message(state, Collector::CSLU_TENANT, from, body).await
 }
 
 pub(super) async fn tenant_message(
     State(state): State<CollectorSite>,
     name: Result<Path<String>, PathRejection>,
+    From(from): From,
     Message(body): Message,
 ) -> Response {
     if state.is_cslu() {
@@ -45,12 +47,12 @@ pub(super) async fn tenant_message(
     }
     let Ok(Path(name)) = name else { return written(Answer::NoTenant) };
     match state.collector.tenant_named(&name) {
-        Ok(id) => message(state, id, body).await,
+        Ok(id) => message(state, id, from, body).await,
         Err(error) => Problem::from(error).into_response(),
     }
 }
 
-async fn message(state: CollectorSite, tenant_id: i64, body: Bytes) -> Response {
+async fn message(state: CollectorSite, tenant_id: i64, from: String, body: Bytes) -> Response {
     let mut arrivals = state.answers.listen();
     let (sender, receiver) = oneshot::channel();
     let done = move |answer| {
@@ -59,10 +61,10 @@ async fn message(state: CollectorSite, tenant_id: i64, body: Bytes) -> Response 
     };
     let now = state.now();
     if body.len() <= INLINE_BYTES_MAX {
-        state.collector.receive(now, tenant_id, &body, done);
+        state.collector.receive(now, tenant_id, &from, &body, done);
     } else {
         let collector = state.collector.clone();
-        tokio::task::spawn_blocking(move || collector.receive(now, tenant_id, &body, done));
+        tokio::task::spawn_blocking(move || collector.receive(now, tenant_id, &from, &body, done));
     }
     let answer = receiver.await;
     state.work.ring();

@@ -30,7 +30,11 @@ struct Grant {
 }
 
 /// `POST /oauth/token`: a person's login through an API client.
-pub(super) async fn token(State(state): State<CollectorSite>, body: Bytes) -> Answer {
+pub(super) async fn token(
+    State(state): State<CollectorSite>,
+    from: site::From,
+    body: Bytes,
+) -> Answer {
     let grant: Grant = parse(&body)?;
     if grant.grant_type != "password" {
         let text = "grant_type is to be \"password\"";
@@ -38,7 +42,7 @@ pub(super) async fn token(State(state): State<CollectorSite>, body: Bytes) -> An
     }
     let (id, secret) = (grant.client_id, grant.client_secret);
     api::run_raw(&state, move |collector, _| collector.check_api_client(&id, &secret)).await?;
-    let token = site::log_in(&state, grant.username, grant.password).await?;
+    let token = site::log_in(&state, grant.username, grant.password, from).await?;
     Ok(Json(json!({ "access_token": token, "token_type": "bearer", "expires_in": 43_200 })))
 }
 
@@ -150,7 +154,7 @@ pub(super) async fn create_virtual_account(
         sync_minutes: 15,
     };
     let made = api::run_raw(&state, move |collector, now| {
-        collector.create_tenant(now, &caller.login, &name, &settings)
+        collector.create_tenant(now, &caller.actor(), &name, &settings)
     });
     let tenant = made.await?;
     let message = format!("Virtual account {:?} created", tenant.virtual_account);
@@ -164,7 +168,7 @@ pub(super) async fn delete_virtual_account(
 ) -> Answer {
     let tenant = of_virtual_account(&state, &caller, &account, &virtual_account).await?;
     let removed = api::run_raw(&state, move |collector, now| {
-        collector.remove_tenant(now, &caller.login, tenant.id)
+        collector.remove_tenant(now, &caller.actor(), tenant.id)
     });
     removed.await?;
     Ok(Json(json!({ "status": "SUCCESS", "statusMessage": "Virtual account deleted" })))

@@ -1,7 +1,7 @@
 //! Files for and from Cisco: written to and read from disk, worked on in the background.
 
 use axum::response::Response;
-use rumline_collector::{Error, Transfer};
+use rumline_collector::{Actor, Error, Transfer};
 
 use crate::collector::CollectorSite;
 use crate::problem::Problem;
@@ -18,16 +18,17 @@ fn spool_name(tenant_id: i64, id: i64) -> String {
 /// Takes in a file from Cisco. A large one is worked on after the answer.
 pub(super) async fn import(
     state: &CollectorSite,
-    login: String,
+    actor: Actor,
     tenant_id: i64,
     incoming: Incoming,
 ) -> Result<Transfer, Problem> {
     let permit = state.gates().uploads.acquire().await;
     let (site, now) = (state.clone(), state.now());
     let begun = blocking(move || {
+        let incoming = incoming.unwrapped()?;
         let mut reader = incoming.reader().map_err(Error::Unwritten)?;
         let name = incoming.name.clone();
-        let begun = site.collector.begin_import(now, &login, tenant_id, &name, &mut reader)?;
+        let begun = site.collector.begin_import(now, &actor, tenant_id, &name, &mut reader)?;
         if begun.status == Transfer::PROCESSING && begun.members_done == 0 {
             let kept = incoming.keep(&site.spool, &spool_name(tenant_id, begun.id));
             if let Err(error) = kept {
@@ -105,7 +106,7 @@ pub async fn resume_imports(state: CollectorSite) {
 /// Writes a file for Cisco and sends it.
 pub(super) async fn export(
     state: &CollectorSite,
-    login: String,
+    actor: Actor,
     tenant_id: i64,
     only: Option<Vec<i64>>,
 ) -> Result<Response, Problem> {
@@ -114,7 +115,7 @@ pub(super) async fn export(
         let scratch = site.spool.scratch().map_err(Error::Unwritten)?;
         let mut out = site.spool.scratch().map_err(Error::Unwritten)?;
         let only = only.as_deref();
-        let transfer = site.collector.export(now, &login, tenant_id, only, scratch, &mut out)?;
+        let transfer = site.collector.export(now, &actor, tenant_id, only, scratch, &mut out)?;
         Ok((transfer, out))
     })
     .await?;

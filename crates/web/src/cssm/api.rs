@@ -57,9 +57,9 @@ struct LogIn {
     password: String,
 }
 
-pub(super) async fn log_in(State(state): State<CssmSite>, body: Bytes) -> Answer {
+pub(super) async fn log_in(State(state): State<CssmSite>, from: site::From, body: Bytes) -> Answer {
     let LogIn { login, password } = parse(&body)?;
-    Ok(Json(json!({ "token": site::log_in(&state, login, password).await? })))
+    Ok(Json(json!({ "token": site::log_in(&state, login, password, from).await? })))
 }
 
 pub(super) async fn log_out(State(state): State<CssmSite>, headers: HeaderMap) -> Answer {
@@ -84,10 +84,21 @@ struct NewPerson {
     smart_account_id: Option<i64>,
 }
 
-pub(super) async fn add_person(State(state): State<CssmSite>, body: Bytes) -> Answer {
+pub(super) async fn add_person(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
     let new: NewPerson = parse(&body)?;
     run(&state, move |cssm, now| {
-        cssm.add_person(now, &new.login, &new.password, new.role, new.smart_account_id)?;
+        cssm.add_person(
+            now,
+            &caller.actor(),
+            &new.login,
+            &new.password,
+            new.role,
+            new.smart_account_id,
+        )?;
         done()
     })
     .await
@@ -114,7 +125,7 @@ pub(super) async fn create_smart_account(
 ) -> Answer {
     let new: NewSmartAccount = parse(&body)?;
     run(&state, move |cssm, now| {
-        cssm.create_smart_account(now, &caller.login, &new.name, &new.domain)
+        cssm.create_smart_account(now, &caller.actor(), &new.name, &new.domain)
     })
     .await
 }
@@ -136,7 +147,7 @@ pub(super) async fn create_virtual_account(
     body: Bytes,
 ) -> Answer {
     let new: NewVirtualAccount = parse(&body)?;
-    run(&state, move |cssm, now| cssm.create_virtual_account(now, &caller.login, sa, &new.name))
+    run(&state, move |cssm, now| cssm.create_virtual_account(now, &caller.actor(), sa, &new.name))
         .await
 }
 
@@ -148,7 +159,7 @@ pub(super) async fn add_purchase(
 ) -> Answer {
     let purchase: Purchase = parse(&body)?;
     run(&state, move |cssm, now| {
-        cssm.add_purchase(now, &caller.login, sa, va, &purchase)?;
+        cssm.add_purchase(now, &caller.actor(), sa, va, &purchase)?;
         done()
     })
     .await
@@ -168,7 +179,7 @@ pub(super) async fn create_token(
     body: Bytes,
 ) -> Answer {
     let new: NewToken = parse(&body)?;
-    run(&state, move |cssm, now| cssm.create_token(now, &caller.login, sa, va, &new)).await
+    run(&state, move |cssm, now| cssm.create_token(now, &caller.actor(), sa, va, &new)).await
 }
 
 pub(super) async fn revoke_token(
@@ -176,7 +187,7 @@ pub(super) async fn revoke_token(
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(i64, i64)>,
 ) -> Answer {
-    run(&state, move |cssm, now| cssm.revoke_token(now, &caller.login, sa, id)).await
+    run(&state, move |cssm, now| cssm.revoke_token(now, &caller.actor(), sa, id)).await
 }
 
 pub(super) async fn policy(
@@ -194,20 +205,22 @@ struct NewPolicy {
     unenforced: ClassPolicy,
     enforced: ClassPolicy,
     export: ClassPolicy,
+    /// How long a copy of it lasts; without it, for ever.
+    lifetime_days: Option<u32>,
 }
 
-impl From<NewPolicy> for Policy {
-    fn from(new: NewPolicy) -> Self {
-        Self {
-            policy_id: new.policy_name.clone(),
-            policy_name: new.policy_name,
-            issued_at: Timestamp(0),
-            smart_account: String::new(),
-            reporting_ack_required: new.reporting_ack_required,
-            unenforced: new.unenforced,
-            enforced: new.enforced,
-            export: new.export,
-        }
+impl NewPolicy {
+    fn policy(self) -> (Policy, Option<u32>) {
+        let policy = Policy {
+            policy_id: self.policy_name.clone(),
+            policy_name: self.policy_name,
+            reporting_ack_required: self.reporting_ack_required,
+            unenforced: self.unenforced,
+            enforced: self.enforced,
+            export: self.export,
+            ..Policy::cisco_default()
+        };
+        (policy, self.lifetime_days)
     }
 }
 
@@ -216,10 +229,11 @@ async fn change_policy(
     caller: Caller,
     sa: i64,
     va: Option<i64>,
-    policy: Option<Policy>,
+    policy: Option<(Policy, Option<u32>)>,
 ) -> Answer {
     run(state, move |cssm, now| {
-        cssm.set_policy(now, &caller.login, sa, va, policy.as_ref())?;
+        let policy = policy.as_ref().map(|(policy, lifetime_days)| (policy, *lifetime_days));
+        cssm.set_policy(now, &caller.actor(), sa, va, policy)?;
         done()
     })
     .await
@@ -232,7 +246,7 @@ pub(super) async fn set_policy(
     body: Bytes,
 ) -> Answer {
     let new: NewPolicy = parse(&body)?;
-    change_policy(&state, caller, sa, Some(va), Some(new.into())).await
+    change_policy(&state, caller, sa, Some(va), Some(new.policy())).await
 }
 
 pub(super) async fn remove_policy(
@@ -250,7 +264,7 @@ pub(super) async fn set_account_policy(
     body: Bytes,
 ) -> Answer {
     let new: NewPolicy = parse(&body)?;
-    change_policy(&state, caller, sa, None, Some(new.into())).await
+    change_policy(&state, caller, sa, None, Some(new.policy())).await
 }
 
 pub(super) async fn remove_account_policy(
@@ -302,7 +316,7 @@ pub(super) async fn remove_instance(
     Path((sa, id)): Path<(i64, i64)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
-        cssm.remove_instance(now, &caller.login, sa, id)?;
+        cssm.remove_instance(now, &caller.actor(), sa, id)?;
         done()
     })
     .await
@@ -341,7 +355,7 @@ pub(super) async fn upload_usage(
     body: Body,
 ) -> Answer {
     let incoming = state.spool.body(query.name, body).await?;
-    let file = upload::usage_file(&state, caller.login, (sa, va), incoming).await?;
+    let file = upload::usage_file(&state, caller.actor(), (sa, va), incoming).await?;
     Ok(Json(serde_json::to_value(file).unwrap_or(Value::Null)))
 }
 
@@ -370,7 +384,7 @@ pub(super) async fn register_collector(
     body: Bytes,
 ) -> Answer {
     let new: NewCollector = parse(&body)?;
-    run(&state, move |cssm, now| cssm.register_collector(now, &caller.login, sa, va, &new)).await
+    run(&state, move |cssm, now| cssm.register_collector(now, &caller.actor(), sa, va, &new)).await
 }
 
 pub(super) async fn remove_collector(
@@ -379,7 +393,7 @@ pub(super) async fn remove_collector(
     Path((sa, id)): Path<(i64, i64)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
-        cssm.remove_collector(now, &caller.login, sa, id)?;
+        cssm.remove_collector(now, &caller.actor(), sa, id)?;
         done()
     })
     .await
@@ -398,4 +412,119 @@ pub(super) async fn events(
     Query(paging): Query<Paging>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.events(sa, paging.limit)).await
+}
+
+/// What somebody has to look at.
+pub(super) async fn alerts(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+    run(&state, move |cssm, _| cssm.alerts(sa)).await
+}
+
+pub(super) async fn clear_alert(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |cssm, now| {
+        cssm.clear_alert(now, &caller.actor(), sa, id)?;
+        done()
+    })
+    .await
+}
+
+/// Product instances that turned up where they do not belong.
+pub(super) async fn claims(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+    run(&state, move |cssm, _| cssm.claims(sa)).await
+}
+
+pub(super) async fn accept_claim(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |cssm, now| {
+        cssm.accept_claim(now, &caller.actor(), sa, id)?;
+        done()
+    })
+    .await
+}
+
+pub(super) async fn dismiss_claim(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |cssm, now| {
+        cssm.dismiss_claim(now, &caller.actor(), sa, id)?;
+        done()
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Transfer {
+    virtual_account_id: i64,
+}
+
+pub(super) async fn transfer_instance(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, id)): Path<(i64, i64)>,
+    body: Bytes,
+) -> Answer {
+    let Transfer { virtual_account_id } = parse(&body)?;
+    run(&state, move |cssm, now| {
+        cssm.transfer_instance(now, &caller.actor(), sa, id, virtual_account_id)?;
+        cssm.instance(sa, id)
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChosenEpoch {
+    epoch: String,
+}
+
+pub(super) async fn choose_epoch(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, id)): Path<(i64, i64)>,
+    body: Bytes,
+) -> Answer {
+    let ChosenEpoch { epoch } = parse(&body)?;
+    run(&state, move |cssm, now| {
+        cssm.choose_epoch(now, &caller.actor(), sa, id, &epoch)?;
+        cssm.instance(sa, id)
+    })
+    .await
+}
+
+/// The product instances that an uploaded file would move.
+pub(super) async fn set_aside(
+    State(state): State<CssmSite>,
+    Path((sa, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |cssm, _| cssm.set_aside(sa, id)).await
+}
+
+pub(super) async fn move_set_aside(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, id)): Path<(i64, i64)>,
+) -> Answer {
+    run(&state, move |cssm, now| cssm.move_set_aside(now, &caller.actor(), sa, id)).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct Before {
+    before: Option<i64>,
+}
+
+/// What was done and refused on this server.
+pub(super) async fn audit(
+    State(state): State<CssmSite>,
+    Query(Before { before }): Query<Before>,
+) -> Answer {
+    run(&state, move |cssm, _| cssm.people().audit_rows(before, 1000)).await
 }

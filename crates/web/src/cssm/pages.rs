@@ -6,7 +6,7 @@ use maud::html;
 use rumline_cssm::{Action, Caller, SmartAccount, UsageFile, VirtualAccount};
 
 use crate::cssm::{CssmSite, api, upload};
-use crate::page::{Frame, page, problem_page, time};
+use crate::page::{Frame, counted, page, problem_page, time};
 use crate::problem::Problem;
 
 fn shown(
@@ -104,7 +104,14 @@ fn usage_files_page(
                         td { (file.name) }
                         td { (time(Some(file.uploaded_at))) }
                         td { (name(file.virtual_account_id)) }
-                        td { (file.status) br; span.soft { (file.message) } }
+                        td { (file.status) br; span.soft { (file.message) }
+                            @if file.set_aside > 0 && caller.may_at_all(Action::Administer).is_ok() {
+                                form method="post" action=(format!("{at}/{}/move", file.id)) {
+                                    button { "Move " (counted(file.set_aside, "product instance"))
+                                        " to " (name(file.virtual_account_id)) }
+                                }
+                            }
+                        }
                         td.number { (file.product_instances) }
                         td { @if file.acknowledgement_ready {
                             a href=(format!("/api/v1{at}/{}/acknowledgement", file.id)) { "Download" }
@@ -141,8 +148,20 @@ pub(super) async fn upload_usage(
             }
         });
         let incoming = incoming.await?;
-        upload::usage_file(&state, caller.login.clone(), (sa, va), incoming).await?;
+        upload::usage_file(&state, caller.actor(), (sa, va), incoming).await?;
         Ok(Redirect::to(&address(sa)).into_response())
     };
     shown(&state, &caller, &address(sa), outcome.await)
+}
+
+/// Moves what an uploaded file would move: whoever presses the button has seen which.
+pub(super) async fn move_set_aside(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, id)): Path<(i64, i64)>,
+) -> Response {
+    let by = caller.actor();
+    let moved = api::run_raw(&state, move |cssm, now| cssm.move_set_aside(now, &by, sa, id)).await;
+    let outcome = moved.map(|_| Redirect::to(&address(sa)).into_response());
+    shown(&state, &caller, &address(sa), outcome)
 }

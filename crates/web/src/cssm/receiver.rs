@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::cssm::CssmSite;
 use crate::problem::Problem;
-use crate::site::{Message, Site};
+use crate::site::{From, Message, Site};
 
 /// The page of the receiver, in the guide's words.
 pub(super) async fn landing(State(state): State<CssmSite>) -> String {
@@ -24,10 +24,14 @@ pub(super) async fn landing(State(state): State<CssmSite>) -> String {
 }
 
 /// Takes a message of a product instance.
-pub(super) async fn message(State(state): State<CssmSite>, Message(body): Message) -> Response {
+pub(super) async fn message(
+    State(state): State<CssmSite>,
+    From(from): From,
+    Message(body): Message,
+) -> Response {
     let (sender, receiver) = oneshot::channel();
     let now = state.now();
-    state.cssm.receive(now, &body, move |taken| {
+    state.cssm.receive(now, &from, &body, move |taken| {
         // The client may be gone by now; what it sent is stored all the same.
         let _gone = sender.send(taken).is_ok();
     });

@@ -1,7 +1,7 @@
 //! Usage files on their way in, and answers on their way out: large ones are worked on in the background.
 
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::{Error, UsageFile};
+use rumline_cssm::{Actor, Error, UsageFile};
 
 use crate::cssm::CssmSite;
 use crate::problem::Problem;
@@ -20,16 +20,17 @@ fn spool_name(id: i64) -> String {
 /// Takes in an uploaded file.
 pub(super) async fn usage_file(
     state: &CssmSite,
-    login: String,
+    actor: Actor,
     (sa, va): (i64, i64),
     incoming: Incoming,
 ) -> Result<UsageFile, Problem> {
     let permit = state.gates().uploads.acquire().await;
     let (site, now) = (state.clone(), state.now());
     let begun = blocking(move || {
+        let incoming = incoming.unwrapped()?;
         let name = incoming.name.clone();
         let mut reader = incoming.reader().map_err(Error::Unwritten)?;
-        let begun = site.cssm.begin_upload(now, &login, (sa, va), &name, &mut reader)?;
+        let begun = site.cssm.begin_upload(now, &actor, (sa, va), &name, &mut reader)?;
         match begun {
             Some(file) => {
                 if file.status == UsageFile::PROCESSING
@@ -42,7 +43,7 @@ pub(super) async fn usage_file(
             }
             None => {
                 let bytes = incoming.bytes(PLAIN_BYTES_MAX)?;
-                site.cssm.upload_usage(now, &login, sa, va, &name, &bytes)
+                site.cssm.upload_usage(now, &actor, sa, va, &name, &bytes)
             }
         }
     });

@@ -1,5 +1,7 @@
 //! The router over a CSSM in memory, with people, a product instance and a usage file.
 
+use rumline_server::Actor;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -120,16 +122,18 @@ impl Server {
         let suite = Arc::new(SimulatedSuite);
         let cssm = Cssm::open(db, suite, issuer, random, settings.clone()).unwrap();
         for (name, domain) in [("Example", "example.net"), ("Other", "other.net")] {
-            cssm.create_smart_account(now, "admin", name, domain).unwrap();
+            cssm.create_smart_account(now, &Actor::person("admin"), name, domain).unwrap();
         }
         let new = NewToken {
             description: "of Example".to_owned(),
             expires_after_days: 30,
             uses_max: None,
         };
-        let token = cssm.create_token(now, "admin", 1, 1, &new).unwrap();
+        let token = cssm.create_token(now, &Actor::person("admin"), 1, 1, &new).unwrap();
         let file = Switch::new(&root, "SECRETSERIAL", now - 1000, 7).usage_file();
-        let upload = cssm.upload_usage(now, "admin", 1, 1, "all_rum.txt", file.as_bytes()).unwrap();
+        let upload = cssm
+            .upload_usage(now, &Actor::person("admin"), 1, 1, "all_rum.txt", file.as_bytes())
+            .unwrap();
         let instance = cssm.instances(1, 0, 10).unwrap().remove(0);
         assert_eq!((token.id, upload.id, instance.id), (1, 1, 1));
         let spool = tempfile::tempdir().unwrap();
@@ -156,8 +160,26 @@ impl Server {
             "administrator" => (Role::Administrator, Some(1)),
             _ => (Role::Administrator, None),
         };
-        self.cssm.add_person(self.now, caller, PASSWORD, role, account).unwrap();
-        Some(self.cssm.people().log_in(self.now, caller, PASSWORD).unwrap())
+        self.cssm
+            .add_person(self.now, &Actor::person("admin"), caller, PASSWORD, role, account)
+            .unwrap();
+        Some(self.cssm.people().log_in(self.now, caller, PASSWORD, "here").unwrap())
+    }
+
+    /// What waits for a decision in the first account: two product instances with another key (claims and an alert), and
+    /// two usage files that would move one (numbers 4 and 5).
+    pub(crate) fn with_decisions(settings: &Settings) -> Self {
+        let server = Self::new(settings);
+        let (cssm, now, admin) = (&server.cssm, server.now, Actor::person("admin"));
+        let lab = cssm.create_virtual_account(now, &admin, 1, "Branch").unwrap().id;
+        for (key, va) in [(8, 1), (10, 1), (7, lab), (7, lab)] {
+            let file = Switch::new(&server.root, "SECRETSERIAL", now - 1000, key).usage_file();
+            cssm.upload_usage(now, &admin, 1, va, "decide.txt", file.as_bytes()).unwrap();
+        }
+        let (claims, alerts) = (cssm.claims(1).unwrap(), cssm.alerts(1).unwrap());
+        assert_eq!((claims.len(), alerts.len()), (2, 1));
+        assert!([4, 5].iter().all(|id| cssm.usage_file(1, *id).unwrap().set_aside == 1));
+        server
     }
 
     /// All that a caller without rights could have changed.
@@ -174,6 +196,7 @@ impl Server {
                 cssm.instances(1, 0, 1000).unwrap(),
                 cssm.licenses(self.now, 1).unwrap(),
                 cssm.usage_files(1).unwrap(),
+                (cssm.alerts(1).unwrap(), cssm.claims(1).unwrap()),
             )
         )
     }
@@ -188,10 +211,23 @@ impl Server {
     pub(crate) fn example(&self, route: &Route) -> (String, Vec<u8>) {
         let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", "1");
         let example = route.request.unwrap_or_default().as_bytes().to_vec();
+        let numbered = |id: &str| route.path.replace("{sa}", "1").replace("{id}", id);
         match (route.method, route.path.rsplit('/').next().unwrap()) {
+            ("post", "dismiss") => (numbered("2"), example),
+            ("post", "move") if route.summary.is_empty() => (numbered("5"), example),
+            (_, "set-aside" | "move") => (numbered("4"), example),
             ("post", "license") => (path, self.trust_message()),
             ("post", "login") if route.summary.is_empty() => {
-                self.cssm.add_person(self.now, "eve", PASSWORD, Role::Viewer, Some(1)).unwrap();
+                self.cssm
+                    .add_person(
+                        self.now,
+                        &Actor::person("admin"),
+                        "eve",
+                        PASSWORD,
+                        Role::Viewer,
+                        Some(1),
+                    )
+                    .unwrap();
                 (path, format!("login=eve&password={}", PASSWORD.replace(' ', "+")).into_bytes())
             }
             ("post", "collect") => (path, self.bundle("Default")),
@@ -201,7 +237,16 @@ impl Server {
                 (path, form("again.txt", &switch.usage_file()))
             }
             ("post", "login") => {
-                self.cssm.add_person(self.now, "eve", PASSWORD, Role::Viewer, Some(1)).unwrap();
+                self.cssm
+                    .add_person(
+                        self.now,
+                        &Actor::person("admin"),
+                        "eve",
+                        PASSWORD,
+                        Role::Viewer,
+                        Some(1),
+                    )
+                    .unwrap();
                 let body = serde_json::json!({ "login": "eve", "password": PASSWORD });
                 (path, body.to_string().into_bytes())
             }
@@ -237,7 +282,7 @@ impl Server {
     pub(crate) fn bundle(&self, virtual_account: &str) -> Vec<u8> {
         if self.cssm.collectors(1).unwrap().is_empty() {
             let new = serde_json::from_value(self.registration("Default")).unwrap();
-            self.cssm.register_collector(self.now, "admin", 1, 1, &new).unwrap();
+            self.cssm.register_collector(self.now, &Actor::person("admin"), 1, 1, &new).unwrap();
         }
         let manifest = Manifest {
             id: "1".to_owned(),
@@ -268,9 +313,12 @@ impl Server {
         let (mut switch, message) = self.switch_and_trust_message();
         let mut request: Message = serde_json::from_slice(&message).unwrap();
         request.body = RequestBody::TrustSync {};
+        // Each is later than the one before: the same again would be a repetition, which costs the device nothing.
+        static MILLIS: AtomicI64 = AtomicI64::new(0);
+        request.timestamp = self.now.millis() + MILLIS.fetch_add(1, Ordering::Relaxed);
         let key = switch.disk.read("device.key").unwrap().unwrap();
         let signer = SimulatedSuite.load_device_key(&key).unwrap();
-        request.proof = Some(base64(&signer.sign(request.proof_text().as_bytes())));
+        request.proof = Some(base64(&signer.sign(request.proof_text(self.cssm.id()).as_bytes())));
         serde_json::to_vec(&request).unwrap()
     }
 

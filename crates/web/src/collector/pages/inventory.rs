@@ -190,7 +190,7 @@ pub(in crate::collector) async fn add(
     Path(id): Path<i64>,
     Form(new): Form<api::NewInstance>,
 ) -> Response {
-    let by = caller.login.clone();
+    let by = caller.actor();
     let added = api::run_raw(&state, move |collector, now| new.add(collector, now, &by, id)).await;
     shown(&state, &caller, &home(id), added.map(|_| to(&home(id))))
 }
@@ -201,7 +201,7 @@ pub(in crate::collector) async fn remove(
     Path(id): Path<i64>,
     RawForm(form): RawForm,
 ) -> Response {
-    let by = caller.login.clone();
+    let by = caller.actor();
     let outcome = async {
         let ids = selected(&form)?.unwrap_or_default();
         api::run_raw(&state, move |collector, now| {
@@ -245,7 +245,7 @@ pub(in crate::collector) async fn export(
 ) -> Response {
     let outcome = async {
         let only = selected(&form)?;
-        transfer::export(&state, caller.login.clone(), id, only).await
+        transfer::export(&state, caller.actor(), id, only).await
     };
     shown(&state, &caller, &home(id), outcome.await)
 }
@@ -258,7 +258,7 @@ pub(in crate::collector) async fn import(
 ) -> Response {
     let outcome = async {
         let incoming = state.spool.form(form, |_, _| {}).await?;
-        transfer::import(&state, caller.login.clone(), id, incoming).await?;
+        transfer::import(&state, caller.actor(), id, incoming).await?;
         Ok(to(&format!("{}/transfers", home(id))))
     };
     shown(&state, &caller, &home(id), outcome.await)
@@ -270,7 +270,7 @@ pub(in crate::collector) async fn import_csv(
     Path(id): Path<i64>,
     form: Multipart,
 ) -> Response {
-    let by = caller.login.clone();
+    let by = caller.actor();
     let outcome = async {
         let incoming = state.spool.form(form, |_, _| {}).await?;
         let done = api::run_raw(&state, move |collector, now| {

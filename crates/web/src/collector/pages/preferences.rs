@@ -151,7 +151,7 @@ pub(in crate::collector) async fn save_preferences(
         connected: form.connected.is_some(),
         sync_minutes: form.sync_minutes,
     };
-    let saved = api::change_settings(&state, caller.login.clone(), id, settings).await;
+    let saved = api::change_settings(&state, caller.actor(), id, settings).await;
     shown(&state, &caller, &back, saved.map(|_| to(&back)))
 }
 

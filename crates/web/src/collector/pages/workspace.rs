@@ -89,7 +89,7 @@ pub(in crate::collector) async fn create_tenant(
         connected: form.connected.is_some(),
         sync_minutes: 15,
     };
-    let by = caller.login.clone();
+    let by = caller.actor();
     let made = api::run_raw(&state, move |collector, now| {
         collector.create_tenant(now, &by, form.name.trim(), &settings)
     });
@@ -192,11 +192,12 @@ pub(in crate::collector) async fn save_person(
             }
         },
     };
+    let by = caller.actor();
     let saved = api::run_raw(&state, move |collector, now| {
         if let Some(id) = scope {
             collector.tenant(id)?;
         }
-        collector.people().add(now, form.login.trim(), &form.password, form.role, scope)
+        collector.people().add(now, &by, form.login.trim(), &form.password, form.role, scope)
     });
     shown(&state, &caller, "/admin", saved.await.map(|()| to("/admin")))
 }

@@ -1,0 +1,134 @@
+//! Reports that live on under other numbers.
+//!
+//! A switch that was set back to an older copy of its flash gives out numbers for a second time. CSSM, which holds the
+//! reports of its first life, refuses the others: it can tell by their digests. Then a new *epoch* begins: its numbers lie
+//! above all that were ever given out, its chain begins anew, and what was not acknowledged is reported in it. CSSM counts
+//! each second once, whichever life reported it.
+
+use rumline_protocol::{RumReport, Timestamp, random_hex};
+
+use crate::reports::{NewReport, ReportStore};
+use crate::syslog::SyslogMessage;
+use crate::{Agent, Effect, Environment};
+
+/// A report to be written anew.
+pub(crate) struct Cure {
+    report_id: u64,
+    kind: CureKind,
+}
+
+enum CureKind {
+    /// CSSM holds another report of this number; the highest it holds, if it said so.
+    Conflict { last_report_id: Option<u64> },
+    /// Its times were wrong when it was closed; the clock has been set since.
+    Times,
+}
+
+impl Cure {
+    pub(crate) fn conflict(report_id: u64, last_report_id: Option<u64>) -> Self {
+        Self { report_id, kind: CureKind::Conflict { last_report_id } }
+    }
+
+    pub(crate) fn times(report_id: u64) -> Self {
+        Self { report_id, kind: CureKind::Times }
+    }
+}
+
+/// By how much the clock had been set when the last measurement of a report ended.
+fn clock_offset_at_end(report: &RumReport) -> i64 {
+    let offset = report.lineage.as_ref().map_or(0, |lineage| lineage.clock_offset_seconds);
+    let steps = report.measurements.iter().filter_map(|m| m.clock_change_delta);
+    steps.fold(offset, i64::saturating_add)
+}
+
+impl Agent {
+    pub(crate) fn clock_was_set_since(&self, report: &RumReport) -> bool {
+        clock_offset_at_end(report) != self.ledger.clock_offset_seconds
+    }
+
+    /// Writes a report anew under another number: the same use, the same time.
+    pub(crate) fn renumber(
+        &mut self,
+        now: Timestamp,
+        cure: &Cure,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = cure.report_id;
+        let Ok(Some((name, signed))) = ReportStore::read(id, environment.disk) else {
+            return;
+        };
+        let report = signed.report;
+        let epoch = report.lineage.as_ref().map_or("", |lineage| lineage.epoch.as_str());
+        let mut shift = 0;
+        match cure.kind {
+            CureKind::Conflict { last_report_id } => {
+                if epoch == self.ledger.epoch {
+                    self.begin_epoch(now, last_report_id.unwrap_or(id), environment, effects);
+                }
+            }
+            CureKind::Times => {
+                let offset = self.ledger.clock_offset_seconds;
+                shift = offset.saturating_sub(clock_offset_at_end(&report));
+            }
+        }
+        let mut measurements = report.measurements;
+        for measurement in &mut measurements {
+            measurement.log_time = measurement.log_time + shift;
+            measurement.start_time = measurement.start_time + shift;
+            measurement.end_time = measurement.end_time + shift;
+        }
+        let offset = report.lineage.as_ref().map_or(0, |lineage| lineage.clock_offset_seconds);
+        let new = NewReport {
+            tag: &report.entitlement_tag,
+            name: &name,
+            report_id: self.ledger.next_report_id,
+            measurements: &measurements,
+            clock_offset_seconds: offset.saturating_add(shift),
+            trust_id: self.trust_id(),
+        };
+        // One that cannot be written stays as it is, and is tried again when CSSM refuses it again.
+        let written = self.reports.write(&new, &self.ledger, &*self.signer, environment.disk);
+        let Ok(link) = written else { return };
+        let new_id = self.take_report_id();
+        self.ledger.last_closed = Some(link);
+        self.ledger.chain_position += 1;
+        self.ledger.closed.insert(new_id);
+        self.ledger.closed.remove(id);
+        self.ledger.unacknowledged.remove(id);
+        self.superseded.push(id);
+        self.unsaved = true;
+        let detail = format!("reportId=\"{id}\" newReportId=\"{new_id}\"");
+        self.log(now, environment, "SAEVT_RUM_REPORT_RENUMBERED", &detail);
+        self.push_soon(now);
+    }
+
+    /// Begins a new epoch: numbers above all that CSSM holds, and above all that may lie elsewhere, since numbers begin
+    /// at the second of first start and grow far slower than time.
+    fn begin_epoch(
+        &mut self,
+        now: Timestamp,
+        last_report_id: u64,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let by_time = u64::try_from(now.0).unwrap_or(0);
+        let ledger = &mut self.ledger;
+        ledger.epoch = random_hex(environment.random, 8);
+        ledger.epoch_began_at = now.0;
+        ledger.chain_position = 0;
+        ledger.last_closed = None;
+        let above = last_report_id.saturating_add(1).min(i64::MAX.unsigned_abs() >> 1);
+        ledger.next_report_id = ledger.next_report_id.max(above).max(by_time);
+        let tags: Vec<_> = ledger.series.keys().cloned().collect();
+        for tag in tags {
+            let id = self.take_report_id();
+            if let Some(series) = self.ledger.series.get_mut(&tag) {
+                series.report_id = id;
+            }
+        }
+        effects.push(Effect::Syslog(SyslogMessage::SetBack));
+        let detail = format!("epoch=\"{}\" lastReportId=\"{last_report_id}\"", self.ledger.epoch);
+        self.log(now, environment, "SAEVT_USAGE_SET_BACK", &detail);
+    }
+}

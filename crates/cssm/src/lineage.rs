@@ -1,0 +1,426 @@
+//! Whose past a report goes on from.
+//!
+//! The reports of a product instance form a chain, each with the digest of the one before. A switch that was set back to
+//! an older copy breaks it, and so does a clone. While one of them speaks the cure is automatic: it begins a new epoch, and
+//! the ledger counts each second once. Once two have spoken about the same time nobody here can tell which is the right one:
+//! both are held until the owner has chosen.
+
+use rumline_protocol::{Lineage, Purpose, ReportRequest, RumReport, Timestamp, base64};
+use rumline_store::{Row, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::{self, add_event};
+use crate::alerts::{self, AlertKind};
+use crate::ingest::{VerifiedReport, signed_id};
+use crate::instances::Instance;
+use crate::{Actor, Cssm, Error};
+
+/// Ranges of missing reports that are asked for at a time.
+const RANGES_MAX: usize = 100;
+/// What is missing is asked for once in so many seconds: reports may overtake each other.
+const ASK_AGAIN_SECONDS: i64 = Timestamp::HOUR;
+/// A product instance that breaks its chain again and again is told of once a day.
+const TELL_AGAIN_SECONDS: i64 = Timestamp::DAY;
+
+/// The head of the chain: the last report of the epoch that speaks now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub epoch: String,
+    /// When it began, and the end of its last report, on the product instance's even time.
+    pub began_at: i64,
+    pub last_end_at: i64,
+    /// The highest place in the epoch that is known of, and how many of its reports are here.
+    pub position: i64,
+    pub present: i64,
+    /// The report in the highest place.
+    pub report_id: i64,
+    pub sha256: String,
+}
+
+impl Head {
+    pub(crate) fn missing(&self) -> i64 {
+        (self.position - self.present).max(0)
+    }
+}
+
+impl Instance {
+    /// Whether a report is the one that follows the head, as nearly all are.
+    pub(crate) fn is_next(&self, report: &RumReport) -> bool {
+        let head = &self.head;
+        report.lineage.as_ref().is_some_and(|lineage| {
+            head.position > 0
+                && lineage.epoch == head.epoch
+                && i64::try_from(lineage.position) == Ok(head.position + 1)
+                && report.previous.as_ref().is_some_and(|previous| {
+                    i64::try_from(previous.report_id) == Ok(head.report_id)
+                        && previous.sha256 == head.sha256
+                })
+                && self.held_at.is_none()
+                // Numbers grow along the chain.
+                && signed_id(report.report_id) > head.report_id
+        })
+    }
+}
+
+/// Whether a report counts.
+pub(crate) enum Standing {
+    Counts,
+    /// Not before somebody has chosen.
+    Held(String),
+}
+
+fn even_end(report: &RumReport) -> i64 {
+    report.even_spans().map(|(_, to, _)| to).max().unwrap_or(0)
+}
+
+/// Finds the place of a report that is not here yet.
+pub(crate) fn place(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &mut Instance,
+    verified: &VerifiedReport,
+) -> Result<Standing, Error> {
+    let report = &verified.report;
+    if instance.is_next(report) {
+        return Ok(Standing::Counts);
+    }
+    if instance.held_at.is_some() {
+        let text = "two product instances speak as this one; it is held until its owner has chosen";
+        return Ok(Standing::Held(text.to_owned()));
+    }
+    let Some(lineage) = &report.lineage else { return Ok(Standing::Counts) };
+    if instance.head.position == 0 {
+        // The first that is heard of it.
+        instance.head.epoch.clone_from(&lineage.epoch);
+        instance.head.began_at = lineage.epoch_began_at;
+        return Ok(Standing::Counts);
+    }
+    if lineage.epoch == instance.head.epoch {
+        if breaks_chain(tx, instance, report)? {
+            note_set_back(tx, now, instance, None)?;
+        }
+        return Ok(Standing::Counts);
+    }
+    if let Some(state) = state_of(tx, instance.id, &lineage.epoch)? {
+        return match state.as_str() {
+            ENDED => {
+                let text = "the owner has ended what this product instance goes on from";
+                Ok(Standing::Held(text.to_owned()))
+            }
+            // It spoke before the present one began, and what it said then may arrive late.
+            _ if even_end(report) <= instance.head.began_at => Ok(Standing::Counts),
+            _ => hold(tx, now, instance, lineage),
+        };
+    }
+    if lineage.epoch_began_at < instance.head.last_end_at {
+        // What it goes on from was given up, and yet speaks of later.
+        return hold(tx, now, instance, lineage);
+    }
+    begin(tx, now, instance, lineage)?;
+    Ok(Standing::Counts)
+}
+
+/// Whether a report names another predecessor than the one that is here under that number.
+fn breaks_chain(tx: &mut Tx<'_>, instance: &Instance, report: &RumReport) -> Result<bool, Error> {
+    let Some(previous) = &report.previous else { return Ok(false) };
+    let Ok(id) = i64::try_from(previous.report_id) else { return Ok(false) };
+    if id == instance.head.report_id {
+        return Ok(previous.sha256 != instance.head.sha256);
+    }
+    let sql = "SELECT sha256 FROM rum_report WHERE product_instance_id = $1 AND report_id = $2";
+    let known = tx.row(sql, &[instance.id.into(), id.into()], |row| row.bytes(0))?;
+    Ok(known.is_some_and(|sha256| base64(&sha256) != previous.sha256))
+}
+
+const ENDED: &str = "ended";
+
+fn state_of(tx: &mut Tx<'_>, instance_id: i64, epoch: &str) -> Result<Option<String>, Error> {
+    let sql = "SELECT state FROM lineage WHERE product_instance_id = $1 AND epoch = $2";
+    Ok(tx.row(sql, &[instance_id.into(), epoch.into()], |row| row.text(0))?)
+}
+
+/// Writes an epoch down beside the one that speaks now.
+fn keep(tx: &mut Tx<'_>, instance_id: i64, head: &Head, state: &str) -> Result<(), Error> {
+    let sql = "INSERT INTO lineage (product_instance_id, epoch, began_at, last_end_at, position,
+        present, report_id, sha256, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (product_instance_id, epoch) DO UPDATE SET
+        last_end_at = excluded.last_end_at, position = excluded.position,
+        present = excluded.present, report_id = excluded.report_id, sha256 = excluded.sha256,
+        state = excluded.state";
+    let values = [
+        instance_id.into(),
+        (&head.epoch).into(),
+        head.began_at.into(),
+        head.last_end_at.into(),
+        head.position.into(),
+        head.present.into(),
+        head.report_id.into(),
+        (&head.sha256).into(),
+        state.into(),
+    ];
+    tx.execute(sql, &values)?;
+    Ok(())
+}
+
+/// A new epoch takes the place of the one that spoke before.
+fn begin(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &mut Instance,
+    lineage: &Lineage,
+) -> Result<(), Error> {
+    keep(tx, instance.id, &instance.head, "past")?;
+    instance.head =
+        Head { epoch: lineage.epoch.clone(), began_at: lineage.epoch_began_at, ..Head::default() };
+    note_set_back(tx, now, instance, None)?;
+    let text =
+        format!("{}: usage goes on in a new epoch, each second is counted once", instance.udi);
+    add_event(tx, now, instance.smart_account_id, &Actor::system(), &text)
+}
+
+/// Two heads of one chain: nobody here can tell which is the right one.
+fn hold(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &mut Instance,
+    lineage: &Lineage,
+) -> Result<Standing, Error> {
+    keep(tx, instance.id, &instance.head, "present")?;
+    if state_of(tx, instance.id, &lineage.epoch)?.is_none() {
+        let other = Head {
+            epoch: lineage.epoch.clone(),
+            began_at: lineage.epoch_began_at,
+            ..Head::default()
+        };
+        keep(tx, instance.id, &other, "rival")?;
+    }
+    instance.held_at = Some(now);
+    let sql = "UPDATE product_instance SET held_at = $1 WHERE id = $2";
+    tx.execute(sql, &[now.0.into(), instance.id.into()])?;
+    let text = format!(
+        "Two product instances speak as {}: it was cloned, or a copy was set up beside it. Both are \
+         held; choose which one goes on.",
+        instance.udi
+    );
+    alerts::raise(tx, now, instance.smart_account_id, AlertKind::Clone, &instance.udi, &text)?;
+    add_event(tx, now, instance.smart_account_id, &Actor::system(), &text)?;
+    Ok(Standing::Held(
+        "two product instances speak as this one; it is held until its owner has chosen".to_owned(),
+    ))
+}
+
+/// A product instance was set back, or another one speaks in its name: its account is told.
+pub(crate) fn note_set_back(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &mut Instance,
+    report_id: Option<i64>,
+) -> Result<(), Error> {
+    let told = instance.set_back_at.is_some_and(|at| now.since(at) < TELL_AGAIN_SECONDS);
+    if told {
+        return Ok(());
+    }
+    instance.set_back_at = Some(now);
+    let sql = "UPDATE product_instance SET set_back_at = $1 WHERE id = $2";
+    tx.execute(sql, &[now.0.into(), instance.id.into()])?;
+    let which = report_id.map_or(String::new(), |id| format!(" (report {id})"));
+    let text = format!(
+        "{} was set back to an older copy: its reports do not follow those received before{which}.",
+        instance.udi
+    );
+    alerts::raise(tx, now, instance.smart_account_id, AlertKind::SetBack, &instance.udi, &text)?;
+    add_event(tx, now, instance.smart_account_id, &Actor::system(), &text)
+}
+
+/// Notes that a report was taken.
+pub(crate) fn note(
+    tx: &mut Tx<'_>,
+    instance: &mut Instance,
+    verified: &VerifiedReport,
+) -> Result<(), Error> {
+    let report = &verified.report;
+    let Some(lineage) = &report.lineage else { return Ok(()) };
+    instance.told_trust_id = i64::try_from(lineage.trust_id).ok();
+    let position = i64::try_from(lineage.position).unwrap_or(i64::MAX);
+    let advance = |head: &mut Head| {
+        head.present += 1;
+        head.last_end_at = head.last_end_at.max(even_end(report));
+        if position > head.position {
+            head.position = position;
+            head.report_id = signed_id(report.report_id);
+            head.sha256 = base64(&verified.sha256);
+        }
+    };
+    if lineage.epoch == instance.head.epoch {
+        advance(&mut instance.head);
+        return Ok(());
+    }
+    let sql = "SELECT epoch, began_at, last_end_at, position, present, report_id, sha256, state
+        FROM lineage WHERE product_instance_id = $1 AND epoch = $2";
+    let ids = [instance.id.into(), (&lineage.epoch).into()];
+    let found = tx.row(sql, &ids, |row| Ok::<_, Error>((head_from(row, 0)?, row.text(7)?)))?;
+    if let Some((mut head, state)) = found {
+        advance(&mut head);
+        keep(tx, instance.id, &head, &state)?;
+    }
+    Ok(())
+}
+
+/// Reads a head from seven columns.
+pub(crate) fn head_from(row: &Row<'_>, from: usize) -> Result<Head, Error> {
+    Ok(Head {
+        epoch: row.text(from)?,
+        began_at: row.int(from + 1)?,
+        last_end_at: row.int(from + 2)?,
+        position: row.int(from + 3)?,
+        present: row.int(from + 4)?,
+        report_id: row.int(from + 5)?,
+        sha256: row.text(from + 6)?,
+    })
+}
+
+/// The highest number CSSM holds a report of.
+pub(crate) fn last_report_id(tx: &mut Tx<'_>, instance_id: i64) -> Result<Option<u64>, Error> {
+    let sql = "SELECT report_id FROM rum_report WHERE product_instance_id = $1
+        ORDER BY report_id DESC LIMIT 1";
+    let last = tx.row(sql, &[instance_id.into()], |row| row.int(0))?;
+    Ok(last.and_then(|id| u64::try_from(id).ok()))
+}
+
+/// The places of reports that must have been, and are not here, if it is time to ask for them; notes that they were
+/// asked for.
+pub(crate) fn ask_for_missing(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+) -> Result<Option<ReportRequest>, Error> {
+    let recently =
+        instance.requested_at.is_some_and(|at| (0..ASK_AGAIN_SECONDS).contains(&now.since(at)));
+    if instance.head.missing() == 0 || recently || instance.held_at.is_some() {
+        return Ok(None);
+    }
+    let positions = missing_positions(tx, instance)?;
+    let sql = "UPDATE product_instance SET requested_at = $1 WHERE id = $2";
+    tx.execute(sql, &[now.0.into(), instance.id.into()])?;
+    Ok((!positions.is_empty()).then(|| ReportRequest {
+        purpose: Purpose::ReportRequest,
+        sudi: instance.udi.clone(),
+        issued_at: now,
+        epoch: instance.head.epoch.clone(),
+        positions,
+    }))
+}
+
+fn missing_positions(tx: &mut Tx<'_>, instance: &Instance) -> Result<Vec<(u64, u64)>, Error> {
+    let sql = "SELECT position FROM rum_report WHERE product_instance_id = $1
+        AND epoch = $2 AND position IS NOT NULL ORDER BY position";
+    let (mut ranges, mut before) = (Vec::new(), 0);
+    tx.each(sql, &[instance.id.into(), (&instance.head.epoch).into()], |row| {
+        let position = u64::try_from(row.int(0)?).unwrap_or(0);
+        if position > before + 1 {
+            ranges.push((before + 1, position - 1));
+        }
+        before = position;
+        Ok::<_, Error>(ranges.len() < RANGES_MAX)
+    })?;
+    Ok(ranges)
+}
+
+/// An epoch of a product instance, as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochView {
+    /// Its name; empty for the first.
+    pub epoch: String,
+    /// When it began, by the product instance's clock; 0 for the first.
+    pub began_at: i64,
+    /// The end of its last report.
+    pub last_end_at: i64,
+    /// Its reports that are here.
+    pub reports: i64,
+    /// Its reports that must have been, and are not here.
+    pub reports_missing: i64,
+    /// `present` speaks now, `past` did before, `rival` speaks too, `ended` was given up by the owner.
+    pub state: String,
+}
+
+fn view(head: &Head, state: String) -> EpochView {
+    EpochView {
+        epoch: head.epoch.clone(),
+        began_at: head.began_at,
+        last_end_at: head.last_end_at,
+        reports: head.present,
+        reports_missing: head.missing(),
+        state,
+    }
+}
+
+/// The epochs of a product instance, oldest first.
+pub(crate) fn epochs(
+    tx: &mut Tx<'_>,
+    instance_id: i64,
+    head: &Head,
+) -> Result<Vec<EpochView>, Error> {
+    let sql = "SELECT epoch, began_at, last_end_at, position, present, report_id, sha256, state
+        FROM lineage WHERE product_instance_id = $1 AND epoch <> $2 ORDER BY began_at, epoch";
+    let mut views = tx.rows(sql, &[instance_id.into(), (&head.epoch).into()], |row| {
+        Ok::<_, Error>(view(&head_from(row, 0)?, row.text(7)?))
+    })?;
+    views.push(view(head, "present".to_owned()));
+    Ok(views)
+}
+
+impl Cssm {
+    /// Chooses which of two product instances that speak as one goes on; the other ones are ended.
+    ///
+    /// # Errors
+    /// When there is no such product instance or epoch.
+    pub fn choose_epoch(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        smart_account_id: i64,
+        id: i64,
+        epoch: &str,
+    ) -> Result<(), Error> {
+        let (actor, epoch) = (actor.clone(), epoch.to_owned());
+        self.db.write("lineage.choose", move |tx| {
+            let instance = crate::instances::of_account(tx, smart_account_id, id)?;
+            accounts::smart_account(tx, smart_account_id)?;
+            let chosen = if instance.head.epoch == epoch {
+                instance.head.clone()
+            } else {
+                let sql = "SELECT epoch, began_at, last_end_at, position, present, report_id,
+                    sha256 FROM lineage WHERE product_instance_id = $1 AND epoch = $2";
+                tx.row(sql, &[id.into(), (&epoch).into()], |row| head_from(row, 0))?
+                    .ok_or(Error::NotFound("epoch"))?
+            };
+            // What the others said so far stays counted; what they say from now on does not.
+            if instance.head.epoch != epoch {
+                keep(tx, id, &instance.head, ENDED)?;
+            }
+            let sql = "UPDATE lineage SET state = $1 WHERE product_instance_id = $2
+                AND epoch <> $3 AND state <> 'past'";
+            tx.execute(sql, &[ENDED.into(), id.into(), (&epoch).into()])?;
+            let sql = "DELETE FROM lineage WHERE product_instance_id = $1 AND epoch = $2";
+            tx.execute(sql, &[id.into(), (&epoch).into()])?;
+            let sql = "UPDATE product_instance SET held_at = NULL, epoch = $1, epoch_began_at = $2,
+                epoch_last_end_at = $3, head_position = $4, head_present = $5,
+                head_report_id = $6, head_sha256 = $7 WHERE id = $8";
+            let values = [
+                (&chosen.epoch).into(),
+                chosen.began_at.into(),
+                chosen.last_end_at.into(),
+                chosen.position.into(),
+                chosen.present.into(),
+                chosen.report_id.into(),
+                (&chosen.sha256).into(),
+                id.into(),
+            ];
+            tx.execute(sql, &values)?;
+            alerts::clear(tx, now, smart_account_id, AlertKind::Clone, &instance.udi)?;
+            let name = if epoch.is_empty() { "the first" } else { &epoch };
+            let text = format!("{}: epoch {name} was chosen, the others are ended", instance.udi);
+            add_event(tx, now, smart_account_id, &actor, &text)
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Who acts: a person, a device, a collector, or the server itself.
+
+use std::fmt;
+
+/// Whoever does something that leaves a line where people look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    name: String,
+    /// Where it acts from, as far as that is known.
+    address: Option<String>,
+}
+
+impl Actor {
+    /// A person, by login.
+    #[must_use]
+    pub fn person(login: &str) -> Self {
+        Self { name: login.to_owned(), address: None }
+    }
+
+    /// A collector, by kind and name.
+    #[must_use]
+    pub fn collector(title: &str) -> Self {
+        Self { name: title.to_owned(), address: None }
+    }
+
+    /// A product instance.
+    #[must_use]
+    pub fn device(udi: &rumline_protocol::Udi) -> Self {
+        Self { name: udi.to_string(), address: None }
+    }
+
+    /// The server itself.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { name: "system".to_owned(), address: None }
+    }
+
+    /// The same, acting from this address.
+    #[must_use]
+    pub fn at(mut self, address: Option<&str>) -> Self {
+        self.address = address.map(str::to_owned);
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it acts from.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
