@@ -115,7 +115,8 @@ impl Agent {
         let by_time = u64::try_from(now.0).unwrap_or(0);
         let ledger = &mut self.ledger;
         ledger.epoch = random_hex(environment.random, 8);
-        ledger.epoch_began_at = now.0;
+        // On even time, which the clock of this switch never moved.
+        ledger.epoch_began_at = now.0.saturating_sub(ledger.clock_offset_seconds);
         ledger.chain_position = 0;
         ledger.last_closed = None;
         let above = last_report_id.saturating_add(1).min(i64::MAX.unsigned_abs() >> 1);
