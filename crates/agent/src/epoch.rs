@@ -5,7 +5,7 @@
 //! above all that were ever given out, its chain begins anew, and what was not acknowledged is reported in it. CSSM counts
 //! each second once, whichever life reported it.
 
-use rumline_protocol::{RumReport, Timestamp, random_hex};
+use rumline_protocol::{Measurement, RumReport, Timestamp, random_hex};
 
 use crate::reports::{NewReport, ReportStore};
 use crate::syslog::SyslogMessage;
@@ -34,16 +34,16 @@ impl Cure {
     }
 }
 
-/// By how much the clock had been set when the last measurement of a report ended.
-fn clock_offset_at_end(report: &RumReport) -> i64 {
-    let offset = report.lineage.as_ref().map_or(0, |lineage| lineage.clock_offset_seconds);
-    let steps = report.measurements.iter().filter_map(|m| m.clock_change_delta);
-    steps.fold(offset, i64::saturating_add)
+/// The starts of a report's measurements by the clock of then, and on even time.
+fn starts(report: &RumReport) -> impl Iterator<Item = (i64, i64)> + '_ {
+    let even = report.even_spans().map(|(from, _, _)| from);
+    report.measurements.iter().map(|m| m.start_time.0).zip(even)
 }
 
 impl Agent {
     pub(crate) fn clock_was_set_since(&self, report: &RumReport) -> bool {
-        clock_offset_at_end(report) != self.ledger.clock_offset_seconds
+        let offset = self.ledger.clock_offset_seconds;
+        starts(report).any(|(by_clock, even)| by_clock.saturating_sub(even) != offset)
     }
 
     /// Writes a report anew under another number: the same use, the same time.
@@ -60,7 +60,16 @@ impl Agent {
         };
         let report = signed.report;
         let epoch = report.lineage.as_ref().map_or("", |lineage| lineage.epoch.as_str());
-        let mut shift = 0;
+        let mut new = NewReport {
+            tag: &report.entitlement_tag,
+            name: &name,
+            report_id: 0,
+            measurements: &report.measurements,
+            clock_offset_seconds: report.lineage.as_ref().map_or(0, |l| l.clock_offset_seconds),
+            trust_id: self.trust_id(),
+            replaces: None,
+        };
+        let measurements;
         match cure.kind {
             CureKind::Conflict { last_report_id } => {
                 if epoch == self.ledger.epoch {
@@ -68,31 +77,25 @@ impl Agent {
                 }
             }
             CureKind::Times => {
-                let offset = self.ledger.clock_offset_seconds;
-                shift = offset.saturating_sub(clock_offset_at_end(&report));
+                measurements = self.on_the_clock_of_now(&report);
+                new.measurements = &measurements;
+                new.clock_offset_seconds = self.ledger.clock_offset_seconds;
+                if epoch == self.ledger.epoch {
+                    new.replaces = Some(&report);
+                }
             }
         }
-        let mut measurements = report.measurements;
-        for measurement in &mut measurements {
-            measurement.log_time = measurement.log_time + shift;
-            measurement.start_time = measurement.start_time + shift;
-            measurement.end_time = measurement.end_time + shift;
-        }
-        let offset = report.lineage.as_ref().map_or(0, |lineage| lineage.clock_offset_seconds);
-        let new = NewReport {
-            tag: &report.entitlement_tag,
-            name: &name,
-            report_id: self.ledger.next_report_id,
-            measurements: &measurements,
-            clock_offset_seconds: offset.saturating_add(shift),
-            trust_id: self.trust_id(),
-        };
+        new.report_id = self.ledger.next_report_id;
+        let stays = new.replaces.is_some();
         // One that cannot be written stays as it is, and is tried again when CSSM refuses it again.
         let written = self.reports.write(&new, &self.ledger, &*self.signer, environment.disk);
         let Ok(link) = written else { return };
         let new_id = self.take_report_id();
-        self.ledger.last_closed = Some(link);
-        self.ledger.chain_position += 1;
+        // One that takes the place of another is followed by what followed that.
+        if !stays {
+            self.ledger.last_closed = Some(link);
+            self.ledger.chain_position += 1;
+        }
         self.ledger.closed.insert(new_id);
         self.ledger.closed.remove(id);
         self.ledger.unacknowledged.remove(id);
@@ -101,6 +104,22 @@ impl Agent {
         let detail = format!("reportId=\"{id}\" newReportId=\"{new_id}\"");
         self.log(now, environment, "SAEVT_RUM_REPORT_RENUMBERED", &detail);
         self.push_soon(now);
+    }
+
+    /// The measurements of a report, each by the clock as it is set now: the same seconds on even time.
+    fn on_the_clock_of_now(&self, report: &RumReport) -> Vec<Measurement> {
+        let offset = self.ledger.clock_offset_seconds;
+        let shifted = |(m, (by_clock, even)): (&Measurement, (i64, i64))| {
+            let shift = even.saturating_add(offset).saturating_sub(by_clock);
+            Measurement {
+                log_time: m.log_time + shift,
+                start_time: m.start_time + shift,
+                end_time: m.end_time + shift,
+                clock_change_delta: None,
+                ..m.clone()
+            }
+        };
+        report.measurements.iter().zip(starts(report)).map(shifted).collect()
     }
 
     /// Begins a new epoch: numbers above all that CSSM holds, and above all that may lie elsewhere, since numbers begin

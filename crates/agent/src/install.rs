@@ -121,8 +121,9 @@ impl Agent {
             .trust_codes
             .iter()
             .filter(|signed| !is_for_us || self.is_ours(&signed.value.sudi));
+        let is_alone = document.acknowledgements.is_empty();
         let trust_codes: Vec<_> =
-            own.map(|code| (code, self.check_trust_code(now, code, signer, source))).collect();
+            own.map(|code| (code, self.check_trust_code(now, code, signer, is_alone))).collect();
         let account = self.account_in_force(document, &trust_codes);
         let says_more = !document.acknowledgements.is_empty() || !trust_codes.is_empty();
         let policy =
@@ -321,13 +322,14 @@ impl Agent {
         if right { Ok(()) } else { Err("timestamp mismatch, check the clock".to_owned()) }
     }
 
-    /// Whether a trust code is new, or known; or why it is not for this product instance.
+    /// Whether a trust code is new, or of no use any more; or why it is not for this product instance. One that is right
+    /// and of no use holds back no ACK that comes with it: CSSM says it again until it hears that it arrived.
     fn check_trust_code(
         &self,
         now: Timestamp,
         signed: &Signed<TrustCode>,
         signer: &Result<SignerIdentity, String>,
-        source: Source,
+        is_alone: bool,
     ) -> Result<bool, String> {
         verify(self, signer, signed)?;
         let code = &signed.value;
@@ -347,17 +349,22 @@ impl Agent {
         if installed.clone().any(|(old, _)| old == code) {
             return Ok(false);
         }
-        Self::check_time(now, code.issued_at, source)?;
-        if installed.any(|(old, _)| old.issued_at > code.issued_at) {
-            if source == Source::Collector {
-                return Ok(false);
-            }
-            return Err("a newer trust code is installed".to_owned());
+        // However old it is: the request that it answers, and the code that is installed, tell a replayed one.
+        if !is_not_of_the_future(now, code.issued_at) {
+            return Err("timestamp mismatch, check the clock".to_owned());
         }
-        if !self.ledger.trust_nonces.contains(&code.answers) {
+        if installed.clone().any(|(old, _)| old.issued_at > code.issued_at) {
+            return Ok(false);
+        }
+        // What the installed code answered is remembered with it, however many requests were made since.
+        let was_answered = installed.any(|(old, _)| old.answers == code.answers);
+        if was_answered || self.ledger.trust_nonces.contains(&code.answers) {
+            return Ok(true);
+        }
+        if is_alone {
             return Err("the trust code answers no request of this device".to_owned());
         }
-        Ok(true)
+        Ok(false)
     }
 
     fn keep_trust_code(&mut self, now: Timestamp, signed: &Signed<TrustCode>, document: &Document) {

@@ -92,6 +92,8 @@ pub(crate) struct NewReport<'a> {
     pub clock_offset_seconds: i64,
     /// The trust code in force; 0 for none.
     pub trust_id: u64,
+    /// The report of this epoch whose place in the chain it takes.
+    pub replaces: Option<&'a RumReport>,
 }
 
 impl ReportStore {
@@ -116,6 +118,10 @@ impl ReportStore {
         disk: &mut dyn Disk,
     ) -> Result<PreviousReport, DiskError> {
         let report_id = new.report_id;
+        let replaced = new.replaces.and_then(|report| Some((report, report.lineage.as_ref()?)));
+        let position = replaced.map_or(ledger.chain_position + 1, |(_, lineage)| lineage.position);
+        let previous = replaced
+            .map_or_else(|| ledger.last_closed.clone(), |(report, _)| report.previous.clone());
         let report = RumReport {
             software_tag: self.software_tag.clone(),
             udi: self.members.first().expect("a switch has an active supervisor").sudi.clone(),
@@ -124,12 +130,12 @@ impl ReportStore {
             entitlement_tag: new.tag.clone(),
             report_id,
             software_version: self.software_version.clone(),
-            previous: ledger.last_closed.clone(),
+            previous,
             lineage: Some(Lineage {
                 audience: self.audience.clone(),
                 epoch: ledger.epoch.clone(),
                 epoch_began_at: ledger.epoch_began_at,
-                position: ledger.chain_position + 1,
+                position,
                 clock_offset_seconds: new.clock_offset_seconds,
                 trust_id: new.trust_id,
             }),

@@ -273,6 +273,7 @@ impl Agent {
             measurements: &closing.measurements,
             clock_offset_seconds: self.ledger.clock_offset_seconds.saturating_sub(stepped),
             trust_id: self.trust_id(),
+            replaces: None,
         };
         let link = self.reports.write(&new, &self.ledger, &*self.signer, environment.disk)?;
         self.unsaved = true;

@@ -98,6 +98,23 @@ pub(crate) fn own(
     Ok(())
 }
 
+/// Counts a device that another tenant has for that tenant, until it says something that nobody can have seen before.
+pub(crate) fn wait_elsewhere(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (tenant_id, id): (i64, i64),
+    udi: &Udi,
+    key: &str,
+) -> Result<(), Error> {
+    let sql = "UPDATE instance SET elsewhere_at = $1 WHERE tenant_id = $2 AND id = $3 AND EXISTS (
+        SELECT 1 FROM instance AS other WHERE other.serial = $4 AND other.pid = $5
+        AND other.tenant_id <> $2 AND other.public_key = $6 AND other.elsewhere_at IS NULL
+        AND other.removed_at IS NULL)";
+    let (serial, pid) = ((&udi.serial).into(), (&udi.pid).into());
+    tx.execute(sql, &[now.0.into(), tenant_id.into(), id.into(), serial, pid, key.into()])?;
+    Ok(())
+}
+
 /// The numbers of all that have or had this UDI, the one that is not removed first.
 pub(crate) fn of_udi(tx: &mut Tx<'_>, tenant_id: i64, udi: &Udi) -> Result<Vec<i64>, Error> {
     const SQL: &str = "SELECT id FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3

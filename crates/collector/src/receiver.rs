@@ -503,7 +503,10 @@ fn first_contact(
         wants_answer: contact.asks(),
     };
     let id = new.insert(tx, now, tenant.id)?;
-    if contact.logs {
+    // Reports may have been seen and sent by anyone: what takes a device from another tenant is what it says next.
+    if contact.logs && kind == ContactKind::Report {
+        instances::wait_elsewhere(tx, now, (tenant.id, id), udi, &key.to_text())?;
+    } else if contact.logs {
         instances::own(tx, now, tenant.id, udi, &key.to_text())?;
     }
     let stored = reports::store(tx, now, tenant.id, id, reports)?;

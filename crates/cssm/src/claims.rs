@@ -225,8 +225,15 @@ impl Cssm {
                 return Err(Error::Conflict(text));
             }
             let name = virtual_account(tx, smart_account_id, va)?.name;
+            if let Some(known) = &known
+                && !known.removed
+                && known.public_key == key
+            {
+                return move_and_tell(tx, now, &actor, &mut known.clone(), va);
+            }
+            // What else it is, it says with its next contact.
             let about = About {
-                identifier: String::new(),
+                identifier: known.as_ref().map(|k| k.identifier.clone()).unwrap_or_default(),
                 hostname: None,
                 software_version: None,
                 software_tag: String::new(),
@@ -255,6 +262,14 @@ impl Cssm {
             let (udi, key, _) = one(tx, smart_account_id, id)?;
             let sql = "DELETE FROM claim WHERE smart_account_id = $1 AND id = $2";
             tx.execute(sql, &[smart_account_id.into(), id.into()])?;
+            let sql = "SELECT id FROM claim WHERE smart_account_id = $1 AND serial = $2
+                AND pid = $3 LIMIT 1";
+            let values = [smart_account_id.into(), (&udi.serial).into(), (&udi.pid).into()];
+            if tx.row(sql, &values, |row| row.int(0))?.is_none() {
+                for kind in [AlertKind::OtherAccount, AlertKind::OtherKey] {
+                    alerts::clear(tx, now, smart_account_id, kind, &udi)?;
+                }
+            }
             let text = format!("{udi} with key {} turned away", key.key_id());
             add_event(tx, now, smart_account_id, &actor, &text)
         })

@@ -89,11 +89,16 @@ fn verify(
         .ok_or_else(|| "the signature of the report is not base64".to_owned())?;
     Ok(VerifiedReport {
         sha256,
-        signing_key: format!("{} {}", signed.signature.signing_type, signed.signature.key),
+        signing_key: key_text(key),
         signature,
         payload: signed.payload,
         report: signed.report,
     })
+}
+
+/// The key that reports are signed with, as it is written beside them.
+pub(crate) fn key_text(key: &PublicKey) -> String {
+    format!("{} {}", key.signing_type.label(), key.key_id())
 }
 
 /// What became of a batch.
@@ -130,9 +135,12 @@ impl TagBook {
             FROM license_use WHERE smart_account_id = $1 AND product_instance_id = $2
             AND tag = $3";
         let ids = [instance.smart_account_id.into(), instance.id.into(), tag.as_str().into()];
+        let mut has_spans = true;
         let book = tx.row(SQL, &ids, |row| {
+            let spans = row.text(0)?;
+            has_spans = !spans.is_empty();
             Ok::<_, Error>(Self {
-                spans: Spans::from_text(&row.text(0)?),
+                spans: Spans::from_text(&spans),
                 count: row.int(1)?,
                 as_of: row.int(2)?,
                 report_id: row.int(3)?,
@@ -141,7 +149,13 @@ impl TagBook {
                 changed: false,
             })
         })?;
-        Ok(book.unwrap_or(Self {
+        if let Some(mut book) = book {
+            if !has_spans {
+                book.spans = Self::spans_of_first_version(tx, instance, tag)?;
+            }
+            return Ok(book);
+        }
+        Ok(Self {
             spans: Spans::default(),
             count: 0,
             as_of: 0,
@@ -149,15 +163,32 @@ impl TagBook {
             is_off: false,
             overlap_seconds: 0,
             changed: false,
-        }))
+        })
+    }
+
+    /// What was counted before spans were kept: all that the reports of then say.
+    fn spans_of_first_version(
+        tx: &mut Tx<'_>,
+        instance: &Instance,
+        tag: &EntitlementTag,
+    ) -> Result<Spans, Error> {
+        const SQL: &str = "SELECT start_at, end_at FROM rum_report WHERE product_instance_id = $1
+            AND tag = $2 AND position IS NULL";
+        let mut spans = Spans::default();
+        tx.each(SQL, &[instance.id.into(), tag.as_str().into()], |row| {
+            spans.add(row.int(0)?, row.int(1)?);
+            Ok::<_, Error>(true)
+        })?;
+        Ok(spans)
     }
 
     /// What a report adds to the seconds that are counted.
-    fn count(&mut self, report: &RumReport) -> Counted {
+    fn count(&mut self, report: &RumReport, nothing_is_between: bool) -> Counted {
         let (mut count_seconds, mut told) = (0_i64, 0_i64);
         for (from, to, count) in report.even_spans() {
-            // A licence that was out of use leaves no gap.
+            // A licence that was out of use leaves no gap, if nothing is missing that could say otherwise.
             if self.is_off
+                && nothing_is_between
                 && let Some(end) = self.spans.end().filter(|end| *end < from)
             {
                 self.spans.add(end, from);
@@ -300,7 +331,8 @@ fn take(
     }
     let before = book.spans.clone();
     let (was_off, overlap) = (book.is_off, book.overlap_seconds);
-    let counted = book.count(report);
+    let nothing_is_between = is_next && instance.head.missing() == 0;
+    let counted = book.count(report, nothing_is_between);
     if insert(tx, now, instance, verified, &counted, hop)? {
         book.use_of(report);
         lineage::note(tx, instance, verified)?;

@@ -6,6 +6,7 @@ use rumline_store::{Row, Tx};
 use crate::answer::Standing;
 use crate::lineage::{self, Head};
 use crate::policies::{policy_of, version_of};
+use crate::spans::Spans;
 use crate::{Error, Settings};
 use rumline_server::next_id;
 
@@ -166,7 +167,8 @@ pub(crate) fn register(
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11, 0)
         ON CONFLICT (serial, pid) DO UPDATE SET smart_account_id = excluded.smart_account_id,
         virtual_account_id = excluded.virtual_account_id, identifier = excluded.identifier,
-        public_key = excluded.public_key, software_tag = excluded.software_tag,
+        public_key = excluded.public_key, software_tag = CASE WHEN excluded.software_tag = ''
+        THEN product_instance.software_tag ELSE excluded.software_tag END,
         registered_at = excluded.registered_at, last_contact_at = excluded.last_contact_at,
         removed_at = NULL";
     let id = match &known {
@@ -234,6 +236,10 @@ pub(crate) fn register(
             ..instance
         };
         tx.execute("DELETE FROM lineage WHERE product_instance_id = $1", &[id.into()])?;
+        // So are its seconds: its clock may never have been what that of the other store was.
+        let sql = "UPDATE license_use SET spans = $1, report_id = 0, is_off = $2
+            WHERE product_instance_id = $3";
+        tx.execute(sql, &[Spans::NONE.into(), false.into(), id.into()])?;
         let sql = "UPDATE product_instance SET trust_id = NULL, trust_nonce = NULL, held_at = NULL,
             message_millis = 0, told_trust_id = NULL WHERE id = $1";
         tx.execute(sql, &[id.into()])?;

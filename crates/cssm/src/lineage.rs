@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{self, add_event};
 use crate::alerts::{self, AlertKind};
-use crate::ingest::{VerifiedReport, signed_id};
+use crate::ingest::{self, VerifiedReport, signed_id};
 use crate::instances::Instance;
 use crate::{Actor, Cssm, Error};
 
@@ -50,7 +50,7 @@ impl Instance {
         report.lineage.as_ref().is_some_and(|lineage| {
             head.position > 0
                 && lineage.epoch == head.epoch
-                && i64::try_from(lineage.position) == Ok(head.position + 1)
+                && i64::try_from(lineage.position).ok() == head.position.checked_add(1)
                 && report.previous.as_ref().is_some_and(|previous| {
                     i64::try_from(previous.report_id) == Ok(head.report_id)
                         && previous.sha256 == head.sha256
@@ -89,7 +89,8 @@ pub(crate) fn place(
         return Ok(Standing::Held(text.to_owned()));
     }
     let Some(lineage) = &report.lineage else { return Ok(Standing::Counts) };
-    if instance.head.position == 0 {
+    let state = state_of(tx, instance.id, &lineage.epoch)?;
+    if instance.head.position == 0 && instance.head.epoch.is_empty() && state.is_none() {
         // The first that is heard of it.
         instance.head.epoch.clone_from(&lineage.epoch);
         instance.head.began_at = lineage.epoch_began_at;
@@ -101,7 +102,7 @@ pub(crate) fn place(
         }
         return Ok(Standing::Counts);
     }
-    if let Some(state) = state_of(tx, instance.id, &lineage.epoch)? {
+    if let Some(state) = state {
         return match state.as_str() {
             ENDED => {
                 let text = "the owner has ended what this product instance goes on from";
@@ -313,9 +314,11 @@ pub(crate) fn ask_for_missing(
 
 fn missing_positions(tx: &mut Tx<'_>, instance: &Instance) -> Result<Vec<(u64, u64)>, Error> {
     let sql = "SELECT position FROM rum_report WHERE product_instance_id = $1
-        AND epoch = $2 AND position IS NOT NULL ORDER BY position";
+        AND epoch = $2 AND position IS NOT NULL AND signing_key = $3 ORDER BY position";
     let (mut ranges, mut before) = (Vec::new(), 0);
-    tx.each(sql, &[instance.id.into(), (&instance.head.epoch).into()], |row| {
+    let key = ingest::key_text(&instance.public_key);
+    let values = [instance.id.into(), (&instance.head.epoch).into(), (&key).into()];
+    tx.each(sql, &values, |row| {
         let position = u64::try_from(row.int(0)?).unwrap_or(0);
         if position > before + 1 {
             ranges.push((before + 1, position - 1));

@@ -130,6 +130,10 @@ impl Cssm {
                 self.take_usage(contact, request, about, (usage, smart_license), done);
             }
             RequestBody::TrustRequest { id_token, force, trust_requests } => {
+                if let Some(retry_after_seconds) = self.is_turned_away(&contact) {
+                    let answer = Answer::TooManyRequests { retry_after_seconds };
+                    return done(self.taken(now, answer));
+                }
                 let (suite, sudi) = (self.suite.as_ref(), request.sudi.clone());
                 let requests = trust::parse_requests(suite, now, &self.id, &trust_requests);
                 let requests = requests.and_then(|requests| match requests.first() {
@@ -215,6 +219,13 @@ impl Cssm {
             return Err(Error::invalid("timestamp mismatch"));
         }
         Ok(request.timestamp)
+    }
+
+    /// Whoever tried too many tokens has no more of them looked at, and no more lines written about it.
+    fn is_turned_away(&self, contact: &Contact) -> Option<i64> {
+        let per_hour_max = self.settings.requests_per_hour_max.saturating_mul(REFUSALS_FACTOR);
+        let strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        strangers.retry_after_seconds(contact.now, &contact.from, per_hour_max)
     }
 
     /// A refusal that its sender pays for.

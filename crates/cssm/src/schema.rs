@@ -192,6 +192,7 @@ ALTER TABLE rum_report ADD COLUMN hop TEXT;
 /// and what somebody has to look at.
 const V3: &str = "
 ALTER TABLE product_instance ADD COLUMN trust_virtual_account_id BIGINT;
+UPDATE product_instance SET trust_virtual_account_id = virtual_account_id WHERE trust_id IS NOT NULL;
 ALTER TABLE product_instance ADD COLUMN told_trust_id BIGINT;
 ALTER TABLE product_instance ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
 ALTER TABLE product_instance ADD COLUMN epoch_began_at BIGINT NOT NULL DEFAULT 0;

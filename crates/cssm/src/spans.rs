@@ -16,6 +16,9 @@ impl Spans {
     /// More gaps than this are not remembered one by one: the oldest is closed.
     const SPANS_MAX: usize = 1000;
 
+    /// The text of an empty set; the empty text is that of a set that was never kept.
+    pub(crate) const NONE: &'static str = "-";
+
     /// Reads what [`Spans::to_text`] wrote.
     pub(crate) fn from_text(text: &str) -> Self {
         let span = |part: &str| {

@@ -15,6 +15,19 @@ pub(crate) struct Strangers {
 }
 
 impl Strangers {
+    /// When an address may come again that was refused too often, looked at before any work is done for it.
+    pub(crate) fn retry_after_seconds(
+        &self,
+        now: Timestamp,
+        address: &str,
+        per_hour_max: i64,
+    ) -> Option<i64> {
+        let (began, count) = self.refusals.get(address)?;
+        let age = now.since(*began);
+        let is_over = !(0..Timestamp::HOUR).contains(&age);
+        (per_hour_max > 0 && !is_over && *count > per_hour_max).then(|| Timestamp::HOUR - age)
+    }
+
     /// Counts a refusal; once there are more than `per_hour_max` in an hour, says when the hour ends.
     pub(crate) fn charge(
         &mut self,
@@ -57,6 +70,13 @@ mod tests {
         }
         assert_eq!(strangers.charge(NOW + 60, "a", 3), Some(3540));
         assert_eq!(strangers.charge(NOW + 60, "b", 3), None);
+        assert_eq!(strangers.retry_after_seconds(NOW + 60, "a", 3), Some(3540));
+        for (at, address, max) in [(NOW + 60, "b", 3), (NOW + 60, "a", 4), (NOW + 60, "a", 0)] {
+            assert_eq!(strangers.retry_after_seconds(at, address, max), None);
+        }
+        for at in [NOW + 3600, NOW + (-1)] {
+            assert_eq!(strangers.retry_after_seconds(at, "a", 3), None, "another hour");
+        }
         assert_eq!(strangers.charge(NOW + 3600, "a", 3), None, "the next hour");
         assert_eq!(strangers.charge(NOW, "a", 3), None, "a clock that was set back");
         for _ in 0..9 {

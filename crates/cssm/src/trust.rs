@@ -12,19 +12,29 @@ use crate::instances::{self, About, Instance, IssuedTrust};
 use crate::{Actor, Error, claims, tokens};
 
 /// Reads trust requests and checks that each is signed by the key it names, for this CSSM, now.
+/// Trust requests of a message: one of each supervisor, and room.
+const REQUESTS_MAX: usize = 16;
+
 pub(crate) fn parse_requests(
     suite: &dyn Suite,
     now: Timestamp,
     cssm: &str,
     texts: &[SignedText],
 ) -> Result<Vec<TrustRequest>, Error> {
-    let mut requests = Vec::new();
-    for text in texts.iter().take(16) {
+    let mut requests: Vec<TrustRequest> = Vec::new();
+    if texts.len() > REQUESTS_MAX {
+        let text = format!("the message holds more than {REQUESTS_MAX} trust requests");
+        return Err(Error::invalid(text));
+    }
+    for text in texts {
         let signed: Signed<TrustRequest> =
             Signed::parse("trust request", text.data.clone(), &text.signature)
                 .map_err(|error| Error::invalid(error.to_string()))?;
         if !is_of_now(now, signed.value.timestamp) {
             return Err(Error::invalid("timestamp mismatch"));
+        }
+        if requests.iter().any(|known| known.sudi == signed.value.sudi) {
+            return Err(Error::invalid("the message holds two trust requests of one device"));
         }
         requests.push(check_request(suite, now, cssm, signed)?);
     }
@@ -342,8 +352,10 @@ pub(crate) fn restore(tx: &mut Tx<'_>, instance: &Instance, code: &TrustCode) ->
         instance.id.into(),
     ];
     tx.execute(sql, &values)?;
-    let sql = "UPDATE counter SET value = $1 WHERE name = 'trust_code' AND value < $2";
-    tx.execute(sql, &[id.into(), id.into()])?;
+    let sql = "INSERT INTO counter (name, value) VALUES ('trust_code', $1)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        WHERE counter.value < excluded.value";
+    tx.execute(sql, &[id.into()])?;
     Ok(())
 }
 
