@@ -122,8 +122,9 @@ impl Agent {
             .iter()
             .filter(|signed| !is_for_us || self.is_ours(&signed.value.sudi));
         let is_alone = document.acknowledgements.is_empty();
-        let trust_codes: Vec<_> =
-            own.map(|code| (code, self.check_trust_code(now, code, signer, is_alone))).collect();
+        let trust_codes: Vec<_> = own
+            .map(|code| (code, self.check_trust_code(now, code, signer, (source, is_alone))))
+            .collect();
         let account = self.account_in_force(document, &trust_codes);
         let says_more = !document.acknowledgements.is_empty() || !trust_codes.is_empty();
         let policy =
@@ -329,7 +330,7 @@ impl Agent {
         now: Timestamp,
         signed: &Signed<TrustCode>,
         signer: &Result<SignerIdentity, String>,
-        is_alone: bool,
+        (source, is_alone): (Source, bool),
     ) -> Result<bool, String> {
         verify(self, signer, signed)?;
         let code = &signed.value;
@@ -349,9 +350,10 @@ impl Agent {
         if installed.clone().any(|(old, _)| old == code) {
             return Ok(false);
         }
-        // However old it is: the request that it answers, and the code that is installed, tell a replayed one.
-        if !is_not_of_the_future(now, code.issued_at) {
-            return Err("timestamp mismatch, check the clock".to_owned());
+        match Self::check_time(now, code.issued_at, source) {
+            Err(reason) if is_alone => return Err(reason),
+            Err(_) => return Ok(false),
+            Ok(()) => {}
         }
         if installed.clone().any(|(old, _)| old.issued_at > code.issued_at) {
             return Ok(false);

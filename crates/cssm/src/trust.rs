@@ -280,7 +280,7 @@ pub(crate) fn issue_for_device(
     Ok(codes)
 }
 
-/// Issues a trust code for a product instance's key; the same one to the same request.
+/// Issues a trust code for a product instance's key; the same one to the same request while it is of now.
 pub(crate) fn issue(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -290,6 +290,7 @@ pub(crate) fn issue(
     let known = instance.trust.as_ref().filter(|trust| {
         trust.nonce == request.nonce
             && trust.virtual_account_id == Some(instance.virtual_account_id)
+            && is_of_now(now, trust.issued_at)
     });
     let trust = match known {
         Some(trust) => trust.clone(),
@@ -374,5 +375,10 @@ pub(crate) fn renewal(
     if instance.told_trust_id.is_none_or(|told| told == trust.id) {
         return Ok(None);
     }
-    code(tx, instance, trust).map(Some)
+    // A device takes from the wire what was written now.
+    if is_of_now(now, trust.issued_at) {
+        return code(tx, instance, trust).map(Some);
+    }
+    let trust = note_issued(tx, now, instance, &trust.nonce)?;
+    code(tx, instance, &trust).map(Some)
 }
