@@ -194,6 +194,11 @@ fn hold(
             ..Head::default()
         };
         keep(tx, instance.id, &other, "rival")?;
+    } else {
+        // It was given up, it seemed: it is there all the same.
+        let sql =
+            "UPDATE lineage SET state = 'rival' WHERE product_instance_id = $1 AND epoch = $2";
+        tx.execute(sql, &[instance.id.into(), (&lineage.epoch).into()])?;
     }
     instance.held_at = Some(now);
     let sql = "UPDATE product_instance SET held_at = $1 WHERE id = $2";

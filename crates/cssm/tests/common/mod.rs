@@ -314,6 +314,16 @@ pub(crate) fn lan(count: u32) -> LicenseUse {
     }
 }
 
+fn profile(lab: &Lab, members: Vec<HaMember>, version: &str) -> Profile {
+    Profile {
+        members,
+        software_tag: SOFTWARE_TAG.to_owned(),
+        software_version: version.to_owned(),
+        agent_version: "5.7.30_rel/108".to_owned(),
+        root_certificate: lab.root.clone(),
+    }
+}
+
 /// A switch's agent, its disk and its clock.
 pub(crate) struct Switch {
     pub(crate) agent: Agent,
@@ -329,19 +339,26 @@ pub(crate) struct Switch {
 
 impl Switch {
     pub(crate) fn open(lab: &Lab, members: Vec<HaMember>, config: Config, version: &str) -> Self {
-        let profile = Profile {
-            members,
-            software_tag: SOFTWARE_TAG.to_owned(),
-            software_version: version.to_owned(),
-            agent_version: "5.7.30_rel/108".to_owned(),
-            root_certificate: lab.root.clone(),
-        };
+        let profile = profile(lab, members, version);
         let (mut disk, mut random) = (MemoryDisk::default(), chance());
         let mut environment = Environment { disk: &mut disk, random: &mut random };
         let suite = Arc::new(SimulatedSuite);
         let agent = Agent::open(lab.now, profile, config, suite, &mut environment).unwrap();
         let (log, sent) = (Vec::new(), VecDeque::new());
         Self { agent, disk, random, skew: 0, log, sent }
+    }
+
+    /// Starts again from what lies on a disk, maybe another one.
+    pub(crate) fn restart(&mut self, lab: &Lab, serial: &str, disk: MemoryDisk) {
+        self.disk = disk;
+        let members = vec![HaMember { role: Role::Active, sudi: udi(serial) }];
+        let config = Config { transport: Transport::Smart, ..Config::default() };
+        let mut environment = Environment { disk: &mut self.disk, random: &mut self.random };
+        let profile = profile(lab, members, "10.4(3)");
+        let suite = Arc::new(SimulatedSuite);
+        let now = lab.now + self.skew;
+        self.agent = Agent::open(now, profile, config, suite, &mut environment).unwrap();
+        self.sent.clear();
     }
 
     pub(crate) fn handle(&mut self, now: Timestamp, input: Input) {

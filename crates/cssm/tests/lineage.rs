@@ -1,0 +1,181 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! Switches that were set back, cloned, or booted in 1970; reports that overtake each other (G-17, PI-RUM-014).
+mod common;
+
+use common::*;
+use rumline_agent::Input;
+use rumline_protocol::*;
+
+fn epochs(lab: &Lab) -> Vec<rumline_cssm::EpochView> {
+    lab.instance("SN1").epochs
+}
+
+fn alerts(lab: &Lab) -> Vec<String> {
+    lab.cssm.alerts(lab.sa).unwrap().into_iter().map(|alert| alert.text).collect()
+}
+
+fn settled(switch: &Switch) -> bool {
+    let [_, closed, unacknowledged, _, _] = switch.agent.report_counts();
+    closed == 0 && unacknowledged == 0
+}
+
+#[test]
+fn a_switch_that_was_set_back_goes_on_and_no_second_counts_twice() {
+    on_every_engine(&at_once(), |lab| {
+        let mut switch = lab.switch("SN1");
+        lab.trust(&mut switch, &lab.token(), false);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut switch, START.plus_days(65));
+        let copy = switch.disk.clone();
+        lab.run_until(&mut switch, START.plus_days(130));
+        let counted = lab.counted("SN1");
+        assert!(counted > 100 * Timestamp::DAY);
+        switch.restart(lab, "SN1", copy);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut switch, START.plus_days(260));
+        assert!(settled(&switch), "{:?}", switch.agent.report_counts());
+        let after = lab.counted("SN1");
+        let last_push = switch.agent.usage_reporting().last_push_at.unwrap();
+        assert!(after > counted + 100 * Timestamp::DAY, "use goes on: {after}");
+        assert!(after <= last_push.since(START), "no second counts twice: {after}");
+        assert!(alerts(lab).iter().any(|text| text.contains("set back")), "{:?}", alerts(lab));
+        assert!(switch.log.iter().any(|line| line.contains("SET_BACK")), "{:?}", switch.log);
+        assert_eq!(lab.instance("SN1").reports_missing, 0);
+    });
+}
+
+#[test]
+fn of_two_clones_the_chosen_one_counts_and_the_other_stays_out() {
+    for chosen in ["rival", "present"] {
+        one_of_two_is_chosen(chosen);
+    }
+}
+
+fn one_of_two_is_chosen(chosen: &str) {
+    on_every_engine(&at_once(), |lab| {
+        let mut right = lab.switch("SN1");
+        lab.trust(&mut right, &lab.token(), false);
+        lab.give(&mut right, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut right, START.plus_days(65));
+        let mut clone = lab.switch("SN1");
+        clone.restart(lab, "SN1", right.disk.clone());
+        lab.give(&mut clone, Input::Use(vec![lan(1)]));
+        let mut days = 65_u32;
+        let both = |lab: &mut Lab, days: &mut u32, right: &mut Switch, clone: &mut Switch| {
+            for _ in 0..2 {
+                *days += 70;
+                lab.run_until(right, START.plus_days(*days));
+                lab.run_until(clone, START.plus_days(*days) + MINUTE);
+            }
+        };
+        both(lab, &mut days, &mut right, &mut clone);
+        assert!(alerts(lab).iter().any(|text| text.contains("choose")), "{:?}", alerts(lab));
+        let held = lab.counted("SN1");
+        assert!(held <= lab.now.since(START));
+        let all = epochs(lab);
+        assert!(all.iter().any(|epoch| epoch.state == "rival"), "{all:?}");
+        let rival = all.iter().find(|epoch| epoch.state == chosen).unwrap().epoch.clone();
+        let id = lab.instance("SN1").id;
+        lab.cssm.choose_epoch(lab.now, &admin(), lab.sa, id, &rival).unwrap();
+        both(lab, &mut days, &mut right, &mut clone);
+        let all = epochs(lab);
+        let present: Vec<_> = all.iter().filter(|epoch| epoch.state == "present").collect();
+        assert_eq!((present.len(), &present[0].epoch), (1, &rival), "{all:?}");
+        assert!(present[0].reports > 0, "{all:?}");
+        assert!(lab.counted("SN1") > held && lab.counted("SN1") <= lab.now.since(START));
+        assert_ne!(settled(&right), settled(&clone), "one is taken, the other waits");
+    });
+}
+
+#[test]
+fn a_switch_that_asked_in_vain_still_follows_its_transfer() {
+    // PI-TRUST-011, G-23: what was installed answers a request that was made long ago.
+    on_every_engine(&at_once(), |lab| {
+        let mut switch = lab.switch("SN1");
+        lab.trust(&mut switch, &lab.token(), false);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        // Tokens of an account that it does not belong to.
+        let other = lab.other_account("Other");
+        for _ in 0..20 {
+            lab.now = lab.now + MINUTE;
+            let id_token = lab.token_of(other);
+            lab.give(&mut switch, Input::Trust { id_token, all: true, force: true });
+            assert!(switch.last_log().contains("SA/VA mismatch"), "{}", switch.last_log());
+        }
+        let (va, id) = (lab.virtual_account("Elsewhere"), lab.instance("SN1").id);
+        lab.cssm.transfer_instance(lab.now, &admin(), lab.sa, id, va).unwrap();
+        switch.log.clear();
+        lab.run_until(&mut switch, START.plus_days(130));
+        assert!(settled(&switch), "{:?}", switch.log);
+        assert_eq!(switch.agent.trust_codes()[0].0.virtual_account, "Elsewhere");
+        let last_push = switch.agent.usage_reporting().last_push_at.unwrap();
+        assert_eq!(lab.counted("SN1"), last_push.since(START));
+    });
+}
+
+#[test]
+fn seconds_before_the_clock_was_set_count_too() {
+    on_every_engine(&at_once(), |lab| {
+        let mut switch = lab.switch("SN1");
+        switch.skew = 1000 - START.0;
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        lab.now = lab.now + 20;
+        let from = lab.now + switch.skew;
+        switch.skew = 0;
+        let to = lab.now;
+        lab.give(&mut switch, Input::ClockStepped { from, to });
+        lab.trust(&mut switch, &lab.token(), false);
+        lab.run_until(&mut switch, START.plus_days(130));
+        assert!(settled(&switch), "{:?}", switch.log);
+        let last_push = switch.agent.usage_reporting().last_push_at.unwrap();
+        assert_eq!(lab.counted("SN1"), last_push.since(START));
+        assert_eq!(lab.instance("SN1").reports_missing, 0);
+    });
+}
+
+/// Reports of one chain: each goes on from the one before.
+fn chain(lab: &Lab, device: &Device, parts: &[(Timestamp, &[(i64, u32)])]) -> Vec<SignedReport> {
+    let mut previous: Option<PreviousReport> = None;
+    let mut reports = Vec::new();
+    for ((from, spans), position) in parts.iter().zip(1..) {
+        let mut report = device.unsigned_report(100 + position, *from, spans);
+        report.previous = previous.take();
+        report.lineage = Some(Lineage {
+            audience: lab.cssm.id().to_owned(),
+            epoch: String::new(),
+            epoch_began_at: 0,
+            position,
+            clock_offset_seconds: 0,
+            trust_id: 0,
+        });
+        let signed = sign_report(report, device.signer.as_ref());
+        let sha256 = base64(&signed.sha256());
+        previous = Some(PreviousReport { report_id: signed.report.report_id, sha256 });
+        reports.push(signed);
+    }
+    reports
+}
+
+#[test]
+fn what_comes_late_counts_also_after_a_licence_went_out_of_use() {
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new(lab, "SN1");
+        lab.register(&device);
+        let reports = chain(
+            lab,
+            &device,
+            &[
+                (START, &[(100, 1), (0, 0)]),
+                (START + 500, &[(100, 1), (0, 0)]),
+                (START + 900, &[(100, 1)]),
+                (START + 1000, &[(100, 1)]),
+            ],
+        );
+        lab.now = START + 2000;
+        for (index, counted) in [(0, 100), (2, 200), (1, 300), (3, 400), (2, 400)] {
+            lab.entries(&device.usage(&[&reports[index]]));
+            assert_eq!(lab.counted("SN1"), counted, "after report {index}");
+        }
+        assert_eq!(lab.instance("SN1").reports_missing, 0);
+    });
+}
