@@ -281,8 +281,8 @@ fn parse_and_commit(bodies: &[Vec<u8>], file: &str) -> Result<f64> {
         software_version, software_tag, added_at, added_by, last_contact_at, last_report_at,
         wants_answer, waiting, refused, undelivered, policy_at, removed_id)
         VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, 'first contact', $8, $8, 0, 1, 0, 0, 0, 0)";
-    const REPORT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, state,
-        received_at, sha256, payload, signature) VALUES (1, $1, $2, 0, $3, $4, $5, $6)";
+    const REPORT: &str = "INSERT INTO report (tenant_id, instance_id, report_id, rival, state,
+        received_at, sha256, payload, signature) VALUES (1, $1, $2, 0, 0, $3, $4, $5, $6)";
     const USE: &str = "INSERT INTO license_use (tenant_id, instance_id, tag, count, as_of,
         report_id) VALUES (1, $1, $2, $3, $4, $5)";
     let db = Db::open_sqlite(std::path::Path::new(file))?;
