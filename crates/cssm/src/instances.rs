@@ -243,17 +243,16 @@ pub(crate) fn register(
         let sql = "UPDATE product_instance SET trust_id = NULL, trust_nonce = NULL, held_at = NULL,
             message_millis = 0, told_trust_id = NULL WHERE id = $1";
         tx.execute(sql, &[id.into()])?;
-        note_head(tx, &instance)?;
+        note_head(tx, id, &instance.head)?;
     }
     Ok(instance)
 }
 
 /// Writes down what the reports of a product instance go on from.
-fn note_head(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), Error> {
+pub(crate) fn note_head(tx: &mut Tx<'_>, id: i64, head: &Head) -> Result<(), Error> {
     let sql = "UPDATE product_instance SET epoch = $1, epoch_began_at = $2,
         epoch_last_end_at = $3, head_position = $4, head_present = $5, head_report_id = $6,
         head_sha256 = $7 WHERE id = $8";
-    let head = &instance.head;
     let values = [
         (&head.epoch).into(),
         head.began_at.into(),
@@ -262,7 +261,7 @@ fn note_head(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), Error> {
         head.present.into(),
         head.report_id.into(),
         (&head.sha256).into(),
-        instance.id.into(),
+        id.into(),
     ];
     tx.execute(sql, &values)?;
     Ok(())

@@ -411,20 +411,9 @@ impl Cssm {
             tx.execute(sql, &[ENDED.into(), id.into(), (&epoch).into()])?;
             let sql = "DELETE FROM lineage WHERE product_instance_id = $1 AND epoch = $2";
             tx.execute(sql, &[id.into(), (&epoch).into()])?;
-            let sql = "UPDATE product_instance SET held_at = NULL, epoch = $1, epoch_began_at = $2,
-                epoch_last_end_at = $3, head_position = $4, head_present = $5,
-                head_report_id = $6, head_sha256 = $7 WHERE id = $8";
-            let values = [
-                (&chosen.epoch).into(),
-                chosen.began_at.into(),
-                chosen.last_end_at.into(),
-                chosen.position.into(),
-                chosen.present.into(),
-                chosen.report_id.into(),
-                (&chosen.sha256).into(),
-                id.into(),
-            ];
-            tx.execute(sql, &values)?;
+            let sql = "UPDATE product_instance SET held_at = NULL WHERE id = $1";
+            tx.execute(sql, &[id.into()])?;
+            crate::instances::note_head(tx, id, &chosen)?;
             alerts::clear(tx, now, smart_account_id, AlertKind::Clone, &instance.udi)?;
             let name = if epoch.is_empty() { "the first" } else { &epoch };
             let text = format!("{}: epoch {name} was chosen, the others are ended", instance.udi);
