@@ -2,13 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use rumline_collector::Actor;
-mod common;
 use std::io::Cursor;
 
-use common::*;
 use rumline_agent::Input;
 use rumline_collector::{Collector, Error, Kind};
 use rumline_protocol::*;
+use rumline_testkit::*;
 
 const CSLU: i64 = Collector::CSLU_TENANT;
 

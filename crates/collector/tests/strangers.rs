@@ -3,13 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use rumline_collector::Actor;
-mod common;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use common::*;
 use rumline_agent::Input;
 use rumline_collector::{Answer, Collector, Error};
 use rumline_protocol::*;
+use rumline_testkit::*;
 
 const CSLU: i64 = Collector::CSLU_TENANT;
 

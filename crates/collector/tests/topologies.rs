@@ -1,12 +1,10 @@
 //! Topologies 1, 3, 4 and 5 in virtual time: the real agent, the real collectors, the real CSSM.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
-use rumline_collector::Actor;
-mod common;
-use common::*;
 use rumline_agent::Input;
+use rumline_collector::Actor;
 use rumline_collector::{Collector, Kind};
 use rumline_protocol::Timestamp;
+use rumline_testkit::*;
 
 const CSLU: i64 = Collector::CSLU_TENANT;
 

@@ -1,13 +1,11 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Accounts, licences, inventory, people (CSSM-002, 005, 008, 013, 014, 015, 022, 027; C-20; G-01).
 
 use rumline_cssm::Actor;
-mod common;
 
-use common::*;
 use rumline_agent::{Config, Input, Transport};
 use rumline_cssm::{Action, Caller, Error, LicenseView, Purchase, PurchaseKind, Role};
 use rumline_protocol::{Policy, Timestamp, sign_report};
+use rumline_testkit::*;
 
 fn purchase(quantity: i64) -> Purchase {
     Purchase {

@@ -2,12 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use rumline_cssm::Actor;
-mod common;
 use std::io::Cursor;
 
-use common::*;
 use rumline_cssm::{NewCollector, UsageFile};
 use rumline_protocol::*;
+use rumline_testkit::*;
 
 fn bundle(signer: &dyn Signer, id: &str, devices: &[(&Device, &[&SignedReport])]) -> Vec<u8> {
     let scratch = Cursor::new(Vec::new());

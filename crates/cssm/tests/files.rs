@@ -2,14 +2,13 @@
 //! Usage files and what people take back (CSSM-016 to 021; FILE-001 to 012; TOPO-6; C-34).
 
 use rumline_cssm::Actor;
-mod common;
 
 use std::io::Write;
 
-use common::*;
 use rumline_agent::{Config, Input, Transport};
 use rumline_cssm::Error;
 use rumline_protocol::*;
+use rumline_testkit::*;
 
 const AGAIN: &str = "All reports in this file were received before.";
 

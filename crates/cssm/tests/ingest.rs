@@ -1,13 +1,11 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Reports, ACKs and polls at the receiver (CSSM-025, 028, 029; TOPO-2; FILE-007, FILE-009; G-17, G-21).
 
 use rumline_cssm::Actor;
-mod common;
 
-use common::*;
 use rumline_agent::{Input, ReportState};
 use rumline_cssm::{Answer, Settings};
 use rumline_protocol::*;
+use rumline_testkit::*;
 
 const UNKNOWN: &str =
     "The identity for the instance is not valid. Please re-register the instance.";

@@ -1,10 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Switches that were set back, cloned, or booted in 1970; reports that overtake each other (G-17, PI-RUM-014).
-mod common;
 
-use common::*;
 use rumline_agent::Input;
 use rumline_protocol::*;
+use rumline_testkit::*;
 
 fn epochs(lab: &Lab) -> Vec<rumline_cssm::EpochView> {
     lab.instance("SN1").epochs
@@ -30,7 +29,7 @@ fn a_switch_that_was_set_back_goes_on_and_no_second_counts_twice() {
         lab.run_until(&mut switch, START.plus_days(130));
         let counted = lab.counted("SN1");
         assert!(counted > 100 * Timestamp::DAY);
-        switch.restart(lab, "SN1", copy);
+        switch.restart(lab.now, copy);
         lab.give(&mut switch, Input::Use(vec![lan(1)]));
         lab.run_until(&mut switch, START.plus_days(260));
         assert!(settled(&switch), "{:?}", switch.agent.report_counts());
@@ -58,7 +57,7 @@ fn one_of_two_is_chosen(chosen: &str) {
         lab.give(&mut right, Input::Use(vec![lan(1)]));
         lab.run_until(&mut right, START.plus_days(65));
         let mut clone = lab.switch("SN1");
-        clone.restart(lab, "SN1", right.disk.clone());
+        clone.restart(lab.now, right.disk.clone());
         lab.give(&mut clone, Input::Use(vec![lan(1)]));
         let mut days = 65_u32;
         let both = |lab: &mut Lab, days: &mut u32, right: &mut Switch, clone: &mut Switch| {

@@ -1,13 +1,11 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Tokens and trust codes (CSSM-003, 012, 024; PI-TRUST; PI-NET-032; TOPO-2).
 
 use rumline_cssm::Actor;
-mod common;
 
-use common::*;
 use rumline_agent::{Config, Input, Transport};
 use rumline_cssm::{Answer, NewToken, Settings};
 use rumline_protocol::*;
+use rumline_testkit::*;
 
 const FAILED: &str = "%LICMGR-3-LOG_SMART_LIC_TRUST_CODE_INSTALL_FAILED: The install of a new \
     licensing trust code has failed on PID:N9K-C93180YC-FX3,SN:";
@@ -222,7 +220,7 @@ fn a_switch_whose_answer_was_lost_gets_its_trust_code_when_it_asks_again() {
         let token = lab.token();
         let mut switch = lab.switch("SN1");
         switch.handle(lab.now, Input::Trust { id_token: token, all: false, force: false });
-        let (request_id, body) = switch.sent.pop_front().unwrap();
+        let Sent { request_id, body, .. } = switch.sent.pop_front().unwrap();
         assert!(matches!(lab.receive(&body), Answer::Message(_)));
         let reason = "timed out".to_owned();
         switch.handle(lab.now, Input::Unreachable { request_id, reason });
@@ -359,7 +357,7 @@ fn both_supervisors_get_a_trust_code_for_one_use_of_the_token() {
         let modular = |serial| Udi::new("N9K-C9504", serial).unwrap();
         let members = members.map(|(role, serial)| HaMember { role, sudi: modular(serial) });
         let config = Config { transport: Transport::Smart, ..Config::default() };
-        let mut switch = Switch::open(lab, members.to_vec(), config, "10.4(3)");
+        let mut switch = lab.switch_of(members.to_vec(), config, "10.4(3)");
         lab.trust(&mut switch, &token, false);
         let installed = INSTALLED.replace(PID, "N9K-C9504");
         assert_eq!(switch.log[..2], ["SN1", "SN2"].map(|serial| format!("{installed}{serial}.")));

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The floor of each crate: a crate may use those on lower floors.
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("rumline-protocol", 1),
     ("rumline-cli", 1),
     ("rumline-store", 1),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u32); 14] = [
     ("rumline-switch", 3),
     ("rumline-web", 4),
     ("rumline-sim", 4),
+    ("rumline-testkit", 4),
     ("rumline", 5),
     ("rumline-bench", 6),
 ];

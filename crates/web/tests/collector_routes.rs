@@ -11,9 +11,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use rumline_collector::{Collector, Kind, Settings, TenantSettings};
 use rumline_net::{Clock, HttpClient, Shutdown};
-use rumline_protocol::{Random, SimulatedSuite, Suite, Timestamp, Udi};
+use rumline_protocol::{SimulatedSuite, Suite, Timestamp, Udi};
 use rumline_server::{Action, Role};
 use rumline_store::Db;
+use rumline_testkit::Chance;
 use rumline_web::{
     Access, Cisco, CollectorSite, Parts, Route, Spool, collector_router, collector_routes,
     device_router, device_routes, openapi,
@@ -22,17 +23,6 @@ use tower::ServiceExt;
 
 const PASSWORD: &str = "correct horse battery";
 const CALLERS: [&str; 6] = ["nobody", "other", "viewer", "operator", "administrator", "global"];
-
-struct Chance(u64);
-
-impl Random for Chance {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            *byte = self.0.to_be_bytes()[0];
-        }
-    }
-}
 
 struct Server {
     collector: Collector,
@@ -47,8 +37,8 @@ impl Server {
     fn new(kind: Kind) -> Self {
         let clock = Clock::real();
         let now = clock.now();
-        let signer = SimulatedSuite.generate_device_key(&mut Chance(5)).unwrap().into();
-        let random = Arc::new(Mutex::new(Chance(1)));
+        let signer = SimulatedSuite.generate_device_key(&mut Chance::of(5)).unwrap().into();
+        let random = Arc::new(Mutex::new(Chance::of(1)));
         let settings = Settings {
             kind,
             name: "lab".to_owned(),

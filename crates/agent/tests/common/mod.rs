@@ -5,17 +5,7 @@ use std::sync::Arc;
 
 use rumline_agent::*;
 use rumline_protocol::*;
-
-pub(crate) struct Counter(u8);
-
-impl Random for Counter {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(5).wrapping_add(13);
-            *byte = self.0;
-        }
-    }
-}
+use rumline_testkit::Chance;
 
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000);
 pub(crate) const MINUTE: i64 = 60;
@@ -25,7 +15,7 @@ pub(crate) struct Lab {
     pub(crate) now: Timestamp,
     pub(crate) agent: Agent,
     pub(crate) disk: MemoryDisk,
-    pub(crate) random: Counter,
+    pub(crate) random: Chance,
     pub(crate) cssm: SigningIdentity,
     pub(crate) root: Vec<u8>,
     pub(crate) config: Config,
@@ -52,7 +42,7 @@ pub(crate) fn smart() -> Config {
 
 impl Lab {
     pub(crate) fn new(config: Config) -> Self {
-        let mut random = Counter(1);
+        let mut random = Chance::of(1);
         let (root, cssm) = SimulatedSuite::authority(&mut random);
         let mut disk = MemoryDisk::default();
         let agent = Self::open(START, &config, &root, &mut disk, &mut random);
@@ -65,7 +55,7 @@ impl Lab {
         config: &Config,
         root: &[u8],
         disk: &mut MemoryDisk,
-        random: &mut Counter,
+        random: &mut Chance,
     ) -> Agent {
         let profile = Profile {
             members: vec![HaMember { role: Role::Active, sudi: udi() }],

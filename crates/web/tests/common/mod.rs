@@ -14,10 +14,11 @@ use rumline_agent::{
 use rumline_cssm::{Cssm, NewToken, Role, Settings};
 use rumline_net::Clock;
 use rumline_protocol::{
-    BundleWriter, EntitlementTag, HaMember, Manifest, Random, Request as Message, RequestBody,
+    BundleWriter, EntitlementTag, HaMember, Manifest, Request as Message, RequestBody,
     Role as Supervisor, Signer, SimulatedSuite, Suite, Timestamp, Udi, base64, registration_text,
 };
 use rumline_store::Db;
+use rumline_testkit::Chance;
 use rumline_web::{CssmSite, Gates, Spool, cssm_router};
 
 pub(crate) type Route = rumline_web::Route<CssmSite>;
@@ -25,17 +26,6 @@ use tower::ServiceExt;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const ROOT_PEM: &str = "-----BEGIN CERTIFICATE-----\n";
-
-struct Chance(u64);
-
-impl Random for Chance {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            *byte = self.0.to_be_bytes()[0];
-        }
-    }
-}
 
 /// A switch that has used a licence for a while.
 struct Switch {
@@ -56,7 +46,7 @@ impl Switch {
             root_certificate: root.to_vec(),
         };
         let config = Config { transport: Transport::Smart, ..Config::default() };
-        let (mut disk, mut random) = (MemoryDisk::default(), Chance(seed));
+        let (mut disk, mut random) = (MemoryDisk::default(), Chance::of(seed));
         let mut environment = Environment { disk: &mut disk, random: &mut random };
         let suite = Arc::new(SimulatedSuite);
         let agent = Agent::open(now, profile, config, suite, &mut environment).unwrap();
@@ -88,7 +78,7 @@ impl Switch {
 }
 
 fn collector_key() -> Box<dyn Signer> {
-    SimulatedSuite.generate_device_key(&mut Chance(77)).unwrap()
+    SimulatedSuite.generate_device_key(&mut Chance::of(77)).unwrap()
 }
 
 /// A form with a file, as a browser sends it.
@@ -115,7 +105,7 @@ impl Server {
     pub(crate) fn new(settings: &Settings) -> Self {
         let clock = Clock::real();
         let now = clock.now();
-        let mut random = Chance(1);
+        let mut random = Chance::of(1);
         let (root, issuer) = SimulatedSuite::authority(&mut random);
         let db = Arc::new(Db::in_memory().unwrap());
         let random = Arc::new(Mutex::new(random));

@@ -2,25 +2,25 @@
 
 use rumline_protocol::*;
 
-use super::{SOFTWARE_TAG, chance, lan_tag, udi};
+use crate::{SOFTWARE_TAG, chance, lan_tag, udi};
 
-pub(crate) struct Device {
-    pub(crate) udi: Udi,
-    pub(crate) signer: Box<dyn Signer>,
-    pub(crate) version: &'static str,
-    pub(crate) hostname: Option<&'static str>,
+pub struct Device {
+    pub udi: Udi,
+    pub signer: Box<dyn Signer>,
+    pub version: &'static str,
+    pub hostname: Option<&'static str>,
     /// The CSSM it speaks to.
-    pub(crate) cssm: String,
+    pub cssm: String,
 }
 
 impl Device {
-    pub(crate) fn new(lab: &super::Lab, serial: &str) -> Self {
+    pub fn new(lab: &crate::Lab, serial: &str) -> Self {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
         let cssm = lab.cssm.id().to_owned();
         Self { udi: udi(serial), signer, version: "10.4(3)", hostname: Some("leaf-101"), cssm }
     }
 
-    pub(crate) fn request(&self, body: RequestBody) -> Request {
+    pub fn request(&self, body: RequestBody) -> Request {
         Request {
             message_version: MESSAGE_VERSION.to_owned(),
             request_id: random_hex(&mut chance(), 16),
@@ -45,7 +45,7 @@ impl Device {
         request
     }
 
-    pub(crate) fn trust_request(&self, now: Timestamp) -> TrustRequest {
+    pub fn trust_request(&self, now: Timestamp) -> TrustRequest {
         TrustRequest {
             sudi: self.udi.clone(),
             role: Role::Active,
@@ -64,7 +64,7 @@ impl Device {
     }
 
     /// A trust request for a token.
-    pub(crate) fn token_request(&self, now: Timestamp, token: &str, force: bool) -> TrustRequest {
+    pub fn token_request(&self, now: Timestamp, token: &str, force: bool) -> TrustRequest {
         TrustRequest {
             token_sha256: Some(TrustRequest::token_digest(token)),
             force,
@@ -73,23 +73,18 @@ impl Device {
         }
     }
 
-    pub(crate) fn signed(&self, request: TrustRequest) -> SignedText {
+    pub fn signed(&self, request: TrustRequest) -> SignedText {
         let signed = Signed::json(request, self.signer.as_ref());
         SignedText { data: signed.text, signature: base64(&signed.signature) }
     }
 
-    pub(crate) fn trust(&self, now: Timestamp, token: &str, force: bool) -> Request {
+    pub fn trust(&self, now: Timestamp, token: &str, force: bool) -> Request {
         let trust_requests = vec![self.signed(self.token_request(now, token, force))];
         let id_token = token.to_owned();
         self.request(RequestBody::TrustRequest { id_token, force, trust_requests })
     }
 
-    pub(crate) fn unsigned_report(
-        &self,
-        id: u64,
-        from: Timestamp,
-        spans: &[(i64, u32)],
-    ) -> RumReport {
+    pub fn unsigned_report(&self, id: u64, from: Timestamp, spans: &[(i64, u32)]) -> RumReport {
         let mut start_time = from;
         let measurements = spans.iter().map(|(seconds, count)| {
             let end_time = start_time + *seconds;
@@ -120,11 +115,11 @@ impl Device {
     }
 
     /// A report: from when, and for how many seconds how many were in use.
-    pub(crate) fn report(&self, id: u64, from: Timestamp, spans: &[(i64, u32)]) -> SignedReport {
+    pub fn report(&self, id: u64, from: Timestamp, spans: &[(i64, u32)]) -> SignedReport {
         sign_report(self.unsigned_report(id, from, spans), self.signer.as_ref())
     }
 
-    pub(crate) fn usage(&self, reports: &[&SignedReport]) -> Request {
+    pub fn usage(&self, reports: &[&SignedReport]) -> Request {
         let item = |report: &&SignedReport| UsageItem {
             payload: report.payload.clone(),
             signature: report.signature.clone(),
@@ -137,16 +132,16 @@ impl Device {
         })
     }
 
-    pub(crate) fn poll(&self, now: Timestamp, poll_id: &str) -> Request {
+    pub fn poll(&self, now: Timestamp, poll_id: &str) -> Request {
         self.proven(now, RequestBody::ResultPoll { poll_id: poll_id.to_owned() })
     }
 
-    pub(crate) fn sync(&self, now: Timestamp) -> Request {
+    pub fn sync(&self, now: Timestamp) -> Request {
         self.proven(now, RequestBody::TrustSync {})
     }
 
     /// A usage file as a switch would save it.
-    pub(crate) fn usage_file(&self, now: Timestamp, reports: &[&SignedReport]) -> String {
+    pub fn usage_file(&self, now: Timestamp, reports: &[&SignedReport]) -> String {
         let info = SystemInfo {
             sudi: self.udi.clone(),
             hostname: self.hostname.map(str::to_owned),
