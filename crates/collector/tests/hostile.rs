@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use rumline_collector::Actor;
-use std::io::Cursor;
 
 use rumline_agent::Input;
 use rumline_collector::{Collector, Error, Kind};
@@ -19,29 +18,6 @@ fn waiting() -> (Estate, usize, usize) {
     estate.input(switch, Input::Use(vec![lan(1)]));
     estate.run_for(Timestamp::HOUR);
     (estate, server, switch)
-}
-
-/// A bundle written anew by whoever holds `signer`, each file edited or left out.
-fn rewritten(
-    bundle: &[u8],
-    signer: &dyn Signer,
-    mut edit: impl FnMut(&str, String) -> Option<String>,
-) -> Vec<u8> {
-    let limits =
-        ArchiveLimits { total_bytes_max: 1 << 24, member_bytes_max: 1 << 24, members_max: 100 };
-    let mut writer = BundleWriter::new(Cursor::new(Vec::new()), "UD_VA_X.tar.gz".to_owned(), START);
-    let mut manifest = None;
-    for member in read_members(bundle, limits).unwrap() {
-        if member.name == MANIFEST_NAME {
-            manifest = Some(SignedManifest::parse(&member.bytes).unwrap().manifest);
-        } else if let Some(text) = edit(&member.name, String::from_utf8(member.bytes).unwrap()) {
-            writer.add(&member.name, &text).unwrap();
-        }
-    }
-    let mut manifest = manifest.unwrap();
-    let va = manifest.parts.remove(0).virtual_account;
-    let sign = |manifest: &Manifest| manifest.signed_by_collector(signer);
-    writer.finish(manifest, (&va, None), sign, Vec::new()).unwrap()
 }
 
 #[test]

@@ -122,13 +122,13 @@ fn licences_show_what_was_bought_what_is_used_and_what_is_left() {
         assert_eq!(at(START + 199), [line(lab.va, 18, 0)]);
         assert_eq!(at(START + 200), [line(lab.va, 15, 0)]);
         for (serial, count) in [("SN1", 9), ("SN2", 8)] {
-            let device = Device::new(lab, serial);
+            let device = Device::new(&lab.cssm, serial);
             lab.register(&device);
             lab.document(&device.usage(&[&device.report(1, START, &[(50, count)])]));
         }
         assert_eq!(at(START), [line(lab.va, 15, 17)], "below zero is a shortage");
         // In the other virtual account nothing was bought, and one is in use.
-        let device = Device::new(lab, "SN3");
+        let device = Device::new(&lab.cssm, "SN3");
         let (_, token) = lab.new_token(lab_va, None);
         lab.document(&device.trust(lab.now, &token, false));
         let own = device.report(1, START, &[(50, 1)]);
@@ -174,7 +174,7 @@ fn an_instance_shows_its_host_name_from_10_3_2_on_unless_hidden() {
             assert_eq!(instance.software_version.as_deref(), Some(version));
         }
         // The name follows the newest report, and goes when it is hidden.
-        let mut device = Device::new(lab, "SN6");
+        let mut device = Device::new(&lab.cssm, "SN6");
         lab.register(&device);
         for (id, hostname, expected) in
             [(1, Some("a"), "a"), (2, Some("b"), "b"), (3, None, &*udi_name("SN6"))]
@@ -183,7 +183,7 @@ fn an_instance_shows_its_host_name_from_10_3_2_on_unless_hidden() {
             lab.document(&device.usage(&[&device.report(id, START, &[(1, 1)])]));
             assert_eq!(lab.instance("SN6").name, expected);
         }
-        let mut unknown = Device::new(lab, "SN7");
+        let mut unknown = Device::new(&lab.cssm, "SN7");
         unknown.udi.pid = "N9K-UNKNOWN".to_owned();
         lab.register(&unknown);
         assert_eq!(lab.instance("SN7").product_type, "Other");
@@ -197,7 +197,7 @@ fn a_release_newer_than_the_catalogue_shows_its_host_name_too() {
         for (serial, version, named) in
             [("SN1", "10.5(2)", true), ("SN2", "10.6(1)F", true), ("SN3", "9.3(7)", false)]
         {
-            let mut device = Device::new(lab, serial);
+            let mut device = Device::new(&lab.cssm, serial);
             device.version = version;
             lab.register(&device);
             lab.document(&device.usage(&[&device.report(1, START, &[(1, 1)])]));
@@ -213,7 +213,7 @@ fn removing_an_instance_frees_its_licences_and_keeps_its_reports() {
         lab.cssm
             .add_purchase(lab.now, &Actor::person("admin"), lab.sa, lab.va, &purchase(3))
             .unwrap();
-        let devices = ["SN1", "SN2"].map(|serial| Device::new(lab, serial));
+        let devices = ["SN1", "SN2"].map(|serial| Device::new(&lab.cssm, serial));
         for device in &devices {
             lab.register(device);
             lab.document(&device.usage(&[&device.report(1, START, &[(50, 2)])]));
@@ -232,7 +232,7 @@ fn removing_an_instance_frees_its_licences_and_keeps_its_reports() {
         assert!(lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).is_err());
         // Pages of the list follow one another.
         for number in 3..10 {
-            lab.register(&Device::new(lab, &format!("SN{number}")));
+            lab.register(&Device::new(&lab.cssm, &format!("SN{number}")));
         }
         let mut seen = Vec::new();
         let mut after = 0;
@@ -373,7 +373,7 @@ fn what_people_do_is_recorded_newest_first() {
     on_every_engine(&at_once(), |lab| {
         let mut policy = Policy::cisco_default();
         policy.policy_name = "Quarterly".to_owned();
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         lab.now = START + 1;
         lab.virtual_account("Lab");

@@ -56,7 +56,7 @@ fn answers(lab: &Lab, bytes: &[u8]) -> Vec<Document> {
 fn a_registered_collector_brings_bundles_and_others_do_not() {
     on_every_engine(&at_once(), |lab| {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
-        let (one, two) = (Device::new(lab, "B1"), Device::new(lab, "B2"));
+        let (one, two) = (Device::new(&lab.cssm, "B1"), Device::new(&lab.cssm, "B2"));
         let reports = [one.report(1, START, &[(60, 1)]), two.report(1, START, &[(90, 2)])];
         let both: [(&Device, &[&SignedReport]); 2] =
             [(&one, &[&reports[0]]), (&two, &[&reports[1]])];
@@ -98,7 +98,7 @@ fn a_registered_collector_brings_bundles_and_others_do_not() {
 fn an_uploaded_bundle_is_answered_device_by_device_and_found_again() {
     on_every_engine(&at_once(), |lab| {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
-        let (one, two) = (Device::new(lab, "B1"), Device::new(lab, "B2"));
+        let (one, two) = (Device::new(&lab.cssm, "B1"), Device::new(&lab.cssm, "B2"));
         let good = one.report(1, START, &[(60, 1)]);
         let mut bad = two.report(1, START, &[(90, 2)]);
         bad.payload = bad.payload.replace("\"value\":\"2\"", "\"value\":\"1\"");

@@ -129,12 +129,12 @@ fn a_file_uploaded_twice_counts_once_and_says_so() {
 fn a_switch_of_another_smart_account_is_refused_and_nothing_is_stored() {
     // CSSM-021
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let (other, other_va) = lab.other_account("Other");
         let report = device.report(1, START, &[(100, 1)]);
         let file = device.usage_file(lab.now, &[&report]);
-        let newcomer = Device::new(lab, "SN2");
+        let newcomer = Device::new(&lab.cssm, "SN2");
         let good = newcomer.usage_file(lab.now, &[&newcomer.report(1, START, &[(100, 1)])]);
         let archive = write_tar(&[member("good.txt", &good), member("bad.txt", &file)]);
         for bytes in [file.as_bytes(), &archive] {
@@ -194,7 +194,7 @@ fn a_switch_of_another_smart_account_is_refused_and_nothing_is_stored() {
 fn a_damaged_file_is_refused_and_nothing_is_stored() {
     // CSSM-025, FILE-009
     on_every_engine(&at_once(), |lab| {
-        let (device, other) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
+        let (device, other) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
         let reports = [1, 2].map(|id| device.report(id, START, &[(100, 1)]));
         let good = device.usage_file(lab.now, &[&reports[0], &reports[1]]);
         let events = lab.cssm.events(lab.sa, 1000).unwrap().len();
@@ -249,7 +249,7 @@ fn a_damaged_file_is_refused_and_nothing_is_stored() {
 fn an_archive_with_one_bad_member_is_not_taken_at_all() {
     // CSSM-017, G-17
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         let events = lab.cssm.events(lab.sa, 1000).unwrap().len();
         let tampered = text.replace("\"10.4(3)\"", "\"10.4(4)\"");
@@ -272,7 +272,7 @@ fn an_archive_with_one_bad_member_is_not_taken_at_all() {
 #[test]
 fn members_that_lead_elsewhere_or_unpack_without_end_are_refused() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         let events = lab.cssm.events(lab.sa, 1000).unwrap().len();
         let content = text.as_bytes();
@@ -381,7 +381,7 @@ fn one_ack_file_serves_all_switches_of_an_archive() {
 fn the_ack_file_is_named_after_the_usage_file() {
     // CSSM-020, FILE-010
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         for (name, expected) in [
             ("all_rum.txt", "ACK_all_rum.txt"),
@@ -409,7 +409,7 @@ fn the_ack_file_is_named_after_the_usage_file() {
 fn a_file_name_that_leads_elsewhere_names_no_ack_file() {
     // A name with folders in it is refused, or its folders are left out.
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         for name in ["../../x.txt", "/etc/x.txt", "C:\\fakepath\\x.txt"] {
             if let Ok(file) = lab.upload(name, text.as_bytes()) {
@@ -458,13 +458,13 @@ fn a_policy_file_installs_on_a_switch() {
 fn uploaded_usage_stays_whatever_is_done_afterwards() {
     // CSSM-019, L-18: there is no call to delete; what removes other things leaves usage alone
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let text = device.usage_file(lab.now, &[&device.report(1, START, &[(100, 1)])]);
         let file = lab.upload("all_rum.txt", text.as_bytes()).unwrap();
         let id = lab.instance("SN1").id;
         lab.cssm.remove_instance(lab.now, &Actor::person("eve"), lab.sa, id).unwrap();
         lab.cssm.tidy(lab.now.plus_days(10_000)).unwrap();
-        let thief = Device::new(lab, "SN1");
+        let thief = Device::new(&lab.cssm, "SN1");
         lab.document(&thief.trust(lab.now, &lab.token(), true));
         assert_eq!(lab.cssm.usage_files(lab.sa).unwrap(), std::slice::from_ref(&file));
         assert!(lab.cssm.acknowledgement_file(lab.sa, file.id).is_ok());

@@ -41,7 +41,7 @@ fn a_switch_reports_its_use_once_and_gets_its_ack() {
 #[test]
 fn replayed_reordered_and_doubled_messages_count_once() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let reports: Vec<SignedReport> = (0..6)
             .map(|n: i64| device.report(10 + n.unsigned_abs(), START + n * 100, &[(100, 2)]))
@@ -75,7 +75,7 @@ fn replayed_reordered_and_doubled_messages_count_once() {
 fn a_report_number_stands_for_one_text_for_ever() {
     // G-17: the other text is told as FAILED, and nothing of the first is lost
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let (first, next) =
             (device.report(1, START, &[(100, 1)]), device.report(2, START + 100, &[(50, 3)]));
@@ -99,7 +99,7 @@ fn a_report_number_stands_for_one_text_for_ever() {
 fn a_flipped_byte_anywhere_in_a_report_is_noticed() {
     // CSSM-025, FILE-003
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let good = device.report(1, START, &[(100, 1)]);
         let refuse = |bad: &SignedReport, what: &str| {
@@ -143,7 +143,7 @@ fn a_flipped_byte_anywhere_in_a_report_is_noticed() {
 fn a_report_of_another_device_does_not_hold_up_the_others() {
     // FILE-009, G-17: partial; what is refused is told in the ACK
     on_every_engine(&at_once(), |lab| {
-        let (device, other) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
+        let (device, other) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
         lab.register(&device);
         lab.register(&other);
         let foreign = other.report(5, START, &[(100, 1)]);
@@ -169,7 +169,7 @@ fn a_report_of_another_device_does_not_hold_up_the_others() {
 #[test]
 fn a_report_that_cannot_be_read_does_not_hold_up_the_others() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let good = device.report(1, START, &[(100, 1)]);
         let mut unreadable = device.report(2, START + 100, &[(100, 1)]);
@@ -185,7 +185,7 @@ fn a_report_that_cannot_be_read_does_not_hold_up_the_others() {
 #[test]
 fn a_device_nobody_knows_is_told_to_register() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let report = device.report(1, START, &[(100, 1)]);
         for request in [device.usage(&[&report]), device.poll(lab.now, "x"), device.sync(lab.now)] {
             assert_eq!(lab.refusal(&request), UNKNOWN);
@@ -193,7 +193,7 @@ fn a_device_nobody_knows_is_told_to_register() {
         assert!(lab.instances().is_empty());
         // The same serial number of another model is another device.
         lab.register(&device);
-        let mut other = Device::new(lab, "SN1");
+        let mut other = Device::new(&lab.cssm, "SN1");
         other.udi.pid = "N9K-C9504".to_owned();
         assert_eq!(lab.refusal(&other.sync(lab.now)), UNKNOWN);
     });
@@ -203,7 +203,7 @@ fn a_device_nobody_knows_is_told_to_register() {
 fn a_removed_device_is_refused_until_it_registers_again() {
     // CSSM-013, G-23
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let reports = [1, 2].map(|id| device.report(id, START, &[(100, 1)]));
         assert_eq!(lab.entries(&device.usage(&[&reports[0]])), [accepted(1)]);
@@ -226,7 +226,7 @@ fn a_removed_device_is_refused_until_it_registers_again() {
 fn the_newest_report_says_what_is_in_use_in_whatever_order_they_come() {
     // CSSM-013, CSSM-027
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let later = START.plus_days(60);
         lab.now = START.plus_days(61);
@@ -251,7 +251,7 @@ fn the_newest_report_says_what_is_in_use_in_whatever_order_they_come() {
 fn of_two_reports_that_end_in_the_same_second_the_later_number_counts() {
     // A feature removed in the second of a push is told by a report of no length.
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let (last_use, none) =
             (device.report(1, START, &[(100, 1)]), device.report(2, START + 100, &[(0, 0)]));
@@ -265,7 +265,7 @@ fn of_two_reports_that_end_in_the_same_second_the_later_number_counts() {
 fn a_clock_that_was_set_back_does_not_freeze_what_is_in_use() {
     // A switch whose clock was a year ahead is put right by NTP, then a feature goes.
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         lab.entries(&device.usage(&[&device.report(1, START.plus_days(365), &[(100, 4)])]));
         lab.entries(&device.usage(&[&device.report(2, START, &[(100, 4), (10, 0)])]));
@@ -278,7 +278,7 @@ fn an_ack_waits_until_it_is_ready_and_then_for_whoever_asks_again() {
     // PI-RUM-025, C-43: no poll interval above 15 minutes
     let settings = Settings { requests_per_hour_max: 0, ack_delay_seconds: 1200 };
     on_every_engine(&settings, |lab| {
-        let (device, other) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
+        let (device, other) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
         lab.register(&device);
         lab.register(&other);
         let report = device.report(1, START, &[(100, 1)]);
@@ -322,7 +322,7 @@ fn the_13th_request_in_an_hour_is_too_many() {
     // CSSM-029, L-17, G-21: for each product instance on its own
     let settings = Settings { requests_per_hour_max: 12, ack_delay_seconds: 0 };
     on_every_engine(&settings, |lab| {
-        let (device, other) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
+        let (device, other) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
         lab.register(&device);
         lab.register(&other);
         lab.now = START + 7200;
@@ -358,7 +358,7 @@ fn the_13th_request_in_an_hour_is_too_many() {
 #[test]
 fn without_a_limit_every_request_is_taken() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         for _ in 0..100 {
             assert_eq!(lab.response(&device.sync(lab.now)).status, ResponseStatus::Ok);
@@ -392,7 +392,7 @@ fn a_switch_that_is_told_too_many_requests_loses_nothing() {
 #[expect(clippy::disallowed_methods, reason = "nonsense must not cost time")]
 fn what_is_no_message_is_told_so_quickly() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let good = serde_json::to_vec(&device.sync(lab.now)).unwrap();
         let report = device.report(1, START, &[(100, 1)]);
@@ -436,7 +436,7 @@ fn what_is_no_message_is_told_so_quickly() {
 #[test]
 fn a_message_full_of_reports_or_long_texts_is_taken_or_refused_but_never_breaks_anything() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let reports: Vec<SignedReport> = (1..=300)
             .map(|id| device.report(id, START + 100 * id.cast_signed(), &[(100, 1)]))
@@ -507,7 +507,7 @@ fn nobody_asks_in_the_name_of_a_device() {
     // CSSM-029, G-21: others must not use up a device's requests, nor learn of its account
     let settings = Settings { requests_per_hour_max: 12, ack_delay_seconds: 0 };
     on_every_engine(&settings, |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let refused = "the request is not signed by the device it names";
         let mut stolen = device.sync(lab.now);

@@ -132,44 +132,17 @@ fn seconds_before_the_clock_was_set_count_too() {
     });
 }
 
-/// Reports of one chain: each goes on from the one before.
-fn chain(lab: &Lab, device: &Device, parts: &[(Timestamp, &[(i64, u32)])]) -> Vec<SignedReport> {
-    let mut previous: Option<PreviousReport> = None;
-    let mut reports = Vec::new();
-    for ((from, spans), position) in parts.iter().zip(1..) {
-        let mut report = device.unsigned_report(100 + position, *from, spans);
-        report.previous = previous.take();
-        report.lineage = Some(Lineage {
-            audience: lab.cssm.id().to_owned(),
-            epoch: String::new(),
-            epoch_began_at: 0,
-            position,
-            clock_offset_seconds: 0,
-            trust_id: 0,
-        });
-        let signed = sign_report(report, device.signer.as_ref());
-        let sha256 = base64(&signed.sha256());
-        previous = Some(PreviousReport { report_id: signed.report.report_id, sha256 });
-        reports.push(signed);
-    }
-    reports
-}
-
 #[test]
 fn what_comes_late_counts_also_after_a_licence_went_out_of_use() {
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
-        let reports = chain(
-            lab,
-            &device,
-            &[
-                (START, &[(100, 1), (0, 0)]),
-                (START + 500, &[(100, 1), (0, 0)]),
-                (START + 900, &[(100, 1)]),
-                (START + 1000, &[(100, 1)]),
-            ],
-        );
+        let reports = device.chain(&[
+            (START, &[(100, 1), (0, 0)]),
+            (START + 500, &[(100, 1), (0, 0)]),
+            (START + 900, &[(100, 1)]),
+            (START + 1000, &[(100, 1)]),
+        ]);
         lab.now = START + 2000;
         for (index, counted) in [(0, 100), (2, 200), (1, 300), (3, 400), (2, 400)] {
             lab.entries(&device.usage(&[&reports[index]]));

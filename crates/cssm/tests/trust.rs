@@ -169,7 +169,7 @@ fn a_second_registration_needs_force() {
 fn the_same_request_is_answered_again_without_using_the_token_up() {
     on_every_engine(&Settings::default(), |lab| {
         let (id, token) = lab.new_token(lab.va, None);
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let request = device.trust(lab.now, &token, false);
         for seconds in [0, 5, 3000] {
             lab.now = START + seconds;
@@ -184,7 +184,7 @@ fn the_same_request_is_answered_again_without_using_the_token_up() {
         let RequestBody::TrustRequest { trust_requests, .. } = &request.body else { panic!() };
         let first: TrustRequest = serde_json::from_str(&trust_requests[0].data).unwrap();
         foreign.nonce = first.nonce;
-        let thief = Device::new(lab, "SN1");
+        let thief = Device::new(&lab.cssm, "SN1");
         foreign.public_key = thief.signer.public_key().clone();
         let mut again = request.clone();
         again.body = RequestBody::TrustRequest {
@@ -200,14 +200,14 @@ fn the_same_request_is_answered_again_without_using_the_token_up() {
 fn a_single_use_token_answers_the_same_request_again() {
     on_every_engine(&Settings::default(), |lab| {
         let (id, token) = lab.new_token(lab.va, Some(1));
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let request = device.trust(lab.now, &token, false);
         assert_eq!(lab.document(&request).trust_codes.len(), 1);
         // The answer was lost; the device asks again.
         assert_eq!(lab.document(&request).trust_codes.len(), 1);
         assert_eq!(lab.uses_of(id), 1);
         // It serves nobody else.
-        let other = Device::new(lab, "SN2");
+        let other = Device::new(&lab.cssm, "SN2");
         let refusal = lab.refusal(&other.trust(lab.now, &token, false));
         assert_eq!(refusal, "the token has been used as often as it may be");
     });
@@ -248,11 +248,11 @@ fn clocks_may_differ_by_less_than_an_hour_either_way() {
         assert_eq!((lab.uses_of(id), lab.instances().len()), (2, 2));
         // Times at the edge of what a number holds are only wrong.
         for at in [i64::MIN, i64::MAX, 0] {
-            let request = Device::new(lab, "SN5").trust(Timestamp(at), &token, false);
+            let request = Device::new(&lab.cssm, "SN5").trust(Timestamp(at), &token, false);
             assert_eq!(lab.refusal(&request), "timestamp mismatch");
         }
         for (seconds, fine) in [(3599, true), (3600, false)] {
-            let request = Device::new(lab, "SN6").trust(lab.now + seconds, &token, true);
+            let request = Device::new(&lab.cssm, "SN6").trust(lab.now + seconds, &token, true);
             let status = lab.response(&request).status;
             assert_eq!(status == ResponseStatus::Ok, fine, "{seconds}");
         }
@@ -264,7 +264,7 @@ fn a_trust_request_that_was_changed_on_its_way_is_refused() {
     // PI-TRUST-007
     on_every_engine(&Settings::default(), |lab| {
         let (id, token) = lab.new_token(lab.va, None);
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         let good = device.signed(device.trust_request(lab.now));
         let ask = |text: SignedText| {
             let trust_requests = vec![text];
@@ -305,7 +305,7 @@ fn another_key_for_a_known_device_needs_force() {
     on_every_engine(&at_once(), |lab| {
         let token = lab.token();
         // One that has a trust code, and one that is known from a file only.
-        let (first, by_file) = (Device::new(lab, "SN1"), Device::new(lab, "SN2"));
+        let (first, by_file) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
         lab.register(&first);
         let report = by_file.report(1, lab.now - 100, &[(100, 1)]);
         let file = by_file.usage_file(lab.now, &[&report]);
@@ -313,7 +313,7 @@ fn another_key_for_a_known_device_needs_force() {
         for (serial, reason) in
             [("SN1", "already installed"), ("SN2", "the device is known with another key")]
         {
-            let thief = Device::new(lab, serial);
+            let thief = Device::new(&lab.cssm, serial);
             assert_eq!(lab.refusal(&thief.trust(lab.now, &token, false)), reason);
             // Its reports are not taken either.
             let report = thief.report(7, lab.now - 100, &[(100, 1)]);
@@ -324,7 +324,7 @@ fn another_key_for_a_known_device_needs_force() {
         let report = first.report(8, lab.now - 100, &[(100, 1)]);
         assert!(lab.refusal(&first.usage(&[&report])).contains("does not verify"));
         // Known from a file with the same key: no force is needed.
-        let by_file = Device::new(lab, "SN3");
+        let by_file = Device::new(&lab.cssm, "SN3");
         let report = by_file.report(1, lab.now - 100, &[(100, 1)]);
         let file = by_file.usage_file(lab.now, &[&report]);
         lab.upload("usage.txt", file.as_bytes()).unwrap();
@@ -373,7 +373,7 @@ fn both_supervisors_get_a_trust_code_for_one_use_of_the_token() {
 fn a_removed_switch_registers_anew_without_force() {
     // G-23, CSSM-013
     on_every_engine(&at_once(), |lab| {
-        let (device, token) = (Device::new(lab, "SN1"), lab.token());
+        let (device, token) = (Device::new(&lab.cssm, "SN1"), lab.token());
         let request = device.trust(lab.now, &token, false);
         lab.document(&request);
         let report = device.report(1, lab.now - 100, &[(100, 1)]);
@@ -396,7 +396,7 @@ fn a_removed_switch_registers_anew_without_force() {
 fn a_switch_moved_to_another_smart_account_leaves_nothing_in_use_behind() {
     // CSSM-013, CSSM-027: what is in use is in use in one account
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         lab.document(&device.usage(&[&device.report(1, lab.now - 100, &[(100, 1)])]));
         assert_eq!(lab.cssm.licenses(lab.now, lab.sa).unwrap()[0].in_use, 1);
@@ -422,7 +422,7 @@ fn a_switch_moved_to_another_smart_account_leaves_nothing_in_use_behind() {
 fn a_report_whose_ack_was_lost_before_a_move_counts_once() {
     // CSSM-027: sent to one account, sent again to the next
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         let report = device.report(1, lab.now - 100, &[(100, 1)]);
         lab.document(&device.usage(&[&report]));
@@ -470,7 +470,7 @@ fn a_switch_moved_to_another_smart_account_takes_that_accounts_policy() {
 fn strange_texts_are_refused_alike_on_every_engine() {
     // A text no database column holds is the sender's mistake, never "try again later".
     on_every_engine(&at_once(), |lab| {
-        let device = Device::new(lab, "SN1");
+        let device = Device::new(&lab.cssm, "SN1");
         for token in ["\0", "a\0b", "\u{feff}", "'; DROP TABLE person; --"] {
             let refusal = lab.refusal(&device.trust(lab.now, token, true));
             assert_eq!(refusal, "the token is not valid");

@@ -280,8 +280,9 @@ impl Look<'_> {
             }
         }
         if let Some(signed) = &document.account {
-            let (voucher, by) = self.signed_by(signed, true);
             let info = &signed.value;
+            let times = (Timestamp::from_millis(info.timestamp_millis), None);
+            let (voucher, by) = self.signed_for_a_time(signed, true, times);
             let text = format!("account {} / {} ({by})", info.smart_account, info.virtual_account);
             self.add(voucher, text);
         }
@@ -323,7 +324,8 @@ impl Look<'_> {
         }
         for signed in &document.report_requests {
             let meant = signed.value.purpose == Purpose::ReportRequest;
-            let (voucher, by) = self.signed_by(signed, meant);
+            let times = (signed.value.issued_at, None);
+            let (voucher, by) = self.signed_for_a_time(signed, meant, times);
             let text = format!("asks {} for reports that CSSM lacks ({by})", signed.value.sudi);
             self.add(voucher, text);
         }

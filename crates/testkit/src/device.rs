@@ -1,5 +1,6 @@
 //! A device by hand: it signs whatever a test wants.
 
+use rumline_cssm::Cssm;
 use rumline_protocol::*;
 
 use crate::{SOFTWARE_TAG, chance, lan_tag, udi};
@@ -14,9 +15,9 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn new(lab: &crate::Lab, serial: &str) -> Self {
+    pub fn new(cssm: &Cssm, serial: &str) -> Self {
         let signer = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
-        let cssm = lab.cssm.id().to_owned();
+        let cssm = cssm.id().to_owned();
         Self { udi: udi(serial), signer, version: "10.4(3)", hostname: Some("leaf-101"), cssm }
     }
 
@@ -117,6 +118,23 @@ impl Device {
     /// A report: from when, and for how many seconds how many were in use.
     pub fn report(&self, id: u64, from: Timestamp, spans: &[(i64, u32)]) -> SignedReport {
         sign_report(self.unsigned_report(id, from, spans), self.signer.as_ref())
+    }
+
+    /// Reports of one chain, numbered from 101: each goes on from the one before.
+    pub fn chain(&self, parts: &[(Timestamp, &[(i64, u32)])]) -> Vec<SignedReport> {
+        let mut previous: Option<PreviousReport> = None;
+        let mut reports = Vec::new();
+        for ((from, spans), position) in parts.iter().zip(1..) {
+            let mut report = self.unsigned_report(100 + position, *from, spans);
+            report.previous = previous.take();
+            let audience = self.cssm.clone();
+            report.lineage = Some(Lineage { audience, position, ..Lineage::default() });
+            let signed = sign_report(report, self.signer.as_ref());
+            let sha256 = base64(&signed.sha256());
+            previous = Some(PreviousReport { report_id: signed.report.report_id, sha256 });
+            reports.push(signed);
+        }
+        reports
     }
 
     pub fn usage(&self, reports: &[&SignedReport]) -> Request {

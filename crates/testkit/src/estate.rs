@@ -1,20 +1,18 @@
 //! Switches, collectors and a CSSM in virtual time.
 
 use std::io::Cursor;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, mpsc};
 
 use rumline_agent::{Config, Input, Transport};
 use rumline_collector::{
     Answer, Collector, Error, Kind, Settings, Tenant, TenantSettings, Transfer,
 };
-use rumline_cssm::{Actor, Cssm, NewCollector, UsageFile};
-use rumline_protocol::{
-    SigningIdentity, SimulatedSuite, Suite, Timestamp, base64, registration_text,
-};
+use rumline_cssm::{Actor, NewCollector, UsageFile};
+use rumline_protocol::{SimulatedSuite, Suite, Timestamp, base64, registration_text};
 use rumline_store::Db;
 
-use crate::lab::same;
-use crate::{CountingSuite, START, Switch, admin, chance, udi};
+use crate::{Lab, Switch, admin, chance, udi};
 
 /// A collector and whether it runs and reaches CSSM.
 pub struct Server {
@@ -30,16 +28,9 @@ pub struct Server {
 }
 
 pub struct Estate {
-    pub now: Timestamp,
-    pub cssm: Cssm,
-    pub root: Vec<u8>,
-    pub sa: i64,
-    pub va: i64,
+    pub lab: Lab,
     pub servers: Vec<Server>,
     pub switches: Vec<Switch>,
-    pub suite: CountingSuite,
-    /// What signs for CSSM.
-    pub signing: SigningIdentity,
 }
 
 pub fn account(virtual_account: &str, connected: bool) -> TenantSettings {
@@ -51,6 +42,20 @@ pub fn account(virtual_account: &str, connected: bool) -> TenantSettings {
     }
 }
 
+impl Deref for Estate {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.lab
+    }
+}
+
+impl DerefMut for Estate {
+    fn deref_mut(&mut self) -> &mut Lab {
+        &mut self.lab
+    }
+}
+
 impl Default for Estate {
     fn default() -> Self {
         Self::new()
@@ -59,16 +64,12 @@ impl Default for Estate {
 
 impl Estate {
     pub fn new() -> Self {
-        let mut random = chance();
-        let (root, issuer) = SimulatedSuite::authority(&mut random);
-        let (signing, suite) = (same(&issuer), CountingSuite::default());
-        let random = Arc::new(Mutex::new(random));
-        let (db, shared) = (Arc::new(Db::in_memory().unwrap()), Arc::new(suite.clone()));
-        let cssm = Cssm::open(db, shared, issuer, random, crate::at_once()).unwrap();
-        let sa = cssm.create_smart_account(START, &admin(), "Example", "example.net").unwrap().id;
-        let va = cssm.virtual_accounts(sa).unwrap()[0].id;
-        let (servers, switches) = (Vec::new(), Vec::new());
-        Self { now: START, cssm, root, sa, va, servers, switches, suite, signing }
+        Self::of(&crate::at_once())
+    }
+
+    /// Around a CSSM with these settings.
+    pub fn of(settings: &rumline_cssm::Settings) -> Self {
+        Self { lab: Lab::in_memory(settings), servers: Vec::new(), switches: Vec::new() }
     }
 
     pub fn add_server(&mut self, kind: Kind) -> usize {
@@ -100,7 +101,7 @@ impl Estate {
         let id = Collector::CSLU_TENANT;
         collector.set_tenant(self.now, &admin(), id, &account("Default", connected)).unwrap();
         if connected {
-            self.register(server, id, self.va);
+            self.register_collector(server, id, self.va);
         }
         server
     }
@@ -113,12 +114,12 @@ impl Estate {
         let found = self.cssm.virtual_accounts(self.sa).unwrap();
         let va = found.into_iter().find(|known| known.name == va).unwrap().id;
         if connected {
-            self.register(server, id, va);
+            self.register_collector(server, id, va);
         }
         id
     }
 
-    pub fn register(&mut self, server: usize, tenant_id: i64, va: i64) {
+    pub fn register_collector(&mut self, server: usize, tenant_id: i64, va: i64) {
         let collector = &self.servers[server].collector;
         let tenant = collector.tenant(tenant_id).unwrap();
         let new = registration(collector, &tenant);
@@ -135,10 +136,11 @@ impl Estate {
     }
 
     pub fn input(&mut self, switch: usize, input: Input) {
-        self.switches[switch].handle(self.now, input);
+        let now = self.now;
+        self.switches[switch].handle(now, input);
         while let Some(sent) = self.switches[switch].sent.pop_front() {
             let answer = self.deliver(&sent.url, &sent.body);
-            self.switches[switch].answer(self.now, sent.request_id, answer);
+            self.switches[switch].answer(now, sent.request_id, answer);
         }
     }
 
@@ -174,29 +176,30 @@ impl Estate {
 
     /// Exchanges with CSSM whatever a tenant has, as the server's own loop does.
     pub fn exchange(&mut self, server: usize, tenant_id: i64) {
+        let now = self.lab.now;
         let s = &mut self.servers[server];
         let collector = s.collector.clone();
-        let began = collector.sync_state(self.now, tenant_id).unwrap();
-        while let Some(batch) = collector.next_batch(self.now, tenant_id).unwrap() {
+        let began = collector.sync_state(now, tenant_id).unwrap();
+        while let Some(batch) = collector.next_batch(now, tenant_id).unwrap() {
             s.exchanges += 1;
             if !s.cssm_reachable {
                 let why = "Unable to connect to server";
-                collector.note_sync_failed(self.now, tenant_id, why).unwrap();
+                collector.note_sync_failed(now, tenant_id, why).unwrap();
                 return;
             }
             let sent = match s.tamper {
                 Some(tamper) => tamper(batch.bytes.clone()),
                 None => batch.bytes.clone(),
             };
-            let answer = self.cssm.receive_bundle(self.now, &sent);
+            let answer = self.lab.cssm.receive_bundle(now, &sent);
             let taken =
-                answer.and_then(|bytes| collector.take_answer(self.now, tenant_id, &batch, &bytes));
+                answer.and_then(|bytes| collector.take_answer(now, tenant_id, &batch, &bytes));
             if let Err(error) = taken {
-                collector.note_sync_failed(self.now, tenant_id, &error.to_string()).unwrap();
+                collector.note_sync_failed(now, tenant_id, &error.to_string()).unwrap();
                 return;
             }
         }
-        collector.note_synced(self.now, tenant_id, began).unwrap();
+        collector.note_synced(now, tenant_id, began).unwrap();
     }
 
     /// Lets time pass until `to`.
@@ -218,7 +221,7 @@ impl Estate {
             }
             match next {
                 Some((at, is_switch, index, tenant)) if at <= to => {
-                    self.now = self.now.max(at);
+                    self.lab.now = self.lab.now.max(at);
                     if is_switch {
                         self.input(index, Input::Tick);
                     } else {

@@ -50,7 +50,7 @@ pub fn on_every_engine(settings: &Settings, test: impl Fn(&mut Lab)) {
     let directory = Directory(std::env::temp_dir().join(name));
     std::fs::create_dir_all(&directory.0).unwrap();
     println!("on SQLite in memory");
-    test(&mut Lab::open(Db::in_memory().unwrap(), settings, None));
+    test(&mut Lab::in_memory(settings));
     println!("on a SQLite file");
     let db = Db::open_sqlite(&directory.0.join("cssm.db")).unwrap();
     test(&mut Lab::open(db, settings, Some(directory)));
@@ -73,6 +73,11 @@ fn postgres(number: u32) -> Db {
 }
 
 impl Lab {
+    /// On SQLite in memory.
+    pub fn in_memory(settings: &Settings) -> Self {
+        Self::open(Db::in_memory().unwrap(), settings, None)
+    }
+
     fn open(db: Db, settings: &Settings, directory: Option<Directory>) -> Self {
         let mut random = chance();
         let (root, issuer) = SimulatedSuite::authority(&mut random);
@@ -247,7 +252,7 @@ impl Lab {
 }
 
 /// The same identity once more.
-pub(crate) fn same(identity: &SigningIdentity) -> SigningIdentity {
+pub fn same(identity: &SigningIdentity) -> SigningIdentity {
     SigningIdentity {
         signer: SimulatedSuite.load_device_key(&identity.signer.private_key()).unwrap(),
         certificate: identity.certificate.clone(),

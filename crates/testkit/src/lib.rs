@@ -3,6 +3,7 @@
 //! [`Lab`] is a CSSM alone, on each engine; [`Estate`] is a CSSM with collectors and switches around it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+mod bundle;
 mod chance;
 mod device;
 mod estate;
@@ -14,10 +15,11 @@ use rumline_agent::LicenseUse;
 use rumline_cssm::Actor;
 use rumline_protocol::{Acknowledgement, Document, EntitlementTag, StatusCode, Timestamp, Udi};
 
+pub use bundle::{OpenBundle, rewritten};
 pub use chance::{Chance, chance};
 pub use device::Device;
 pub use estate::{Estate, Server, account, push, registration, through};
-pub use lab::{Lab, at_once, on_every_engine};
+pub use lab::{Lab, at_once, on_every_engine, same};
 pub use suite::CountingSuite;
 pub use switch::{Sent, Switch};
 
