@@ -133,7 +133,8 @@ impl Agent {
     ) {
         let by_time = u64::try_from(now.0).unwrap_or(0);
         let ledger = &mut self.ledger;
-        ledger.epoch = random_hex(environment.random, 8);
+        let next = random_hex(environment.random, 8);
+        ledger.parent_epoch = std::mem::replace(&mut ledger.epoch, next);
         // On even time, which the clock of this switch never moved.
         ledger.epoch_began_at = now.0.saturating_sub(ledger.clock_offset_seconds);
         ledger.chain_position = 0;

@@ -558,7 +558,9 @@ impl Agent {
         let detail = format!("reports=\"{count}\"");
         self.log(now, environment, "SAEVT_RUM_REPORTS_REQUESTED", &detail);
         effects.push(Effect::Syslog(SyslogMessage::ReportsRequested { count }));
-        self.push_soon(now);
+        // Whoever asks is there: they go at once, whatever the policy says about intervals.
+        let from = self.wanted.push_from.into_iter().chain(wanted.first().copied()).min();
+        self.wanted.push_from = from;
         self.unsaved = true;
         true
     }

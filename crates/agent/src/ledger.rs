@@ -120,6 +120,9 @@ pub(crate) struct Ledger {
     pub epoch: String,
     #[serde(default)]
     pub epoch_began_at: i64,
+    /// The one that was given up for it.
+    #[serde(default)]
+    pub parent_epoch: String,
     /// Reports closed in this epoch.
     #[serde(default)]
     pub chain_position: u64,
@@ -182,6 +185,7 @@ impl Ledger {
             history: BTreeMap::new(),
             epoch: String::new(),
             epoch_began_at: 0,
+            parent_epoch: String::new(),
             chain_position: 0,
             clock_offset_seconds: 0,
             trust_nonces: Vec::new(),
@@ -271,6 +275,7 @@ impl Ledger {
         // Where its reports stand in its life stays as it is, and so does what the root said.
         fresh.epoch = std::mem::take(&mut self.epoch);
         fresh.epoch_began_at = self.epoch_began_at;
+        fresh.parent_epoch = std::mem::take(&mut self.parent_epoch);
         fresh.chain_position = self.chain_position;
         fresh.last_closed = self.last_closed.take();
         fresh.clock_offset_seconds = self.clock_offset_seconds;

@@ -135,6 +135,7 @@ impl ReportStore {
                 audience: self.audience.clone(),
                 epoch: ledger.epoch.clone(),
                 epoch_began_at: ledger.epoch_began_at,
+                parent_epoch: ledger.parent_epoch.clone(),
                 position,
                 clock_offset_seconds: new.clock_offset_seconds,
                 trust_id: new.trust_id,

@@ -223,6 +223,8 @@ impl Agent {
                 return;
             }
             self.wanted.push_from = Some(0);
+            // Who asks for a sync may know more than the switch: the peer was restored from a copy and has lost reports.
+            self.wanted.resend |= self.wanted.manual;
         }
         if !self.send_batch(now, environment, effects) {
             self.push_done(now, environment, effects);

@@ -69,6 +69,10 @@ pub(crate) enum Standing {
     Held(String),
 }
 
+fn ended() -> Standing {
+    Standing::Held("the owner has ended what this product instance goes on from".to_owned())
+}
+
 fn even_end(report: &RumReport) -> i64 {
     report.even_spans().map(|(_, to, _)| to).max().unwrap_or(0)
 }
@@ -104,14 +108,24 @@ pub(crate) fn place(
     }
     if let Some(state) = state {
         return match state.as_str() {
-            ENDED => {
-                let text = "the owner has ended what this product instance goes on from";
-                Ok(Standing::Held(text.to_owned()))
-            }
+            ENDED => Ok(ended()),
             // It spoke before the present one began, and what it said then may arrive late.
             _ if even_end(report) <= instance.head.began_at => Ok(Standing::Counts),
             _ => hold(tx, now, instance, lineage),
         };
+    }
+    let parent = &lineage.parent_epoch;
+    if *parent != instance.head.epoch
+        && state_of(tx, instance.id, parent)?.as_deref() == Some(ENDED)
+    {
+        // What it goes on from was not chosen, and neither is it: the choice stands.
+        let child = Head {
+            epoch: lineage.epoch.clone(),
+            began_at: lineage.epoch_began_at,
+            ..Head::default()
+        };
+        keep(tx, instance.id, &child, ENDED)?;
+        return Ok(ended());
     }
     if lineage.epoch_began_at < instance.head.last_end_at {
         // What it goes on from was given up, and yet speaks of later.

@@ -87,6 +87,43 @@ fn one_of_two_is_chosen(chosen: &str) {
 }
 
 #[test]
+fn a_choice_stands_however_often_the_other_one_begins_anew() {
+    // Both report every few seconds: numbers collide all the time, and each collision begins an epoch.
+    on_every_engine(&at_once(), |lab| {
+        let mut right = lab.switch("SN1");
+        lab.trust(&mut right, &lab.token(), false);
+        lab.give(&mut right, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut right, START + 60);
+        lab.give(&mut right, Input::Sync);
+        let mut clone = lab.switch("SN1");
+        clone.restart(lab.now, right.disk.clone());
+        let round = |lab: &mut Lab, right: &mut Switch, clone: &mut Switch, count: u32| {
+            for switch in [right, clone] {
+                lab.give(switch, Input::Use(vec![lan(count)]));
+                lab.now = lab.now + 2;
+                lab.give(switch, Input::Sync);
+            }
+        };
+        for count in 1..40 {
+            round(lab, &mut right, &mut clone, count);
+        }
+        assert!(lab.instance("SN1").held_at.is_some(), "{:?}", epochs(lab));
+        let present = epochs(lab).into_iter().find(|epoch| epoch.state == "present").unwrap();
+        let id = lab.instance("SN1").id;
+        lab.cssm.choose_epoch(lab.now, &admin(), lab.sa, id, &present.epoch).unwrap();
+        for count in 1..20 {
+            round(lab, &mut right, &mut clone, count);
+            let held = lab.instance("SN1").held_at;
+            assert_eq!(held, None, "after {count} rounds: {:?}", epochs(lab));
+        }
+        lab.give(&mut right, Input::Sync);
+        lab.give(&mut clone, Input::Sync);
+        assert_ne!(settled(&right), settled(&clone), "{:?}", epochs(lab));
+        assert!(lab.counted("SN1") <= 40 * lab.now.since(START), "each second once");
+    });
+}
+
+#[test]
 fn a_switch_that_asked_in_vain_still_follows_its_transfer() {
     // PI-TRUST-011, G-23: what was installed answers a request that was made long ago.
     on_every_engine(&at_once(), |lab| {

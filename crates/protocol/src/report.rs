@@ -117,6 +117,9 @@ pub struct Lineage {
     /// When the epoch began; 0 for the first.
     #[serde(default)]
     pub epoch_began_at: i64,
+    /// The epoch that was given up for it; says nothing in the first.
+    #[serde(default)]
+    pub parent_epoch: String,
     /// The place of the report among all that were closed in its epoch, from 1.
     #[serde(default)]
     pub position: u64,
@@ -260,6 +263,8 @@ impl RumReport {
             || self.ha_udi.len() > 16
             || self.lineage.as_ref().is_some_and(|lineage| {
                 lineage.epoch.len() > Lineage::EPOCH_BYTES_MAX
+                    || lineage.parent_epoch.len() > Lineage::EPOCH_BYTES_MAX
+                    || lineage.parent_epoch.contains(char::is_control)
                     || lineage.audience.len() > 64
                     || lineage.epoch.contains(char::is_control)
             })
@@ -358,21 +363,7 @@ pub fn report_text(report: &RumReport) -> String {
         out.push_str("\n    }");
     }
     if let Some(lineage) = &report.lineage {
-        out.push_str(",\n    \"lineage\":{\n      \"audience\":");
-        push_json_string(&mut out, &lineage.audience);
-        out.push_str(",\n      \"epoch\":");
-        push_json_string(&mut out, &lineage.epoch);
-        push(
-            &mut out,
-            format_args!(
-                ",\n      \"epoch_began_at\":{},\n      \"position\":{},\
-                 \n      \"clock_offset_seconds\":{},\n      \"trust_id\":{}\n    }}",
-                lineage.epoch_began_at,
-                lineage.position,
-                lineage.clock_offset_seconds,
-                lineage.trust_id
-            ),
-        );
+        push_lineage(&mut out, lineage);
     }
     out.push_str(",\n    \"ha_udi\":[");
     for (index, member) in report.ha_udi.iter().enumerate() {
@@ -392,6 +383,29 @@ pub fn report_text(report: &RumReport) -> String {
     }
     out.push_str("\n  ]\n}");
     out
+}
+
+/// Members that say nothing are left out: nearly all reports are of a first epoch, by a clock that was never set.
+fn push_lineage(out: &mut String, lineage: &Lineage) {
+    push(out, format_args!(",\n    \"lineage\":{{\n      \"position\":{}", lineage.position));
+    let mut text = |name: &str, value: &str| {
+        if !value.is_empty() {
+            push(out, format_args!(",\n      \"{name}\":"));
+            push_json_string(out, value);
+        }
+    };
+    text("audience", &lineage.audience);
+    text("epoch", &lineage.epoch);
+    text("parent_epoch", &lineage.parent_epoch);
+    let mut number = |name: &str, value: i128| {
+        if value != 0 {
+            push(out, format_args!(",\n      \"{name}\":{value}"));
+        }
+    };
+    number("epoch_began_at", lineage.epoch_began_at.into());
+    number("clock_offset_seconds", lineage.clock_offset_seconds.into());
+    number("trust_id", lineage.trust_id.into());
+    out.push_str("\n    }");
 }
 
 fn push_measurement(out: &mut String, m: &Measurement) {

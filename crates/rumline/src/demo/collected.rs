@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::checks::Checks;
 use super::collector::Flavour;
 use super::lab::{Lab, SMART_ACCOUNT};
+use super::restored;
 use super::topology2::compare_with_cssm;
 
 const TENANT: &str = "XYZ-ON-PREM-1";
@@ -17,18 +18,19 @@ const VIRTUAL_ACCOUNT: &str = "Default";
 
 /// The switch of each topology: its model, serial number and configuration.
 fn switch_of(topology: u32) -> (&'static str, &'static str, String) {
-    let named = |text: &str, from: &str, to: &str| {
-        text.replace(&format!("hostname {from}"), &format!("hostname {to}"))
-    };
     let leaf = include_str!("../../configs/leaf.cfg");
     let core = include_str!("../../configs/core.cfg");
-    let (leaf_name, core_name) = (host_name(leaf), host_name(core));
     match topology {
-        1 => ("N9K-C93180YC-FX3", "RMLDEMOCSL1", named(leaf, leaf_name, "leaf-cslu")),
-        3 => ("N9K-C9336C-FX2", "RMLDEMOCSL3", named(core, core_name, "core-cslu")),
-        4 => ("N9K-C93180YC-FX3", "RMLDEMOONP4", named(leaf, leaf_name, "leaf-onprem")),
-        _ => ("N9K-C9336C-FX2", "RMLDEMOONP5", named(core, core_name, "core-onprem")),
+        1 => ("N9K-C93180YC-FX3", "RMLDEMOCSL1", renamed(leaf, "leaf-cslu")),
+        3 => ("N9K-C9336C-FX2", "RMLDEMOCSL3", renamed(core, "core-cslu")),
+        4 => ("N9K-C93180YC-FX3", "RMLDEMOONP4", renamed(leaf, "leaf-onprem")),
+        _ => ("N9K-C9336C-FX2", "RMLDEMOONP5", renamed(core, "core-onprem")),
     }
+}
+
+/// The configuration under another host name.
+pub(super) fn renamed(config: &str, to: &str) -> String {
+    config.replace(&format!("hostname {}", host_name(config)), &format!("hostname {to}"))
 }
 
 fn host_name(config: &str) -> &str {
@@ -87,6 +89,7 @@ pub(super) async fn run(lab: &mut Lab, flavour: Flavour, checks: &mut Checks) ->
         let title = flavour.title();
         let what = format!("{title} opened no connection to CSSM");
         checks.add(t, &what, calls == 0, &format!("{calls} connections"));
+        restored::collector(lab, server, switch, checks).await?;
     }
     lab.print(&name, &status);
     Ok(())
@@ -137,7 +140,7 @@ async fn configure(lab: &Lab, server: usize, switch: usize, checks: &mut Checks)
     Ok(())
 }
 
-async fn instance_at(lab: &Lab, server: usize, serial: &str) -> Result<Value> {
+pub(super) async fn instance_at(lab: &Lab, server: usize, serial: &str) -> Result<Value> {
     let api = &lab.collectors[server].api;
     let all = api.json("GET", "/tenants/1/product-instances", None).await?;
     let found = all.as_array().into_iter().flatten().find(|row| row["serial"] == serial);
@@ -145,7 +148,12 @@ async fn instance_at(lab: &Lab, server: usize, serial: &str) -> Result<Value> {
 }
 
 /// Export, upload at CSSM, download the ACK, import (guide p. 25, 30, 73-75).
-async fn carry(lab: &Lab, server: usize, switch: usize, checks: &mut Checks) -> Result<()> {
+pub(super) async fn carry(
+    lab: &Lab,
+    server: usize,
+    switch: usize,
+    checks: &mut Checks,
+) -> Result<()> {
     let collector = &lab.collectors[server];
     let (t, title) = (collector.flavour.topology, collector.flavour.title());
     let serial = lab.switches[switch].serial.clone();

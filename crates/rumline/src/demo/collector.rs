@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use super::lab::{read_line, start, terminate};
+use super::lab::{read_line, start, stop};
 use crate::cssm_admin::Api;
 use crate::lab_clock::LabClock;
 
@@ -90,10 +90,7 @@ impl LabCollector {
     }
 
     pub(super) async fn stop(&mut self) -> Result<()> {
-        match self.process.take() {
-            Some(mut process) => terminate(&mut process).await,
-            None => Ok(()),
-        }
+        stop(&mut self.process).await
     }
 
     pub(super) async fn start_again(&mut self) -> Result<()> {

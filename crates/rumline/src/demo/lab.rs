@@ -32,7 +32,8 @@ pub(super) struct LabSwitch {
     pid: String,
     address: SocketAddr,
     password_file: PathBuf,
-    process: Child,
+    options: Vec<String>,
+    process: Option<Child>,
 }
 
 /// The lab.
@@ -40,7 +41,7 @@ pub(super) struct Lab {
     dir: PathBuf,
     temporary: bool,
     clock: LabClock,
-    cssm: Child,
+    cssm: Option<Child>,
     pub url: String,
     pub api: Api,
     pub switches: Vec<LabSwitch>,
@@ -66,7 +67,8 @@ impl Lab {
         progress.set_style(ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")?);
         progress.enable_steady_tick(Duration::from_millis(120));
         progress.set_message("starting CSSM");
-        let (cssm, url) = start_cssm(&dir, clock).await?;
+        let (cssm, url) = start_cssm(&dir, clock, "127.0.0.1:0").await?;
+        let cssm = Some(cssm);
         let mut api = Api::new(&url, &dir.join("cssm/root.pem"), None)?;
         let password = read_line(&dir.join("cssm-admin.password"))?;
         let body = json!({ "login": "admin", "password": password });
@@ -122,39 +124,88 @@ impl Lab {
         let config_file = self.dir.join(format!("{name}.cfg"));
         std::fs::write(&config_file, config)?;
         let password_file = self.dir.join(format!("{name}.password"));
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg("switch")
-            .arg("--dir")
-            .arg(&dir)
-            .args(["--pid", pid, "--serial", serial, "--ssh", "127.0.0.1:0"])
-            .arg("--startup-config")
-            .arg(&config_file)
-            .arg("--root")
-            .arg(self.dir.join("cssm/root.pem"))
-            .arg("--admin-password-file")
-            .arg(&password_file)
-            .arg("--lab-clock")
-            .arg(self.clock.to_string());
-        for collector in self.collectors.iter().filter(|c| c.flavour.on_prem) {
-            command.arg("--tls-root").arg(collector.dir.join("root.pem"));
+        let text = |path: &Path| path.display().to_string();
+        let mut options: Vec<String> =
+            ["switch", "--pid", pid, "--serial", serial].map(str::to_owned).into();
+        for (name, value) in [
+            ("--dir", text(&dir)),
+            ("--startup-config", text(&config_file)),
+            ("--root", text(&self.dir.join("cssm/root.pem"))),
+            ("--admin-password-file", text(&password_file)),
+            ("--lab-clock", self.clock.to_string()),
+        ] {
+            options.extend([name.to_owned(), value]);
         }
-        let (process, lines) = start(command, &["ssh admin@"]).await?;
-        let line = &lines[0];
-        let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
-        let port: u16 = port.with_context(|| format!("no port in {line:?}"))?;
+        for collector in self.collectors.iter().filter(|c| c.flavour.on_prem) {
+            options.extend(["--tls-root".to_owned(), text(&collector.dir.join("root.pem"))]);
+        }
+        let (process, address) = run_switch(&options, "127.0.0.1:0").await?;
         self.switches.push(LabSwitch {
             name,
             topology,
             dir,
             serial: serial.to_owned(),
             pid: pid.to_owned(),
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address,
             password_file,
-            process,
+            options,
+            process: Some(process),
         });
         self.describe()?;
         Ok(self.switches.len() - 1)
+    }
+
+    /// Ends a switch in an orderly way.
+    pub(super) async fn stop_switch(&mut self, switch: usize) -> Result<()> {
+        stop(&mut self.switches[switch].process).await
+    }
+
+    /// Starts a switch where it was.
+    pub(super) async fn start_switch(&mut self, switch: usize) -> Result<()> {
+        let switch = &mut self.switches[switch];
+        let (process, _) = run_switch(&switch.options, &switch.address.to_string()).await?;
+        switch.process = Some(process);
+        Ok(())
+    }
+
+    /// Starts a second switch from a copy of a switch's files: same UDI, same key.
+    pub(super) async fn clone_switch(&mut self, of: usize, copy: &Path) -> Result<usize> {
+        let original = &self.switches[of];
+        let mut options = original.options.clone();
+        let dir = options.iter().position(|option| option == "--dir").context("no --dir")?;
+        options[dir + 1] = copy.display().to_string();
+        let (process, address) = run_switch(&options, "127.0.0.1:0").await?;
+        let clone = LabSwitch {
+            name: format!("{} (clone)", original.name),
+            topology: original.topology,
+            dir: copy.to_owned(),
+            serial: original.serial.clone(),
+            pid: original.pid.clone(),
+            address,
+            password_file: original.password_file.clone(),
+            options,
+            process: Some(process),
+        };
+        self.switches.push(clone);
+        Ok(self.switches.len() - 1)
+    }
+
+    /// Ends CSSM in an orderly way.
+    pub(super) async fn stop_cssm(&mut self) -> Result<()> {
+        stop(&mut self.cssm).await
+    }
+
+    /// Starts CSSM where it was.
+    pub(super) async fn start_cssm(&mut self) -> Result<()> {
+        let listen = self.url.trim_start_matches("https://");
+        let (process, _) = start_cssm(&self.dir, self.clock, listen).await?;
+        self.cssm = Some(process);
+        Ok(())
+    }
+
+    /// Where CSSM's files lie.
+    pub(super) fn cssm_dir(&self) -> PathBuf {
+        self.dir.join("cssm")
     }
 
     /// Starts a collector; returns its place in the list.
@@ -334,13 +385,13 @@ impl Lab {
     pub(super) async fn end(mut self) {
         self.progress.finish_and_clear();
         let mut processes: Vec<Child> =
-            self.switches.drain(..).map(|switch| switch.process).collect();
+            self.switches.drain(..).filter_map(|switch| switch.process).collect();
         for collector in &mut self.collectors {
             if let Err(error) = collector.stop().await {
                 tracing::warn!(%error, "a collector of the lab did not end by itself");
             }
         }
-        processes.push(self.cssm);
+        processes.extend(self.cssm.take());
         for mut process in processes {
             if let Err(error) = terminate(&mut process).await {
                 tracing::warn!(%error, "a process of the lab did not end by itself");
@@ -366,7 +417,26 @@ pub(super) async fn terminate(process: &mut Child) -> Result<()> {
     Ok(())
 }
 
-async fn start_cssm(dir: &Path, clock: LabClock) -> Result<(Child, String)> {
+/// The same, of what may have ended already.
+pub(super) async fn stop(process: &mut Option<Child>) -> Result<()> {
+    match process.take() {
+        Some(mut process) => terminate(&mut process).await,
+        None => Ok(()),
+    }
+}
+
+/// Starts a switch; returns where its SSH listens.
+async fn run_switch(options: &[String], ssh: &str) -> Result<(Child, SocketAddr)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(options).args(["--ssh", ssh]);
+    let (process, lines) = start(command, &["ssh admin@"]).await?;
+    let line = &lines[0];
+    let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
+    let port: u16 = port.with_context(|| format!("no port in {line:?}"))?;
+    Ok((process, SocketAddr::from(([127, 0, 0, 1], port))))
+}
+
+async fn start_cssm(dir: &Path, clock: LabClock, listen: &str) -> Result<(Child, String)> {
     // On a clock that runs as the world's, nobody wants to watch five minutes pass.
     let ack_delay = if clock.rate == 1 { "1" } else { "300" };
     let mut command = Command::new(std::env::current_exe()?);
@@ -374,7 +444,9 @@ async fn start_cssm(dir: &Path, clock: LabClock) -> Result<(Child, String)> {
         .arg("cssm")
         .arg("--dir")
         .arg(dir.join("cssm"))
-        .args(["--listen", "127.0.0.1:0", "--ack-delay-seconds", ack_delay])
+        .args(["--listen", listen, "--ack-delay-seconds", ack_delay])
+        // People who try things out in it do not want to wait for the next hour.
+        .args(["--requests-per-hour", "0"])
         .arg("--admin-password-file")
         .arg(dir.join("cssm-admin.password"))
         .arg("--lab-clock")

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::checks::Checks;
 use super::lab::{Lab, SMART_ACCOUNT};
+use super::restored;
 
 const T: u32 = 2;
 
@@ -42,7 +43,8 @@ pub(super) async fn run(
         compare_with_cssm(lab, T, *switch, checks).await?;
     }
     refused_without_force(lab, switches[1], &token, checks).await?;
-    reload(lab, switches[0], checks).await
+    reload(lab, switches[0], checks).await?;
+    restored::with_cssm(lab, checks).await
 }
 
 /// A virtual account with purchases, a policy of its own and a token.

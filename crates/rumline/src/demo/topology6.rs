@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::checks::Checks;
 use super::lab::{Lab, SMART_ACCOUNT};
+use super::restored;
 
 const T: u32 = 6;
 const NOTHING: &str = "Failure: save status: The requested item was not found";
@@ -47,7 +48,7 @@ pub(super) async fn run(lab: &mut Lab, checks: &mut Checks) -> Result<()> {
     let open_or_acked = !rum.contains("UNACK") && !rum.contains("CLOSED") && rum.contains(" ACK ");
     checks.add(T, &format!("{name}: all saved reports are acknowledged"), open_or_acked, &rum);
     lab.print(&name, &status);
-    Ok(())
+    restored::by_file(lab, core, checks).await
 }
 
 /// The lines that count attempts to send.
