@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rumline_net::{HttpClient, OsRandom, pem_to_der};
 use rumline_protocol::{
-    Acknowledgement, AssetSignature, Authority, EntitlementTag, HaMember, Lineage, MESSAGE_VERSION,
-    Measurement, PreviousReport, Purpose, RealSuite, Request, RequestBody, Response,
-    ResponseStatus, Role, RumReport, Signed, SignedReport, SignedText, Signer, StatusCode, Suite,
-    TerminationReason, Timestamp, TrustRequest, Udi, UsageItem, acknowledgement_text,
-    asset_signature, base64, cssm_id, random_hex, sign_report,
+    Acknowledgement, AssetSignature, Authority, Document, EntitlementTag, HaMember, Lineage,
+    MESSAGE_VERSION, Measurement, PreviousReport, Purpose, RealSuite, Request, RequestBody,
+    Response, ResponseStatus, Role, RumReport, Signed, SignedReport, SignedText, Signer,
+    StatusCode, Suite, TerminationReason, Timestamp, TrustRequest, Udi, UsageItem,
+    acknowledgement_text, asset_signature, base64, cssm_id, random_hex, sign_report,
 };
 use serde_json::{Value, json};
 
@@ -54,9 +54,11 @@ pub(crate) async fn run() -> Result<f64> {
     let token = prepare(&http, &url, &fs::read_to_string(&password)?).await?;
     println!("ingest: making {REPORTS} signed reports");
     let cssm = cssm_id(roots.first().context("no root")?);
-    let devices = make_devices(&cssm)?;
-    for device in &devices {
-        trust(&http, &url, (&token, &cssm), device).await?;
+    let mut devices = make_devices()?;
+    for device in &mut devices {
+        // As switches do, each says from then on which trust code it holds.
+        let trust_id = trust(&http, &url, (&token, &cssm), device).await?;
+        sign_reports(device, &cssm, trust_id)?;
     }
     let authority = Authority::create("bench", rumline_net::Clock::real().now())?.identity()?;
     let mut limit = Rounds::default();
@@ -104,30 +106,32 @@ async fn prepare(http: &HttpClient, url: &str, password: &str) -> Result<String>
     Ok(token["value"].as_str().context("no token")?.to_owned())
 }
 
-fn make_devices(cssm: &str) -> Result<Vec<Device>> {
-    let tag = EntitlementTag::new("regid.2019-06.com.cisco.LAN_Nexus9300_XF,1.0_bench")?;
+fn make_devices() -> Result<Vec<Device>> {
     let mut devices = Vec::new();
     for number in 0..DEVICES {
         let signer = RealSuite.generate_device_key(&mut OsRandom)?;
         let udi = Udi::new("N9K-C93180YC-FX3", &format!("BENCH{number:05}"))?;
-        let asset = asset_signature(signer.as_ref(), &udi, "bench");
-        let mut reports: Vec<SignedReport> = Vec::new();
-        for index in 0..REPORTS / DEVICES {
-            let start = Timestamp(1_700_000_000 + i64::try_from(index)? * 1000);
-            let mut report = report(&udi, &tag, &asset, index as u64, start);
-            // As switches report: each goes on from the one before.
-            report.previous = reports.last().map(|before| PreviousReport {
-                report_id: before.report.report_id,
-                sha256: base64(&before.sha256()),
-            });
-            let position = index as u64 + 1;
-            report.lineage =
-                Some(Lineage { audience: cssm.to_owned(), position, ..Lineage::default() });
-            reports.push(sign_report(report, signer.as_ref()));
-        }
-        devices.push(Device { udi, signer, reports });
+        devices.push(Device { udi, signer, reports: Vec::new() });
     }
     Ok(devices)
+}
+
+/// As switches report: each goes on from the one before.
+fn sign_reports(device: &mut Device, cssm: &str, trust_id: u64) -> Result<()> {
+    let tag = EntitlementTag::new("regid.2019-06.com.cisco.LAN_Nexus9300_XF,1.0_bench")?;
+    let asset = asset_signature(device.signer.as_ref(), &device.udi, "bench");
+    for index in 0..REPORTS / DEVICES {
+        let start = Timestamp(1_700_000_000 + i64::try_from(index)? * 1000);
+        let mut report = report(&device.udi, &tag, &asset, index as u64, start);
+        report.previous = device.reports.last().map(|before| PreviousReport {
+            report_id: before.report.report_id,
+            sha256: base64(&before.sha256()),
+        });
+        let (audience, position) = (cssm.to_owned(), index as u64 + 1);
+        report.lineage = Some(Lineage { audience, position, trust_id, ..Lineage::default() });
+        device.reports.push(sign_report(report, device.signer.as_ref()));
+    }
+    Ok(())
 }
 
 /// A report of an hour's use or so.
@@ -177,12 +181,13 @@ pub(crate) fn request(udi: &Udi, body: RequestBody) -> Request {
     }
 }
 
+/// Asks for a trust code with a token; returns its number.
 async fn trust(
     http: &HttpClient,
     url: &str,
     (token, cssm): (&str, &str),
     device: &Device,
-) -> Result<()> {
+) -> Result<u64> {
     let request_text = TrustRequest {
         sudi: device.udi.clone(),
         role: Role::Active,
@@ -210,7 +215,9 @@ async fn trust(
     let message = serde_json::to_value(request(&device.udi, body))?;
     let answer = call(http, &format!("{url}/licservice/license"), None, &message).await?;
     ensure!(answer["status"] == "OK", "trust refused: {answer}");
-    Ok(())
+    let document = answer["smart_license"].as_str().context("no document")?;
+    let document = Document::parse(document.as_bytes())?;
+    Ok(document.trust_codes.first().context("no trust code")?.value.trust_id)
 }
 
 fn bodies(devices: &[Device]) -> Vec<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! The signed documents CSSM answers with.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rumline_protocol::{
     AccountInfo, Acknowledgement, Document, DocumentWriter, Policy, Purpose, ReportRequest, Signed,
@@ -44,11 +44,10 @@ impl Standing {
 const READ_SECONDS: i64 = 5;
 
 /// Signatures that serve many answers. A cache: losing it costs time only.
-pub(crate) type StandingCache = Mutex<BTreeMap<i64, SignedStanding>>;
+pub(crate) type StandingCache = Mutex<BTreeMap<i64, Arc<SignedStanding>>>;
 
-#[derive(Clone)]
 pub(crate) struct SignedStanding {
-    standing: Standing,
+    standing: Arc<Standing>,
     signed_at: Timestamp,
     read_at: Timestamp,
     account: Signed<AccountInfo>,
@@ -61,25 +60,25 @@ pub(crate) fn standing(
     now: Timestamp,
     (smart_account_id, virtual_account_id): (i64, i64),
     read: impl FnOnce() -> Result<Standing, crate::Error>,
-) -> Result<Standing, crate::Error> {
+) -> Result<Arc<Standing>, crate::Error> {
     if let Some(known) =
         cache.lock().unwrap_or_else(PoisonError::into_inner).get(&virtual_account_id)
         && known.standing.smart_account_id == smart_account_id
         && (0..READ_SECONDS).contains(&now.since(known.read_at))
     {
-        return Ok(known.standing.clone());
+        return Ok(Arc::clone(&known.standing));
     }
-    read()
+    read().map(Arc::new)
 }
 
 /// What one answer says.
 pub(crate) struct Contents<'a> {
-    pub acknowledgements: &'a [Acknowledgement],
+    pub acknowledgements: Vec<Acknowledgement>,
     pub trust_codes: Vec<TrustCode>,
     /// What the device is asked for.
     pub report_requests: Vec<ReportRequest>,
     /// What the account says; nothing to a device that is refused, which may be another's.
-    pub standing: Option<&'a Standing>,
+    pub standing: Option<&'a Arc<Standing>>,
     /// Whether to send the Cisco default where the account has no policy of its own.
     pub policy_wanted: bool,
     pub correlation_id: &'a str,
@@ -94,7 +93,7 @@ pub(crate) fn document(
     let signer = issuer.signer.as_ref();
     let mut writer = DocumentWriter::new();
     if !contents.acknowledgements.is_empty() {
-        let entries = contents.acknowledgements.to_vec();
+        let entries = contents.acknowledgements;
         writer.acknowledgement(&Signed::new(acknowledgement_text(&entries), entries, signer));
     }
     let signed =
@@ -154,17 +153,17 @@ pub(crate) fn signed_anew(text: String, issuer: &SigningIdentity) -> String {
 }
 
 fn signed_standing(
-    standing: &Standing,
+    standing: &Arc<Standing>,
     issuer: &SigningIdentity,
     cache: &StandingCache,
     now: Timestamp,
-) -> SignedStanding {
+) -> Arc<SignedStanding> {
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = cache.get(&standing.virtual_account_id)
         && known.standing == *standing
         && known.signed_at == now
     {
-        return known.clone();
+        return Arc::clone(known);
     }
     let signer = issuer.signer.as_ref();
     let info = AccountInfo {
@@ -176,14 +175,14 @@ fn signed_standing(
         smart_account_domain: standing.smart_account_domain.clone(),
     };
     let policy = Signed::json(standing.policy_at(now), signer);
-    let fresh = SignedStanding {
-        standing: standing.clone(),
+    let fresh = Arc::new(SignedStanding {
+        standing: Arc::clone(standing),
         signed_at: now,
         read_at: now,
         account: Signed::new(info.signed_text(), info, signer),
         policy,
-    };
-    cache.insert(standing.virtual_account_id, fresh.clone());
+    });
+    cache.insert(standing.virtual_account_id, Arc::clone(&fresh));
     fresh
 }
 

@@ -4,6 +4,7 @@
 //! devices at a time. Each piece is durable on its own, so that work cut short goes on where it stopped.
 
 use std::io::{Cursor, Read, Seek, Write};
+use std::sync::Arc;
 use std::sync::mpsc;
 
 use rumline_protocol::{
@@ -79,7 +80,7 @@ struct Piece {
     /// What each device is answered, not signed yet.
     outcomes: Vec<Outcome>,
     aside: Vec<Aside>,
-    standing: Standing,
+    standing: Arc<Standing>,
     new: i64,
     known: i64,
     refused: i64,
@@ -363,7 +364,7 @@ impl Cssm {
         let mut piece = Piece {
             outcomes: Vec::with_capacity(devices.len()),
             aside: Vec::new(),
-            standing: instances::standing(tx, account.0, account.1)?,
+            standing: Arc::new(instances::standing(tx, account.0, account.1)?),
             new: 0,
             known: 0,
             refused: 0,
@@ -397,13 +398,13 @@ impl Cssm {
     fn sign_answers(
         &self,
         now: Timestamp,
-        standing: &Standing,
+        standing: &Arc<Standing>,
         outcomes: Vec<Outcome>,
         correlation_id: &str,
     ) -> Vec<DeviceAnswer> {
         parallel::map(outcomes, |Outcome { name, taken, is_taken }| {
             let contents = Contents {
-                acknowledgements: &taken.entries,
+                acknowledgements: taken.entries,
                 trust_codes: taken.trust_codes,
                 report_requests: taken.report_requests,
                 standing: is_taken.then_some(standing),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use rumline_protocol::{
     ArchiveLimits, Member, StatusCode, Timestamp, Udi, is_gzip, is_tar, plain, read_members,
@@ -185,9 +186,10 @@ impl Cssm {
         }
         let refused =
             all.entries.iter().filter(|entry| entry.status_code != StatusCode::Ok).count();
-        let standing = instances::standing(tx, account.0, account.1)?;
+        let standing = Arc::new(instances::standing(tx, account.0, account.1)?);
+        let nothing = !taken_in && all.entries.is_empty();
         let contents = Contents {
-            acknowledgements: &all.entries,
+            acknowledgements: std::mem::take(&mut all.entries),
             trust_codes: std::mem::take(&mut all.trust_codes),
             report_requests: std::mem::take(&mut all.report_requests),
             // A device of another account learns nothing of this one.
@@ -196,7 +198,6 @@ impl Cssm {
             policy_wanted: devices.iter().any(|device| device.reports.is_empty()),
             correlation_id,
         };
-        let nothing = !taken_in && all.entries.is_empty();
         let acknowledgement =
             (!nothing).then(|| answer::document(contents, &self.issuer, &self.standing, now));
         let mut message = match (refused, all.new, all.known) {
@@ -302,7 +303,7 @@ impl Cssm {
         smart_account_id: i64,
         id: i64,
     ) -> Result<(String, String), Error> {
-        let issuer = std::sync::Arc::clone(&self.issuer);
+        let issuer = Arc::clone(&self.issuer);
         self.db.read("files.acknowledgement", move |tx| {
             let sql = "SELECT name, acknowledgement FROM usage_file
                 WHERE smart_account_id = $1 AND id = $2";

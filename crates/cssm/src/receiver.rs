@@ -33,7 +33,7 @@ pub enum Answer {
 
 /// What was written, and what the answer needs.
 struct Written {
-    standing: Standing,
+    standing: Arc<Standing>,
     /// What is ready now: of reports that were known before also while that of the others is not.
     entries: Vec<Acknowledgement>,
     trust_codes: Vec<TrustCode>,
@@ -43,7 +43,7 @@ struct Written {
 }
 
 impl Written {
-    fn of(standing: Standing) -> Self {
+    fn of(standing: Arc<Standing>) -> Self {
         Self {
             standing,
             entries: Vec::new(),
@@ -156,7 +156,8 @@ impl Cssm {
                         Exchange::Refused(text) => return Ok(Err(text)),
                     };
                     let (account, within) = instance.account();
-                    let mut written = Written::of(instances::standing(tx, account, within)?);
+                    let mut written =
+                        Written::of(Arc::new(instances::standing(tx, account, within)?));
                     written.trust_codes = codes;
                     written.policy_wanted = true;
                     Ok(Ok(written))
@@ -457,7 +458,7 @@ impl Cssm {
 
     fn document(&self, now: Timestamp, request: &Request, written: Written) -> String {
         let contents = Contents {
-            acknowledgements: &written.entries,
+            acknowledgements: written.entries,
             trust_codes: written.trust_codes,
             report_requests: written.report_requests,
             standing: Some(&written.standing),
@@ -525,7 +526,7 @@ fn contact_of(
         instances::note_contact(tx, now, &instance, window)?;
     }
     let (account, within) = instance.account();
-    let written = Written::of(instances::standing(tx, account, within)?);
+    let written = Written::of(Arc::new(instances::standing(tx, account, within)?));
     Ok((instance, written))
 }
 

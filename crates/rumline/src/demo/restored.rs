@@ -217,7 +217,8 @@ async fn cloned(lab: &mut Lab, switch: usize, checks: &mut Checks, t: u32) -> Re
     );
     // The owner says: what speaks now goes on.
     let present = instance["epochs"].as_array().into_iter().flatten();
-    let mut present = present.filter(|epoch| epoch["state"] == "present").map(|epoch| &epoch["epoch"]);
+    let mut present =
+        present.filter(|epoch| epoch["state"] == "present").map(|epoch| &epoch["epoch"]);
     let body = json!({ "epoch": present.next_back() });
     let account = lab.api.smart_account(SMART_ACCOUNT).await?;
     let path = format!("{account}/product-instances/{}/epoch", instance["id"]);
