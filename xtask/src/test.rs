@@ -56,6 +56,7 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
     for script in [
         "netmiko_switch.py",
         "openssl_verify.py",
+        "forgeries.py",
         "write_erase.py",
         "tftp_copy.py",
         "cssm_postgres.py",

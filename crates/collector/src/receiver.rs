@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{
     PublicKey, Request, RequestBody, Response, ResponseStatus, Signed, SignedReport, SignedText,
-    Timestamp, TrustRequest, Udi, from_base64, is_of_now,
+    Speaker, Timestamp, TrustRequest, Udi, from_base64, is_of_now,
 };
 use rumline_store::Tx;
 
@@ -114,7 +114,7 @@ enum Waits {
 }
 
 impl Collector {
-    /// Takes a message and calls `done` once what it brought is durable.
+    /// Takes a message and calls `done` once what it brought is durable. Says who speaks, if it is a message.
     pub fn receive(
         &self,
         now: Timestamp,
@@ -122,21 +122,27 @@ impl Collector {
         from: &str,
         body: &[u8],
         done: impl FnOnce(Answer) + Send + 'static,
-    ) {
-        let mut request: Request = match serde_json::from_slice(body) {
-            Ok(request) => request,
-            Err(error) => {
-                let text = format!("not a message: {error}").chars().take(200).collect();
-                return done(Answer::NotAMessage(text));
+    ) -> Option<Speaker> {
+        match Request::read(body) {
+            Ok(request) => {
+                let speaker = request.speaker();
+                self.take_message(now, (tenant_id, from), request, done);
+                Some(speaker)
             }
-        };
-        if let Err(error) = request.sudi.check() {
-            return done(Answer::NotAMessage(error.to_string()));
+            Err(text) => {
+                done(Answer::NotAMessage(text));
+                None
+            }
         }
-        if request.request_id.len() > 64 || request.nonce.len() > 64 {
-            let text = "request_id or nonce is too long".to_owned();
-            return done(Answer::NotAMessage(text));
-        }
+    }
+
+    fn take_message(
+        &self,
+        now: Timestamp,
+        (tenant_id, from): (i64, &str),
+        mut request: Request,
+        done: impl FnOnce(Answer) + Send + 'static,
+    ) {
         if self.settings.is_down_rev() {
             let mut response =
                 Response::new(&request, now, ResponseStatus::Failed, "not supported");

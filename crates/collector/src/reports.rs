@@ -227,17 +227,19 @@ pub(crate) fn refuse(
     sha256: Option<&[u8]>,
     settled: &mut Settled,
 ) -> Result<(), Error> {
+    // The state is a value, not a word of the statement: SQLite would look through the index of all that waits.
+    const WAITING: i64 = 0;
     let ids = [tenant_id.into(), instance_id.into(), report_id.into()];
     let refused = match sha256 {
         Some(sha256) => {
             let sql = "UPDATE report SET state = 2 WHERE tenant_id = $1 AND instance_id = $2
-                AND report_id = $3 AND state = 0 AND sha256 = $4";
-            tx.execute(sql, &[ids[0], ids[1], ids[2], sha256.into()])?
+                AND report_id = $3 AND state = $4 AND sha256 = $5";
+            tx.execute(sql, &[ids[0], ids[1], ids[2], WAITING.into(), sha256.into()])?
         }
         None => {
             let sql = "UPDATE report SET state = 2 WHERE tenant_id = $1 AND instance_id = $2
-                AND report_id = $3 AND state = 0";
-            tx.execute(sql, &ids)?
+                AND report_id = $3 AND state = $4";
+            tx.execute(sql, &[ids[0], ids[1], ids[2], WAITING.into()])?
         }
     };
     let refused = i64::try_from(refused).unwrap_or(0);

@@ -4,8 +4,8 @@ use std::sync::{Arc, PoisonError};
 
 use rumline_protocol::{
     Acknowledgement, Document, Purpose, ReportRequest, Request, RequestBody, Response,
-    ResponseStatus, Signed, SignedReport, Timestamp, TrustCode, Udi, UsageItem, from_base64,
-    is_of_now,
+    ResponseStatus, Signed, SignedReport, Speaker, Timestamp, TrustCode, Udi, UsageItem,
+    from_base64, is_of_now,
 };
 use rumline_store::Tx;
 
@@ -91,27 +91,35 @@ impl Taken {
 }
 
 impl Cssm {
-    /// Takes a message that came from an address, and calls `done` once what it brought is durable.
+    /// Takes a message that came from an address, and calls `done` once what it brought is durable. Says who speaks, if
+    /// it is a message.
     pub fn receive(
         &self,
         now: Timestamp,
         from: &str,
         body: &[u8],
         done: impl FnOnce(Taken) + Send + 'static,
-    ) {
-        let mut request: Request = match serde_json::from_slice(body) {
-            Ok(request) => request,
-            Err(error) => {
-                return done(self.taken(now, Answer::NotAMessage(not_a_message(&error))));
+    ) -> Option<Speaker> {
+        match Request::read(body) {
+            Ok(request) => {
+                let speaker = request.speaker();
+                self.take_message(Contact { now, from: from.to_owned() }, request, done);
+                Some(speaker)
             }
-        };
-        if let Err(error) = request.sudi.check() {
-            return done(self.taken(now, Answer::NotAMessage(error.to_string())));
+            Err(text) => {
+                done(self.taken(now, Answer::NotAMessage(text)));
+                None
+            }
         }
-        if request.request_id.len() > 64 || request.nonce.len() > 64 {
-            let text = "request_id or nonce is too long".to_owned();
-            return done(self.taken(now, Answer::NotAMessage(text)));
-        }
+    }
+
+    fn take_message(
+        &self,
+        contact: Contact,
+        mut request: Request,
+        done: impl FnOnce(Taken) + Send + 'static,
+    ) {
+        let now = contact.now;
         let about = About {
             identifier: String::new(),
             hostname: request.hostname.clone(),
@@ -120,7 +128,6 @@ impl Cssm {
         }
         .bounded();
         let cssm = self.clone();
-        let contact = Contact { now, from: from.to_owned() };
         let millis = match self.check_proof(now, &request) {
             Ok(millis) => millis,
             Err(error) => return done(self.taken(now, self.turn_away(&contact, &request, &error))),
@@ -497,11 +504,6 @@ impl Cssm {
 
 /// Refusals an address may have in an hour, for each request a product instance may make.
 const REFUSALS_FACTOR: i64 = 10;
-
-/// Why a body is no message, without what a stranger wrote into it at length.
-fn not_a_message(error: &serde_json::Error) -> String {
-    format!("not a message: {error}").chars().take(200).collect()
-}
 
 fn not_known() -> Error {
     Error::invalid("The identity for the instance is not valid. Please re-register the instance.")

@@ -18,6 +18,9 @@ pub enum ArchiveError {
     /// Holds more files than is accepted.
     #[error("the archive holds more than {0} files")]
     TooManyMembers(usize),
+    /// Something lies behind its end, where nothing is read.
+    #[error("something lies behind the end of the archive, as when two are joined: pack it anew")]
+    Behind,
     /// Holds something that is not a plain file below it.
     #[error("the archive holds {0}, which is not a plain file with a plain name")]
     Member(String),
@@ -204,9 +207,17 @@ fn read_tar<E: From<ArchiveError>>(
         }
         visit(Found::File { level: depth, member: Member { name, bytes: head } })?;
     }
-    // What follows the last file is read too: a copy that stopped early ends in the middle of it.
-    std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(unreadable)?;
-    Ok(())
+    // What follows the last file is read too: a copy that stopped early ends in the middle of it, and what was put behind
+    // the end, such as a second archive, would be lost in silence.
+    let mut rest = archive.into_inner();
+    let mut buffer = [0; 8192];
+    loop {
+        match rest.read(&mut buffer).map_err(unreadable)? {
+            0 => return Ok(()),
+            count if buffer[..count].iter().all(|byte| *byte == 0) => {}
+            _ => return Err(ArchiveError::Behind.into()),
+        }
+    }
 }
 
 fn read_inner<E: From<ArchiveError>>(

@@ -357,12 +357,12 @@ impl Document {
                 Ok(())
             }
             "smartLicenseRevocation" => {
-                self.revocation = Some(cursor.signed_json("smartLicenseRevocation")?);
-                Ok(())
+                let list = cursor.signed_json("smartLicenseRevocation")?;
+                once(&mut self.revocation, list, "smartLicenseRevocation", element)
             }
             "smartLicenseSystemInfo" => {
-                self.system_info = Some(cursor.signed_json("smartLicenseSystemInfo")?);
-                Ok(())
+                let info = cursor.signed_json("smartLicenseSystemInfo")?;
+                once(&mut self.system_info, info, "smartLicenseSystemInfo", element)
             }
             "smartLicenseDeviceInfo" => {
                 let text = cursor.text_content()?;
@@ -370,12 +370,11 @@ impl Document {
                     let detail = json_words(&error);
                     DocumentError::Element { element: "smartLicenseDeviceInfo", detail }
                 })?;
-                self.device_info = Some(info);
-                Ok(())
+                once(&mut self.device_info, info, "smartLicenseDeviceInfo", element)
             }
             "smartLicenseAccountInfo" => {
-                self.account = Some(cursor.account_info()?);
-                Ok(())
+                let told = cursor.account_info()?;
+                once(&mut self.account, told, "smartLicenseAccountInfo", element)
             }
             "smartLicenseCertificate" => {
                 let text = cursor.text_content()?;
@@ -383,8 +382,8 @@ impl Document {
                     element: "smartLicenseCertificate",
                     detail: "it is not base64".to_owned(),
                 })?;
-                self.signer = Some(SignerCertificate(certificate));
-                Ok(())
+                let signer = SignerCertificate(certificate);
+                once(&mut self.signer, signer, "smartLicenseCertificate", element)
             }
             "correlationID" => {
                 self.correlation_id = Some(cursor.text_content()?.trim().to_owned());
@@ -396,6 +395,21 @@ impl Document {
             }
         }
     }
+}
+
+/// Takes what may stand once. Two that differ are refused: one reader would believe the first, another the last.
+fn once<T: PartialEq>(
+    place: &mut Option<T>,
+    found: T,
+    element: &'static str,
+    what: &str,
+) -> Result<(), DocumentError> {
+    if place.as_ref().is_some_and(|before| *before != found) {
+        let detail = format!("{what} stands twice, and says two things");
+        return Err(DocumentError::Element { element, detail });
+    }
+    *place = Some(found);
+    Ok(())
 }
 
 /// A reader that knows where it stands and bounds what it accepts.
@@ -498,8 +512,10 @@ impl<'a> Cursor<'a> {
         while self.depth > outside {
             if let Event::Start(start) = self.event()? {
                 match local_name(&start).as_str() {
-                    "data" => data = Some(self.text_content()?),
-                    "signature" => signature = Some(self.text_content()?),
+                    "data" => once(&mut data, self.text_content()?, element, "data")?,
+                    "signature" => {
+                        once(&mut signature, self.text_content()?, element, "signature")?;
+                    }
                     _ => self.skip()?,
                 }
             }
@@ -531,15 +547,20 @@ impl<'a> Cursor<'a> {
                 "customerInfo" => {
                     let from = self.position()?;
                     let to = self.customer_info(&mut info)?;
-                    text = self.text.get(from..to).map(str::to_owned);
+                    let told = self.text.get(from..to).unwrap_or_default().to_owned();
+                    once(&mut text, told, ELEMENT, "customerInfo")?;
                 }
-                "signature" => signature = from_base64(self.text_content()?.trim()),
+                "signature" => {
+                    once(&mut signature, self.text_content()?, ELEMENT, "signature")?;
+                }
                 _ => self.skip()?,
             }
         }
         Ok(Signed {
             text: text.ok_or_else(|| bad("no customerInfo"))?,
-            signature: signature.ok_or_else(|| bad("no usable signature"))?,
+            signature: signature
+                .and_then(|text| from_base64(text.trim()))
+                .ok_or_else(|| bad("no usable signature"))?,
             value: info,
         })
     }

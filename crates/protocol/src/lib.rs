@@ -53,7 +53,7 @@ pub use document::{
 pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
 pub use idset::IdSet;
 pub use message::{
-    MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText, UsageItem,
+    MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText, Speaker, UsageItem,
 };
 pub use policy::{ClassPolicy, Policy};
 pub use random::{Random, random_hex, random_uuid};

@@ -132,6 +132,27 @@ impl Request {
     /// The most reports in a message.
     pub const REPORTS_MAX: usize = 1000;
 
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// Why it is none, without what a stranger wrote into it at length.
+    pub fn read(body: &[u8]) -> Result<Self, String> {
+        let request: Self = serde_json::from_slice(body).map_err(|error| {
+            format!("not a message: {error}").chars().take(200).collect::<String>()
+        })?;
+        request.sudi.check().map_err(|error| error.to_string())?;
+        if request.request_id.len() > 64 || request.nonce.len() > 64 {
+            return Err("request_id or nonce is too long".to_owned());
+        }
+        Ok(request)
+    }
+
+    /// Who sent it, and of what class it is.
+    #[must_use]
+    pub fn speaker(&self) -> Speaker {
+        Speaker { sudi: self.sudi.clone(), class: self.body.class() }
+    }
+
     /// What a sender signs to show that a request is its own: the kind, the ids, the time, and whom it is for:
     /// [`crate::cssm_id`], or [`Request::COLLECTOR`].
     #[must_use]
@@ -149,6 +170,15 @@ impl Request {
             self.sudi
         )
     }
+}
+
+/// Who sent a request, and of what class it is: what a log says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Speaker {
+    /// The active supervisor it names; whether it is that one shows its signature.
+    pub sudi: Udi,
+    /// As [`RequestBody::class`] names it.
+    pub class: &'static str,
 }
 
 /// The kinds of request.

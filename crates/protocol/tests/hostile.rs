@@ -165,6 +165,77 @@ fn archives_are_read_within_limits() {
     assert!(read_members(b"\x1f\x8bnot gzip", limits).is_err());
 }
 
+#[test]
+fn what_is_put_behind_the_end_of_an_archive_is_not_lost_in_silence() {
+    let limits = ArchiveLimits { total_bytes_max: 9000, member_bytes_max: 1000, members_max: 9 };
+    let one = |name: &str| write_tar(&[Member { name: name.to_owned(), bytes: b"x".to_vec() }]);
+    let gzip = |bytes: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut out, bytes).unwrap();
+        out.finish().unwrap()
+    };
+    let joined = [one("a"), one("b")].concat();
+    let inside = write_tar(&[Member { name: "in.tar".to_owned(), bytes: joined.clone() }]);
+    let parts = [gzip(&one("a")), gzip(&one("b"))].concat();
+    for bytes in [gzip(&joined), joined, inside, parts] {
+        assert!(matches!(read_members(&bytes, limits), Err(ArchiveError::Behind)));
+    }
+    // Tar fills its last block up.
+    let padded = [one("a"), vec![0; 10_240]].concat();
+    assert_eq!(read_members(&padded, limits).unwrap().len(), 1);
+}
+
+#[test]
+fn two_that_say_two_things_are_refused_and_twice_the_same_is_once() {
+    // One reader would believe the first, another the last.
+    let signed = |text: &str| format!("<data>{text}</data><signature>AAAA</signature>");
+    let info = |serial: &str| {
+        format!(
+            "{{\"sudi\":{{\"udi_pid\":\"N9K-C93180YC-FX3\",\"udi_serial_number\":\"{serial}\"}},\
+             \"software_tag_identifier\":\"x\"}}"
+        )
+    };
+    let account = |name: &str| {
+        format!(
+            "<customerInfo><smartAccount>{name}</smartAccount></customerInfo>\
+             <signature>AAAA</signature>"
+        )
+    };
+    let element = |name: &str, inside: &str| format!("<{name}>{inside}</{name}>");
+    let revocation = |version: u32| {
+        signed(&format!(
+            "{{\"purpose\":\"revocation\",\"issuer\":\"x\",\"version\":{version},\
+             \"issued_at\":1,\"certificates\":[]}}"
+        ))
+    };
+    let twice = [
+        ("smartLicenseCertificate", "AAAA".to_owned(), "BBBB".to_owned()),
+        ("smartLicenseDeviceInfo", info("A"), info("B")),
+        ("smartLicenseAccountInfo", account("A"), account("B")),
+        ("smartLicenseRevocation", revocation(1), revocation(2)),
+    ];
+    for (name, first, second) in twice {
+        let file = |parts: [&str; 2]| {
+            format!("<smartLicense>{}</smartLicense>", parts.map(|p| element(name, p)).concat())
+        };
+        let differ = Document::parse(file([&first, &second]).as_bytes()).unwrap_err().to_string();
+        assert!(differ.contains("stands twice"), "{name}: {differ}");
+        Document::parse(file([&first, &first]).as_bytes()).unwrap();
+    }
+    // Within an element: a text and its signature.
+    for inside in [
+        "<data>[]</data><data>[ ]</data><signature>AAAA</signature>",
+        "<data>[]</data><signature>AAAA</signature><signature></signature>",
+    ] {
+        let file = element("smartLicense", &element("smartLicenseRumAck", inside));
+        let differ = Document::parse(file.as_bytes()).unwrap_err().to_string();
+        assert!(differ.contains("stands twice"), "{differ}");
+    }
+    let two = account("A") + &account("A").replace("A<", "B<");
+    let file = element("smartLicense", &element("smartLicenseAccountInfo", &two));
+    assert!(Document::parse(file.as_bytes()).unwrap_err().to_string().contains("stands twice"));
+}
+
 proptest! {
     #[test]
     fn any_report_survives_writing_and_reading(

@@ -472,14 +472,15 @@ impl Host {
         let now = self.clock.now();
         if let Some(command) = command {
             let mut session = Session::for_program(login);
-            let mut effects = Vec::new();
+            let (mut effects, mut said) = (Vec::new(), Vec::new());
             for line in command.split([';', '\n']) {
                 let (switch, mut devices) = self.parts();
                 let outcome = switch.execute(now, &mut session, line, &mut devices);
                 effects.extend(outcome.effects);
-                let bytes = outcome.reply.text.into_bytes();
-                let _gone = output.try_send(TerminalOutput::Bytes(bytes));
+                said.extend(outcome.reply.text.into_bytes());
             }
+            // All at once: the channel holds so many pieces only, and a program counts on every line.
+            let _gone = output.try_send(TerminalOutput::Bytes(said));
             if self.start_copies(number, &mut effects) {
                 self.waiting.insert(number, output);
             } else {

@@ -4,6 +4,7 @@
 //! handler, the OpenAPI document and the test of every route for every role come from that table.
 
 mod collector;
+mod contact;
 mod cssm;
 mod openapi;
 mod page;

@@ -111,6 +111,8 @@ fn genuine(g: &Ground, write: Write, says: &Says) -> String {
 struct Words {
     /// After an older one came behind a newer.
     older: Cell,
+    /// What is said of a file with two of them.
+    both: &'static str,
     /// After one of another account.
     account: Cell,
     /// After one that is dated ahead.
@@ -168,7 +170,7 @@ fn attack_it(g: &mut Ground, attack: Attack, write: Write, words: &Words) -> Cel
             g.import(DIRECT, &in_order);
             g.begin();
             g.import(DIRECT, &text);
-            Cell::Nothing(Place::Sender, "installed")
+            Cell::Nothing(Place::Sender, words.both)
         }
         Attack::WrongUdi => {
             let others = Says { udi: g.neighbour.udi.clone(), ..first.clone() };
@@ -231,6 +233,7 @@ fn spliced(one: &str, other: &str) -> String {
 
 pub(crate) fn trust_code(g: &mut Ground, attack: Attack) -> Cell {
     let words = Words {
+        both: "installed",
         older: Cell::Nothing(Place::Sender, "installed"),
         account: Cell::Nothing(Place::Switch, "answers no request of this device"),
         time: Cell::Nothing(Place::Switch, "timestamp mismatch"),
@@ -240,6 +243,7 @@ pub(crate) fn trust_code(g: &mut Ground, attack: Attack) -> Cell {
 
 pub(crate) fn ack(g: &mut Ground, attack: Attack) -> Cell {
     let words = Words {
+        both: "installed",
         older: Cell::Nothing(Place::Sender, "installed"),
         account: Cell::Empty("an ACK names no account: its entries name a UDI and a digest"),
         time: Cell::Empty(
@@ -251,6 +255,7 @@ pub(crate) fn ack(g: &mut Ground, attack: Attack) -> Cell {
 
 pub(crate) fn policy(g: &mut Ground, attack: Attack) -> Cell {
     let words = Words {
+        both: "installed",
         older: Cell::Nothing(Place::Switch, "a newer policy is installed"),
         account: Cell::Nothing(Place::Switch, "belongs to another Smart Account"),
         time: Cell::Nothing(Place::Switch, "timestamp mismatch"),
@@ -260,6 +265,7 @@ pub(crate) fn policy(g: &mut Ground, attack: Attack) -> Cell {
 
 pub(crate) fn account(g: &mut Ground, attack: Attack) -> Cell {
     let words = Words {
+        both: "stands twice",
         older: Cell::Nothing(Place::Sender, "installed"),
         account: Cell::Nothing(Place::Switch, "belongs to another Smart Account"),
         time: Cell::Nothing(Place::Switch, "timestamp mismatch"),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::collector::CollectorSite;
+use crate::contact::{Said, log_contact};
 use crate::page::{Frame, page};
 use crate::problem::Problem;
 use crate::site::{From, Message, Site};
@@ -60,13 +61,21 @@ async fn message(state: CollectorSite, tenant_id: i64, from: String, body: Bytes
         let _gone = sender.send(answer).is_ok();
     };
     let now = state.now();
-    if body.len() <= INLINE_BYTES_MAX {
-        state.collector.receive(now, tenant_id, &from, &body, done);
+    let speaker = if body.len() <= INLINE_BYTES_MAX {
+        state.collector.receive(now, tenant_id, &from, &body, done)
     } else {
-        let collector = state.collector.clone();
-        tokio::task::spawn_blocking(move || collector.receive(now, tenant_id, &from, &body, done));
-    }
+        let (collector, from) = (state.collector.clone(), from.clone());
+        let work = move || collector.receive(now, tenant_id, &from, &body, done);
+        tokio::task::spawn_blocking(work).await.ok().flatten()
+    };
     let answer = receiver.await;
+    let said = match &answer {
+        Ok(Answer::Message { response, .. }) => Said::response(response),
+        Ok(Answer::NotAMessage(text) | Answer::Unavailable(text)) => Said::other("REFUSED", text),
+        Ok(Answer::NoTenant) => Said::other("REFUSED", "there is no such tenant"),
+        Err(_) => Said::other("REFUSED", "shutting down"),
+    };
+    log_contact(&from, speaker.as_ref(), &said);
     state.work.ring();
     let Ok(Answer::Message { response, soon: Some(ticket) }) = answer else {
         return answer.map_or_else(|_| shutting_down(), written);

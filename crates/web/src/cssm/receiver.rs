@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use rumline_cssm::Answer;
 use tokio::sync::oneshot;
 
+use crate::contact::{Said, log_contact};
 use crate::cssm::CssmSite;
 use crate::problem::Problem;
 use crate::site::{From, Message, Site};
@@ -31,11 +32,19 @@ pub(super) async fn message(
 ) -> Response {
     let (sender, receiver) = oneshot::channel();
     let now = state.now();
-    state.cssm.receive(now, &from, &body, move |taken| {
+    let speaker = state.cssm.receive(now, &from, &body, move |taken| {
         // The client may be gone by now; what it sent is stored all the same.
         let _gone = sender.send(taken).is_ok();
     });
-    match receiver.await.map(rumline_cssm::Taken::answer) {
+    let answer = receiver.await.map(rumline_cssm::Taken::answer);
+    let said = match &answer {
+        Ok(Answer::Message(response)) => Said::response(response),
+        Ok(Answer::NotAMessage(text) | Answer::Unavailable(text)) => Said::other("REFUSED", text),
+        Ok(Answer::TooManyRequests { .. }) => Said::other("REFUSED", "too many requests"),
+        Err(_) => Said::other("REFUSED", "shutting down"),
+    };
+    log_contact(&from, speaker.as_ref(), &said);
+    match answer {
         Ok(Answer::Message(response)) => {
             let body = serde_json::to_vec(&response).unwrap_or_default();
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
