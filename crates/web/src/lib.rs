@@ -7,6 +7,7 @@ mod collector;
 mod contact;
 mod cssm;
 mod openapi;
+mod packed;
 mod page;
 mod problem;
 mod site;

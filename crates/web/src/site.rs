@@ -19,6 +19,7 @@ use rumline_protocol::Timestamp;
 use rumline_server::{Action, Caller, Error, People};
 use tokio::sync::Semaphore;
 
+use crate::packed;
 use crate::problem::Problem;
 
 /// A server as the web sees it.
@@ -171,15 +172,21 @@ async fn not_allowed() -> Response {
     on_its_way(problem.into_response())
 }
 
-/// The body of a message.
-pub(crate) struct Message(pub Bytes);
+/// A message.
+pub(crate) struct Message {
+    /// Its body, unpacked.
+    pub body: Bytes,
+    /// Whether the answer may be packed.
+    pub takes_gzip: bool,
+}
 
 impl<S: Send + Sync> FromRequest<S> for Message {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let body = Limited::new(request.into_body(), MESSAGE_BYTES_MAX).collect().await;
-        body.map(|body| Self(body.to_bytes())).map_err(|error| {
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, MESSAGE_BYTES_MAX).collect().await;
+        let body = body.map(|body| body.to_bytes()).map_err(|error| {
             if error.is::<LengthLimitError>() {
                 let text = format!("the message has more than {MESSAGE_BYTES_MAX} bytes");
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text)
@@ -187,7 +194,9 @@ impl<S: Send + Sync> FromRequest<S> for Message {
                 let text = format!("the message did not arrive whole: {error}");
                 Problem::new(StatusCode::BAD_REQUEST, text)
             }
-        })
+        })?;
+        let body = packed::unpacked(&head.headers, body, MESSAGE_BYTES_MAX)?;
+        Ok(Self { body, takes_gzip: packed::takes_gzip(&head.headers) })
     }
 }
 

@@ -285,6 +285,34 @@ async fn the_receivers_page_is_laid_out_as_the_guide_shows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_packed_message_is_taken_and_answered_packed_to_whoever_asks() {
+    use std::io::{Read, Write};
+    let gzip = |bytes: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(bytes).unwrap();
+        out.finish().unwrap()
+    };
+    let server = Server::new(&Settings::default());
+    let (packed, path) = (gzip(&server.trust_message()), "/licservice/license");
+    let plain = server.send("post", path, &[("content-encoding", "gzip")], packed.clone()).await;
+    assert_eq!((plain.status, plain.header("content-encoding")), (200, ""), "{}", plain.text());
+    let both = [("content-encoding", "gzip"), ("accept-encoding", "gzip, br")];
+    let answer = server.send("post", path, &both, packed.clone()).await;
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(answer.bytes()).read_to_string(&mut text).unwrap();
+    assert!(text.contains("\"status\":\"OK\""), "{text}");
+    // What unpacks without end, is cut off, or is packed in another way.
+    let coding = [("content-encoding", "gzip")];
+    let bomb = server.send("post", path, &coding, gzip(&vec![b' '; 33 << 20])).await;
+    assert_eq!(bomb.status, 413, "{}", bomb.text());
+    let cut = server.send("post", path, &coding, packed[..packed.len() / 2].to_vec()).await;
+    assert_eq!(cut.status, 400, "{}", cut.text());
+    let other = server.send("post", path, &[("content-encoding", "br")], packed).await;
+    assert_eq!(other.status, 415, "{}", other.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_answered_as_json_and_the_13th_in_an_hour_with_429() {
     // CSSM-028, CSSM-029, L-17
     let server = Server::new(&Settings { requests_per_hour_max: 12, ack_delay_seconds: 300 });

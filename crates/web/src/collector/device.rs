@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 use rumline_collector::{Answer, Collector, Look, Ticket};
@@ -15,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::collector::CollectorSite;
 use crate::contact::{Said, log_contact};
+use crate::packed::json_answer;
 use crate::page::{Frame, page};
 use crate::problem::Problem;
 use crate::site::{From, Message, Site};
@@ -27,7 +27,7 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 pub(super) async fn cslu_message(
     State(state): State<CollectorSite>,
     From(from): From,
-    Message(body): Message,
+    body: Message,
 ) -> Response {
     if !state.is_cslu() {
         let text = "the URL lacks the tenant ID: .../cslu/v1/pi/TENANT_ID";
@@ -40,20 +40,25 @@ pub(super) async fn tenant_message(
     State(state): State<CollectorSite>,
     name: Result<Path<String>, PathRejection>,
     From(from): From,
-    Message(body): Message,
+    body: Message,
 ) -> Response {
     if state.is_cslu() {
         let text = "this is a CSLU: its URL ends with /cslu/v1/pi";
         return Problem::new(StatusCode::NOT_FOUND, text).into_response();
     }
-    let Ok(Path(name)) = name else { return written(Answer::NoTenant) };
+    let Ok(Path(name)) = name else { return written(Answer::NoTenant, false) };
     match state.collector.tenant_named(&name) {
         Ok(id) => message(state, id, from, body).await,
         Err(error) => Problem::from(error).into_response(),
     }
 }
 
-async fn message(state: CollectorSite, tenant_id: i64, from: String, body: Bytes) -> Response {
+async fn message(
+    state: CollectorSite,
+    tenant_id: i64,
+    from: String,
+    Message { body, takes_gzip }: Message,
+) -> Response {
     let mut arrivals = state.answers.listen();
     let (sender, receiver) = oneshot::channel();
     let done = move |answer| {
@@ -78,9 +83,11 @@ async fn message(state: CollectorSite, tenant_id: i64, from: String, body: Bytes
     log_contact(&from, speaker.as_ref(), &said);
     state.work.ring();
     let Ok(Answer::Message { response, soon: Some(ticket) }) = answer else {
-        return answer.map_or_else(|_| shutting_down(), written);
+        return answer.map_or_else(|_| shutting_down(), |answer| written(answer, takes_gzip));
     };
-    let Ok(_held) = state.held.try_acquire() else { return message_response(&response) };
+    let Ok(_held) = state.held.try_acquire() else {
+        return message_response(&response, takes_gzip);
+    };
     let until = tokio::time::Instant::now() + HOLD;
     let mut ending = state.shutdown.watch();
     // Answers to others come in too: it is looked again until its own is there.
@@ -93,10 +100,10 @@ async fn message(state: CollectorSite, tenant_id: i64, from: String, body: Bytes
         match look_again(&state, &ticket).await {
             Look::NotYet => {}
             Look::Over => break,
-            Look::Here(answer) => return written(answer),
+            Look::Here(answer) => return written(answer, takes_gzip),
         }
     }
-    message_response(&response)
+    message_response(&response, takes_gzip)
 }
 
 async fn look_again(state: &CollectorSite, ticket: &Ticket) -> Look {
@@ -111,17 +118,13 @@ fn shutting_down() -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting down").into_response()
 }
 
-fn message_response(response: &rumline_protocol::Response) -> Response {
-    let body = serde_json::to_vec(response).unwrap_or_default();
-    let mut response = Response::new(body.into());
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+fn message_response(response: &rumline_protocol::Response, takes_gzip: bool) -> Response {
+    json_answer(serde_json::to_vec(response).unwrap_or_default(), takes_gzip)
 }
 
-fn written(answer: Answer) -> Response {
+fn written(answer: Answer, takes_gzip: bool) -> Response {
     match answer {
-        Answer::Message { response, .. } => message_response(&response),
+        Answer::Message { response, .. } => message_response(&response, takes_gzip),
         Answer::NotAMessage(text) => Problem::new(StatusCode::BAD_REQUEST, text).into_response(),
         Answer::NoTenant => {
             Problem::new(StatusCode::NOT_FOUND, "there is no such tenant").into_response()

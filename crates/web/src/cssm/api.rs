@@ -401,7 +401,7 @@ pub(super) async fn remove_collector(
 
 pub(super) async fn collect(
     State(state): State<CssmSite>,
-    Message(body): Message,
+    Message { body, .. }: Message,
 ) -> Result<Response, Problem> {
     upload::collect(&state, body).await
 }

@@ -1,13 +1,14 @@
 //! The smart receiver over HTTP (CSSM-028, 029, 030).
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rumline_cssm::Answer;
 use tokio::sync::oneshot;
 
 use crate::contact::{Said, log_contact};
 use crate::cssm::CssmSite;
+use crate::packed::json_answer;
 use crate::problem::Problem;
 use crate::site::{From, Message, Site};
 
@@ -28,7 +29,7 @@ pub(super) async fn landing(State(state): State<CssmSite>) -> String {
 pub(super) async fn message(
     State(state): State<CssmSite>,
     From(from): From,
-    Message(body): Message,
+    Message { body, takes_gzip }: Message,
 ) -> Response {
     let (sender, receiver) = oneshot::channel();
     let now = state.now();
@@ -46,8 +47,7 @@ pub(super) async fn message(
     log_contact(&from, speaker.as_ref(), &said);
     match answer {
         Ok(Answer::Message(response)) => {
-            let body = serde_json::to_vec(&response).unwrap_or_default();
-            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+            json_answer(serde_json::to_vec(&response).unwrap_or_default(), takes_gzip)
         }
         Ok(Answer::NotAMessage(text)) => {
             Problem::new(StatusCode::BAD_REQUEST, text).into_response()
