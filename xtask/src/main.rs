@@ -1,7 +1,8 @@
-//! The developer's commands: `cargo xtask test`, `bench`, `soak`.
+//! The developer's commands: `cargo xtask test`, `bench`, `mutations`, `soak`.
 #![expect(clippy::print_stdout, reason = "these commands talk to whoever runs them")]
 
 mod bench;
+mod mutations;
 mod parts;
 mod test;
 
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail};
 const HELP: &str = "\
 cargo xtask test [--no-install]   everything: format, lints, tests, documents, real parts
 cargo xtask bench                 speed and memory, as ratios within one run
+cargo xtask mutations [TEXT]      puts faults in, one by one; a test has to fail for each
 cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise)
 ";
 
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
         ["test"] => test::run(true),
         ["test", "--no-install"] => test::run(false),
         ["bench"] => bench::run(),
+        ["mutations"] => mutations::run(""),
+        ["mutations", only] => mutations::run(only),
         ["soak"] => soak("5000"),
         ["soak", seeds] => soak(seeds),
         _ => {
