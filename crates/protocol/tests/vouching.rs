@@ -1,4 +1,5 @@
 //! Who stands behind a file: CSSM, whoever wrote it, or nobody (FILE-009, PI-TRUST-008).
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use rumline_protocol::*;
 

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 
 use rumline_agent::{Config, Input, Transport};
@@ -31,6 +32,7 @@ pub struct Estate {
     pub lab: Lab,
     pub servers: Vec<Server>,
     pub switches: Vec<Switch>,
+    directory: Option<PathBuf>,
 }
 
 pub fn account(virtual_account: &str, connected: bool) -> TenantSettings {
@@ -69,7 +71,15 @@ impl Estate {
 
     /// Around a CSSM with these settings.
     pub fn of(settings: &rumline_cssm::Settings) -> Self {
-        Self { lab: Lab::in_memory(settings), servers: Vec::new(), switches: Vec::new() }
+        let (servers, switches) = (Vec::new(), Vec::new());
+        Self { lab: Lab::in_memory(settings), servers, switches, directory: None }
+    }
+
+    /// With databases on SQLite files in a directory: `cssm.db`, `collector-0.db` and so on.
+    pub fn in_directory(directory: &Path) -> Self {
+        let lab = Lab::on_file(&directory.join("cssm.db"), &crate::at_once());
+        let (servers, switches) = (Vec::new(), Vec::new());
+        Self { lab, servers, switches, directory: Some(directory.to_owned()) }
     }
 
     pub fn add_server(&mut self, kind: Kind) -> usize {
@@ -77,7 +87,13 @@ impl Estate {
     }
 
     pub fn add_server_of(&mut self, kind: Kind, version: &str) -> usize {
-        let db = Db::in_memory().unwrap();
+        let db = match &self.directory {
+            Some(directory) => {
+                Db::open_sqlite(&directory.join(format!("collector-{}.db", self.servers.len())))
+            }
+            None => Db::in_memory(),
+        };
+        let db = db.unwrap();
         let settings = Settings {
             kind,
             name: "lab".to_owned(),

@@ -78,6 +78,11 @@ impl Lab {
         Self::open(Db::in_memory().unwrap(), settings, None)
     }
 
+    /// On a SQLite file.
+    pub fn on_file(path: &std::path::Path, settings: &Settings) -> Self {
+        Self::open(Db::open_sqlite(path).unwrap(), settings, None)
+    }
+
     fn open(db: Db, settings: &Settings, directory: Option<Directory>) -> Self {
         let mut random = chance();
         let (root, issuer) = SimulatedSuite::authority(&mut random);
