@@ -1,5 +1,6 @@
 //! SSH: password logins, terminals and single commands, handed on as events.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub enum TerminalEvent {
         login: String,
         /// Password.
         password: String,
+        /// Where they are.
+        from: IpAddr,
         /// Whether they may.
         answer: oneshot::Sender<bool>,
     },
@@ -92,8 +95,8 @@ impl SshServer {
         loop {
             let permit =
                 Arc::clone(&permits).acquire_owned().await.map_err(std::io::Error::other)?;
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: let some connections end.
                     tracing::warn!(%error, "an SSH connection could not be accepted");
@@ -106,6 +109,7 @@ impl SshServer {
                 events: events.clone(),
                 numbers: Arc::clone(&numbers),
                 login: String::new(),
+                from: peer.ip(),
                 logged_in: Some(logged_in),
                 channels: Vec::new(),
             };
@@ -154,6 +158,7 @@ pub(crate) struct Connection {
     events: mpsc::Sender<TerminalEvent>,
     numbers: Arc<AtomicU64>,
     login: String,
+    from: IpAddr,
     /// Told once, when someone has logged in.
     logged_in: Option<oneshot::Sender<()>>,
     channels: Vec<OpenChannel>,
@@ -205,8 +210,8 @@ impl Handler for Connection {
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
         let (answer, allowed) = oneshot::channel();
-        let event =
-            TerminalEvent::LogIn { login: user.to_owned(), password: password.to_owned(), answer };
+        let (login, password) = (user.to_owned(), password.to_owned());
+        let event = TerminalEvent::LogIn { login, password, from: self.from, answer };
         let asked = self.events.send(event).await.is_ok();
         if asked && allowed.await.unwrap_or(false) {
             user.clone_into(&mut self.login);

@@ -447,9 +447,15 @@ impl Host {
 
     fn terminal_event(&mut self, event: TerminalEvent) {
         match event {
-            TerminalEvent::LogIn { login, password, answer } => {
+            TerminalEvent::LogIn { login, password, from, answer } => {
+                let may = self.switch.may_log_in(&login, &password);
+                if !may {
+                    let now = self.clock.now();
+                    let told = self.switch.login_failed(now, &login, &from.to_string());
+                    self.carry_out(vec![told]);
+                }
                 // Whoever asked may have hung up.
-                let _gone = answer.send(self.switch.may_log_in(&login, &password));
+                let _gone = answer.send(may);
             }
             TerminalEvent::Open { session, login, rows, command, output } => {
                 self.open(session, &login, rows, command, output);

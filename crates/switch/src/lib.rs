@@ -253,6 +253,20 @@ impl Switch {
         users::may_log_in(&self.running, login, password)
     }
 
+    /// Somebody tried to log in from an address and may not: a system message says so. What was typed as a name is shown
+    /// only if it is a plain one; people type passwords there.
+    pub fn login_failed(&mut self, now: Timestamp, login: &str, from: &str) -> Effect {
+        let known = self
+            .running
+            .starting_with("username")
+            .any(|line| line.text.split_whitespace().nth(1) == Some(login));
+        let whom = if known { format!("user {login}") } else { "illegal user".to_owned() };
+        let text = format!(
+            "%AUTHPRIV-3-SYSTEM_MSG: pam_aaa:Authentication failed for {whom} from {from} - dcos_sshd"
+        );
+        self.log_line(now, &text)
+    }
+
     /// Whether `admin` has a password.
     #[must_use]
     pub fn has_admin(&self) -> bool {

@@ -255,3 +255,18 @@ fn an_operator_may_look_and_nothing_else() {
     lab.session = Session::for_program("nobody");
     assert_eq!(lab.run(&["reload"]), "% Permission denied for the role\n");
 }
+
+#[test]
+fn a_login_that_fails_is_in_the_log_and_what_was_typed_for_a_name_is_not() {
+    let mut lab = Lab::new(None);
+    for login in ["admin", "my secret password", "%s"] {
+        assert!(!lab.switch.may_log_in(login, "wrong"));
+        let now = lab.now;
+        let _shown = lab.switch.login_failed(now, login, "10.0.0.9");
+    }
+    let log = lab.run(&["show logging"]);
+    let failed = "%AUTHPRIV-3-SYSTEM_MSG: pam_aaa:Authentication failed for";
+    assert!(log.contains(&format!("{failed} user admin from 10.0.0.9 - dcos_sshd")), "{log}");
+    assert_eq!(log.matches(&format!("{failed} illegal user from 10.0.0.9")).count(), 2, "{log}");
+    assert!(!log.contains("secret"), "{log}");
+}
