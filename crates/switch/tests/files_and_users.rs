@@ -259,6 +259,7 @@ fn an_operator_may_look_and_nothing_else() {
 #[test]
 fn a_login_that_fails_is_in_the_log_and_what_was_typed_for_a_name_is_not() {
     let mut lab = Lab::new(None);
+    lab.configure(&["username admin password 0 Correct-Horse-9 role network-admin"]);
     for login in ["admin", "my secret password", "%s"] {
         assert!(!lab.switch.may_log_in(login, "wrong"));
         let now = lab.now;
