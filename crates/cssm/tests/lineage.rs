@@ -124,6 +124,52 @@ fn a_choice_stands_however_often_the_other_one_begins_anew() {
 }
 
 #[test]
+fn what_goes_on_from_an_ended_life_is_ended_too_and_what_goes_on_from_the_present_one_is_not() {
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new(&lab.cssm, "SN1");
+        lab.register(&device);
+        let span: &[(i64, u32)] = &[(100, 1)];
+        let first = device.chain(&[(START, span), (START + 100, span)]);
+        lab.now = START + 5000;
+        lab.entries(&device.usage(&[&first[0], &first[1]]));
+        let life =
+            |epoch: &str, parent_epoch: &str, began_at: Timestamp, id: u64, at: Timestamp| {
+                let mut report = device.unsigned_report(id, at, span);
+                report.lineage = Some(Lineage {
+                    audience: device.cssm.clone(),
+                    epoch: epoch.to_owned(),
+                    parent_epoch: parent_epoch.to_owned(),
+                    epoch_began_at: began_at.0,
+                    position: 1,
+                    ..Lineage::default()
+                });
+                sign_report(report, device.signer.as_ref())
+            };
+        let said = |lab: &Lab, report: &SignedReport| {
+            let (_, code, text) = lab.entries(&device.usage(&[report])).remove(0);
+            (code, text)
+        };
+        // Another one speaks of the same time.
+        let rival = life("b", "", START + 150, 500, START + 150);
+        assert_eq!(said(lab, &rival).0, StatusCode::Failed);
+        assert!(lab.instance("SN1").held_at.is_some());
+        let id = lab.instance("SN1").id;
+        lab.cssm.choose_epoch(lab.now, &admin(), lab.sa, id, "").unwrap();
+        // It begins anew, later than all that the chosen one said.
+        let again = life("c", "b", START + 1000, 600, START + 1000);
+        let (code, text) = said(lab, &again);
+        assert!(code == StatusCode::Failed && text.contains("ended"), "{text}");
+        // And once more, from there.
+        let (code, text) = said(lab, &life("d", "c", START + 2000, 700, START + 2000));
+        assert!(code == StatusCode::Failed && text.contains("ended"), "{text}");
+        assert_eq!((lab.instance("SN1").held_at, lab.counted("SN1")), (None, 200));
+        // The chosen one is set back, and goes on from what it was.
+        assert_eq!(said(lab, &life("e", "", START + 3000, 800, START + 3000)).0, StatusCode::Ok);
+        assert_eq!((lab.instance("SN1").held_at, lab.counted("SN1")), (None, 300));
+    });
+}
+
+#[test]
 fn a_switch_that_asked_in_vain_still_follows_its_transfer() {
     // PI-TRUST-011, G-23: what was installed answers a request that was made long ago.
     on_every_engine(&at_once(), |lab| {

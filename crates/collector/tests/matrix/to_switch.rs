@@ -242,6 +242,23 @@ pub(crate) fn trust_code(g: &mut Ground, attack: Attack) -> Cell {
 }
 
 pub(crate) fn ack(g: &mut Ground, attack: Attack) -> Cell {
+    if attack == Attack::RollBack {
+        // Of an earlier life, whose numbers this one gives out again: it settles nothing, and what it speaks of goes on
+        // under another number.
+        g.save();
+        for report in &mut g.saved {
+            report.payload.push(' ');
+        }
+        let counts = |g: &Ground| g.estate.switches[DIRECT].agent.report_counts();
+        let text = genuine(g, write_ack, &says(g));
+        let [_, _, _, acknowledged, _] = counts(g);
+        let waiting = g.estate.unacknowledged(DIRECT);
+        g.begin();
+        g.import(DIRECT, &text);
+        let [_, _, _, still, _] = counts(g);
+        assert_eq!((still, g.estate.unacknowledged(DIRECT)), (acknowledged, waiting));
+        return Cell::Counts(Place::Switch, "SAEVT_RUM_ACK_OTHER_REPORT");
+    }
     let words = Words {
         both: "installed",
         older: Cell::Nothing(Place::Sender, "installed"),
