@@ -162,7 +162,12 @@ fn uploads() {
 /// Reports of which no signature holds, as many as a message may hold.
 fn bad_reports(ground: &Ground, device: &rumline_testkit::Device) -> Vec<SignedReport> {
     let stranger = rumline_testkit::Device::new(&ground.estate.cssm, &device.udi.serial);
-    let one = |id| stranger.report(id, START, &[(EACH, 1)]);
+    // Each names the key that the device is known by: only the check itself shows that it is of another.
+    let one = |id| {
+        let mut report = stranger.report(id, START, &[(EACH, 1)]);
+        report.signature.key = device.signer.public_key().key_id();
+        report
+    };
     (1..=rumline_protocol::Request::REPORTS_MAX as u64).map(one).collect()
 }
 
