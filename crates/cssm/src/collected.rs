@@ -229,7 +229,7 @@ pub(crate) fn take(
     tx.execute(sql, &[now.0.into(), instance.id.into()])?;
     let mut entries = stored.entries;
     entries.extend(device.refused.iter().cloned());
-    let report_requests = lineage::ask_for_missing(tx, now, &instance)?.into_iter().collect();
+    let report_requests = lineage::ask_for_missing(tx, now, &instance)?;
     let (new, known) = (stored.new, stored.known);
     Ok(Took::Taken(Taken { entries, trust_codes, report_requests, new, known }))
 }

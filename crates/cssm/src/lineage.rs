@@ -308,35 +308,52 @@ pub(crate) fn last_report_id(tx: &mut Tx<'_>, instance_id: i64) -> Result<Option
 }
 
 /// The places of reports that must have been, and are not here, if it is time to ask for them; notes that they were
-/// asked for.
+/// asked for. Lives that were given up are asked about too: a CSSM that was restored from a copy knows of their last
+/// reports only that there may have been some.
 pub(crate) fn ask_for_missing(
     tx: &mut Tx<'_>,
     now: Timestamp,
     instance: &Instance,
-) -> Result<Option<ReportRequest>, Error> {
+) -> Result<Vec<ReportRequest>, Error> {
     let recently =
         instance.requested_at.is_some_and(|at| (0..ASK_AGAIN_SECONDS).contains(&now.since(at)));
-    if instance.head.missing() == 0 || recently || instance.held_at.is_some() {
-        return Ok(None);
+    let has_given_up = instance.set_back_at.is_some_and(|at| now.since(at) < TELL_AGAIN_SECONDS);
+    let lacks = instance.head.missing() > 0 || has_given_up;
+    if !lacks || recently || instance.held_at.is_some() {
+        return Ok(Vec::new());
     }
-    let positions = missing_positions(tx, instance)?;
+    let mut asked = vec![(instance.head.epoch.clone(), missing_positions(tx, instance, None)?)];
+    let sql = "SELECT epoch FROM lineage WHERE product_instance_id = $1 AND state = 'past'
+        ORDER BY began_at DESC LIMIT 8";
+    for epoch in tx.rows(sql, &[instance.id.into()], |row| row.text(0))? {
+        let positions = missing_positions(tx, instance, Some(&epoch))?;
+        asked.push((epoch, positions));
+    }
     let sql = "UPDATE product_instance SET requested_at = $1 WHERE id = $2";
     tx.execute(sql, &[now.0.into(), instance.id.into()])?;
-    Ok((!positions.is_empty()).then(|| ReportRequest {
+    let asked = asked.into_iter().filter(|(_, positions)| !positions.is_empty());
+    let request = |(epoch, positions)| ReportRequest {
         purpose: Purpose::ReportRequest,
         sudi: instance.udi.clone(),
         issued_at: now,
-        epoch: instance.head.epoch.clone(),
+        epoch,
         positions,
-    }))
+    };
+    Ok(asked.map(request).collect())
 }
 
-fn missing_positions(tx: &mut Tx<'_>, instance: &Instance) -> Result<Vec<(u64, u64)>, Error> {
+/// The places that are missing in the epoch that speaks now, or in one that was given up: there to no end.
+fn missing_positions(
+    tx: &mut Tx<'_>,
+    instance: &Instance,
+    given_up: Option<&str>,
+) -> Result<Vec<(u64, u64)>, Error> {
     let sql = "SELECT position FROM rum_report WHERE product_instance_id = $1
         AND epoch = $2 AND position IS NOT NULL AND signing_key = $3 ORDER BY position";
     let (mut ranges, mut before) = (Vec::new(), 0);
     let key = ingest::key_text(&instance.public_key);
-    let values = [instance.id.into(), (&instance.head.epoch).into(), (&key).into()];
+    let epoch = given_up.unwrap_or(&instance.head.epoch);
+    let values = [instance.id.into(), epoch.into(), (&key).into()];
     tx.each(sql, &values, |row| {
         let position = u64::try_from(row.int(0)?).unwrap_or(0);
         if position > before + 1 {
@@ -345,6 +362,9 @@ fn missing_positions(tx: &mut Tx<'_>, instance: &Instance) -> Result<Vec<(u64, u
         before = position;
         Ok::<_, Error>(ranges.len() < RANGES_MAX)
     })?;
+    if given_up.is_some() && ranges.len() < RANGES_MAX {
+        ranges.push((before + 1, i64::MAX.unsigned_abs()));
+    }
     Ok(ranges)
 }
 

@@ -87,6 +87,53 @@ fn one_of_two_is_chosen(chosen: &str) {
 }
 
 #[test]
+fn a_cssm_that_was_restored_gets_back_what_it_lacks_of_every_life_of_a_switch() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, older) = (directory.path().join("cssm.db"), directory.path().join("older.db"));
+    let mut lab = Lab::on_file(&file, &at_once());
+    let lab = &mut lab;
+    let mut switch = lab.switch("SN1");
+    lab.trust(&mut switch, &lab.token(), false);
+    lab.give(&mut switch, Input::Use(vec![lan(1)]));
+    let sync = |lab: &mut Lab, switch: &mut Switch| {
+        let later = lab.now + Timestamp::DAY;
+        lab.run_until(switch, later);
+        lab.give(switch, Input::Sync);
+    };
+    sync(lab, &mut switch);
+    for ending in ["", "-wal"] {
+        let name = |path: &std::path::Path| format!("{}{ending}", path.display());
+        std::fs::copy(name(&file), name(&older)).unwrap();
+    }
+    // The first life goes on, which the copy knows nothing of; the switch is set back behind a part of it.
+    sync(lab, &mut switch);
+    let (disk, first_life) = (switch.disk.clone(), epochs(lab)[0].reports);
+    for _ in 0..2 {
+        sync(lab, &mut switch);
+    }
+    switch.restart(lab.now, disk);
+    lab.give(&mut switch, Input::Use(vec![lan(1)]));
+    for _ in 0..3 {
+        sync(lab, &mut switch);
+    }
+    assert_eq!(epochs(lab).len(), 2, "{:?}", epochs(lab));
+    let counted = lab.counted("SN1");
+    let last_end_at = lab.instance("SN1").epochs.iter().map(|epoch| epoch.last_end_at).max();
+    assert_eq!(counted, last_end_at.unwrap() - START.0, "every second once");
+    lab.go_on_from(&older);
+    assert!(lab.counted("SN1") < counted);
+    for _ in 0..3 {
+        sync(lab, &mut switch);
+    }
+    let view = lab.instance("SN1");
+    assert_eq!(view.reports_missing, 0, "{:?}", view.epochs);
+    let last_end_at = view.epochs.iter().map(|epoch| epoch.last_end_at).max().unwrap();
+    let gap: i64 = view.gaps.iter().map(|gap| gap.to - gap.from).sum();
+    assert_eq!(lab.counted("SN1") + gap, last_end_at - START.0, "{:?}", view.gaps);
+    assert_eq!(view.epochs[0].reports, first_life, "all that the switch still has: {view:?}");
+}
+
+#[test]
 fn a_choice_stands_however_often_the_other_one_begins_anew() {
     // Both report every few seconds: numbers collide all the time, and each collision begins an epoch.
     on_every_engine(&at_once(), |lab| {

@@ -83,6 +83,14 @@ impl Lab {
         Self::open(Db::open_sqlite(path).unwrap(), settings, None)
     }
 
+    /// CSSM goes on from another database, such as an older copy of its own.
+    pub fn go_on_from(&mut self, path: &std::path::Path) {
+        let db = Arc::new(Db::open_sqlite(path).unwrap());
+        let (suite, random) = (Arc::new(self.suite.clone()), Arc::new(Mutex::new(chance())));
+        let settings = self.cssm.settings().clone();
+        self.cssm = Cssm::open(db, suite, same(&self.signing), random, settings).unwrap();
+    }
+
     fn open(db: Db, settings: &Settings, directory: Option<Directory>) -> Self {
         let mut random = chance();
         let (root, issuer) = SimulatedSuite::authority(&mut random);
