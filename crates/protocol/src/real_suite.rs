@@ -250,9 +250,15 @@ impl Authority {
     /// The identity that signs.
     ///
     /// # Errors
-    /// When the stored key cannot be read.
+    /// When the stored key cannot be read, or its certificate is that of another key.
     pub fn identity(&self) -> Result<SigningIdentity, CryptoError> {
         let signer = Box::new(EcdsaSigner::from_pkcs8(&self.signing_key)?);
+        // A renewal that was cut off between its files leaves two that do not belong together.
+        let key = RealSuite.root_key(&self.signing_certificate.0);
+        if key.as_ref() != Some(signer.public_key()) {
+            let text = "signing key and certificate do not belong together: renew the signing key";
+            return Err(CryptoError::Key(text.to_owned()));
+        }
         Ok(SigningIdentity {
             signer,
             certificate: self.signing_certificate.clone(),

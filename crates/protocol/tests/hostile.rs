@@ -166,6 +166,17 @@ fn archives_are_read_within_limits() {
 }
 
 #[test]
+fn a_renewal_that_was_cut_off_between_its_files_is_found_at_the_start() {
+    let before = Authority::create("Example CSSM", NOW).unwrap();
+    let after = before.renewed(NOW, false).unwrap();
+    assert!(before.identity().is_ok() && after.identity().is_ok());
+    let signing_key = after.signing_key.clone();
+    let torn = Authority { signing_key, ..before };
+    let error = torn.identity().err().unwrap().to_string();
+    assert!(error.contains("renew the signing key"), "{error}");
+}
+
+#[test]
 fn what_is_put_behind_the_end_of_an_archive_is_not_lost_in_silence() {
     let limits = ArchiveLimits { total_bytes_max: 9000, member_bytes_max: 1000, members_max: 9 };
     let one = |name: &str| write_tar(&[Member { name: name.to_owned(), bytes: b"x".to_vec() }]);
