@@ -4,41 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rumline_protocol::{
-    AccountInfo, Acknowledgement, Document, DocumentWriter, Policy, Purpose, ReportRequest, Signed,
+    AccountInfo, Acknowledgement, Document, DocumentWriter, Policy, ReportRequest, Signed,
     SigningIdentity, Timestamp, TrustCode, acknowledgement_text,
 };
 
-use crate::policies::SetPolicy;
-
-/// What every answer to a virtual account says: the account, and its policy if it has one of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub smart_account_id: i64,
-    pub smart_account: String,
-    pub smart_account_domain: String,
-    pub virtual_account_id: i64,
-    pub virtual_account: String,
-    pub policy: Option<SetPolicy>,
-    pub policy_version: u64,
-}
-
-impl Standing {
-    /// The policy as it is signed now.
-    fn policy_at(&self, now: Timestamp) -> Policy {
-        let lifetime_days = self.policy.as_ref().and_then(|set| set.lifetime_days);
-        let policy =
-            self.policy.as_ref().map_or_else(Policy::cisco_default, |set| set.policy.clone());
-        Policy {
-            issued_at: now,
-            version: self.policy_version,
-            smart_account: self.smart_account.clone(),
-            virtual_account: self.virtual_account.clone(),
-            purpose: Purpose::Policy,
-            expires_at: lifetime_days.map(|days| now.plus_days(days)),
-            ..policy
-        }
-    }
-}
+use crate::standing::{self, Standing};
+use crate::{Cssm, Error};
 
 /// What was read of an account serves this long: a policy that has just changed reaches devices that much later.
 const READ_SECONDS: i64 = 5;
@@ -59,8 +30,8 @@ pub(crate) fn standing(
     cache: &StandingCache,
     now: Timestamp,
     (smart_account_id, virtual_account_id): (i64, i64),
-    read: impl FnOnce() -> Result<Standing, crate::Error>,
-) -> Result<Arc<Standing>, crate::Error> {
+    read: impl FnOnce() -> Result<Standing, Error>,
+) -> Result<Arc<Standing>, Error> {
     if let Some(known) =
         cache.lock().unwrap_or_else(PoisonError::into_inner).get(&virtual_account_id)
         && known.standing.smart_account_id == smart_account_id
@@ -195,4 +166,23 @@ pub(crate) fn policy_document(
     let mut writer = DocumentWriter::new();
     writer.policy(&Signed::json(standing.policy_at(now), issuer.signer.as_ref()));
     finish(writer, "", issuer)
+}
+
+impl Cssm {
+    /// The policy file of a virtual account (CSSM-016), for `license smart import`.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn policy_file(
+        &self,
+        now: Timestamp,
+        smart_account_id: i64,
+        virtual_account_id: i64,
+    ) -> Result<String, Error> {
+        let issuer = Arc::clone(&self.issuer);
+        self.db.read("policies.file", move |tx| {
+            let standing = standing::read(tx, smart_account_id, virtual_account_id)?;
+            Ok(policy_document(&standing, &issuer, now))
+        })
+    }
 }

@@ -15,9 +15,10 @@ use rumline_server::next_id;
 use rumline_store::Tx;
 
 use crate::accounts::{add_event, smart_account, virtual_account};
-use crate::answer::{self, Contents, Standing};
+use crate::answer::{self, Contents};
 use crate::collected::{self, Hop, Taken, Took, VerifiedDevice};
 use crate::files::UsageFile;
+use crate::standing::{self, Standing};
 use crate::{Actor, Cssm, Error, collectors, files, instances, parallel, set_aside};
 
 /// What a bundle may hold: a million devices, and 64 GB of their reports.
@@ -364,7 +365,7 @@ impl Cssm {
         let mut piece = Piece {
             outcomes: Vec::with_capacity(devices.len()),
             aside: Vec::new(),
-            standing: Arc::new(instances::standing(tx, account.0, account.1)?),
+            standing: Arc::new(standing::read(tx, account.0, account.1)?),
             new: 0,
             known: 0,
             refused: 0,

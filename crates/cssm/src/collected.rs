@@ -10,10 +10,10 @@ use rumline_protocol::{
 use rumline_store::Tx;
 
 use crate::accounts::add_event;
+use crate::checked::{self, Checked, VerifiedReport};
 use crate::claims::{self, ClaimKind, Turned};
-use crate::ingest::{self, Checked, VerifiedReport};
 use crate::instances::{self, About, Instance};
-use crate::{Actor, Error, lineage, trust};
+use crate::{Actor, Error, ingest, lineage, trust};
 
 /// The most trust requests of one device: its supervisors and some.
 const TRUST_REQUESTS_MAX: usize = 16;
@@ -284,8 +284,8 @@ fn admit(
 /// A refusal of everything a device sent, as an answer to each of its reports.
 pub(crate) fn refuse_all(device: &VerifiedDevice, text: &str, correlation_id: &str) -> Taken {
     let refused = device.reports.iter().map(|verified| {
-        let entry = ingest::entry(&verified.report, StatusCode::Failed, text, correlation_id);
-        ingest::refusal(ingest::about(entry, &verified.sha256), RefusalReason::Account)
+        let entry = checked::entry(&verified.report, StatusCode::Failed, text, correlation_id);
+        checked::refusal(checked::about(entry, &verified.sha256), RefusalReason::Account)
     });
     let entries = refused.chain(device.refused.iter().cloned()).collect();
     Taken { entries, ..Taken::default() }

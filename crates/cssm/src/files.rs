@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents};
 use crate::collected::{self, Hop, Taken, Took, VerifiedDevice};
-use crate::{Actor, Cssm, Error, instances, set_aside};
+use crate::set_aside::{self, SetAside};
+use crate::{Actor, Cssm, Error, claims, instances, standing};
 
 /// The most files in one archive.
 const MEMBERS_MAX: usize = 20_000;
@@ -186,7 +187,7 @@ impl Cssm {
         }
         let refused =
             all.entries.iter().filter(|entry| entry.status_code != StatusCode::Ok).count();
-        let standing = Arc::new(instances::standing(tx, account.0, account.1)?);
+        let standing = Arc::new(standing::read(tx, account.0, account.1)?);
         let nothing = !taken_in && all.entries.is_empty();
         let contents = Contents {
             acknowledgements: std::mem::take(&mut all.entries),
@@ -342,6 +343,106 @@ pub(crate) fn insert(
     ];
     tx.execute(sql, &values)?;
     Ok(())
+}
+
+impl Cssm {
+    /// The product instances that an uploaded file would move.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn set_aside(&self, smart_account_id: i64, id: i64) -> Result<Vec<SetAside>, Error> {
+        self.db.read("set_aside.list", move |tx| {
+            one(tx, smart_account_id, id)?;
+            let sql = "SELECT set_aside.pid, set_aside.serial, set_aside.virtual_account_id,
+                virtual_account.name FROM set_aside JOIN virtual_account
+                ON virtual_account.smart_account_id = set_aside.smart_account_id
+                AND virtual_account.id = set_aside.virtual_account_id
+                WHERE set_aside.smart_account_id = $1 AND usage_file_id = $2 ORDER BY place";
+            tx.rows(sql, &[smart_account_id.into(), id.into()], |row| {
+                Ok(SetAside {
+                    pid: row.text(0)?,
+                    serial: row.text(1)?,
+                    virtual_account_id: row.int(2)?,
+                    virtual_account: row.text(3)?,
+                })
+            })
+        })
+    }
+
+    /// Moves the product instances that an uploaded file would move, and takes in what it holds of them: as a file of its
+    /// own, with its own ACK.
+    ///
+    /// # Errors
+    /// When there is nothing to move.
+    pub fn move_set_aside(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        smart_account_id: i64,
+        id: i64,
+    ) -> Result<UsageFile, Error> {
+        let (name, account, kept) = self.db.read("set_aside.read", move |tx| {
+            let file = one(tx, smart_account_id, id)?;
+            let sql = "SELECT name, document FROM set_aside WHERE smart_account_id = $1
+                AND usage_file_id = $2 ORDER BY place";
+            let kept = tx.rows(sql, &[smart_account_id.into(), id.into()], |row| {
+                Ok::<_, Error>((row.text(0)?, row.text(1)?))
+            })?;
+            Ok::<_, Error>((file.name, (smart_account_id, file.virtual_account_id), kept))
+        })?;
+        if kept.is_empty() {
+            return Err(Error::Conflict("the file moves no product instance".to_owned()));
+        }
+        let correlation_id = self.random_hex(16);
+        let mut devices = Vec::with_capacity(kept.len());
+        for (name, document) in kept {
+            devices.push(self.verify_file(now, &name, document.as_bytes(), &correlation_id)?);
+        }
+        let (cssm, actor) = (self.clone(), actor.clone());
+        self.db.write("set_aside.move", move |tx| {
+            for device in &devices {
+                if let Some(mut known) = instances::find(tx, &device.udi)?
+                    && !known.removed
+                    && known.smart_account_id == account.0
+                    && known.public_key == device.key
+                    && known.virtual_account_id != account.1
+                {
+                    claims::move_and_tell(tx, now, &actor, &mut known, account.1)?;
+                }
+            }
+            let sql = "DELETE FROM set_aside WHERE smart_account_id = $1 AND usage_file_id = $2";
+            let gone = tx.execute(sql, &[account.0.into(), id.into()])?;
+            if gone == 0 {
+                return Err(Error::Conflict("the file moves no product instance".to_owned()));
+            }
+            let sql = "UPDATE usage_file SET set_aside = 0 WHERE smart_account_id = $1 AND id = $2";
+            tx.execute(sql, &[account.0.into(), id.into()])?;
+            let hop = Hop::Person(None);
+            cssm.take_files(tx, now, &actor, account, (&name, &devices, hop), &correlation_id)
+        })
+    }
+
+    /// Reads and checks one device's file that a person brought.
+    pub(crate) fn verify_file(
+        &self,
+        now: Timestamp,
+        name: &str,
+        bytes: &[u8],
+        correlation_id: &str,
+    ) -> Result<VerifiedDevice, Error> {
+        let suite = self.suite.as_ref();
+        let file = collected::parse(suite, now, &self.id, name, bytes)?;
+        let udi = file.udi.clone();
+        let known = match file.key {
+            Some(_) => None,
+            None => {
+                let find = move |tx: &mut Tx<'_>| instances::find(tx, &udi);
+                self.db.read("files.key", find)?.map(|known| known.public_key)
+            }
+        };
+        let ids = (self.id.as_ref(), correlation_id);
+        collected::verify(suite, file, known.as_ref(), Hop::Person(None), ids)
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
-use crate::answer::Standing;
-use crate::lineage::{self, Head};
-use crate::policies::{policy_of, version_of};
+use crate::head::{self, Head};
 use crate::spans::Spans;
 use crate::{Error, Settings};
 use rumline_server::next_id;
@@ -91,7 +89,7 @@ fn from_row(row: &Row<'_>) -> Result<Instance, Error> {
             .ok_or_else(|| Error::invalid("the stored device key is damaged"))?,
         trust,
         removed: row.opt_int(11)?.is_some(),
-        head: lineage::head_from(row, 12)?,
+        head: head::head_from(row, 12)?,
         held_at: at(19)?,
         set_back_at: at(20)?,
         requested_at: at(21)?,
@@ -359,30 +357,4 @@ pub(crate) fn note_report(
     ];
     tx.execute(SQL, &values)?;
     Ok(())
-}
-
-/// What answers to this product instance say about its account.
-pub(crate) fn standing(
-    tx: &mut Tx<'_>,
-    smart_account_id: i64,
-    virtual_account_id: i64,
-) -> Result<Standing, Error> {
-    const SQL: &str = "SELECT smart_account.name, smart_account.domain, virtual_account.name
-        FROM smart_account JOIN virtual_account
-        ON virtual_account.smart_account_id = smart_account.id
-        WHERE smart_account.id = $1 AND virtual_account.id = $2";
-    let ids = [smart_account_id.into(), virtual_account_id.into()];
-    let names =
-        tx.row(SQL, &ids, |row| Ok::<_, Error>((row.text(0)?, row.text(1)?, row.text(2)?)))?;
-    let (smart_account, smart_account_domain, virtual_account) =
-        names.ok_or(Error::NotFound("virtual account"))?;
-    Ok(Standing {
-        smart_account_id,
-        smart_account,
-        smart_account_domain,
-        virtual_account_id,
-        virtual_account,
-        policy: policy_of(tx, smart_account_id, virtual_account_id)?,
-        policy_version: version_of(tx, smart_account_id, virtual_account_id)?,
-    })
 }

@@ -6,12 +6,13 @@
 //! both are held until the owner has chosen.
 
 use rumline_protocol::{Lineage, Purpose, ReportRequest, RumReport, Timestamp, base64};
-use rumline_store::{Row, Tx};
+use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{self, add_event};
 use crate::alerts::{self, AlertKind};
-use crate::ingest::{self, VerifiedReport, signed_id};
+use crate::checked::{self, VerifiedReport, signed_id};
+use crate::head::{Head, head_from};
 use crate::instances::Instance;
 use crate::{Actor, Cssm, Error};
 
@@ -21,27 +22,6 @@ const RANGES_MAX: usize = 100;
 const ASK_AGAIN_SECONDS: i64 = Timestamp::HOUR;
 /// A product instance that breaks its chain again and again is told of once a day.
 const TELL_AGAIN_SECONDS: i64 = Timestamp::DAY;
-
-/// The head of the chain: the last report of the epoch that speaks now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub epoch: String,
-    /// When it began, and the end of its last report, on the product instance's even time.
-    pub began_at: i64,
-    pub last_end_at: i64,
-    /// The highest place in the epoch that is known of, and how many of its reports are here.
-    pub position: i64,
-    pub present: i64,
-    /// The report in the highest place.
-    pub report_id: i64,
-    pub sha256: String,
-}
-
-impl Head {
-    pub(crate) fn missing(&self) -> i64 {
-        (self.position - self.present).max(0)
-    }
-}
 
 impl Instance {
     /// Whether a report is the one that follows the head, as nearly all are.
@@ -185,6 +165,9 @@ fn begin(
     lineage: &Lineage,
 ) -> Result<(), Error> {
     keep(tx, instance.id, &instance.head, "past")?;
+    instance.requested_at = None;
+    let sql = "UPDATE product_instance SET requested_at = NULL WHERE id = $1";
+    tx.execute(sql, &[instance.id.into()])?;
     instance.head =
         Head { epoch: lineage.epoch.clone(), began_at: lineage.epoch_began_at, ..Head::default() };
     note_set_back(tx, now, instance, None)?;
@@ -286,19 +269,6 @@ pub(crate) fn note(
     Ok(())
 }
 
-/// Reads a head from seven columns.
-pub(crate) fn head_from(row: &Row<'_>, from: usize) -> Result<Head, Error> {
-    Ok(Head {
-        epoch: row.text(from)?,
-        began_at: row.int(from + 1)?,
-        last_end_at: row.int(from + 2)?,
-        position: row.int(from + 3)?,
-        present: row.int(from + 4)?,
-        report_id: row.int(from + 5)?,
-        sha256: row.text(from + 6)?,
-    })
-}
-
 /// The highest number CSSM holds a report of.
 pub(crate) fn last_report_id(tx: &mut Tx<'_>, instance_id: i64) -> Result<Option<u64>, Error> {
     let sql = "SELECT report_id FROM rum_report WHERE product_instance_id = $1
@@ -317,9 +287,10 @@ pub(crate) fn ask_for_missing(
 ) -> Result<Vec<ReportRequest>, Error> {
     let recently =
         instance.requested_at.is_some_and(|at| (0..ASK_AGAIN_SECONDS).contains(&now.since(at)));
-    let has_given_up = instance.set_back_at.is_some_and(|at| now.since(at) < TELL_AGAIN_SECONDS);
-    let lacks = instance.head.missing() > 0 || has_given_up;
-    if !lacks || recently || instance.held_at.is_some() {
+    let lacks = instance.head.missing() > 0;
+    // Once for each life that was given up: there may be more of it than is known here.
+    let wonders = instance.set_back_at.is_some() && instance.requested_at.is_none();
+    if !(lacks || wonders) || recently || instance.held_at.is_some() {
         return Ok(Vec::new());
     }
     let mut asked = vec![(instance.head.epoch.clone(), missing_positions(tx, instance, None)?)];
@@ -330,7 +301,9 @@ pub(crate) fn ask_for_missing(
         asked.push((epoch, positions));
     }
     let sql = "UPDATE product_instance SET requested_at = $1 WHERE id = $2";
-    tx.execute(sql, &[now.0.into(), instance.id.into()])?;
+    // Who only wonders may ask again as soon as it is known that something is missing.
+    let asked_at = if lacks { now } else { now - ASK_AGAIN_SECONDS };
+    tx.execute(sql, &[asked_at.0.into(), instance.id.into()])?;
     let asked = asked.into_iter().filter(|(_, positions)| !positions.is_empty());
     let request = |(epoch, positions)| ReportRequest {
         purpose: Purpose::ReportRequest,
@@ -351,7 +324,7 @@ fn missing_positions(
     let sql = "SELECT position FROM rum_report WHERE product_instance_id = $1
         AND epoch = $2 AND position IS NOT NULL AND signing_key = $3 ORDER BY position";
     let (mut ranges, mut before) = (Vec::new(), 0);
-    let key = ingest::key_text(&instance.public_key);
+    let key = checked::key_text(&instance.public_key);
     let epoch = given_up.unwrap_or(&instance.head.epoch);
     let values = [instance.id.into(), epoch.into(), (&key).into()];
     tx.each(sql, &values, |row| {

@@ -123,21 +123,4 @@ impl Cssm {
             Ok(policy.map_or_else(Policy::cisco_default, |set| set.policy))
         })
     }
-
-    /// The policy file of a virtual account (CSSM-016), for `license smart import`.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn policy_file(
-        &self,
-        now: Timestamp,
-        smart_account_id: i64,
-        virtual_account_id: i64,
-    ) -> Result<String, Error> {
-        let issuer = std::sync::Arc::clone(&self.issuer);
-        self.db.read("policies.file", move |tx| {
-            let standing = crate::instances::standing(tx, smart_account_id, virtual_account_id)?;
-            Ok(crate::answer::policy_document(&standing, &issuer, now))
-        })
-    }
 }

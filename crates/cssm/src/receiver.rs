@@ -9,9 +9,11 @@ use rumline_protocol::{
 };
 use rumline_store::Tx;
 
-use crate::answer::{self, Contents, Standing};
-use crate::ingest::{self, Checked, Outcome};
+use crate::answer::{self, Contents};
+use crate::checked::Checked;
+use crate::ingest::{self, Outcome};
 use crate::instances::{self, About, Instance};
+use crate::standing::{self, Standing};
 use crate::trust::{self, Exchange};
 use crate::{Actor, Cssm, Error, Settings, accounts, lineage};
 
@@ -163,8 +165,7 @@ impl Cssm {
                         Exchange::Refused(text) => return Ok(Err(text)),
                     };
                     let (account, within) = instance.account();
-                    let mut written =
-                        Written::of(Arc::new(instances::standing(tx, account, within)?));
+                    let mut written = Written::of(Arc::new(standing::read(tx, account, within)?));
                     written.trust_codes = codes;
                     written.policy_wanted = true;
                     Ok(Ok(written))
@@ -301,7 +302,7 @@ impl Cssm {
             }
             let mut current = current;
             let ids = current.account();
-            let read = || instances::standing(tx, ids.0, ids.1);
+            let read = || standing::read(tx, ids.0, ids.1);
             let mut written = Written::of(answer::standing(&cache, now, ids, read)?);
             let outcome = ingest::store(tx, now, &mut current, &reports, &correlation_id, None)?;
             let Outcome { mut entries, new, new_ids, .. } = outcome;
@@ -528,7 +529,7 @@ fn contact_of(
         instances::note_contact(tx, now, &instance, window)?;
     }
     let (account, within) = instance.account();
-    let written = Written::of(Arc::new(instances::standing(tx, account, within)?));
+    let written = Written::of(Arc::new(standing::read(tx, account, within)?));
     Ok((instance, written))
 }
 

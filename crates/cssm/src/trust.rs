@@ -9,7 +9,7 @@ use rumline_store::Tx;
 
 use crate::accounts::{add_event, virtual_account};
 use crate::instances::{self, About, Instance, IssuedTrust};
-use crate::{Actor, Error, claims, tokens};
+use crate::{Actor, Error, claims, standing, tokens};
 
 /// Reads trust requests and checks that each is signed by the key it names, for this CSSM, now.
 /// Trust requests of a message: one of each supervisor, and room.
@@ -95,7 +95,7 @@ pub(crate) fn exchange(
     if let Some(text) = token.refusal(now) {
         return refuse(tx, text);
     }
-    let names = instances::standing(tx, account.0, account.1)?;
+    let names = standing::read(tx, account.0, account.1)?;
     let mut steps = Vec::with_capacity(requests.len());
     for request in requests {
         let meant = check_meant(request, (token_text, force), requests, &names);
@@ -138,7 +138,7 @@ fn check_meant(
     request: &TrustRequest,
     (token, force): (&str, bool),
     all: &[TrustRequest],
-    names: &crate::answer::Standing,
+    names: &standing::Standing,
 ) -> Result<(), String> {
     if request.token_sha256.as_deref() != Some(TrustRequest::token_digest(token).as_str()) {
         return Err("the trust request was made for another token".to_owned());
@@ -325,7 +325,7 @@ fn note_issued(
 }
 
 fn code(tx: &mut Tx<'_>, instance: &Instance, trust: &IssuedTrust) -> Result<TrustCode, Error> {
-    let standing = instances::standing(tx, instance.smart_account_id, instance.virtual_account_id)?;
+    let standing = standing::read(tx, instance.smart_account_id, instance.virtual_account_id)?;
     Ok(TrustCode {
         trust_id: u64::try_from(trust.id).unwrap_or(0),
         sudi: instance.udi.clone(),
