@@ -15,6 +15,10 @@ const GZIP: &str = "gzip";
 /// What is shorter fits into a packet as it is.
 const PACKED_FROM_BYTES: usize = 1400;
 
+/// A message unpacks to at most so many times its size, or to this many bytes: whoever sends little costs little.
+const RATIO_MAX: usize = 50;
+const ALWAYS_BYTES: usize = 64 << 10;
+
 /// A body as it was before it was packed, of at most so many bytes.
 pub(crate) fn unpacked(
     headers: &HeaderMap,
@@ -30,6 +34,7 @@ pub(crate) fn unpacked(
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
         }
     }
+    let bytes_max = bytes_max.min(body.len().saturating_mul(RATIO_MAX).max(ALWAYS_BYTES));
     let mut plain = Vec::new();
     // One byte more than allowed shows the excess.
     let read = MultiGzDecoder::new(&body[..]).take(bytes_max as u64 + 1).read_to_end(&mut plain);
@@ -107,6 +112,15 @@ mod tests {
         assert_eq!(refused.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
         let none = HeaderMap::new();
         assert_eq!(unpacked(&none, packed.clone(), 10_000).unwrap(), packed);
+    }
+
+    #[test]
+    fn a_small_body_unpacks_to_little() {
+        let headers = headers(&header::CONTENT_ENCODING, &["gzip"]);
+        let spaces = |bytes: usize| Bytes::from(pack(&vec![b' '; bytes]));
+        assert!(unpacked(&headers, spaces(ALWAYS_BYTES), 32 << 20).is_ok());
+        let bomb = unpacked(&headers, spaces(4 << 20), 32 << 20).unwrap_err();
+        assert_eq!(bomb.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[test]
