@@ -6,6 +6,7 @@
 use rumline_protocol::{Document, DocumentWriter, Policy, Signed, Timestamp};
 use rumline_store::Tx;
 
+use crate::ids::{InstanceId, TenantId};
 use crate::{Error, Tenant};
 
 /// Answers that are handed over at a time.
@@ -37,7 +38,7 @@ pub(crate) fn hand_over(
     tx: &mut Tx<'_>,
     now: Timestamp,
     tenant: &Tenant,
-    instance_id: i64,
+    instance_id: InstanceId,
     policy_at: i64,
 ) -> Result<Handed, Error> {
     let sql = "SELECT id, document, delivered_at FROM answer
@@ -72,7 +73,7 @@ pub(crate) fn hand_over(
     })
 }
 
-fn policy_document(tx: &mut Tx<'_>, tenant_id: i64) -> Result<Option<String>, Error> {
+fn policy_document(tx: &mut Tx<'_>, tenant_id: TenantId) -> Result<Option<String>, Error> {
     let sql = "SELECT policy_document FROM tenant WHERE id = $1";
     Ok(tx.row(sql, &[tenant_id.into()], |row| row.opt_text(0))?.flatten())
 }
@@ -153,7 +154,7 @@ fn put_together<'a>(documents: impl Iterator<Item = &'a Document>) -> String {
 }
 
 /// The tenant's account and policy as CSSM last said them.
-pub(crate) fn standing(tx: &mut Tx<'_>, tenant_id: i64) -> Result<Option<String>, Error> {
+pub(crate) fn standing(tx: &mut Tx<'_>, tenant_id: TenantId) -> Result<Option<String>, Error> {
     let sql = "SELECT standing FROM tenant WHERE id = $1";
     Ok(tx.row(sql, &[tenant_id.into()], |row| row.opt_text(0))?.flatten())
 }

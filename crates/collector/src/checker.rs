@@ -6,6 +6,7 @@ use rumline_protocol::{
     Document, Purpose, Revocation, Signed, SignerCertificate, SignerIdentity, Timestamp,
 };
 
+use crate::ids::InstanceId;
 use crate::{Collector, Error};
 
 /// The largest answer, in bytes: it is kept for each device it speaks of.
@@ -16,7 +17,7 @@ pub(crate) struct CheckedAnswer {
     pub text: String,
     pub document: Document,
     /// The device its name stands for, where nothing inside says so.
-    pub instance_id: Option<i64>,
+    pub instance_id: Option<InstanceId>,
 }
 
 impl CheckedAnswer {
@@ -38,7 +39,7 @@ impl CheckedAnswer {
 }
 
 /// The instance whose file an answer is to: a collector names it `dev_7_…`, and CSSM puts `ACK_` before that.
-fn instance_of(name: &str) -> Option<i64> {
+fn instance_of(name: &str) -> Option<InstanceId> {
     let name = name.rsplit('/').next()?;
     let name = name.strip_prefix("ACK_").unwrap_or(name);
     name.strip_prefix("dev_")?.split('_').next()?.parse().ok()

@@ -4,6 +4,7 @@ use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{ClaimId, InstanceId, TenantId};
 use crate::instances::{self, NewInstance};
 use crate::journal::{self, add_event};
 use crate::{Actor, Collector, Error, tenants};
@@ -16,9 +17,9 @@ const CLAIMS_MAX: i64 = 4;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimView {
     /// Its number.
-    pub id: i64,
+    pub id: ClaimId,
     /// The product instance with that UDI.
-    pub instance_id: i64,
+    pub instance_id: InstanceId,
     /// Product id.
     pub pid: String,
     /// Serial number.
@@ -39,7 +40,7 @@ pub struct ClaimView {
 pub(crate) fn note(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    (tenant_id, instance_id): (i64, i64),
+    (tenant_id, instance_id): (TenantId, InstanceId),
     (udi, key, address): (&Udi, &PublicKey, &str),
 ) -> Result<(), Error> {
     let key_text = key.to_text();
@@ -57,7 +58,7 @@ pub(crate) fn note(
         first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
     let values = [
         ids[0],
-        next_id(tx, "claim")?.into(),
+        next_id::<ClaimId>(tx, "claim")?.into(),
         ids[1],
         (&udi.pid).into(),
         (&udi.serial).into(),
@@ -78,7 +79,7 @@ pub(crate) fn note(
     journal::log(tx, now, "ERROR", &line)
 }
 
-fn one(tx: &mut Tx<'_>, tenant_id: i64, id: i64) -> Result<(Udi, String, i64), Error> {
+fn one(tx: &mut Tx<'_>, tenant_id: TenantId, id: ClaimId) -> Result<(Udi, String, i64), Error> {
     let sql = "SELECT pid, serial, public_key, instance_id FROM claim
         WHERE tenant_id = $1 AND id = $2";
     tx.row(sql, &[tenant_id.into(), id.into()], |row| {
@@ -93,7 +94,7 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such tenant.
-    pub fn claims(&self, tenant_id: i64) -> Result<Vec<ClaimView>, Error> {
+    pub fn claims(&self, tenant_id: TenantId) -> Result<Vec<ClaimView>, Error> {
         self.db.read("claims.list", move |tx| {
             tenants::by_id(tx, tenant_id)?;
             let sql = "SELECT claim.id, claim.instance_id, claim.pid, claim.serial,
@@ -107,8 +108,8 @@ impl Collector {
                     key.map(|key| key.key_id()).unwrap_or_default()
                 };
                 Ok(ClaimView {
-                    id: row.int(0)?,
-                    instance_id: row.int(1)?,
+                    id: row.id(0)?,
+                    instance_id: row.id(1)?,
                     pid: row.text(2)?,
                     serial: row.text(3)?,
                     key_id: key_id(row.opt_text(4)?),
@@ -130,8 +131,8 @@ impl Collector {
         &self,
         now: Timestamp,
         actor: &Actor,
-        tenant_id: i64,
-        id: i64,
+        tenant_id: TenantId,
+        id: ClaimId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("claims.accept", move |tx| {
@@ -171,8 +172,8 @@ impl Collector {
         &self,
         now: Timestamp,
         actor: &Actor,
-        tenant_id: i64,
-        id: i64,
+        tenant_id: TenantId,
+        id: ClaimId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("claims.dismiss", move |tx| {

@@ -13,6 +13,7 @@ use rumline_server::next_id;
 use rumline_store::Row;
 
 use crate::forward::{DevicePart, KeptReport, device_file_name};
+use crate::ids::{InstanceId, TenantId};
 use crate::journal::add_event;
 use crate::transfers::{Transfer, insert_transfer};
 use crate::{Actor, Collector, Error};
@@ -70,8 +71,8 @@ impl Collector {
         &self,
         now: Timestamp,
         actor: &Actor,
-        tenant_id: i64,
-        selection: Option<&[i64]>,
+        tenant_id: TenantId,
+        selection: Option<&[InstanceId]>,
         scratch: S,
         out: &mut dyn Write,
     ) -> Result<Transfer, Error> {
@@ -81,7 +82,8 @@ impl Collector {
             return Err(Error::Conflict(text.to_owned()));
         }
         let time = bundle_time(now);
-        let selection: Option<BTreeSet<i64>> = selection.map(|ids| ids.iter().copied().collect());
+        let selection: Option<BTreeSet<InstanceId>> =
+            selection.map(|ids| ids.iter().copied().collect());
         let mut writer = BundleWriter::new(scratch, format!("UD_VA_{time}.tar.gz"), now);
         // Files are read and put together while those before are packed.
         let Exported { devices, reports } = thread::scope(|scope| {
@@ -127,11 +129,11 @@ impl Collector {
     fn read_devices(
         &self,
         now: Timestamp,
-        tenant_id: i64,
-        selection: Option<&BTreeSet<i64>>,
+        tenant_id: TenantId,
+        selection: Option<&BTreeSet<InstanceId>>,
         mut outbox: Outbox,
     ) -> Result<Exported, Error> {
-        let (mut after, mut exported) = (0, Exported::default());
+        let (mut after, mut exported) = (InstanceId(0), Exported::default());
         loop {
             let page = self.export_page(tenant_id, after)?;
             let Some((last, _)) = page.last() else { break };
@@ -156,8 +158,8 @@ impl Collector {
     fn read_device(
         &self,
         now: Timestamp,
-        tenant_id: i64,
-        (id, part): (i64, &DevicePart),
+        tenant_id: TenantId,
+        (id, part): (InstanceId, &DevicePart),
         outbox: &mut Outbox,
     ) -> Result<i64, Error> {
         let (mut after, mut reports, mut file) = (0, 0, 0);
@@ -178,8 +180,8 @@ impl Collector {
     /// The next reports of a device, and whether they fill a file.
     fn export_reports(
         &self,
-        tenant_id: i64,
-        instance_id: i64,
+        tenant_id: TenantId,
+        instance_id: InstanceId,
         after: i64,
     ) -> Result<(Vec<KeptReport>, bool), Error> {
         self.db.read("export.reports", move |tx| {
@@ -200,7 +202,11 @@ impl Collector {
     }
 
     /// The next devices with something to export.
-    fn export_page(&self, tenant_id: i64, after: i64) -> Result<Vec<(i64, DevicePart)>, Error> {
+    fn export_page(
+        &self,
+        tenant_id: TenantId,
+        after: InstanceId,
+    ) -> Result<Vec<(InstanceId, DevicePart)>, Error> {
         self.db.read("export.page", move |tx| {
             let sql = format!(
                 "SELECT id, {} FROM instance WHERE tenant_id = $1 AND id > $2
@@ -208,7 +214,7 @@ impl Collector {
                 DevicePart::COLUMNS
             );
             let values = [tenant_id.into(), after.into(), PAGE.into()];
-            let read = |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, DevicePart::from_row(row, 1)?));
+            let read = |row: &Row<'_>| Ok::<_, Error>((row.id(0)?, DevicePart::from_row(row, 1)?));
             tx.rows(&sql, &values, read)
         })
     }

@@ -14,6 +14,7 @@ use rumline_protocol::{
 use rumline_store::{Row, Tx};
 
 use crate::checker::CheckedAnswer;
+use crate::ids::{InstanceId, TenantId};
 use crate::reports::{self, Settled, signature_from};
 use crate::{Collector, Error, Tenant, import, journal, tenants};
 
@@ -37,7 +38,7 @@ pub struct Batch {
     /// The pair of accounts it is for.
     account: (String, String),
     /// What is in it: instances and their reports.
-    devices: BTreeMap<i64, Vec<i64>>,
+    devices: BTreeMap<InstanceId, Vec<i64>>,
     last: Option<Place>,
 }
 
@@ -45,7 +46,7 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     received_at: i64,
-    instance_id: i64,
+    instance_id: InstanceId,
     report_id: i64,
 }
 
@@ -125,7 +126,7 @@ impl DevicePart {
 
 /// A report as it is kept.
 pub(crate) struct KeptReport {
-    pub instance_id: i64,
+    pub instance_id: InstanceId,
     pub report_id: i64,
     pub payload: String,
     pub signature: String,
@@ -138,7 +139,7 @@ impl KeptReport {
 
     pub(crate) fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
-            instance_id: row.int(0)?,
+            instance_id: row.id(0)?,
             report_id: row.int(1)?,
             payload: row.text(2)?,
             signature: row.text(3)?,
@@ -158,7 +159,7 @@ impl KeptReport {
 }
 
 /// The name of a device's file in a bundle, counted from 1.
-pub(crate) fn device_file_name(instance_id: i64, now: Timestamp, file: i64) -> String {
+pub(crate) fn device_file_name(instance_id: InstanceId, now: Timestamp, file: i64) -> String {
     let time = bundle_time(now);
     if file == 1 {
         format!("dev_{instance_id}_{time}.txt")
@@ -172,7 +173,7 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such tenant.
-    pub fn sync_state(&self, now: Timestamp, tenant_id: i64) -> Result<SyncState, Error> {
+    pub fn sync_state(&self, now: Timestamp, tenant_id: TenantId) -> Result<SyncState, Error> {
         self.offer_refused_again(now, tenant_id)?;
         self.db.read("forward.state", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
@@ -184,7 +185,7 @@ impl Collector {
 
     /// What CSSM refused may have become right: an owner let a device go, or chose between two, or a clock was set. It is
     /// offered again a day after the last time.
-    fn offer_refused_again(&self, now: Timestamp, tenant_id: i64) -> Result<(), Error> {
+    fn offer_refused_again(&self, now: Timestamp, tenant_id: TenantId) -> Result<(), Error> {
         let is_due = self.db.read("forward.refused", move |tx| {
             let sql = "SELECT offered_again_at FROM tenant WHERE id = $1";
             let last = tx.row(sql, &[tenant_id.into()], |row| row.int(0))?;
@@ -209,7 +210,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the tenant cannot reach CSSM.
-    pub fn sync_now(&self, tenant_id: i64) -> Result<(), Error> {
+    pub fn sync_now(&self, tenant_id: TenantId) -> Result<(), Error> {
         self.db.write("forward.now", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
             if !tenant.connected {
@@ -231,7 +232,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn next_batch(&self, now: Timestamp, tenant_id: i64) -> Result<Option<Batch>, Error> {
+    pub fn next_batch(&self, now: Timestamp, tenant_id: TenantId) -> Result<Option<Batch>, Error> {
         self.batch(now, tenant_id, None)
     }
 
@@ -242,7 +243,7 @@ impl Collector {
     pub fn next_batch_after(
         &self,
         now: Timestamp,
-        tenant_id: i64,
+        tenant_id: TenantId,
         place: Place,
     ) -> Result<Option<Batch>, Error> {
         self.batch(now, tenant_id, Some(place))
@@ -251,12 +252,12 @@ impl Collector {
     fn batch(
         &self,
         now: Timestamp,
-        tenant_id: i64,
+        tenant_id: TenantId,
         after: Option<Place>,
     ) -> Result<Option<Batch>, Error> {
         let (tenant, reports, parts) = self.db.read("forward.batch", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
-            let mut parts: BTreeMap<i64, DevicePart> = BTreeMap::new();
+            let mut parts: BTreeMap<InstanceId, DevicePart> = BTreeMap::new();
             if !tenant.may_call() {
                 return Ok((tenant, Vec::new(), parts));
             }
@@ -269,7 +270,7 @@ impl Collector {
                 );
                 let values = [tenant_id.into(), BATCH_DEVICES_MAX.into()];
                 let read =
-                    |row: &Row<'_>| Ok::<_, Error>((row.int(0)?, DevicePart::from_row(row, 1)?));
+                    |row: &Row<'_>| Ok::<_, Error>((row.id(0)?, DevicePart::from_row(row, 1)?));
                 parts.extend(tx.rows(&sql, &values, read)?);
             }
             Ok::<_, Error>((tenant, reports, parts))
@@ -277,7 +278,7 @@ impl Collector {
         if parts.is_empty() {
             return Ok(None);
         }
-        let mut devices: BTreeMap<i64, (DocumentWriter, Vec<i64>)> =
+        let mut devices: BTreeMap<InstanceId, (DocumentWriter, Vec<i64>)> =
             parts.iter().map(|(id, part)| (*id, (part.document(true), Vec::new()))).collect();
         for report in &reports {
             let id = report.instance_id;
@@ -335,7 +336,7 @@ impl Collector {
     pub fn take_answer(
         &self,
         now: Timestamp,
-        tenant_id: i64,
+        tenant_id: TenantId,
         batch: &Batch,
         bytes: &[u8],
     ) -> Result<(), Error> {
@@ -392,7 +393,7 @@ impl Collector {
     pub fn note_synced(
         &self,
         now: Timestamp,
-        tenant_id: i64,
+        tenant_id: TenantId,
         began: SyncState,
     ) -> Result<(), Error> {
         self.db.write("forward.synced", move |tx| {
@@ -410,7 +411,12 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn note_sync_failed(&self, now: Timestamp, tenant_id: i64, why: &str) -> Result<(), Error> {
+    pub fn note_sync_failed(
+        &self,
+        now: Timestamp,
+        tenant_id: TenantId,
+        why: &str,
+    ) -> Result<(), Error> {
         let why: String = why.chars().take(500).collect();
         self.db.write("forward.failed", move |tx| {
             let sql = "UPDATE tenant SET sync_error = $1, sync_failures = sync_failures + 1,
@@ -424,9 +430,9 @@ impl Collector {
 /// The next reports that wait, and the devices they are of.
 fn waiting_reports(
     tx: &mut Tx<'_>,
-    tenant_id: i64,
+    tenant_id: TenantId,
     after: Option<Place>,
-    parts: &mut BTreeMap<i64, DevicePart>,
+    parts: &mut BTreeMap<InstanceId, DevicePart>,
 ) -> Result<Vec<KeptReport>, Error> {
     const SQL: &str = "SELECT report.instance_id, report.report_id, report.payload,
         report.signature, report.received_at, instance.pid, instance.serial, instance.hostname,
@@ -436,7 +442,8 @@ fn waiting_reports(
         WHERE report.tenant_id = $1 AND report.state = 0
         AND (report.received_at, report.instance_id, report.report_id) > ($2, $3, $4)
         ORDER BY report.received_at, report.instance_id, report.report_id LIMIT $5";
-    let after = after.unwrap_or(Place { received_at: i64::MIN, instance_id: 0, report_id: 0 });
+    let after =
+        after.unwrap_or(Place { received_at: i64::MIN, instance_id: InstanceId(0), report_id: 0 });
     let values = [
         tenant_id.into(),
         after.received_at.into(),
@@ -457,12 +464,12 @@ fn waiting_reports(
     Ok(found)
 }
 
-fn last_waiting(tx: &mut Tx<'_>, tenant_id: i64) -> Result<Option<Place>, Error> {
+fn last_waiting(tx: &mut Tx<'_>, tenant_id: TenantId) -> Result<Option<Place>, Error> {
     let sql = "SELECT received_at, instance_id, report_id FROM report
         WHERE tenant_id = $1 AND state = 0
         ORDER BY received_at DESC, instance_id DESC, report_id DESC LIMIT 1";
     tx.row(sql, &[tenant_id.into()], |row| {
-        let (received_at, instance_id, report_id) = (row.int(0)?, row.int(1)?, row.int(2)?);
+        let (received_at, instance_id, report_id) = (row.int(0)?, row.id(1)?, row.int(2)?);
         Ok(Place { received_at, instance_id, report_id })
     })
 }
@@ -505,8 +512,8 @@ fn after(now: Timestamp, instant: Timestamp, seconds: i64) -> Timestamp {
 /// What CSSM passed over must not be sent again and again; people are told, and a sync on demand offers it anew.
 fn leave_unanswered(
     tx: &mut Tx<'_>,
-    tenant_id: i64,
-    instance_id: i64,
+    tenant_id: TenantId,
+    instance_id: InstanceId,
     unanswered: &[i64],
 ) -> Result<(), Error> {
     let mut settled = Settled::default();

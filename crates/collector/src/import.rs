@@ -14,6 +14,7 @@ use rumline_server::{check_name, next_id};
 use rumline_store::Tx;
 
 use crate::checker::{CheckedAnswer, Checker};
+use crate::ids::{InstanceId, TenantId, TransferId};
 use crate::journal::add_event;
 use crate::reports::{self, Settled};
 use crate::transfers::{Transfer, insert_transfer};
@@ -74,7 +75,7 @@ fn take_asked_for(
     tx: &mut Tx<'_>,
     now: Timestamp,
     tenant: &Tenant,
-    instance_id: i64,
+    instance_id: InstanceId,
     answer: &CheckedAnswer,
 ) -> Result<i64, Error> {
     let sql = "SELECT wants_answer FROM instance WHERE tenant_id = $1 AND id = $2";
@@ -91,7 +92,7 @@ pub(crate) fn take_answer_to(
     now: Timestamp,
     tenant: &Tenant,
     answer: &CheckedAnswer,
-    asked: &BTreeMap<i64, Vec<i64>>,
+    asked: &BTreeMap<InstanceId, Vec<i64>>,
 ) -> Result<(), Error> {
     let id = answer.instance_id.filter(|id| asked.contains_key(id));
     let id = id.ok_or_else(|| Error::invalid("an answer to a device that was not asked about"))?;
@@ -124,13 +125,13 @@ fn check_account(tenant: &Tenant, document: &Document) -> Result<(), Error> {
 fn keep_for(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    tenant_id: i64,
-    instance_id: i64,
+    tenant_id: TenantId,
+    instance_id: InstanceId,
     answer: &CheckedAnswer,
     entries: &[&Acknowledgement],
 ) -> Result<bool, Error> {
     let digest = sha256(answer.text.as_bytes());
-    let answer_id = next_id(tx, "answer")?;
+    let answer_id: i64 = next_id(tx, "answer")?;
     let sql = "INSERT INTO answer (tenant_id, instance_id, id, sha256, document, received_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
     let values = [
@@ -250,7 +251,7 @@ impl Collector {
         &self,
         now: Timestamp,
         actor: &Actor,
-        tenant_id: i64,
+        tenant_id: TenantId,
         name: &str,
         reader: &mut R,
     ) -> Result<Transfer, Error> {
@@ -311,7 +312,7 @@ impl Collector {
     fn shape<R: Read + Seek>(
         &self,
         now: Timestamp,
-        tenant_id: i64,
+        tenant_id: TenantId,
         reader: &mut R,
     ) -> Result<Shape, Error> {
         let mut head = Vec::new();
@@ -363,8 +364,8 @@ impl Collector {
     pub fn work_on_import(
         &self,
         now: Timestamp,
-        tenant_id: i64,
-        id: i64,
+        tenant_id: TenantId,
+        id: TransferId,
         reader: &mut dyn Read,
         progress: &mut dyn FnMut(i64),
     ) -> Result<Transfer, Error> {
@@ -399,8 +400,8 @@ impl Collector {
     fn take_piece(
         &self,
         now: Timestamp,
-        tenant_id: i64,
-        id: i64,
+        tenant_id: TenantId,
+        id: TransferId,
         checked: Vec<Result<CheckedAnswer, Error>>,
     ) -> Result<(), Error> {
         let count = i64::try_from(checked.len()).unwrap_or(i64::MAX);
@@ -432,10 +433,10 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn unfinished_imports(&self) -> Result<Vec<(i64, i64)>, Error> {
+    pub fn unfinished_imports(&self) -> Result<Vec<(TenantId, TransferId)>, Error> {
         self.db.read("import.unfinished", |tx| {
             let sql = "SELECT tenant_id, id FROM transfer WHERE status = $1 ORDER BY id";
-            tx.rows(sql, &[Transfer::PROCESSING.into()], |row| Ok((row.int(0)?, row.int(1)?)))
+            tx.rows(sql, &[Transfer::PROCESSING.into()], |row| Ok((row.id(0)?, row.id(1)?)))
         })
     }
 
@@ -443,7 +444,12 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn give_up_import(&self, tenant_id: i64, id: i64, why: &str) -> Result<(), Error> {
+    pub fn give_up_import(
+        &self,
+        tenant_id: TenantId,
+        id: TransferId,
+        why: &str,
+    ) -> Result<(), Error> {
         let why: String = why.chars().take(MESSAGE_CHARS_MAX).collect();
         self.db.write("import.give_up", move |tx| {
             let sql = "UPDATE transfer SET status = 'Errors', problems = $1
@@ -458,8 +464,8 @@ impl Collector {
 
 fn note_piece(
     tx: &mut Tx<'_>,
-    tenant_id: i64,
-    id: i64,
+    tenant_id: TenantId,
+    id: TransferId,
     count: i64,
     changed: i64,
     new_problems: &[String],

@@ -6,12 +6,13 @@
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
+use crate::ids::{InstanceId, TenantId};
 use crate::journal::add_event;
 use crate::{Actor, Error};
 
 /// A product instance as the receiver needs it.
 pub(crate) struct Known {
-    pub id: i64,
+    pub id: InstanceId,
     pub public_key: Option<PublicKey>,
     /// Whether an answer waits for it here.
     pub undelivered: bool,
@@ -33,7 +34,7 @@ pub(crate) struct Known {
 
 fn from_row(row: &Row<'_>) -> Result<Known, Error> {
     Ok(Known {
-        id: row.int(0)?,
+        id: row.id(0)?,
         public_key: row.opt_text(1)?.as_deref().and_then(PublicKey::from_text),
         undelivered: row.flag(2)?,
         delivered_at: row.opt_int(3)?,
@@ -51,7 +52,7 @@ fn from_row(row: &Row<'_>) -> Result<Known, Error> {
 /// The instance a device is: that of its UDI, or the last removed one that had its key; any, if it does not tell its key.
 pub(crate) fn find(
     tx: &mut Tx<'_>,
-    tenant_id: i64,
+    tenant_id: TenantId,
     udi: &Udi,
     key: Option<&PublicKey>,
 ) -> Result<Option<Known>, Error> {
@@ -68,7 +69,7 @@ pub(crate) fn find(
 }
 
 /// The UDI of a row.
-pub(crate) fn udi_of(tx: &mut Tx<'_>, tenant_id: i64, id: i64) -> Result<Udi, Error> {
+pub(crate) fn udi_of(tx: &mut Tx<'_>, tenant_id: TenantId, id: InstanceId) -> Result<Udi, Error> {
     let sql = "SELECT pid, serial FROM instance WHERE tenant_id = $1 AND id = $2";
     tx.row(sql, &[tenant_id.into(), id.into()], |row| {
         Ok::<_, Error>(Udi { pid: row.text(0)?, serial: row.text(1)? })
@@ -80,7 +81,7 @@ pub(crate) fn udi_of(tx: &mut Tx<'_>, tenant_id: i64, id: i64) -> Result<Udi, Er
 pub(crate) fn own(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    tenant_id: i64,
+    tenant_id: TenantId,
     udi: &Udi,
     key: &str,
 ) -> Result<(), Error> {
@@ -88,7 +89,9 @@ pub(crate) fn own(
         AND tenant_id <> $3 AND public_key = $4 AND elsewhere_at IS NULL
         AND removed_at IS NULL";
     let values = [(&udi.serial).into(), (&udi.pid).into(), tenant_id.into(), key.into()];
-    let others = tx.rows(sql, &values, |row| Ok::<_, Error>((row.int(0)?, row.int(1)?)))?;
+    let others = tx.rows(sql, &values, |row| {
+        Ok::<_, Error>((row.id::<TenantId>(0)?, row.id::<InstanceId>(1)?))
+    })?;
     for (other, id) in others {
         let sql = "UPDATE instance SET elsewhere_at = $1 WHERE tenant_id = $2 AND id = $3";
         tx.execute(sql, &[now.0.into(), other.into(), id.into()])?;
@@ -102,7 +105,7 @@ pub(crate) fn own(
 pub(crate) fn wait_elsewhere(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    (tenant_id, id): (i64, i64),
+    (tenant_id, id): (TenantId, InstanceId),
     udi: &Udi,
     key: &str,
 ) -> Result<(), Error> {
@@ -116,11 +119,15 @@ pub(crate) fn wait_elsewhere(
 }
 
 /// The numbers of all that have or had this UDI, the one that is not removed first.
-pub(crate) fn of_udi(tx: &mut Tx<'_>, tenant_id: i64, udi: &Udi) -> Result<Vec<i64>, Error> {
+pub(crate) fn of_udi(
+    tx: &mut Tx<'_>,
+    tenant_id: TenantId,
+    udi: &Udi,
+) -> Result<Vec<InstanceId>, Error> {
     const SQL: &str = "SELECT id FROM instance WHERE tenant_id = $1 AND serial = $2 AND pid = $3
         ORDER BY removed_id > 0, removed_id DESC";
     let values = [tenant_id.into(), (&udi.serial).into(), (&udi.pid).into()];
-    tx.rows(SQL, &values, |row| Ok(row.int(0)?))
+    tx.rows(SQL, &values, |row| Ok(row.id(0)?))
 }
 
 /// A row to be.
@@ -144,8 +151,8 @@ impl NewInstance<'_> {
         &self,
         tx: &mut Tx<'_>,
         now: Timestamp,
-        tenant_id: i64,
-    ) -> Result<i64, Error> {
+        tenant_id: TenantId,
+    ) -> Result<InstanceId, Error> {
         // In two statements: one that reads what it writes to is far dearer.
         const LAST: &str = "SELECT id FROM instance WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1";
         const INSERT: &str = "INSERT INTO instance (tenant_id, id, pid, serial, public_key,
@@ -154,7 +161,7 @@ impl NewInstance<'_> {
             removed_id)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0)";
         let last = tx.row(LAST, &[tenant_id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
-        let id = last.unwrap_or(0) + 1;
+        let id = InstanceId(last.unwrap_or(0) + 1);
         let values = [
             tenant_id.into(),
             id.into(),

@@ -5,6 +5,7 @@ use rumline_protocol::{Timestamp, Udi};
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{InstanceId, TenantId};
 use crate::instances::{self, NewInstance};
 use crate::journal::add_event;
 use crate::{Actor, Collector, Error, tenants};
@@ -13,7 +14,7 @@ use crate::{Actor, Collector, Error, tenants};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceView {
     /// Its number.
-    pub id: i64,
+    pub id: InstanceId,
     /// Its host name, or its UDI where it tells none.
     pub name: String,
     /// Product id.
@@ -82,7 +83,7 @@ fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         "No report yet"
     };
     Ok(InstanceView {
-        id: row.int(0)?,
+        id: row.id(0)?,
         name: hostname.unwrap_or_else(|| format!("PID:{pid},SN:{serial}")),
         pid,
         serial,
@@ -105,9 +106,9 @@ impl Collector {
     /// When the store fails.
     pub fn instances(
         &self,
-        tenant_id: i64,
+        tenant_id: TenantId,
         search: &str,
-        after: i64,
+        after: InstanceId,
         limit: i64,
     ) -> Result<Vec<InstanceView>, Error> {
         let search: String = search.chars().filter(|c| !c.is_control()).take(100).collect();
@@ -136,7 +137,7 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such product instance.
-    pub fn instance(&self, tenant_id: i64, id: i64) -> Result<InstanceView, Error> {
+    pub fn instance(&self, tenant_id: TenantId, id: InstanceId) -> Result<InstanceView, Error> {
         self.db.read("inventory.one", move |tx| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM instance WHERE tenant_id = $1 AND id = $2
@@ -151,7 +152,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn totals(&self, tenant_id: i64) -> Result<(i64, i64, i64), Error> {
+    pub fn totals(&self, tenant_id: TenantId) -> Result<(i64, i64, i64), Error> {
         self.db.read("inventory.totals", move |tx| {
             let sql = "SELECT CAST(COUNT(*) AS BIGINT), CAST(COALESCE(SUM(waiting + refused), 0) AS BIGINT),
                 CAST(COUNT(alert) AS BIGINT) FROM instance
@@ -169,7 +170,7 @@ impl Collector {
         &self,
         now: Timestamp,
         actor: &Actor,
-        tenant_id: i64,
+        tenant_id: TenantId,
         udi: &Udi,
         hostname: Option<&str>,
     ) -> Result<InstanceView, Error> {
@@ -197,8 +198,8 @@ impl Collector {
         &self,
         now: Timestamp,
         actor: &Actor,
-        tenant_id: i64,
-        id: i64,
+        tenant_id: TenantId,
+        id: InstanceId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("inventory.remove", move |tx| {
@@ -218,7 +219,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn sync_instances(&self, tenant_id: i64, ids: &[i64]) -> Result<(), Error> {
+    pub fn sync_instances(&self, tenant_id: TenantId, ids: &[InstanceId]) -> Result<(), Error> {
         let ids = ids.to_vec();
         self.db.write("inventory.sync", move |tx| {
             for id in &ids {
@@ -240,7 +241,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn licenses(&self, tenant_id: i64) -> Result<Vec<LicenseView>, Error> {
+    pub fn licenses(&self, tenant_id: TenantId) -> Result<Vec<LicenseView>, Error> {
         self.db.read("inventory.licenses", move |tx| {
             tenants::by_id(tx, tenant_id)?;
             let sql = "SELECT tag, CAST(SUM(count) AS BIGINT), CAST(COUNT(*) AS BIGINT)
@@ -297,7 +298,7 @@ impl Collector {
         Ok(())
     }
 
-    fn last_instance(&self, tenant_id: i64) -> Result<i64, Error> {
+    fn last_instance(&self, tenant_id: TenantId) -> Result<i64, Error> {
         self.db.read("inventory.last", move |tx| {
             let sql = "SELECT MAX(id) FROM instance WHERE tenant_id = $1";
             let last = tx.row(sql, &[tenant_id.into()], |row| row.opt_int(0))?;
@@ -311,10 +312,10 @@ pub(crate) fn add(
     tx: &mut Tx<'_>,
     now: Timestamp,
     actor: &Actor,
-    tenant_id: i64,
+    tenant_id: TenantId,
     udi: &Udi,
     hostname: Option<&str>,
-) -> Result<Option<i64>, Error> {
+) -> Result<Option<InstanceId>, Error> {
     if instances::find(tx, tenant_id, udi, None)?.is_some_and(|known| !known.removed) {
         return Ok(None);
     }

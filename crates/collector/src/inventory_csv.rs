@@ -2,6 +2,7 @@
 
 use rumline_protocol::{Timestamp, Udi};
 
+use crate::ids::{InstanceId, TenantId};
 use crate::journal::add_event;
 use crate::{Actor, Collector, Error, inventory, tenants};
 
@@ -101,12 +102,12 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn export_csv(&self, tenant_id: i64) -> Result<String, Error> {
+    pub fn export_csv(&self, tenant_id: TenantId) -> Result<String, Error> {
         let tenant = self.tenant(tenant_id)?;
         let mut writer = csv::Writer::from_writer(Vec::new());
         let bad = |error: csv::Error| Error::invalid(error.to_string());
         writer.write_record(COLUMNS).map_err(bad)?;
-        let mut after = 0;
+        let mut after = InstanceId(0);
         loop {
             let page = self.instances(tenant_id, "", after, 1000)?;
             let Some(last) = page.last() else { break };
@@ -141,7 +142,7 @@ impl Collector {
         &self,
         now: Timestamp,
         actor: &Actor,
-        tenant_id: i64,
+        tenant_id: TenantId,
         bytes: &[u8],
     ) -> Result<CsvOutcome, Error> {
         let tenant = self.tenant(tenant_id)?;

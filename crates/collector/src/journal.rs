@@ -5,6 +5,7 @@ use rumline_server::next_id;
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::TenantId;
 use crate::{Actor, Collector, Error};
 
 /// The newest lines of the log that are kept.
@@ -24,11 +25,11 @@ pub struct Event {
 pub(crate) fn add_event(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    tenant_id: i64,
+    tenant_id: TenantId,
     actor: &Actor,
     text: &str,
 ) -> Result<(), Error> {
-    let id = next_id(tx, "event")?;
+    let id: i64 = next_id(tx, "event")?;
     let sql = "INSERT INTO event (tenant_id, id, at, login, text) VALUES ($1, $2, $3, $4, $5)";
     let values = [tenant_id.into(), id.into(), now.0.into(), actor.name().into(), text.into()];
     tx.execute(sql, &values)?;
@@ -37,7 +38,7 @@ pub(crate) fn add_event(
 
 /// Writes a line of the server's log.
 pub(crate) fn log(tx: &mut Tx<'_>, now: Timestamp, level: &str, text: &str) -> Result<(), Error> {
-    let id = next_id(tx, "log_line")?;
+    let id: i64 = next_id(tx, "log_line")?;
     let sql = "INSERT INTO log_line (id, at, level, text) VALUES ($1, $2, $3, $4)";
     tx.execute(sql, &[id.into(), now.0.into(), level.into(), text.into()])?;
     if id % 1000 == 0 {
@@ -52,7 +53,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn events(&self, tenant_id: i64, limit: i64) -> Result<Vec<Event>, Error> {
+    pub fn events(&self, tenant_id: TenantId, limit: i64) -> Result<Vec<Event>, Error> {
         self.db.read("journal.events", move |tx| {
             let sql = "SELECT at, login, text FROM event WHERE tenant_id = $1 ORDER BY id DESC
                 LIMIT $2";

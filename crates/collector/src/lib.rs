@@ -16,6 +16,7 @@ mod checker;
 mod claims;
 mod export;
 mod forward;
+mod ids;
 mod import;
 mod instances;
 mod inventory;
@@ -35,6 +36,7 @@ use rumline_store::Db;
 
 pub use claims::ClaimView;
 pub use forward::{Batch, Place, SyncState};
+pub use ids::{ClaimId, InstanceId, TenantId, TransferId};
 pub use inventory::{InstanceView, LicenseView};
 pub use inventory_csv::CsvOutcome;
 pub use journal::Event;
@@ -108,7 +110,7 @@ pub struct Collector {
 
 impl Collector {
     /// The number of a CSLU's one tenant.
-    pub const CSLU_TENANT: i64 = 1;
+    pub const CSLU_TENANT: TenantId = TenantId(1);
 
     /// Opens a collector over a database; `signer` holds its own key.
     ///

@@ -11,6 +11,7 @@ use rumline_protocol::{
 use rumline_store::Tx;
 
 use crate::answers::{self, Handed};
+use crate::ids::{InstanceId, TenantId};
 use crate::instances::{self, Known, NewInstance};
 use crate::reports::{self, Checked};
 use crate::{Actor, Collector, Error, Kind, Tenant, claims, journal, tenants};
@@ -49,7 +50,7 @@ pub struct Ticket(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
-    tenant_id: i64,
+    tenant_id: TenantId,
     /// Its message, without what was taken from it.
     request: Request,
     key: PublicKey,
@@ -97,7 +98,7 @@ enum Outcome {
     Refused(String),
     Handed {
         handed: Handed,
-        instance_id: i64,
+        instance_id: InstanceId,
         /// When to ask again; none where nothing is to come.
         poll_seconds: Option<i64>,
         soon: bool,
@@ -118,7 +119,7 @@ impl Collector {
     pub fn receive(
         &self,
         now: Timestamp,
-        tenant_id: i64,
+        tenant_id: TenantId,
         from: &str,
         body: &[u8],
         done: impl FnOnce(Answer) + Send + 'static,
@@ -139,7 +140,7 @@ impl Collector {
     fn take_message(
         &self,
         now: Timestamp,
-        (tenant_id, from): (i64, &str),
+        (tenant_id, from): (TenantId, &str),
         mut request: Request,
         done: impl FnOnce(Answer) + Send + 'static,
     ) {
@@ -203,7 +204,7 @@ impl Collector {
     fn take(
         &self,
         now: Timestamp,
-        (tenant_id, from): (i64, &str),
+        (tenant_id, from): (TenantId, &str),
         mut request: Request,
         key: PublicKey,
         done: impl FnOnce(Answer) + Send + 'static,
@@ -373,7 +374,7 @@ enum ContactKind {
 fn take_contact(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    tenant_id: i64,
+    tenant_id: TenantId,
     contact: &Contact<'_>,
     reports: &[Checked],
 ) -> Result<Outcome, Error> {
@@ -446,7 +447,7 @@ fn take_contact(
 fn note_conflict(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    (tenant_id, instance_id): (i64, i64),
+    (tenant_id, instance_id): (TenantId, InstanceId),
     udi: &Udi,
     stored: &reports::Stored,
 ) -> Result<(), Error> {
@@ -467,7 +468,7 @@ fn outcome(
     tenant: &Tenant,
     kind: ContactKind,
     handed: Handed,
-    instance_id: i64,
+    instance_id: InstanceId,
     waits: Waits,
 ) -> Outcome {
     let reached = tenant.is_reached();
@@ -535,7 +536,7 @@ fn first_contact(
 }
 
 /// Somebody waits: what CSSM has for the device is asked for now.
-fn ask_cssm(tx: &mut Tx<'_>, tenant_id: i64) -> Result<(), Error> {
+fn ask_cssm(tx: &mut Tx<'_>, tenant_id: TenantId) -> Result<(), Error> {
     let sql = "UPDATE tenant SET sync_wanted = sync_wanted + 1 WHERE id = $1";
     tx.execute(sql, &[tenant_id.into()])?;
     Ok(())
@@ -553,7 +554,7 @@ struct Came {
 fn note_contact(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    tenant_id: i64,
+    tenant_id: TenantId,
     contact: &Contact<'_>,
     came: &Came,
 ) -> Result<(), Error> {
@@ -610,7 +611,7 @@ fn answer(now: Timestamp, held: &Arc<Held>, outcome: Result<Outcome, Error>) -> 
             let mut response = Response::new(request, now, status, "");
             response.smart_license = handed.document;
             if let Some(seconds) = poll_seconds {
-                response.poll_id = Some(format!("{instance_id:x}"));
+                response.poll_id = Some(format!("{:x}", instance_id.0));
                 response.poll_interval_seconds = u32::try_from(seconds).ok();
             }
             let soon = (soon && nothing_new).then(|| Ticket(Arc::clone(held)));

@@ -4,6 +4,7 @@ use rumline_protocol::{EntitlementTag, ReportSignature, SignedReport, Timestamp,
 use rumline_store::Tx;
 
 use crate::Error;
+use crate::ids::{InstanceId, TenantId};
 
 /// A report whose signature has been checked.
 pub(crate) struct Checked {
@@ -64,8 +65,8 @@ const RIVALS_MAX: i64 = 8;
 pub(crate) fn store(
     tx: &mut Tx<'_>,
     received_at: Timestamp,
-    tenant_id: i64,
-    instance_id: i64,
+    tenant_id: TenantId,
+    instance_id: InstanceId,
     reports: &[Checked],
 ) -> Result<Stored, Error> {
     const USE: &str = "INSERT INTO license_use (tenant_id, instance_id, tag, count, as_of,
@@ -108,7 +109,7 @@ pub(crate) fn store(
 fn insert(
     tx: &mut Tx<'_>,
     received_at: Timestamp,
-    (tenant_id, instance_id): (i64, i64),
+    (tenant_id, instance_id): (TenantId, InstanceId),
     rival: i64,
     checked: &Checked,
 ) -> Result<bool, Error> {
@@ -142,7 +143,7 @@ enum Before {
 fn here_before(
     tx: &mut Tx<'_>,
     received_at: Timestamp,
-    (tenant_id, instance_id): (i64, i64),
+    (tenant_id, instance_id): (TenantId, InstanceId),
     checked: &Checked,
 ) -> Result<Before, Error> {
     let sql = "SELECT sha256, state, answer_id, rival FROM report
@@ -181,7 +182,7 @@ pub(crate) struct Settled {
 /// Notes that CSSM acknowledged a report, told by its digest; what it said about it is the answer with this number.
 pub(crate) fn acknowledge(
     tx: &mut Tx<'_>,
-    (tenant_id, instance_id, report_id): (i64, i64, i64),
+    (tenant_id, instance_id, report_id): (TenantId, InstanceId, i64),
     sha256: &[u8],
     answer_id: i64,
     settled: &mut Settled,
@@ -204,7 +205,7 @@ pub(crate) fn acknowledge(
 /// Notes that a device reports the same use under another number: CSSM will not take this one, and need not.
 pub(crate) fn supersede(
     tx: &mut Tx<'_>,
-    (tenant_id, instance_id, report_id): (i64, i64, i64),
+    (tenant_id, instance_id, report_id): (TenantId, InstanceId, i64),
     sha256: &[u8],
     settled: &mut Settled,
 ) -> Result<(), Error> {
@@ -223,7 +224,7 @@ pub(crate) fn supersede(
 /// Notes that CSSM did not take a report, or all of a number: they are offered again a day later, or when people ask.
 pub(crate) fn refuse(
     tx: &mut Tx<'_>,
-    (tenant_id, instance_id, report_id): (i64, i64, i64),
+    (tenant_id, instance_id, report_id): (TenantId, InstanceId, i64),
     sha256: Option<&[u8]>,
     settled: &mut Settled,
 ) -> Result<(), Error> {
@@ -249,7 +250,7 @@ pub(crate) fn refuse(
 }
 
 /// What CSSM refused is offered to it once more.
-pub(crate) fn offer_again(tx: &mut Tx<'_>, tenant_id: i64) -> Result<(), Error> {
+pub(crate) fn offer_again(tx: &mut Tx<'_>, tenant_id: TenantId) -> Result<(), Error> {
     let id = [tenant_id.into()];
     tx.execute("UPDATE report SET state = 0 WHERE tenant_id = $1 AND state = 2", &id)?;
     let sql = "UPDATE instance SET waiting = waiting + refused, refused = 0

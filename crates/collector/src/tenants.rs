@@ -1,10 +1,11 @@
 //! Tenants: one Smart Account and Virtual Account pair each (CSLU-011 to 013, ONPREM-002, 005, G-20).
 
 use rumline_protocol::Timestamp;
-use rumline_server::{check_name, next_id};
+use rumline_server::{ScopeId, check_name, next_id};
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
+use crate::ids::TenantId;
 use crate::journal::{self, add_event};
 use crate::{Actor, Collector, Error, Kind, reports};
 
@@ -15,7 +16,7 @@ const SYNC_MINUTES: i64 = 15;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// Its number.
-    pub id: i64,
+    pub id: TenantId,
     /// The tenant ID, the last part of its URL; empty for a CSLU.
     pub name: String,
     /// The Smart Account, case-sensitive; empty while none is chosen.
@@ -90,7 +91,7 @@ macro_rules! select {
 
 fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
     Ok(Tenant {
-        id: row.int(0)?,
+        id: row.id(0)?,
         name: row.text(1)?,
         smart_account: row.text(2)?,
         virtual_account: row.text(3)?,
@@ -104,15 +105,15 @@ fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
     })
 }
 
-pub(crate) fn by_id(tx: &mut Tx<'_>, id: i64) -> Result<Tenant, Error> {
+pub(crate) fn by_id(tx: &mut Tx<'_>, id: TenantId) -> Result<Tenant, Error> {
     let sql = select!("WHERE id = $1");
     tx.row(sql, &[id.into()], from_row)?.ok_or(Error::NotFound("tenant"))
 }
 
 /// The number of the tenant with this name.
-pub(crate) fn id_of(tx: &mut Tx<'_>, name: &str) -> Result<i64, Error> {
+pub(crate) fn id_of(tx: &mut Tx<'_>, name: &str) -> Result<TenantId, Error> {
     let sql = "SELECT id FROM tenant WHERE name = $1";
-    tx.row(sql, &[name.into()], |row| Ok::<_, Error>(row.int(0)?))?.ok_or(Error::NotFound("tenant"))
+    tx.row(sql, &[name.into()], |row| Ok::<_, Error>(row.id(0)?))?.ok_or(Error::NotFound("tenant"))
 }
 
 const INSERT: &str = "INSERT INTO tenant (id, name, smart_account, virtual_account, connected,
@@ -169,7 +170,7 @@ impl Collector {
         check(settings)?;
         let (actor, name, settings) = (actor.clone(), name.to_owned(), settings.clone());
         self.db.write("tenants.create", move |tx| {
-            let id = next_id(tx, "tenant")?;
+            let id: TenantId = next_id(tx, "tenant")?;
             let values = [
                 id.into(),
                 (&name).into(),
@@ -191,10 +192,10 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn tenants(&self, scope_id: Option<i64>) -> Result<Vec<Tenant>, Error> {
+    pub fn tenants(&self, scope_id: Option<ScopeId>) -> Result<Vec<Tenant>, Error> {
         self.db.read("tenants.list", move |tx| {
             let all = tx.rows(select!("ORDER BY id"), &[], from_row)?;
-            Ok(all.into_iter().filter(|t| scope_id.is_none_or(|own| own == t.id)).collect())
+            Ok(all.into_iter().filter(|t| scope_id.is_none_or(|own| own == t.id.into())).collect())
         })
     }
 
@@ -202,7 +203,7 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such tenant.
-    pub fn tenant(&self, id: i64) -> Result<Tenant, Error> {
+    pub fn tenant(&self, id: TenantId) -> Result<Tenant, Error> {
         self.db.read("tenants.one", move |tx| by_id(tx, id))
     }
 
@@ -210,7 +211,7 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such tenant.
-    pub fn tenant_named(&self, name: &str) -> Result<i64, Error> {
+    pub fn tenant_named(&self, name: &str) -> Result<TenantId, Error> {
         let name = name.to_owned();
         self.db.read("tenants.named", move |tx| id_of(tx, &name))
     }
@@ -224,7 +225,7 @@ impl Collector {
         &self,
         now: Timestamp,
         actor: &Actor,
-        id: i64,
+        id: TenantId,
         settings: &TenantSettings,
     ) -> Result<Tenant, Error> {
         check(settings)?;
@@ -267,7 +268,12 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such tenant.
-    pub fn note_registered(&self, now: Timestamp, actor: &Actor, id: i64) -> Result<(), Error> {
+    pub fn note_registered(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        id: TenantId,
+    ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("tenants.registered", move |tx| {
             let tenant = by_id(tx, id)?;
@@ -286,7 +292,7 @@ impl Collector {
     ///
     /// # Errors
     /// When reports still wait, since they would be lost.
-    pub fn remove_tenant(&self, now: Timestamp, actor: &Actor, id: i64) -> Result<(), Error> {
+    pub fn remove_tenant(&self, now: Timestamp, actor: &Actor, id: TenantId) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("tenants.remove", move |tx| {
             let tenant = by_id(tx, id)?;

@@ -3,13 +3,14 @@
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{TenantId, TransferId};
 use crate::{Collector, Error};
 
 /// A file that went out or came in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Its number.
-    pub id: i64,
+    pub id: TransferId,
     /// `Export` or `Import`.
     pub kind: String,
     /// The file's name.
@@ -39,7 +40,7 @@ impl Transfer {
 
     pub(crate) fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
-            id: row.int(0)?,
+            id: row.id(0)?,
             kind: row.text(1)?,
             name: row.text(2)?,
             at: row.int(3)?,
@@ -55,7 +56,7 @@ impl Transfer {
     /// The import of a file with this digest, unless it failed.
     pub(crate) fn of_file(
         tx: &mut Tx<'_>,
-        tenant_id: i64,
+        tenant_id: TenantId,
         digest: &[u8],
     ) -> Result<Option<Self>, Error> {
         let sql = format!(
@@ -86,7 +87,7 @@ impl Transfer {
 
 pub(crate) fn insert_transfer(
     tx: &mut Tx<'_>,
-    tenant_id: i64,
+    tenant_id: TenantId,
     transfer: &Transfer,
     digest: Option<&[u8]>,
 ) -> Result<(), Error> {
@@ -115,7 +116,7 @@ impl Collector {
     ///
     /// # Errors
     /// When there is no such transfer.
-    pub fn transfer(&self, tenant_id: i64, id: i64) -> Result<Transfer, Error> {
+    pub fn transfer(&self, tenant_id: TenantId, id: TransferId) -> Result<Transfer, Error> {
         self.db.read("import.transfer", move |tx| {
             let sql = format!(
                 "SELECT {} FROM transfer WHERE tenant_id = $1 AND id = $2",
@@ -130,7 +131,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn transfers(&self, tenant_id: i64) -> Result<Vec<Transfer>, Error> {
+    pub fn transfers(&self, tenant_id: TenantId) -> Result<Vec<Transfer>, Error> {
         self.db.read("import.transfers", move |tx| {
             let sql = format!(
                 "SELECT {} FROM transfer WHERE tenant_id = $1 ORDER BY id DESC LIMIT 100",

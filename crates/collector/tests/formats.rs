@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 
 use rumline_agent::{Agent, Config, Environment, Input, MemoryDisk, Profile, Transport};
 use rumline_collector::{Collector, Kind, Settings};
-use rumline_cssm::Cssm;
+use rumline_cssm::{Cssm, SmartAccountId};
 use rumline_protocol::*;
 use rumline_store::Db;
 use rumline_testkit::*;
 
-const CSLU: i64 = Collector::CSLU_TENANT;
+const CSLU: rumline_collector::TenantId = Collector::CSLU_TENANT;
 /// The folder that [`write_the_formats_of_this_version`] writes.
 const NOW_WRITTEN: &str = "1";
 
@@ -211,10 +211,10 @@ fn databases_of_every_version_are_brought_up_to_date() {
         let suite = Arc::new(CountingSuite::default());
         let (issuer, shared) = (kept.signing(), suite.clone());
         let cssm = Cssm::open(open("cssm.db"), shared, issuer, random(), at_once()).unwrap();
-        let instances = cssm.instances(1, 0, 10).unwrap();
+        let instances = cssm.instances(SmartAccountId(1), Default::default(), 10).unwrap();
         let counted = ["SN1", "SN2"].map(|serial| {
             let found = instances.iter().find(|view| view.serial == serial).unwrap();
-            let reports = cssm.reports(1, found.id, 0, 1000).unwrap();
+            let reports = cssm.reports(SmartAccountId(1), found.id, 0, 1000).unwrap();
             reports.iter().map(|report| report.count_seconds).sum::<i64>()
         });
         assert_eq!(counted, kept.counted);
@@ -227,7 +227,7 @@ fn databases_of_every_version_are_brought_up_to_date() {
         };
         let db = open("collector-0.db");
         let collector = Collector::open(db, suite, key.into(), random(), settings).unwrap();
-        let views = collector.instances(CSLU, "", 0, 10).unwrap();
+        let views = collector.instances(CSLU, "", Default::default(), 10).unwrap();
         assert_eq!((views.len(), views[0].serial.as_str()), (1, "SN2"), "{views:?}");
         assert_eq!(views[0].waiting, 2, "its reports wait for the file that answers");
     });

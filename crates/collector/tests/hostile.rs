@@ -1,14 +1,12 @@
 //! What people and strangers do to files, devices and collectors: nothing is lost, nothing is believed.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
-use rumline_collector::Actor;
-
 use rumline_agent::Input;
-use rumline_collector::{Collector, Error, Kind};
+use rumline_collector::{Actor, Collector, Error, Kind, TenantId};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
-const CSLU: i64 = Collector::CSLU_TENANT;
+const CSLU: TenantId = Collector::CSLU_TENANT;
 
 /// An estate with a disconnected CSLU and a switch whose report waits there.
 fn waiting() -> (Estate, usize, usize) {
@@ -47,7 +45,7 @@ fn a_bundle_damaged_at_any_byte_is_refused_or_taken_as_it_was() {
         );
         assert!(cut.is_err(), "{length} of {} bytes", bundle.len());
     }
-    let instances = estate.cssm.instances(sa, 0, 10).unwrap();
+    let instances = estate.cssm.instances(sa, Default::default(), 10).unwrap();
     assert!(instances.len() <= 1 && instances.iter().all(|i| i.reports == 1), "{instances:?}");
 }
 
@@ -200,7 +198,7 @@ fn a_device_that_claims_anothers_udi_is_refused_and_shown() {
     estate.input(thief, Input::Use(vec![lan(9)]));
     estate.run_for(Timestamp::HOUR);
     let collector = &estate.servers[server].collector;
-    let view = &collector.instances(CSLU, "", 0, 10).unwrap()[0];
+    let view = &collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
     assert!(view.alert.as_ref().unwrap().contains("Another device"), "{view:?}");
     let log = &estate.switches[thief].log;
     assert!(log.iter().any(|line| line.contains("known with another key")), "{log:?}");
@@ -210,12 +208,12 @@ fn a_device_that_claims_anothers_udi_is_refused_and_shown() {
     let answer = estate.download(&estate.upload(estate.va, &name, &bundle));
     estate.import(server, CSLU, "x", &answer).unwrap();
     let collector = estate.servers[server].collector.clone();
-    let id = collector.instances(CSLU, "", 0, 10).unwrap()[0].id;
+    let id = collector.instances(CSLU, "", Default::default(), 10).unwrap()[0].id;
     collector.remove_instance(estate.now, &Actor::person("eve"), CSLU, id).unwrap();
-    assert!(collector.instances(CSLU, "", 0, 10).unwrap().is_empty());
+    assert!(collector.instances(CSLU, "", Default::default(), 10).unwrap().is_empty());
     estate.input(thief, Input::Sync);
     estate.run_for(MINUTE);
-    assert_eq!(collector.instances(CSLU, "", 0, 10).unwrap().len(), 1);
+    assert_eq!(collector.instances(CSLU, "", Default::default(), 10).unwrap().len(), 1);
 }
 
 #[test]
@@ -240,7 +238,7 @@ fn a_collector_cannot_alter_drop_or_replay_unnoticed() {
         Some(parts.join("<RUMReport>"))
     });
     estate.cssm.receive_bundle(estate.now, &dropped).unwrap();
-    let instance = &estate.cssm.instances(estate.sa, 0, 10).unwrap()[0];
+    let instance = &estate.cssm.instances(estate.sa, Default::default(), 10).unwrap()[0];
     assert!(instance.reports_missing > 0, "{instance:?}");
     // Altered: its signature tells, and the others are taken.
     let altered = rewritten(&batch.bytes, signer, |_, text| {
@@ -248,7 +246,7 @@ fn a_collector_cannot_alter_drop_or_replay_unnoticed() {
     });
     let answer = estate.cssm.receive_bundle(estate.now, &altered).unwrap();
     collector.take_answer(estate.now, CSLU, &batch, &answer).unwrap();
-    let view = &collector.instances(CSLU, "", 0, 10).unwrap()[0];
+    let view = &collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
     let alert = view.alert.clone().unwrap_or_default();
     assert!(alert.contains("does not verify; it came through CSLU lab"), "{view:?}");
     // Replayed, by itself or by a stranger without a registered key: nothing more is counted.
@@ -263,7 +261,10 @@ fn a_collector_cannot_alter_drop_or_replay_unnoticed() {
     estate.servers[server].cssm_reachable = true;
     collector.sync_now(CSLU).unwrap();
     estate.run_for(Timestamp::HOUR);
-    assert_eq!(estate.cssm.instances(estate.sa, 0, 10).unwrap()[0].reports_missing, 0);
+    assert_eq!(
+        estate.cssm.instances(estate.sa, Default::default(), 10).unwrap()[0].reports_missing,
+        0
+    );
     assert_eq!(estate.unacknowledged(switch), 0);
 }
 
@@ -278,7 +279,7 @@ fn an_answer_altered_on_its_way_is_refused_by_whoever_gets_it() {
     let collector = estate.servers[server].collector.clone();
     let batch = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
     let answer = estate.cssm.receive_bundle(estate.now, &batch.bytes).unwrap();
-    let waiting = || collector.instances(CSLU, "", 0, 10).unwrap()[0].waiting;
+    let waiting = || collector.instances(CSLU, "", Default::default(), 10).unwrap()[0].waiting;
     // Nor is one taken that CSSM gave to another bundle.
     let again = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
     let error = collector.take_answer(estate.now, CSLU, &again, &answer).unwrap_err().to_string();
@@ -388,7 +389,7 @@ fn what_is_no_message_or_of_nobody_is_refused() {
         assert!(matches!(answer, rumline_collector::Answer::NotAMessage(_)), "{answer:?}");
     }
     assert!(matches!(
-        push(collector, estate.now, 99, &poll(&estate, switch)),
+        push(collector, estate.now, TenantId(99), &poll(&estate, switch)),
         rumline_collector::Answer::NoTenant
     ));
     // Whoever only knows a UDI learns nothing.

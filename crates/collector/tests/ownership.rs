@@ -6,7 +6,7 @@ use rumline_collector::{Collector, Kind};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
-const CSLU: i64 = Collector::CSLU_TENANT;
+const CSLU: rumline_collector::TenantId = Collector::CSLU_TENANT;
 
 #[test]
 fn a_switch_that_moved_between_tenants_is_counted_in_one() {
@@ -27,7 +27,7 @@ fn a_switch_that_moved_between_tenants_is_counted_in_one() {
     estate.input(switch, Input::Sync);
     estate.run_for(Timestamp::DAY);
     assert_eq!((in_use(one), in_use(two)), (0, 1), "it reports to the second now");
-    let view = &collector.instances(one, "", 0, 10).unwrap()[0];
+    let view = &collector.instances(one, "", Default::default(), 10).unwrap()[0];
     assert_eq!(view.state, "Reports to another tenant");
     let told = collector.events(one, 100).unwrap();
     assert!(told.iter().any(|event| event.text.contains("another tenant")), "{told:?}");
@@ -84,7 +84,9 @@ fn a_file_that_is_made_again_asks_for_no_new_trust_and_a_whole_round_ends_acknow
     estate.run_for(Timestamp::HOUR);
     assert!(estate.switches[switch].agent.has_trust());
     let state = |estate: &Estate| {
-        estate.servers[server].collector.instances(CSLU, "", 0, 10).unwrap()[0].state.clone()
+        estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()[0]
+            .state
+            .clone()
     };
     assert_eq!(state(&estate), "Acknowledged");
     // What is exported from now on asks for no trust at all.

@@ -2,15 +2,14 @@
 //! up, and whoever is right gets through.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
-use rumline_collector::Actor;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use rumline_agent::Input;
-use rumline_collector::{Answer, Collector, Error};
+use rumline_collector::{Actor, Answer, Collector, Error};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
-const CSLU: i64 = Collector::CSLU_TENANT;
+const CSLU: rumline_collector::TenantId = Collector::CSLU_TENANT;
 
 /// A device that is not one of ours.
 struct Stranger {
@@ -130,13 +129,15 @@ fn a_trust_request_that_is_not_the_devices_own_is_refused_and_spoils_nothing() {
         assert_eq!(answer.status, ResponseStatus::Failed, "{answer:?}");
     }
     estate.run_for(Timestamp::HOUR);
-    let view = &estate.servers[server].collector.instances(CSLU, "", 0, 10).unwrap()[0];
+    let view =
+        &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
     assert_eq!((view.waiting, view.alert.as_deref()), (0, None), "{view:?}");
     // Nor does it rename the device.
     let mut renamed = String::from_utf8(alice.message(vec![report], vec![])).unwrap();
     renamed = renamed.replace("\"stranger\"", "\"mallory\"");
     say(&estate, server, renamed.as_bytes());
-    let view = &estate.servers[server].collector.instances(CSLU, "", 0, 10).unwrap()[0];
+    let view =
+        &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
     assert_eq!(view.name, "stranger");
 }
 
@@ -159,7 +160,13 @@ fn what_is_too_long_is_refused_before_it_is_kept() {
         assert_eq!(answer.status, ResponseStatus::Failed);
         assert!(answer.status_message.contains(told), "{}", answer.status_message);
     }
-    assert!(estate.servers[server].collector.instances(CSLU, "", 0, 10).unwrap().is_empty());
+    assert!(
+        estate.servers[server]
+            .collector
+            .instances(CSLU, "", Default::default(), 10)
+            .unwrap()
+            .is_empty()
+    );
     estate.run_for(Timestamp::HOUR);
 }
 
@@ -201,12 +208,12 @@ fn a_device_that_comes_back_with_another_key_is_taken_once_the_old_one_is_remove
     say(&estate, server, &old.message(vec![old.report(1, 1)], vec![]));
     let taken = say(&estate, server, &new.message(vec![new.report(7, 2)], vec![]));
     assert_eq!(taken.status, ResponseStatus::Failed);
-    let id = collector.instances(CSLU, "", 0, 10).unwrap()[0].id;
+    let id = collector.instances(CSLU, "", Default::default(), 10).unwrap()[0].id;
     collector.remove_instance(estate.now, &Actor::person("eve"), CSLU, id).unwrap();
     // The report of the old one still waits: that keeps nobody out, and it is not lost.
     let taken = say(&estate, server, &new.message(vec![new.report(7, 2)], vec![]));
     assert_eq!(taken.status, ResponseStatus::OkPoll, "{}", taken.status_message);
-    let views = collector.instances(CSLU, "", 0, 10).unwrap();
+    let views = collector.instances(CSLU, "", Default::default(), 10).unwrap();
     assert_eq!((views.len(), views[0].waiting), (1, 1));
     assert!(collector.remove_tenant(estate.now, &Actor::person("eve"), CSLU).is_err());
     let (name, bundle) = estate.export(server, CSLU, None);
@@ -214,7 +221,7 @@ fn a_device_that_comes_back_with_another_key_is_taken_once_the_old_one_is_remove
     // CSSM knows the device by the key it heard first.
     assert_eq!(file.reports_new, 1, "{file:?}");
     estate.import(server, CSLU, &name, &estate.download(&file)).unwrap();
-    let view = collector.instances(CSLU, "", 0, 10).unwrap().remove(0);
+    let view = collector.instances(CSLU, "", Default::default(), 10).unwrap().remove(0);
     assert_eq!(view.state, "Answer waits for the next contact", "{view:?}");
     assert!(view.alert.as_deref().unwrap_or_default().contains("another key"), "{view:?}");
     // And the old one, should it come back, is not the new one.
@@ -231,7 +238,7 @@ fn a_report_under_a_number_that_is_taken_is_kept_beside_the_first_and_people_are
     say(estate, server, &device.message(vec![device.report(1, 1)], vec![]));
     let message = device.message(vec![device.report(1, 2), device.report(2, 2)], vec![]);
     assert_eq!(say(estate, server, &message).status, ResponseStatus::OkPoll);
-    let view = collector.instances(CSLU, "", 0, 10).unwrap().remove(0);
+    let view = collector.instances(CSLU, "", Default::default(), 10).unwrap().remove(0);
     // Both go to CSSM, which tells the device.
     assert_eq!(view.waiting, 3);
     let alert = view.alert.unwrap();
@@ -289,7 +296,8 @@ fn a_switch_that_asks_is_polled_for_until_its_answer_has_come_by_file() {
     let file = estate.upload(estate.va, &name, &bundle);
     estate.import(server, CSLU, &name, &estate.download(&file)).unwrap();
     estate.run_for(Timestamp::HOUR);
-    let view = &estate.servers[server].collector.instances(CSLU, "", 0, 10).unwrap()[0];
+    let view =
+        &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
     assert_ne!(view.state, "Answer waits for the next contact");
     let log = estate.event_log(switch);
     assert!(log.contains("SAEVT_DATA_INSTALLED type=\"POLICY\""), "{log}");
@@ -338,7 +346,7 @@ fn what_lies_beside_the_signed_part_of_a_bundle_is_refused() {
             estate.cssm.upload_usage(estate.now, &Actor::person("eve"), sa, va, &name, &bytes);
         assert!(refused.is_err());
     }
-    assert!(estate.cssm.instances(estate.sa, 0, 10).unwrap().is_empty());
+    assert!(estate.cssm.instances(estate.sa, Default::default(), 10).unwrap().is_empty());
 }
 
 /// A file on a disk that is full.

@@ -1,12 +1,11 @@
 //! Topologies 1, 3, 4 and 5 in virtual time: the real agent, the real collectors, the real CSSM.
 
 use rumline_agent::Input;
-use rumline_collector::Actor;
-use rumline_collector::{Collector, Kind};
+use rumline_collector::{Actor, Collector, Kind};
 use rumline_protocol::Timestamp;
 use rumline_testkit::*;
 
-const CSLU: i64 = Collector::CSLU_TENANT;
+const CSLU: rumline_collector::TenantId = Collector::CSLU_TENANT;
 
 #[test]
 fn reports_go_through_a_connected_cslu_and_answers_come_back() {
@@ -31,7 +30,8 @@ fn reports_go_through_a_connected_cslu_and_answers_come_back() {
     let expected = 30 * MINUTE + 2 * Timestamp::DAY;
     assert_eq!(estate.counted(switch), expected);
     assert_eq!(estate.unacknowledged(switch), 0);
-    let view = &estate.servers[server].collector.instances(CSLU, "", 0, 10).unwrap()[0];
+    let view =
+        &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
     assert_eq!((view.waiting, view.alert.as_deref()), (0, None));
     assert!(view.last_ack_at.is_some());
     let licenses = estate.servers[server].collector.licenses(CSLU).unwrap();
@@ -84,10 +84,15 @@ fn two_tenants_of_an_on_prem_forward_to_their_own_accounts() {
     }
     let collector = &estate.servers[server].collector;
     let serials = |tenant| -> Vec<String> {
-        collector.instances(tenant, "", 0, 10).unwrap().into_iter().map(|v| v.serial).collect()
+        collector
+            .instances(tenant, "", Default::default(), 10)
+            .unwrap()
+            .into_iter()
+            .map(|v| v.serial)
+            .collect()
     };
     assert_eq!((serials(one), serials(two)), (vec!["SN1".to_owned()], vec!["SN2".to_owned()]));
-    let rows = estate.cssm.instances(estate.sa, 0, 10).unwrap();
+    let rows = estate.cssm.instances(estate.sa, Default::default(), 10).unwrap();
     assert_ne!(rows[0].virtual_account_id, rows[1].virtual_account_id);
 }
 
@@ -110,7 +115,7 @@ fn a_switch_of_another_on_prem_account_is_refused_and_cured_by_files() {
     estate.input(switch, Input::Sync);
     estate.run_for(Timestamp::DAY);
     let collector = estate.servers[server].collector.clone();
-    let view = &collector.instances(two, "", 0, 10).unwrap()[0];
+    let view = &collector.instances(two, "", Default::default(), 10).unwrap()[0];
     let alert = view.alert.clone().unwrap_or_default();
     assert!(alert.contains("already registered"), "{view:?}");
     assert!(alert.contains("SSM On-Prem lab"), "the hop is named: {alert}");
@@ -132,7 +137,7 @@ fn a_switch_of_another_on_prem_account_is_refused_and_cured_by_files() {
     // One that was refused asks again each hour.
     estate.run_for(Timestamp::HOUR + 60);
     assert_eq!(estate.unacknowledged(switch), 0);
-    let view = collector.instances(two, "", 0, 10).unwrap().remove(0);
+    let view = collector.instances(two, "", Default::default(), 10).unwrap().remove(0);
     assert_eq!((view.waiting, view.alert), (0, None));
     // From now on the wire does it.
     estate.input(switch, Input::Sync);

@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use rumline_server::{check_name, next_id};
 
+use crate::ids::{Account, SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error, Role};
 
 /// A smart account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmartAccount {
     /// Its number.
-    pub id: i64,
+    pub id: SmartAccountId,
     /// Its name.
     pub name: String,
     /// Its domain.
@@ -23,7 +24,7 @@ pub struct SmartAccount {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VirtualAccount {
     /// Its number.
-    pub id: i64,
+    pub id: VirtualAccountId,
     /// Its name, case-sensitive.
     pub name: String,
 }
@@ -67,11 +68,11 @@ pub struct AccountEvent {
 pub(crate) fn add_event(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    smart_account_id: i64,
+    smart_account_id: SmartAccountId,
     actor: &Actor,
     text: &str,
 ) -> Result<(), Error> {
-    let id = next_id(tx, "account_event")?;
+    let id: i64 = next_id(tx, "account_event")?;
     let sql = "INSERT INTO account_event (smart_account_id, id, at, login, text)
         VALUES ($1, $2, $3, $4, $5)";
     let values =
@@ -80,10 +81,10 @@ pub(crate) fn add_event(
     Ok(())
 }
 
-pub(crate) fn smart_account(tx: &mut Tx<'_>, id: i64) -> Result<SmartAccount, Error> {
+pub(crate) fn smart_account(tx: &mut Tx<'_>, id: SmartAccountId) -> Result<SmartAccount, Error> {
     let sql = "SELECT id, name, domain FROM smart_account WHERE id = $1";
     tx.row(sql, &[id.into()], |row| {
-        Ok::<_, Error>(SmartAccount { id: row.int(0)?, name: row.text(1)?, domain: row.text(2)? })
+        Ok::<_, Error>(SmartAccount { id: row.id(0)?, name: row.text(1)?, domain: row.text(2)? })
     })?
     .ok_or(Error::NotFound("smart account"))
 }
@@ -93,23 +94,21 @@ pub(crate) fn by_names(
     tx: &mut Tx<'_>,
     smart_account: &str,
     virtual_account: &str,
-) -> Result<Option<(i64, i64)>, Error> {
+) -> Result<Option<Account>, Error> {
     let sql = "SELECT smart_account.id, virtual_account.id FROM smart_account
         JOIN virtual_account ON virtual_account.smart_account_id = smart_account.id
         WHERE smart_account.name = $1 AND virtual_account.name = $2";
-    tx.row(sql, &[smart_account.into(), virtual_account.into()], |row| {
-        Ok((row.int(0)?, row.int(1)?))
-    })
+    tx.row(sql, &[smart_account.into(), virtual_account.into()], |row| Ok((row.id(0)?, row.id(1)?)))
 }
 
 pub(crate) fn virtual_account(
     tx: &mut Tx<'_>,
-    smart_account_id: i64,
-    id: i64,
+    smart_account_id: SmartAccountId,
+    id: VirtualAccountId,
 ) -> Result<VirtualAccount, Error> {
     let sql = "SELECT id, name FROM virtual_account WHERE smart_account_id = $1 AND id = $2";
     tx.row(sql, &[smart_account_id.into(), id.into()], |row| {
-        Ok::<_, Error>(VirtualAccount { id: row.int(0)?, name: row.text(1)? })
+        Ok::<_, Error>(VirtualAccount { id: row.id(0)?, name: row.text(1)? })
     })?
     .ok_or(Error::NotFound("virtual account"))
 }
@@ -117,10 +116,10 @@ pub(crate) fn virtual_account(
 fn insert_virtual_account(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    smart_account_id: i64,
+    smart_account_id: SmartAccountId,
     name: &str,
 ) -> Result<VirtualAccount, Error> {
-    let id = next_id(tx, "virtual_account")?;
+    let id: VirtualAccountId = next_id(tx, "virtual_account")?;
     let sql = "INSERT INTO virtual_account (smart_account_id, id, name, created_at)
         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     let values = [smart_account_id.into(), id.into(), name.into(), now.0.into()];
@@ -135,7 +134,7 @@ impl Cssm {
     ///
     /// # Errors
     /// When there is no such account.
-    pub fn smart_account(&self, id: i64) -> Result<SmartAccount, Error> {
+    pub fn smart_account(&self, id: SmartAccountId) -> Result<SmartAccount, Error> {
         self.db.read("accounts.one", move |tx| smart_account(tx, id))
     }
 
@@ -150,12 +149,12 @@ impl Cssm {
         login: &str,
         password: &str,
         role: Role,
-        smart_account_id: Option<i64>,
+        smart_account_id: Option<SmartAccountId>,
     ) -> Result<(), Error> {
         if let Some(id) = smart_account_id {
             self.smart_account(id)?;
         }
-        self.people().add(now, actor, login, password, role, smart_account_id)
+        self.people().add(now, actor, login, password, role, smart_account_id.map(Into::into))
     }
 
     /// Creates a smart account with its virtual account `Default`.
@@ -173,7 +172,7 @@ impl Cssm {
         check_name("a domain", domain)?;
         let (actor, name, domain) = (actor.clone(), name.to_owned(), domain.to_owned());
         self.db.write("accounts.create", move |tx| {
-            let id = next_id(tx, "smart_account")?;
+            let id: SmartAccountId = next_id(tx, "smart_account")?;
             let sql = "INSERT INTO smart_account (id, name, domain, created_at)
                 VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
             let values = [id.into(), (&name).into(), (&domain).into(), now.0.into()];
@@ -190,11 +189,11 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn smart_accounts(&self, only: Option<i64>) -> Result<Vec<SmartAccount>, Error> {
+    pub fn smart_accounts(&self, only: Option<SmartAccountId>) -> Result<Vec<SmartAccount>, Error> {
         let all = self.db.read("accounts.list", |tx| {
             tx.rows("SELECT id, name, domain FROM smart_account ORDER BY id", &[], |row| {
                 Ok::<_, Error>(SmartAccount {
-                    id: row.int(0)?,
+                    id: row.id(0)?,
                     name: row.text(1)?,
                     domain: row.text(2)?,
                 })
@@ -211,7 +210,7 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
+        smart_account_id: SmartAccountId,
         name: &str,
     ) -> Result<VirtualAccount, Error> {
         check_name("a virtual account's name", name)?;
@@ -229,13 +228,16 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn virtual_accounts(&self, smart_account_id: i64) -> Result<Vec<VirtualAccount>, Error> {
+    pub fn virtual_accounts(
+        &self,
+        smart_account_id: SmartAccountId,
+    ) -> Result<Vec<VirtualAccount>, Error> {
         self.db.read("accounts.virtual", move |tx| {
             smart_account(tx, smart_account_id)?;
             let sql =
                 "SELECT id, name FROM virtual_account WHERE smart_account_id = $1 ORDER BY id";
             tx.rows(sql, &[smart_account_id.into()], |row| {
-                Ok(VirtualAccount { id: row.int(0)?, name: row.text(1)? })
+                Ok(VirtualAccount { id: row.id(0)?, name: row.text(1)? })
             })
         })
     }
@@ -248,8 +250,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        virtual_account_id: i64,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: VirtualAccountId,
         purchase: &Purchase,
     ) -> Result<(), Error> {
         check_name("a licence's name", &purchase.license)?;
@@ -264,7 +266,7 @@ impl Cssm {
         let (actor, purchase) = (actor.clone(), purchase.clone());
         self.db.write("accounts.add_purchase", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
-            let id = next_id(tx, "purchase")?;
+            let id: i64 = next_id(tx, "purchase")?;
             let kind = match purchase.kind {
                 PurchaseKind::Perpetual => "PERPETUAL",
                 PurchaseKind::Subscription => "SUBSCRIPTION",
@@ -291,7 +293,11 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn events(&self, smart_account_id: i64, limit: i64) -> Result<Vec<AccountEvent>, Error> {
+    pub fn events(
+        &self,
+        smart_account_id: SmartAccountId,
+        limit: i64,
+    ) -> Result<Vec<AccountEvent>, Error> {
         self.db.read("accounts.events", move |tx| {
             smart_account(tx, smart_account_id)?;
             let sql = "SELECT at, login, text FROM account_event WHERE smart_account_id = $1

@@ -5,6 +5,7 @@ use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::smart_account;
+use crate::ids::{AlertId, SmartAccountId};
 use crate::{Actor, Cssm, Error};
 use rumline_server::next_id;
 
@@ -36,7 +37,7 @@ impl AlertKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertView {
     /// Its number.
-    pub id: i64,
+    pub id: AlertId,
     /// `set back`, `clone`, `other key` or `other account`.
     pub kind: String,
     /// The product instance.
@@ -55,7 +56,7 @@ pub struct AlertView {
 pub(crate) fn raise(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    smart_account_id: i64,
+    smart_account_id: SmartAccountId,
     kind: AlertKind,
     udi: &Udi,
     text: &str,
@@ -77,7 +78,7 @@ pub(crate) fn raise(
         VALUES ($1, $2, $3, $4, $5, $6, $6)";
     let values = [
         smart_account_id.into(),
-        next_id(tx, "alert")?.into(),
+        next_id::<AlertId>(tx, "alert")?.into(),
         kind.label().into(),
         (&subject).into(),
         text.into(),
@@ -91,7 +92,7 @@ pub(crate) fn raise(
 pub(crate) fn clear(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    smart_account_id: i64,
+    smart_account_id: SmartAccountId,
     kind: AlertKind,
     udi: &Udi,
 ) -> Result<(), Error> {
@@ -108,7 +109,7 @@ impl Cssm {
     ///
     /// # Errors
     /// When there is no such account.
-    pub fn alerts(&self, smart_account_id: i64) -> Result<Vec<AlertView>, Error> {
+    pub fn alerts(&self, smart_account_id: SmartAccountId) -> Result<Vec<AlertView>, Error> {
         self.db.read("alerts.list", move |tx| {
             smart_account(tx, smart_account_id)?;
             let sql = "SELECT id, kind, subject, text, raised_at, last_at, cleared_at FROM alert
@@ -116,7 +117,7 @@ impl Cssm {
                 ORDER BY CASE WHEN cleared_at IS NULL THEN 0 ELSE 1 END, id DESC LIMIT 1000";
             tx.rows(sql, &[smart_account_id.into()], |row| {
                 Ok(AlertView {
-                    id: row.int(0)?,
+                    id: row.id(0)?,
                     kind: row.text(1)?,
                     subject: row.text(2)?,
                     text: row.text(3)?,
@@ -136,8 +137,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: AlertId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("alerts.clear", move |tx| {

@@ -8,6 +8,7 @@ use rumline_protocol::{
     SigningIdentity, Timestamp, TrustCode, acknowledgement_text,
 };
 
+use crate::ids::{Account, SmartAccountId, VirtualAccountId};
 use crate::standing::{self, Standing};
 use crate::{Cssm, Error};
 
@@ -15,7 +16,7 @@ use crate::{Cssm, Error};
 const READ_SECONDS: i64 = 5;
 
 /// Signatures that serve many answers. A cache: losing it costs time only.
-pub(crate) type StandingCache = Mutex<BTreeMap<i64, Arc<SignedStanding>>>;
+pub(crate) type StandingCache = Mutex<BTreeMap<VirtualAccountId, Arc<SignedStanding>>>;
 
 pub(crate) struct SignedStanding {
     standing: Arc<Standing>,
@@ -29,7 +30,7 @@ pub(crate) struct SignedStanding {
 pub(crate) fn standing(
     cache: &StandingCache,
     now: Timestamp,
-    (smart_account_id, virtual_account_id): (i64, i64),
+    (smart_account_id, virtual_account_id): Account,
     read: impl FnOnce() -> Result<Standing, Error>,
 ) -> Result<Arc<Standing>, Error> {
     if let Some(known) =
@@ -141,8 +142,8 @@ fn signed_standing(
         timestamp_millis: now.millis(),
         smart_account: standing.smart_account.clone(),
         virtual_account: standing.virtual_account.clone(),
-        smart_account_id: standing.smart_account_id,
-        virtual_account_id: standing.virtual_account_id,
+        smart_account_id: standing.smart_account_id.0,
+        virtual_account_id: standing.virtual_account_id.0,
         smart_account_domain: standing.smart_account_domain.clone(),
     };
     let policy = Signed::json(standing.policy_at(now), signer);
@@ -176,8 +177,8 @@ impl Cssm {
     pub fn policy_file(
         &self,
         now: Timestamp,
-        smart_account_id: i64,
-        virtual_account_id: i64,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: VirtualAccountId,
     ) -> Result<String, Error> {
         let issuer = Arc::clone(&self.issuer);
         self.db.read("policies.file", move |tx| {

@@ -18,6 +18,7 @@ use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents};
 use crate::collected::{self, Hop, Taken, Took, VerifiedDevice};
 use crate::files::UsageFile;
+use crate::ids::{Account, SmartAccountId, UsageFileId, VirtualAccountId};
 use crate::standing::{self, Standing};
 use crate::{Actor, Cssm, Error, collectors, files, instances, parallel, set_aside};
 
@@ -58,7 +59,7 @@ struct Outcome {
 struct Aside {
     name: String,
     device: VerifiedDevice,
-    virtual_account_id: i64,
+    virtual_account_id: VirtualAccountId,
 }
 
 /// Devices, each by the name of its file.
@@ -113,7 +114,7 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        (smart_account_id, virtual_account_id): (i64, i64),
+        (smart_account_id, virtual_account_id): Account,
         name: &str,
         reader: &mut R,
     ) -> Result<Option<UsageFile>, Error> {
@@ -178,7 +179,7 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        account: (i64, i64),
+        account: Account,
         name: &str,
         reader: &mut R,
     ) -> Result<Option<UsageFile>, Error> {
@@ -198,8 +199,8 @@ impl Cssm {
     pub fn work_on_bundle(
         &self,
         now: Timestamp,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: UsageFileId,
         reader: &mut dyn Read,
         progress: &mut dyn FnMut(i64),
     ) -> Result<UsageFile, Error> {
@@ -293,8 +294,8 @@ impl Cssm {
     fn take_piece(
         &self,
         now: Timestamp,
-        account: (i64, i64),
-        id: i64,
+        account: Account,
+        id: UsageFileId,
         verified: VerifiedPiece,
     ) -> Result<(), Error> {
         let cssm = self.clone();
@@ -357,7 +358,7 @@ impl Cssm {
         &self,
         tx: &mut Tx<'_>,
         now: Timestamp,
-        account: (i64, i64),
+        account: Account,
         devices: &[(String, VerifiedDevice)],
         hop: Hop<'_>,
         correlation_id: &str,
@@ -424,8 +425,8 @@ impl Cssm {
     pub fn write_answer<S: Read + Write + Seek>(
         &self,
         now: Timestamp,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: UsageFileId,
         scratch: S,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
@@ -464,7 +465,7 @@ impl Cssm {
             }
         }
         let sign = |manifest: &Manifest| manifest.signed_by_cssm(&self.issuer);
-        let within = (account.name.as_str(), Some(account.id));
+        let within = (account.name.as_str(), Some(account.id.0));
         writer.finish(manifest, within, sign, out).map_err(full)?;
         Ok(())
     }
@@ -523,17 +524,17 @@ impl Cssm {
             writer.add(&answer.name, &answer.document).map_err(Error::Unwritten)?;
         }
         let sign = |manifest: &Manifest| manifest.signed_by_cssm(&self.issuer);
-        let within = (within.name.as_str(), Some(within.id));
+        let within = (within.name.as_str(), Some(within.id.0));
         writer.finish(answered, within, sign, Vec::new()).map_err(Error::Unwritten)
     }
 }
 
-fn answer_manifest(smart_account: &str, smart_account_id: i64, id: &str) -> Manifest {
+fn answer_manifest(smart_account: &str, smart_account_id: SmartAccountId, id: &str) -> Manifest {
     Manifest {
         id: id.to_owned(),
         created_by: "CSSM".to_owned(),
         smart_account: smart_account.to_owned(),
-        smart_account_id: Some(smart_account_id),
+        smart_account_id: Some(smart_account_id.0),
         parts: Vec::new(),
     }
 }
@@ -555,7 +556,7 @@ fn check_account(manifest: &Manifest, sa: &str, va: &str) -> Result<(), Error> {
 
 fn note_piece(
     tx: &mut Tx<'_>,
-    (smart_account_id, id): (i64, i64),
+    (smart_account_id, id): (SmartAccountId, UsageFileId),
     count: i64,
     piece: &Piece,
     answers: &[DeviceAnswer],
@@ -619,10 +620,10 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn unfinished_bundles(&self) -> Result<Vec<(i64, i64)>, Error> {
+    pub fn unfinished_bundles(&self) -> Result<Vec<(SmartAccountId, UsageFileId)>, Error> {
         self.db.read("bundles.unfinished", |tx| {
             let sql = "SELECT smart_account_id, id FROM usage_file WHERE status = $1 ORDER BY id";
-            tx.rows(sql, &[UsageFile::PROCESSING.into()], |row| Ok((row.int(0)?, row.int(1)?)))
+            tx.rows(sql, &[UsageFile::PROCESSING.into()], |row| Ok((row.id(0)?, row.id(1)?)))
         })
     }
 
@@ -630,7 +631,12 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn give_up_bundle(&self, smart_account_id: i64, id: i64, why: &str) -> Result<(), Error> {
+    pub fn give_up_bundle(
+        &self,
+        smart_account_id: SmartAccountId,
+        id: UsageFileId,
+        why: &str,
+    ) -> Result<(), Error> {
         let why: String = why.chars().take(MESSAGE_CHARS_MAX).collect();
         self.db.write("bundles.give_up", move |tx| {
             let sql = "UPDATE usage_file SET status = 'Errors', message = $1

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::alerts::{self, AlertKind};
+use crate::ids::{Account, ClaimId, InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances::{self, About, Instance};
 use crate::{Actor, Cssm, Error};
 use rumline_server::next_id;
@@ -35,9 +36,9 @@ impl ClaimKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimView {
     /// Its number.
-    pub id: i64,
+    pub id: ClaimId,
     /// The virtual account it turned up in.
-    pub virtual_account_id: i64,
+    pub virtual_account_id: VirtualAccountId,
     /// `other key`, `other virtual account` or `other smart account`.
     pub kind: String,
     /// Product id.
@@ -58,7 +59,7 @@ pub struct ClaimView {
 
 /// What turned up, and where.
 pub(crate) struct Turned<'a> {
-    pub account: (i64, i64),
+    pub account: Account,
     pub kind: ClaimKind,
     pub key: &'a PublicKey,
     pub through: &'a str,
@@ -97,7 +98,7 @@ pub(crate) fn note(
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)";
     let values = [
         sa.into(),
-        next_id(tx, "claim")?.into(),
+        next_id::<ClaimId>(tx, "claim")?.into(),
         va.into(),
         kind.label().into(),
         (&udi.pid).into(),
@@ -157,7 +158,7 @@ pub(crate) fn tell_owner(tx: &mut Tx<'_>, now: Timestamp, known: &Instance) -> R
 pub(crate) fn settle(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    smart_account_id: i64,
+    smart_account_id: SmartAccountId,
     udi: &Udi,
 ) -> Result<(), Error> {
     let sql = "DELETE FROM claim WHERE smart_account_id = $1 AND serial = $2 AND pid = $3";
@@ -175,7 +176,7 @@ impl Cssm {
     ///
     /// # Errors
     /// When there is no such account.
-    pub fn claims(&self, smart_account_id: i64) -> Result<Vec<ClaimView>, Error> {
+    pub fn claims(&self, smart_account_id: SmartAccountId) -> Result<Vec<ClaimView>, Error> {
         self.db.read("claims.list", move |tx| {
             smart_account(tx, smart_account_id)?;
             let sql = "SELECT id, virtual_account_id, kind, pid, serial, public_key, through,
@@ -184,8 +185,8 @@ impl Cssm {
             tx.rows(sql, &[smart_account_id.into()], |row| {
                 let key = PublicKey::from_text(&row.text(5)?);
                 Ok(ClaimView {
-                    id: row.int(0)?,
-                    virtual_account_id: row.int(1)?,
+                    id: row.id(0)?,
+                    virtual_account_id: row.id(1)?,
                     kind: row.text(2)?,
                     pid: row.text(3)?,
                     serial: row.text(4)?,
@@ -208,8 +209,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: ClaimId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("claims.accept", move |tx| {
@@ -254,8 +255,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: ClaimId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("claims.dismiss", move |tx| {
@@ -283,9 +284,9 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
-        virtual_account_id: i64,
+        smart_account_id: SmartAccountId,
+        id: InstanceId,
+        virtual_account_id: VirtualAccountId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("inventory.transfer", move |tx| {
@@ -304,7 +305,7 @@ pub(crate) fn move_and_tell(
     now: Timestamp,
     actor: &Actor,
     instance: &mut Instance,
-    virtual_account_id: i64,
+    virtual_account_id: VirtualAccountId,
 ) -> Result<(), Error> {
     let sa = instance.smart_account_id;
     let from = virtual_account(tx, sa, instance.virtual_account_id)?.name;
@@ -315,12 +316,16 @@ pub(crate) fn move_and_tell(
     add_event(tx, now, sa, actor, &text)
 }
 
-fn one(tx: &mut Tx<'_>, smart_account_id: i64, id: i64) -> Result<(Udi, PublicKey, i64), Error> {
+fn one(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: ClaimId,
+) -> Result<(Udi, PublicKey, VirtualAccountId), Error> {
     let sql = "SELECT pid, serial, public_key, virtual_account_id FROM claim
         WHERE smart_account_id = $1 AND id = $2";
     let found = tx.row(sql, &[smart_account_id.into(), id.into()], |row| {
         let udi = Udi { pid: row.text(0)?, serial: row.text(1)? };
-        Ok::<_, Error>((udi, row.text(2)?, row.int(3)?))
+        Ok::<_, Error>((udi, row.text(2)?, row.id(3)?))
     })?;
     let (udi, key, va) = found.ok_or(Error::NotFound("waiting product instance"))?;
     let key = PublicKey::from_text(&key).ok_or_else(|| Error::invalid("the key is damaged"))?;

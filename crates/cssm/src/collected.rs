@@ -12,6 +12,7 @@ use rumline_store::Tx;
 use crate::accounts::add_event;
 use crate::checked::{self, Checked, VerifiedReport};
 use crate::claims::{self, ClaimKind, Turned};
+use crate::ids::{Account, VirtualAccountId};
 use crate::instances::{self, About, Instance};
 use crate::{Actor, Error, ingest, lineage, trust};
 
@@ -202,14 +203,14 @@ pub(crate) enum Took {
     /// The device is not of this account, or its key is not the known one: nothing was taken.
     Refused(String),
     /// The device is of this other virtual account: whoever may administer both decides.
-    SetAside(i64),
+    SetAside(VirtualAccountId),
 }
 
 /// A device unknown so far is registered with the key it signed with; another key for a known one is refused.
 pub(crate) fn take(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    account: (i64, i64),
+    account: Account,
     device: &VerifiedDevice,
     hop: Hop<'_>,
     correlation_id: &str,
@@ -239,7 +240,7 @@ pub(crate) fn take(
 fn admit(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    account: (i64, i64),
+    account: Account,
     device: &VerifiedDevice,
     hop: Hop<'_>,
 ) -> Result<Result<Instance, Took>, Error> {

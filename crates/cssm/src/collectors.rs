@@ -5,6 +5,7 @@ use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
+use crate::ids::{CollectorId, SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error};
 use rumline_server::{check_name, next_id};
 
@@ -12,13 +13,13 @@ use rumline_server::{check_name, next_id};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collector {
     /// Its number.
-    pub id: i64,
+    pub id: CollectorId,
     /// `CSLU` or `SSM On-Prem`.
     pub kind: String,
     /// The name it gave itself.
     pub name: String,
     /// The virtual account it speaks for.
-    pub virtual_account_id: i64,
+    pub virtual_account_id: VirtualAccountId,
     /// When it was registered.
     pub registered_at: i64,
     /// By whom.
@@ -43,9 +44,9 @@ pub struct NewCollector {
 
 /// A collector as bundles need it.
 pub(crate) struct Registered {
-    pub smart_account_id: i64,
-    pub virtual_account_id: i64,
-    pub id: i64,
+    pub smart_account_id: SmartAccountId,
+    pub virtual_account_id: VirtualAccountId,
+    pub id: CollectorId,
     pub title: String,
 }
 
@@ -58,8 +59,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        virtual_account_id: i64,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: VirtualAccountId,
         new: &NewCollector,
     ) -> Result<Collector, Error> {
         check_name("a collector's kind", &new.kind)?;
@@ -80,7 +81,7 @@ impl Cssm {
                 registered_at = excluded.registered_at, registered_by = excluded.registered_by,
                 removed_at = NULL";
             let key = new.public_key.to_text();
-            let id = next_id(tx, "collector")?;
+            let id: CollectorId = next_id(tx, "collector")?;
             let values = [
                 smart_account_id.into(),
                 id.into(),
@@ -106,7 +107,7 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn collectors(&self, smart_account_id: i64) -> Result<Vec<Collector>, Error> {
+    pub fn collectors(&self, smart_account_id: SmartAccountId) -> Result<Vec<Collector>, Error> {
         self.db.read("collectors.list", move |tx| {
             smart_account(tx, smart_account_id)?;
             list(tx, smart_account_id)
@@ -121,8 +122,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: CollectorId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("collectors.remove", move |tx| {
@@ -137,16 +138,16 @@ impl Cssm {
     }
 }
 
-fn list(tx: &mut Tx<'_>, smart_account_id: i64) -> Result<Vec<Collector>, Error> {
+fn list(tx: &mut Tx<'_>, smart_account_id: SmartAccountId) -> Result<Vec<Collector>, Error> {
     let sql = "SELECT id, kind, name, virtual_account_id, registered_at, registered_by,
         last_contact_at FROM collector WHERE smart_account_id = $1 AND removed_at IS NULL
         ORDER BY id";
     tx.rows(sql, &[smart_account_id.into()], |row: &Row<'_>| {
         Ok(Collector {
-            id: row.int(0)?,
+            id: row.id(0)?,
             kind: row.text(1)?,
             name: row.text(2)?,
-            virtual_account_id: row.int(3)?,
+            virtual_account_id: row.id(3)?,
             registered_at: row.int(4)?,
             registered_by: row.text(5)?,
             last_contact_at: row.opt_int(6)?,
@@ -171,9 +172,9 @@ pub(crate) fn by_key(
     let key = key.to_text();
     tx.row(sql, &[(&key).into(), smart_account.into(), virtual_account.into()], |row| {
         Ok(Registered {
-            smart_account_id: row.int(0)?,
-            virtual_account_id: row.int(1)?,
-            id: row.int(2)?,
+            smart_account_id: row.id(0)?,
+            virtual_account_id: row.id(1)?,
+            id: row.id(2)?,
             title: format!("{} {}", row.text(3)?, row.text(4)?),
         })
     })

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents};
 use crate::collected::{self, Hop, Taken, Took, VerifiedDevice};
+use crate::ids::{Account, SmartAccountId, UsageFileId, VirtualAccountId};
 use crate::set_aside::{self, SetAside};
 use crate::{Actor, Cssm, Error, claims, instances, standing};
 
@@ -26,7 +27,7 @@ const UNPACKED_BYTES_MAX: u64 = 256 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageFile {
     /// Its number.
-    pub id: i64,
+    pub id: UsageFileId,
     /// `File Name`.
     pub name: String,
     /// `Reported`.
@@ -34,7 +35,7 @@ pub struct UsageFile {
     /// By whom.
     pub uploaded_by: String,
     /// `Virtual Account`.
-    pub virtual_account_id: i64,
+    pub virtual_account_id: VirtualAccountId,
     /// `Reporting Status`: `No Errors` or `Errors`; `Processing` while a bundle is worked on.
     pub status: String,
     /// The status in words.
@@ -63,11 +64,11 @@ const COLUMNS: &str = "id, name, uploaded_at, uploaded_by, virtual_account_id, s
 
 fn from_row(row: &Row<'_>) -> Result<UsageFile, Error> {
     Ok(UsageFile {
-        id: row.int(0)?,
+        id: row.id(0)?,
         name: row.text(1)?,
         uploaded_at: row.int(2)?,
         uploaded_by: row.text(3)?,
-        virtual_account_id: row.int(4)?,
+        virtual_account_id: row.id(4)?,
         status: row.text(5)?,
         message: row.text(6)?,
         product_instances: row.int(7)?,
@@ -100,7 +101,11 @@ fn acknowledgement_name(name: &str) -> String {
 }
 
 /// One usage file.
-pub(crate) fn one(tx: &mut Tx<'_>, smart_account_id: i64, id: i64) -> Result<UsageFile, Error> {
+pub(crate) fn one(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: UsageFileId,
+) -> Result<UsageFile, Error> {
     let sql = format!("SELECT {COLUMNS} FROM usage_file WHERE smart_account_id = $1 AND id = $2");
     tx.row(&sql, &[smart_account_id.into(), id.into()], from_row)?
         .ok_or(Error::NotFound("usage file"))
@@ -109,7 +114,7 @@ pub(crate) fn one(tx: &mut Tx<'_>, smart_account_id: i64, id: i64) -> Result<Usa
 /// The usage file of a bundle that was taken in before.
 pub(crate) fn of_bundle(
     tx: &mut Tx<'_>,
-    (smart_account_id, virtual_account_id): (i64, i64),
+    (smart_account_id, virtual_account_id): Account,
     digest: &[u8],
 ) -> Result<Option<UsageFile>, Error> {
     let sql = format!(
@@ -129,8 +134,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        virtual_account_id: i64,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: VirtualAccountId,
         name: &str,
         bytes: &[u8],
     ) -> Result<UsageFile, Error> {
@@ -162,7 +167,7 @@ impl Cssm {
         tx: &mut Tx<'_>,
         now: Timestamp,
         actor: &Actor,
-        account: (i64, i64),
+        account: Account,
         (name, devices, hop): (&str, &[VerifiedDevice], Hop<'_>),
         correlation_id: &str,
     ) -> Result<UsageFile, Error> {
@@ -275,7 +280,7 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn usage_files(&self, smart_account_id: i64) -> Result<Vec<UsageFile>, Error> {
+    pub fn usage_files(&self, smart_account_id: SmartAccountId) -> Result<Vec<UsageFile>, Error> {
         self.db.read("files.list", move |tx| {
             smart_account(tx, smart_account_id)?;
             let sql = format!(
@@ -290,7 +295,11 @@ impl Cssm {
     ///
     /// # Errors
     /// When there is no such file.
-    pub fn usage_file(&self, smart_account_id: i64, id: i64) -> Result<UsageFile, Error> {
+    pub fn usage_file(
+        &self,
+        smart_account_id: SmartAccountId,
+        id: UsageFileId,
+    ) -> Result<UsageFile, Error> {
         self.db.read("files.one", move |tx| one(tx, smart_account_id, id))
     }
 
@@ -301,8 +310,8 @@ impl Cssm {
     /// When there is no such file.
     pub fn acknowledgement_file(
         &self,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: UsageFileId,
     ) -> Result<(String, String), Error> {
         let issuer = Arc::clone(&self.issuer);
         self.db.read("files.acknowledgement", move |tx| {
@@ -320,7 +329,7 @@ impl Cssm {
 
 pub(crate) fn insert(
     tx: &mut Tx<'_>,
-    smart_account_id: i64,
+    smart_account_id: SmartAccountId,
     file: &UsageFile,
     acknowledgement: Option<&str>,
 ) -> Result<(), Error> {
@@ -350,7 +359,11 @@ impl Cssm {
     ///
     /// # Errors
     /// When there is no such file.
-    pub fn set_aside(&self, smart_account_id: i64, id: i64) -> Result<Vec<SetAside>, Error> {
+    pub fn set_aside(
+        &self,
+        smart_account_id: SmartAccountId,
+        id: UsageFileId,
+    ) -> Result<Vec<SetAside>, Error> {
         self.db.read("set_aside.list", move |tx| {
             one(tx, smart_account_id, id)?;
             let sql = "SELECT set_aside.pid, set_aside.serial, set_aside.virtual_account_id,
@@ -362,7 +375,7 @@ impl Cssm {
                 Ok(SetAside {
                     pid: row.text(0)?,
                     serial: row.text(1)?,
-                    virtual_account_id: row.int(2)?,
+                    virtual_account_id: row.id(2)?,
                     virtual_account: row.text(3)?,
                 })
             })
@@ -378,8 +391,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: UsageFileId,
     ) -> Result<UsageFile, Error> {
         let (name, account, kept) = self.db.read("set_aside.read", move |tx| {
             let file = one(tx, smart_account_id, id)?;

@@ -9,6 +9,7 @@ use rumline_store::{Row, Tx};
 
 use crate::Error;
 use crate::checked::{VerifiedReport, about, entry, refusal, signed_id};
+use crate::ids::SmartAccountId;
 use crate::instances::Instance;
 use crate::lineage::{self, Standing};
 use crate::spans::Spans;
@@ -314,7 +315,7 @@ fn here_before(
     const SQL: &str = "SELECT sha256, smart_account_id FROM rum_report
         WHERE product_instance_id = $1 AND report_id = $2";
     let id = signed_id(verified.report.report_id);
-    let read = |row: &Row<'_>| Ok::<_, Error>((row.bytes(0)?, row.int(1)?));
+    let read = |row: &Row<'_>| Ok::<_, Error>((row.bytes(0)?, row.id::<SmartAccountId>(1)?));
     let Some((sha256, account)) = tx.row(SQL, &[instance.id.into(), id.into()], read)? else {
         return Ok(None);
     };

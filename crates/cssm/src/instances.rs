@@ -4,6 +4,7 @@ use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
 use crate::head::{self, Head};
+use crate::ids::{Account, InstanceId, SmartAccountId, VirtualAccountId};
 use crate::spans::Spans;
 use crate::{Error, Settings};
 use rumline_server::next_id;
@@ -11,9 +12,9 @@ use rumline_server::next_id;
 /// A product instance as ingest and trust need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Instance {
-    pub id: i64,
-    pub smart_account_id: i64,
-    pub virtual_account_id: i64,
+    pub id: InstanceId,
+    pub smart_account_id: SmartAccountId,
+    pub virtual_account_id: VirtualAccountId,
     pub udi: Udi,
     pub identifier: String,
     pub public_key: PublicKey,
@@ -42,7 +43,7 @@ pub(crate) struct IssuedTrust {
     /// The nonce it answers.
     pub nonce: String,
     /// The account it names.
-    pub virtual_account_id: Option<i64>,
+    pub virtual_account_id: Option<VirtualAccountId>,
 }
 
 impl Instance {
@@ -52,7 +53,7 @@ impl Instance {
     }
 
     /// Its virtual account.
-    pub(crate) fn account(&self) -> (i64, i64) {
+    pub(crate) fn account(&self) -> Account {
         (self.smart_account_id, self.virtual_account_id)
     }
 }
@@ -75,14 +76,14 @@ fn from_row(row: &Row<'_>) -> Result<Instance, Error> {
     let at = |column| Ok::<_, Error>(row.opt_int(column)?.map(Timestamp));
     let trust = match (row.opt_int(7)?, at(8)?, row.opt_text(9)?) {
         (Some(id), Some(issued_at), Some(nonce)) => {
-            Some(IssuedTrust { id, issued_at, nonce, virtual_account_id: row.opt_int(10)? })
+            Some(IssuedTrust { id, issued_at, nonce, virtual_account_id: row.opt_id(10)? })
         }
         _ => None,
     };
     Ok(Instance {
-        id: row.int(0)?,
-        smart_account_id: row.int(1)?,
-        virtual_account_id: row.int(2)?,
+        id: row.id(0)?,
+        smart_account_id: row.id(1)?,
+        virtual_account_id: row.id(2)?,
         udi: Udi { pid: row.text(3)?, serial: row.text(4)? },
         identifier: row.text(5)?,
         public_key: PublicKey::from_text(&key)
@@ -107,7 +108,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, udi: &Udi) -> Result<Option<Instance>, Error
 }
 
 /// A product instance by its number.
-pub(crate) fn by_id(tx: &mut Tx<'_>, id: i64) -> Result<Option<Instance>, Error> {
+pub(crate) fn by_id(tx: &mut Tx<'_>, id: InstanceId) -> Result<Option<Instance>, Error> {
     const SQL: &str = select!("WHERE id = $1");
     tx.row(SQL, &[id.into()], from_row)
 }
@@ -115,8 +116,8 @@ pub(crate) fn by_id(tx: &mut Tx<'_>, id: i64) -> Result<Option<Instance>, Error>
 /// A product instance of an account, by its number.
 pub(crate) fn of_account(
     tx: &mut Tx<'_>,
-    smart_account_id: i64,
-    id: i64,
+    smart_account_id: SmartAccountId,
+    id: InstanceId,
 ) -> Result<Instance, Error> {
     let instance = by_id(tx, id)?;
     instance
@@ -153,7 +154,7 @@ pub(crate) fn register(
     tx: &mut Tx<'_>,
     now: Timestamp,
     known: Option<Instance>,
-    (smart_account_id, virtual_account_id): (i64, i64),
+    (smart_account_id, virtual_account_id): Account,
     udi: &Udi,
     key: &PublicKey,
     about: &About,
@@ -247,7 +248,7 @@ pub(crate) fn register(
 }
 
 /// Writes down what the reports of a product instance go on from.
-pub(crate) fn note_head(tx: &mut Tx<'_>, id: i64, head: &Head) -> Result<(), Error> {
+pub(crate) fn note_head(tx: &mut Tx<'_>, id: InstanceId, head: &Head) -> Result<(), Error> {
     let sql = "UPDATE product_instance SET epoch = $1, epoch_began_at = $2,
         epoch_last_end_at = $3, head_position = $4, head_present = $5, head_report_id = $6,
         head_sha256 = $7 WHERE id = $8";
@@ -269,7 +270,7 @@ pub(crate) fn note_head(tx: &mut Tx<'_>, id: i64, head: &Head) -> Result<(), Err
 pub(crate) fn move_within(
     tx: &mut Tx<'_>,
     instance: &mut Instance,
-    virtual_account_id: i64,
+    virtual_account_id: VirtualAccountId,
 ) -> Result<(), Error> {
     let sql = "UPDATE product_instance SET virtual_account_id = $1 WHERE id = $2";
     tx.execute(sql, &[virtual_account_id.into(), instance.id.into()])?;

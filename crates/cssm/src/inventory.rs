@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account};
 use crate::alerts::{self, AlertKind};
+use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances;
 use crate::lineage::{self, EpochView};
 use crate::spans::Spans;
@@ -16,7 +17,7 @@ use crate::{Actor, Cssm, Error};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceView {
     /// Its number.
-    pub id: i64,
+    pub id: InstanceId,
     /// Host name from 10.3(2)F unless hidden, else `UDI_PID:…, UDI_SN:…` (C-20).
     pub name: String,
     /// Product id.
@@ -26,7 +27,7 @@ pub struct InstanceView {
     /// `Product Type`, e.g. `N9300`.
     pub product_type: String,
     /// Its virtual account.
-    pub virtual_account_id: i64,
+    pub virtual_account_id: VirtualAccountId,
     /// Software version, unless hidden.
     pub software_version: Option<String>,
     /// When it was registered.
@@ -85,7 +86,7 @@ pub struct LicenseOfInstance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LicenseView {
     /// Its virtual account.
-    pub virtual_account_id: i64,
+    pub virtual_account_id: VirtualAccountId,
     /// Short name.
     pub license: String,
     /// `Purchased`, as of now.
@@ -100,7 +101,7 @@ pub struct LicenseView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportRow {
     /// The product instance.
-    pub product_instance_id: i64,
+    pub product_instance_id: InstanceId,
     /// Its number.
     pub report_id: i64,
     /// Entitlement tag.
@@ -136,12 +137,12 @@ fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
     let udi_name = format!("UDI_PID:{pid}, UDI_SN:{serial}");
     let hostname = row.opt_text(4)?.filter(|_| shows_hostname(version.as_deref()));
     Ok(InstanceView {
-        id: row.int(0)?,
+        id: row.id(0)?,
         name: hostname.unwrap_or(udi_name),
         product_type: Catalogue::nexus().product_type(&pid),
         pid,
         serial,
-        virtual_account_id: row.int(3)?,
+        virtual_account_id: row.id(3)?,
         software_version: version,
         registered_at: row.int(6)?,
         last_contact_at: row.int(7)?,
@@ -170,8 +171,8 @@ impl Cssm {
     /// When there is no such account.
     pub fn instances(
         &self,
-        smart_account_id: i64,
-        after: i64,
+        smart_account_id: SmartAccountId,
+        after: InstanceId,
         limit: i64,
     ) -> Result<Vec<InstanceView>, Error> {
         self.db.read("inventory.instances", move |tx| {
@@ -190,7 +191,11 @@ impl Cssm {
     ///
     /// # Errors
     /// When there is none.
-    pub fn instance(&self, smart_account_id: i64, id: i64) -> Result<InstanceView, Error> {
+    pub fn instance(
+        &self,
+        smart_account_id: SmartAccountId,
+        id: InstanceId,
+    ) -> Result<InstanceView, Error> {
         self.db.read("inventory.instance", move |tx| {
             let sql = format!("{INSTANCE} AND id = $2");
             let values = [smart_account_id.into(), id.into()];
@@ -209,8 +214,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: InstanceId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("inventory.remove", move |tx| {
@@ -236,7 +241,7 @@ impl Cssm {
     pub fn licenses(
         &self,
         now: Timestamp,
-        smart_account_id: i64,
+        smart_account_id: SmartAccountId,
     ) -> Result<Vec<LicenseView>, Error> {
         self.db.read("inventory.licenses", move |tx| {
             smart_account(tx, smart_account_id)?;
@@ -248,7 +253,7 @@ impl Cssm {
             let mut views = tx.rows(sql, &values, |row| {
                 let purchased = row.int(2)?;
                 Ok::<_, Error>(LicenseView {
-                    virtual_account_id: row.int(0)?,
+                    virtual_account_id: row.id(0)?,
                     license: row.text(1)?,
                     purchased,
                     in_use: 0,
@@ -262,7 +267,7 @@ impl Cssm {
                 GROUP BY product_instance.virtual_account_id, license_use.tag
                 ORDER BY product_instance.virtual_account_id, license_use.tag";
             let used = tx.rows(sql, &[smart_account_id.into()], |row| {
-                Ok::<_, Error>((row.int(0)?, row.text(1)?, row.int(2)?))
+                Ok::<_, Error>((row.id(0)?, row.text(1)?, row.int(2)?))
             })?;
             for (virtual_account_id, tag, count) in used {
                 add_use(&mut views, virtual_account_id, Catalogue::nexus().license_of(&tag), count);
@@ -280,8 +285,8 @@ impl Cssm {
     /// When the store fails.
     pub fn reports(
         &self,
-        smart_account_id: i64,
-        product_instance_id: i64,
+        smart_account_id: SmartAccountId,
+        product_instance_id: InstanceId,
         after: i64,
         limit: i64,
     ) -> Result<Vec<ReportRow>, Error> {
@@ -297,7 +302,7 @@ impl Cssm {
             ];
             tx.rows(sql, &values, |row| {
                 Ok(ReportRow {
-                    product_instance_id: row.int(0)?,
+                    product_instance_id: row.id(0)?,
                     report_id: row.int(1)?,
                     tag: row.text(2)?,
                     start_at: row.int(3)?,
@@ -311,7 +316,12 @@ impl Cssm {
     }
 }
 
-fn add_use(views: &mut Vec<LicenseView>, virtual_account_id: i64, license: String, count: i64) {
+fn add_use(
+    views: &mut Vec<LicenseView>,
+    virtual_account_id: VirtualAccountId,
+    license: String,
+    count: i64,
+) {
     let place = views
         .iter()
         .position(|v| v.virtual_account_id == virtual_account_id && v.license == license);
@@ -332,7 +342,11 @@ fn add_use(views: &mut Vec<LicenseView>, virtual_account_id: i64, license: Strin
     view.balance = view.purchased - view.in_use;
 }
 
-fn complete(tx: &mut Tx<'_>, smart_account_id: i64, view: &mut InstanceView) -> Result<(), Error> {
+fn complete(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    view: &mut InstanceView,
+) -> Result<(), Error> {
     let ids = [smart_account_id.into(), view.id.into()];
     let sql = "SELECT tag, count, as_of, spans, overlap_seconds FROM license_use
         WHERE smart_account_id = $1 AND product_instance_id = $2 ORDER BY tag";

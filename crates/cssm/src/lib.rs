@@ -15,6 +15,7 @@ mod collected;
 mod collectors;
 mod files;
 mod head;
+mod ids;
 mod ingest;
 mod instances;
 mod inventory;
@@ -40,6 +41,10 @@ pub use alerts::AlertView;
 pub use claims::ClaimView;
 pub use collectors::{Collector, NewCollector};
 pub use files::UsageFile;
+pub use ids::{
+    Account, AlertId, ClaimId, CollectorId, InstanceId, SmartAccountId, TokenId, UsageFileId,
+    VirtualAccountId,
+};
 pub use inventory::{Gap, InstanceView, LicenseView, ReportRow};
 pub use lineage::EpochView;
 pub use receiver::{Answer, Taken};

@@ -13,6 +13,7 @@ use crate::accounts::{self, add_event};
 use crate::alerts::{self, AlertKind};
 use crate::checked::{self, VerifiedReport, signed_id};
 use crate::head::{Head, head_from};
+use crate::ids::{InstanceId, SmartAccountId};
 use crate::instances::Instance;
 use crate::{Actor, Cssm, Error};
 
@@ -129,13 +130,17 @@ fn breaks_chain(tx: &mut Tx<'_>, instance: &Instance, report: &RumReport) -> Res
 
 const ENDED: &str = "ended";
 
-fn state_of(tx: &mut Tx<'_>, instance_id: i64, epoch: &str) -> Result<Option<String>, Error> {
+fn state_of(
+    tx: &mut Tx<'_>,
+    instance_id: InstanceId,
+    epoch: &str,
+) -> Result<Option<String>, Error> {
     let sql = "SELECT state FROM lineage WHERE product_instance_id = $1 AND epoch = $2";
     Ok(tx.row(sql, &[instance_id.into(), epoch.into()], |row| row.text(0))?)
 }
 
 /// Writes an epoch down beside the one that speaks now.
-fn keep(tx: &mut Tx<'_>, instance_id: i64, head: &Head, state: &str) -> Result<(), Error> {
+fn keep(tx: &mut Tx<'_>, instance_id: InstanceId, head: &Head, state: &str) -> Result<(), Error> {
     let sql = "INSERT INTO lineage (product_instance_id, epoch, began_at, last_end_at, position,
         present, report_id, sha256, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (product_instance_id, epoch) DO UPDATE SET
@@ -270,7 +275,10 @@ pub(crate) fn note(
 }
 
 /// The highest number CSSM holds a report of.
-pub(crate) fn last_report_id(tx: &mut Tx<'_>, instance_id: i64) -> Result<Option<u64>, Error> {
+pub(crate) fn last_report_id(
+    tx: &mut Tx<'_>,
+    instance_id: InstanceId,
+) -> Result<Option<u64>, Error> {
     let sql = "SELECT report_id FROM rum_report WHERE product_instance_id = $1
         ORDER BY report_id DESC LIMIT 1";
     let last = tx.row(sql, &[instance_id.into()], |row| row.int(0))?;
@@ -372,7 +380,7 @@ fn view(head: &Head, state: String) -> EpochView {
 /// The epochs of a product instance, oldest first.
 pub(crate) fn epochs(
     tx: &mut Tx<'_>,
-    instance_id: i64,
+    instance_id: InstanceId,
     head: &Head,
 ) -> Result<Vec<EpochView>, Error> {
     let sql = "SELECT epoch, began_at, last_end_at, position, present, report_id, sha256, state
@@ -393,8 +401,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: InstanceId,
         epoch: &str,
     ) -> Result<(), Error> {
         let (actor, epoch) = (actor.clone(), epoch.to_owned());

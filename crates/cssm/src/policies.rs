@@ -4,10 +4,11 @@ use rumline_protocol::{ClassPolicy, Policy, Timestamp};
 use rumline_store::Tx;
 
 use crate::accounts::{add_event, smart_account, virtual_account};
+use crate::ids::{SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error};
 
 /// The row of a policy for the whole smart account.
-const WHOLE_ACCOUNT: i64 = 0;
+const WHOLE_ACCOUNT: VirtualAccountId = VirtualAccountId(0);
 
 /// A policy as its account set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub(crate) struct SetPolicy {
 /// The policy of a virtual account: its own, else the account's, else none (Cisco default).
 pub(crate) fn policy_of(
     tx: &mut Tx<'_>,
-    smart_account_id: i64,
-    virtual_account_id: i64,
+    smart_account_id: SmartAccountId,
+    virtual_account_id: VirtualAccountId,
 ) -> Result<Option<SetPolicy>, Error> {
     let sql = "SELECT body, lifetime_days FROM policy WHERE smart_account_id = $1
         AND virtual_account_id IN ($2, 0) AND body <> '' ORDER BY virtual_account_id DESC LIMIT 1";
@@ -42,8 +43,8 @@ pub(crate) fn policy_of(
 /// return to the Cisco default included.
 pub(crate) fn version_of(
     tx: &mut Tx<'_>,
-    smart_account_id: i64,
-    virtual_account_id: i64,
+    smart_account_id: SmartAccountId,
+    virtual_account_id: VirtualAccountId,
 ) -> Result<u64, Error> {
     let sql = "SELECT MAX(changed_at) FROM policy WHERE smart_account_id = $1
         AND virtual_account_id IN ($2, 0)";
@@ -62,8 +63,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        virtual_account_id: Option<i64>,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: Option<VirtualAccountId>,
         policy: Option<(&Policy, Option<u32>)>,
     ) -> Result<(), Error> {
         if let Some((policy, lifetime_days)) = policy {
@@ -116,7 +117,11 @@ impl Cssm {
     ///
     /// # Errors
     /// When there is no such account.
-    pub fn policy(&self, smart_account_id: i64, virtual_account_id: i64) -> Result<Policy, Error> {
+    pub fn policy(
+        &self,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: VirtualAccountId,
+    ) -> Result<Policy, Error> {
         self.db.read("policies.get", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
             let policy = policy_of(tx, smart_account_id, virtual_account_id)?;

@@ -11,6 +11,7 @@ use rumline_store::Tx;
 
 use crate::answer::{self, Contents};
 use crate::checked::Checked;
+use crate::ids::InstanceId;
 use crate::ingest::{self, Outcome};
 use crate::instances::{self, About, Instance};
 use crate::standing::{self, Standing};
@@ -548,7 +549,7 @@ fn complete(
 fn keep_for_poll(
     tx: &mut Tx<'_>,
     ready_at: Timestamp,
-    instance_id: i64,
+    instance_id: InstanceId,
     poll_id: &str,
     entries: &[Acknowledgement],
 ) -> Result<(), Error> {
@@ -562,7 +563,7 @@ fn keep_for_poll(
 fn poll_result(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    instance_id: i64,
+    instance_id: InstanceId,
     poll_id: &str,
     written: &mut Written,
 ) -> Result<(), Error> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::accounts::virtual_account;
 use crate::collected::VerifiedDevice;
+use crate::ids::{SmartAccountId, UsageFileId, VirtualAccountId};
 
 /// A product instance that an uploaded file would move.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct SetAside {
     /// Serial number.
     pub serial: String,
     /// The virtual account it is in.
-    pub virtual_account_id: i64,
+    pub virtual_account_id: VirtualAccountId,
     /// Its name.
     pub virtual_account: String,
 }
@@ -25,11 +26,11 @@ pub struct SetAside {
 /// Sets a device's part of an uploaded file aside.
 pub(crate) fn keep(
     tx: &mut Tx<'_>,
-    (smart_account_id, usage_file_id): (i64, i64),
+    (smart_account_id, usage_file_id): (SmartAccountId, UsageFileId),
     place: i64,
     name: &str,
     device: &VerifiedDevice,
-    virtual_account_id: i64,
+    virtual_account_id: VirtualAccountId,
 ) -> Result<(), Error> {
     let sql = "INSERT INTO set_aside (smart_account_id, usage_file_id, place, name, document, pid,
         serial, virtual_account_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -53,9 +54,9 @@ pub(crate) fn keep(
 /// What is said of a device that was set aside.
 pub(crate) fn words(
     tx: &mut Tx<'_>,
-    smart_account_id: i64,
+    smart_account_id: SmartAccountId,
     udi: &Udi,
-    virtual_account_id: i64,
+    virtual_account_id: VirtualAccountId,
 ) -> Result<String, Error> {
     let name = virtual_account(tx, smart_account_id, virtual_account_id)?.name;
     Ok(format!("{udi} belongs to {name} and stays there unless it is moved"))

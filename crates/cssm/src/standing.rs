@@ -4,15 +4,16 @@ use rumline_protocol::{Policy, Purpose, Timestamp};
 use rumline_store::Tx;
 
 use crate::Error;
+use crate::ids::{SmartAccountId, VirtualAccountId};
 use crate::policies::{SetPolicy, policy_of, version_of};
 
 /// What every answer to a virtual account says: the account, and its policy if it has one of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
-    pub smart_account_id: i64,
+    pub smart_account_id: SmartAccountId,
     pub smart_account: String,
     pub smart_account_domain: String,
-    pub virtual_account_id: i64,
+    pub virtual_account_id: VirtualAccountId,
     pub virtual_account: String,
     pub policy: Option<SetPolicy>,
     pub policy_version: u64,
@@ -39,8 +40,8 @@ impl Standing {
 /// Reads what answers to a virtual account say.
 pub(crate) fn read(
     tx: &mut Tx<'_>,
-    smart_account_id: i64,
-    virtual_account_id: i64,
+    smart_account_id: SmartAccountId,
+    virtual_account_id: VirtualAccountId,
 ) -> Result<Standing, Error> {
     const SQL: &str = "SELECT smart_account.name, smart_account.domain, virtual_account.name
         FROM smart_account JOIN virtual_account

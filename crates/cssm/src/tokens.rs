@@ -7,6 +7,7 @@ use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, virtual_account};
+use crate::ids::{SmartAccountId, TokenId, VirtualAccountId};
 use crate::{Actor, Cssm, Error};
 use rumline_server::next_id;
 
@@ -32,9 +33,9 @@ fn default_days() -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistrationToken {
     /// Its number.
-    pub id: i64,
+    pub id: TokenId,
     /// The virtual account it registers into.
-    pub virtual_account_id: i64,
+    pub virtual_account_id: VirtualAccountId,
     /// The text to give to `license smart trust idtoken`.
     pub value: String,
     /// For people.
@@ -58,8 +59,8 @@ const COLUMNS: &str = "id, virtual_account_id, value, description, created_at, c
 
 fn from_row(row: &Row<'_>) -> Result<RegistrationToken, Error> {
     Ok(RegistrationToken {
-        id: row.int(0)?,
-        virtual_account_id: row.int(1)?,
+        id: row.id(0)?,
+        virtual_account_id: row.id(1)?,
         value: row.text(2)?,
         description: row.text(3)?,
         created_at: row.int(4)?,
@@ -105,19 +106,19 @@ impl RegistrationToken {
 pub(crate) fn find(
     tx: &mut Tx<'_>,
     value: &str,
-) -> Result<Option<(i64, RegistrationToken)>, Error> {
+) -> Result<Option<(SmartAccountId, RegistrationToken)>, Error> {
     if !value.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Ok(None);
     }
     let sql =
         format!("SELECT {COLUMNS}, smart_account_id FROM registration_token WHERE value = $1");
-    tx.row(&sql, &[value.into()], |row| Ok((row.int(10)?, from_row(row)?)))
+    tx.row(&sql, &[value.into()], |row| Ok((row.id(10)?, from_row(row)?)))
 }
 
 pub(crate) fn count_use(
     tx: &mut Tx<'_>,
-    smart_account_id: i64,
-    token_id: i64,
+    smart_account_id: SmartAccountId,
+    token_id: TokenId,
 ) -> Result<(), Error> {
     let sql =
         "UPDATE registration_token SET uses = uses + 1 WHERE smart_account_id = $1 AND id = $2";
@@ -134,8 +135,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        virtual_account_id: i64,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: VirtualAccountId,
         new: &NewToken,
     ) -> Result<RegistrationToken, Error> {
         if new.description.chars().count() > 255 || new.description.chars().any(char::is_control) {
@@ -154,7 +155,7 @@ impl Cssm {
         let (actor, new) = (actor.clone(), new.clone());
         self.db.write("tokens.create", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
-            let id = next_id(tx, "registration_token")?;
+            let id: TokenId = next_id(tx, "registration_token")?;
             let expires_at = now.plus_days(new.expires_after_days);
             let sql = "INSERT INTO registration_token (smart_account_id, id, virtual_account_id,
                 value, description, created_at, created_by, expires_at, uses_max, uses)
@@ -184,8 +185,8 @@ impl Cssm {
     /// When the store fails.
     pub fn tokens(
         &self,
-        smart_account_id: i64,
-        virtual_account_id: i64,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: VirtualAccountId,
     ) -> Result<Vec<RegistrationToken>, Error> {
         self.db.read("tokens.list", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
@@ -205,8 +206,8 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: i64,
-        id: i64,
+        smart_account_id: SmartAccountId,
+        id: TokenId,
     ) -> Result<RegistrationToken, Error> {
         let actor = actor.clone();
         self.db.write("tokens.revoke", move |tx| {
@@ -220,7 +221,11 @@ impl Cssm {
     }
 }
 
-fn token(tx: &mut Tx<'_>, smart_account_id: i64, id: i64) -> Result<RegistrationToken, Error> {
+fn token(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: TokenId,
+) -> Result<RegistrationToken, Error> {
     let sql =
         format!("SELECT {COLUMNS} FROM registration_token WHERE smart_account_id = $1 AND id = $2");
     tx.row(&sql, &[smart_account_id.into(), id.into()], from_row)?

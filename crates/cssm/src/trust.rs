@@ -8,6 +8,7 @@ use rumline_server::{audit, next_id};
 use rumline_store::Tx;
 
 use crate::accounts::{add_event, virtual_account};
+use crate::ids::Account;
 use crate::instances::{self, About, Instance, IssuedTrust};
 use crate::{Actor, Error, claims, standing, tokens};
 
@@ -173,7 +174,7 @@ fn check_supervisor(request: &TrustRequest, active: &TrustRequest) -> Result<(),
 fn plan(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    account: (i64, i64),
+    account: Account,
     force: bool,
     request: &TrustRequest,
 ) -> Result<Step, Error> {
@@ -225,7 +226,7 @@ fn move_to(
     tx: &mut Tx<'_>,
     now: Timestamp,
     known: Option<Instance>,
-    account: (i64, i64),
+    account: Account,
     request: &TrustRequest,
     about: &About,
 ) -> Result<Instance, Error> {

@@ -1,10 +1,12 @@
 //! Accounts, licences, inventory, people (CSSM-002, 005, 008, 013, 014, 015, 022, 027; C-20; G-01).
 
-use rumline_cssm::Actor;
-
 use rumline_agent::{Config, Input, Transport};
-use rumline_cssm::{Action, Caller, Error, LicenseView, Purchase, PurchaseKind, Role};
+use rumline_cssm::{
+    Action, Actor, Caller, Error, InstanceId, LicenseView, Purchase, PurchaseKind, Role,
+    SmartAccountId, VirtualAccountId,
+};
 use rumline_protocol::{Policy, Timestamp, sign_report};
+use rumline_server::ScopeId;
 use rumline_testkit::*;
 
 fn purchase(quantity: i64) -> Purchase {
@@ -17,7 +19,7 @@ fn purchase(quantity: i64) -> Purchase {
     }
 }
 
-fn line(va: i64, purchased: i64, in_use: i64) -> LicenseView {
+fn line(va: VirtualAccountId, purchased: i64, in_use: i64) -> LicenseView {
     let balance = purchased - in_use;
     LicenseView { virtual_account_id: va, license: LAN.to_owned(), purchased, in_use, balance }
 }
@@ -40,7 +42,7 @@ fn names_are_unique_and_case_counts() {
         }
         assert!(account(&"é".repeat(100)).is_ok());
         assert!(cssm.create_smart_account(lab.now, &Actor::person("admin"), "New", "").is_err());
-        let make = |sa: i64, name: &str| {
+        let make = |sa: SmartAccountId, name: &str| {
             cssm.create_virtual_account(lab.now, &Actor::person("admin"), sa, name)
         };
         assert!(matches!(make(lab.sa, "Default"), Err(Error::Conflict(_))));
@@ -50,14 +52,14 @@ fn names_are_unique_and_case_counts() {
         assert!(matches!(make(lab.sa, "Lab"), Err(Error::Conflict(_))));
         // Another account has names of its own.
         make(second.id, "Lab").unwrap();
-        assert!(matches!(make(999, "Lab"), Err(Error::NotFound(_))));
+        assert!(matches!(make(SmartAccountId(999), "Lab"), Err(Error::NotFound(_))));
         let list = cssm.virtual_accounts(lab.sa).unwrap();
         let names: Vec<&str> = list.iter().map(|account| account.name.as_str()).collect();
         assert_eq!(names, ["Default", "default", "Lab", "lab"]);
-        assert!(cssm.virtual_accounts(999).is_err());
+        assert!(cssm.virtual_accounts(SmartAccountId(999)).is_err());
         assert_eq!(cssm.smart_accounts(None).unwrap().len(), 3);
         assert_eq!(cssm.smart_accounts(Some(second.id)).unwrap(), [second]);
-        assert!(cssm.smart_accounts(Some(0)).unwrap().is_empty());
+        assert!(cssm.smart_accounts(Some(SmartAccountId(0))).unwrap().is_empty());
     });
 }
 
@@ -89,7 +91,7 @@ fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
         buy(&|_| {}).unwrap();
         buy(&|p| (p.kind, p.ends_at) = (subscription, Some(START.0 + 1))).unwrap();
         let (other, other_va) = lab.other_account("Other");
-        for (sa, va) in [(lab.sa, other_va), (other, lab.va), (lab.sa, 999)] {
+        for (sa, va) in [(lab.sa, other_va), (other, lab.va), (lab.sa, VirtualAccountId(999))] {
             let outcome =
                 lab.cssm.add_purchase(lab.now, &Actor::person("admin"), sa, va, &purchase(1));
             assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
@@ -102,7 +104,7 @@ fn licences_show_what_was_bought_what_is_used_and_what_is_left() {
     // CSSM-015, CSSM-027, CSSM-013
     on_every_engine(&at_once(), |lab| {
         let lab_va = lab.virtual_account("Lab");
-        let buy = |va: i64, new: &Purchase| {
+        let buy = |va: VirtualAccountId, new: &Purchase| {
             lab.cssm.add_purchase(lab.now, &Actor::person("admin"), lab.sa, va, new).unwrap();
         };
         buy(lab.va, &purchase(10));
@@ -143,7 +145,7 @@ fn licences_show_what_was_bought_what_is_used_and_what_is_left() {
         used.sort_by(|a, b| a.license.cmp(&b.license));
         assert_eq!((used[0].license.as_str(), used[0].count), (LAN, 1));
         assert_eq!((used[1].license.as_str(), used[1].as_of), ("SOMETHING_NEW", START.0 + 50));
-        assert!(lab.cssm.licenses(lab.now, 999).is_err());
+        assert!(lab.cssm.licenses(lab.now, SmartAccountId(999)).is_err());
     });
 }
 
@@ -235,7 +237,7 @@ fn removing_an_instance_frees_its_licences_and_keeps_its_reports() {
             lab.register(&Device::new(&lab.cssm, &format!("SN{number}")));
         }
         let mut seen = Vec::new();
-        let mut after = 0;
+        let mut after = InstanceId::default();
         loop {
             let page = lab.cssm.instances(lab.sa, after, 3).unwrap();
             let Some(last) = page.last() else { break };
@@ -254,15 +256,15 @@ fn a_role_allows_what_it_says_and_an_account_ends_at_its_edge() {
     let actions = [View, Operate, Administer, AdministerAll];
     for (role, allowed) in [(Role::Viewer, 1), (Role::User, 2), (Role::Administrator, 3)] {
         for (index, action) in actions.into_iter().enumerate() {
-            let own = caller(role, Some(7));
-            assert_eq!(own.may(action, 7).is_ok(), index < allowed, "{role:?} {action:?}");
+            let own = caller(role, Some(ScopeId(7)));
+            assert_eq!(own.may(action, ScopeId(7)).is_ok(), index < allowed, "{role:?} {action:?}");
             assert_eq!(own.may_at_all(action).is_ok(), index < allowed, "{role:?} {action:?}");
             // What belongs to others is not even there.
-            assert!(matches!(own.may(action, 8), Err(Error::NotFound(_))));
+            assert!(matches!(own.may(action, ScopeId(8)), Err(Error::NotFound(_))));
             let all = caller(role, None);
             let everything = role == Role::Administrator && action == AdministerAll;
-            assert_eq!(all.may(action, 8).is_ok(), index < allowed || everything);
-            let refused = all.may(action, 8).err();
+            assert_eq!(all.may(action, ScopeId(8)).is_ok(), index < allowed || everything);
+            let refused = all.may(action, ScopeId(8)).err();
             assert!(refused.is_none_or(|error| matches!(error, Error::Forbidden)));
         }
     }
@@ -288,7 +290,8 @@ fn a_login_takes_the_right_password_of_a_known_person() {
         }
         let token = cssm.people().log_in(lab.now, "eve", secret, HERE).unwrap();
         let caller = cssm.people().caller(lab.now, &token).unwrap();
-        let expected = Caller { login: "eve".to_owned(), role: Role::User, scope_id: Some(lab.sa) };
+        let expected =
+            Caller { login: "eve".to_owned(), role: Role::User, scope_id: Some(lab.sa.into()) };
         assert_eq!(caller, expected);
         let second = cssm.people().log_in(lab.now, "eve", secret, HERE).unwrap();
         assert_ne!(token, second);
@@ -334,8 +337,14 @@ fn a_new_password_or_role_ends_the_logins_under_the_old_one() {
 #[test]
 fn nobody_belongs_to_an_account_that_is_not_there() {
     on_every_engine(&at_once(), |lab| {
-        let outcome =
-            lab.cssm.add_person(lab.now, &admin(), "eve", "long enough", Role::Viewer, Some(999));
+        let outcome = lab.cssm.add_person(
+            lab.now,
+            &admin(),
+            "eve",
+            "long enough",
+            Role::Viewer,
+            Some(SmartAccountId(999)),
+        );
         assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
     });
 }
@@ -427,7 +436,7 @@ fn the_nearest_policy_counts_and_the_cisco_default_when_there_is_none() {
             policy.policy_name = name.to_owned();
             policy
         };
-        let set = |va: Option<i64>, policy: Option<&Policy>| {
+        let set = |va: Option<VirtualAccountId>, policy: Option<&Policy>| {
             let policy = policy.map(|policy| (policy, None));
             lab.cssm.set_policy(lab.now, &admin(), lab.sa, va, policy)
         };
@@ -446,7 +455,10 @@ fn the_nearest_policy_counts_and_the_cisco_default_when_there_is_none() {
         mad.enforced.ongoing_report_days = 3651;
         assert!(matches!(set(None, Some(&mad)), Err(Error::Invalid(_))));
         assert!(matches!(set(None, Some(&named(""))), Err(Error::Invalid(_))));
-        assert!(matches!(set(Some(999), Some(&named("x"))), Err(Error::NotFound(_))));
+        assert!(matches!(
+            set(Some(VirtualAccountId(999)), Some(&named("x"))),
+            Err(Error::NotFound(_))
+        ));
         assert_eq!(names(), [cisco, cisco]);
     });
 }
@@ -482,7 +494,7 @@ fn the_last_administrator_of_everything_stays_one() {
         let add =
             |login: &str, role, scope| people.add(lab.now, &admin(), login, secret, role, scope);
         add("root", Role::Administrator, None).unwrap();
-        for (role, scope) in [(Role::Viewer, None), (Role::Administrator, Some(lab.sa))] {
+        for (role, scope) in [(Role::Viewer, None), (Role::Administrator, Some(lab.sa.into()))] {
             let refused = add("root", role, scope).unwrap_err().to_string();
             assert!(refused.contains("last administrator"), "{refused}");
         }

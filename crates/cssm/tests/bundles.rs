@@ -1,10 +1,9 @@
 //! Bundles of collectors, by wire and by file, on every engine (CSLU-006, 016, 019; ONPREM-006, 007).
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
-use rumline_cssm::Actor;
 use std::io::Cursor;
 
-use rumline_cssm::{NewCollector, UsageFile};
+use rumline_cssm::{Actor, InstanceId, NewCollector, UsageFile};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
@@ -86,7 +85,7 @@ fn a_registered_collector_brings_bundles_and_others_do_not() {
                 assert_eq!(document.account.unwrap().value.virtual_account, "Default");
             }
         }
-        let seen = lab.cssm.instances(lab.sa, 0, 10).unwrap();
+        let seen = lab.cssm.instances(lab.sa, InstanceId::default(), 10).unwrap();
         assert_eq!(seen.iter().map(|i| i.reports).collect::<Vec<_>>(), [1, 1]);
         lab.cssm.remove_collector(lab.now, &Actor::person("eve"), lab.sa, registered.id).unwrap();
         assert!(lab.cssm.receive_bundle(lab.now, &bytes).is_err());

@@ -1,12 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Usage files and what people take back (CSSM-016 to 021; FILE-001 to 012; TOPO-6; C-34).
 
-use rumline_cssm::Actor;
-
 use std::io::Write;
 
 use rumline_agent::{Config, Input, Transport};
-use rumline_cssm::Error;
+use rumline_cssm::{Actor, Error, InstanceId, SmartAccountId, UsageFileId, VirtualAccountId};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
@@ -152,7 +150,7 @@ fn a_switch_of_another_smart_account_is_refused_and_nothing_is_stored() {
             assert!(text.contains("SN1") && text.contains("another Smart Account"), "{text}");
         }
         // The newcomer in the archive is taken; SN1 stays where it is, and both accounts are told (T16).
-        let there = lab.cssm.instances(other, 0, 10).unwrap();
+        let there = lab.cssm.instances(other, InstanceId::default(), 10).unwrap();
         assert_eq!(there.iter().map(|i| i.serial.as_str()).collect::<Vec<_>>(), ["SN2"]);
         for (account, words) in [(lab.sa, "tried to register"), (other, "belongs to another")] {
             let alerts = lab.cssm.alerts(account).unwrap();
@@ -162,7 +160,10 @@ fn a_switch_of_another_smart_account_is_refused_and_nothing_is_stored() {
         assert_eq!(lab.cssm.claims(other).unwrap()[0].serial, "SN1");
         assert_eq!(lab.instance("SN1").reports, 0);
         // Nor into a virtual account that is not there, or belongs to another account.
-        for (sa, va) in [(other, lab.va), (lab.sa, other_va), (lab.sa, 999), (999, 999)] {
+        let nowhere = VirtualAccountId(999);
+        for (sa, va) in
+            [(other, lab.va), (lab.sa, other_va), (lab.sa, nowhere), (SmartAccountId(999), nowhere)]
+        {
             let outcome = lab.cssm.upload_usage(
                 lab.now,
                 &Actor::person("eve"),
@@ -319,7 +320,7 @@ fn the_ack_file_goes_back_to_the_switch_with_its_trust_code() {
         let document = Document::parse(ack.as_bytes()).unwrap();
         let account = document.account.unwrap().value;
         assert_eq!(account.timestamp_millis, lab.now.millis());
-        assert_eq!((account.smart_account_id, account.virtual_account_id), (lab.sa, lab.va));
+        assert_eq!((account.smart_account_id, account.virtual_account_id), (lab.sa.0, lab.va.0));
         let entry = &document.acknowledgements[0].value[0];
         assert_eq!(entry.sudi, udi("SN1"));
         assert_eq!(entry.product_instance_identifier, switch.agent.product_instance_identifier());
@@ -401,7 +402,7 @@ fn the_ack_file_is_named_after_the_usage_file() {
         let id = lab.cssm.usage_files(lab.sa).unwrap()[0].id;
         let (other, _) = lab.other_account("Other");
         assert!(lab.cssm.acknowledgement_file(other, id).is_err());
-        assert!(lab.cssm.acknowledgement_file(lab.sa, id + 1).is_err());
+        assert!(lab.cssm.acknowledgement_file(lab.sa, UsageFileId(id.0 + 1)).is_err());
     });
 }
 
@@ -448,7 +449,7 @@ fn a_policy_file_installs_on_a_switch() {
         assert!(switch.last_log().contains("POLICY_INSTALL_SUCCESS"));
         let bent = own.replace("Quarterly", "Yearly");
         assert_eq!(switch.import(lab.now, &bent).refused[0].0, "POLICY");
-        assert!(lab.cssm.policy_file(lab.now, lab.sa, 999).is_err());
+        assert!(lab.cssm.policy_file(lab.now, lab.sa, VirtualAccountId(999)).is_err());
         let (other, _) = lab.other_account("Other");
         assert!(lab.cssm.policy_file(lab.now, other, va).is_err());
     });

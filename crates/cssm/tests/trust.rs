@@ -1,9 +1,7 @@
 //! Tokens and trust codes (CSSM-003, 012, 024; PI-TRUST; PI-NET-032; TOPO-2).
 
-use rumline_cssm::Actor;
-
 use rumline_agent::{Config, Input, Transport};
-use rumline_cssm::{Answer, NewToken, Settings};
+use rumline_cssm::{Actor, Answer, InstanceId, NewToken, Settings, SmartAccountId};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
@@ -48,7 +46,7 @@ fn a_good_token_brings_trust_policy_and_account_to_the_switch() {
         let account = switch.agent.account().unwrap();
         assert_eq!(account.smart_account, "Example");
         assert_eq!(account.smart_account_domain, "example.net");
-        assert_eq!((account.smart_account_id, account.virtual_account_id), (lab.sa, lab.va));
+        assert_eq!((account.smart_account_id, account.virtual_account_id), (lab.sa.0, lab.va.0));
         assert_eq!(lab.uses_of(id), 1);
         let instance = lab.instance("SN1");
         assert!(instance.trusted);
@@ -430,8 +428,8 @@ fn a_report_whose_ack_was_lost_before_a_move_counts_once() {
         lab.let_go("SN1");
         lab.document(&device.trust(lab.now, &lab.token_of(other), true));
         lab.document(&device.usage(&[&report]));
-        let id = lab.cssm.instances(other.0, 0, 10).unwrap()[0].id;
-        let counted = |account: i64| -> i64 {
+        let id = lab.cssm.instances(other.0, InstanceId::default(), 10).unwrap()[0].id;
+        let counted = |account: SmartAccountId| -> i64 {
             let rows = lab.cssm.reports(account, id, 0, 10).unwrap();
             rows.iter().map(|row| row.count_seconds).sum()
         };

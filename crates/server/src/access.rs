@@ -13,6 +13,11 @@ use crate::{Actor, AuditRow, Error, SharedRandom, Throttle, audit, check_name, r
 /// A login lasts this long.
 const TOKEN_SECONDS: i64 = 12 * Timestamp::HOUR;
 
+rumline_store::id_types! {
+    /// What a person may be bound to: a smart account at CSSM, a tenant at SSM On-Prem.
+    ScopeId
+}
+
 /// What a person may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,7 +68,7 @@ pub struct Caller {
     /// Role.
     pub role: Role,
     /// The only scope it may see; none for all.
-    pub scope_id: Option<i64>,
+    pub scope_id: Option<ScopeId>,
 }
 
 impl Caller {
@@ -77,7 +82,7 @@ impl Caller {
     ///
     /// # Errors
     /// When it may not.
-    pub fn may(&self, action: Action, scope_id: i64) -> Result<(), Error> {
+    pub fn may(&self, action: Action, scope_id: ScopeId) -> Result<(), Error> {
         if self.scope_id.is_some_and(|own| own != scope_id) {
             return Err(Error::NotFound("account"));
         }
@@ -166,7 +171,7 @@ impl People {
         login: &str,
         password: &str,
         role: Role,
-        scope_id: Option<i64>,
+        scope_id: Option<ScopeId>,
     ) -> Result<(), Error> {
         check_name("a login name", login)?;
         if password.len() < 10 {
@@ -211,7 +216,7 @@ impl People {
             let sql = "SELECT login, role, scope_id FROM person ORDER BY login";
             tx.rows(sql, &[], |row| {
                 let role = Role::from_name(&row.text(1)?).ok_or(Error::NotFound("role"))?;
-                Ok(Caller { login: row.text(0)?, role, scope_id: row.opt_int(2)? })
+                Ok(Caller { login: row.text(0)?, role, scope_id: row.opt_id(2)? })
             })
         })
     }
@@ -303,7 +308,7 @@ fn find_caller(tx: &mut Tx<'_>, now: Timestamp, digest: &[u8]) -> Result<Caller,
     // One that was made while the clock was ahead ends when the clock is right.
     let latest = now + rumline_protocol::SKEW_SECONDS;
     let found = tx.row(sql, &[digest.into(), now.0.into(), latest.0.into()], |row| {
-        Ok::<_, Error>((row.text(0)?, row.text(1)?, row.opt_int(2)?))
+        Ok::<_, Error>((row.text(0)?, row.text(1)?, row.opt_id(2)?))
     })?;
     let (login, role, scope_id) = found.ok_or(Error::Unauthenticated)?;
     let role = Role::from_name(&role).ok_or(Error::Unauthenticated)?;

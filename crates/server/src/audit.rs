@@ -57,7 +57,7 @@ pub fn audit(
     subject: &str,
     outcome: &str,
 ) -> Result<(), Error> {
-    let id = next_id(tx, "audit")?;
+    let id: i64 = next_id(tx, "audit")?;
     let sql = "INSERT INTO audit (id, at, actor, address, action, subject, outcome)
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let (name, subject, outcome) = (short(actor.name()), short(subject), short(outcome));

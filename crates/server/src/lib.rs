@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use rumline_protocol::Random;
 
-pub use access::{Action, Caller, People, Role};
+pub use access::{Action, Caller, People, Role, ScopeId};
 pub use actor::Actor;
 pub use audit::{AUDIT_TABLE, AuditRow, audit, audit_rows};
 pub use error::Error;

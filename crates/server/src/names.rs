@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use rumline_store::Tx;
+use rumline_store::{Id, Tx};
 
 use crate::{Error, SharedRandom};
 
@@ -26,8 +26,8 @@ pub fn check_name(what: &str, name: &str) -> Result<(), Error> {
 ///
 /// # Errors
 /// When the store fails.
-pub fn next_id(tx: &mut Tx<'_>, name: &str) -> Result<i64, Error> {
-    Ok(tx.count_up(name)?)
+pub fn next_id<T: Id>(tx: &mut Tx<'_>, name: &str) -> Result<T, Error> {
+    Ok(T::from_number(tx.count_up(name)?))
 }
 
 /// So many random bytes, in hexadecimal.

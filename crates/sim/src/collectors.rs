@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rumline_agent::Input;
-use rumline_collector::{Answer, Collector, Kind, Settings, TenantSettings};
+use rumline_collector::{Answer, Collector, Kind, Settings, TenantId, TenantSettings};
 use rumline_cssm::{NewCollector, UsageFile};
 use rumline_protocol::{
     Random, Signer, SimulatedSuite, Suite, Timestamp, base64, registration_text,
@@ -62,12 +62,12 @@ impl Place {
     }
 
     /// The tenant behind it: the collector's place in the list and the tenant's number there.
-    pub(crate) fn tenant(self) -> Option<(usize, i64)> {
+    pub(crate) fn tenant(self) -> Option<(usize, TenantId)> {
         match self {
-            Self::CsluOnline => Some((0, 1)),
-            Self::CsluFile => Some((1, 1)),
-            Self::OnPremOnline => Some((2, 1)),
-            Self::OnPremFile => Some((2, 2)),
+            Self::CsluOnline => Some((0, TenantId(1))),
+            Self::CsluFile => Some((1, TenantId(1))),
+            Self::OnPremOnline => Some((2, TenantId(1))),
+            Self::OnPremFile => Some((2, TenantId(2))),
             Self::Cssm | Self::Files => None,
         }
     }
@@ -102,7 +102,9 @@ impl World<'_> {
     /// Makes the collectors, and makes those known to CSSM that reach it.
     pub(crate) fn make_collectors(&mut self, root: &[u8]) -> Result<(), String> {
         let say = |error: rumline_collector::Error| error.to_string();
-        self.cssm.create_virtual_account(START, &person(), 1, VIRTUAL_ACCOUNTS[1]).map_err(say)?;
+        let (account, name) = (self.smart_account, VIRTUAL_ACCOUNTS[1]);
+        let other = self.cssm.create_virtual_account(START, &person(), account, name);
+        self.other_virtual_account = other.map_err(say)?.id;
         for (index, kind) in [Kind::Cslu, Kind::Cslu, Kind::OnPrem].into_iter().enumerate() {
             let mut chance = Chance::new(self.plan.seed, 4_000_000 + index as u64);
             let signer = SimulatedSuite.generate_device_key(&mut chance);
@@ -154,7 +156,9 @@ impl World<'_> {
                 proof: base64(&c.signer.sign(text.as_bytes())),
             };
             let va = self.virtual_account;
-            self.cssm.register_collector(START, &person(), 1, va, &new).map_err(say)?;
+            self.cssm
+                .register_collector(START, &person(), self.smart_account, va, &new)
+                .map_err(say)?;
             c.collector.note_registered(START, &person(), tenant_id).map_err(say)?;
             self.push(START + EXCHANGE_SECONDS, index, Event::Exchange { tenant_id });
         }
@@ -199,7 +203,7 @@ impl World<'_> {
     }
 
     /// Exchanges with CSSM what is due; batches and answers may get lost.
-    pub(crate) fn exchange(&mut self, index: usize, tenant_id: i64) -> Result<(), String> {
+    pub(crate) fn exchange(&mut self, index: usize, tenant_id: TenantId) -> Result<(), String> {
         let say = |error: rumline_collector::Error| error.to_string();
         self.push(self.now + EXCHANGE_SECONDS, index, Event::Exchange { tenant_id });
         let collector = self.collectors[index].collector.clone();
@@ -262,8 +266,14 @@ impl World<'_> {
             Place::OnPremFile => self.other_virtual_account,
             _ => self.virtual_account,
         };
-        let taken =
-            self.cssm.upload_usage(self.now, &person(), 1, va, "UD_SA.tar.gz", &carried.bytes);
+        let taken = self.cssm.upload_usage(
+            self.now,
+            &person(),
+            self.smart_account,
+            va,
+            "UD_SA.tar.gz",
+            &carried.bytes,
+        );
         self.check_all_not_more()?;
         let file = match taken {
             Err(_) if carried.damaged => return Ok(()),
@@ -279,10 +289,10 @@ impl World<'_> {
         }
         if file.set_aside > 0 {
             // Some belong elsewhere; whoever administers both accounts says yes to moving them.
-            let moved = self.cssm.move_set_aside(self.now, &person(), 1, file.id);
+            let moved = self.cssm.move_set_aside(self.now, &person(), self.smart_account, file.id);
             self.check_all_not_more()?;
             let moved = moved.map_err(|error| format!("CSSM moves nothing: {error}"))?;
-            let ack = self.cssm.acknowledgement_file(1, moved.id);
+            let ack = self.cssm.acknowledgement_file(self.smart_account, moved.id);
             let bytes = ack.map_err(|error| error.to_string())?.1.into_bytes();
             let event = Event::ImportBundle { place: carried.place, bytes };
             self.push(self.now + carried.back_seconds, index, event);
@@ -292,7 +302,8 @@ impl World<'_> {
         }
         let mut bytes = Vec::new();
         let scratch = Cursor::new(Vec::new());
-        let written = self.cssm.write_answer(self.now, 1, file.id, scratch, &mut bytes);
+        let written =
+            self.cssm.write_answer(self.now, self.smart_account, file.id, scratch, &mut bytes);
         written.map_err(|error| error.to_string())?;
         let rounds = if carried.twice { 2 } else { 1 };
         for round in 1..=rounds {

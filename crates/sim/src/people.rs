@@ -146,8 +146,14 @@ impl World<'_> {
         twice: bool,
     ) -> Result<(), String> {
         let va = self.virtual_account;
-        let taken =
-            self.cssm.upload_usage(self.now, &person(), 1, va, "usage.txt", file.as_bytes());
+        let taken = self.cssm.upload_usage(
+            self.now,
+            &person(),
+            self.smart_account,
+            va,
+            "usage.txt",
+            file.as_bytes(),
+        );
         self.check_not_more(node)?;
         let mut taken = match taken {
             Ok(taken) => taken,
@@ -157,11 +163,11 @@ impl World<'_> {
         };
         if taken.set_aside > 0 {
             // It belongs elsewhere; whoever administers both accounts says yes to moving it.
-            let moved = self.cssm.move_set_aside(self.now, &person(), 1, taken.id);
+            let moved = self.cssm.move_set_aside(self.now, &person(), self.smart_account, taken.id);
             self.check_not_more(node)?;
             taken = moved.map_err(|error| format!("CSSM moves nothing: {error}"))?;
         }
-        let ack = self.cssm.acknowledgement_file(1, taken.id);
+        let ack = self.cssm.acknowledgement_file(self.smart_account, taken.id);
         let (_, ack) = ack.map_err(|error| error.to_string())?;
         for round in 0..=i64::from(twice) {
             let event = Event::Import { file: ack.clone() };

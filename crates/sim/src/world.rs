@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rumline_agent::{Disk, Input};
-use rumline_cssm::{Actor, Answer, Cssm, NewToken, Settings, Taken};
+use rumline_collector::TenantId;
+use rumline_cssm::{
+    Actor, Answer, Cssm, NewToken, Settings, SmartAccountId, Taken, VirtualAccountId,
+};
 use rumline_protocol::{Random, SigningIdentity, SimulatedSuite, Suite, Timestamp};
 use rumline_store::Db;
 use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
@@ -78,7 +81,7 @@ pub(crate) enum Event {
     },
     /// Of a collector: what is due with CSSM.
     Exchange {
-        tenant_id: i64,
+        tenant_id: TenantId,
     },
     Export {
         there_seconds: i64,
@@ -124,8 +127,9 @@ pub struct World<'p> {
     pub(crate) suite: Arc<dyn Suite>,
     pub(crate) restarts: u64,
     pub(crate) token: String,
-    pub(crate) virtual_account: i64,
-    pub(crate) other_virtual_account: i64,
+    pub(crate) smart_account: SmartAccountId,
+    pub(crate) virtual_account: VirtualAccountId,
+    pub(crate) other_virtual_account: VirtualAccountId,
     pub(crate) healed: bool,
     pub(crate) outcome: Outcome,
 }
@@ -180,8 +184,9 @@ impl<'p> World<'p> {
             suite,
             restarts: 0,
             token: token.value,
+            smart_account: account.id,
             virtual_account,
-            other_virtual_account: virtual_account + 1,
+            other_virtual_account: virtual_account,
             healed: false,
             outcome,
         };

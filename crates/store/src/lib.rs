@@ -14,6 +14,7 @@
 
 #![warn(missing_docs)]
 
+mod id;
 mod migrate;
 mod postgres_engine;
 mod sqlite_engine;
@@ -22,6 +23,7 @@ mod tx;
 use std::path::Path;
 use std::sync::mpsc;
 
+pub use id::Id;
 pub use migrate::Migration;
 pub use tx::{Row, Tx, Value};
 

@@ -2,7 +2,7 @@
 
 use postgres::types::ToSql;
 
-use crate::StoreError;
+use crate::{Id, StoreError};
 
 /// A parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +19,6 @@ pub enum Value<'a> {
     NullText,
     /// A missing `BYTEA`.
     NullBytes,
-}
-
-impl From<i64> for Value<'_> {
-    fn from(value: i64) -> Self {
-        Self::Int(value)
-    }
 }
 
 impl From<bool> for Value<'_> {
@@ -54,12 +48,6 @@ impl<'a> From<&'a [u8]> for Value<'a> {
 impl<'a> From<&'a Vec<u8>> for Value<'a> {
     fn from(value: &'a Vec<u8>) -> Self {
         Self::Bytes(value)
-    }
-}
-
-impl From<Option<i64>> for Value<'_> {
-    fn from(value: Option<i64>) -> Self {
-        value.map_or(Self::NullInt, Self::Int)
     }
 }
 
@@ -120,6 +108,22 @@ impl Row<'_> {
     getter!(opt_int, Option<i64>, "A `BIGINT` that may be missing.");
     getter!(opt_text, Option<String>, "A `TEXT` that may be missing.");
     getter!(opt_bytes, Option<Vec<u8>>, "A `BYTEA` that may be missing.");
+
+    /// The number of a row.
+    ///
+    /// # Errors
+    /// As [`Row::int`].
+    pub fn id<T: Id>(&self, column: usize) -> Result<T, StoreError> {
+        self.int(column).map(T::from_number)
+    }
+
+    /// The number of a row that may be missing.
+    ///
+    /// # Errors
+    /// As [`Row::opt_int`].
+    pub fn opt_id<T: Id>(&self, column: usize) -> Result<Option<T>, StoreError> {
+        Ok(self.opt_int(column)?.map(T::from_number))
+    }
 
     /// A truth value, kept as `BIGINT` 0 or 1.
     ///

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use rumline_agent::{Config, Input, Transport};
 use rumline_collector::{
-    Answer, Collector, Error, Kind, Settings, Tenant, TenantSettings, Transfer,
+    Answer, Collector, Error, Kind, Settings, Tenant, TenantId, TenantSettings, Transfer,
 };
-use rumline_cssm::{Actor, NewCollector, UsageFile};
+use rumline_cssm::{Actor, InstanceId, NewCollector, UsageFile, VirtualAccountId};
 use rumline_protocol::{SimulatedSuite, Suite, Timestamp, base64, registration_text};
 use rumline_store::Db;
 
@@ -123,7 +123,7 @@ impl Estate {
     }
 
     /// A tenant of an SSM On-Prem for a virtual account of `Example`.
-    pub fn add_tenant(&mut self, server: usize, name: &str, va: &str, connected: bool) -> i64 {
+    pub fn add_tenant(&mut self, server: usize, name: &str, va: &str, connected: bool) -> TenantId {
         let collector = self.servers[server].collector.clone();
         let settings = account(va, connected);
         let id = collector.create_tenant(self.now, &admin(), name, &settings).unwrap().id;
@@ -135,7 +135,7 @@ impl Estate {
         id
     }
 
-    pub fn register_collector(&mut self, server: usize, tenant_id: i64, va: i64) {
+    pub fn register_collector(&mut self, server: usize, tenant_id: TenantId, va: VirtualAccountId) {
         let collector = &self.servers[server].collector;
         let tenant = collector.tenant(tenant_id).unwrap();
         let new = registration(collector, &tenant);
@@ -191,7 +191,7 @@ impl Estate {
     }
 
     /// Exchanges with CSSM whatever a tenant has, as the server's own loop does.
-    pub fn exchange(&mut self, server: usize, tenant_id: i64) {
+    pub fn exchange(&mut self, server: usize, tenant_id: TenantId) {
         let now = self.lab.now;
         let s = &mut self.servers[server];
         let collector = s.collector.clone();
@@ -222,7 +222,7 @@ impl Estate {
     pub fn run_until(&mut self, to: Timestamp) {
         for _ in 0..1_000_000 {
             let wakes = self.switches.iter().enumerate().filter_map(|(index, switch)| {
-                switch.agent.next_wake().map(|(at, _)| (at, true, index, 0))
+                switch.agent.next_wake().map(|(at, _)| (at, true, index, TenantId::default()))
             });
             let mut next = wakes.min();
             for (index, server) in self.servers.iter().enumerate().filter(|(_, s)| s.up) {
@@ -258,7 +258,12 @@ impl Estate {
     }
 
     /// A file for CSSM, as people download it.
-    pub fn export(&self, server: usize, tenant: i64, only: Option<&[i64]>) -> (String, Vec<u8>) {
+    pub fn export(
+        &self,
+        server: usize,
+        tenant: TenantId,
+        only: Option<&[rumline_collector::InstanceId]>,
+    ) -> (String, Vec<u8>) {
         let mut out = Vec::new();
         let scratch = Cursor::new(Vec::new());
         let collector = &self.servers[server].collector;
@@ -268,7 +273,7 @@ impl Estate {
         (transfer.name, out)
     }
 
-    pub fn upload(&self, va: i64, name: &str, bytes: &[u8]) -> UsageFile {
+    pub fn upload(&self, va: VirtualAccountId, name: &str, bytes: &[u8]) -> UsageFile {
         self.cssm.upload_usage(self.now, &Actor::person("eve"), self.sa, va, name, bytes).unwrap()
     }
 
@@ -283,7 +288,7 @@ impl Estate {
     pub fn import(
         &self,
         server: usize,
-        tenant: i64,
+        tenant: TenantId,
         name: &str,
         bytes: &[u8],
     ) -> Result<Transfer, Error> {
@@ -298,7 +303,7 @@ impl Estate {
     /// Licence seconds CSSM has counted for a switch.
     pub fn counted(&self, switch: usize) -> i64 {
         let udi = &self.switches[switch].udi;
-        let all = self.cssm.instances(self.sa, 0, 1000).unwrap();
+        let all = self.cssm.instances(self.sa, InstanceId::default(), 1000).unwrap();
         let Some(found) = all.iter().find(|row| row.serial == udi.serial) else { return 0 };
         let reports = self.cssm.reports(self.sa, found.id, 0, 10_000).unwrap();
         reports.iter().map(|report| report.count_seconds).sum()
@@ -315,7 +320,7 @@ impl Estate {
     }
 }
 
-pub fn push(collector: &Collector, now: Timestamp, tenant: i64, body: &[u8]) -> Answer {
+pub fn push(collector: &Collector, now: Timestamp, tenant: TenantId, body: &[u8]) -> Answer {
     let (sender, receiver) = mpsc::channel();
     collector.receive(now, tenant, "10.0.0.1", body, move |answer| sender.send(answer).unwrap());
     receiver.recv().unwrap()

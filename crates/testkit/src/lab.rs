@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use rumline_agent::{Config, Input, Transport};
-use rumline_cssm::{Actor, Answer, Cssm, Error, InstanceView, NewToken, Settings, UsageFile};
+use rumline_cssm::{
+    Account, Actor, Answer, Cssm, Error, InstanceId, InstanceView, NewToken, Settings,
+    SmartAccountId, TokenId, UsageFile, VirtualAccountId,
+};
 use rumline_protocol::{
     Document, HaMember, Request, Response, ResponseStatus, Role, SigningIdentity, SimulatedSuite,
     StatusCode, Suite, Timestamp,
@@ -27,9 +30,9 @@ pub struct Lab {
     pub cssm: Cssm,
     pub root: Vec<u8>,
     /// The smart account `Example`.
-    pub sa: i64,
+    pub sa: SmartAccountId,
     /// Its virtual account `Default`.
-    pub va: i64,
+    pub va: VirtualAccountId,
     pub suite: CountingSuite,
     /// What signs for CSSM.
     pub signing: SigningIdentity,
@@ -103,17 +106,17 @@ impl Lab {
         Self { now: START, cssm, root, sa, va, suite, signing, _directory: directory }
     }
 
-    pub fn virtual_account(&self, name: &str) -> i64 {
+    pub fn virtual_account(&self, name: &str) -> VirtualAccountId {
         self.cssm.create_virtual_account(self.now, &admin(), self.sa, name).unwrap().id
     }
 
     /// Another smart account: its number and that of its virtual account.
-    pub fn other_account(&self, name: &str) -> (i64, i64) {
+    pub fn other_account(&self, name: &str) -> Account {
         let sa = self.cssm.create_smart_account(self.now, &admin(), name, "other.net").unwrap().id;
         (sa, self.cssm.virtual_accounts(sa).unwrap()[0].id)
     }
 
-    pub fn new_token(&self, va: i64, uses_max: Option<u32>) -> (i64, String) {
+    pub fn new_token(&self, va: VirtualAccountId, uses_max: Option<u32>) -> (TokenId, String) {
         let new = NewToken { description: "test".to_owned(), expires_after_days: 30, uses_max };
         let token = self.cssm.create_token(self.now, &admin(), self.sa, va, &new).unwrap();
         (token.id, token.value)
@@ -123,12 +126,12 @@ impl Lab {
         self.new_token(self.va, None).1
     }
 
-    pub fn token_of(&self, (sa, va): (i64, i64)) -> String {
+    pub fn token_of(&self, (sa, va): Account) -> String {
         let new = NewToken { description: String::new(), expires_after_days: 30, uses_max: None };
         self.cssm.create_token(self.now, &admin(), sa, va, &new).unwrap().value
     }
 
-    pub fn uses_of(&self, id: i64) -> i64 {
+    pub fn uses_of(&self, id: TokenId) -> i64 {
         let tokens = self.cssm.tokens(self.sa, self.va).unwrap();
         tokens.iter().find(|token| token.id == id).unwrap().uses
     }
@@ -178,7 +181,7 @@ impl Lab {
     }
 
     pub fn instances(&self) -> Vec<InstanceView> {
-        self.cssm.instances(self.sa, 0, 1000).unwrap()
+        self.cssm.instances(self.sa, InstanceId::default(), 1000).unwrap()
     }
 
     pub fn instance(&self, serial: &str) -> InstanceView {

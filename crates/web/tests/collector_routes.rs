@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
-use rumline_collector::{Collector, Kind, Settings, TenantSettings};
+use rumline_collector::{Collector, Kind, Settings, TenantId, TenantSettings};
 use rumline_net::{Clock, HttpClient, Shutdown};
 use rumline_protocol::{SimulatedSuite, Suite, Timestamp, Udi};
 use rumline_server::{Action, Role};
@@ -21,6 +21,7 @@ use rumline_web::{
 };
 use tower::ServiceExt;
 
+const TENANT: TenantId = TenantId(1);
 const PASSWORD: &str = "correct horse battery";
 const CALLERS: [&str; 6] = ["nobody", "other", "viewer", "operator", "administrator", "global"];
 
@@ -62,10 +63,14 @@ impl Server {
                 .create_tenant(now, &Actor::person("admin"), "TWO", &account("Default"))
                 .unwrap();
         } else {
-            collector.set_tenant(now, &Actor::person("admin"), 1, &account("Secret VA")).unwrap();
+            collector
+                .set_tenant(now, &Actor::person("admin"), TENANT, &account("Secret VA"))
+                .unwrap();
         }
         let udi = Udi::new("N9K-C9504", "SECRETSERIAL").unwrap();
-        collector.add_instance(now, &Actor::person("admin"), 1, &udi, Some("secret-leaf")).unwrap();
+        collector
+            .add_instance(now, &Actor::person("admin"), TENANT, &udi, Some("secret-leaf"))
+            .unwrap();
         let spool = tempfile::tempdir().unwrap();
         // Nobody answers there.
         let http = HttpClient::new(&[], std::time::Duration::from_secs(1)).unwrap();
@@ -87,10 +92,10 @@ impl Server {
     fn log_in(&self, caller: &str) -> Option<String> {
         let (role, tenant) = match caller {
             "nobody" => return None,
-            "other" => (Role::Administrator, Some(2)),
-            "viewer" => (Role::Viewer, Some(1)),
-            "operator" => (Role::User, Some(1)),
-            "administrator" => (Role::Administrator, Some(1)),
+            "other" => (Role::Administrator, Some(TenantId(2).into())),
+            "viewer" => (Role::Viewer, Some(TENANT.into())),
+            "operator" => (Role::User, Some(TENANT.into())),
+            "administrator" => (Role::Administrator, Some(TENANT.into())),
             _ => (Role::Administrator, None),
         };
         let people = self.collector.people();
@@ -105,9 +110,9 @@ impl Server {
             "{:?}",
             (
                 c.tenants(None).unwrap(),
-                c.instances(1, "", 0, 1000).unwrap(),
-                c.events(1, 1000).unwrap(),
-                c.transfers(1).unwrap(),
+                c.instances(TENANT, "", Default::default(), 1000).unwrap(),
+                c.events(TENANT, 1000).unwrap(),
+                c.transfers(TENANT).unwrap(),
             )
         )
     }
@@ -359,7 +364,7 @@ async fn public_clients_find_the_shapes_they_know() {
     for serial in ["A", "B", "C"] {
         server
             .collector
-            .add_instance(server.now, &Actor::person("admin"), 1, &udi(serial), None)
+            .add_instance(server.now, &Actor::person("admin"), TENANT, &udi(serial), None)
             .unwrap();
     }
     let by_query = format!("{account}/virtual-accounts/Secret%20VA/devices?offset=1&limit=2");

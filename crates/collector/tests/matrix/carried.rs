@@ -231,7 +231,8 @@ pub(crate) fn ack_bundle(g: &mut Ground, attack: Attack) -> Cell {
             g.begin();
             import(g, &newer);
             import(g, &older);
-            let waiting = g.estate.servers[0].collector.instances(CSLU, "", 0, 10).unwrap();
+            let waiting =
+                g.estate.servers[0].collector.instances(CSLU, "", Default::default(), 10).unwrap();
             assert!(waiting.iter().all(|view| view.waiting == 0), "{waiting:?}");
             Cell::Counts(Place::Sender, "Done")
         }

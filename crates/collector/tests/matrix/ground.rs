@@ -1,5 +1,6 @@
 //! The ground of one cell: an estate at work, what it holds, and what people read of it.
 
+use rumline_cssm::Account;
 use std::fmt::Write as _;
 
 use rumline_agent::Input;
@@ -31,7 +32,7 @@ struct Begin {
 /// (`SN7`), one behind a CSLU (`SN8`), an account `Other`, and another CSSM altogether.
 pub(crate) struct Ground {
     pub(crate) estate: Estate,
-    pub(crate) other: (i64, i64),
+    pub(crate) other: Account,
     pub(crate) elsewhere: Lab,
     pub(crate) device: Device,
     pub(crate) neighbour: Device,
@@ -47,7 +48,7 @@ pub(crate) struct Ground {
 
 pub(crate) const DIRECT: usize = 0;
 pub(crate) const BEHIND: usize = 1;
-pub(crate) const CSLU: i64 = Collector::CSLU_TENANT;
+pub(crate) const CSLU: rumline_collector::TenantId = Collector::CSLU_TENANT;
 /// What [`Ground::device`] used in each report, in licence seconds.
 pub(crate) const EACH: i64 = 1000;
 
@@ -153,7 +154,7 @@ impl Ground {
         let mut out = String::new();
         let estate = &self.estate;
         for sa in [estate.sa, self.other.0] {
-            for view in estate.cssm.instances(sa, 0, 1000).unwrap() {
+            for view in estate.cssm.instances(sa, Default::default(), 1000).unwrap() {
                 let reports = estate.cssm.reports(sa, view.id, 0, 10_000).unwrap();
                 let counted: i64 = reports.iter().map(|report| report.count_seconds).sum();
                 writeln!(
@@ -177,7 +178,9 @@ impl Ground {
         }
         for server in &estate.servers {
             for tenant in server.collector.tenants(None).unwrap() {
-                for view in server.collector.instances(tenant.id, "", 0, 100).unwrap() {
+                for view in
+                    server.collector.instances(tenant.id, "", Default::default(), 100).unwrap()
+                {
                     let name = &tenant.name;
                     writeln!(out, "collector {name}: {}, {} wait", view.serial, view.waiting)
                         .unwrap();
@@ -217,7 +220,8 @@ impl Ground {
                 for server in &estate.servers {
                     let collector = &server.collector;
                     for tenant in collector.tenants(None).unwrap() {
-                        let instances = collector.instances(tenant.id, "", 0, 100).unwrap();
+                        let instances =
+                            collector.instances(tenant.id, "", Default::default(), 100).unwrap();
                         lines.extend(instances.into_iter().filter_map(|view| view.alert));
                         let events = collector.events(tenant.id, 1000).unwrap();
                         lines.extend(events.into_iter().map(|event| event.text));

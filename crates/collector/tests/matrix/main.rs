@@ -210,6 +210,7 @@ fn a_thousand_bad_signatures_cost_three_checks_and_hold_up_nobody() {
     // The manifest, two devices' words about their files, and the good report.
     let others = 4;
     assert!(g.checks() <= BAD_CHECKED_MAX * cores + others, "in a bundle: {} checks", g.checks());
-    let waiting = g.estate.servers[server].collector.instances(CSLU, "", 0, 10).unwrap();
+    let waiting =
+        g.estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap();
     assert!(waiting.iter().any(|view| view.serial == "SN1" && view.waiting == 1), "{waiting:?}");
 }

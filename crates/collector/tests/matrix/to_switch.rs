@@ -66,8 +66,8 @@ fn write_account(g: &Ground, says: &Says, by: &SigningIdentity, out: &mut Docume
         timestamp_millis: says.at.millis(),
         smart_account: says.smart_account.clone(),
         virtual_account: says.virtual_account.clone(),
-        smart_account_id: g.estate.sa,
-        virtual_account_id: g.estate.va,
+        smart_account_id: g.estate.sa.0,
+        virtual_account_id: g.estate.va.0,
         smart_account_domain: format!("version-{}.example.net", says.version),
     };
     out.account(&Signed::new(told.signed_text(), told, by.signer.as_ref()));

@@ -7,7 +7,10 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rumline_collector::{Actor, Caller, Collector, Error, Role, Tenant, TenantSettings};
+use rumline_collector::{
+    Actor, Caller, ClaimId, Collector, Error, InstanceId, Role, Tenant, TenantId, TenantSettings,
+    TransferId,
+};
 use rumline_protocol::{Timestamp, Udi};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -76,7 +79,7 @@ pub(super) struct NewPerson {
     login: String,
     password: String,
     role: Role,
-    tenant_id: Option<i64>,
+    tenant_id: Option<TenantId>,
 }
 
 pub(super) async fn add_person(
@@ -91,7 +94,7 @@ pub(super) async fn add_person(
         }
         let people = collector.people();
         let (login, password) = (&new.login, &new.password);
-        people.add(now, &caller.actor(), login, password, new.role, new.tenant_id)
+        people.add(now, &caller.actor(), login, password, new.role, new.tenant_id.map(Into::into))
     })
     .await
 }
@@ -137,7 +140,7 @@ pub(super) async fn create_tenant(
     Ok(Json(shown(&state, &tenant)))
 }
 
-pub(super) async fn tenant(State(state): State<CollectorSite>, Path(id): Path<i64>) -> Answer {
+pub(super) async fn tenant(State(state): State<CollectorSite>, Path(id): Path<TenantId>) -> Answer {
     let tenant = run_raw(&state, move |collector, _| collector.tenant(id)).await?;
     Ok(Json(shown(&state, &tenant)))
 }
@@ -145,7 +148,7 @@ pub(super) async fn tenant(State(state): State<CollectorSite>, Path(id): Path<i6
 pub(super) async fn remove_tenant(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Answer {
     run(&state, move |collector, now| collector.remove_tenant(now, &caller.actor(), id)).await
 }
@@ -154,7 +157,7 @@ pub(super) async fn remove_tenant(
 pub(super) async fn change_settings(
     state: &CollectorSite,
     actor: Actor,
-    id: i64,
+    id: TenantId,
     settings: TenantSettings,
 ) -> Result<Tenant, Problem> {
     let tenant =
@@ -193,7 +196,7 @@ async fn register(state: &CollectorSite, tenant: Tenant, again: bool) -> Result<
 pub(super) async fn set_settings(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     body: Bytes,
 ) -> Answer {
     let settings: TenantSettings = parse(&body)?;
@@ -204,7 +207,7 @@ pub(super) async fn set_settings(
 /// Logs a person in to Cisco for a tenant.
 pub(super) async fn log_in_to_cisco(
     state: &CollectorSite,
-    id: i64,
+    id: TenantId,
     who: LogIn,
 ) -> Result<Tenant, Problem> {
     let tenant = run_raw(state, move |collector, _| collector.tenant(id)).await?;
@@ -227,7 +230,7 @@ pub(super) async fn log_in_to_cisco(
 
 pub(super) async fn cisco_login(
     State(state): State<CollectorSite>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     body: Bytes,
 ) -> Answer {
     let tenant = log_in_to_cisco(&state, id, parse(&body)?).await?;
@@ -235,7 +238,7 @@ pub(super) async fn cisco_login(
 }
 
 /// Ends a login to Cisco; the server stays registered.
-pub(super) async fn log_out_of_cisco(state: &CollectorSite, id: i64) {
+pub(super) async fn log_out_of_cisco(state: &CollectorSite, id: TenantId) {
     let login = state.cisco_login(id);
     state.set_cisco_login(id, None);
     if let (Some(login), Some(cisco)) = (login, &state.cisco)
@@ -247,7 +250,7 @@ pub(super) async fn log_out_of_cisco(state: &CollectorSite, id: i64) {
 
 pub(super) async fn cisco_logout(
     State(state): State<CollectorSite>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Answer {
     log_out_of_cisco(&state, id).await;
     Ok(Json(json!({})))
@@ -255,7 +258,7 @@ pub(super) async fn cisco_logout(
 
 pub(super) async fn cisco_accounts(
     State(state): State<CollectorSite>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Answer {
     let (Some(cisco), Some(login)) = (&state.cisco, state.cisco_login(id)) else {
         return Err(Problem::new(StatusCode::CONFLICT, "log in to Cisco first"));
@@ -271,7 +274,7 @@ pub(super) async fn cisco_accounts(
     Ok(Json(serde_json::to_value(accounts).unwrap_or(Value::Null)))
 }
 
-pub(super) async fn sync(State(state): State<CollectorSite>, Path(id): Path<i64>) -> Answer {
+pub(super) async fn sync(State(state): State<CollectorSite>, Path(id): Path<TenantId>) -> Answer {
     run_raw(&state, move |collector, _| collector.sync_now(id)).await?;
     state.work.ring();
     Ok(Json(json!({})))
@@ -293,18 +296,18 @@ fn default_limit() -> i64 {
 
 pub(super) async fn instances(
     State(state): State<CollectorSite>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     Query(paging): Query<Paging>,
 ) -> Answer {
     run(&state, move |collector, _| {
-        collector.instances(id, &paging.search, paging.after, paging.limit)
+        collector.instances(id, &paging.search, InstanceId(paging.after), paging.limit)
     })
     .await
 }
 
 pub(super) async fn instance(
     State(state): State<CollectorSite>,
-    Path((tenant, id)): Path<(i64, i64)>,
+    Path((tenant, id)): Path<(TenantId, InstanceId)>,
 ) -> Answer {
     run(&state, move |collector, _| collector.instance(tenant, id)).await
 }
@@ -323,7 +326,7 @@ impl NewInstance {
         collector: &Collector,
         now: Timestamp,
         actor: &Actor,
-        tenant_id: i64,
+        tenant_id: TenantId,
     ) -> Result<rumline_collector::InstanceView, Error> {
         let udi = Udi::new(&self.pid, &self.serial);
         let udi = udi.map_err(|error| Error::invalid(error.to_string()))?;
@@ -335,7 +338,7 @@ impl NewInstance {
 pub(super) async fn add_instance(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     body: Bytes,
 ) -> Answer {
     let new: NewInstance = parse(&body)?;
@@ -345,7 +348,7 @@ pub(super) async fn add_instance(
 pub(super) async fn remove_instance(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path((tenant, id)): Path<(i64, i64)>,
+    Path((tenant, id)): Path<(TenantId, InstanceId)>,
 ) -> Answer {
     run(&state, move |collector, now| collector.remove_instance(now, &caller.actor(), tenant, id))
         .await
@@ -354,12 +357,12 @@ pub(super) async fn remove_instance(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Selected {
-    ids: Option<Vec<i64>>,
+    ids: Option<Vec<InstanceId>>,
 }
 
 pub(super) async fn sync_instances(
     State(state): State<CollectorSite>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     body: Bytes,
 ) -> Answer {
     let selected: Selected = parse(&body)?;
@@ -369,7 +372,7 @@ pub(super) async fn sync_instances(
 
 pub(super) async fn export_csv(
     State(state): State<CollectorSite>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Result<Response, Problem> {
     let text = run_raw(&state, move |collector, _| collector.export_csv(id)).await?;
     Ok((attachment("text/csv; charset=utf-8", "product-instances.csv"), text).into_response())
@@ -378,20 +381,23 @@ pub(super) async fn export_csv(
 pub(super) async fn import_csv(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     body: Bytes,
 ) -> Answer {
     run(&state, move |collector, now| collector.import_csv(now, &caller.actor(), id, &body)).await
 }
 
-pub(super) async fn licenses(State(state): State<CollectorSite>, Path(id): Path<i64>) -> Answer {
+pub(super) async fn licenses(
+    State(state): State<CollectorSite>,
+    Path(id): Path<TenantId>,
+) -> Answer {
     run(&state, move |collector, _| collector.licenses(id)).await
 }
 
 pub(super) async fn export(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let selected: Selected = if body.is_empty() { Selected { ids: None } } else { parse(&body)? };
@@ -413,7 +419,7 @@ pub(super) fn shown_transfer(transfer: &rumline_collector::Transfer) -> Value {
 pub(super) async fn import(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     Query(upload): Query<Upload>,
     body: Body,
 ) -> Answer {
@@ -422,14 +428,17 @@ pub(super) async fn import(
     Ok(Json(shown_transfer(&transfer)))
 }
 
-pub(super) async fn transfers(State(state): State<CollectorSite>, Path(id): Path<i64>) -> Answer {
+pub(super) async fn transfers(
+    State(state): State<CollectorSite>,
+    Path(id): Path<TenantId>,
+) -> Answer {
     let found = run_raw(&state, move |collector, _| collector.transfers(id)).await?;
     Ok(Json(found.iter().map(shown_transfer).collect()))
 }
 
 pub(super) async fn one_transfer(
     State(state): State<CollectorSite>,
-    Path((tenant, id)): Path<(i64, i64)>,
+    Path((tenant, id)): Path<(TenantId, TransferId)>,
 ) -> Answer {
     let found = run_raw(&state, move |collector, _| collector.transfer(tenant, id)).await?;
     Ok(Json(shown_transfer(&found)))
@@ -437,7 +446,7 @@ pub(super) async fn one_transfer(
 
 pub(super) async fn events(
     State(state): State<CollectorSite>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     Query(paging): Query<Paging>,
 ) -> Answer {
     run(&state, move |collector, _| collector.events(id, paging.limit)).await
@@ -491,14 +500,14 @@ pub(super) async fn root_certificate(State(state): State<CollectorSite>) -> Resp
 }
 
 /// The devices that claim a UDI of a tenant with another key.
-pub(super) async fn claims(State(state): State<CollectorSite>, Path(id): Path<i64>) -> Answer {
+pub(super) async fn claims(State(state): State<CollectorSite>, Path(id): Path<TenantId>) -> Answer {
     run(&state, move |collector, _| collector.claims(id)).await
 }
 
 pub(super) async fn accept_claim(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path((tenant, id)): Path<(i64, i64)>,
+    Path((tenant, id)): Path<(TenantId, ClaimId)>,
 ) -> Answer {
     run(&state, move |collector, now| collector.accept_claim(now, &caller.actor(), tenant, id))
         .await
@@ -507,7 +516,7 @@ pub(super) async fn accept_claim(
 pub(super) async fn dismiss_claim(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path((tenant, id)): Path<(i64, i64)>,
+    Path((tenant, id)): Path<(TenantId, ClaimId)>,
 ) -> Answer {
     run(&state, move |collector, now| collector.dismiss_claim(now, &caller.actor(), tenant, id))
         .await

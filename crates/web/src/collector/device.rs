@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use rumline_collector::{Answer, Collector, Look, Ticket};
+use rumline_collector::{Answer, Collector, Look, TenantId, Ticket};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -55,7 +55,7 @@ pub(super) async fn tenant_message(
 
 async fn message(
     state: CollectorSite,
-    tenant_id: i64,
+    tenant_id: TenantId,
     from: String,
     Message { body, takes_gzip }: Message,
 ) -> Response {
@@ -167,7 +167,7 @@ pub(super) async fn tenant_page(
 
 pub(super) async fn health(State(state): State<CollectorSite>) -> Result<Json<Value>, Problem> {
     let collector = state.collector.clone();
-    crate::site::blocking(move || collector.tenants(Some(0))).await?;
+    crate::site::blocking(move || collector.tenants(Some(TenantId(0).into()))).await?;
     let settings = state.collector.settings();
     Ok(Json(json!({
         "status": "ok",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rumline_collector::{Batch, Error, Place, SyncState};
+use rumline_collector::{Batch, Error, Place, SyncState, TenantId};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::collector::{Cisco, CollectorSite};
@@ -22,8 +22,8 @@ const LOOK: Duration = Duration::from_secs(60);
 /// The tenants whose exchange goes on, side by side: one that takes long holds up no other.
 #[derive(Default)]
 struct Exchanges {
-    tasks: JoinSet<i64>,
-    tenants: BTreeSet<i64>,
+    tasks: JoinSet<TenantId>,
+    tenants: BTreeSet<TenantId>,
 }
 
 /// Exchanges with CSSM what is due, for ever.
@@ -76,7 +76,7 @@ async fn look(site: &CollectorSite, exchanges: &mut Exchanges) -> Result<Duratio
             let site = site.clone();
             exchanges.tasks.spawn(async move {
                 if let Err(problem) = exchange(&site, tenant_id, state).await {
-                    tracing::warn!(why = problem.detail(), tenant_id, "not all was forwarded");
+                    tracing::warn!(why = problem.detail(), %tenant_id, "not all was forwarded");
                 }
                 tenant_id
             });
@@ -87,7 +87,11 @@ async fn look(site: &CollectorSite, exchanges: &mut Exchanges) -> Result<Duratio
 
 /// Brings everything a tenant has, batch by batch. While one is on its way the next is made and the answer to the one
 /// before is taken in. A tenant that reports faster than that is left to the next exchange.
-async fn exchange(site: &CollectorSite, tenant_id: i64, began: SyncState) -> Result<(), Problem> {
+async fn exchange(
+    site: &CollectorSite,
+    tenant_id: TenantId,
+    began: SyncState,
+) -> Result<(), Problem> {
     let Some(cisco) = &site.cisco else { return Ok(()) };
     for _ in 0..ROUNDS_MAX {
         let Some(first) = next(site, tenant_id, None).await? else { break };
@@ -103,7 +107,7 @@ async fn exchange(site: &CollectorSite, tenant_id: i64, began: SyncState) -> Res
 
 async fn next(
     site: &CollectorSite,
-    tenant_id: i64,
+    tenant_id: TenantId,
     after: Option<Place>,
 ) -> Result<Option<Batch>, Problem> {
     let (collector, now) = (site.collector.clone(), site.now());
@@ -118,7 +122,7 @@ async fn next(
 async fn bring_from(
     site: &CollectorSite,
     cisco: &Cisco,
-    (tenant_id, until): (i64, Option<Place>),
+    (tenant_id, until): (TenantId, Option<Place>),
     first: Batch,
 ) -> Result<Result<(), String>, Problem> {
     let mut ready = Some(first);
@@ -158,7 +162,7 @@ async fn joined(
 
 async fn take(
     site: CollectorSite,
-    tenant_id: i64,
+    tenant_id: TenantId,
     batch: Batch,
     answer: Vec<u8>,
 ) -> Result<Result<(), String>, Problem> {
@@ -172,7 +176,7 @@ async fn take(
     Ok(taken)
 }
 
-async fn failed(site: &CollectorSite, tenant_id: i64, why: String) -> Result<(), Problem> {
+async fn failed(site: &CollectorSite, tenant_id: TenantId, why: String) -> Result<(), Problem> {
     let (collector, now) = (site.collector.clone(), site.now());
     blocking(move || collector.note_sync_failed(now, tenant_id, &why)).await
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use rumline_collector::{Collector, Kind};
+use rumline_collector::{Collector, Kind, TenantId};
 use rumline_net::{Clock, Shutdown};
 use rumline_protocol::Timestamp;
 use rumline_server::People;
@@ -54,7 +54,7 @@ impl Bell {
 }
 
 /// Who is logged in to Cisco, by tenant; nobody after a restart. A server that is registered needs nobody.
-type CiscoLogins = Mutex<BTreeMap<i64, CiscoLogin>>;
+type CiscoLogins = Mutex<BTreeMap<TenantId, CiscoLogin>>;
 
 #[derive(Clone, Debug)]
 struct CiscoLogin {
@@ -155,11 +155,11 @@ impl CollectorSite {
         self.collector.settings().kind == Kind::Cslu
     }
 
-    fn cisco_login(&self, tenant_id: i64) -> Option<CiscoLogin> {
+    fn cisco_login(&self, tenant_id: TenantId) -> Option<CiscoLogin> {
         self.logins.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant_id).cloned()
     }
 
-    fn set_cisco_login(&self, tenant_id: i64, login: Option<CiscoLogin>) {
+    fn set_cisco_login(&self, tenant_id: TenantId, login: Option<CiscoLogin>) {
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         match login {
             Some(login) => logins.insert(tenant_id, login),

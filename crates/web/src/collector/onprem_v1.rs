@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
-use rumline_collector::{Caller, Error, InstanceView, Tenant, TenantSettings};
+use rumline_collector::{Caller, Error, InstanceId, InstanceView, Tenant, TenantSettings};
 use rumline_protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -257,7 +257,7 @@ async fn devices_of(
     let found = api::run_raw(state, move |collector, _| {
         let mut list = List::new(part);
         for tenant in tenants {
-            let mut after = 0;
+            let mut after = InstanceId::default();
             loop {
                 let rows = collector.instances(tenant.id, "", after, 10_000)?;
                 let Some(last) = rows.last() else { break };

@@ -1,7 +1,7 @@
 //! Files for and from Cisco: written to and read from disk, worked on in the background.
 
 use axum::response::Response;
-use rumline_collector::{Actor, Error, Transfer};
+use rumline_collector::{Actor, Error, InstanceId, TenantId, Transfer, TransferId};
 
 use crate::collector::CollectorSite;
 use crate::problem::Problem;
@@ -11,7 +11,7 @@ use crate::spool::{Incoming, Spool};
 /// An import that is done within this is answered as done.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
 
-fn spool_name(tenant_id: i64, id: i64) -> String {
+fn spool_name(tenant_id: TenantId, id: TransferId) -> String {
     format!("import-{tenant_id}-{id}")
 }
 
@@ -19,7 +19,7 @@ fn spool_name(tenant_id: i64, id: i64) -> String {
 pub(super) async fn import(
     state: &CollectorSite,
     actor: Actor,
-    tenant_id: i64,
+    tenant_id: TenantId,
     incoming: Incoming,
 ) -> Result<Transfer, Problem> {
     let permit = state.gates().uploads.acquire().await;
@@ -47,14 +47,14 @@ pub(super) async fn import(
     let (id, site) = (begun.id, state.clone());
     let work = tokio::spawn(async move { work_on(&site, tenant_id, id).await });
     if tokio::time::timeout(WAIT, work).await.is_err() {
-        tracing::info!(tenant_id, id, "an import goes on in the background");
+        tracing::info!(%tenant_id, %id, "an import goes on in the background");
     }
     let collector = state.collector.clone();
     blocking(move || collector.transfer(tenant_id, id)).await
 }
 
 /// Works on an import; one at a time.
-async fn work_on(state: &CollectorSite, tenant_id: i64, id: i64) {
+async fn work_on(state: &CollectorSite, tenant_id: TenantId, id: TransferId) {
     let _permit = state.gates().uploads.acquire().await;
     let (site, now) = (state.clone(), state.now());
     let outcome = blocking(move || {
@@ -107,8 +107,8 @@ pub async fn resume_imports(state: CollectorSite) {
 pub(super) async fn export(
     state: &CollectorSite,
     actor: Actor,
-    tenant_id: i64,
-    only: Option<Vec<i64>>,
+    tenant_id: TenantId,
+    only: Option<Vec<InstanceId>>,
 ) -> Result<Response, Problem> {
     let (site, now) = (state.clone(), state.now());
     let (transfer, file) = blocking(move || {

@@ -5,7 +5,10 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::{Caller, Cssm, Error, NewCollector, NewToken, Purchase, Role};
+use rumline_cssm::{
+    Account, AlertId, Caller, ClaimId, CollectorId, Cssm, Error, InstanceId, NewCollector,
+    NewToken, Purchase, Role, SmartAccountId, TokenId, UsageFileId, VirtualAccountId,
+};
 use rumline_protocol::{ClassPolicy, Policy, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -38,7 +41,7 @@ fn done() -> Result<Value, Error> {
 }
 
 pub(super) async fn health(State(state): State<CssmSite>) -> Result<&'static str, Problem> {
-    run_raw(&state, |cssm, _| cssm.smart_accounts(Some(0))).await?;
+    run_raw(&state, |cssm, _| cssm.smart_accounts(Some(SmartAccountId(0)))).await?;
     Ok("ok")
 }
 
@@ -81,7 +84,7 @@ struct NewPerson {
     login: String,
     password: String,
     role: Role,
-    smart_account_id: Option<i64>,
+    smart_account_id: Option<SmartAccountId>,
 }
 
 pub(super) async fn add_person(
@@ -108,7 +111,7 @@ pub(super) async fn smart_accounts(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.smart_accounts(caller.scope_id)).await
+    run(&state, move |cssm, _| cssm.smart_accounts(caller.scope_id.map(Into::into))).await
 }
 
 #[derive(Deserialize)]
@@ -130,7 +133,10 @@ pub(super) async fn create_smart_account(
     .await
 }
 
-pub(super) async fn virtual_accounts(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn virtual_accounts(
+    State(state): State<CssmSite>,
+    Path(sa): Path<SmartAccountId>,
+) -> Answer {
     run(&state, move |cssm, _| cssm.virtual_accounts(sa)).await
 }
 
@@ -143,7 +149,7 @@ struct NewVirtualAccount {
 pub(super) async fn create_virtual_account(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path(sa): Path<i64>,
+    Path(sa): Path<SmartAccountId>,
     body: Bytes,
 ) -> Answer {
     let new: NewVirtualAccount = parse(&body)?;
@@ -154,7 +160,7 @@ pub(super) async fn create_virtual_account(
 pub(super) async fn add_purchase(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<(i64, i64)>,
+    Path((sa, va)): Path<Account>,
     body: Bytes,
 ) -> Answer {
     let purchase: Purchase = parse(&body)?;
@@ -165,17 +171,14 @@ pub(super) async fn add_purchase(
     .await
 }
 
-pub(super) async fn tokens(
-    State(state): State<CssmSite>,
-    Path((sa, va)): Path<(i64, i64)>,
-) -> Answer {
+pub(super) async fn tokens(State(state): State<CssmSite>, Path((sa, va)): Path<Account>) -> Answer {
     run(&state, move |cssm, _| cssm.tokens(sa, va)).await
 }
 
 pub(super) async fn create_token(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<(i64, i64)>,
+    Path((sa, va)): Path<Account>,
     body: Bytes,
 ) -> Answer {
     let new: NewToken = parse(&body)?;
@@ -185,15 +188,12 @@ pub(super) async fn create_token(
 pub(super) async fn revoke_token(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, TokenId)>,
 ) -> Answer {
     run(&state, move |cssm, now| cssm.revoke_token(now, &caller.actor(), sa, id)).await
 }
 
-pub(super) async fn policy(
-    State(state): State<CssmSite>,
-    Path((sa, va)): Path<(i64, i64)>,
-) -> Answer {
+pub(super) async fn policy(State(state): State<CssmSite>, Path((sa, va)): Path<Account>) -> Answer {
     run(&state, move |cssm, _| cssm.policy(sa, va)).await
 }
 
@@ -227,8 +227,8 @@ impl NewPolicy {
 async fn change_policy(
     state: &CssmSite,
     caller: Caller,
-    sa: i64,
-    va: Option<i64>,
+    sa: SmartAccountId,
+    va: Option<VirtualAccountId>,
     policy: Option<(Policy, Option<u32>)>,
 ) -> Answer {
     run(state, move |cssm, now| {
@@ -242,7 +242,7 @@ async fn change_policy(
 pub(super) async fn set_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<(i64, i64)>,
+    Path((sa, va)): Path<Account>,
     body: Bytes,
 ) -> Answer {
     let new: NewPolicy = parse(&body)?;
@@ -252,7 +252,7 @@ pub(super) async fn set_policy(
 pub(super) async fn remove_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<(i64, i64)>,
+    Path((sa, va)): Path<Account>,
 ) -> Answer {
     change_policy(&state, caller, sa, Some(va), None).await
 }
@@ -260,7 +260,7 @@ pub(super) async fn remove_policy(
 pub(super) async fn set_account_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path(sa): Path<i64>,
+    Path(sa): Path<SmartAccountId>,
     body: Bytes,
 ) -> Answer {
     let new: NewPolicy = parse(&body)?;
@@ -270,14 +270,14 @@ pub(super) async fn set_account_policy(
 pub(super) async fn remove_account_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path(sa): Path<i64>,
+    Path(sa): Path<SmartAccountId>,
 ) -> Answer {
     change_policy(&state, caller, sa, None, None).await
 }
 
 pub(super) async fn policy_file(
     State(state): State<CssmSite>,
-    Path((sa, va)): Path<(i64, i64)>,
+    Path((sa, va)): Path<Account>,
 ) -> Result<Response, Problem> {
     let text = run_raw(&state, move |cssm, now| cssm.policy_file(now, sa, va)).await?;
     Ok((attachment("application/xml", "policy.xml"), text).into_response())
@@ -297,15 +297,15 @@ fn default_limit() -> i64 {
 
 pub(super) async fn instances(
     State(state): State<CssmSite>,
-    Path(sa): Path<i64>,
+    Path(sa): Path<SmartAccountId>,
     Query(paging): Query<Paging>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.instances(sa, paging.after, paging.limit)).await
+    run(&state, move |cssm, _| cssm.instances(sa, InstanceId(paging.after), paging.limit)).await
 }
 
 pub(super) async fn instance(
     State(state): State<CssmSite>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.instance(sa, id)).await
 }
@@ -313,7 +313,7 @@ pub(super) async fn instance(
 pub(super) async fn remove_instance(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
         cssm.remove_instance(now, &caller.actor(), sa, id)?;
@@ -324,7 +324,7 @@ pub(super) async fn remove_instance(
 
 pub(super) async fn reports(
     State(state): State<CssmSite>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
     Query(paging): Query<Paging>,
 ) -> Answer {
     run(&state, move |cssm, _| {
@@ -334,11 +334,17 @@ pub(super) async fn reports(
     .await
 }
 
-pub(super) async fn licenses(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn licenses(
+    State(state): State<CssmSite>,
+    Path(sa): Path<SmartAccountId>,
+) -> Answer {
     run(&state, move |cssm, now| cssm.licenses(now, sa)).await
 }
 
-pub(super) async fn usage_files(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn usage_files(
+    State(state): State<CssmSite>,
+    Path(sa): Path<SmartAccountId>,
+) -> Answer {
     run(&state, move |cssm, _| cssm.usage_files(sa)).await
 }
 
@@ -350,7 +356,7 @@ pub(super) struct Upload {
 pub(super) async fn upload_usage(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<(i64, i64)>,
+    Path((sa, va)): Path<Account>,
     Query(query): Query<Upload>,
     body: Body,
 ) -> Answer {
@@ -361,26 +367,29 @@ pub(super) async fn upload_usage(
 
 pub(super) async fn usage_file(
     State(state): State<CssmSite>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.usage_file(sa, id)).await
 }
 
 pub(super) async fn acknowledgement(
     State(state): State<CssmSite>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
 ) -> Result<Response, Problem> {
     upload::acknowledgement(&state, sa, id).await
 }
 
-pub(super) async fn collectors(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn collectors(
+    State(state): State<CssmSite>,
+    Path(sa): Path<SmartAccountId>,
+) -> Answer {
     run(&state, move |cssm, _| cssm.collectors(sa)).await
 }
 
 pub(super) async fn register_collector(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<(i64, i64)>,
+    Path((sa, va)): Path<Account>,
     body: Bytes,
 ) -> Answer {
     let new: NewCollector = parse(&body)?;
@@ -390,7 +399,7 @@ pub(super) async fn register_collector(
 pub(super) async fn remove_collector(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, CollectorId)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
         cssm.remove_collector(now, &caller.actor(), sa, id)?;
@@ -408,21 +417,24 @@ pub(super) async fn collect(
 
 pub(super) async fn events(
     State(state): State<CssmSite>,
-    Path(sa): Path<i64>,
+    Path(sa): Path<SmartAccountId>,
     Query(paging): Query<Paging>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.events(sa, paging.limit)).await
 }
 
 /// What somebody has to look at.
-pub(super) async fn alerts(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn alerts(
+    State(state): State<CssmSite>,
+    Path(sa): Path<SmartAccountId>,
+) -> Answer {
     run(&state, move |cssm, _| cssm.alerts(sa)).await
 }
 
 pub(super) async fn clear_alert(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, AlertId)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
         cssm.clear_alert(now, &caller.actor(), sa, id)?;
@@ -432,14 +444,17 @@ pub(super) async fn clear_alert(
 }
 
 /// Product instances that turned up where they do not belong.
-pub(super) async fn claims(State(state): State<CssmSite>, Path(sa): Path<i64>) -> Answer {
+pub(super) async fn claims(
+    State(state): State<CssmSite>,
+    Path(sa): Path<SmartAccountId>,
+) -> Answer {
     run(&state, move |cssm, _| cssm.claims(sa)).await
 }
 
 pub(super) async fn accept_claim(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, ClaimId)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
         cssm.accept_claim(now, &caller.actor(), sa, id)?;
@@ -451,7 +466,7 @@ pub(super) async fn accept_claim(
 pub(super) async fn dismiss_claim(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, ClaimId)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
         cssm.dismiss_claim(now, &caller.actor(), sa, id)?;
@@ -463,13 +478,13 @@ pub(super) async fn dismiss_claim(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Transfer {
-    virtual_account_id: i64,
+    virtual_account_id: VirtualAccountId,
 }
 
 pub(super) async fn transfer_instance(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
     body: Bytes,
 ) -> Answer {
     let Transfer { virtual_account_id } = parse(&body)?;
@@ -489,7 +504,7 @@ struct ChosenEpoch {
 pub(super) async fn choose_epoch(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
     body: Bytes,
 ) -> Answer {
     let ChosenEpoch { epoch } = parse(&body)?;
@@ -503,7 +518,7 @@ pub(super) async fn choose_epoch(
 /// The product instances that an uploaded file would move.
 pub(super) async fn set_aside(
     State(state): State<CssmSite>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
 ) -> Answer {
     run(&state, move |cssm, _| cssm.set_aside(sa, id)).await
 }
@@ -511,7 +526,7 @@ pub(super) async fn set_aside(
 pub(super) async fn move_set_aside(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
 ) -> Answer {
     run(&state, move |cssm, now| cssm.move_set_aside(now, &caller.actor(), sa, id)).await
 }

@@ -3,7 +3,10 @@
 use axum::extract::{Extension, Multipart, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
-use rumline_cssm::{Action, Caller, SmartAccount, UsageFile, VirtualAccount};
+use rumline_cssm::{
+    Action, Caller, SmartAccount, SmartAccountId, UsageFile, UsageFileId, VirtualAccount,
+    VirtualAccountId,
+};
 
 use crate::cssm::{CssmSite, api, upload};
 use crate::page::{Frame, counted, page, problem_page, time};
@@ -18,7 +21,7 @@ fn shown(
     outcome.unwrap_or_else(|problem| problem_page(state, Some(caller), &problem, back))
 }
 
-fn address(sa: i64) -> String {
+fn address(sa: SmartAccountId) -> String {
     format!("/smart-accounts/{sa}/usage-files")
 }
 
@@ -28,7 +31,8 @@ pub(super) async fn root(
     Extension(caller): Extension<Caller>,
 ) -> Response {
     let scope = caller.scope_id;
-    let found = api::run_raw(&state, move |cssm, _| cssm.smart_accounts(scope)).await;
+    let found =
+        api::run_raw(&state, move |cssm, _| cssm.smart_accounts(scope.map(Into::into))).await;
     let outcome = found.map(|accounts| match accounts.as_slice() {
         [only] => Redirect::to(&address(only.id)).into_response(),
         accounts => accounts_page(&state, &caller, accounts),
@@ -55,7 +59,7 @@ fn accounts_page(state: &CssmSite, caller: &Caller, accounts: &[SmartAccount]) -
 pub(super) async fn usage_files(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path(sa): Path<i64>,
+    Path(sa): Path<SmartAccountId>,
 ) -> Response {
     let found = api::run_raw(&state, move |cssm, _| {
         Ok((cssm.smart_account(sa)?, cssm.virtual_accounts(sa)?, cssm.usage_files(sa)?))
@@ -75,7 +79,7 @@ fn usage_files_page(
 ) -> Response {
     let at = address(account.id);
     let working = files.iter().any(|file| file.status == UsageFile::PROCESSING);
-    let name = |id: i64| {
+    let name = |id: VirtualAccountId| {
         within.iter().find(|va| va.id == id).map_or_else(|| id.to_string(), |va| va.name.clone())
     };
     let content = html! {
@@ -137,14 +141,14 @@ fn usage_files_page(
 pub(super) async fn upload_usage(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path(sa): Path<i64>,
+    Path(sa): Path<SmartAccountId>,
     form: Multipart,
 ) -> Response {
     let outcome = async {
-        let mut va = 0;
+        let mut va = VirtualAccountId::default();
         let incoming = state.spool.form(form, |name, value| {
             if name == "virtual_account" {
-                va = value.parse().unwrap_or(0);
+                va = value.parse().unwrap_or_default();
             }
         });
         let incoming = incoming.await?;
@@ -158,7 +162,7 @@ pub(super) async fn upload_usage(
 pub(super) async fn move_set_aside(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(i64, i64)>,
+    Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
 ) -> Response {
     let by = caller.actor();
     let moved = api::run_raw(&state, move |cssm, now| cssm.move_set_aside(now, &by, sa, id)).await;

@@ -1,7 +1,7 @@
 //! Usage files on their way in, and answers on their way out: large ones are worked on in the background.
 
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::{Actor, Error, UsageFile};
+use rumline_cssm::{Account, Actor, Error, SmartAccountId, UsageFile, UsageFileId};
 
 use crate::cssm::CssmSite;
 use crate::problem::Problem;
@@ -13,7 +13,7 @@ const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
 /// A file that is no bundle is read whole.
 const PLAIN_BYTES_MAX: u64 = 256 << 20;
 
-fn spool_name(id: i64) -> String {
+fn spool_name(id: UsageFileId) -> String {
     format!("usage-file-{id}")
 }
 
@@ -21,7 +21,7 @@ fn spool_name(id: i64) -> String {
 pub(super) async fn usage_file(
     state: &CssmSite,
     actor: Actor,
-    (sa, va): (i64, i64),
+    (sa, va): Account,
     incoming: Incoming,
 ) -> Result<UsageFile, Problem> {
     let permit = state.gates().uploads.acquire().await;
@@ -55,13 +55,13 @@ pub(super) async fn usage_file(
     let (id, site) = (begun.id, state.clone());
     let work = tokio::spawn(async move { work_on(&site, sa, id).await });
     if tokio::time::timeout(WAIT, work).await.is_err() {
-        tracing::info!(id, "a bundle is worked on in the background");
+        tracing::info!(%id, "a bundle is worked on in the background");
     }
     let cssm = state.cssm.clone();
     blocking(move || cssm.usage_file(sa, id)).await
 }
 
-async fn work_on(state: &CssmSite, sa: i64, id: i64) {
+async fn work_on(state: &CssmSite, sa: SmartAccountId, id: UsageFileId) {
     let _permit = state.gates().uploads.acquire().await;
     let (site, now) = (state.clone(), state.now());
     let outcome = blocking(move || {
@@ -106,8 +106,8 @@ pub async fn resume_bundles(state: CssmSite) {
 /// The answer to an uploaded file: a document, or a bundle of documents.
 pub(super) async fn acknowledgement(
     state: &CssmSite,
-    sa: i64,
-    id: i64,
+    sa: SmartAccountId,
+    id: UsageFileId,
 ) -> Result<Response, Problem> {
     let (site, now) = (state.clone(), state.now());
     blocking(move || match site.cssm.acknowledgement_file(sa, id) {

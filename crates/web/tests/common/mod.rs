@@ -11,7 +11,7 @@ use rumline_agent::{
     Agent, Config, Disk, Effect, Environment, Input, LicenseUse, MemoryDisk, Profile, SaveScope,
     Transport,
 };
-use rumline_cssm::{Cssm, NewToken, Role, Settings};
+use rumline_cssm::{Cssm, NewToken, Role, Settings, SmartAccountId, UsageFileId, VirtualAccountId};
 use rumline_net::Clock;
 use rumline_protocol::{
     BundleWriter, EntitlementTag, HaMember, Manifest, Request as Message, RequestBody,
@@ -24,6 +24,11 @@ use rumline_web::{CssmSite, Gates, Spool, cssm_router};
 pub(crate) type Route = rumline_web::Route<CssmSite>;
 use tower::ServiceExt;
 
+/// The first smart account and its virtual account.
+const SA: SmartAccountId = SmartAccountId(1);
+const VA: VirtualAccountId = VirtualAccountId(1);
+/// The smart account of others.
+const OTHER: SmartAccountId = SmartAccountId(2);
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const ROOT_PEM: &str = "-----BEGIN CERTIFICATE-----\n";
 
@@ -119,13 +124,13 @@ impl Server {
             expires_after_days: 30,
             uses_max: None,
         };
-        let token = cssm.create_token(now, &Actor::person("admin"), 1, 1, &new).unwrap();
+        let token = cssm.create_token(now, &Actor::person("admin"), SA, VA, &new).unwrap();
         let file = Switch::new(&root, "SECRETSERIAL", now - 1000, 7).usage_file();
         let upload = cssm
-            .upload_usage(now, &Actor::person("admin"), 1, 1, "all_rum.txt", file.as_bytes())
+            .upload_usage(now, &Actor::person("admin"), SA, VA, "all_rum.txt", file.as_bytes())
             .unwrap();
-        let instance = cssm.instances(1, 0, 10).unwrap().remove(0);
-        assert_eq!((token.id, upload.id, instance.id), (1, 1, 1));
+        let instance = cssm.instances(SA, Default::default(), 10).unwrap().remove(0);
+        assert_eq!((token.id.0, upload.id.0, instance.id.0), (1, 1, 1));
         let spool = tempfile::tempdir().unwrap();
         let state = CssmSite {
             people: cssm.people(),
@@ -144,10 +149,10 @@ impl Server {
     pub(crate) fn log_in(&self, caller: &str) -> Option<String> {
         let (role, account) = match caller {
             "nobody" => return None,
-            "other" => (Role::Administrator, Some(2)),
-            "viewer" => (Role::Viewer, Some(1)),
-            "user" => (Role::User, Some(1)),
-            "administrator" => (Role::Administrator, Some(1)),
+            "other" => (Role::Administrator, Some(OTHER)),
+            "viewer" => (Role::Viewer, Some(SA)),
+            "user" => (Role::User, Some(SA)),
+            "administrator" => (Role::Administrator, Some(SA)),
             _ => (Role::Administrator, None),
         };
         self.cssm
@@ -161,14 +166,16 @@ impl Server {
     pub(crate) fn with_decisions(settings: &Settings) -> Self {
         let server = Self::new(settings);
         let (cssm, now, admin) = (&server.cssm, server.now, Actor::person("admin"));
-        let lab = cssm.create_virtual_account(now, &admin, 1, "Branch").unwrap().id;
-        for (key, va) in [(8, 1), (10, 1), (7, lab), (7, lab)] {
+        let lab = cssm.create_virtual_account(now, &admin, SA, "Branch").unwrap().id;
+        for (key, va) in [(8, VA), (10, VA), (7, lab), (7, lab)] {
             let file = Switch::new(&server.root, "SECRETSERIAL", now - 1000, key).usage_file();
-            cssm.upload_usage(now, &admin, 1, va, "decide.txt", file.as_bytes()).unwrap();
+            cssm.upload_usage(now, &admin, SA, va, "decide.txt", file.as_bytes()).unwrap();
         }
-        let (claims, alerts) = (cssm.claims(1).unwrap(), cssm.alerts(1).unwrap());
+        let (claims, alerts) = (cssm.claims(SA).unwrap(), cssm.alerts(SA).unwrap());
         assert_eq!((claims.len(), alerts.len()), (2, 1));
-        assert!([4, 5].iter().all(|id| cssm.usage_file(1, *id).unwrap().set_aside == 1));
+        assert!(
+            [4, 5].iter().all(|id| cssm.usage_file(SA, UsageFileId(*id)).unwrap().set_aside == 1)
+        );
         server
     }
 
@@ -179,14 +186,14 @@ impl Server {
             "{:?}",
             (
                 cssm.smart_accounts(None).unwrap(),
-                [1, 2].map(|sa| cssm.events(sa, 1000).unwrap()),
-                [1, 2].map(|sa| cssm.virtual_accounts(sa).unwrap()),
-                cssm.tokens(1, 1).unwrap(),
-                cssm.policy(1, 1).unwrap(),
-                cssm.instances(1, 0, 1000).unwrap(),
-                cssm.licenses(self.now, 1).unwrap(),
-                cssm.usage_files(1).unwrap(),
-                (cssm.alerts(1).unwrap(), cssm.claims(1).unwrap()),
+                [SA, OTHER].map(|sa| cssm.events(sa, 1000).unwrap()),
+                [SA, OTHER].map(|sa| cssm.virtual_accounts(sa).unwrap()),
+                cssm.tokens(SA, VA).unwrap(),
+                cssm.policy(SA, VA).unwrap(),
+                cssm.instances(SA, Default::default(), 1000).unwrap(),
+                cssm.licenses(self.now, SA).unwrap(),
+                cssm.usage_files(SA).unwrap(),
+                (cssm.alerts(SA).unwrap(), cssm.claims(SA).unwrap()),
             )
         )
     }
@@ -215,7 +222,7 @@ impl Server {
                         "eve",
                         PASSWORD,
                         Role::Viewer,
-                        Some(1),
+                        Some(SA),
                     )
                     .unwrap();
                 (path, format!("login=eve&password={}", PASSWORD.replace(' ', "+")).into_bytes())
@@ -234,7 +241,7 @@ impl Server {
                         "eve",
                         PASSWORD,
                         Role::Viewer,
-                        Some(1),
+                        Some(SA),
                     )
                     .unwrap();
                 let body = serde_json::json!({ "login": "eve", "password": PASSWORD });
@@ -270,9 +277,9 @@ impl Server {
 
     /// A bundle with nothing inside, of a collector that is registered.
     pub(crate) fn bundle(&self, virtual_account: &str) -> Vec<u8> {
-        if self.cssm.collectors(1).unwrap().is_empty() {
+        if self.cssm.collectors(SA).unwrap().is_empty() {
             let new = serde_json::from_value(self.registration("Default")).unwrap();
-            self.cssm.register_collector(self.now, &Actor::person("admin"), 1, 1, &new).unwrap();
+            self.cssm.register_collector(self.now, &Actor::person("admin"), SA, VA, &new).unwrap();
         }
         let manifest = Manifest {
             id: "1".to_owned(),

@@ -4,7 +4,7 @@ use axum::extract::{Extension, Form, Multipart, Path, Query, RawForm, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
-use rumline_collector::{Action, Caller, InstanceView};
+use rumline_collector::{Action, Caller, InstanceId, InstanceView, TenantId};
 use serde::Deserialize;
 
 use super::{POLICY_TAB, View, copyable, home, load, may, shown, to};
@@ -20,13 +20,13 @@ pub(in crate::collector) struct Search {
     #[serde(default)]
     search: String,
     #[serde(default)]
-    after: i64,
+    after: InstanceId,
 }
 
 pub(in crate::collector) async fn inventory(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     Query(query): Query<Search>,
 ) -> Response {
     let search = query.search.clone();
@@ -170,10 +170,10 @@ fn menus(view: &View<'_>, at: &str) -> Markup {
 }
 
 /// The numbers that were selected in a form; none for a form that is about all.
-fn selected(form: &[u8]) -> Result<Option<Vec<i64>>, Problem> {
+fn selected(form: &[u8]) -> Result<Option<Vec<InstanceId>>, Problem> {
     let text = String::from_utf8_lossy(form);
     let number = |pair: &str| pair.strip_prefix("ids=")?.parse().ok();
-    let ids: Vec<i64> = text.split('&').filter_map(number).collect();
+    let ids: Vec<InstanceId> = text.split('&').filter_map(number).collect();
     if !text.split('&').any(|pair| pair == "selected=1") {
         return Ok(None);
     }
@@ -187,7 +187,7 @@ fn selected(form: &[u8]) -> Result<Option<Vec<i64>>, Problem> {
 pub(in crate::collector) async fn add(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     Form(new): Form<api::NewInstance>,
 ) -> Response {
     let by = caller.actor();
@@ -198,7 +198,7 @@ pub(in crate::collector) async fn add(
 pub(in crate::collector) async fn remove(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     RawForm(form): RawForm,
 ) -> Response {
     let by = caller.actor();
@@ -216,7 +216,7 @@ pub(in crate::collector) async fn remove(
 pub(in crate::collector) async fn sync_instances(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     RawForm(form): RawForm,
 ) -> Response {
     let outcome = async {
@@ -230,7 +230,7 @@ pub(in crate::collector) async fn sync_instances(
 pub(in crate::collector) async fn sync(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Response {
     let done = api::run_raw(&state, move |collector, _| collector.sync_now(id)).await;
     state.work.ring();
@@ -240,7 +240,7 @@ pub(in crate::collector) async fn sync(
 pub(in crate::collector) async fn export(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     RawForm(form): RawForm,
 ) -> Response {
     let outcome = async {
@@ -253,7 +253,7 @@ pub(in crate::collector) async fn export(
 pub(in crate::collector) async fn import(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     form: Multipart,
 ) -> Response {
     let outcome = async {
@@ -267,7 +267,7 @@ pub(in crate::collector) async fn import(
 pub(in crate::collector) async fn import_csv(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     form: Multipart,
 ) -> Response {
     let by = caller.actor();

@@ -7,7 +7,7 @@ mod workspace;
 
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use rumline_collector::{Action, Caller, Tenant};
+use rumline_collector::{Action, Caller, Tenant, TenantId};
 
 use crate::collector::{CollectorSite, api};
 use crate::page::{Frame, Tab, page, problem_page, time};
@@ -27,12 +27,12 @@ fn may(caller: &Caller, action: Action) -> bool {
     caller.may_at_all(action).is_ok()
 }
 
-fn home(tenant: i64) -> String {
+fn home(tenant: TenantId) -> String {
     format!("/tenants/{tenant}")
 }
 
 /// The navigation at a tenant's pages.
-fn tabs(state: &CollectorSite, caller: &Caller, tenant: i64) -> Vec<Tab> {
+fn tabs(state: &CollectorSite, caller: &Caller, tenant: TenantId) -> Vec<Tab> {
     let at = |rest: &str| format!("{}{rest}", home(tenant));
     let mut tabs = Vec::new();
     if !state.is_cslu() {
@@ -133,7 +133,7 @@ impl View<'_> {
     }
 }
 
-async fn load(state: &CollectorSite, id: i64) -> Result<Tenant, Problem> {
+async fn load(state: &CollectorSite, id: TenantId) -> Result<Tenant, Problem> {
     api::run_raw(state, move |collector, _| collector.tenant(id)).await
 }
 

@@ -4,7 +4,7 @@ use axum::extract::{Extension, Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::html;
-use rumline_collector::{Action, Caller, TenantSettings};
+use rumline_collector::{Action, Caller, TenantId, TenantSettings};
 use serde::Deserialize;
 
 use super::{View, home, load, may, shown, to};
@@ -14,7 +14,7 @@ use crate::problem::Problem;
 pub(in crate::collector) async fn preferences(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Response {
     let outcome = async {
         let tenant = load(&state, id).await?;
@@ -130,7 +130,7 @@ pub(in crate::collector) struct Preferences {
 pub(in crate::collector) async fn save_preferences(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     Form(form): Form<Preferences>,
 ) -> Response {
     let back = format!("{}/preferences", home(id));
@@ -158,7 +158,7 @@ pub(in crate::collector) async fn save_preferences(
 pub(in crate::collector) async fn cisco(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Response {
     let outcome = load(&state, id).await.map(|tenant| {
         let content = html! {
@@ -180,7 +180,7 @@ pub(in crate::collector) async fn cisco(
 pub(in crate::collector) async fn cisco_login(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
     Form(who): Form<api::LogIn>,
 ) -> Response {
     let back = format!("{}/cisco", home(id));
@@ -190,7 +190,7 @@ pub(in crate::collector) async fn cisco_login(
 
 pub(in crate::collector) async fn cisco_logout(
     State(state): State<CollectorSite>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Response {
     api::log_out_of_cisco(&state, id).await;
     to(&format!("{}/preferences", home(id)))

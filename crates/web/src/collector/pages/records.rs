@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Path, State};
 use axum::response::Response;
 use maud::html;
-use rumline_collector::{Caller, Transfer};
+use rumline_collector::{Caller, TenantId, Transfer};
 
 use super::{View, home, load, shown};
 use crate::collector::{CollectorSite, api};
@@ -12,7 +12,7 @@ use crate::page::time;
 pub(in crate::collector) async fn transfers(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Response {
     let outcome = async {
         let found = api::run_raw(&state, move |collector, _| collector.transfers(id)).await?;
@@ -55,7 +55,7 @@ fn transfers_page(view: &View<'_>, found: &[Transfer]) -> Response {
 pub(in crate::collector) async fn licenses(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Response {
     let outcome = async {
         let found = api::run_raw(&state, move |collector, _| collector.licenses(id)).await?;
@@ -87,7 +87,7 @@ pub(in crate::collector) async fn licenses(
 pub(in crate::collector) async fn events(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<i64>,
+    Path(id): Path<TenantId>,
 ) -> Response {
     let outcome = async {
         let found = api::run_raw(&state, move |collector, _| collector.events(id, 500)).await?;

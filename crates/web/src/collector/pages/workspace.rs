@@ -4,7 +4,7 @@ use axum::extract::{Extension, Form, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
-use rumline_collector::{Action, Caller, Role, Tenant, TenantSettings};
+use rumline_collector::{Action, Caller, Collector, Role, Tenant, TenantId, TenantSettings};
 use serde::Deserialize;
 
 use super::{copyable, home, may, shown, tabs, to};
@@ -118,7 +118,7 @@ fn admin_page(
     people: &[Caller],
     tenants: &[Tenant],
 ) -> Response {
-    let of = |id: Option<i64>| match id.and_then(|id| tenants.iter().find(|t| t.id == id)) {
+    let of = |id: Option<TenantId>| match id.and_then(|id| tenants.iter().find(|t| t.id == id)) {
         Some(tenant) if !tenant.name.is_empty() => tenant.name.as_str(),
         _ => "all",
     };
@@ -132,7 +132,7 @@ fn admin_page(
             thead { tr { th { "Login" } th { "Role" } @if !state.is_cslu() { th { "Tenant" } } } }
             tbody { @for person in people { tr {
                 td { (person.login) } td { (person.role.name()) }
-                @if !state.is_cslu() { td { (of(person.scope_id)) } }
+                @if !state.is_cslu() { td { (of(person.scope_id.map(Into::into))) } }
             } } }
         } }
         h2 { "Add a user, or give one another password and role" }
@@ -153,7 +153,7 @@ fn admin_page(
         }
     };
     let tabs = if state.is_cslu() {
-        tabs(state, caller, 1)
+        tabs(state, caller, Collector::CSLU_TENANT)
     } else {
         vec![("/".to_owned(), "License Workspace"), ("/admin".to_owned(), "Admin Workspace")]
     };
@@ -197,7 +197,14 @@ pub(in crate::collector) async fn save_person(
         if let Some(id) = scope {
             collector.tenant(id)?;
         }
-        collector.people().add(now, &by, form.login.trim(), &form.password, form.role, scope)
+        collector.people().add(
+            now,
+            &by,
+            form.login.trim(),
+            &form.password,
+            form.role,
+            scope.map(Into::into),
+        )
     });
     shown(&state, &caller, "/admin", saved.await.map(|()| to("/admin")))
 }
