@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use rumline_protocol::{
-    Document, Purpose, Revocation, Signed, SignerCertificate, SignerIdentity, Timestamp,
+    Document, ManifestKey, Purpose, Revocation, Signed, SignedManifest, SignerCertificate,
+    SignerIdentity, Timestamp,
 };
 
 use crate::ids::InstanceId;
@@ -11,6 +12,8 @@ use crate::{Collector, Error};
 
 /// The largest answer, in bytes: it is kept for each device it speaks of.
 const BYTES_MAX: usize = 8 << 20;
+
+const REVOKED: &str = "the certificate it is signed with was revoked; get the file from CSSM anew";
 
 /// A document that is CSSM's.
 pub(crate) struct CheckedAnswer {
@@ -46,13 +49,35 @@ fn instance_of(name: &str) -> Option<InstanceId> {
 }
 
 impl Collector {
-    /// The newest list of certificates that hold no more: that of a document, or one that was kept.
-    fn revocation(&self, document: &Document) -> Result<Option<Revocation>, Error> {
+    /// Who of CSSM signed the cover of a bundle.
+    ///
+    /// # Errors
+    /// When nobody did, or with a certificate that was revoked.
+    pub(crate) fn check_cover(
+        &self,
+        now: Timestamp,
+        cover: &SignedManifest,
+    ) -> Result<SignerIdentity, Error> {
+        let root = &self.settings.root_certificate;
+        let signer = cover.verify_cssm(self.suite.as_ref(), root, now)?;
+        let Some(ManifestKey::Certificate(certificate)) = &cover.key else { return Ok(signer) };
+        if self.kept_revocation()?.is_some_and(|list| list.names(certificate)) {
+            return Err(Error::invalid(format!("the bundle: {REVOKED}")));
+        }
+        Ok(signer)
+    }
+
+    fn kept_revocation(&self) -> Result<Option<Revocation>, Error> {
         let kept = self.db.read("checker.revocation", |tx| {
             let sql = "SELECT text FROM revocation ORDER BY version DESC LIMIT 1";
             Ok::<_, Error>(tx.row(sql, &[], |row| row.text(0))?)
         })?;
-        let kept = kept.and_then(|text| serde_json::from_str::<Revocation>(&text).ok());
+        Ok(kept.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// The newest list of certificates that hold no more: that of a document, or one that was kept.
+    fn revocation(&self, document: &Document) -> Result<Option<Revocation>, Error> {
+        let kept = self.kept_revocation()?;
         let (suite, root) = (self.suite.as_ref(), &self.settings.root_certificate);
         let told = document.revocation.as_ref().filter(|list| list.is_by(suite, root));
         let known = kept.as_ref().map_or(0, |list| list.version);
@@ -95,8 +120,7 @@ impl<'a> Checker<'a> {
         if let Some(list) = self.collector.revocation(document)?
             && list.names(certificate)
         {
-            let text = "the certificate it is signed with was revoked; get the file from CSSM anew";
-            return Err(bad(text.to_owned()));
+            return Err(bad(REVOKED.to_owned()));
         }
         let meant = document.policies.iter().all(|p| p.value.purpose == Purpose::Policy)
             && document.trust_codes.iter().all(|t| t.value.purpose == Purpose::TrustCode)

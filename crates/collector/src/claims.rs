@@ -10,7 +10,7 @@ use crate::journal::{self, add_event};
 use crate::{Actor, Collector, Error, tenants};
 use rumline_server::next_id;
 
-/// Keys that are remembered for one UDI: whoever makes up more is told the same and leaves nothing.
+/// Keys that are remembered for one UDI: of more, the one that was heard of longest ago makes room without another line.
 const CLAIMS_MAX: i64 = 4;
 
 /// A device with another key than the one its UDI is known by.
@@ -51,8 +51,13 @@ pub(crate) fn note(
         return Ok(());
     }
     let sql = "SELECT COUNT(*) FROM claim WHERE tenant_id = $1 AND instance_id = $2";
-    if tx.row(sql, &ids, |row| row.int(0))?.unwrap_or(0) >= CLAIMS_MAX {
-        return Ok(());
+    let is_full = tx.row(sql, &ids, |row| row.int(0))?.unwrap_or(0) >= CLAIMS_MAX;
+    if is_full {
+        // Whoever has not been heard of for longest makes room: a real device comes back.
+        let sql = "DELETE FROM claim WHERE tenant_id = $1 AND instance_id = $2 AND id =
+            (SELECT id FROM claim WHERE tenant_id = $3 AND instance_id = $4
+            ORDER BY last_at, id LIMIT 1)";
+        tx.execute(sql, &[ids[0], ids[1], ids[0], ids[1]])?;
     }
     let sql = "INSERT INTO claim (tenant_id, id, instance_id, pid, serial, public_key, address,
         first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
@@ -74,6 +79,9 @@ pub(crate) fn note(
     );
     let sql = "UPDATE instance SET alert = $1 WHERE tenant_id = $2 AND id = $3";
     tx.execute(sql, &[(&text).into(), ids[0], ids[1]])?;
+    if is_full {
+        return Ok(());
+    }
     add_event(tx, now, tenant_id, &Actor::device(udi), &text)?;
     let line = format!("{udi} is known with another key: a message from {address} was refused.");
     journal::log(tx, now, "ERROR", &line)

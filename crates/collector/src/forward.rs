@@ -348,8 +348,7 @@ impl Collector {
             Ok::<(), Error>(())
         })?;
         let manifest = manifest.ok_or_else(|| Error::invalid("CSSM's answer has no manifest"))?;
-        let root = &self.settings.root_certificate;
-        let signer = manifest.verify_cssm(self.suite.as_ref(), root, now)?;
+        let signer = self.check_cover(now, &manifest)?;
         if manifest.manifest.id != batch.id {
             return Err(Error::invalid("CSSM's answer is to another bundle"));
         }

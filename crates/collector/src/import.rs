@@ -339,7 +339,7 @@ impl Collector {
                 return Err(Error::invalid(text));
             }
             if manifest.key.is_some() {
-                manifest.verify_cssm(self.suite.as_ref(), &self.settings.root_certificate, now)?;
+                self.check_cover(now, &manifest)?;
             }
             let tenant = self.tenant(tenant_id)?;
             let told = &manifest.manifest;

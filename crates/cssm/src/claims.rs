@@ -57,6 +57,10 @@ pub struct ClaimView {
     pub reports: i64,
 }
 
+/// Keys that are remembered for one UDI in an account: of more, the one that was heard of longest ago makes room without
+/// another line.
+const CLAIMS_MAX: i64 = 8;
+
 /// What turned up, and where.
 pub(crate) struct Turned<'a> {
     pub account: Account,
@@ -93,6 +97,15 @@ pub(crate) fn note(
     if tx.execute(sql, &values)? > 0 {
         return Ok(());
     }
+    let whose = [sa.into(), (&udi.serial).into(), (&udi.pid).into()];
+    let sql = "SELECT COUNT(*) FROM claim WHERE smart_account_id = $1 AND serial = $2 AND pid = $3";
+    let is_full = tx.row(sql, &whose, |row| row.int(0))?.unwrap_or(0) >= CLAIMS_MAX;
+    if is_full {
+        // A real device comes back.
+        let sql = "DELETE FROM claim WHERE id = (SELECT id FROM claim WHERE smart_account_id = $1
+            AND serial = $2 AND pid = $3 ORDER BY last_at, id LIMIT 1)";
+        tx.execute(sql, &whose)?;
+    }
     let sql = "INSERT INTO claim (smart_account_id, id, virtual_account_id, kind, pid, serial,
         public_key, through, first_at, last_at, reports)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)";
@@ -109,6 +122,9 @@ pub(crate) fn note(
         reports.into(),
     ];
     tx.execute(sql, &values)?;
+    if is_full {
+        return Ok(());
+    }
     let actor = Actor::collector(through);
     match kind {
         ClaimKind::Key => {

@@ -21,6 +21,8 @@ use crate::{Actor, Cssm, Error};
 const RANGES_MAX: usize = 100;
 /// What is missing is asked for once in so many seconds: reports may overtake each other.
 const ASK_AGAIN_SECONDS: i64 = Timestamp::HOUR;
+/// Lives of one product instance that are remembered in each state. Of more, those that began first are forgotten.
+const LIVES_MAX: i64 = 256;
 /// A product instance that breaks its chain again and again is told of once a day.
 const TELL_AGAIN_SECONDS: i64 = Timestamp::DAY;
 
@@ -91,7 +93,10 @@ pub(crate) fn place(
         return match state.as_str() {
             ENDED => Ok(ended()),
             // It spoke before the present one began, and what it said then may arrive late.
-            _ if even_end(report) <= instance.head.began_at => Ok(Standing::Counts),
+            _ if even_end(report) <= instance.head.began_at => {
+                note_parent(tx, instance, lineage)?;
+                Ok(Standing::Counts)
+            }
             _ => hold(tx, now, instance, lineage),
         };
     }
@@ -144,7 +149,7 @@ fn keep(tx: &mut Tx<'_>, instance_id: InstanceId, head: &Head, state: &str) -> R
     let sql = "INSERT INTO lineage (product_instance_id, epoch, began_at, last_end_at, position,
         present, report_id, sha256, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (product_instance_id, epoch) DO UPDATE SET
-        last_end_at = excluded.last_end_at, position = excluded.position,
+        began_at = excluded.began_at, last_end_at = excluded.last_end_at, position = excluded.position,
         present = excluded.present, report_id = excluded.report_id, sha256 = excluded.sha256,
         state = excluded.state";
     let values = [
@@ -159,6 +164,35 @@ fn keep(tx: &mut Tx<'_>, instance_id: InstanceId, head: &Head, state: &str) -> R
         state.into(),
     ];
     tx.execute(sql, &values)?;
+    let sql = "DELETE FROM lineage WHERE product_instance_id = $1 AND state = $2 AND began_at <
+        (SELECT began_at FROM lineage WHERE product_instance_id = $3 AND state = $4
+        ORDER BY began_at DESC LIMIT 1 OFFSET $5)";
+    let (id, state) = (instance_id.into(), state.into());
+    tx.execute(sql, &[id, state, id, state, LIVES_MAX.into()])?;
+    Ok(())
+}
+
+/// A life that another one says it goes on from, and that nothing was heard of: a CSSM that was restored from a copy
+/// learns of it only so. Its reports are asked for.
+fn note_parent(tx: &mut Tx<'_>, instance: &mut Instance, child: &Lineage) -> Result<(), Error> {
+    let parent = &child.parent_epoch;
+    if *parent == child.epoch
+        || *parent == instance.head.epoch
+        || state_of(tx, instance.id, parent)?.is_some()
+    {
+        return Ok(());
+    }
+    // When it began nobody has said yet; its reports will.
+    let head = Head { epoch: parent.clone(), ..Head::default() };
+    keep(tx, instance.id, &head, "past")?;
+    ask_anew(tx, instance)
+}
+
+/// There is more to ask for than there was.
+fn ask_anew(tx: &mut Tx<'_>, instance: &mut Instance) -> Result<(), Error> {
+    instance.requested_at = None;
+    let sql = "UPDATE product_instance SET requested_at = NULL WHERE id = $1";
+    tx.execute(sql, &[instance.id.into()])?;
     Ok(())
 }
 
@@ -170,9 +204,8 @@ fn begin(
     lineage: &Lineage,
 ) -> Result<(), Error> {
     keep(tx, instance.id, &instance.head, "past")?;
-    instance.requested_at = None;
-    let sql = "UPDATE product_instance SET requested_at = NULL WHERE id = $1";
-    tx.execute(sql, &[instance.id.into()])?;
+    note_parent(tx, instance, lineage)?;
+    ask_anew(tx, instance)?;
     instance.head =
         Head { epoch: lineage.epoch.clone(), began_at: lineage.epoch_began_at, ..Head::default() };
     note_set_back(tx, now, instance, None)?;
@@ -269,6 +302,7 @@ pub(crate) fn note(
     let found = tx.row(sql, &ids, |row| Ok::<_, Error>((head_from(row, 0)?, row.text(7)?)))?;
     if let Some((mut head, state)) = found {
         advance(&mut head);
+        head.began_at = lineage.epoch_began_at;
         keep(tx, instance.id, &head, &state)?;
     }
     Ok(())
