@@ -41,6 +41,9 @@ const DEFAULT_HOSTNAME: &str = "switch";
 const STARTUP_FILE: &str = "startup-config";
 /// Lines of the log file kept.
 const LOG_LINES_MAX: usize = 2_000;
+/// Lines about failed logins in the log.
+const FAILED_LOGINS_MAX: usize = 50;
+const LOGIN_FAILED: &str = "%AUTHPRIV-3-SYSTEM_MSG: pam_aaa:Authentication failed for";
 
 /// What is printed on the label, and the software installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -261,9 +264,13 @@ impl Switch {
             .starting_with("username")
             .any(|line| line.text.split_whitespace().nth(1) == Some(login));
         let whom = if known { format!("user {login}") } else { "illegal user".to_owned() };
-        let text = format!(
-            "%AUTHPRIV-3-SYSTEM_MSG: pam_aaa:Authentication failed for {whom} from {from} - dcos_sshd"
-        );
+        let text = format!("{LOGIN_FAILED} {whom} from {from} - dcos_sshd");
+        // Strangers push out each other's lines, and nothing else.
+        let is_one = |line: &String| line.contains(LOGIN_FAILED);
+        if self.log.iter().filter(|line| is_one(line)).count() >= FAILED_LOGINS_MAX {
+            let oldest = self.log.iter().position(is_one);
+            oldest.and_then(|place| self.log.remove(place));
+        }
         self.log_line(now, &text)
     }
 

@@ -260,6 +260,7 @@ fn an_operator_may_look_and_nothing_else() {
 fn a_login_that_fails_is_in_the_log_and_what_was_typed_for_a_name_is_not() {
     let mut lab = Lab::new(None);
     lab.configure(&["username admin password 0 Correct-Horse-9 role network-admin"]);
+    lab.install_trust();
     for login in ["admin", "my secret password", "%s"] {
         assert!(!lab.switch.may_log_in(login, "wrong"));
         let now = lab.now;
@@ -270,4 +271,11 @@ fn a_login_that_fails_is_in_the_log_and_what_was_typed_for_a_name_is_not() {
     assert!(log.contains(&format!("{failed} user admin from 10.0.0.9 - dcos_sshd")), "{log}");
     assert_eq!(log.matches(&format!("{failed} illegal user from 10.0.0.9")).count(), 2, "{log}");
     assert!(!log.contains("secret"), "{log}");
+    // Whoever guesses for hours pushes out nothing but guesses.
+    for second in 0..5000 {
+        let _shown = lab.switch.login_failed(lab.now + second, "root", "10.0.0.10");
+    }
+    let log = lab.run(&["show logging"]);
+    assert_eq!(log.matches(failed).count(), 50, "{log}");
+    assert!(log.contains("TRUST_CODE_INSTALL_SUCCESS"), "{log}");
 }

@@ -287,7 +287,10 @@ pub(crate) fn ack_bundle(g: &mut Ground, attack: Attack) -> Cell {
             import(g, list.finish().as_bytes());
             g.begin();
             import(g, &answer);
-            Cell::Nothing(Place::Sender, "the bundle: the certificate it is signed with was revoked")
+            Cell::Nothing(
+                Place::Sender,
+                "the bundle: the certificate it is signed with was revoked",
+            )
         }
     }
 }
