@@ -231,8 +231,12 @@ fn make_bodies() -> Result<Vec<Vec<u8>>> {
         let signed = sign_report(report(&udi, &tag, &asset, 0, Timestamp(1_700_000_000)), signer);
         let (payload, signature) = (signed.payload, signed.signature);
         let usage = vec![UsageItem { payload, signature }];
-        let body =
-            RequestBody::UsageReport { usage, trust_requests: Vec::new(), smart_license: None };
+        let body = RequestBody::UsageReport {
+            usage,
+            trust_requests: Vec::new(),
+            smart_license: None,
+            sync: false,
+        };
         let mut message = request(&udi, body);
         message.public_key = Some(signer.public_key().clone());
         bodies.push(serde_json::to_vec(&message)?);

@@ -231,6 +231,7 @@ fn bodies(devices: &[Device]) -> Vec<Vec<u8>> {
                 usage: vec![item],
                 trust_requests: Vec::new(),
                 smart_license: None,
+                sync: false,
             };
             all.push(serde_json::to_vec(&request(&device.udi, body)).unwrap_or_default());
         }

@@ -9,17 +9,18 @@ use rumline_protocol::{
 use crate::config::{Peer, Transport};
 use crate::install::Source;
 use crate::ledger::Poll;
-use crate::schedule::{POLL_SECONDS_MAX, RETRY_SECONDS};
 use crate::syslog::SyslogMessage;
+use crate::timers::{OFFER_AGAIN_SECONDS, POLL_SECONDS_MAX, RETRY_SECONDS};
 use crate::{Agent, Effect, Environment};
 
-/// The most reports in one message.
-const BATCH_MAX: usize = 50;
+/// The most reports in one message: what a receiver takes at a time. A peer allows few requests an hour.
+const BATCH_MAX: usize = Request::REPORTS_MAX;
 /// The most payload bytes in one message, so that it stays well below what a receiver takes.
-const BATCH_BYTES_MAX: usize = 512 << 10;
+const BATCH_BYTES_MAX: usize = 2 << 20;
 
-/// The most results waited for at a time, and the longest name of one: a peer must not swell the ledger.
-const POLLS_MAX: usize = 16;
+/// The most results waited for at a time: while they are, no new work is begun.
+const POLLS_MAX: usize = 6;
+/// The longest name of a result: a peer must not swell the ledger.
 const POLL_ID_BYTES_MAX: usize = 64;
 
 /// What one exchange is for.
@@ -40,6 +41,10 @@ pub(crate) struct InFlight {
     class: &'static str,
     peer: Peer,
     sent_at: Timestamp,
+    /// A person made it, before its time.
+    out_of_turn: bool,
+    /// It asks for what CSSM says besides.
+    syncs: bool,
 }
 
 /// A trust request that a person made.
@@ -65,19 +70,35 @@ impl TrustWanted {
     }
 }
 
+/// How far reporting is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// Nothing to do before the next one is due.
+    #[default]
+    Idle,
+    /// Somebody asked for one.
+    Wanted,
+    /// Under way, in one message or several.
+    Running {
+        /// Reports from this id on are still to be sent.
+        from: u64,
+        /// Whether those that were sent and not acknowledged go again.
+        resend: bool,
+        /// Whether another push follows.
+        again: bool,
+    },
+    /// The peer did not take it.
+    Held {
+        /// Reports from this id on were not taken.
+        from: u64,
+    },
+}
+
 /// What is to be sent as soon as it can be. In memory only: a token is not written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub trust: Option<TrustWanted>,
-    pub push: bool,
-    /// While a push of several messages goes on: the id to go on from.
-    pub push_from: Option<u64>,
-    /// Whether another push follows the one that goes on.
-    pub push_again: bool,
-    /// What was not taken the last time, by its first id: the next push offers that again and makes no new reports.
-    pub retry_from: Option<u64>,
-    /// While a push goes on: whether it sends unacknowledged reports again.
-    pub resend: bool,
+    pub push: Push,
     pub sync: bool,
     /// CSSM did not take the last push: the next one shows the trust codes, in case it has lost this product instance.
     pub show_trust: bool,
@@ -87,7 +108,8 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) fn any(&self) -> bool {
-        self.trust.is_some() || self.push || self.sync || self.push_from.is_some()
+        let push = matches!(self.push, Push::Wanted | Push::Running { .. });
+        self.trust.is_some() || push || self.sync
     }
 }
 
@@ -99,12 +121,10 @@ impl Agent {
             // Use until now is to leave: a push that goes on closed its reports before.
             let pushing =
                 self.in_flight.as_ref().is_some_and(|f| matches!(f.kind, Kind::Push { .. }));
-            if pushing {
-                self.wanted.push_again = true;
-            } else {
-                self.wanted.push_from = None;
+            match &mut self.wanted.push {
+                Push::Running { again, .. } if pushing => *again = true,
+                push => *push = Push::Wanted,
             }
-            self.wanted.push = true;
             self.wanted.sync = true;
             self.wanted.manual = true;
         }
@@ -181,12 +201,12 @@ impl Agent {
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let from = self.wanted.push_from.unwrap_or(0);
-        let mut candidates: Vec<u64> = self.ledger.closed.iter_from(from).take(BATCH_MAX).collect();
+        let Push::Running { from, resend, again } = self.wanted.push else { return false };
         // Reports whose result is still to be asked for are not sent again.
         let late = self.ledger.last_push_at.is_none_or(|at| now.since(at) >= Timestamp::DAY);
-        if self.ledger.polls.is_empty() || late || self.wanted.resend {
-            self.wanted.resend = true;
+        let resend = resend || late || self.ledger.polls.is_empty();
+        let mut candidates: Vec<u64> = self.ledger.closed.iter_from(from).take(BATCH_MAX).collect();
+        if resend {
             candidates.extend(self.ledger.unacknowledged.iter_from(from).take(BATCH_MAX));
         }
         candidates.sort_unstable();
@@ -208,7 +228,7 @@ impl Agent {
         if ids.is_empty() {
             return false;
         }
-        self.wanted.push_from = Some(passed);
+        self.wanted.push = Push::Running { from: passed, resend, again };
         // Trust may ride on the report where no idtoken is needed (PI-TRUST-011, C-17).
         let trust_requests = if self.config.transport == Transport::Cslu && !self.has_trust() {
             let requests = self.carried_trust_requests(now, environment);
@@ -222,7 +242,12 @@ impl Agent {
             self.add_trust_codes(&mut writer);
             writer.finish()
         });
-        let body = RequestBody::UsageReport { usage, trust_requests, smart_license };
+        let body = RequestBody::UsageReport {
+            usage,
+            trust_requests,
+            smart_license,
+            sync: self.wanted.sync,
+        };
         self.send_body(now, Kind::Push { ids }, body, environment, effects);
         true
     }
@@ -273,6 +298,9 @@ impl Agent {
             return;
         };
         let class = body.class();
+        let syncs =
+            matches!(body, RequestBody::TrustSync {} | RequestBody::UsageReport { sync: true, .. });
+        let out_of_turn = self.wanted.manual;
         let show_version = !self.config.hide_version;
         let show_hostname = !self.config.hide_hostname && !self.hostname.is_empty();
         let mut request = Request {
@@ -290,7 +318,7 @@ impl Agent {
             proof: None,
             body,
         };
-        if matches!(kind, Kind::Poll { .. } | Kind::Sync) {
+        if request.body.is_proven() {
             let cssm = cssm_id(&self.profile.root_certificate);
             let receiver = if peer == Peer::Cslu { Request::COLLECTOR } else { &cssm };
             let signature = self.signer.sign(request.proof_text(receiver).as_bytes());
@@ -304,6 +332,8 @@ impl Agent {
             class,
             peer,
             sent_at: now,
+            out_of_turn,
+            syncs,
         });
         let request_id = request.request_id;
         effects.push(Effect::Send { request_id, peer, url, body: bytes });
@@ -418,6 +448,7 @@ impl Agent {
         match flight.kind {
             Kind::Trust => self.trust_answered(now, &response, environment, effects),
             Kind::Push { ids } => {
+                self.wanted.sync &= !(flight.syncs && succeeded);
                 self.push_answered(now, &ids, flight.sent_at, &response, environment, effects);
             }
             Kind::Poll { poll_id } => {
@@ -496,16 +527,15 @@ impl Agent {
                 self.mark_sent(ids);
                 self.ledger.last_push_at = Some(sent_at);
                 self.add_poll(now, response);
+                self.ledger.push_held_until = None;
                 self.take_document(now, response, environment, effects);
-                if !self.send_batch(now, environment, effects) {
-                    self.push_done(now, environment, effects);
+                if !self.has_more_to_send() {
+                    self.push_done(now);
                 }
             }
             ResponseStatus::OkTryAgain => {
-                self.wanted.push_from = None;
-                self.wanted.retry_from = ids.first().copied();
-                self.wanted.push = false;
-                self.ledger.next_push_at = Some(now + RETRY_SECONDS);
+                self.hold_from(ids);
+                self.hold_push(now + RETRY_SECONDS);
             }
             ResponseStatus::Failed => {
                 // The peer was reached and refused; the reports stay, and a day later they are offered again.
@@ -514,21 +544,43 @@ impl Agent {
                 self.wanted.show_trust = direct && self.has_trust() && !self.wanted.show_trust;
                 if self.wanted.show_trust {
                     // At once, and once.
-                    self.wanted.push_from = ids.first().copied();
+                    self.go_on_from(ids);
                     return;
                 }
                 if let Some((peer, _)) = self.config.destination() {
                     self.comm_failed(peer, &reason, effects);
                 }
                 self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
-                self.wanted.push_from = None;
-                self.wanted.retry_from = ids.first().copied();
-                self.wanted.push = false;
-                self.wanted.push_again = false;
+                self.hold_from(ids);
                 self.wanted.sync = false;
-                self.ledger.next_push_at = Some(now + Timestamp::DAY);
+                self.hold_push(now + OFFER_AGAIN_SECONDS);
             }
         }
+    }
+
+    /// Whether a push that goes on has more to send.
+    pub(crate) fn has_more_to_send(&self) -> bool {
+        let Push::Running { from, resend, .. } = self.wanted.push else { return false };
+        let unsent = self.ledger.closed.iter_from(from).next().is_some();
+        unsent || (resend && self.ledger.unacknowledged.iter_from(from).next().is_some())
+    }
+
+    fn hold_from(&mut self, ids: &[u64]) {
+        self.wanted.push = Push::Held { from: ids.first().copied().unwrap_or(0) };
+    }
+
+    /// The next message holds the very reports of the last one.
+    fn go_on_from(&mut self, ids: &[u64]) {
+        let from = ids.first().copied().unwrap_or(0);
+        self.wanted.push = match self.wanted.push {
+            Push::Running { resend, again, .. } => Push::Running { from, resend, again },
+            _ => Push::Running { from, resend: false, again: false },
+        };
+    }
+
+    /// Whether so many results are waited for that no new work is begun.
+    pub(crate) fn waits_for_results(&self) -> bool {
+        self.ledger.polls.len() >= POLLS_MAX
     }
 
     /// Reports that have left wait for their ACK, or are done where none is required (PI-RUM-014).
@@ -560,9 +612,6 @@ impl Agent {
         let seconds = i64::from(response.poll_interval_seconds.unwrap_or(300));
         let at = now + seconds.clamp(1, POLL_SECONDS_MAX);
         self.ledger.polls.retain(|poll| poll.poll_id != poll_id);
-        if self.ledger.polls.len() == POLLS_MAX {
-            self.ledger.polls.remove(0);
-        }
         self.ledger.polls.push(Poll { poll_id, at });
         self.unsaved = true;
     }
@@ -624,11 +673,10 @@ impl Agent {
         self.count_exchange(now, flight, "FAILED", None, "reporting is not supported");
         self.wanted = Wanted::default();
         if let Kind::Push { ids } = &flight.kind {
-            self.wanted.retry_from = ids.first().copied();
+            self.hold_from(ids);
         }
         self.ledger.polls.clear();
-        self.ledger.next_push_at = Some(now + Timestamp::DAY);
-        self.unsaved = true;
+        self.hold_push(now + OFFER_AGAIN_SECONDS);
     }
 
     /// The peer could not be reached: a message for each failed attempt (PI-MSG-008).
@@ -640,20 +688,46 @@ impl Agent {
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(flight) = self.in_flight.take_if(|f| f.request_id == request_id) else {
-            return;
-        };
+        if let Some(flight) = self.failed(now, request_id, reason, environment, effects) {
+            self.note_outage(now, flight.out_of_turn);
+        }
+    }
+
+    /// The peer has had enough requests for now: the next goes when it says (G-21).
+    pub(crate) fn busy(
+        &mut self,
+        now: Timestamp,
+        request_id: &str,
+        retry_after_seconds: i64,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let reason = "429 too many requests";
+        if self.failed(now, request_id, reason, environment, effects).is_some() {
+            self.note_busy(now, retry_after_seconds);
+        }
+    }
+
+    fn failed(
+        &mut self,
+        now: Timestamp,
+        request_id: &str,
+        reason: &str,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<InFlight> {
+        let flight = self.in_flight.take_if(|f| f.request_id == request_id)?;
         let reason = printable(reason);
         self.count_exchange(now, &flight, "NO REPLY", None, &reason);
         self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
-        self.note_outage(now);
         // The next attempt goes on with the very reports of this one: an outage makes no new ones.
         if let Kind::Push { ids } = &flight.kind {
-            self.wanted.push_from = ids.first().copied();
+            self.go_on_from(ids);
         }
         self.wanted.sync = false;
         self.wanted.manual = false;
         self.comm_failed(flight.peer, &reason, effects);
+        Some(flight)
     }
 
     /// Tells of a failure; the first success after it is told too (PI-MSG-010).

@@ -7,7 +7,7 @@ use rumline_protocol::{
 };
 
 use crate::epoch::Cure;
-use crate::exchange::printable;
+use crate::exchange::{Push, printable};
 use crate::ledger::Installed;
 use crate::offline::ImportSummary;
 use crate::reports::ReportStore;
@@ -559,8 +559,13 @@ impl Agent {
         self.log(now, environment, "SAEVT_RUM_REPORTS_REQUESTED", &detail);
         effects.push(Effect::Syslog(SyslogMessage::ReportsRequested { count }));
         // Whoever asks is there: they go at once, whatever the policy says about intervals.
-        let from = self.wanted.push_from.into_iter().chain(wanted.first().copied()).min();
-        self.wanted.push_from = from;
+        let first = wanted.first().copied().unwrap_or(0);
+        self.wanted.push = match self.wanted.push {
+            Push::Running { from, resend, again } => {
+                Push::Running { from: from.min(first), resend, again }
+            }
+            _ => Push::Running { from: first, resend: false, again: false },
+        };
         self.unsaved = true;
         true
     }

@@ -17,6 +17,7 @@ use crate::config::Peer;
 use crate::disk::{Disk, DiskError};
 use crate::reports::RUM_PREFIX;
 use crate::series::Series;
+use crate::timers::PutBack;
 
 const COPIES: [&str; 2] = ["ledger.a", "ledger.b"];
 const KEY_FILE: &str = "device.key";
@@ -147,6 +148,11 @@ pub(crate) struct Ledger {
     /// Whom a failure was told of that no success has followed.
     #[serde(default)]
     pub comm_failed: Option<Peer>,
+    /// The next report does not go before.
+    #[serde(default)]
+    pub push_held_until: Option<Timestamp>,
+    #[serde(default)]
+    pub put_back: Option<PutBack>,
 }
 
 impl Ledger {
@@ -194,6 +200,8 @@ impl Ledger {
             revocation: None,
             policy_end_warned_for: None,
             comm_failed: None,
+            push_held_until: None,
+            put_back: None,
         }
     }
 

@@ -6,7 +6,7 @@
 //! # The contract
 //! Call [`Agent::handle`] with an [`Input`]; carry out all returned [`Effect`]s in order; then wait until
 //! [`Agent::next_wake`] and hand in [`Input::Tick`]. Every [`Effect::Send`] is answered, sooner or later, by
-//! exactly one [`Input::Answer`] or [`Input::Unreachable`] with its request id.
+//! exactly one [`Input::Answer`], [`Input::Unreachable`] or [`Input::Busy`] with its request id.
 //!
 //! # What it promises
 //! * What was recorded survives power loss at any instant: the ledger has two copies, written in turn.
@@ -21,12 +21,12 @@
 
 #![warn(missing_docs)]
 
+mod agenda;
 mod config;
 mod disk;
 mod epoch;
 mod eventlog;
 mod exchange;
-
 mod install;
 mod ledger;
 mod offline;
@@ -34,12 +34,14 @@ mod reports;
 mod schedule;
 mod series;
 mod syslog;
+mod timers;
 mod view;
 
 use std::sync::Arc;
 
 use rumline_protocol::{EntitlementTag, HaMember, Random, Signer, Suite, Timestamp, Udi};
 
+pub use agenda::{Due, Duty, NextWake};
 pub use config::{
     Config, DEFAULT_CALLHOME_URL, DEFAULT_CSLU_HOST, DEFAULT_INTERVAL_DAYS, DEFAULT_SMART_URL,
     Peer, Transport,
@@ -49,7 +51,6 @@ pub use disk::{Disk, DiskError, MemoryDisk};
 pub use ledger::{ClassStatistics, HistoryEntry};
 pub use offline::{ImportSummary, SaveScope, SavedUsage};
 pub use reports::{ReportState, ReportSummary};
-pub use schedule::NextWake;
 pub use syslog::SyslogMessage;
 pub use view::{LicenseInUse, PolicyInUse, TrustLine, UsageReporting};
 
@@ -103,6 +104,13 @@ pub enum Input {
         request_id: String,
         /// Why, in words for a system message.
         reason: String,
+    },
+    /// The peer has had enough requests for now.
+    Busy {
+        /// Of the [`Effect::Send`].
+        request_id: String,
+        /// When it wants to be asked again, in seconds from now.
+        retry_after_seconds: i64,
     },
 }
 
@@ -182,6 +190,8 @@ pub struct Agent {
     in_flight: Option<InFlight>,
     wanted: Wanted,
     last_now: Timestamp,
+    /// Since when its clock has run on without a gap: since this start, by the clock as it is now.
+    continuous_since: Timestamp,
     /// Reports whose content lives on under another number; their files go once the ledger says so on disk.
     superseded: Vec<u64>,
     /// Set while the ledger in memory is newer than the one on disk.
@@ -216,6 +226,7 @@ impl Agent {
             in_flight: None,
             wanted: Wanted::default(),
             last_now: now,
+            continuous_since: now,
             superseded: Vec::new(),
             unsaved: true,
             storage_failure: None,
@@ -260,6 +271,10 @@ impl Agent {
             }
             Input::Unreachable { request_id, reason } => {
                 self.unreachable(now, &request_id, &reason, environment, &mut effects);
+            }
+            Input::Busy { request_id, retry_after_seconds } => {
+                let wait = retry_after_seconds;
+                self.busy(now, &request_id, wait, environment, &mut effects);
             }
         }
         self.run_due(now, environment, &mut effects);

@@ -1,110 +1,19 @@
-//! When things are due: pushes, polls, retries, deadlines, alerts.
+//! What is done when it is due: pushes, polls, retries, alerts.
 
-use rumline_protocol::{ClassPolicy, Policy, TerminationReason, Timestamp};
+use rumline_protocol::{TerminationReason, Timestamp};
 
+use crate::agenda::Duty;
 use crate::config::{Config, Peer, Transport};
-use crate::exchange::Kind;
+use crate::exchange::{Kind, Push};
 use crate::ledger::Outage;
 use crate::syslog::SyslogMessage;
+use crate::timers::{
+    ALERT_SECONDS, BACKOFF_SECONDS, FIRST_PUSH_SECONDS, OFFER_AGAIN_SECONDS, POLL_SECONDS_MAX,
+    RETRY_SECONDS, STORAGE_RETRY_SECONDS,
+};
 use crate::{Agent, Effect, Environment};
 
-/// The next instant at which the agent wants to be called, and why.
-pub type NextWake = Option<(Timestamp, &'static str)>;
-
-/// The first report follows the beginning of use by this (PI-RUM-017).
-pub(crate) const FIRST_PUSH_SECONDS: i64 = 37;
-/// For this long after the scheduled time attempts are made at growing distances (PI-RUM-018).
-const BACKOFF_SECONDS: i64 = 4 * Timestamp::HOUR;
-/// After that, one attempt every 15 minutes.
-pub(crate) const RETRY_SECONDS: i64 = 15 * 60;
-/// A peer may say when it is asked again, but not later than this.
-pub(crate) const POLL_SECONDS_MAX: i64 = Timestamp::HOUR;
-/// A failing disk is tried again after this.
-const STORAGE_RETRY_SECONDS: i64 = 60;
-/// The first alert comes this long before the deadline (PI-RUM-021).
-const ALERT_SECONDS: i64 = 30 * Timestamp::DAY;
-
 impl Agent {
-    /// When to call [`Agent::handle`] with [`crate::Input::Tick`] at the latest.
-    #[must_use]
-    pub fn next_wake(&self) -> NextWake {
-        if self.unsaved {
-            return Some((self.last_now + STORAGE_RETRY_SECONDS, "storage retry"));
-        }
-        let alert = self.next_alert().map(|at| (at, "reporting alert"));
-        let policy = self.next_word_on_policy().map(|at| (at, "end of the policy"));
-        let alert = [alert, policy].into_iter().flatten().min_by_key(|(at, _)| *at);
-        if self.in_flight.is_some() || self.config.destination().is_none() {
-            return alert;
-        }
-        let outage = self.ledger.outage.as_ref();
-        let not_before = outage.map_or(Timestamp(0), |outage| outage.retry_at);
-        let why = |reason| if outage.is_some() { "retry" } else { reason };
-        let push = self.push_due_at().map(|at| (at.max(not_before), why("report push")));
-        let poll = self.ledger.polls.iter().map(|poll| poll.at).min();
-        let poll = poll.map(|at| (at.max(not_before), why("ACK push check")));
-        let trust = self.wanted.trust.as_ref().map(|_| (not_before, why("trust request")));
-        let rest = self.wanted.push_from.map(|_| (not_before, why("report push")));
-        [alert, push, poll, trust, rest].into_iter().flatten().min_by_key(|(at, _)| *at)
-    }
-
-    fn push_due_at(&self) -> Option<Timestamp> {
-        self.ledger.next_push_at.filter(|_| self.ledger.used_since.is_some())
-    }
-
-    /// The policy in force.
-    #[must_use]
-    pub fn policy(&self) -> Policy {
-        self.installed.policy.clone().unwrap_or_else(Policy::cisco_default)
-    }
-
-    /// Every licence of a Nexus is of this class (PI-LIC-001).
-    fn class(&self) -> ClassPolicy {
-        self.installed.policy.as_ref().map_or(ClassPolicy::CISCO_DEFAULT, |p| p.unenforced)
-    }
-
-    /// Whether the policy in force asks for ACKs (PI-RUM-014).
-    pub(crate) fn ack_required(&self) -> bool {
-        self.installed.policy.as_ref().is_none_or(|policy| policy.reporting_ack_required)
-    }
-
-    /// Days between pushes; 0 when nothing asks for reports.
-    #[must_use]
-    pub fn push_interval_days(&self) -> u32 {
-        self.config.push_interval_days(self.class())
-    }
-
-    /// Until when an ACK is required (PI-RUM-011, 012, 013).
-    #[must_use]
-    pub fn next_ack_deadline(&self) -> Option<Timestamp> {
-        let used_since = self.ledger.used_since?;
-        if !self.ack_required() {
-            return None;
-        }
-        let class = self.class();
-        let due = |days: u32, from: Timestamp| (days > 0).then(|| from.plus_days(days));
-        let base = match self.ledger.last_ack_at {
-            None => due(class.first_report_days, used_since),
-            Some(at) => due(class.ongoing_report_days, at),
-        };
-        let change = self.ledger.changed_at.and_then(|at| due(class.on_change_report_days, at));
-        base.into_iter().chain(change).min()
-    }
-
-    /// What the deadline counts from: alerts that lie before it are not given.
-    fn deadline_base(&self) -> Timestamp {
-        self.ledger.last_ack_at.or(self.ledger.used_since).unwrap_or(Timestamp(0))
-    }
-
-    fn next_alert(&self) -> Option<Timestamp> {
-        let deadline = self.next_ack_deadline()?;
-        let early = deadline - ALERT_SECONDS;
-        if self.ledger.warned_for != Some(deadline) && early > self.deadline_base() {
-            return Some(early);
-        }
-        Some(self.ledger.overdue_warned_at.map_or(deadline, |at| at + Timestamp::DAY))
-    }
-
     /// At X-30 days, at X, and each day after (PI-RUM-021, G-36).
     fn give_alerts(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(deadline) = self.next_ack_deadline() else {
@@ -128,15 +37,6 @@ impl Agent {
             self.ledger.overdue_warned_at = Some(now);
             self.unsaved = true;
         }
-    }
-
-    /// When the end of the policy is to be warned of, or comes.
-    fn next_word_on_policy(&self) -> Option<Timestamp> {
-        let end = self.installed.policy.as_ref()?.expires_at?;
-        if self.ledger.policy_end_warned_for == Some(end) {
-            return Some(end);
-        }
-        Some(end - i64::from(Policy::WARNED_DAYS) * Timestamp::DAY)
     }
 
     /// A policy with a lifetime is warned of before it ends; then the Cisco default holds.
@@ -178,23 +78,22 @@ impl Agent {
     ) {
         self.give_alerts(now, effects);
         self.end_policy(now, environment, effects);
-        if self.in_flight.is_some() || self.config.destination().is_none() {
-            return;
-        }
-        let held = self.ledger.outage.as_ref().is_some_and(|outage| outage.retry_at > now);
-        if held && !self.wanted.manual {
-            return;
-        }
-        let push_due = self.push_due_at().is_some_and(|at| at <= now);
-        if self.wanted.trust.is_some() {
-            self.send(now, Kind::Trust, environment, effects);
-        } else if self.wanted.push || push_due || self.wanted.push_from.is_some() {
-            self.push(now, environment, effects);
-        } else if self.wanted.sync {
-            self.send(now, Kind::Sync, environment, effects);
-        } else if let Some(poll) = self.ledger.polls.iter().find(|poll| poll.at <= now) {
-            let poll_id = poll.poll_id.clone();
-            self.send(now, Kind::Poll { poll_id }, environment, effects);
+        // What turns out to be nothing makes room for the next; nothing is done twice.
+        for what in [Duty::Trust, Duty::AckCheck, Duty::Push, Duty::Sync, Duty::AckCheck] {
+            let next = self.to_send().into_iter().find(|due| due.at <= now);
+            let Some(next) = next.filter(|next| next.what == what) else { continue };
+            match next.what {
+                Duty::Trust => self.send(now, Kind::Trust, environment, effects),
+                Duty::Push => self.push(now, environment, effects),
+                Duty::Sync => self.send(now, Kind::Sync, environment, effects),
+                Duty::AckCheck => {
+                    if let Some(poll) = self.ledger.polls.iter().min_by_key(|poll| poll.at) {
+                        let poll_id = poll.poll_id.clone();
+                        self.send(now, Kind::Poll { poll_id }, environment, effects);
+                    }
+                }
+                Duty::SaveLedger | Duty::Alert | Duty::PolicyEnd => {}
+            }
         }
         self.wanted.manual = self.wanted.manual && self.in_flight.is_none() && self.wanted.any();
     }
@@ -209,42 +108,36 @@ impl Agent {
             self.refuse_without_trust(now, environment, effects);
             return;
         }
-        if self.wanted.push_from.is_none() && !self.wanted.manual {
-            self.wanted.push_from = self.wanted.retry_from;
-        }
-        self.wanted.retry_from = None;
-        if self.wanted.push_from.is_none() {
-            let reason = TerminationReason::CurrentUsageRequested;
-            if self.close_reports(now, &reason, environment).is_err() {
-                // The disk takes no report: nothing can leave now, and it is tried again in a while.
-                self.wanted.push = false;
-                self.ledger.next_push_at = Some(now + STORAGE_RETRY_SECONDS);
-                self.unsaved = true;
-                return;
+        match self.wanted.push {
+            Push::Running { .. } => {}
+            // What was not taken the last time is offered again; no new reports are made.
+            Push::Held { from } if !self.wanted.manual => {
+                self.wanted.push = Push::Running { from, resend: false, again: false };
             }
-            self.wanted.push_from = Some(0);
-            // Who asks for a sync may know more than the switch: the peer was restored from a copy and has lost reports.
-            self.wanted.resend |= self.wanted.manual;
+            Push::Idle | Push::Wanted | Push::Held { .. } => {
+                let reason = TerminationReason::CurrentUsageRequested;
+                if self.close_reports(now, &reason, environment).is_err() {
+                    // The disk takes no report: nothing can leave now, and it is tried again in a while.
+                    self.wanted.push = Push::Idle;
+                    self.hold_push(now + STORAGE_RETRY_SECONDS);
+                    return;
+                }
+                // Who asks for a sync may know more than the switch: the peer was restored from a copy and has lost
+                // reports.
+                let resend = self.wanted.manual;
+                self.wanted.push = Push::Running { from: 0, resend, again: false };
+            }
         }
         if !self.send_batch(now, environment, effects) {
-            self.push_done(now, environment, effects);
+            self.push_done(now);
         }
     }
 
     /// Everything there was has been sent, or there was nothing.
-    pub(crate) fn push_done(
-        &mut self,
-        now: Timestamp,
-        environment: &mut Environment<'_>,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.wanted.push = false;
-        self.wanted.push_from = None;
-        self.wanted.resend = false;
+    pub(crate) fn push_done(&mut self, now: Timestamp) {
+        let again = matches!(self.wanted.push, Push::Running { again: true, .. });
+        self.wanted.push = if again { Push::Wanted } else { Push::Idle };
         self.unsaved = true;
-        if std::mem::take(&mut self.wanted.push_again) {
-            return self.push(now, environment, effects);
-        }
         let days = self.push_interval_days();
         let next = match self.ledger.last_push_at {
             // Use that began this very second has nothing to tell yet, but soon will.
@@ -253,9 +146,11 @@ impl Agent {
             Some(_) => now.plus_days(days),
         };
         self.ledger.next_push_at = (days > 0 && !self.ledger.series.is_empty()).then_some(next);
+        self.ledger.push_held_until = None;
         self.offer_again_unless_polling(now);
-        if self.wanted.sync && self.in_flight.is_none() {
-            self.send(now, Kind::Sync, environment, effects);
+        if self.next_push().is_some_and(|(at, _)| at <= now) {
+            // There was nothing to send for it.
+            self.ledger.push_held_until = Some(now + OFFER_AGAIN_SECONDS);
         }
     }
 
@@ -271,10 +166,15 @@ impl Agent {
             self.comm_failed(peer, reason, effects);
         }
         self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
-        self.wanted.push = false;
+        self.wanted.push = Push::Idle;
         self.wanted.sync = false;
-        self.wanted.push_from = None;
-        self.ledger.next_push_at = Some(now + Timestamp::DAY);
+        self.hold_push(now + OFFER_AGAIN_SECONDS);
+    }
+
+    /// The next report goes then, and not before.
+    pub(crate) fn hold_push(&mut self, until: Timestamp) {
+        self.ledger.next_push_at = Some(until);
+        self.ledger.push_held_until = Some(until);
         self.unsaved = true;
     }
 
@@ -282,6 +182,7 @@ impl Agent {
     pub(crate) fn reschedule(&mut self, now: Timestamp) {
         let days = self.push_interval_days();
         let soon = now + FIRST_PUSH_SECONDS;
+        self.ledger.push_held_until = None;
         self.ledger.next_push_at = match (days, self.ledger.last_push_at) {
             (0, _) => None,
             (_, Some(last)) => Some(last.plus_days(days).max(soon)),
@@ -296,14 +197,20 @@ impl Agent {
         if self.push_interval_days() > 0 && self.ledger.used_since.is_some() {
             let next = self.ledger.next_push_at.map_or(soon, |at| at.min(soon));
             self.ledger.next_push_at = Some(next);
+            self.ledger.push_held_until = None;
             self.unsaved = true;
         }
     }
 
-    /// An attempt failed: sets when the next one is made (PI-RUM-018, C-41).
-    pub(crate) fn note_outage(&mut self, now: Timestamp) {
+    /// An attempt failed: sets when the next one is made (PI-RUM-018, C-41). One that a person made out of turn changes
+    /// nothing about that.
+    pub(crate) fn note_outage(&mut self, now: Timestamp, out_of_turn: bool) {
+        let known = self.ledger.outage.is_some();
         let outage =
             self.ledger.outage.get_or_insert(Outage { since: now, attempts: 0, retry_at: now });
+        if known && out_of_turn && outage.retry_at > now {
+            return;
+        }
         outage.attempts = outage.attempts.saturating_add(1);
         let end_of_backoff = outage.since + BACKOFF_SECONDS;
         outage.retry_at = if now < end_of_backoff {
@@ -315,32 +222,12 @@ impl Agent {
         self.unsaved = true;
     }
 
-    /// Brings timers that a step of the clock left in a far future back within reach of `now`.
-    pub(crate) fn clamp_to(&mut self, now: Timestamp) {
-        let interval = i64::from(self.push_interval_days()) * Timestamp::DAY;
-        let ledger = &mut self.ledger;
-        let past = |at: &mut Option<Timestamp>| {
-            if at.is_some_and(|at| at > now) {
-                *at = Some(now);
-            }
-        };
-        past(&mut ledger.last_ack_at);
-        past(&mut ledger.last_push_at);
-        past(&mut ledger.last_file_write_at);
-        past(&mut ledger.used_since);
-        past(&mut ledger.changed_at);
-        past(&mut ledger.last_closed_at);
-        past(&mut ledger.overdue_warned_at);
-        if let Some(at) = &mut ledger.next_push_at {
-            *at = (*at).min(now + interval.max(FIRST_PUSH_SECONDS));
-        }
-        for poll in &mut ledger.polls {
-            poll.at = poll.at.min(now + POLL_SECONDS_MAX);
-        }
-        if let Some(outage) = &mut ledger.outage {
-            outage.since = outage.since.min(now);
-            outage.retry_at = outage.retry_at.min(now + RETRY_SECONDS);
-        }
+    /// The peer says when it wants to be asked again.
+    pub(crate) fn note_busy(&mut self, now: Timestamp, retry_after_seconds: i64) {
+        let retry_at = now + retry_after_seconds.clamp(1, POLL_SECONDS_MAX);
+        let outage = self.ledger.outage.get_or_insert(Outage { since: now, attempts: 0, retry_at });
+        outage.retry_at = retry_at;
+        self.unsaved = true;
     }
 
     /// The configuration changed.
@@ -370,8 +257,8 @@ impl Agent {
             }
             self.ledger.polls.clear();
             self.in_flight = None;
-            self.wanted.push_from = None;
-            self.wanted.retry_from = None;
+            self.wanted.push = Push::Idle;
+            self.ledger.push_held_until = None;
             self.unsaved = true;
             let detail = format!("transport=\"{:?}\"", self.config.transport);
             self.log(now, environment, "SAEVT_TRANSPORT_CHANGED", &detail);
@@ -388,7 +275,7 @@ impl Agent {
     pub(crate) fn boot(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
         if now < self.ledger.last_seen_at {
             // The clock is behind what was recorded: it was set while nobody looked.
-            self.clock_stepped(self.ledger.last_seen_at, now, environment);
+            self.clock_set(self.ledger.last_seen_at, now, true, environment);
         }
         self.boot_series(now);
         self.clamp_to(now);

@@ -81,6 +81,7 @@ impl Agent {
         environment: &mut Environment<'_>,
     ) {
         let before: BTreeSet<EntitlementTag> = self.ledger.series.keys().cloned().collect();
+        let was_settled = self.is_settled();
         let mut changed = false;
         for license in set {
             changed |= self.set_count(now, license, environment);
@@ -97,6 +98,12 @@ impl Agent {
         self.unsaved = true;
         match self.ledger.used_since {
             None => self.ledger.used_since = Some(now),
+            // All that was in use before has been acknowledged: use begins anew.
+            Some(since) if now > since && was_settled => {
+                self.ledger.used_since = Some(now);
+                self.ledger.changed_at = Some(now);
+                self.ledger.overdue_warned_at = None;
+            }
             // Features that come up together at first boot are the beginning, not a change.
             Some(since) if now > since && self.ledger.changed_at.is_none() => {
                 self.ledger.changed_at = Some(now);
@@ -190,6 +197,17 @@ impl Agent {
         to: Timestamp,
         environment: &mut Environment<'_>,
     ) {
+        self.clock_set(from, to, false, environment);
+    }
+
+    /// The same, at run time or while the switch was off.
+    pub(crate) fn clock_set(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        while_off: bool,
+        environment: &mut Environment<'_>,
+    ) {
         if from == to {
             return;
         }
@@ -206,7 +224,7 @@ impl Agent {
         }
         let detail = format!("clockChangeDelta=\"{delta}\"");
         self.log(to, environment, "SAEVT_SYSTEM_CLOCK_CHANGED", &detail);
-        self.clamp_to(to);
+        self.shift_timers(from, to, while_off);
         self.last_now = to;
         self.unsaved = true;
         self.close_long_reports(to, environment);

@@ -132,7 +132,7 @@ impl Agent {
             next_ack_deadline_at: self.next_ack_deadline(),
             push_interval_days: Some(self.push_interval_days()),
             next_ack_check_at: next_check.filter(|_| online).map(not_before),
-            next_push_at: ledger.next_push_at.filter(|_| online).map(not_before),
+            next_push_at: self.next_push().filter(|_| online).map(|(at, _)| not_before(at)),
             last_push_at: ledger.last_push_at,
             last_file_write_at: ledger.last_file_write_at,
         }

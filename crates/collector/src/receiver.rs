@@ -209,9 +209,19 @@ impl Collector {
         key: PublicKey,
         done: impl FnOnce(Answer) + Send + 'static,
     ) {
-        let (mut reports, mut trust_requests) = (Vec::new(), None);
+        let (mut reports, mut trust_requests, mut syncs) = (Vec::new(), None, false);
         let kind = match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
-            RequestBody::UsageReport { usage, trust_requests: requests, .. } => {
+            RequestBody::UsageReport { usage, trust_requests: requests, sync, .. } => {
+                if sync {
+                    request.body = RequestBody::UsageReport {
+                        usage: Vec::new(),
+                        trust_requests: Vec::new(),
+                        smart_license: None,
+                        sync,
+                    };
+                    // What asks for more than an ACK shows who it is from, as a sync does.
+                    syncs = self.check_proof(now, &request, &key).is_ok();
+                }
                 let checked = self.check(&request.sudi, &key, usage).and_then(|checked| {
                     let requests =
                         self.check_trust_requests(now, &request.sudi, &key, &requests)?;
@@ -226,15 +236,10 @@ impl Collector {
             body @ (RequestBody::ResultPoll { .. } | RequestBody::TrustSync {}) => {
                 let polls = matches!(body, RequestBody::ResultPoll { .. });
                 request.body = body;
-                let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
-                let text = request.proof_text(Request::COLLECTOR);
-                if !self.suite.verify(&key, text.as_bytes(), &proof) {
-                    let text = "the request is not signed by the device it names";
-                    return done(refuse(now, &request, &Error::invalid(text)));
+                if let Err(error) = self.check_proof(now, &request, &key) {
+                    return done(refuse(now, &request, &error));
                 }
-                if !is_of_now(now, Timestamp::from_millis(request.timestamp)) {
-                    return done(refuse(now, &request, &Error::invalid("timestamp mismatch")));
-                }
+                syncs = !polls;
                 if polls { ContactKind::Poll } else { ContactKind::Sync }
             }
             RequestBody::TrustRequest { .. } => {
@@ -248,10 +253,24 @@ impl Collector {
         let (held_by_work, logs) = (Arc::clone(&held), self.settings.kind == Kind::OnPrem);
         let work = move |tx: &mut Tx<'_>| {
             let trust_requests = trust_requests.as_deref();
-            let contact = Contact { trust_requests, logs, ..Contact::of(&held_by_work, kind) };
+            let contact =
+                Contact { trust_requests, logs, syncs, ..Contact::of(&held_by_work, kind) };
             take_contact(tx, now, tenant_id, &contact, &reports)
         };
         self.db.submit("receiver.take", work, move |outcome| done(answer(now, &held, outcome)));
+    }
+
+    /// A request that carries nothing signed, or asks for more, must show that it comes from the device it names.
+    fn check_proof(&self, now: Timestamp, request: &Request, key: &PublicKey) -> Result<(), Error> {
+        let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
+        let text = request.proof_text(Request::COLLECTOR);
+        if !self.suite.verify(key, text.as_bytes(), &proof) {
+            return Err(Error::invalid("the request is not signed by the device it names"));
+        }
+        if !is_of_now(now, Timestamp::from_millis(request.timestamp)) {
+            return Err(Error::invalid("timestamp mismatch"));
+        }
+        Ok(())
     }
 
     /// Checks trust requests: they are the device's own, so that nobody else can spoil what is kept for it.
@@ -346,6 +365,8 @@ struct Contact<'a> {
     millis: i64,
     /// Whether the guide's line is written for a device that is not known yet: SSM On-Prem does.
     logs: bool,
+    /// Whether it asks for what CSSM says now.
+    syncs: bool,
     trust_requests: Option<&'a str>,
 }
 
@@ -354,12 +375,22 @@ impl<'a> Contact<'a> {
         let Held { request, key, about, from, .. } = held;
         let millis = if kind == ContactKind::Report { 0 } else { request.timestamp };
         let udi = &request.sudi;
-        Self { kind, udi, key, about, from, millis, logs: false, trust_requests: None }
+        Self {
+            kind,
+            udi,
+            key,
+            about,
+            from,
+            millis,
+            logs: false,
+            syncs: false,
+            trust_requests: None,
+        }
     }
 
     /// Whether CSSM has to say something, beside what it says of reports.
     fn asks(&self) -> bool {
-        self.kind == ContactKind::Sync || self.trust_requests.is_some()
+        self.syncs || self.trust_requests.is_some()
     }
 }
 
@@ -417,7 +448,7 @@ fn take_contact(
     {
         handed = answers::hand_over(tx, now, &tenant, known.id, known.policy_at)?;
     }
-    if kind == ContactKind::Sync && handed.document.is_none() {
+    if contact.syncs && handed.document.is_none() {
         handed.document = answers::standing(tx, tenant_id)?;
     }
     let reported_at = (!reports.is_empty()).then_some(received_at);
@@ -440,7 +471,7 @@ fn take_contact(
     note_contact(tx, now, tenant_id, contact, &came)?;
     let Came { known, handed, .. } = came;
     note_conflict(tx, now, (tenant_id, known.id), udi, &stored)?;
-    Ok(outcome(&tenant, kind, handed, known.id, waits))
+    Ok(outcome(&tenant, contact.syncs, handed, known.id, waits))
 }
 
 /// Another report under a number that is taken is left out, and people are told; the others are taken.
@@ -466,13 +497,13 @@ fn note_conflict(
 
 fn outcome(
     tenant: &Tenant,
-    kind: ContactKind,
+    syncs: bool,
     handed: Handed,
     instance_id: InstanceId,
     waits: Waits,
 ) -> Outcome {
     let reached = tenant.is_reached();
-    let asked = tenant.sync_wanted > 0 || kind == ContactKind::Sync;
+    let asked = tenant.sync_wanted > 0 || syncs;
     let soon = waits == Waits::Cssm && reached && (tenant.sync_minutes == 0 || asked);
     let poll_seconds = match waits {
         Waits::Nothing => None,
@@ -524,7 +555,7 @@ fn first_contact(
         let sql = "UPDATE instance SET policy_at = $1 WHERE tenant_id = $2 AND id = $3";
         tx.execute(sql, &[tenant.policy_at.into(), tenant.id.into(), id.into()])?;
     }
-    if kind == ContactKind::Sync {
+    if contact.syncs {
         if handed.document.is_none() {
             handed.document = answers::standing(tx, tenant.id)?;
         }
@@ -532,7 +563,7 @@ fn first_contact(
     }
     let asks = new.waiting > 0 || new.wants_answer;
     let waits = if asks { Waits::Cssm } else { Waits::Nothing };
-    Ok(outcome(tenant, kind, handed, id, waits))
+    Ok(outcome(tenant, contact.syncs, handed, id, waits))
 }
 
 /// Somebody waits: what CSSM has for the device is asked for now.
@@ -567,7 +598,7 @@ fn note_contact(
         message_millis = $13,
         elsewhere_at = CASE WHEN $14 = 1 THEN NULL ELSE elsewhere_at END,
         removed_at = NULL, removed_id = 0 WHERE tenant_id = $15 AND id = $16";
-    let Contact { kind, key, .. } = *contact;
+    let Contact { key, .. } = *contact;
     let Came { known, believed, reported_at, handed } = came;
     let (about, key) = (believed.then_some(contact.about), key.to_text());
     let undelivered = handed.more || (known.undelivered && handed.document.is_none());
@@ -590,7 +621,7 @@ fn note_contact(
         known.id.into(),
     ];
     tx.execute(SQL, &values)?;
-    if kind == ContactKind::Sync {
+    if contact.syncs {
         ask_cssm(tx, tenant_id)?;
     }
     if known.removed {

@@ -83,7 +83,12 @@ impl Stranger {
             agent_version: String::new(),
             public_key: Some(self.signer.public_key().clone()),
             proof: None,
-            body: RequestBody::UsageReport { usage, trust_requests, smart_license: None },
+            body: RequestBody::UsageReport {
+                usage,
+                trust_requests,
+                smart_license: None,
+                sync: false,
+            },
         };
         serde_json::to_vec(&request).unwrap()
     }

@@ -71,6 +71,15 @@ enum TakenOutcome {
     Written(Box<(Request, Result<Written, Error>)>),
 }
 
+/// What a usage report brings.
+struct Brought {
+    usage: Vec<UsageItem>,
+    /// The trust codes the device shows.
+    shown: Option<String>,
+    /// Whether it asks for what a sync asks for too.
+    syncs: bool,
+}
+
 /// Who sent a message, and when.
 #[derive(Clone, Debug)]
 struct Contact {
@@ -136,8 +145,17 @@ impl Cssm {
             Err(error) => return done(self.taken(now, self.turn_away(&contact, &request, &error))),
         };
         match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
-            RequestBody::UsageReport { usage, smart_license, .. } => {
-                self.take_usage(contact, request, about, (usage, smart_license), done);
+            RequestBody::UsageReport { usage, smart_license, sync, .. } => {
+                request.body = RequestBody::UsageReport {
+                    usage: Vec::new(),
+                    trust_requests: Vec::new(),
+                    smart_license: None,
+                    sync,
+                };
+                // What asks for more than an ACK shows who it is from, as a sync does.
+                let syncs = sync && self.check_proof(now, &request).is_ok();
+                let brought = Brought { usage, shown: smart_license, syncs };
+                self.take_usage(contact, request, about, brought, done);
             }
             RequestBody::TrustRequest { id_token, force, trust_requests } => {
                 if let Some(retry_after_seconds) = self.is_turned_away(&contact) {
@@ -215,7 +233,7 @@ impl Cssm {
     /// A request that carries nothing signed must show that it comes from the device it names: others must neither
     /// learn of its account nor use up its requests.
     fn check_proof(&self, now: Timestamp, request: &Request) -> Result<i64, Error> {
-        if !matches!(request.body, RequestBody::ResultPoll { .. } | RequestBody::TrustSync {}) {
+        if !request.body.is_proven() {
             return Ok(0);
         }
         let sudi = request.sudi.clone();
@@ -265,7 +283,7 @@ impl Cssm {
         contact: Contact,
         request: Request,
         about: About,
-        (usage, shown): (Vec<UsageItem>, Option<String>),
+        Brought { usage, shown, syncs }: Brought,
         done: impl FnOnce(Taken) + Send + 'static,
     ) {
         let now = contact.now;
@@ -321,6 +339,10 @@ impl Cssm {
                     keep_for_poll(tx, now + delay, current.id, poll_id, &later)?;
                     written.poll = Some((poll_id.to_owned(), delay));
                     written.entries = at_once;
+                    if syncs {
+                        written.policy_wanted = true;
+                        complete(tx, now, &current, &mut written)?;
+                    }
                 }
                 None => {
                     written.entries = entries;

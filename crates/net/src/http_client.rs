@@ -19,6 +19,8 @@ pub struct HttpError(pub String);
 pub struct Reply {
     /// Status code.
     pub status: u16,
+    /// When the peer wants to be asked again, if it says so in seconds.
+    pub retry_after_seconds: Option<i64>,
     /// Body.
     pub body: Vec<u8>,
 }
@@ -96,6 +98,9 @@ impl HttpClient {
         }
         let mut response = request.send().await.map_err(|error| HttpError(reason(&error)))?;
         let status = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after");
+        let retry_after_seconds =
+            retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| HttpError(reason(&error)))? {
             body.extend_from_slice(&chunk);
@@ -103,7 +108,7 @@ impl HttpClient {
                 return Err(HttpError("the answer is too large".to_owned()));
             }
         }
-        Ok(Reply { status, body })
+        Ok(Reply { status, retry_after_seconds, body })
     }
 }
 

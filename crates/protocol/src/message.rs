@@ -84,6 +84,8 @@ struct FlatRequest {
     trust_requests: Vec<SignedText>,
     usage: Option<Vec<UsageItem>>,
     smart_license: Option<String>,
+    #[serde(default)]
+    sync: bool,
     poll_id: Option<String>,
 }
 
@@ -102,6 +104,7 @@ impl TryFrom<FlatRequest> for Request {
                 usage: flat.usage.ok_or_else(|| missing("usage"))?,
                 trust_requests: flat.trust_requests,
                 smart_license: flat.smart_license,
+                sync: flat.sync,
             },
             "RESULT_POLL" => {
                 RequestBody::ResultPoll { poll_id: flat.poll_id.ok_or_else(|| missing("poll_id"))? }
@@ -204,6 +207,9 @@ pub enum RequestBody {
         /// A `smartLicense` document with the trust codes the device holds: a CSSM that has lost it knows it by them.
         #[serde(skip_serializing_if = "Option::is_none")]
         smart_license: Option<String>,
+        /// Whether the answer is to hold account and policy too, as that to a sync does.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        sync: bool,
     },
     /// Ask for the result of an earlier report.
     ResultPoll {
@@ -215,6 +221,15 @@ pub enum RequestBody {
 }
 
 impl RequestBody {
+    /// Whether it has to be shown that it comes from the device: it asks for something, beside what is signed in it.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        matches!(
+            self,
+            Self::ResultPoll { .. } | Self::TrustSync {} | Self::UsageReport { sync: true, .. }
+        )
+    }
+
     /// The class of message, as `show license history message` names it.
     #[must_use]
     pub fn class(&self) -> &'static str {

@@ -315,10 +315,13 @@ impl Host {
         tokio::spawn(async move {
             let input = match http.send("POST", &url, None, "application/json", body).await {
                 Ok(reply) if reply.status == 200 => Input::Answer { request_id, body: reply.body },
+                Ok(reply) if reply.status == 429 => {
+                    let retry_after_seconds = reply.retry_after_seconds.unwrap_or(60);
+                    Input::Busy { request_id, retry_after_seconds }
+                }
                 Ok(reply) => {
                     let reason = match reply.status {
                         404 => "404 host not found".to_owned(),
-                        429 => "429 too many requests".to_owned(),
                         status => format!("HTTP status {status}"),
                     };
                     Input::Unreachable { request_id, reason }

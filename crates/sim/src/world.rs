@@ -65,6 +65,10 @@ pub(crate) enum Event {
         request_id: String,
         body: Vec<u8>,
     },
+    Busy {
+        request_id: String,
+        retry_after_seconds: i64,
+    },
     Lost {
         request_id: String,
         reason: &'static str,
@@ -271,6 +275,9 @@ impl<'p> World<'p> {
             Event::ImportBundle { place, bytes } => self.import_bundle(place, &bytes),
             Event::Answered { request_id, body } => {
                 self.input(node, Input::Answer { request_id, body })
+            }
+            Event::Busy { request_id, retry_after_seconds } => {
+                self.input(node, Input::Busy { request_id, retry_after_seconds })
             }
             Event::Lost { request_id, reason } => {
                 self.input(node, Input::Unreachable { request_id, reason: reason.to_owned() })
@@ -487,8 +494,8 @@ impl<'p> World<'p> {
                 let body = serde_json::to_vec(&response).map_err(|error| error.to_string())?;
                 Event::Answered { request_id, body }
             }
-            Some(Answer::TooManyRequests { .. }) => {
-                Event::Lost { request_id, reason: "429 too many requests" }
+            Some(Answer::TooManyRequests { retry_after_seconds }) => {
+                Event::Busy { request_id, retry_after_seconds }
             }
             Some(Answer::NotAMessage(text)) => return Err(format!("CSSM cannot read: {text}")),
             Some(Answer::Unavailable(text)) => return Err(format!("CSSM failed: {text}")),

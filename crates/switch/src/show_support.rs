@@ -38,10 +38,7 @@ impl Switch {
                 ));
             }
         }
-        let due = match self.agent.usage_reporting().next_push_at {
-            Some(at) if at <= now => "yes",
-            _ => "no",
-        };
+        let due = if self.agent.report_is_due(now) { "yes" } else { "no" };
         text.push_str(&format!("RUM report due: {due}\n"));
         text
     }

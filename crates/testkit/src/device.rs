@@ -147,6 +147,7 @@ impl Device {
             usage,
             trust_requests: Vec::new(),
             smart_license: None,
+            sync: false,
         })
     }
 

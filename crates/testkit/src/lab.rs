@@ -227,7 +227,11 @@ impl Lab {
         while let Some(sent) = switch.sent.pop_front() {
             let answer = match self.receive(&sent.body) {
                 Answer::Message(response) => Ok(serde_json::to_vec(&response).unwrap()),
-                Answer::TooManyRequests { .. } => Err("429".to_owned()),
+                Answer::TooManyRequests { retry_after_seconds } => {
+                    let request_id = sent.request_id;
+                    switch.handle(self.now, Input::Busy { request_id, retry_after_seconds });
+                    continue;
+                }
                 Answer::NotAMessage(text) | Answer::Unavailable(text) => Err(text),
             };
             switch.answer(self.now, sent.request_id, answer);
