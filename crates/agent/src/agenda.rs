@@ -5,7 +5,7 @@ use rumline_protocol::{ClassPolicy, Policy, Timestamp};
 
 use crate::Agent;
 use crate::exchange::Push;
-use crate::timers::{ALERT_SECONDS, STORAGE_RETRY_SECONDS, margin_seconds};
+use crate::timers::{ALERT_SECONDS, SETTLE_SECONDS, STORAGE_RETRY_SECONDS, margin_seconds};
 
 /// The next instant at which the agent wants to be called, and why.
 pub type NextWake = Option<(Timestamp, &'static str)>;
@@ -57,10 +57,10 @@ impl Agent {
             let at = self.last_now + STORAGE_RETRY_SECONDS;
             return vec![Due { at, what: Duty::SaveLedger, why: "storage retry" }];
         }
-        let alert =
-            self.next_alert().map(|at| Due { at, what: Duty::Alert, why: "reporting alert" });
+        let said = |at: Timestamp, what, why| Due { at: at.max(self.settled_at()), what, why };
+        let alert = self.next_alert().map(|at| said(at, Duty::Alert, "reporting alert"));
         let policy = self.next_word_on_policy();
-        let policy = policy.map(|at| Due { at, what: Duty::PolicyEnd, why: "end of the policy" });
+        let policy = policy.map(|at| said(at, Duty::PolicyEnd, "end of the policy"));
         let mut all: Vec<Due> = alert.into_iter().chain(policy).chain(self.to_send()).collect();
         all.sort_by_key(|due| due.at);
         all
@@ -70,6 +70,11 @@ impl Agent {
     #[must_use]
     pub fn next_wake(&self) -> NextWake {
         self.agenda().first().map(|due| (due.at, due.why))
+    }
+
+    /// From when on its clock is believed.
+    pub(crate) fn settled_at(&self) -> Timestamp {
+        self.continuous_since + SETTLE_SECONDS
     }
 
     /// What is to be sent, in the order in which it goes when all is due: one exchange with the peer at a time.

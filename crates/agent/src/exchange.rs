@@ -40,7 +40,7 @@ pub(crate) struct InFlight {
     kind: Kind,
     class: &'static str,
     peer: Peer,
-    sent_at: Timestamp,
+    pub(crate) sent_at: Timestamp,
     /// A person made it, before its time.
     out_of_turn: bool,
     /// It asks for what CSSM says besides.

@@ -711,7 +711,11 @@ impl Agent {
         };
         let policy = self.ledger.policy.as_ref();
         self.installed = InstalledDocuments {
-            policy: policy.and_then(|installed| serde_json::from_str(&installed.text).ok()),
+            policy: policy
+                .and_then(|installed| serde_json::from_str::<Policy>(&installed.text).ok())
+                .filter(|policy| {
+                    policy.expires_at.is_none() || policy.expires_at != self.ledger.policy_ended_at
+                }),
             trust_codes: self.ledger.trust_codes.iter().filter_map(trust_code).collect(),
         };
     }

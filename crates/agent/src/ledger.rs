@@ -151,6 +151,9 @@ pub(crate) struct Ledger {
     /// The next report does not go before.
     #[serde(default)]
     pub push_held_until: Option<Timestamp>,
+    /// The end of the policy that is over; it is kept, for a clock that was wrong.
+    #[serde(default)]
+    pub policy_ended_at: Option<Timestamp>,
     #[serde(default)]
     pub put_back: Option<PutBack>,
 }
@@ -201,6 +204,7 @@ impl Ledger {
             policy_end_warned_for: None,
             comm_failed: None,
             push_held_until: None,
+            policy_ended_at: None,
             put_back: None,
         }
     }

@@ -51,8 +51,7 @@ impl Agent {
         };
         if now >= end {
             let interval_before = self.push_interval_days();
-            self.ledger.policy = None;
-            self.ledger.policy_end_warned_for = None;
+            self.ledger.policy_ended_at = Some(end);
             self.read_installed();
             effects.push(Effect::Syslog(SyslogMessage::PolicyExpired));
             self.log(now, environment, "SAEVT_POLICY_EXPIRED", "");
@@ -76,8 +75,10 @@ impl Agent {
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        self.give_alerts(now, effects);
-        self.end_policy(now, environment, effects);
+        if now >= self.settled_at() {
+            self.give_alerts(now, effects);
+            self.end_policy(now, environment, effects);
+        }
         // What turns out to be nothing makes room for the next; nothing is done twice.
         for what in [Duty::Trust, Duty::AckCheck, Duty::Push, Duty::Sync, Duty::AckCheck] {
             let next = self.to_send().into_iter().find(|due| due.at <= now);

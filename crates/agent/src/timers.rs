@@ -1,6 +1,6 @@
 //! The constants of time, and what becomes of instants when the clock is set.
 
-use rumline_protocol::Timestamp;
+use rumline_protocol::{Policy, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Agent;
@@ -20,6 +20,8 @@ pub(crate) const STORAGE_RETRY_SECONDS: i64 = 60;
 pub(crate) const OFFER_AGAIN_SECONDS: i64 = Timestamp::DAY;
 /// The first alert comes this long before the deadline (PI-RUM-021).
 pub(crate) const ALERT_SECONDS: i64 = 30 * Timestamp::DAY;
+/// After a start the clock may still be set: so long nothing is said, or ended, that a wrong one would be wrong about.
+pub(crate) const SETTLE_SECONDS: i64 = 10 * 60;
 /// A report leaves this long before it has to be acknowledged, at most.
 const MARGIN_SECONDS_MAX: i64 = 7 * Timestamp::DAY;
 
@@ -112,6 +114,9 @@ impl Agent {
             }
         }
         self.continuous_since = self.continuous_since + delta;
+        if let Some(flight) = &mut self.in_flight {
+            flight.sent_at = flight.sent_at + delta;
+        }
         if was_regular {
             self.ledger.next_push_at = self.ledger.last_push_at.map(|at| at.plus_days(days));
         }
@@ -122,6 +127,14 @@ impl Agent {
             self.ledger.overdue_warned_at = None;
         }
         self.clamp_to(to);
+        // A policy that was over by the wrong clock holds again by the right one.
+        self.ledger.policy_ended_at.take_if(|end| to < *end);
+        let warned_at = |end: Timestamp| end - i64::from(Policy::WARNED_DAYS) * Timestamp::DAY;
+        self.ledger.policy_end_warned_for.take_if(|end| to < warned_at(*end));
+        self.read_installed();
+        if self.push_interval_days() != days {
+            self.reschedule(to);
+        }
     }
 
     /// Brings timers that a step of the clock left in a far future back within reach of `now`.

@@ -109,7 +109,8 @@ impl Agent {
     /// The policy in force.
     #[must_use]
     pub fn policy_in_use(&self) -> PolicyInUse {
-        let installed_at = self.ledger.policy.as_ref().map(|installed| installed.installed_at);
+        let kept = self.ledger.policy.as_ref().filter(|_| self.installed.policy.is_some());
+        let installed_at = kept.map(|installed| installed.installed_at);
         PolicyInUse { policy: self.policy(), installed_at }
     }
 

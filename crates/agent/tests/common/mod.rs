@@ -74,8 +74,17 @@ impl Lab {
     }
 
     pub(crate) fn handle(&mut self, input: Input) {
+        let agenda = (input == Input::Tick).then(|| self.agent.agenda());
         let mut environment = Environment { disk: &mut self.disk, random: &mut self.random };
         let effects = self.agent.handle(self.now, input, &mut environment);
+        if let Some(agenda) = agenda {
+            let sends = effects.iter().any(|effect| matches!(effect, Effect::Send { .. }));
+            // What could not be written down waits for that.
+            let was_due = |due: &Due| {
+                (due.what.sends() || due.what == Duty::SaveLedger) && due.at <= self.now
+            };
+            assert!(!sends || agenda.iter().any(was_due), "not on the agenda: {agenda:?}");
+        }
         self.carry_out(effects);
     }
 
