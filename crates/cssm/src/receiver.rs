@@ -477,7 +477,7 @@ impl Cssm {
             let mut response = Response::new(request, now, ResponseStatus::OkPoll, "");
             response.poll_id = Some(poll_id);
             response.poll_interval_seconds = Some(u32::try_from(seconds.max(1)).unwrap_or(900));
-            if !written.entries.is_empty() {
+            if !written.entries.is_empty() || written.policy_wanted {
                 response.smart_license = Some(self.document(now, request, written));
             }
             return Answer::Message(Box::new(response));
