@@ -17,7 +17,6 @@ use crate::config::Peer;
 use crate::disk::{Disk, DiskError};
 use crate::reports::RUM_PREFIX;
 use crate::series::Series;
-use crate::timers::PutBack;
 
 const COPIES: [&str; 2] = ["ledger.a", "ledger.b"];
 const KEY_FILE: &str = "device.key";
@@ -78,6 +77,16 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// What happened.
     pub text: String,
+}
+
+/// The switch came up with a clock that is behind what it had recorded: all instants were put back with it, until the clock
+/// is right again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PutBack {
+    /// When it came up, by the clock as it is now: what lies before was recorded before.
+    pub boot_at: Timestamp,
+    /// By how much what lies before was moved.
+    pub seconds: i64,
 }
 
 /// The document.

@@ -1,10 +1,9 @@
 //! The constants of time, and what becomes of instants when the clock is set.
 
 use rumline_protocol::{Policy, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::Agent;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, PutBack};
 
 /// The first report follows the beginning of use by this (PI-RUM-017).
 pub(crate) const FIRST_PUSH_SECONDS: i64 = 37;
@@ -28,16 +27,6 @@ const MARGIN_SECONDS_MAX: i64 = 7 * Timestamp::DAY;
 /// How long before the end of a period of so many days its report leaves: a tenth, so that its ACK is there in time.
 pub(crate) fn margin_seconds(days: u32) -> i64 {
     (i64::from(days) * Timestamp::DAY / 10).min(MARGIN_SECONDS_MAX)
-}
-
-/// The switch came up with a clock that is behind what it had recorded: all instants were put back with it, until the clock
-/// is right again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PutBack {
-    /// When it came up, by the clock as it is now: what lies before was recorded before.
-    boot_at: Timestamp,
-    /// By how much what lies before was moved.
-    seconds: i64,
 }
 
 impl Ledger {
