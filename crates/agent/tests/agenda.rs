@@ -189,7 +189,7 @@ fn shown_after(day: u32, happens: impl FnOnce(&mut Lab, &mut Slow)) -> (UsageRep
     });
     lab.import(&policy).unwrap();
     lab.handle(Input::Use(vec![lan(1)]));
-    let mut run = |lab: &mut Lab, peer: &mut Slow, until: Timestamp| {
+    let run = |lab: &mut Lab, peer: &mut Slow, until: Timestamp| {
         lab.run_until(until, |lab, id, request| {
             // From day 35 on nobody is there: a warning and a deadline lie within.
             peer.away = lab.now >= START.plus_days(35);
