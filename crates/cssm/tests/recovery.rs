@@ -1,4 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! A switch that was away for long, and one that asks often, against the default delay and limit (CSSM-029, G-21).
 
 use rumline_agent::{Config, Input, Transport};
