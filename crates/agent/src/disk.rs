@@ -1,4 +1,4 @@
-//! The disk seam: five methods, so that a simulator can tear writes, drop unsynced data and fill it.
+//! The disk seam: six methods, so that a simulator can tear writes, drop unsynced data and fill it.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ pub enum DiskError {
 
 /// A small set of named files.
 ///
-/// Names are relative paths of plain characters. A power cut during [`Disk::write`] may leave the old content,
-/// the new, or neither; after it has returned the new content stays.
+/// Names are relative paths of plain characters. A power cut during [`Disk::write`] leaves the old content or the new;
+/// after it has returned the new content stays.
 pub trait Disk {
     /// The content of a file, if it exists.
     ///
@@ -30,11 +30,18 @@ pub trait Disk {
     /// When the disk fails.
     fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, DiskError>;
 
-    /// Replaces a file's content and returns once it is durable.
+    /// Replaces a file and returns once that is durable.
+    ///
+    /// # Errors
+    /// When the disk fails; the file is then what it was, or, where only the last step failed, the new one.
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
+
+    /// Writes over a file's content in place and returns once it is durable: half the work of [`Disk::write`], for a file
+    /// that has another one beside it. A power cut, or a full disk, may leave a mixture.
     ///
     /// # Errors
     /// When the disk fails; the file may then hold anything.
-    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
+    fn overwrite(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
 
     /// Adds to a file's end. What was added may be lost or torn by a power cut.
     ///
@@ -82,6 +89,10 @@ impl Disk for MemoryDisk {
         self.writes += 1;
         self.files.insert(name.to_owned(), bytes.to_vec());
         Ok(())
+    }
+
+    fn overwrite(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.write(name, bytes)
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {

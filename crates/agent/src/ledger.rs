@@ -7,19 +7,22 @@
 use std::collections::BTreeMap;
 
 use rumline_protocol::{
-    AccountInfo, EntitlementTag, IdSet, PreviousReport, Signer, Suite, Timestamp, hmac_sha256,
+    AccountInfo, EntitlementTag, IdSet, PreviousReport, Signer, Suite, Timestamp, Udi, hmac_sha256,
     random_uuid,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Environment;
 use crate::config::Peer;
 use crate::disk::{Disk, DiskError};
 use crate::reports::RUM_PREFIX;
 use crate::series::Series;
+use crate::{Environment, Profile};
 
 const COPIES: [&str; 2] = ["ledger.a", "ledger.b"];
 const KEY_FILE: &str = "device.key";
+/// What to do about a key that is gone.
+const MEND_KEY: &str = "restore the store from a copy, or empty its directory to begin as a new device, which has to be \
+                        accepted where it is registered";
 const MAGIC: &str = "rumline-ledger-1";
 
 /// A result the agent is to ask for.
@@ -163,6 +166,9 @@ pub(crate) struct Ledger {
     /// The end of the policy that is over; it is kept, for a clock that was wrong.
     #[serde(default)]
     pub policy_ended_at: Option<Timestamp>,
+    /// Whose it is.
+    #[serde(default)]
+    pub udi: Option<Udi>,
     #[serde(default)]
     pub put_back: Option<PutBack>,
 }
@@ -214,6 +220,7 @@ impl Ledger {
             comm_failed: None,
             push_held_until: None,
             policy_ended_at: None,
+            udi: None,
             put_back: None,
         }
     }
@@ -272,6 +279,19 @@ impl Ledger {
         Ok((ledger, note.to_owned()))
     }
 
+    /// Files that were copied to another switch would make it speak with the numbers and the key of the first.
+    pub(crate) fn check_owner(&mut self, profile: &Profile) -> Result<(), DiskError> {
+        let owner = self.udi.get_or_insert_with(|| profile.udi().clone());
+        if profile.members.iter().any(|member| member.sudi == *owner) {
+            return Ok(());
+        }
+        Err(DiskError::Damaged(format!(
+            "this store is that of {owner}, and this switch is {}: start it with its own store, or \
+             empty the directory to begin as a new device",
+            profile.udi()
+        )))
+    }
+
     pub(crate) fn save(
         &mut self,
         signer: &dyn Signer,
@@ -283,7 +303,7 @@ impl Ledger {
         let mut bytes = format!("{MAGIC} {generation} {mac}\n").into_bytes();
         bytes.extend_from_slice(&body);
         let copy = usize::from(generation.is_multiple_of(2));
-        disk.write(COPIES[copy], &bytes)?;
+        disk.overwrite(COPIES[copy], &bytes)?;
         self.generation = generation;
         Ok(())
     }
@@ -301,6 +321,7 @@ impl Ledger {
         fresh.last_closed = self.last_closed.take();
         fresh.clock_offset_seconds = self.clock_offset_seconds;
         fresh.revocation = self.revocation.take();
+        fresh.udi = self.udi.take();
         *self = fresh;
     }
 
@@ -350,11 +371,12 @@ pub(crate) fn device_key(
         if let Ok(signer) = suite.load_device_key(&bytes) {
             return Ok(signer);
         }
-        // A power cut at first boot may tear the key before anything was made with it.
-        let untouched = COPIES.iter().all(|name| matches!(environment.disk.read(name), Ok(None)));
-        if !untouched {
-            return Err(damaged(format!("{KEY_FILE} is damaged; restore it or erase the store")));
-        }
+        return Err(damaged(format!("{KEY_FILE} is damaged: {MEND_KEY}")));
+    }
+    // Without its key nothing of what lies here can be read or gone on with, and another key is another device.
+    let kept = COPIES.iter().any(|name| !matches!(environment.disk.read(name), Ok(None)));
+    if kept || !environment.disk.list(RUM_PREFIX)?.is_empty() {
+        return Err(damaged(format!("{KEY_FILE} is missing beside its ledger: {MEND_KEY}")));
     }
     let signer = suite
         .generate_device_key(environment.random)

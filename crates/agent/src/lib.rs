@@ -212,7 +212,8 @@ impl Agent {
         environment: &mut Environment<'_>,
     ) -> Result<Self, DiskError> {
         let signer = ledger::device_key(suite.as_ref(), environment)?;
-        let (ledger, recovered) = Ledger::open(now, signer.as_ref(), environment)?;
+        let (mut ledger, recovered) = Ledger::open(now, signer.as_ref(), environment)?;
+        ledger.check_owner(&profile)?;
         let mut agent = Self {
             reports: ReportStore::open(&profile, signer.as_ref(), &ledger),
             eventlog: EventLog::open(environment.disk),

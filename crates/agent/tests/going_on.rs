@@ -98,3 +98,42 @@ fn a_sync_during_a_push_brings_the_use_until_then() {
     });
     assert_eq!(last, START + 4 * Timestamp::HOUR);
 }
+
+/// What a start says that is refused.
+fn refused(lab: &mut Lab, udi: &Udi) -> String {
+    let profile = Profile {
+        members: vec![HaMember { role: Role::Active, sudi: udi.clone() }],
+        ..lab.agent.profile().clone()
+    };
+    let mut environment = Environment { disk: &mut lab.disk, random: &mut lab.random };
+    let suite = std::sync::Arc::new(SimulatedSuite);
+    let opened = Agent::open(lab.now, profile, lab.config.clone(), suite, &mut environment);
+    opened.err().unwrap().to_string()
+}
+
+#[test]
+fn a_store_without_its_key_or_of_another_switch_is_not_gone_on_with() {
+    // T11
+    let mut lab = Lab::trusted(smart());
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.run_until(START.plus_days(40), accept);
+    let before = lab.disk.clone();
+    let other = Udi::new("N9K-C93180YC-FX3", "RML0000COPY").unwrap();
+    let text = refused(&mut lab, &other);
+    assert!(text.contains("this store is that of") && text.contains("RML0000TEST"), "{text}");
+    assert!(text.contains("RML0000COPY") && text.contains("empty the directory"), "{text}");
+    assert_eq!(lab.disk.files, before.files, "nothing was touched");
+    let key = lab.disk.files.remove("device.key").unwrap();
+    let text = refused(&mut lab, &udi());
+    assert!(text.contains("device.key is missing beside its ledger"), "{text}");
+    // Also where only reports are left.
+    lab.disk.files.retain(|name, _| !name.starts_with("ledger"));
+    assert!(refused(&mut lab, &udi()).contains("missing"));
+    assert!(!lab.disk.files.contains_key("device.key"), "no other key was made");
+    lab.disk = before;
+    lab.disk.files.insert("device.key".to_owned(), key[..key.len() / 2].to_vec());
+    assert!(refused(&mut lab, &udi()).contains("device.key is damaged"));
+    lab.disk.files.insert("device.key".to_owned(), key);
+    lab.reboot();
+    assert_eq!(lab.agent.report_counts()[1..3], [0, 0]);
+}

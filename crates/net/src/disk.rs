@@ -12,8 +12,11 @@ use rumline_agent::{Disk, DiskError};
 pub struct FileDisk {
     root: PathBuf,
     // Held open: its lock keeps a second process away from the same store.
-    _lock: File,
+    lock: File,
 }
+
+/// A file that is to take the place of another one.
+const NEW: &str = ".new";
 
 impl FileDisk {
     /// Opens a directory, made if it is not there.
@@ -23,7 +26,7 @@ impl FileDisk {
     pub fn open(root: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root)?;
         let lock = crate::lock_directory(root)?;
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self { root: root.to_owned(), lock })
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, DiskError> {
@@ -53,7 +56,33 @@ impl FileDisk {
         }
     }
 
+    /// The directory this process has locked is still the one at the path: what is written elsewhere is lost.
+    fn check_there(&self) -> io::Result<()> {
+        if crate::is_still_there(&self.root, &self.lock) {
+            return Ok(());
+        }
+        let text = format!(
+            "{} was removed or replaced under the running process: stop it, put the directory back, \
+             and start it again",
+            self.root.display()
+        );
+        Err(io::Error::other(text))
+    }
+
+    /// A new file is written beside the old one, and then takes its place.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Hidden, so that no list shows one that a power cut left.
+        let new = path.with_file_name(format!(".{name}{NEW}"));
+        let written = self.overwrite_at(&new, bytes).and_then(|()| fs::rename(&new, path));
+        if let Err(error) = written {
+            let _best_effort = fs::remove_file(&new);
+            return Err(error);
+        }
+        Self::sync_directory(path)
+    }
+
+    fn overwrite_at(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let is_new = !path.exists();
         let mut file = self.open_for(path, false)?;
         file.write_all(bytes)?;
@@ -81,13 +110,19 @@ impl Disk for FileDisk {
     }
 
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.replace(&self.path(name)?, bytes).map_err(disk_error)
+        let path = self.path(name)?;
+        self.check_there().and_then(|()| self.replace(&path, bytes)).map_err(disk_error)
+    }
+
+    fn overwrite(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        let path = self.path(name)?;
+        self.check_there().and_then(|()| self.overwrite_at(&path, bytes)).map_err(disk_error)
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         let path = self.path(name)?;
         let append = || self.open_for(&path, true)?.write_all(bytes);
-        append().map_err(disk_error)
+        self.check_there().and_then(|()| append()).map_err(disk_error)
     }
 
     fn remove(&mut self, name: &str) -> Result<(), DiskError> {
@@ -145,6 +180,55 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         disk.remove("rum/17").unwrap();
         disk.remove("rum/17").unwrap();
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_stays_and_leaves_nothing_beside_it() {
+        let root = std::env::temp_dir().join(format!("rumline-replace-{}", std::process::id()));
+        let mut disk = FileDisk::open(&root).unwrap();
+        disk.write("startup", b"old").unwrap();
+        // What takes the place cannot be written: another stands where it would.
+        fs::create_dir(root.join(".startup.new")).unwrap();
+        assert!(disk.write("startup", b"new").is_err());
+        assert_eq!(disk.read("startup").unwrap().unwrap(), b"old");
+        fs::remove_dir(root.join(".startup.new")).unwrap();
+        // One that a power cut left is written over.
+        fs::write(root.join(".startup.new"), b"something longer").unwrap();
+        disk.write("startup", b"new").unwrap();
+        assert_eq!(disk.read("startup").unwrap().unwrap(), b"new");
+        assert_eq!(disk.list("").unwrap(), ["startup"]);
+        assert!(!root.join(".startup.new").exists());
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_written_into_a_directory_that_is_not_the_one_that_was_opened() {
+        let root = std::env::temp_dir().join(format!("rumline-gone-{}", std::process::id()));
+        let mut disk = FileDisk::open(&root).unwrap();
+        disk.write("ledger", b"1").unwrap();
+        let moved = root.with_extension("moved");
+        for recreate in [false, true] {
+            fs::rename(&root, &moved).unwrap();
+            if recreate {
+                fs::create_dir(&root).unwrap();
+                fs::write(root.join(".lock"), b"").unwrap();
+            }
+            for refused in [
+                disk.write("ledger", b"2"),
+                disk.overwrite("ledger", b"2"),
+                disk.append("log", b"2"),
+            ] {
+                let text = refused.unwrap_err().to_string();
+                assert!(text.contains("removed or replaced under the running process"), "{text}");
+            }
+            assert!(!root.join("ledger").exists());
+            if recreate {
+                fs::remove_dir_all(&root).unwrap();
+            }
+            fs::rename(&moved, &root).unwrap();
+        }
+        disk.write("ledger", b"2").unwrap();
         fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -23,7 +23,7 @@ pub use disk::FileDisk;
 pub use http_client::{HttpClient, HttpError, Reply};
 pub use http_server::{PeerAddress, Security, Shutdown, serve};
 pub use names::{DNS_PORT, NameLookup, Names};
-pub use private_file::{lock_directory, make_private, read_private, write_private};
+pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
 pub use random::OsRandom;
 pub use ssh::{SshServer, TerminalEvent, TerminalOutput};
 pub use ssh_client::{SshClient, SshError};

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Writes a file that only its owner may read, durably and in one step.
@@ -47,6 +47,15 @@ pub fn lock_directory(directory: &Path) -> io::Result<File> {
         io::Error::new(io::ErrorKind::AddrInUse, text)
     })?;
     Ok(lock)
+}
+
+/// Whether a directory is still the one whose lock is held.
+#[must_use]
+pub fn is_still_there(directory: &Path, lock: &File) -> bool {
+    let (Ok(there), Ok(held)) = (fs::metadata(directory.join(".lock")), lock.metadata()) else {
+        return false;
+    };
+    (there.dev(), there.ino()) == (held.dev(), held.ino())
 }
 
 /// Reads a file, if it is there.

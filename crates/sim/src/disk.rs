@@ -66,12 +66,11 @@ impl Disk for SimDisk {
         self.check()?;
         match &mut self.cut_after {
             Some(0) => {
-                // Half of the new content over the old one.
-                let file = self.files.entry(name.to_owned()).or_default();
-                let half = bytes.len() / 2;
-                file.content.resize(file.content.len().max(half), 0);
-                file.content[..half].copy_from_slice(&bytes[..half]);
-                file.durable_bytes = file.content.len();
+                // Before the last step or after it.
+                if bytes.len().is_multiple_of(2) {
+                    let file = File { content: bytes.to_vec(), durable_bytes: bytes.len() };
+                    self.files.insert(name.to_owned(), file);
+                }
                 self.dead = true;
                 return Err(DiskError::Other("the power is off".to_owned()));
             }
@@ -82,6 +81,21 @@ impl Disk for SimDisk {
         self.removed.remove(name);
         self.files.insert(name.to_owned(), file);
         Ok(())
+    }
+
+    fn overwrite(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        if self.cut_after == Some(0) {
+            self.check()?;
+            // Half of the new content over the old one.
+            let file = self.files.entry(name.to_owned()).or_default();
+            let half = bytes.len() / 2;
+            file.content.resize(file.content.len().max(half), 0);
+            file.content[..half].copy_from_slice(&bytes[..half]);
+            file.durable_bytes = file.content.len();
+            self.dead = true;
+            return Err(DiskError::Other("the power is off".to_owned()));
+        }
+        self.write(name, bytes)
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {

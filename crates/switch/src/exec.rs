@@ -7,7 +7,7 @@ use rumline_protocol::{Civil, Timestamp, sha256};
 use crate::flash::FlashPath;
 use crate::grammar::Mode;
 use crate::session::{Outcome, Question, Session, argument};
-use crate::{ConfigTree, Devices, Effect, RemoteCopy, STARTUP_FILE, Switch, users};
+use crate::{ConfigTree, Devices, Effect, RemoteCopy, Switch, startup, users};
 
 impl Switch {
     pub(crate) fn exec(
@@ -108,7 +108,7 @@ impl Switch {
                 outcome.reply.close = true;
                 outcome
             }
-            Question::WriteErase => match devices.store.remove(STARTUP_FILE) {
+            Question::WriteErase => match startup::remove(devices.store) {
                 Ok(()) => {
                     self.startup = None;
                     Outcome::default()
@@ -156,7 +156,7 @@ impl Switch {
     /// `copy running-config startup-config` (PI-CLI-004).
     fn save_config(&mut self, devices: &mut Devices<'_>) -> Outcome {
         let text = self.running.render();
-        match devices.store.write(STARTUP_FILE, text.as_bytes()) {
+        match startup::write(&text, devices.store) {
             Ok(()) => {
                 self.startup = Some(text);
                 Outcome::text(
@@ -221,7 +221,7 @@ impl Switch {
             FlashPath::Bootflash(_) => return Outcome::error("% Invalid file name"),
             FlashPath::Startup => {
                 let text = ConfigTree::parse(&String::from_utf8_lossy(&bytes)).render();
-                let written = devices.store.write(STARTUP_FILE, text.as_bytes());
+                let written = startup::write(&text, devices.store);
                 if written.is_ok() {
                     self.startup = Some(text);
                 }

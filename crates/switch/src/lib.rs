@@ -18,6 +18,7 @@ mod show_license;
 mod show_running;
 mod show_support;
 mod show_system;
+mod startup;
 mod users;
 
 use std::collections::VecDeque;
@@ -37,8 +38,6 @@ use crate::clock::Zone;
 
 /// The name of a switch that was given none.
 const DEFAULT_HOSTNAME: &str = "switch";
-/// Where the startup configuration lies in the store.
-const STARTUP_FILE: &str = "startup-config";
 /// Lines of the log file kept.
 const LOG_LINES_MAX: usize = 2_000;
 /// Lines about failed logins in the log.
@@ -186,8 +185,7 @@ impl Switch {
     ) -> Result<(Self, Vec<Effect>), BootError> {
         let catalogue = Catalogue::nexus();
         let (platform, release, udi) = hardware.check()?;
-        let stored = devices.store.read(STARTUP_FILE)?;
-        let stored = stored.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let startup::Found { text: stored, damage } = startup::read(devices.store)?;
         let text = stored.as_deref().or(first_config);
         let running = text.map_or_else(|| factory_config(release), ConfigTree::parse);
         let profile = Profile {
@@ -212,7 +210,10 @@ impl Switch {
             configured_at: now,
             log: VecDeque::new(),
         };
-        let effects = switch.config_changed(now, devices);
+        let mut effects = switch.config_changed(now, devices);
+        if let Some(damage) = damage {
+            effects.push(switch.log_line(now, &format!("%ASCII-CFG-2-CONF_CONTROL: {damage}")));
+        }
         Ok((switch, effects))
     }
 
@@ -297,7 +298,7 @@ impl Switch {
             self.startup.as_deref().map_or_else(|| self.running.clone(), ConfigTree::parse);
         startup.set(&[], &line, 2);
         let text = startup.render();
-        devices.store.write(STARTUP_FILE, text.as_bytes())?;
+        startup::write(&text, devices.store)?;
         self.startup = Some(text);
         Ok(())
     }

@@ -343,13 +343,16 @@ fn use_that_was_not_saved_ends_with_the_power() {
 }
 
 #[test]
-fn a_store_in_another_switch_gives_no_trust() {
-    // PI-TRUST-001, PI-LIC-014
+fn a_store_in_another_switch_is_refused_and_gives_no_trust() {
+    // PI-TRUST-001, PI-LIC-014, T11
     let mut lab = Lab::new(None);
     lab.install_trust();
     assert!(lab.switch.agent().has_trust());
     lab.hardware.serial = "RML26170099".to_owned();
-    lab.boot_again("moved");
+    let text = lab.boot_refused();
+    assert!(text.contains(SERIAL) && text.contains("RML26170099"), "{text}");
+    lab.store.files.clear();
+    lab.boot_again("emptied");
     assert!(!lab.switch.agent().has_trust());
     assert_eq!(field(&mut lab, "Trust Code installed"), "<none>");
 }

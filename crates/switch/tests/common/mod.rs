@@ -140,6 +140,15 @@ impl Lab {
         boot(at("Mar 04 09:00:00 2024"), PID, SERIAL, release, None).unwrap()
     }
 
+    /// Why the switch does not come up over the disks it has.
+    pub(crate) fn boot_refused(&mut self) -> String {
+        let (config, reason) = (self.first_config.as_deref(), "moved");
+        let (store, flash) = (&mut self.store, &mut self.flash);
+        let refused =
+            start(self.now, &self.hardware, config, reason, store, flash, &mut self.random);
+        refused.err().unwrap().to_string()
+    }
+
     /// The switch comes up again over the disks it has; nobody told it to go down.
     pub(crate) fn boot_again(&mut self, reason: &str) {
         let (switch, effects) = start(
