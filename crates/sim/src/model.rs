@@ -15,6 +15,8 @@ pub(crate) struct Model {
     pub running: BTreeSet<&'static str>,
     /// Features in the saved configuration.
     pub saved: BTreeSet<&'static str>,
+    /// What was being saved when the power failed: the old configuration is there, or this one.
+    saving: Option<BTreeSet<&'static str>>,
     /// A change that a power cut interrupted: it may have taken.
     interrupted: Option<BTreeSet<&'static str>>,
     since: Timestamp,
@@ -43,6 +45,7 @@ impl Model {
         Self {
             running: BTreeSet::new(),
             saved: BTreeSet::new(),
+            saving: None,
             interrupted: None,
             since: now,
             least: 0,
@@ -71,11 +74,29 @@ impl Model {
         self.interrupted = Some(features);
     }
 
-    /// The switch came up with its saved configuration.
-    pub(crate) fn booted(&mut self, now: Timestamp) {
+    /// The configuration was being saved when the power failed.
+    pub(crate) fn save_interrupted(&mut self) {
+        self.saving = Some(self.running.clone());
+    }
+
+    /// The switch came up: with its saved configuration, and with no mixture of two.
+    pub(crate) fn booted(
+        &mut self,
+        now: Timestamp,
+        features: BTreeSet<&'static str>,
+    ) -> Result<(), String> {
         self.settle(now);
         self.interrupted = None;
-        self.running = self.saved.clone();
+        let saving = self.saving.take();
+        if features != self.saved && Some(&features) != saving.as_ref() {
+            return Err(format!(
+                "it came up with {features:?}; {:?} was saved, and {saving:?} was being saved",
+                self.saved
+            ));
+        }
+        self.saved.clone_from(&features);
+        self.running = features;
+        Ok(())
     }
 
     /// Licence seconds used so far: at least and at most.

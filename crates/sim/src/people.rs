@@ -36,6 +36,8 @@ impl World<'_> {
             let text = self.command_output(node, "copy running-config startup-config")?;
             if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
                 self.nodes[node].model.saved = self.nodes[node].model.running.clone();
+            } else if self.nodes[node].switch.is_none() {
+                self.nodes[node].model.save_interrupted();
             }
         }
         Ok(())
@@ -101,8 +103,13 @@ impl World<'_> {
         let (switch, effects) =
             Switch::boot(local, &hardware, suite, None, reason, &mut devices)
                 .map_err(|error| format!("switch {node} does not come up: {error}"))?;
+        let is_on = |feature: &&str| {
+            let mut lines = switch.running().starting_with("feature");
+            lines.any(|line| line.text.strip_prefix("feature ") == Some(*feature))
+        };
+        let features = FEATURES.iter().map(|(feature, _)| *feature).filter(is_on).collect();
         n.switch = Some(switch);
-        n.model.booted(self.now);
+        n.model.booted(self.now, features).map_err(|error| format!("switch {node}: {error}"))?;
         self.effects(node, effects)
     }
 

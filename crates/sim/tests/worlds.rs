@@ -1,6 +1,6 @@
 //! Simulated worlds. A seed that failed once is kept below as a plain test.
 
-use rumline_sim::{Fault, Op, Plan, Step, World, run, run_and_shrink};
+use rumline_sim::{Fault, Op, Place, Plan, Step, World, run, run_and_shrink};
 
 #[test]
 fn hostile_worlds_lose_no_use_and_count_none_twice() {
@@ -58,4 +58,24 @@ fn reports_do_not_pile_up_while_messages_are_lost() {
     let outcome = World::run(&plan, &steps).unwrap();
     assert!(outcome.reports < 600, "{outcome:?}");
     assert!(outcome.messages < 12_000, "{outcome:?}");
+}
+
+/// Seed 101174, shrunk: the power failed while the startup configuration was saved, and the new one came up. The model took
+/// the old one for the only one that may. Either may; a mixture of both may not.
+#[test]
+fn a_configuration_is_old_or_new_when_the_power_fails_while_it_is_saved() {
+    let steps = [
+        (630_307, Op::Move { place: Place::Files }),
+        (1_526_988, Op::Feature { index: 1, on: true, save: true }),
+        (2_403_066, Op::PowerCut { after_writes: Some(3), seconds: 165_282 }),
+        (2_406_260, Op::Feature { index: 0, on: true, save: true }),
+        (12_950_704, Op::Feature { index: 1, on: false, save: false }),
+    ];
+    let steps = steps.map(|(at_seconds, op)| Step { at_seconds, switch: 2, op });
+    // At each of the writes.
+    for writes in 0..8 {
+        let mut steps = steps.clone();
+        steps[2].op = Op::PowerCut { after_writes: Some(writes), seconds: 165_282 };
+        World::run(&Plan::hostile(101_174), &steps).unwrap();
+    }
 }
