@@ -14,6 +14,7 @@
 
 #![warn(missing_docs)]
 
+mod ground;
 mod id;
 mod migrate;
 mod postgres_engine;
@@ -54,6 +55,9 @@ pub enum StoreError {
     /// The transaction met another one, again and again.
     #[error("the database is busy with the same records, try again")]
     Conflict,
+    /// The file below is damaged or gone: nothing is answered from it any more.
+    #[error("{0}")]
+    Damaged(String),
     /// A schema newer than this program knows.
     #[error("the database has schema version {found}, this program knows up to {known}")]
     UnknownSchema {
@@ -65,6 +69,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the file below is damaged.
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => Self::from_sqlite_is_damage(error),
+            _ => matches!(self, Self::Damaged(_)),
+        }
+    }
+
+    fn from_sqlite_is_damage(error: &rusqlite::Error) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        error
+            .sqlite_error_code()
+            .is_some_and(|code| [DatabaseCorrupt, NotADatabase].contains(&code))
+    }
+
     /// Whether running the same closure again may succeed.
     fn is_conflict(&self) -> bool {
         let Self::Postgres(error) = self else { return matches!(self, Self::Conflict) };
@@ -183,7 +202,14 @@ impl Db {
         E: FromStore,
     {
         match &self.engine {
-            Engine::Sqlite(engine) => engine.read(&mut work),
+            Engine::Sqlite(engine) => {
+                let outcome = engine.read(&mut work);
+                let error = outcome.as_ref().err().and_then(FromStore::as_store);
+                if let Some(error) = error {
+                    engine.note(error);
+                }
+                outcome
+            }
             Engine::Postgres(_) => self.write(name, work),
         }
     }
@@ -203,6 +229,8 @@ enum JobEnd {
     RollBack,
     /// A conflict with another transaction.
     Conflict,
+    /// The file below is damaged.
+    Damaged(String),
 }
 
 struct TypedJob<T, E, W, D> {
@@ -223,8 +251,11 @@ where
         let outcome = (self.work)(tx);
         let end = match &outcome {
             Ok(_) => JobEnd::Keep,
-            Err(error) if error.as_store().is_some_and(StoreError::is_conflict) => JobEnd::Conflict,
-            Err(_) => JobEnd::RollBack,
+            Err(error) => match error.as_store() {
+                Some(store) if store.is_conflict() => JobEnd::Conflict,
+                Some(store) if store.is_damage() => JobEnd::Damaged(store.to_string()),
+                _ => JobEnd::RollBack,
+            },
         };
         self.outcome = Some(outcome);
         end

@@ -103,7 +103,7 @@ impl Worker {
         match end {
             JobEnd::Keep => Ok(transaction.commit()?),
             // Its caller is told why by the job's own outcome.
-            JobEnd::RollBack => Ok(transaction.rollback()?),
+            JobEnd::RollBack | JobEnd::Damaged(_) => Ok(transaction.rollback()?),
             JobEnd::Conflict => {
                 transaction.rollback()?;
                 Err(StoreError::Conflict)

@@ -1,12 +1,13 @@
 //! SQLite: one writing thread that commits in groups, and reading connections beside it.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
+use crate::ground::Ground;
 use crate::tx::{Tx, TxInner};
 use crate::{Job, JobEnd, StoreError};
 
@@ -31,16 +32,49 @@ enum Mode {
         writer: Option<JoinHandle<()>>,
         path: PathBuf,
         readers: Mutex<Vec<Connection>>,
+        ground: Arc<Ground>,
+        scrub: Option<Scrub>,
     },
+}
+
+/// The look through the file in the background: it ends when it is dropped.
+struct Scrub {
+    closing: Sender<()>,
+    interrupt: rusqlite::InterruptHandle,
+    thread: JoinHandle<()>,
+}
+
+impl Scrub {
+    fn start(path: &Path, ground: &Arc<Ground>) -> Result<Self, StoreError> {
+        let connection = connect(path)?;
+        let interrupt = connection.get_interrupt_handle();
+        let (closing, closed) = channel();
+        let ground = Arc::clone(ground);
+        let thread = std::thread::Builder::new()
+            .name("store-scrub".to_owned())
+            .spawn(move || ground.scrub(&connection, &closed))
+            .map_err(|error| StoreError::Commit(error.to_string()))?;
+        Ok(Self { closing, interrupt, thread })
+    }
+
+    fn end(self) {
+        drop(self.closing);
+        self.interrupt.interrupt();
+        let _ended = self.thread.join();
+    }
 }
 
 impl SqliteEngine {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = connect(path)?;
+        let ground = Ground::of(path)?;
+        ground.check_at_start(&connection)?;
+        let scrub = Scrub::start(path, &ground)?;
         let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let below = Arc::clone(&ground);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_in_groups(&connection, &jobs))
+            .spawn(move || write_in_groups(&connection, &below, &jobs))
             .map_err(|error| StoreError::Commit(error.to_string()))?;
         Ok(Self {
             mode: Mode::Threaded {
@@ -48,6 +82,8 @@ impl SqliteEngine {
                 writer: Some(writer),
                 path: path.to_owned(),
                 readers: Mutex::new(Vec::new()),
+                ground,
+                scrub: Some(scrub),
             },
         })
     }
@@ -78,6 +114,13 @@ impl SqliteEngine {
         }
     }
 
+    /// Notes what an error says about the file below.
+    pub(crate) fn note(&self, error: &StoreError) {
+        if let Mode::Threaded { ground, .. } = &self.mode {
+            ground.note(error);
+        }
+    }
+
     pub(crate) fn read<T, E: From<StoreError>>(
         &self,
         work: &mut dyn FnMut(&mut Tx<'_>) -> Result<T, E>,
@@ -87,7 +130,8 @@ impl SqliteEngine {
                 let connection = lock(connection);
                 work(&mut Tx { inner: TxInner::Sqlite(&connection) })
             }
-            Mode::Threaded { path, readers, .. } => {
+            Mode::Threaded { path, readers, ground, .. } => {
+                ground.check()?;
                 let idle = lock(readers).pop();
                 let connection = idle.map_or_else(|| connect(path), Ok)?;
                 run(&connection, "BEGIN")?;
@@ -105,7 +149,8 @@ impl SqliteEngine {
 
 impl Drop for SqliteEngine {
     fn drop(&mut self) {
-        if let Mode::Threaded { queue, writer, .. } = &mut self.mode {
+        if let Mode::Threaded { queue, writer, scrub, .. } = &mut self.mode {
+            scrub.take().into_iter().for_each(Scrub::end);
             // The writer finishes what waits and ends once the queue is gone.
             drop(queue.take());
             if let Some(writer) = writer.take() {
@@ -141,7 +186,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn write_in_groups(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
+fn write_in_groups(connection: &Connection, ground: &Ground, jobs: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         for _ in 0..GATHER_MAX {
@@ -153,9 +198,17 @@ fn write_in_groups(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
                 break;
             }
         }
-        let committed = run_group(connection, &mut group).map_err(|error| error.to_string());
+        let committed = ground.check().and_then(|()| {
+            let committed = run_group(connection, &mut group);
+            // What lies in a file that is gone is not there, whatever the commit said.
+            committed.inspect_err(|error| ground.note(error)).and_then(|()| ground.check())
+        });
         for job in group {
-            job.finish(committed.clone().map_err(StoreError::Commit));
+            job.finish(match &committed {
+                Ok(()) => Ok(()),
+                Err(StoreError::Damaged(text)) => Err(StoreError::Damaged(text.clone())),
+                Err(error) => Err(StoreError::Commit(error.to_string())),
+            });
         }
     }
 }
@@ -199,7 +252,11 @@ fn run_job(connection: &Connection, job: &mut Box<dyn Job>) -> Result<bool, Stor
     if connection.is_autocommit() {
         return Err(StoreError::GivenUp);
     }
-    Ok(matches!(end, JobEnd::Keep))
+    match end {
+        JobEnd::Keep => Ok(true),
+        JobEnd::RollBack | JobEnd::Conflict => Ok(false),
+        JobEnd::Damaged(text) => Err(StoreError::Damaged(text)),
+    }
 }
 
 /// Commits when `work` says that what it did is to be kept.
