@@ -50,7 +50,21 @@ pub struct Place {
     report_id: i64,
 }
 
+#[cfg(test)]
+impl SyncState {
+    pub(crate) fn of_test(last: Option<Place>) -> Self {
+        Self { due_at: None, last, asked: 1 }
+    }
+}
+
 impl Batch {
+    #[cfg(test)]
+    pub(crate) fn of_test(id: i64) -> Self {
+        let last = Some(Place { received_at: id, instance_id: InstanceId(1), report_id: id });
+        let (account, devices) = Default::default();
+        Self { bytes: vec![0], id: id.to_string(), account, devices, last }
+    }
+
     /// The number of reports in it.
     #[must_use]
     pub fn reports(&self) -> usize {

@@ -14,6 +14,7 @@ mod answers;
 mod api_clients;
 mod checker;
 mod claims;
+mod exchange;
 mod export;
 mod forward;
 mod ids;
@@ -35,6 +36,7 @@ use rumline_server::{People, SharedRandom};
 use rumline_store::Db;
 
 pub use claims::ClaimView;
+pub use exchange::{Done, Exchange, Local, Work};
 pub use forward::{Batch, Place, SyncState};
 pub use ids::{ClaimId, InstanceId, TenantId, TransferId};
 pub use inventory::{InstanceView, LicenseView};

@@ -5,7 +5,9 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rumline_agent::Input;
-use rumline_collector::{Answer, Collector, Kind, Settings, TenantId, TenantSettings};
+use rumline_collector::{
+    Answer, Collector, Done, Exchange, Kind, Settings, TenantId, TenantSettings, Work,
+};
 use rumline_cssm::{NewCollector, UsageFile};
 use rumline_protocol::{
     Random, Signer, SimulatedSuite, Suite, Timestamp, base64, registration_text,
@@ -215,21 +217,30 @@ impl World<'_> {
         let purpose = 6_000_000_000 + self.now.0.unsigned_abs() * 16 + index as u64;
         let mut chance = Chance::new(self.plan.seed, purpose);
         let cut = self.now < self.collectors[index].cut_until;
-        while let Some(batch) = collector.next_batch(self.now, tenant_id).map_err(say)? {
-            if cut || (hostile && chance.below(8) == 0) {
-                let why = "no route to host";
-                return collector.note_sync_failed(self.now, tenant_id, why).map_err(say);
+        let (mut exchange, mut works) = Exchange::begin(began);
+        while !works.is_empty() {
+            // What a server does side by side ends in any order.
+            let any = chance.below(works.len() as u64);
+            let done = match works.swap_remove(usize::try_from(any).unwrap_or(0)) {
+                Work::Bring(_) if cut || (hostile && chance.below(8) == 0) => {
+                    Done::Brought(Err("no route to host".to_owned()))
+                }
+                Work::Bring(bytes) => {
+                    let answer = self.cssm.receive_bundle(self.now, &bytes);
+                    self.check_all_not_more()?;
+                    let answer =
+                        answer.map_err(|error| format!("CSSM refuses a batch: {error}"))?;
+                    let is_lost = hostile && chance.below(8) == 0;
+                    Done::Brought(if is_lost { Err("timeout".to_owned()) } else { Ok(answer) })
+                }
+                Work::Here(work) => collector.carry_out(self.now, tenant_id, work).map_err(say)?,
+            };
+            if let Done::Taken(Err(why)) = &done {
+                return Err(format!("a collector refuses CSSM's answer: {why}"));
             }
-            let answer = self.cssm.receive_bundle(self.now, &batch.bytes);
-            self.check_all_not_more()?;
-            let answer = answer.map_err(|error| format!("CSSM refuses a batch: {error}"))?;
-            if hostile && chance.below(8) == 0 {
-                return collector.note_sync_failed(self.now, tenant_id, "timeout").map_err(say);
-            }
-            let taken = collector.take_answer(self.now, tenant_id, &batch, &answer);
-            taken.map_err(|error| format!("a collector refuses CSSM's answer: {error}"))?;
+            works.extend(exchange.done(done));
         }
-        collector.note_synced(self.now, tenant_id, began).map_err(say)
+        Ok(())
     }
 
     /// A person exports a bundle; it reaches CSSM after a while.

@@ -1,5 +1,6 @@
 //! Switches, collectors and a CSSM in virtual time.
 
+use std::collections::VecDeque;
 use std::io::Cursor;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use rumline_agent::{Config, Input, Transport};
 use rumline_collector::{
-    Answer, Collector, Error, Kind, Settings, Tenant, TenantId, TenantSettings, Transfer,
+    Answer, Collector, Done, Error, Exchange, Kind, Settings, Tenant, TenantId, TenantSettings,
+    Transfer, Work,
 };
 use rumline_cssm::{Actor, InstanceId, NewCollector, UsageFile, VirtualAccountId};
 use rumline_protocol::{SimulatedSuite, Suite, Timestamp, base64, registration_text};
@@ -190,32 +192,30 @@ impl Estate {
         }
     }
 
-    /// Exchanges with CSSM whatever a tenant has, as the server's own loop does.
+    /// Exchanges with CSSM whatever a tenant has, one thing after the other.
     pub fn exchange(&mut self, server: usize, tenant_id: TenantId) {
         let now = self.lab.now;
         let s = &mut self.servers[server];
         let collector = s.collector.clone();
         let began = collector.sync_state(now, tenant_id).unwrap();
-        while let Some(batch) = collector.next_batch(now, tenant_id).unwrap() {
-            s.exchanges += 1;
-            if !s.cssm_reachable {
-                let why = "Unable to connect to server";
-                collector.note_sync_failed(now, tenant_id, why).unwrap();
-                return;
-            }
-            let sent = match s.tamper {
-                Some(tamper) => tamper(batch.bytes.clone()),
-                None => batch.bytes.clone(),
+        let (mut exchange, works) = Exchange::begin(began);
+        let mut works = VecDeque::from(works);
+        while let Some(work) = works.pop_front() {
+            let done = match work {
+                Work::Bring(_) if !s.cssm_reachable => {
+                    Done::Brought(Err("Unable to connect to server".to_owned()))
+                }
+                Work::Bring(bytes) => {
+                    s.exchanges += 1;
+                    let sent =
+                        s.tamper.map_or_else(|| bytes.clone(), |tamper| tamper(bytes.clone()));
+                    let answer = self.lab.cssm.receive_bundle(now, &sent);
+                    Done::Brought(answer.map_err(|error| error.to_string()))
+                }
+                Work::Here(work) => collector.carry_out(now, tenant_id, work).unwrap(),
             };
-            let answer = self.lab.cssm.receive_bundle(now, &sent);
-            let taken =
-                answer.and_then(|bytes| collector.take_answer(now, tenant_id, &batch, &bytes));
-            if let Err(error) = taken {
-                collector.note_sync_failed(now, tenant_id, &error.to_string()).unwrap();
-                return;
-            }
+            works.extend(exchange.done(done));
         }
-        collector.note_synced(now, tenant_id, began).unwrap();
     }
 
     /// Lets time pass until `to`.

@@ -3,17 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rumline_collector::{Batch, Error, Place, SyncState, TenantId};
-use tokio::task::{JoinHandle, JoinSet};
+use rumline_collector::{Done, Error, Exchange, SyncState, TenantId, Work};
+use tokio::task::JoinSet;
 
-use crate::collector::{Cisco, CollectorSite};
+use crate::collector::CollectorSite;
 use crate::problem::Problem;
 use crate::site::{Site, blocking};
 
 /// What rings within this is answered together.
 const GATHER: Duration = Duration::from_millis(20);
-/// A tenant that goes on asking is looked at anew after so many rounds.
-const ROUNDS_MAX: usize = 50;
 /// Exchanges at a time.
 const EXCHANGES_MAX: usize = 8;
 /// Without a bell the tenants are looked at this often.
@@ -85,98 +83,36 @@ async fn look(site: &CollectorSite, exchanges: &mut Exchanges) -> Result<Duratio
     Ok(wait)
 }
 
-/// Brings everything a tenant has, batch by batch. While one is on its way the next is made and the answer to the one
-/// before is taken in. A tenant that reports faster than that is left to the next exchange.
+/// Brings everything a tenant has; what can be done side by side is.
 async fn exchange(
     site: &CollectorSite,
     tenant_id: TenantId,
     began: SyncState,
 ) -> Result<(), Problem> {
-    let Some(cisco) = &site.cisco else { return Ok(()) };
-    for _ in 0..ROUNDS_MAX {
-        let Some(first) = next(site, tenant_id, None).await? else { break };
-        if let Err(why) = bring_from(site, cisco, (tenant_id, began.last), first).await? {
-            return failed(site, tenant_id, why).await;
+    let (mut exchange, mut works) = Exchange::begin(began);
+    let mut running = JoinSet::new();
+    loop {
+        for work in works.drain(..) {
+            running.spawn(carry_out(site.clone(), tenant_id, work));
         }
-    }
-    let (collector, now) = (site.collector.clone(), site.now());
-    blocking(move || collector.note_synced(now, tenant_id, began)).await?;
-    site.answers.ring();
-    Ok(())
-}
-
-async fn next(
-    site: &CollectorSite,
-    tenant_id: TenantId,
-    after: Option<Place>,
-) -> Result<Option<Batch>, Problem> {
-    let (collector, now) = (site.collector.clone(), site.now());
-    blocking(move || match after {
-        Some(place) => collector.next_batch_after(now, tenant_id, place),
-        None => collector.next_batch(now, tenant_id),
-    })
-    .await
-}
-
-/// Brings a batch and those after it; the inner error is CSSM's.
-async fn bring_from(
-    site: &CollectorSite,
-    cisco: &Cisco,
-    (tenant_id, until): (TenantId, Option<Place>),
-    first: Batch,
-) -> Result<Result<(), String>, Problem> {
-    let mut ready = Some(first);
-    let mut taking: Option<JoinHandle<Result<Result<(), String>, Problem>>> = None;
-    while let Some(mut batch) = ready.take() {
-        let last = batch.last();
-        let following = async {
-            match last {
-                Some(place) if Some(place) < until => next(site, tenant_id, Some(place)).await,
-                _ => Ok(None),
-            }
-        };
-        let bytes = std::mem::take(&mut batch.bytes);
-        let (answer, following) = tokio::join!(cisco.bring(bytes), following);
-        if let Some(taken) = taking.take()
-            && let Err(why) = joined(taken).await?
-        {
-            return Ok(Err(why));
+        let Some(done) = running.join_next().await else { return Ok(()) };
+        let done = done.unwrap_or_else(|error| Err(Error::invalid(error.to_string()).into()))?;
+        if matches!(done, Done::Taken(_) | Done::Over) {
+            site.answers.ring();
         }
-        match answer {
-            Ok(answer) => taking = Some(tokio::spawn(take(site.clone(), tenant_id, batch, answer))),
-            Err(error) => return Ok(Err(error.to_string())),
-        }
-        ready = following?;
-    }
-    match taking {
-        Some(taken) => joined(taken).await,
-        None => Ok(Ok(())),
+        works = exchange.done(done);
     }
 }
 
-async fn joined(
-    taken: JoinHandle<Result<Result<(), String>, Problem>>,
-) -> Result<Result<(), String>, Problem> {
-    taken.await.unwrap_or_else(|error| Ok(Err(error.to_string())))
-}
-
-async fn take(
-    site: CollectorSite,
-    tenant_id: TenantId,
-    batch: Batch,
-    answer: Vec<u8>,
-) -> Result<Result<(), String>, Problem> {
-    let (collector, now) = (site.collector.clone(), site.now());
-    let taken = blocking(move || match collector.take_answer(now, tenant_id, &batch, &answer) {
-        Err(Error::Store(error)) => Err(Error::Store(error)),
-        other => Ok(other.map_err(|error| error.to_string())),
-    });
-    let taken = taken.await?;
-    site.answers.ring();
-    Ok(taken)
-}
-
-async fn failed(site: &CollectorSite, tenant_id: TenantId, why: String) -> Result<(), Problem> {
-    let (collector, now) = (site.collector.clone(), site.now());
-    blocking(move || collector.note_sync_failed(now, tenant_id, &why)).await
+async fn carry_out(site: CollectorSite, tenant_id: TenantId, work: Work) -> Result<Done, Problem> {
+    match work {
+        Work::Bring(bytes) => {
+            let Some(cisco) = &site.cisco else { return Ok(Done::Over) };
+            Ok(Done::Brought(cisco.bring(bytes).await.map_err(|error| error.to_string())))
+        }
+        Work::Here(work) => {
+            let (collector, now) = (site.collector.clone(), site.now());
+            blocking(move || collector.carry_out(now, tenant_id, work)).await
+        }
+    }
 }
