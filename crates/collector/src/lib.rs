@@ -117,7 +117,7 @@ impl Collector {
     /// Opens a collector over a database; `signer` holds its own key.
     ///
     /// # Errors
-    /// When the schema cannot be brought up to date.
+    /// When the schema cannot be brought up to date, or the database is that of another one.
     pub fn open(
         db: Arc<Db>,
         suite: Arc<dyn Suite>,
@@ -126,6 +126,8 @@ impl Collector {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
+        let name = format!("{} {}", settings.kind.title(), signer.public_key().key_id());
+        rumline_server::check_identity(&db, &name)?;
         let cssm_id = cssm_id(&settings.root_certificate).into();
         let settings = Arc::new(settings);
         let collector = Self { db, suite, signer, random, settings, cssm_id };

@@ -6,6 +6,7 @@ use rumline_store::Migration;
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: V1 },
     Migration { version: 2, sql: rumline_server::AUDIT_TABLE },
+    Migration { version: 3, sql: rumline_server::IDENTITY_TABLE },
 ];
 
 const V1: &str = "

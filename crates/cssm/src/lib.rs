@@ -86,7 +86,7 @@ impl Cssm {
     /// Opens a CSSM over a database.
     ///
     /// # Errors
-    /// When the schema cannot be brought up to date.
+    /// When the schema cannot be brought up to date, or the database is that of another one.
     pub fn open(
         db: Arc<Db>,
         suite: Arc<dyn Suite>,
@@ -95,7 +95,8 @@ impl Cssm {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
-        let id = cssm_id(&issuer.root_certificate).into();
+        let id: Arc<str> = cssm_id(&issuer.root_certificate).into();
+        rumline_server::check_identity(&db, &id)?;
         let (issuer, standing, strangers) = (Arc::new(issuer), Arc::default(), Arc::default());
         Ok(Self { db, suite, issuer, random, settings, standing, strangers, id })
     }

@@ -9,6 +9,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, sql: V2 },
     Migration { version: 3, sql: V3 },
     Migration { version: 4, sql: rumline_server::AUDIT_TABLE },
+    Migration { version: 5, sql: rumline_server::IDENTITY_TABLE },
 ];
 
 const V1: &str = "

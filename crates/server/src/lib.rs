@@ -9,6 +9,7 @@ mod access;
 mod actor;
 mod audit;
 mod error;
+mod identity;
 mod names;
 mod throttle;
 
@@ -20,6 +21,7 @@ pub use access::{Action, Caller, People, Role, ScopeId};
 pub use actor::Actor;
 pub use audit::{AUDIT_TABLE, AuditRow, audit, audit_rows};
 pub use error::Error;
+pub use identity::{IDENTITY_TABLE, check_identity};
 pub use names::{check_name, next_id, random_hex};
 pub use throttle::Throttle;
 

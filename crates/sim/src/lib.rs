@@ -23,6 +23,7 @@
 mod collectors;
 mod disk;
 mod model;
+mod network;
 mod ops;
 mod people;
 mod plan;

@@ -1,15 +1,13 @@
 //! The event loop: one queue of events in order of time, nodes that are the real cores.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rumline_agent::{Disk, Input};
+use rumline_agent::{Disk, Due, Duty, Input};
 use rumline_collector::TenantId;
-use rumline_cssm::{
-    Actor, Answer, Cssm, NewToken, Settings, SmartAccountId, Taken, VirtualAccountId,
-};
+use rumline_cssm::{Actor, Cssm, NewToken, Settings, SmartAccountId, VirtualAccountId};
 use rumline_protocol::{Random, SigningIdentity, SimulatedSuite, Suite, Timestamp};
 use rumline_store::Db;
 use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
@@ -22,8 +20,6 @@ use crate::plan::{Outcome, Plan};
 
 /// When every world begins.
 pub(crate) const START: Timestamp = Timestamp(1_767_225_600);
-/// A request that nobody answered counts as lost after this, in seconds.
-const ANSWER_TIMEOUT_SECONDS: i64 = 55;
 /// The healed world has this many days to come to rest.
 const HEAL_DAYS: u32 = 40;
 /// Before that, what needs no help has so many days to settle by itself.
@@ -351,6 +347,7 @@ impl<'p> World<'p> {
     pub(crate) fn input(&mut self, node: usize, input: Input) -> Result<(), String> {
         let local = self.local(node);
         let Some(mut switch) = self.nodes[node].switch.take() else { return Ok(()) };
+        let agenda = (input == Input::Tick).then(|| switch.agent().agenda());
         let effects = {
             let n = &mut self.nodes[node];
             let mut devices =
@@ -358,6 +355,15 @@ impl<'p> World<'p> {
             switch.agent_input(local, input, &mut devices)
         };
         self.nodes[node].switch = Some(switch);
+        if let Some(agenda) = agenda {
+            // What could not be written down waits for that.
+            let was_due =
+                |due: &Due| (due.what.sends() || due.what == Duty::SaveLedger) && due.at <= local;
+            let sends = effects.iter().any(|effect| matches!(effect, Effect::Send { .. }));
+            if sends && !agenda.iter().any(was_due) {
+                return Err(format!("switch {node} sends what was not on its agenda: {agenda:?}"));
+            }
+        }
         self.effects(node, effects)
     }
 
@@ -417,90 +423,6 @@ impl<'p> World<'p> {
             self.nodes[node].next_wake = Some(at);
             self.push(at, node, Event::Wake);
         }
-    }
-
-    /// The network: loss, delay, duplication, partition.
-    fn transmit(&mut self, node: usize, request_id: String, url: String, body: Vec<u8>) {
-        self.outcome.messages += 1;
-        let number = self.outcome.messages;
-        let timeout = self.now + ANSWER_TIMEOUT_SECONDS;
-        if self.now < self.nodes[node].cut_until {
-            let lost = Event::Lost { request_id, reason: "no route to host" };
-            return self.push(self.now + 3, node, lost);
-        }
-        let mut chance = self.message_chance(node, &request_id);
-        let hostile = self.plan.faults && !self.healed;
-        let lost = Event::Lost { request_id: request_id.clone(), reason: "timeout" };
-        self.push(timeout, node, lost);
-        if hostile && chance.below(10) == 0 {
-            return;
-        }
-        let delay = if hostile { i64::try_from(chance.below(90)).unwrap_or(0) } else { 1 };
-        if hostile && chance.below(10) == 0 {
-            let later = self.now + delay + i64::try_from(chance.below(7200)).unwrap_or(0);
-            let copy = Event::Deliver {
-                request_id: request_id.clone(),
-                url: url.clone(),
-                body: body.clone(),
-                number: number + (1 << 40),
-            };
-            self.push(later, node, copy);
-        }
-        self.push(self.now + delay, node, Event::Deliver { request_id, url, body, number });
-    }
-
-    /// Chance of a message depends on who sent it and what it is called, not on what else happened.
-    fn message_chance(&self, node: usize, request_id: &str) -> Chance {
-        let name = request_id.bytes().fold(node as u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        Chance::new(self.plan.seed, name | 1 << 63)
-    }
-
-    fn deliver(
-        &mut self,
-        node: usize,
-        request_id: &str,
-        url: &str,
-        body: &[u8],
-        number: u64,
-    ) -> Result<(), String> {
-        let event = match self.ask_collector(url, body) {
-            Some(answer) => Event::Answered { request_id: request_id.to_owned(), body: answer? },
-            None => self.ask_cssm(node, request_id, body)?,
-        };
-        let mut chance = self.message_chance(node, &format!("{request_id}/{number}"));
-        let hostile = self.plan.faults && !self.healed;
-        if hostile && chance.below(10) == 0 {
-            return Ok(());
-        }
-        let delay = if hostile { i64::try_from(chance.below(30)).unwrap_or(0) } else { 1 };
-        self.push(self.now + delay, node, event);
-        Ok(())
-    }
-
-    fn ask_cssm(&mut self, node: usize, request_id: &str, body: &[u8]) -> Result<Event, String> {
-        let request_id = request_id.to_owned();
-        let answer: Arc<Mutex<Option<Taken>>> = Arc::default();
-        let slot = Arc::clone(&answer);
-        self.cssm.receive(self.now, "switch", body, move |taken| {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-        });
-        let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let answer = taken.map(Taken::answer);
-        self.check_not_more(node)?;
-        Ok(match answer {
-            Some(Answer::Message(response)) => {
-                let body = serde_json::to_vec(&response).map_err(|error| error.to_string())?;
-                Event::Answered { request_id, body }
-            }
-            Some(Answer::TooManyRequests { retry_after_seconds }) => {
-                Event::Busy { request_id, retry_after_seconds }
-            }
-            Some(Answer::NotAMessage(text)) => return Err(format!("CSSM cannot read: {text}")),
-            Some(Answer::Unavailable(text)) => return Err(format!("CSSM failed: {text}")),
-            None => return Err("CSSM did not answer".to_owned()),
-        })
     }
 
     fn counted(&self, node: usize) -> Result<(i64, i64), String> {

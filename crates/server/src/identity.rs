@@ -1,0 +1,37 @@
+//! Whose database it is.
+
+use rumline_store::Db;
+
+use crate::Error;
+
+/// The table, for the schema of a server.
+pub const IDENTITY_TABLE: &str = "
+CREATE TABLE identity (
+    one BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL
+);
+";
+
+/// A database belongs to whoever opened it first: with other keys beside it everything in it would be answered for by
+/// somebody else.
+///
+/// # Errors
+/// When it belongs to another one, or the store fails.
+pub fn check_identity(db: &Db, name: &str) -> Result<(), Error> {
+    let name = name.to_owned();
+    db.write("server.identity", move |tx| {
+        let sql = "SELECT name FROM identity WHERE one = 1";
+        let Some(owner) = tx.row(sql, &[], |row| row.text(0))? else {
+            let sql = "INSERT INTO identity (one, name) VALUES (1, $1)";
+            tx.execute(sql, &[(&name).into()])?;
+            return Ok(());
+        };
+        if owner == name {
+            return Ok(());
+        }
+        Err(Error::Conflict(format!(
+            "the database is that of {owner}, and the keys here are those of {name}: put the keys back \
+             that belong to it, or begin in an empty directory"
+        )))
+    })
+}
