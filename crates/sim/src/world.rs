@@ -358,7 +358,7 @@ impl<'p> World<'p> {
         if let Some(agenda) = agenda {
             // What could not be written down waits for that.
             let was_due =
-                |due: &Due| (due.what.sends() || due.what == Duty::SaveLedger) && due.at <= local;
+                |due: &Due| due.what == Duty::SaveLedger || (due.what.sends() && due.at <= local);
             let sends = effects.iter().any(|effect| matches!(effect, Effect::Send { .. }));
             if sends && !agenda.iter().any(was_due) {
                 return Err(format!("switch {node} sends what was not on its agenda: {agenda:?}"));
