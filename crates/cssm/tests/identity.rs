@@ -1,4 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Whose database it is (T11).
 
 use std::sync::{Arc, Mutex};
