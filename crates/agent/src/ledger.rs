@@ -279,6 +279,20 @@ impl Ledger {
         Ok((ledger, note.to_owned()))
     }
 
+    /// The copies that lie on a disk.
+    pub(crate) fn copies(disk: &mut dyn Disk) -> Result<Vec<(&'static str, Vec<u8>)>, DiskError> {
+        let mut found = Vec::new();
+        for name in COPIES {
+            found.extend(disk.read(name)?.map(|bytes| (name, bytes)));
+        }
+        Ok(found)
+    }
+
+    /// Whether a copy is what was written.
+    pub(crate) fn is_whole(signer: &dyn Signer, bytes: &[u8]) -> bool {
+        decode(&mac_key(signer), bytes).is_some()
+    }
+
     /// Files that were copied to another switch would make it speak with the numbers and the key of the first.
     pub(crate) fn check_owner(&mut self, profile: &Profile) -> Result<(), DiskError> {
         let owner = self.udi.get_or_insert_with(|| profile.udi().clone());
@@ -361,17 +375,32 @@ fn mac(key: &[u8], generation: u64, body: &[u8]) -> String {
     outer.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What there is of the device's key pair.
+pub(crate) enum DeviceKey {
+    Missing,
+    Damaged,
+    Whole(Box<dyn Signer>),
+}
+
+impl DeviceKey {
+    pub(crate) fn read(suite: &dyn Suite, disk: &mut dyn Disk) -> Result<Self, DiskError> {
+        let Some(bytes) = disk.read(KEY_FILE)? else { return Ok(Self::Missing) };
+        Ok(suite.load_device_key(&bytes).map_or(Self::Damaged, Self::Whole))
+    }
+}
+
 /// The device's key pair: made at first boot, never replaced, never leaves.
 pub(crate) fn device_key(
     suite: &dyn Suite,
     environment: &mut Environment<'_>,
 ) -> Result<Box<dyn Signer>, DiskError> {
     let damaged = |detail: String| DiskError::Damaged(detail);
-    if let Some(bytes) = environment.disk.read(KEY_FILE)? {
-        if let Ok(signer) = suite.load_device_key(&bytes) {
-            return Ok(signer);
+    match DeviceKey::read(suite, environment.disk)? {
+        DeviceKey::Whole(signer) => return Ok(signer),
+        DeviceKey::Damaged => {
+            return Err(damaged(format!("{KEY_FILE} is damaged: {MEND_KEY}")));
         }
-        return Err(damaged(format!("{KEY_FILE} is damaged: {MEND_KEY}")));
+        DeviceKey::Missing => {}
     }
     // Without its key nothing of what lies here can be read or gone on with, and another key is another device.
     let kept = COPIES.iter().any(|name| !matches!(environment.disk.read(name), Ok(None)));

@@ -22,6 +22,7 @@
 #![warn(missing_docs)]
 
 mod agenda;
+mod check;
 mod config;
 mod disk;
 mod epoch;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 use rumline_protocol::{EntitlementTag, HaMember, Random, Signer, Suite, Timestamp, Udi};
 
 pub use agenda::{Due, Duty, NextWake};
+pub use check::{Finding, check_store};
 pub use config::{
     Config, DEFAULT_CALLHOME_URL, DEFAULT_CSLU_HOST, DEFAULT_INTERVAL_DAYS, DEFAULT_SMART_URL,
     Peer, Transport,

@@ -4,6 +4,7 @@
 //! the clock through `rumline-net`, and connects them to the pure crates below.
 #![expect(clippy::print_stdout, reason = "a command's output goes to standard output")]
 
+mod check_command;
 mod collector_server;
 mod cssm_admin;
 mod cssm_server;
@@ -44,6 +45,8 @@ enum Command {
     Onprem(collector_server::OnPremArguments),
     /// Tells what licensing files are, who signed them and what they say.
     Verify(verify_command::Arguments),
+    /// Looks through a stopped switch's or server's data: what is damaged, what that costs, what to do.
+    Check(check_command::Arguments),
     /// Years of an estate in seconds, in a world that loses, delays and crashes.
     Sim(sim_command::Arguments),
 }
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Cslu(arguments) => collector_server::run_cslu(&arguments),
         Command::Onprem(arguments) => collector_server::run_on_prem(&arguments),
         Command::Verify(arguments) => verify_command::run(&arguments),
+        Command::Check(arguments) => check_command::run(&arguments),
         Command::Sim(arguments) => sim_command::run(&arguments),
     };
     match outcome {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::StoreError;
 
@@ -94,6 +94,21 @@ impl Ground {
             let _stopped_or_not = self.look_through(connection, "PRAGMA integrity_check(1)");
             wait = others;
         }
+    }
+}
+
+/// What is wrong with a file, line by line.
+pub(crate) fn damage(path: &Path) -> Result<Vec<String>, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let look = || {
+        let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+        let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+        lines.collect::<Result<Vec<_>, _>>()
+    };
+    match look() {
+        Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+        Err(error) if StoreError::from_sqlite_is_damage(&error) => Ok(vec![error.to_string()]),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -125,6 +125,14 @@ impl Db {
         Ok(Self { engine: Engine::Sqlite(SqliteEngine::open(path)?) })
     }
 
+    /// What is wrong with the structure of a SQLite file, line by line; it is only read.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn damage(path: &Path) -> Result<Vec<String>, StoreError> {
+        ground::damage(path)
+    }
+
     /// A database in memory, worked on by the calling thread alone: for simulations and tests.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ pub use flash::FlashPath;
 pub use grammar::{Mode, command_reference};
 pub use interpret::NameSettings;
 pub use session::{Outcome, Session};
+pub use startup::damaged as damaged_startup;
 
 use crate::clock::Zone;
 
@@ -150,7 +151,7 @@ pub enum BootError {
     #[error(transparent)]
     Identity(#[from] rumline_protocol::InvalidIdentity),
     /// The store cannot be read.
-    #[error("the store of the switch cannot be used: {0}")]
+    #[error(transparent)]
     Store(#[from] DiskError),
 }
 

@@ -54,6 +54,20 @@ pub(crate) fn read(disk: &mut dyn Disk) -> Result<Found, DiskError> {
     }
 }
 
+/// The files of it that are damaged, by name.
+///
+/// # Errors
+/// When the disk fails.
+pub fn damaged(disk: &mut dyn Disk) -> Result<Vec<&'static str>, DiskError> {
+    let mut found = Vec::new();
+    for name in FILES {
+        if disk.read(name)?.is_some_and(|bytes| open(&bytes).is_err()) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
 /// Replaces it.
 ///
 /// # Errors

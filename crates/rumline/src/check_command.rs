@@ -1,0 +1,122 @@
+//! `rumline check`: what lies in a data directory, file by file and report by report, and what to do about what is damaged.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use rumline_agent::{Finding, check_store};
+use rumline_net::FileDisk;
+use rumline_protocol::{RealSuite, sha256};
+use rumline_store::{Db, StoreError};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The data directory of a switch, a CSSM or a collector, whose process is stopped.
+    dir: PathBuf,
+}
+
+/// A report in a server's database.
+const REPORTS: [(&str, &str); 2] = [
+    (
+        "rum_report",
+        "SELECT product_instance_id, report_id, payload, sha256 FROM rum_report
+        ORDER BY product_instance_id, report_id",
+    ),
+    (
+        "report",
+        "SELECT instance_id, report_id, payload, sha256 FROM report
+        ORDER BY tenant_id, instance_id, report_id, rival",
+    ),
+];
+
+/// True if nothing is damaged.
+pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    let dir = &arguments.dir;
+    ensure!(dir.is_dir(), "{} is no directory", dir.display());
+    let store = if dir.join("store").is_dir() { dir.join("store") } else { dir.clone() };
+    let is_switch =
+        ["device.key", "ledger.a", "ledger.b", "rum"].iter().any(|name| store.join(name).exists());
+    let databases = databases(dir)?;
+    ensure!(
+        is_switch || !databases.is_empty(),
+        "{} holds neither a switch's store nor a database",
+        dir.display()
+    );
+    let mut findings = Vec::new();
+    if is_switch {
+        findings.extend(switch(&store)?);
+    }
+    for path in &databases {
+        findings.extend(database(path)?);
+    }
+    for Finding { file, what, costs, mend } in &findings {
+        println!("DAMAGED  {file}: {what}\n         costs: {costs}\n         do:    {mend}");
+    }
+    Ok(findings.is_empty())
+}
+
+fn databases(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "db") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn switch(store: &Path) -> Result<Vec<Finding>> {
+    let mut disk = FileDisk::open(store)?;
+    let (files, mut findings) = check_store(&RealSuite, &mut disk)?;
+    findings.extend(rumline_switch::damaged_startup(&mut disk)?.into_iter().map(|file| Finding {
+        file: file.to_owned(),
+        what: "its checksum does not fit".to_owned(),
+        costs: "nothing, while the other copy is whole: it is used, and this one written anew",
+        mend: "nothing; where both are damaged: copy running-config startup-config",
+    }));
+    println!("switch store {}: {files} files of the agent", store.display());
+    Ok(findings)
+}
+
+fn database(path: &Path) -> Result<Vec<Finding>> {
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let finding = |what: String, costs, mend| Finding { file: file.clone(), what, costs, mend };
+    let damage = Db::damage(path).with_context(|| path.display().to_string())?;
+    if !damage.is_empty() {
+        println!("database {file}: its structure is damaged");
+        let costs = "the server does not start, or stops when it meets it";
+        let mend = "stop the server and put the last backup back; what devices reported since is asked for";
+        return Ok(damage.into_iter().map(|line| finding(line, costs, mend)).collect());
+    }
+    let db = Db::open_sqlite(path)?;
+    let mut findings = Vec::new();
+    let mut count = 0_u64;
+    for (table, sql) in REPORTS {
+        let damaged = db.read("check.reports", move |tx| {
+            let is_there = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1";
+            let mut found = (0_u64, Vec::new());
+            if tx.row(is_there, &[table.into()], |row| row.text(0))?.is_none() {
+                return Ok::<_, StoreError>(found);
+            }
+            tx.each(sql, &[], |row| {
+                found.0 += 1;
+                if sha256(row.text(2)?.as_bytes())[..] != row.bytes(3)?[..] {
+                    found.1.push((row.int(0)?, row.int(1)?));
+                }
+                Ok::<_, StoreError>(true)
+            })?;
+            Ok(found)
+        })?;
+        count += damaged.0;
+        findings.extend(damaged.1.into_iter().map(|(device, report)| {
+            let what = format!("{table}: report {report} of product instance {device} was altered");
+            let costs = "its text is not what was signed; what it counted stays counted";
+            let mend = "put the last backup back, or leave it: views do not read the text again";
+            finding(what, costs, mend)
+        }));
+    }
+    println!("database {file}: structure whole, {count} reports looked at");
+    Ok(findings)
+}
