@@ -129,10 +129,11 @@ impl Agent {
             None => by(class.first_report_days, used_since),
         };
         let base = base.filter(|at| pushed_at.is_none_or(|pushed_at| pushed_at < *at));
-        let change = self
-            .ledger
-            .changed_at
-            .filter(|changed_at| pushed_at.is_none_or(|pushed_at| pushed_at < *changed_at));
+        // One is told by reports that were closed after it and have left.
+        let closed_at = self.ledger.last_closed_at;
+        let is_told =
+            |at: Timestamp| closed_at.is_some_and(|closed| closed > at) && pushed_at >= closed_at;
+        let change = self.ledger.changed_at.filter(|at| !is_told(*at));
         let change = change.and_then(|at| by(class.on_change_report_days, at));
         let base = base.map(|at| (at, "report push"));
         base.into_iter().chain(change.map(|at| (at, "report on change"))).min_by_key(|(at, _)| *at)

@@ -20,6 +20,8 @@ const BATCH_BYTES_MAX: usize = 2 << 20;
 
 /// The most results waited for at a time: while they are, no new work is begun.
 const POLLS_MAX: usize = 6;
+/// The most that are kept: a peer that names a new one for each sync must not swell the ledger.
+const POLLS_KEPT_MAX: usize = 16;
 /// The longest name of a result: a peer must not swell the ledger.
 const POLL_ID_BYTES_MAX: usize = 64;
 
@@ -300,7 +302,7 @@ impl Agent {
         let class = body.class();
         let syncs =
             matches!(body, RequestBody::TrustSync {} | RequestBody::UsageReport { sync: true, .. });
-        let out_of_turn = self.wanted.manual;
+        let out_of_turn = std::mem::take(&mut self.wanted.manual);
         let show_version = !self.config.hide_version;
         let show_hostname = !self.config.hide_hostname && !self.hostname.is_empty();
         let mut request = Request {
@@ -578,6 +580,14 @@ impl Agent {
         };
     }
 
+    /// What could not leave, since the ledger could not be written, is made again.
+    pub(crate) fn make_again(&mut self, flight: &InFlight) {
+        if let Kind::Push { ids } = &flight.kind {
+            self.go_on_from(ids);
+        }
+        self.wanted.manual |= flight.out_of_turn;
+    }
+
     /// Whether so many results are waited for that no new work is begun.
     pub(crate) fn waits_for_results(&self) -> bool {
         self.ledger.polls.len() >= POLLS_MAX
@@ -599,7 +609,7 @@ impl Agent {
             }
         }
         if !ack_required {
-            self.ledger.changed_at = None;
+            self.ledger.changed_at = self.untold_change_at();
         }
         self.unsaved = true;
     }
@@ -612,6 +622,9 @@ impl Agent {
         let seconds = i64::from(response.poll_interval_seconds.unwrap_or(300));
         let at = now + seconds.clamp(1, POLL_SECONDS_MAX);
         self.ledger.polls.retain(|poll| poll.poll_id != poll_id);
+        if self.ledger.polls.len() >= POLLS_KEPT_MAX {
+            return;
+        }
         self.ledger.polls.push(Poll { poll_id, at });
         self.unsaved = true;
     }
@@ -724,8 +737,8 @@ impl Agent {
         if let Kind::Push { ids } = &flight.kind {
             self.go_on_from(ids);
         }
-        self.wanted.sync = false;
-        self.wanted.manual = false;
+        // What somebody asked for meanwhile is still wanted.
+        self.wanted.sync &= !(flight.out_of_turn || flight.syncs);
         self.comm_failed(flight.peer, &reason, effects);
         Some(flight)
     }

@@ -672,9 +672,7 @@ impl Agent {
             self.ledger.closed.is_empty() && self.ledger.unacknowledged.is_empty();
         if all_acknowledged {
             self.ledger.polls.clear();
-            if self.ledger.changed_at <= self.ledger.last_closed_at {
-                self.ledger.changed_at = None;
-            }
+            self.ledger.changed_at = self.untold_change_at();
         }
         self.purge_reports(now, environment);
     }

@@ -273,6 +273,8 @@ impl Ledger {
             if let Some(id) = name.strip_prefix(RUM_PREFIX).and_then(|id| id.parse().ok()) {
                 ledger.unacknowledged.insert(id);
                 ledger.next_report_id = ledger.next_report_id.max(id + 1);
+                ledger.used_since = Some(now);
+                ledger.next_push_at = Some(now);
             }
         }
         let note = if damaged.is_empty() { "firstStart=\"yes\"" } else { "ledgerLost=\"yes\"" };

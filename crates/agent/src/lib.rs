@@ -284,7 +284,9 @@ impl Agent {
         self.save(now, environment);
         if self.unsaved {
             // Nothing leaves before it is durable here; the request is made again once it is.
-            self.in_flight = None;
+            if let Some(flight) = self.in_flight.take() {
+                self.make_again(&flight);
+            }
             effects.retain(|effect| !matches!(effect, Effect::Send { .. }));
         }
         effects

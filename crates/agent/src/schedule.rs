@@ -5,7 +5,7 @@ use rumline_protocol::{TerminationReason, Timestamp};
 use crate::agenda::Duty;
 use crate::config::{Config, Peer, Transport};
 use crate::exchange::{Kind, Push};
-use crate::ledger::Outage;
+use crate::ledger::{Outage, PutBack};
 use crate::syslog::SyslogMessage;
 use crate::timers::{
     ALERT_SECONDS, BACKOFF_SECONDS, FIRST_PUSH_SECONDS, OFFER_AGAIN_SECONDS, POLL_SECONDS_MAX,
@@ -96,7 +96,7 @@ impl Agent {
                 Duty::SaveLedger | Duty::Alert | Duty::PolicyEnd => {}
             }
         }
-        self.wanted.manual = self.wanted.manual && self.in_flight.is_none() && self.wanted.any();
+        self.wanted.manual &= self.wanted.any();
     }
 
     fn push(
@@ -274,10 +274,18 @@ impl Agent {
 
     /// The switch came up.
     pub(crate) fn boot(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
-        if now < self.ledger.last_seen_at {
+        match self.ledger.put_back {
+            // It came up with a clock that was behind, and now with one that is right: all that time was use.
+            Some(PutBack { boot_at, seconds }) if now.0 >= boot_at.0.saturating_sub(seconds) => {
+                self.clock_set(Timestamp(now.0 + seconds), now, false, environment);
+            }
             // The clock is behind what was recorded: it was set while nobody looked.
-            self.clock_set(self.ledger.last_seen_at, now, true, environment);
+            _ if now < self.ledger.last_seen_at => {
+                self.clock_set(self.ledger.last_seen_at, now, true, environment);
+            }
+            _ => {}
         }
+        self.continuous_since = now;
         self.boot_series(now);
         self.clamp_to(now);
         self.ledger.polls.retain(|poll| !poll.poll_id.is_empty());

@@ -73,6 +73,18 @@ impl Series {
 }
 
 impl Agent {
+    /// The first change of use that no closed report tells.
+    pub(crate) fn untold_change_at(&self) -> Option<Timestamp> {
+        let first = |series: &Series| {
+            let Some(told) = series.told_count else { return Some(series.in_use_since) };
+            let ended = series.measurements.iter().find(|m| m.count != told).map(|m| m.start_time);
+            ended.or_else(|| (series.count != told).then_some(series.since))
+        };
+        let first = self.ledger.series.values().filter_map(first).min();
+        // What came into use at the beginning is no change.
+        first.filter(|at| self.ledger.used_since.is_none_or(|since| *at > since))
+    }
+
     /// Takes the set of licences now in use (PI-LIC-002).
     pub(crate) fn use_changed(
         &mut self,

@@ -301,3 +301,170 @@ fn a_report_is_due_while_it_is_overdue() {
     lab.run_until(START.plus_days(600), |_, _, _| panic!("nothing to send"));
     assert!(lab.agent.report_is_due(lab.now));
 }
+
+#[test]
+fn a_change_while_a_report_is_on_its_way_is_reported_in_time_too() {
+    // T14, PI-RUM-013: nothing but the change asks for a report
+    for ack in [true, false] {
+        for away_days in [0, 2] {
+            let mut lab = Lab::trusted(smart());
+            let policy = lab.policy(|policy| {
+                policy.reporting_ack_required = ack;
+                policy.unenforced.first_report_days = 0;
+                policy.unenforced.ongoing_report_days = 0;
+                policy.unenforced.on_change_report_days = 30;
+            });
+            lab.import(&policy).unwrap();
+            lab.handle(Input::Use(vec![lan(1)]));
+            lab.run_until(START.plus_days(10), |_, _, _| panic!("nothing asks for it"));
+            lab.handle(Input::Use(vec![lan(2)]));
+            let (mut peer, mut changed_at, mut ends) = (Slow::new(), None, Vec::new());
+            lab.run_until(START.plus_days(100), |lab, id, request| {
+                let reports = reports_of(&request);
+                // With the first message, and before its answer, use changes once more.
+                let first_at = *changed_at.get_or_insert_with(|| {
+                    lab.now = lab.now + 1;
+                    lab.handle(Input::Use(vec![lan(3)]));
+                    lab.now
+                });
+                if lab.now < first_at.plus_days(away_days) {
+                    return lab.unreachable(id);
+                }
+                ends.extend(reports.iter().map(|r| (lab.now, r.report.end_at())));
+                peer.answer(lab, id, request);
+            });
+            let changed_at = changed_at.unwrap();
+            let by = changed_at.plus_days(30);
+            let told = ends.iter().any(|(at, end)| *end > changed_at && *at <= by);
+            assert!(told, "ack {ack}, away {away_days}: changed {changed_at}, {ends:?}");
+            assert!(overdue(&lab).is_empty(), "{:?}", lab.log);
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_was_behind_at_one_start_and_right_at_the_next_invents_no_use() {
+    let mut lab = Lab::trusted(smart());
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.run_until(START.plus_days(40), accept);
+    let right = lab.now;
+    let mut sums = 0;
+    let mut count = |lab: &mut Lab, id: String, request: Request| {
+        for report in reports_of(&request) {
+            let report = report.report;
+            sums += report.measurements.iter().map(|m| m.sample_interval()).sum::<i64>();
+        }
+        accept(lab, id, request);
+    };
+    lab.now = right - 26 * 365 * Timestamp::DAY;
+    lab.reboot();
+    lab.handle(Input::Use(vec![lan(1)]));
+    let later = lab.now + Timestamp::DAY;
+    lab.run_until(later, &mut count);
+    lab.now = right + Timestamp::DAY + Timestamp::HOUR;
+    lab.reboot();
+    lab.handle(Input::Use(vec![lan(1)]));
+    let later = lab.now + 30 * Timestamp::DAY;
+    lab.run_until(later, &mut count);
+    let used = lab.now.since(START);
+    assert!(sums <= used, "{sums} of {used}");
+    assert!(lab.log.iter().all(|line| !line.contains("REQUIRED")), "{:?}", lab.log);
+    let times = lab.agent.usage_reporting();
+    assert!(times.last_ack_at.unwrap() >= right, "{times:?}");
+}
+
+#[test]
+fn a_sync_during_another_exchange_is_still_somebodys() {
+    let mut lab = Lab::trusted(smart());
+    lab.handle(Input::Use(vec![lan(1)]));
+    let mut peer = Slow::new();
+    lab.run_until(START + 60, |lab, id, request| peer.answer(lab, id, request));
+    // The ACK check is on its way.
+    lab.now = START + 400;
+    lab.handle(Input::Tick);
+    let (id, request) = lab.sent.remove(0);
+    assert!(matches!(request.body, RequestBody::ResultPoll { .. }));
+    lab.handle(Input::Sync);
+    lab.answer(id, &request, |response| {
+        response.status = ResponseStatus::OkPoll;
+    });
+    let (_, request) = lab.sent.remove(0);
+    let RequestBody::UsageReport { usage, sync, .. } = &request.body else { panic!("{request:?}") };
+    assert!(*sync && usage.len() >= 2, "what has no ACK goes again: {}", usage.len());
+    // One that fails on the way takes nothing of what was asked for meanwhile with it.
+    let mut lab = Lab::trusted(smart());
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.now = START + 40;
+    lab.handle(Input::Tick);
+    let (id, _) = lab.sent.remove(0);
+    lab.handle(Input::Sync);
+    lab.unreachable(id);
+    let (_, request) = lab.sent.remove(0);
+    assert!(matches!(request.body, RequestBody::UsageReport { sync: true, .. }), "{request:?}");
+}
+
+#[test]
+fn what_could_not_leave_leaves_once_the_disk_takes_the_ledger() {
+    let mut lab = Lab::trusted(smart());
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.run_until(START + Timestamp::HOUR, accept);
+    lab.now = START.plus_days(31);
+    // The reports are written, the ledger is not.
+    struct OnlyReports<'a>(&'a mut MemoryDisk);
+    impl Disk for OnlyReports<'_> {
+        fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, DiskError> {
+            self.0.read(name)
+        }
+        fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+            self.0.write(name, bytes)
+        }
+        fn overwrite(&mut self, _: &str, _: &[u8]) -> Result<(), DiskError> {
+            Err(DiskError::Full)
+        }
+        fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+            self.0.append(name, bytes)
+        }
+        fn remove(&mut self, name: &str) -> Result<(), DiskError> {
+            self.0.remove(name)
+        }
+        fn list(&mut self, prefix: &str) -> Result<Vec<String>, DiskError> {
+            self.0.list(prefix)
+        }
+    }
+    let mut disk = OnlyReports(&mut lab.disk);
+    let mut environment = Environment { disk: &mut disk, random: &mut lab.random };
+    let effects = lab.agent.handle(lab.now, Input::Tick, &mut environment);
+    assert!(effects.iter().all(|effect| !matches!(effect, Effect::Send { .. })), "{effects:?}");
+    let retry_at = lab.agent.next_wake().unwrap().0;
+    lab.now = retry_at;
+    lab.handle(Input::Tick);
+    let (_, request) = lab.sent.remove(0);
+    assert_eq!(reports_of(&request).len(), 1, "the one that was written");
+}
+
+#[test]
+fn reports_that_outlive_both_ledgers_are_offered_though_nothing_is_in_use() {
+    let mut lab = Lab::trusted(Config {
+        transport: Transport::Cslu,
+        cslu_url: Some("http://cslu".to_owned()),
+        ..Config::default()
+    });
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.run_until(START + Timestamp::HOUR, |lab, id, _| lab.unreachable(id));
+    lab.handle(Input::Use(vec![]));
+    lab.now = lab.now + 10;
+    lab.handle(Input::Shutdown);
+    for name in ["ledger.a", "ledger.b"] {
+        lab.disk.files.get_mut(name).unwrap().truncate(100);
+    }
+    lab.sent.clear();
+    lab.reboot();
+    lab.handle(Input::Use(vec![]));
+    let mut offered = 0;
+    lab.run_until(lab.now + Timestamp::HOUR, |lab, id, request| {
+        offered += reports_of(&request).len();
+        accept(lab, id, request);
+    });
+    assert!(offered >= 1);
+    assert_eq!(lab.agent.report_counts()[1..3], [0, 0]);
+}
