@@ -21,7 +21,9 @@
 
 #![warn(missing_docs)]
 
+mod acks;
 mod agenda;
+mod answered;
 mod check;
 mod config;
 mod disk;
@@ -50,8 +52,9 @@ pub use config::{
 };
 pub use disk::{Disk, DiskError, MemoryDisk};
 
+pub use install::ImportSummary;
 pub use ledger::{ClassStatistics, HistoryEntry};
-pub use offline::{ImportSummary, SaveScope, SavedUsage};
+pub use offline::{SaveScope, SavedUsage};
 pub use reports::{ReportState, ReportSummary};
 pub use syslog::SyslogMessage;
 pub use view::{LicenseInUse, PolicyInUse, TrustLine, UsageReporting};

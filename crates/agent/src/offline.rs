@@ -5,7 +5,7 @@ use rumline_protocol::{
     Timestamp, cssm_id, from_base64, plain, random_hex,
 };
 
-use crate::install::Source;
+use crate::install::{ImportSummary, Source};
 use crate::ledger::Installed;
 use crate::{Agent, Effect, Environment};
 
@@ -29,15 +29,6 @@ pub struct SavedUsage {
     pub text: String,
     /// The reports in it; hand them to [`Agent::usage_saved`] once the file is durable.
     pub report_ids: Vec<u64>,
-}
-
-/// What became of an import.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ImportSummary {
-    /// The kinds that were taken, e.g. `RUM ACK`.
-    pub installed: Vec<&'static str>,
-    /// The kinds that were refused, and why.
-    pub refused: Vec<(&'static str, String)>,
 }
 
 impl Agent {

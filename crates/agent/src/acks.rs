@@ -1,0 +1,176 @@
+//! What CSSM says of reports: acknowledged, refused, asked for again.
+
+use rumline_protocol::{
+    Acknowledgement, IdSet, RefusalReason, ReportRequest, Signed, StatusCode, Timestamp,
+};
+
+use crate::epoch::Cure;
+use crate::exchange::{Push, printable};
+use crate::reports::ReportStore;
+use crate::syslog::SyslogMessage;
+use crate::{Agent, Effect, Environment};
+
+/// What an ACK came to.
+#[derive(Default)]
+struct Tally {
+    /// Entries about this product instance.
+    ours: u64,
+    taken: u64,
+    unknown: u64,
+    refused: u64,
+    /// What was said of the first that was refused.
+    refusal: Option<String>,
+    /// Reports that live on under other numbers.
+    to_renumber: Vec<Cure>,
+}
+
+impl Agent {
+    /// CSSM lacks reports that it had acknowledged: those that are still here are offered again.
+    pub(crate) fn take_report_request(
+        &mut self,
+        now: Timestamp,
+        request: &ReportRequest,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let asked: IdSet = request.positions.clone().into();
+        let mut wanted = Vec::new();
+        for id in self.ledger.acknowledged.iter() {
+            let Ok(Some((_, own))) = ReportStore::read(id, environment.disk) else { continue };
+            let is_asked_for = own.report.lineage.is_some_and(|lineage| {
+                lineage.epoch == request.epoch && asked.contains(lineage.position)
+            });
+            if is_asked_for {
+                wanted.push(id);
+            }
+        }
+        if wanted.is_empty() {
+            return false;
+        }
+        for id in &wanted {
+            self.ledger.acknowledged.remove(*id);
+            self.ledger.closed.insert(*id);
+        }
+        let count = wanted.len() as u64;
+        let detail = format!("reports=\"{count}\"");
+        self.log(now, environment, "SAEVT_RUM_REPORTS_REQUESTED", &detail);
+        effects.push(Effect::Syslog(SyslogMessage::ReportsRequested { count }));
+        // Whoever asks is there: they go at once, whatever the policy says about intervals.
+        let first = wanted.first().copied().unwrap_or(0);
+        self.wanted.push = match self.wanted.push {
+            Push::Running { from, resend, again } => {
+                Push::Running { from: from.min(first), resend, again }
+            }
+            _ => Push::Running { from: first, resend: false, again: false },
+        };
+        self.unsaved = true;
+        true
+    }
+
+    /// Takes an ACK: what it says of a report counts only if it speaks of that very report, by its digest.
+    pub(crate) fn take_ack(
+        &mut self,
+        now: Timestamp,
+        signed: &Signed<Vec<Acknowledgement>>,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<bool, String> {
+        let mut tally = Tally::default();
+        for entry in &signed.value {
+            if self.is_ours(&entry.sudi) {
+                self.take_entry(now, entry, &mut tally, environment);
+            }
+        }
+        for cure in std::mem::take(&mut tally.to_renumber) {
+            self.renumber(now, &cure, environment, effects);
+        }
+        if tally.refused > 0 {
+            let reason = tally.refusal.clone().unwrap_or_default();
+            let count = tally.refused;
+            effects.push(Effect::Syslog(SyslogMessage::ReportsRefused { count, reason }));
+        }
+        if tally.taken > 0 {
+            self.note_ack(now, environment);
+            return Ok(true);
+        }
+        match (tally.refused, tally.unknown) {
+            (refused, _) if refused > 0 => Err("CSSM refused the report".to_owned()),
+            (_, unknown) if unknown == tally.ours => {
+                Err("the ACK is for reports this device does not know".to_owned())
+            }
+            // All of it was acknowledged before.
+            _ => Ok(false),
+        }
+    }
+
+    fn take_entry(
+        &mut self,
+        now: Timestamp,
+        entry: &Acknowledgement,
+        tally: &mut Tally,
+        environment: &mut Environment<'_>,
+    ) {
+        tally.ours += 1;
+        let id = entry.report_id;
+        let waits = self.ledger.closed.contains(id) || self.ledger.unacknowledged.contains(id);
+        if !waits {
+            if !self.ledger.acknowledged.contains(id) {
+                tally.unknown += 1;
+                let detail = format!("reportId=\"{id}\"");
+                self.log(now, environment, "SAEVT_RUM_ACK_UNKNOWN_REPORT", &detail);
+            }
+            return;
+        }
+        let own = ReportStore::read(id, environment.disk).ok().flatten();
+        let Some((_, own)) = own else { return };
+        let is_about_it = entry.is_about(&own.sha256());
+        match (entry.status_code, is_about_it) {
+            (StatusCode::Ok, true) => {
+                tally.taken += 1;
+                self.ledger.closed.remove(id);
+                self.ledger.unacknowledged.remove(id);
+                self.ledger.acknowledged.insert(id);
+            }
+            (StatusCode::Ok, false) => {
+                tally.unknown += 1;
+                let named = entry.report_sha256.is_some();
+                let detail = format!("reportId=\"{id}\" namesDigest=\"{named}\"");
+                self.log(now, environment, "SAEVT_RUM_ACK_OTHER_REPORT", &detail);
+                // CSSM has another report of this number: this switch was set back, or there is another one.
+                if named {
+                    tally.to_renumber.push(Cure::conflict(id, None));
+                }
+            }
+            (StatusCode::Failed, _) => {
+                let reason = printable(&entry.status_message);
+                let detail = format!("reportId=\"{id}\" reason=\"{reason}\"");
+                self.log(now, environment, "SAEVT_RUM_REPORT_REFUSED", &detail);
+                match entry.reason.filter(|_| is_about_it) {
+                    Some(RefusalReason::Conflict) => {
+                        tally.to_renumber.push(Cure::conflict(id, entry.last_report_id));
+                    }
+                    Some(RefusalReason::Impossible) if self.clock_was_set_since(&own.report) => {
+                        tally.to_renumber.push(Cure::times(id));
+                    }
+                    _ => {
+                        tally.refused += 1;
+                        tally.refusal.get_or_insert(reason);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note_ack(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
+        self.ledger.last_ack_at = Some(now);
+        self.ledger.overdue_warned_at = None;
+        self.unsaved = true;
+        let all_acknowledged =
+            self.ledger.closed.is_empty() && self.ledger.unacknowledged.is_empty();
+        if all_acknowledged {
+            self.ledger.polls.clear();
+            self.ledger.changed_at = self.untold_change_at();
+        }
+        self.purge_reports(now, environment);
+    }
+}
