@@ -17,7 +17,7 @@ use rumline_testkit::*;
 
 const CSLU: rumline_collector::TenantId = Collector::CSLU_TENANT;
 /// The folder that [`write_the_formats_of_this_version`] writes.
-const NOW_WRITTEN: &str = "1";
+const NOW_WRITTEN: &str = "2";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats")
