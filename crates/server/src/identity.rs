@@ -31,7 +31,7 @@ pub fn check_identity(db: &Db, name: &str) -> Result<(), Error> {
         }
         Err(Error::Conflict(format!(
             "the database is that of {owner}, and the keys here are those of {name}: put the keys back \
-             that belong to it, or begin in an empty directory"
+             that belong to it, or begin with an empty directory and database"
         )))
     })
 }
