@@ -92,6 +92,19 @@ pub(crate) struct PutBack {
     pub seconds: i64,
 }
 
+impl PutBack {
+    /// Whether a leap of the clock by so many seconds ends it: one that is as long.
+    pub(crate) fn is_over(self, leap_seconds: i64) -> bool {
+        leap_seconds >= self.seconds.saturating_neg()
+    }
+
+    /// Whether a start that long after the switch was last up, by its clock, ends it. A clock that was put back by less
+    /// than a day may have been set right then, and a switch may be off for hours.
+    pub(crate) fn is_over_at_start(self, off_seconds: i64) -> bool {
+        self.seconds <= -Timestamp::DAY && self.is_over(off_seconds)
+    }
+}
+
 /// The document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ledger {

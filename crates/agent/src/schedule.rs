@@ -5,7 +5,7 @@ use rumline_protocol::{TerminationReason, Timestamp};
 use crate::agenda::Duty;
 use crate::config::{Config, Peer, Transport};
 use crate::exchange::{Kind, Push};
-use crate::ledger::{Outage, PutBack};
+use crate::ledger::Outage;
 use crate::syslog::SyslogMessage;
 use crate::timers::{
     ALERT_SECONDS, BACKOFF_SECONDS, FIRST_PUSH_SECONDS, OFFER_AGAIN_SECONDS, POLL_SECONDS_MAX,
@@ -275,9 +275,9 @@ impl Agent {
     /// The switch came up.
     pub(crate) fn boot(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
         match self.ledger.put_back {
-            // It came up with a clock that was behind, and now with one that is right: all that time was use.
-            Some(PutBack { boot_at, seconds }) if now.0 >= boot_at.0.saturating_sub(seconds) => {
-                self.clock_set(Timestamp(now.0 + seconds), now, false, environment);
+            // It came up with a clock that was far behind, and now with one that is right: all that time was use.
+            Some(put_back) if put_back.is_over_at_start(now.since(self.ledger.last_seen_at)) => {
+                self.clock_set(Timestamp(now.0 + put_back.seconds), now, false, environment);
             }
             // The clock is behind what was recorded: it was set while nobody looked.
             _ if now < self.ledger.last_seen_at => {

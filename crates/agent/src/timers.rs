@@ -82,8 +82,9 @@ impl Agent {
         let was_warned =
             self.ledger.warned_for.is_some() && self.ledger.warned_for == self.next_ack_deadline();
         match self.ledger.put_back {
-            // Back before what was known when it came up: what was recorded before is as it was.
-            Some(PutBack { boot_at, seconds }) if !while_off && to.0 >= boot_at.0 - seconds => {
+            // Ahead again by what it was behind: what was recorded before is as it was.
+            Some(put_back) if !while_off && put_back.is_over(delta) => {
+                let PutBack { boot_at, seconds } = put_back;
                 self.ledger.shift(|at| if at < boot_at { -seconds } else { delta });
                 self.ledger.put_back = None;
             }

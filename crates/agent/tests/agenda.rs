@@ -468,3 +468,38 @@ fn reports_that_outlive_both_ledgers_are_offered_though_nothing_is_in_use() {
     assert!(offered >= 1);
     assert_eq!(lab.agent.report_counts()[1..3], [0, 0]);
 }
+
+#[test]
+fn a_clock_that_was_set_back_while_off_and_right_then_loses_no_use_at_the_next_start() {
+    for off_seconds in [0, 7_200] {
+        let mut lab = Lab::trusted(smart());
+        lab.handle(Input::Use(vec![lan(1)]));
+        lab.run_until(START.plus_days(3), accept);
+        // An hour ahead until now; somebody set it right while the switch was off.
+        lab.now = lab.now - Timestamp::HOUR;
+        lab.reboot();
+        lab.handle(Input::Use(vec![lan(1)]));
+        let began_at = lab.now;
+        let mut seconds = 0;
+        let mut count = |lab: &mut Lab, id: String, request: Request| {
+            for report in reports_of(&request) {
+                let all = report.report.measurements.iter();
+                let here = all.filter(|m| m.clock_change_delta.is_none_or(|delta| delta > 0));
+                seconds += here.map(Measurement::sample_interval).sum::<i64>();
+            }
+            accept(lab, id, request);
+        };
+        let later = began_at + 3 * Timestamp::HOUR;
+        lab.run_until(later, &mut count);
+        lab.handle(Input::Sync);
+        lab.run_until(later + 300, &mut count);
+        lab.now = lab.now + off_seconds;
+        lab.reboot();
+        lab.handle(Input::Use(vec![lan(1)]));
+        lab.run_until(lab.now + Timestamp::HOUR, &mut count);
+        lab.handle(Input::Sync);
+        lab.run_until(lab.now + 60, &mut count);
+        let used = lab.now.since(began_at) - 60;
+        assert!(seconds >= used - 60, "{seconds} of {used}");
+    }
+}

@@ -182,8 +182,9 @@ fn note_parent(tx: &mut Tx<'_>, instance: &mut Instance, child: &Lineage) -> Res
     {
         return Ok(());
     }
-    // When it began nobody has said yet; its reports will.
-    let head = Head { epoch: parent.clone(), ..Head::default() };
+    // When it began its reports will say; before the one that names it.
+    let began_at = child.epoch_began_at.saturating_sub(1);
+    let head = Head { epoch: parent.clone(), began_at, ..Head::default() };
     keep(tx, instance.id, &head, "past")?;
     ask_anew(tx, instance)
 }
@@ -337,7 +338,7 @@ pub(crate) fn ask_for_missing(
     }
     let mut asked = vec![(instance.head.epoch.clone(), missing_positions(tx, instance, None)?)];
     let sql = "SELECT epoch FROM lineage WHERE product_instance_id = $1 AND state = 'past'
-        ORDER BY began_at DESC LIMIT 8";
+        ORDER BY present = 0 DESC, began_at DESC LIMIT 8";
     for epoch in tx.rows(sql, &[instance.id.into()], |row| row.text(0))? {
         let positions = missing_positions(tx, instance, Some(&epoch))?;
         asked.push((epoch, positions));

@@ -89,7 +89,7 @@ fn one_of_two_is_chosen(chosen: &str) {
 #[test]
 fn a_cssm_that_was_restored_gets_back_what_it_lacks_of_every_life_of_a_switch() {
     // Of all but the first life the copy has never heard.
-    for set_backs in 1..=3 {
+    for set_backs in [1, 2, 3, 12] {
         restored_behind(set_backs);
     }
 }

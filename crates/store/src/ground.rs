@@ -1,6 +1,7 @@
 //! Whether the file below a database is still there and whole. Once it is not, the database stops: nothing is answered from
 //! damaged pages, and nothing is acknowledged that lies in a file nobody will find again.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -27,7 +28,8 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn of(path: &Path) -> Result<Arc<Self>, StoreError> {
         let path = path.to_owned();
-        let file = identity(&path).ok_or_else(|| gone(&path))?;
+        let file = std::fs::metadata(&path).map_err(|_| gone(&path))?;
+        let file = identity_of(&file);
         Ok(Arc::new(Self { path, file, stopped: OnceLock::new() }))
     }
 
@@ -42,7 +44,13 @@ impl Ground {
 
     /// Whether the database may be worked on.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        if identity(&self.path) != Some(self.file) {
+        // A file system that cannot tell just now is no proof that the file is gone.
+        let there = std::fs::metadata(&self.path);
+        let is_gone = match &there {
+            Ok(metadata) => identity_of(metadata) != self.file,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        if is_gone {
             self.stop(&gone(&self.path));
         }
         match self.stopped.get() {
@@ -112,9 +120,8 @@ pub(crate) fn damage(path: &Path) -> Result<Vec<String>, StoreError> {
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
+fn identity_of(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 fn gone(path: &Path) -> StoreError {
