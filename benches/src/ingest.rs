@@ -160,6 +160,7 @@ pub(crate) fn report(
             count: 1,
             termination_reason: Some(TerminationReason::CurrentUsageRequested),
             clock_change_delta: None,
+            resolution_seconds: None,
         }],
     }
 }

@@ -2,7 +2,7 @@
 
 use rumline_protocol::Suite;
 
-use crate::ledger::{DeviceKey, Ledger};
+use crate::ledger_files::{DeviceKey, LedgerFiles};
 use crate::reports::{RUM_PREFIX, ReportStore};
 use crate::{Disk, DiskError};
 
@@ -28,7 +28,7 @@ pub fn check_store(
     disk: &mut dyn Disk,
 ) -> Result<(usize, Vec<Finding>), DiskError> {
     let reports = disk.list(RUM_PREFIX)?;
-    let copies = Ledger::copies(disk)?;
+    let copies = LedgerFiles::on(disk)?;
     let mut files = reports.len() + copies.len();
     let mut findings = Vec::new();
     let mut find = |file: &str, what: &str, costs, mend| {
@@ -52,12 +52,12 @@ pub fn check_store(
     files += 1;
     let damaged: Vec<_> = copies
         .iter()
-        .filter(|(_, bytes)| !Ledger::is_whole(signer.as_ref(), bytes))
+        .filter(|(_, bytes)| !LedgerFiles::is_whole(signer.as_ref(), bytes))
         .map(|(name, _)| *name)
         .collect();
     for name in &damaged {
         let (costs, mend) = if damaged.len() < copies.len() {
-            ("nothing: the other copy is at most one change older", "nothing: it is written anew")
+            ("nothing: the other one is at most one change older", "nothing: it is written anew")
         } else {
             (
                 "times, policy, trust code and what is in use; reports that lie here are offered again",

@@ -1,4 +1,4 @@
-//! The disk seam: six methods, so that a simulator can tear writes, drop unsynced data and fill it.
+//! The disk seam: a few methods, so that a simulator can tear writes, drop unsynced data and fill it.
 
 use std::collections::BTreeMap;
 
@@ -30,11 +30,35 @@ pub trait Disk {
     /// When the disk fails.
     fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, DiskError>;
 
+    /// The length of a file, if it exists.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn size_bytes(&mut self, name: &str) -> Result<Option<u64>, DiskError> {
+        Ok(self.read(name)?.map(|bytes| bytes.len() as u64))
+    }
+
     /// Replaces a file and returns once that is durable.
     ///
     /// # Errors
     /// When the disk fails; the file is then what it was, or, where only the last step failed, the new one.
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
+
+    /// As [`Disk::write`], piece by piece until there is none, so that the content need not be in memory as a whole.
+    ///
+    /// # Errors
+    /// As [`Disk::write`], or what `next_piece` returns; the file is then what it was.
+    fn write_pieces(
+        &mut self,
+        name: &str,
+        next_piece: &mut dyn FnMut() -> Result<Option<Vec<u8>>, DiskError>,
+    ) -> Result<(), DiskError> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = next_piece()? {
+            bytes.extend(piece);
+        }
+        self.write(name, &bytes)
+    }
 
     /// Writes over a file's content in place and returns once it is durable: half the work of [`Disk::write`], for a file
     /// that has another one beside it. A power cut, or a full disk, may leave a mixture.
@@ -42,6 +66,12 @@ pub trait Disk {
     /// # Errors
     /// When the disk fails; the file may then hold anything.
     fn overwrite(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
+
+    /// Adds to a file's end and returns once it is durable. A power cut, or a full disk, may leave the beginning of it.
+    ///
+    /// # Errors
+    /// When the disk fails; anything may then lie behind the old content.
+    fn extend(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
 
     /// Adds to a file's end. What was added may be lost or torn by a power cut.
     ///
@@ -71,6 +101,8 @@ pub struct MemoryDisk {
     pub failure: Option<DiskError>,
     /// Durable writes so far.
     pub writes: u64,
+    /// Bytes written so far.
+    pub bytes_written: u64,
 }
 
 impl MemoryDisk {
@@ -87,6 +119,7 @@ impl Disk for MemoryDisk {
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         self.check()?;
         self.writes += 1;
+        self.bytes_written += bytes.len() as u64;
         self.files.insert(name.to_owned(), bytes.to_vec());
         Ok(())
     }
@@ -95,8 +128,15 @@ impl Disk for MemoryDisk {
         self.write(name, bytes)
     }
 
+    fn extend(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.check()?;
+        self.writes += 1;
+        self.append(name, bytes)
+    }
+
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         self.check()?;
+        self.bytes_written += bytes.len() as u64;
         self.files.entry(name.to_owned()).or_default().extend_from_slice(bytes);
         Ok(())
     }

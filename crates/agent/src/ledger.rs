@@ -1,29 +1,14 @@
-//! What the agent must not forget, and how it is kept.
-//!
-//! One JSON document in two copies, `ledger.a` and `ledger.b`, written in turn. Each begins with a line that
-//! holds its generation and a MAC under the device key, so that a torn or altered copy is known for what it
-//! is and the other one, at most one change older, is used. A change costs one synced write.
+//! What the agent must not forget. How it is kept: `ledger_files`.
 
 use std::collections::BTreeMap;
 
-use rumline_protocol::{
-    AccountInfo, EntitlementTag, IdSet, PreviousReport, Signer, Suite, Timestamp, Udi, hmac_sha256,
-    random_uuid,
-};
+use rumline_protocol::{AccountInfo, EntitlementTag, IdSet, PreviousReport, Timestamp, Udi};
 use serde::{Deserialize, Serialize};
 
+use crate::Profile;
 use crate::config::Peer;
-use crate::disk::{Disk, DiskError};
-use crate::reports::RUM_PREFIX;
+use crate::disk::DiskError;
 use crate::series::Series;
-use crate::{Environment, Profile};
-
-const COPIES: [&str; 2] = ["ledger.a", "ledger.b"];
-const KEY_FILE: &str = "device.key";
-/// What to do about a key that is gone.
-const MEND_KEY: &str = "restore the store from a copy, or empty its directory to begin as a new device, which has to be \
-                        accepted where it is registered";
-const MAGIC: &str = "rumline-ledger-1";
 
 /// A result the agent is to ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,8 +93,6 @@ impl PutBack {
 /// The document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ledger {
-    #[serde(skip)]
-    generation: u64,
     pub product_instance_identifier: String,
     pub next_report_id: u64,
     pub series: BTreeMap<EntitlementTag, Series>,
@@ -184,6 +167,9 @@ pub(crate) struct Ledger {
     pub udi: Option<Udi>,
     #[serde(default)]
     pub put_back: Option<PutBack>,
+    /// Since when times within a day are not kept any more, because too much waits.
+    #[serde(default)]
+    pub coarse_since: Option<Timestamp>,
 }
 
 impl Ledger {
@@ -192,9 +178,12 @@ impl Ledger {
     /// Trust requests whose answer may still come.
     const TRUST_NONCES_MAX: usize = 8;
 
-    fn new(now: Timestamp, product_instance_identifier: String, next_report_id: u64) -> Self {
+    pub(crate) fn new(
+        now: Timestamp,
+        product_instance_identifier: String,
+        next_report_id: u64,
+    ) -> Self {
         Self {
-            generation: 0,
             product_instance_identifier,
             next_report_id,
             series: BTreeMap::new(),
@@ -235,6 +224,7 @@ impl Ledger {
             policy_ended_at: None,
             udi: None,
             put_back: None,
+            coarse_since: None,
         }
     }
 
@@ -247,65 +237,6 @@ impl Ledger {
             self.trust_nonces.remove(0);
         }
         self.trust_nonces.push(nonce.to_owned());
-    }
-
-    /// The newer of the two copies that is whole, or a new ledger; and what to log about it.
-    pub(crate) fn open(
-        now: Timestamp,
-        signer: &dyn Signer,
-        environment: &mut Environment<'_>,
-    ) -> Result<(Self, String), DiskError> {
-        let key = mac_key(signer);
-        let mut best: Option<Self> = None;
-        let mut damaged = Vec::new();
-        for name in COPIES {
-            let Some(bytes) = environment.disk.read(name)? else {
-                continue;
-            };
-            match decode(&key, &bytes) {
-                Some(ledger) if best.as_ref().is_none_or(|b| b.generation < ledger.generation) => {
-                    best = Some(ledger);
-                }
-                Some(_) => {}
-                None => damaged.push(name),
-            }
-        }
-        if let Some(ledger) = best {
-            let note = match damaged.as_slice() {
-                [] => format!("generation=\"{}\"", ledger.generation),
-                // Torn by a power cut, or altered: the other copy is used.
-                _ => format!("generation=\"{}\" damaged=\"{damaged:?}\"", ledger.generation),
-            };
-            return Ok((ledger, note));
-        }
-        let identifier = random_uuid(environment.random);
-        let first_id = u64::try_from(now.0).unwrap_or(1).max(1);
-        let mut ledger = Self::new(now, identifier, first_id);
-        // Both copies lost: reports that still lie there are offered again; the receiver takes each once.
-        for name in environment.disk.list(RUM_PREFIX)? {
-            if let Some(id) = name.strip_prefix(RUM_PREFIX).and_then(|id| id.parse().ok()) {
-                ledger.unacknowledged.insert(id);
-                ledger.next_report_id = ledger.next_report_id.max(id + 1);
-                ledger.used_since = Some(now);
-                ledger.next_push_at = Some(now);
-            }
-        }
-        let note = if damaged.is_empty() { "firstStart=\"yes\"" } else { "ledgerLost=\"yes\"" };
-        Ok((ledger, note.to_owned()))
-    }
-
-    /// The copies that lie on a disk.
-    pub(crate) fn copies(disk: &mut dyn Disk) -> Result<Vec<(&'static str, Vec<u8>)>, DiskError> {
-        let mut found = Vec::new();
-        for name in COPIES {
-            found.extend(disk.read(name)?.map(|bytes| (name, bytes)));
-        }
-        Ok(found)
-    }
-
-    /// Whether a copy is what was written.
-    pub(crate) fn is_whole(signer: &dyn Signer, bytes: &[u8]) -> bool {
-        decode(&mac_key(signer), bytes).is_some()
     }
 
     /// Files that were copied to another switch would make it speak with the numbers and the key of the first.
@@ -321,27 +252,10 @@ impl Ledger {
         )))
     }
 
-    pub(crate) fn save(
-        &mut self,
-        signer: &dyn Signer,
-        disk: &mut dyn Disk,
-    ) -> Result<(), DiskError> {
-        let generation = self.generation + 1;
-        let body = serde_json::to_vec(self).expect("the ledger always serialises");
-        let mac = mac(&mac_key(signer), generation, &body);
-        let mut bytes = format!("{MAGIC} {generation} {mac}\n").into_bytes();
-        bytes.extend_from_slice(&body);
-        let copy = usize::from(generation.is_multiple_of(2));
-        disk.overwrite(COPIES[copy], &bytes)?;
-        self.generation = generation;
-        Ok(())
-    }
-
     /// Forgets everything but what makes the switch recognisable and its report numbers unique.
     pub(crate) fn reset(&mut self, now: Timestamp) {
         let identifier = std::mem::take(&mut self.product_instance_identifier);
         let mut fresh = Self::new(now, identifier, self.next_report_id);
-        fresh.generation = self.generation;
         // Where its reports stand in its life stays as it is, and so does what the root said.
         fresh.epoch = std::mem::take(&mut self.epoch);
         fresh.epoch_began_at = self.epoch_began_at;
@@ -361,70 +275,4 @@ impl Ledger {
         }
         entries.push(HistoryEntry { at, text: text.to_owned() });
     }
-}
-
-fn decode(key: &[u8], bytes: &[u8]) -> Option<Ledger> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    let head = std::str::from_utf8(&bytes[..end]).ok()?;
-    let body = &bytes[end + 1..];
-    let mut words = head.split(' ');
-    if words.next() != Some(MAGIC) {
-        return None;
-    }
-    let generation = words.next()?.parse().ok()?;
-    if words.next() != Some(mac(key, generation, body).as_str()) {
-        return None;
-    }
-    let mut ledger: Ledger = serde_json::from_slice(body).ok()?;
-    ledger.generation = generation;
-    Some(ledger)
-}
-
-fn mac_key(signer: &dyn Signer) -> [u8; 32] {
-    hmac_sha256(b"rumline ledger", &signer.private_key())
-}
-
-fn mac(key: &[u8], generation: u64, body: &[u8]) -> String {
-    let inner = hmac_sha256(key, body);
-    let outer = hmac_sha256(key, format!("{generation}:{inner:x?}").as_bytes());
-    outer.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What there is of the device's key pair.
-pub(crate) enum DeviceKey {
-    Missing,
-    Damaged,
-    Whole(Box<dyn Signer>),
-}
-
-impl DeviceKey {
-    pub(crate) fn read(suite: &dyn Suite, disk: &mut dyn Disk) -> Result<Self, DiskError> {
-        let Some(bytes) = disk.read(KEY_FILE)? else { return Ok(Self::Missing) };
-        Ok(suite.load_device_key(&bytes).map_or(Self::Damaged, Self::Whole))
-    }
-}
-
-/// The device's key pair: made at first boot, never replaced, never leaves.
-pub(crate) fn device_key(
-    suite: &dyn Suite,
-    environment: &mut Environment<'_>,
-) -> Result<Box<dyn Signer>, DiskError> {
-    let damaged = |detail: String| DiskError::Damaged(detail);
-    match DeviceKey::read(suite, environment.disk)? {
-        DeviceKey::Whole(signer) => return Ok(signer),
-        DeviceKey::Damaged => {
-            return Err(damaged(format!("{KEY_FILE} is damaged: {MEND_KEY}")));
-        }
-        DeviceKey::Missing => {}
-    }
-    // Without its key nothing of what lies here can be read or gone on with, and another key is another device.
-    let kept = COPIES.iter().any(|name| !matches!(environment.disk.read(name), Ok(None)));
-    if kept || !environment.disk.list(RUM_PREFIX)?.is_empty() {
-        return Err(damaged(format!("{KEY_FILE} is missing beside its ledger: {MEND_KEY}")));
-    }
-    let signer = suite
-        .generate_device_key(environment.random)
-        .map_err(|error| damaged(error.to_string()))?;
-    environment.disk.write(KEY_FILE, &signer.private_key())?;
-    Ok(signer)
 }

@@ -9,7 +9,7 @@
 //! exactly one [`Input::Answer`], [`Input::Unreachable`] or [`Input::Busy`] with its request id.
 //!
 //! # What it promises
-//! * What was recorded survives power loss at any instant: the ledger has two copies, written in turn.
+//! * What was recorded survives power loss at any instant: the ledger has two files, written in turn.
 //! * Nothing leaves before it is durable here; nothing is forgotten before it is acknowledged there.
 //! * A late or missing ACK touches nothing but messages and timers (PI-RUM-027, PI-LIC-011).
 //! * The cost of an outage does not grow with its length: a retry sends what the first attempt sent.
@@ -25,6 +25,7 @@ mod acks;
 mod agenda;
 mod answered;
 mod check;
+mod coarse;
 mod config;
 mod disk;
 mod epoch;
@@ -32,6 +33,7 @@ mod eventlog;
 mod exchange;
 mod install;
 mod ledger;
+mod ledger_files;
 mod offline;
 mod reports;
 mod schedule;
@@ -54,7 +56,7 @@ pub use disk::{Disk, DiskError, MemoryDisk};
 
 pub use install::ImportSummary;
 pub use ledger::{ClassStatistics, HistoryEntry};
-pub use offline::{SaveScope, SavedUsage};
+pub use offline::{SaveScope, UsageFile};
 pub use reports::{ReportState, ReportSummary};
 pub use syslog::SyslogMessage;
 pub use view::{LicenseInUse, PolicyInUse, TrustLine, UsageReporting};
@@ -63,6 +65,7 @@ use crate::eventlog::EventLog;
 use crate::exchange::{InFlight, TrustWanted, Wanted};
 use crate::install::InstalledDocuments;
 use crate::ledger::Ledger;
+use crate::ledger_files::LedgerFiles;
 use crate::reports::ReportStore;
 
 /// What the agent is told.
@@ -189,6 +192,7 @@ pub struct Agent {
     suite: Arc<dyn Suite>,
     signer: Box<dyn Signer>,
     ledger: Ledger,
+    ledger_files: LedgerFiles,
     installed: InstalledDocuments,
     reports: ReportStore,
     eventlog: EventLog,
@@ -216,8 +220,9 @@ impl Agent {
         suite: Arc<dyn Suite>,
         environment: &mut Environment<'_>,
     ) -> Result<Self, DiskError> {
-        let signer = ledger::device_key(suite.as_ref(), environment)?;
-        let (mut ledger, recovered) = Ledger::open(now, signer.as_ref(), environment)?;
+        let signer = ledger_files::device_key(suite.as_ref(), environment)?;
+        let (ledger_files, mut ledger, recovered) =
+            LedgerFiles::open(now, signer.as_ref(), environment)?;
         ledger.check_owner(&profile)?;
         let mut agent = Self {
             reports: ReportStore::open(&profile, signer.as_ref(), &ledger),
@@ -228,6 +233,7 @@ impl Agent {
             suite,
             signer,
             ledger,
+            ledger_files,
             installed: InstalledDocuments::default(),
             in_flight: None,
             wanted: Wanted::default(),
@@ -284,6 +290,7 @@ impl Agent {
             }
         }
         self.run_due(now, environment, &mut effects);
+        self.bound_storage(now, &mut effects);
         self.save(now, environment);
         if self.unsaved {
             // Nothing leaves before it is durable here; the request is made again once it is.
@@ -305,7 +312,7 @@ impl Agent {
         if !self.unsaved {
             return;
         }
-        match self.ledger.save(self.signer.as_ref(), environment.disk) {
+        match self.ledger_files.save(&self.ledger, environment.disk) {
             Ok(()) => {
                 self.unsaved = false;
                 self.storage_failure = None;

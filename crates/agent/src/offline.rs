@@ -2,7 +2,7 @@
 
 use rumline_protocol::{
     Document, DocumentWriter, Purpose, Signed, SignerCertificate, SystemInfo, TerminationReason,
-    Timestamp, cssm_id, from_base64, plain, random_hex,
+    Timestamp, TrustRequest, cssm_id, from_base64, plain, random_hex,
 };
 
 use crate::install::{ImportSummary, Source};
@@ -22,61 +22,50 @@ pub enum SaveScope {
     Report(u64),
 }
 
-/// A usage file, ready to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedUsage {
-    /// Its text.
-    pub text: String,
-    /// The reports in it; hand them to [`Agent::usage_saved`] once the file is durable.
-    pub report_ids: Vec<u64>,
+/// A usage file on its way out: [`Agent::begin_usage_file`], then [`Agent::usage_file_piece`] until there is none, and
+/// [`Agent::usage_saved`] once all is durable. It is never in memory as a whole.
+#[derive(Debug)]
+pub struct UsageFile {
+    begun_at: Timestamp,
+    scope: SaveScope,
+    /// The reports that may go into it.
+    ids: std::vec::IntoIter<u64>,
+    trust_requests: Vec<Signed<TrustRequest>>,
+    writer: DocumentWriter,
+    /// The reports in it so far, and their digests.
+    report_ids: Vec<u64>,
+    digests: Vec<[u8; 32]>,
+    is_finished: bool,
 }
 
+/// What there is to say when nothing is to be saved (PI-RUM-003).
+const NOTHING: &str = "The requested item was not found";
+
 impl Agent {
-    /// The text of a usage file (`license smart save usage`). What is in use is closed into reports first.
+    /// Begins a usage file (`license smart save usage`). What is in use is closed into reports first.
     ///
     /// # Errors
     /// With the reason in NX-OS words, e.g. when there is nothing to report (PI-RUM-003).
-    pub fn save_usage(
+    pub fn begin_usage_file(
         &mut self,
         now: Timestamp,
         scope: SaveScope,
         environment: &mut Environment<'_>,
-    ) -> Result<SavedUsage, String> {
+    ) -> Result<UsageFile, String> {
         self.last_now = self.last_now.max(now);
         let reason = TerminationReason::CurrentUsageRequested;
         self.close_reports(now, &reason, environment).map_err(|error| error.to_string())?;
-        let mut writer = DocumentWriter::new();
-        let (mut ids, mut digests) = (Vec::new(), Vec::new());
-        for id in self.ids_in(scope) {
-            let Some(report) = self.report_to_send(now, id, environment) else {
-                continue;
-            };
-            if let SaveScope::Days(days) = scope
-                && report.report.end_at().plus_days(days) < now
-            {
-                continue;
-            }
-            writer.report(&report);
-            digests.push(report.sha256());
-            ids.push(id);
-        }
-        if ids.is_empty() {
-            self.save(now, environment);
-            return Err("The requested item was not found".to_owned());
-        }
-        writer.system_info(&self.system_info(now, &digests, environment));
-        if self.has_trust() {
-            self.add_trust_codes(&mut writer);
+        let ids = self.ids_in(scope);
+        // Trust may be asked for by file too.
+        let trust_requests = if self.has_trust() {
+            Vec::new()
         } else {
-            // Trust may be asked for by file too.
-            for request in self.carried_trust_requests(now, environment) {
-                writer.trust_request(&request);
-            }
-        }
-        let text = writer.finish();
-        let detail = format!("reports=\"{}\"", ids.len());
-        self.log(now, environment, "SAEVT_USAGE_SAVED", &detail);
+            self.carried_trust_requests(now, environment)
+        };
         self.save(now, environment);
+        if ids.is_empty() {
+            return Err(NOTHING.to_owned());
+        }
         if self.unsaved {
             // A report number must not leave before it is recorded here.
             return Err(self
@@ -84,17 +73,67 @@ impl Agent {
                 .as_ref()
                 .map_or_else(String::new, ToString::to_string));
         }
-        Ok(SavedUsage { text, report_ids: ids })
+        Ok(UsageFile {
+            begun_at: now,
+            scope,
+            ids: ids.into_iter(),
+            trust_requests,
+            writer: DocumentWriter::new(),
+            report_ids: Vec::new(),
+            digests: Vec::new(),
+            is_finished: false,
+        })
+    }
+
+    /// The next piece of a usage file's text; none once it is complete.
+    ///
+    /// # Errors
+    /// With the reason when there is nothing to report after all.
+    pub fn usage_file_piece(
+        &mut self,
+        file: &mut UsageFile,
+        environment: &mut Environment<'_>,
+    ) -> Result<Option<String>, String> {
+        if file.is_finished {
+            return Ok(None);
+        }
+        let now = file.begun_at;
+        for id in file.ids.by_ref() {
+            let Some(report) = self.report_to_send(now, id, environment) else {
+                continue;
+            };
+            if let SaveScope::Days(days) = file.scope
+                && report.report.end_at().plus_days(days) < now
+            {
+                continue;
+            }
+            file.writer.report(&report);
+            file.digests.push(report.sha256());
+            file.report_ids.push(id);
+            return Ok(Some(file.writer.take()));
+        }
+        if file.report_ids.is_empty() {
+            return Err(NOTHING.to_owned());
+        }
+        file.is_finished = true;
+        file.writer.system_info(&self.system_info(now, &file.digests, environment));
+        self.add_trust_codes(&mut file.writer);
+        for request in &file.trust_requests {
+            file.writer.trust_request(request);
+        }
+        Ok(Some(file.writer.finish()))
     }
 
     /// The usage file is durable: its reports wait for an ACK.
     pub fn usage_saved(
         &mut self,
         now: Timestamp,
-        report_ids: &[u64],
+        file: &UsageFile,
         environment: &mut Environment<'_>,
     ) {
-        self.mark_sent(report_ids);
+        let detail = format!("reports=\"{}\"", file.report_ids.len());
+        self.log(now, environment, "SAEVT_USAGE_SAVED", &detail);
+        self.mark_sent(&file.report_ids);
         self.ledger.last_file_write_at = Some(now);
         self.save(now, environment);
     }

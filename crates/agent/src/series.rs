@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rumline_protocol::{EntitlementTag, Measurement, TerminationReason, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::coarse::coarsened;
 use crate::disk::DiskError;
 use crate::reports::NewReport;
 use crate::{Agent, Environment, LicenseUse};
@@ -24,7 +25,8 @@ pub(crate) struct Series {
     pub count: u32,
     /// Start of the span that is still running.
     pub since: Timestamp,
-    /// Spans that have ended.
+    /// Spans that have ended; written beside the rest of the ledger.
+    #[serde(default, skip_serializing)]
     pub measurements: Vec<Measurement>,
     /// The count that the last closed report told.
     pub told_count: Option<u32>,
@@ -46,6 +48,7 @@ impl Series {
                 count: self.count,
                 termination_reason: reason,
                 clock_change_delta: None,
+                resolution_seconds: None,
             });
             self.since = now;
         }
@@ -64,6 +67,7 @@ impl Series {
                 count: self.count,
                 termination_reason: None,
                 clock_change_delta: None,
+                resolution_seconds: None,
             });
         }
         if let Some(last) = self.measurements.last_mut() {
@@ -250,6 +254,12 @@ impl Agent {
     }
 
     fn close_long_reports(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
+        if self.is_coarse() {
+            let long = |series: &&mut Series| series.measurements.len() >= MEASUREMENTS_MAX;
+            for series in self.ledger.series.values_mut().filter(long) {
+                series.measurements = coarsened(&series.measurements);
+            }
+        }
         let long: Vec<EntitlementTag> = self
             .ledger
             .series
@@ -293,6 +303,9 @@ impl Agent {
         closing.end_report(now, reason);
         if closing.measurements.is_empty() {
             return Ok(());
+        }
+        if self.is_coarse() {
+            closing.measurements = coarsened(&closing.measurements);
         }
         let stepped = closing.measurements.iter().filter_map(|m| m.clock_change_delta);
         let stepped = stepped.fold(0, i64::saturating_add);

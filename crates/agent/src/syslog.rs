@@ -71,6 +71,11 @@ pub enum SyslogMessage {
     },
     /// Our own: the policy in force has ended.
     PolicyExpired,
+    /// Our own: so much waits that times within a day are no longer kept.
+    UsageCoarsened {
+        /// Reports that wait.
+        reports: u64,
+    },
 }
 
 impl SyslogMessage {
@@ -88,6 +93,7 @@ impl SyslogMessage {
             | Self::PolicyExpired => 3,
             Self::ReportingNotSupported
             | Self::ReportsRequested { .. }
+            | Self::UsageCoarsened { .. }
             | Self::PolicyEnding { .. } => 4,
             Self::PolicyInstallSuccess
             | Self::ReportingRequired { .. }
@@ -113,6 +119,7 @@ impl SyslogMessage {
             Self::ReportsRequested { .. } => "LOG_SMART_LIC_USAGE_REPORT_REQUESTED",
             Self::PolicyEnding { .. } => "LOG_SMART_LIC_POLICY_ENDING",
             Self::PolicyExpired => "LOG_SMART_LIC_POLICY_EXPIRED",
+            Self::UsageCoarsened { .. } => "LOG_SMART_LIC_USAGE_COARSENED",
         }
     }
 
@@ -165,6 +172,10 @@ impl SyslogMessage {
             Self::PolicyExpired => {
                 "The licensing policy has ended; the Cisco default policy is in force.".to_owned()
             }
+            Self::UsageCoarsened { reports } => format!(
+                "{reports} usage reports wait to be acknowledged: of further use each day's sum is kept, \
+                 and no longer when in the day it was."
+            ),
         }
     }
 }

@@ -421,6 +421,9 @@ fn what_could_not_leave_leaves_once_the_disk_takes_the_ledger() {
         fn overwrite(&mut self, _: &str, _: &[u8]) -> Result<(), DiskError> {
             Err(DiskError::Full)
         }
+        fn extend(&mut self, _: &str, _: &[u8]) -> Result<(), DiskError> {
+            Err(DiskError::Full)
+        }
         fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
             self.0.append(name, bytes)
         }

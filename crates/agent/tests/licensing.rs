@@ -156,11 +156,12 @@ fn use_survives_power_loss_at_any_write() {
         // The write under way when the power fails leaves garbage in its place.
         let generation = |name: &str| {
             let text = lab.disk.files.get(name).map(|b| String::from_utf8_lossy(b).into_owned());
-            text.and_then(|t| t.split(' ').nth(1).and_then(|g| g.parse().ok())).unwrap_or(0_u64)
+            let last = text.and_then(|t| t.lines().last().map(str::to_owned));
+            last.and_then(|t| t.split(' ').nth(1).and_then(|g| g.parse().ok())).unwrap_or(0_u64)
         };
         let older = if generation("ledger.a") < generation("ledger.b") { "a" } else { "b" };
         if round % 2 == 0 {
-            let torn = b"rumline-ledger-1 99 00\n{".to_vec();
+            let torn = b"rumline-ledger-2 99 00 {".to_vec();
             lab.disk.files.insert(format!("ledger.{older}"), torn);
         }
         lab.reboot();

@@ -44,6 +44,7 @@ impl Stranger {
                 count,
                 termination_reason: None,
                 clock_change_delta: None,
+                resolution_seconds: None,
             }],
         };
         let signed = sign_report(report, self.signer.as_ref());

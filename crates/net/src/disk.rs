@@ -70,16 +70,24 @@ impl FileDisk {
     }
 
     /// A new file is written beside the old one, and then takes its place.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+        self.replace_by(path, |new| self.overwrite_at(new, bytes).map_err(disk_error))
+    }
+
+    fn replace_by(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&Path) -> Result<(), DiskError>,
+    ) -> Result<(), DiskError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Hidden, so that no list shows one that a power cut left.
         let new = path.with_file_name(format!(".{name}{NEW}"));
-        let written = self.overwrite_at(&new, bytes).and_then(|()| fs::rename(&new, path));
+        let written = write(&new).and_then(|()| fs::rename(&new, path).map_err(disk_error));
         if let Err(error) = written {
             let _best_effort = fs::remove_file(&new);
             return Err(error);
         }
-        Self::sync_directory(path)
+        Self::sync_directory(path).map_err(disk_error)
     }
 
     fn overwrite_at(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -109,14 +117,51 @@ impl Disk for FileDisk {
         crate::read_private(&self.path(name)?).map_err(disk_error)
     }
 
+    fn size_bytes(&mut self, name: &str) -> Result<Option<u64>, DiskError> {
+        match fs::metadata(self.path(name)?) {
+            Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(disk_error(error)),
+        }
+    }
+
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         let path = self.path(name)?;
-        self.check_there().and_then(|()| self.replace(&path, bytes)).map_err(disk_error)
+        self.check_there().map_err(disk_error)?;
+        self.replace(&path, bytes)
+    }
+
+    fn write_pieces(
+        &mut self,
+        name: &str,
+        next_piece: &mut dyn FnMut() -> Result<Option<Vec<u8>>, DiskError>,
+    ) -> Result<(), DiskError> {
+        let path = self.path(name)?;
+        self.check_there().map_err(disk_error)?;
+        self.replace_by(&path, |new| {
+            let file = self.open_for(new, false).map_err(disk_error)?;
+            file.set_len(0).map_err(disk_error)?;
+            let mut out = io::BufWriter::new(file);
+            while let Some(piece) = next_piece()? {
+                out.write_all(&piece).map_err(disk_error)?;
+            }
+            out.flush().and_then(|()| out.get_ref().sync_data()).map_err(disk_error)
+        })
     }
 
     fn overwrite(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         let path = self.path(name)?;
         self.check_there().and_then(|()| self.overwrite_at(&path, bytes)).map_err(disk_error)
+    }
+
+    fn extend(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        let path = self.path(name)?;
+        let extend = || {
+            let mut file = self.open_for(&path, true)?;
+            file.write_all(bytes)?;
+            file.sync_data()
+        };
+        self.check_there().and_then(|()| extend()).map_err(disk_error)
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
@@ -173,6 +218,10 @@ mod tests {
         assert_eq!(disk.read("rum/17").unwrap().unwrap(), b"short");
         assert_eq!(disk.read("eventlog").unwrap().unwrap(), b"12");
         assert_eq!(disk.read("nothing").unwrap(), None);
+        disk.extend("eventlog", b"3").unwrap();
+        assert_eq!(disk.read("eventlog").unwrap().unwrap(), b"123");
+        assert_eq!(disk.size_bytes("eventlog"), Ok(Some(3)));
+        assert_eq!((disk.size_bytes("nothing"), disk.size_bytes("rum")), (Ok(None), Ok(None)));
         assert_eq!(disk.list("rum/").unwrap(), ["rum/17"]);
         assert_eq!(disk.list("").unwrap(), ["eventlog"]);
         assert!(disk.write("../outside", b"x").is_err());
@@ -198,6 +247,18 @@ mod tests {
         disk.write("startup", b"new").unwrap();
         assert_eq!(disk.read("startup").unwrap().unwrap(), b"new");
         assert_eq!(disk.list("").unwrap(), ["startup"]);
+        assert!(!root.join(".startup.new").exists());
+        // Piece by piece: whole, or what it was.
+        let mut pieces = vec!["c", "b", "a"];
+        disk.write_pieces("startup", &mut || Ok(pieces.pop().map(Into::into))).unwrap();
+        assert_eq!(disk.read("startup").unwrap().unwrap(), b"abc");
+        let mut calls = 0;
+        let failed = disk.write_pieces("startup", &mut || {
+            calls += 1;
+            if calls < 3 { Ok(Some(vec![0; 20_000])) } else { Err(DiskError::Full) }
+        });
+        assert_eq!(failed, Err(DiskError::Full));
+        assert_eq!(disk.read("startup").unwrap().unwrap(), b"abc");
         assert!(!root.join(".startup.new").exists());
         fs::remove_dir_all(&root).unwrap();
     }

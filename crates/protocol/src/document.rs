@@ -620,6 +620,7 @@ fn resolve(name: &str) -> Option<char> {
 }
 
 /// Writes a document in the guide's layout.
+#[derive(Debug)]
 pub struct DocumentWriter {
     out: String,
 }
@@ -730,7 +731,13 @@ impl DocumentWriter {
         self
     }
 
-    /// The finished text.
+    /// What was added since the last piece was taken, to be written before all that follows.
+    #[must_use]
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.out)
+    }
+
+    /// The finished text, or the last piece of it.
     #[must_use]
     pub fn finish(&self) -> String {
         format!("{}</smartLicense>\n", self.out)

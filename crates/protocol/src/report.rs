@@ -67,6 +67,10 @@ pub struct Measurement {
     pub termination_reason: Option<TerminationReason>,
     /// Seconds by which the clock was set at its end.
     pub clock_change_delta: Option<i64>,
+    /// To how many seconds its times are known, where that is more than one: a product instance with much that waits
+    /// keeps count times seconds of each UTC day exactly, and no longer when in the day that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution_seconds: Option<u32>,
 }
 
 impl Measurement {
@@ -430,6 +434,10 @@ fn push_measurement(out: &mut String, m: &Measurement) {
     if let Some(reason) = &m.termination_reason {
         push(out, format_args!("{separator}\"termination_reason\":"));
         push_json_string(out, reason.label());
+        separator = ",\n        ";
+    }
+    if let Some(seconds) = m.resolution_seconds {
+        push(out, format_args!("{separator}\"resolution_seconds\":\"{seconds}\""));
     }
     push(
         out,
@@ -644,6 +652,7 @@ struct RawMeasurement<'a> {
 struct RawMeasurementMeta {
     termination_reason: Option<TerminationReason>,
     clock_change_delta: Option<String>,
+    resolution_seconds: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -658,6 +667,7 @@ fn parse_payload(text: &str) -> Result<RumReport, ReportError> {
     for raw in payload.measurements {
         let count = raw.value.value.parse();
         let delta = raw.meta.clock_change_delta.map(|delta| delta.parse()).transpose();
+        let resolution = raw.meta.resolution_seconds.map(|seconds| seconds.parse()).transpose();
         measurements.push(Measurement {
             log_time: raw.log_time,
             start_time: raw.start_time,
@@ -666,6 +676,8 @@ fn parse_payload(text: &str) -> Result<RumReport, ReportError> {
             termination_reason: raw.meta.termination_reason,
             clock_change_delta: delta
                 .map_err(|_| ReportError::Value("clock_change_delta is not a number"))?,
+            resolution_seconds: resolution
+                .map_err(|_| ReportError::Value("resolution_seconds is not a number"))?,
         });
     }
     let asset = payload.asset_identification;

@@ -45,6 +45,7 @@ fn one_measurement() -> Measurement {
         count: 1,
         termination_reason: Some(TerminationReason::CurrentUsageRequested),
         clock_change_delta: None,
+        resolution_seconds: None,
     }
 }
 
@@ -255,7 +256,7 @@ proptest! {
     ) {
         let measurements = spans.into_iter().map(|(start, length, count, delta)| Measurement {
             log_time: Timestamp(start), start_time: Timestamp(start), end_time: Timestamp(start + length),
-            count, termination_reason: None, clock_change_delta: delta.map(i64::from),
+            count, termination_reason: None, clock_change_delta: delta.map(i64::from), resolution_seconds: None,
         }).collect();
         let mut original = report(measurements);
         original.software_version = version;

@@ -40,6 +40,7 @@ fn report(serial: &str, signer: &dyn Signer) -> SignedReport {
             count: 1,
             termination_reason: None,
             clock_change_delta: None,
+            resolution_seconds: None,
         }],
     };
     sign_report(report, signer)

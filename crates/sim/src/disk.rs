@@ -98,6 +98,26 @@ impl Disk for SimDisk {
         self.write(name, bytes)
     }
 
+    fn extend(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.check()?;
+        let file = self.files.entry(name.to_owned()).or_default();
+        match &mut self.cut_after {
+            Some(0) => {
+                // The beginning of it, and perhaps all of it.
+                let most = bytes.len() * (1 + file.content.len() % 3) / 3;
+                file.content.extend_from_slice(&bytes[..most]);
+                file.durable_bytes = file.content.len();
+                self.dead = true;
+                return Err(DiskError::Other("the power is off".to_owned()));
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        file.content.extend_from_slice(bytes);
+        file.durable_bytes = file.content.len();
+        Ok(())
+    }
+
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         self.check()?;
         self.files.entry(name.to_owned()).or_default().content.extend_from_slice(bytes);

@@ -1,6 +1,6 @@
 //! EXEC commands.
 
-use rumline_agent::{DiskError, Input, SaveScope};
+use rumline_agent::{DiskError, Environment, Input, SaveScope};
 use rumline_cli::Matched;
 use rumline_protocol::{Civil, Timestamp, sha256};
 
@@ -119,7 +119,7 @@ impl Switch {
                 let effects = self.agent_input(now, Input::FactoryReset, devices);
                 Outcome { effects, ..Outcome::default() }
             }
-            Question::Delete(name) => match devices.flash.read(&name) {
+            Question::Delete(name) => match devices.flash.size_bytes(&name) {
                 Ok(Some(_)) => match devices.flash.remove(&name) {
                     Ok(()) => Outcome::default(),
                     Err(error) => Outcome::error(&format!("% {error}")),
@@ -186,7 +186,7 @@ impl Switch {
             destination = format!("bootflash:{}", source.rsplit(['/', ':']).next().unwrap_or(""));
         }
         if let Some(FlashPath::Bootflash(name)) = FlashPath::parse(&destination)
-            && matches!(devices.flash.read(&name), Ok(Some(_)))
+            && matches!(devices.flash.size_bytes(&name), Ok(Some(_)))
         {
             let question = Question::Overwrite { source: source.to_owned(), destination };
             return self.ask(now, session, "", question, devices);
@@ -356,14 +356,20 @@ impl Switch {
         if name.is_empty() {
             return failure("The file name is missing, use bootflash:NAME");
         }
-        let saved = match self.agent.save_usage(now, scope, &mut devices.agent()) {
-            Ok(saved) => saved,
+        let mut file = match self.agent.begin_usage_file(now, scope, &mut devices.agent()) {
+            Ok(file) => file,
             Err(reason) => return failure(&reason),
         };
-        if let Err(error) = devices.flash.write(&name, saved.text.as_bytes()) {
+        let Devices { store, flash, random } = devices;
+        let mut next_piece = || {
+            let mut environment = Environment { disk: &mut **store, random: &mut **random };
+            let piece = self.agent.usage_file_piece(&mut file, &mut environment);
+            piece.map(|piece| piece.map(String::into_bytes)).map_err(DiskError::Other)
+        };
+        if let Err(error) = flash.write_pieces(&name, &mut next_piece) {
             return failure(&error.to_string());
         }
-        self.agent.usage_saved(now, &saved.report_ids, &mut devices.agent());
+        self.agent.usage_saved(now, &file, &mut devices.agent());
         Outcome::default()
     }
 
@@ -449,7 +455,7 @@ fn dir_text(wanted: &str, devices: &mut Devices<'_>) -> Result<Option<String>, D
         if !wanted.is_empty() && name != wanted {
             continue;
         }
-        let size = devices.flash.read(&name)?.map_or(0, |bytes| bytes.len());
+        let size = devices.flash.size_bytes(&name)?.unwrap_or(0);
         total += size;
         text.push_str(&format!("{size:>11}  {name}\n"));
     }

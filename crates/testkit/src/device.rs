@@ -96,6 +96,7 @@ impl Device {
                 count: *count,
                 termination_reason: Some(TerminationReason::CurrentUsageRequested),
                 clock_change_delta: None,
+                resolution_seconds: None,
             };
             start_time = end_time;
             measurement

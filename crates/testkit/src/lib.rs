@@ -21,7 +21,7 @@ pub use device::Device;
 pub use estate::{Estate, Server, account, push, registration, through};
 pub use lab::{Lab, at_once, on_every_engine, same};
 pub use suite::CountingSuite;
-pub use switch::{Sent, Switch};
+pub use switch::{Sent, Switch, saved_usage};
 
 /// When worlds begin: 2026-01-01.
 pub const START: Timestamp = Timestamp(1_767_225_600);

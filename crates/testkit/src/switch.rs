@@ -113,9 +113,7 @@ impl Switch {
     pub fn save_usage(&mut self, now: Timestamp) -> String {
         let mut environment = Environment { disk: &mut self.disk, random: &mut self.random };
         let now = now + self.skew;
-        let saved = self.agent.save_usage(now, SaveScope::All, &mut environment).unwrap();
-        self.agent.usage_saved(now, &saved.report_ids, &mut environment);
-        saved.text
+        saved_usage(&mut self.agent, now, SaveScope::All, &mut environment).unwrap()
     }
 
     /// `license smart import` of a file.
@@ -158,4 +156,23 @@ impl Switch {
         let [_, closed, unacknowledged, _, _] = self.agent.report_counts();
         closed + unacknowledged
     }
+}
+
+/// The text of a usage file, whole.
+///
+/// # Errors
+/// When there is nothing to report.
+pub fn saved_usage(
+    agent: &mut Agent,
+    now: Timestamp,
+    scope: SaveScope,
+    environment: &mut Environment<'_>,
+) -> Result<String, String> {
+    let mut file = agent.begin_usage_file(now, scope, environment)?;
+    let mut text = String::new();
+    while let Some(piece) = agent.usage_file_piece(&mut file, environment)? {
+        text.push_str(&piece);
+    }
+    agent.usage_saved(now, &file, environment);
+    Ok(text)
 }

@@ -208,9 +208,14 @@ impl Lab {
 
     pub(crate) fn save_usage(&mut self) -> Result<String, String> {
         let mut environment = Environment { disk: &mut self.disk, random: &mut self.random };
-        let saved = self.agent.save_usage(self.now, SaveScope::All, &mut environment)?;
-        self.agent.usage_saved(self.now, &saved.report_ids, &mut environment);
-        Ok(saved.text)
+        let (now, scope) = (self.now, SaveScope::All);
+        let mut file = self.agent.begin_usage_file(now, scope, &mut environment)?;
+        let mut text = String::new();
+        while let Some(piece) = self.agent.usage_file_piece(&mut file, &mut environment)? {
+            text.push_str(&piece);
+        }
+        self.agent.usage_saved(now, &file, &mut environment);
+        Ok(text)
     }
 
     pub(crate) fn trusted(config: Config) -> Self {

@@ -78,7 +78,8 @@ impl Switch {
         self.handle(Input::Use(vec![license]));
         let mut environment = Environment { disk: &mut self.disk, random: &mut self.random };
         let now = self.now + 100;
-        self.agent.save_usage(now, SaveScope::All, &mut environment).unwrap().text
+        rumline_testkit::saved_usage(&mut self.agent, now, SaveScope::All, &mut environment)
+            .unwrap()
     }
 }
 
