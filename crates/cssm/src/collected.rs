@@ -34,6 +34,19 @@ pub(crate) struct DeviceFile {
     told: Option<SystemInfo>,
 }
 
+impl DeviceFile {
+    /// A part of the file, with some of its reports; whether all of them are there is asked at the end.
+    pub(crate) fn part(&self, reports: Vec<SignedReport>) -> Self {
+        Self { reports, told: None, ..self.clone() }
+    }
+
+    /// What is wrong with these digests of its reports, if they are not those the device put there.
+    pub(crate) fn not_whole(&self, digests: &[[u8; 32]]) -> Option<Error> {
+        let why = self.told.as_ref()?.not_whole(digests)?;
+        Some(Error::invalid(format!("{}: {why}; save it on the device anew", self.udi)))
+    }
+}
+
 /// A device's file whose signatures have been checked with one key.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifiedDevice {
@@ -85,7 +98,20 @@ pub(crate) fn parse(
     let bad = |text: String| Error::invalid(format!("{name}: {text}"));
     let bytes = plain(bytes).map_err(|error| bad(error.to_string()))?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default().into();
-    let mut document = Document::parse(&bytes).map_err(|error| bad(error.to_string()))?;
+    let document = Document::parse(&bytes).map_err(|error| bad(error.to_string()))?;
+    from_document(suite, now, cssm, name, text, document)
+}
+
+/// What a device's file says, once it is read.
+pub(crate) fn from_document(
+    suite: &dyn Suite,
+    now: Timestamp,
+    cssm: &str,
+    name: &str,
+    text: Arc<str>,
+    mut document: Document,
+) -> Result<DeviceFile, Error> {
+    let bad = |text: String| Error::invalid(format!("{name}: {text}"));
     let first = document.reports.first().map(|signed| signed.report.clone());
     let mut about = About {
         identifier: first.as_ref().map_or(String::new(), |r| r.product_instance_identifier.clone()),
@@ -146,7 +172,7 @@ pub(crate) fn parse(
 /// Checks a device's reports with its key: the one it claims or the one it is known by.
 pub(crate) fn verify(
     suite: &dyn Suite,
-    file: DeviceFile,
+    mut file: DeviceFile,
     known: Option<&PublicKey>,
     hop: Hop<'_>,
     (cssm, correlation_id): (&str, &str),
@@ -158,20 +184,16 @@ pub(crate) fn verify(
         )));
     };
     let mut checked = Checked::default();
-    for signed in file.reports {
+    for signed in std::mem::take(&mut file.reports) {
         checked.check(suite, (&file.udi, &key), cssm, signed, correlation_id);
     }
     let Checked { reports, mut refused, .. } = checked;
     for entry in &mut refused {
         *entry = entry.clone().with_message(&hop.blame(&entry.status_message));
     }
-    if refused.is_empty()
-        && let Some(told) = &file.told
-    {
+    if refused.is_empty() && file.told.is_some() {
         let digests: Vec<[u8; 32]> = reports.iter().map(|report| report.sha256).collect();
-        if let Some(why) = told.not_whole(&digests) {
-            return Err(Error::invalid(format!("{}: {why}; save it on the device anew", file.udi)));
-        }
+        file.not_whole(&digests).map_or(Ok(()), Err)?;
     }
     let DeviceFile { document, udi, trust_requests, about, .. } = file;
     Ok(VerifiedDevice { document, udi, key, reports, refused, trust_requests, about })

@@ -57,6 +57,18 @@ impl UsageFile {
     pub const PROCESSING: &'static str = "Processing";
 }
 
+/// What a file's devices brought, and what became of it.
+pub(crate) struct Brought {
+    pub all: Taken,
+    /// What has to be told.
+    pub problems: Vec<String>,
+    /// Whether a device of this account was among them.
+    pub taken_in: bool,
+    pub policy_wanted: bool,
+    pub product_instances: usize,
+    pub set_aside: usize,
+}
+
 const COLUMNS: &str = "id, name, uploaded_at, uploaded_by, virtual_account_id, status, message, \
     product_instances, reports_new, reports_known, \
     CAST(CASE WHEN acknowledgement IS NOT NULL THEN 1 WHEN bundle_part IS NOT NULL \
@@ -171,7 +183,6 @@ impl Cssm {
         (name, devices, hop): (&str, &[VerifiedDevice], Hop<'_>),
         correlation_id: &str,
     ) -> Result<UsageFile, Error> {
-        let id = next_id(tx, "usage_file")?;
         let (mut all, mut problems) = (Taken::default(), Vec::new());
         let (mut aside, mut taken_in) = (Vec::new(), false);
         for (place, device) in (0..).zip(devices) {
@@ -190,6 +201,36 @@ impl Cssm {
                 }
             }
         }
+        let distinct: BTreeSet<&Udi> = devices.iter().map(|device| &device.udi).collect();
+        let brought = Brought {
+            all,
+            problems,
+            taken_in,
+            // One that brought no report asked for something else.
+            policy_wanted: devices.iter().any(|device| device.reports.is_empty()),
+            product_instances: distinct.len(),
+            set_aside: aside.len(),
+        };
+        let answered = (name, brought, correlation_id);
+        let file = self.answer_file(tx, now, actor, account, answered)?;
+        for (place, device, home) in aside {
+            set_aside::keep(tx, (account.0, file.id), place, name, device, home)?;
+        }
+        Ok(file)
+    }
+
+    /// Writes down a usage file and its answer.
+    pub(crate) fn answer_file(
+        &self,
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        actor: &Actor,
+        account: Account,
+        (name, brought, correlation_id): (&str, Brought, &str),
+    ) -> Result<UsageFile, Error> {
+        let Brought { mut all, problems, taken_in, policy_wanted, product_instances, set_aside } =
+            brought;
+        let id = next_id(tx, "usage_file")?;
         let refused =
             all.entries.iter().filter(|entry| entry.status_code != StatusCode::Ok).count();
         let standing = Arc::new(standing::read(tx, account.0, account.1)?);
@@ -200,8 +241,7 @@ impl Cssm {
             report_requests: std::mem::take(&mut all.report_requests),
             // A device of another account learns nothing of this one.
             standing: taken_in.then_some(&standing),
-            // One that brought no report asked for something else.
-            policy_wanted: devices.iter().any(|device| device.reports.is_empty()),
+            policy_wanted,
             correlation_id,
         };
         let acknowledgement =
@@ -217,7 +257,6 @@ impl Cssm {
             message.push_str(problem);
             message.push('.');
         }
-        let distinct: BTreeSet<&Udi> = devices.iter().map(|device| &device.udi).collect();
         let fine = refused == 0 && problems.is_empty();
         let file = UsageFile {
             id,
@@ -227,16 +266,13 @@ impl Cssm {
             virtual_account_id: account.1,
             status: if fine { "No Errors" } else { "Errors" }.to_owned(),
             message,
-            product_instances: i64::try_from(distinct.len()).unwrap_or(i64::MAX),
+            product_instances: i64::try_from(product_instances).unwrap_or(i64::MAX),
             reports_new: all.new,
             reports_known: all.known,
             acknowledgement_ready: !nothing,
-            set_aside: i64::try_from(aside.len()).unwrap_or(i64::MAX),
+            set_aside: i64::try_from(set_aside).unwrap_or(i64::MAX),
         };
         insert(tx, account.0, &file, acknowledgement.as_deref())?;
-        for (place, device, home) in aside {
-            set_aside::keep(tx, (account.0, id), place, name, device, home)?;
-        }
         let text = format!("usage file {name:?} uploaded: {}", file.message);
         add_event(tx, now, account.0, actor, &text)?;
         Ok(file)

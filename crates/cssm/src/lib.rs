@@ -19,6 +19,7 @@ mod ids;
 mod ingest;
 mod instances;
 mod inventory;
+mod large_files;
 mod lineage;
 mod parallel;
 mod policies;

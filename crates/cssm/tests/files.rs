@@ -1,10 +1,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Usage files and what people take back (CSSM-016 to 021; FILE-001 to 012; TOPO-6; C-34).
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use rumline_agent::{Config, Input, Transport};
-use rumline_cssm::{Actor, Error, InstanceId, SmartAccountId, UsageFileId, VirtualAccountId};
+use rumline_cssm::{
+    Actor, Error, InstanceId, SmartAccountId, UsageFile, UsageFileId, VirtualAccountId,
+};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
@@ -490,5 +492,94 @@ fn what_comes_by_file_and_over_the_network_counts_once() {
         assert_eq!((lab.counted("SN1"), lab.instance("SN1").reports), (counted, instance.reports));
         let last = lab.cssm.reports(lab.sa, instance.id, 0, 10).unwrap().pop().unwrap();
         assert_eq!(counted, 3 * (last.end_at - START.0));
+    });
+}
+
+/// A usage file of some megabytes: reports with thousands of spans each.
+fn large_file(lab: &Lab, device: &Device) -> String {
+    let spans: Vec<(i64, u32)> = (0..6_000).map(|index| (60, 1 + index % 3)).collect();
+    let reports: Vec<SignedReport> = (0..5)
+        .map(|place| {
+            device.report(
+                1 + place,
+                START - 2_000_000 + i64::try_from(place).unwrap() * 360_000,
+                &spans,
+            )
+        })
+        .collect();
+    device.usage_file(lab.now, &reports.iter().collect::<Vec<_>>())
+}
+
+#[test]
+fn a_large_file_is_taken_in_pieces_as_a_small_one_is_whole() {
+    // P6
+    on_every_engine(&at_once(), |lab| {
+        let (device, same) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
+        let (file, whole) = (large_file(lab, &device), large_file(lab, &same));
+        assert!(file.len() > 8 << 20, "several pieces");
+        let upload = |lab: &Lab, name: &str, file: &[u8]| {
+            let (person, account) = (Actor::person("eve"), (lab.sa, lab.va));
+            lab.cssm.upload_large(lab.now, &person, account, name, &mut Cursor::new(file))
+        };
+        let taken = upload(lab, "large.txt", file.as_bytes()).unwrap();
+        let wanted = lab.upload("large.txt", whole.as_bytes()).unwrap();
+        assert_eq!(UsageFile { id: wanted.id, ..taken.clone() }, wanted);
+        assert_eq!((taken.reports_new, lab.counted("SN1")), (5, lab.counted("SN2")));
+        let entries = |id| {
+            let (_, ack) = lab.cssm.acknowledgement_file(lab.sa, id).unwrap();
+            entries_of(&Document::parse(ack.as_bytes()).unwrap())
+        };
+        assert_eq!(entries(taken.id), entries(wanted.id));
+        // Again, as after one that was cut short.
+        let again = upload(lab, "large.txt", file.as_bytes()).unwrap();
+        assert_eq!((again.reports_new, again.reports_known, again.message.as_str()), (0, 5, AGAIN));
+    });
+}
+
+#[test]
+fn of_a_large_file_that_is_not_whole_nothing_is_taken() {
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new(&lab.cssm, "SN1");
+        let file = large_file(lab, &device);
+        let person = Actor::person("eve");
+        let upload = |lab: &Lab, file: &[u8], va| {
+            let account = (lab.sa, va);
+            let taken =
+                lab.cssm.upload_large(lab.now, &person, account, "l.txt", &mut Cursor::new(file));
+            taken.unwrap_err().to_string()
+        };
+        let ends: Vec<usize> =
+            file.match_indices("</RUMReport>\n").map(|(at, end)| at + end.len()).collect();
+        let without_last = [&file[..ends[3]], &file[ends[4]..]].concat();
+        let swapped =
+            [&file[..ends[0]], &file[ends[1]..ends[2]], &file[ends[0]..ends[1]], &file[ends[2]..]]
+                .concat();
+        let altered = file.replacen("\"value\":\"3\"", "\"value\":\"2\"", 1);
+        for (bad, why) in [
+            (&without_last, "the file holds 4 of the 5 reports the device wrote into it"),
+            (
+                &swapped,
+                "the reports are not those the device wrote into the file, or not in its order",
+            ),
+            (&altered, "signature"),
+            (&file[..ends[2]].to_owned(), "damaged near byte"),
+            (&file[..ends[2] - 400].to_owned(), "damaged near byte"),
+            (&file.replace("</smartLicense>", "</smartLicense><x>"), "damaged near byte"),
+            (&"x".repeat(70 << 20), "more is"),
+        ] {
+            let told = upload(lab, bad.as_bytes(), lab.va);
+            assert!(
+                told.contains(why)
+                    || (why == "more is" && told.contains("is the most that is read")),
+                "{told}"
+            );
+        }
+        assert!(lab.instances().is_empty());
+        // Of another virtual account: it is said where to go, and nothing moves.
+        lab.register(&device);
+        let other = lab.cssm.create_virtual_account(lab.now, &person, lab.sa, "Other").unwrap();
+        let told = upload(lab, file.as_bytes(), other.id);
+        assert!(told.contains("a file of this size is not set aside"), "{told}");
+        assert_eq!((lab.counted("SN1"), lab.cssm.usage_files(lab.sa).unwrap().len()), (0, 0));
     });
 }

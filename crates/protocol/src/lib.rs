@@ -17,9 +17,11 @@ mod bundle;
 mod carried;
 mod crypto;
 mod document;
+mod document_writer;
 mod identity;
 mod idset;
 mod message;
+mod pieces;
 mod policy;
 mod random;
 mod real_suite;
@@ -47,14 +49,15 @@ pub use crypto::{
     SigningType, Suite, hmac_sha256, sha256, sha256_of,
 };
 pub use document::{
-    DeviceInfo, Document, DocumentError, DocumentWriter, ReportRequest, Revocation, Signed,
-    SystemInfo,
+    DeviceInfo, Document, DocumentError, ReportRequest, Revocation, Signed, SystemInfo,
 };
+pub use document_writer::DocumentWriter;
 pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
 pub use idset::IdSet;
 pub use message::{
     MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText, Speaker, UsageItem,
 };
+pub use pieces::{PiecesError, read_in_pieces};
 pub use policy::{ClassPolicy, Policy};
 pub use random::{Random, random_hex, random_uuid};
 pub use real_suite::{Authority, RealSuite};

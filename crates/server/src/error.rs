@@ -1,6 +1,6 @@
 //! Refusals are answers; faults may pass.
 
-use rumline_protocol::{ArchiveError, BundleError};
+use rumline_protocol::{ArchiveError, BundleError, PiecesError};
 use rumline_store::{FromStore, StoreError};
 
 /// Why something was not done.
@@ -67,6 +67,15 @@ impl Error {
 impl From<ArchiveError> for Error {
     fn from(error: ArchiveError) -> Self {
         Self::Invalid(error.to_string())
+    }
+}
+
+impl From<PiecesError> for Error {
+    fn from(error: PiecesError) -> Self {
+        match error {
+            PiecesError::Unread(error) => Self::Unwritten(error),
+            PiecesError::Document(error) => Self::Invalid(error.to_string()),
+        }
     }
 }
 

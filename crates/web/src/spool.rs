@@ -52,6 +52,11 @@ impl Incoming {
         Ok(bytes)
     }
 
+    /// Its length.
+    pub(crate) fn bytes_len(&self) -> std::io::Result<u64> {
+        Ok(self.file.as_file().metadata()?.len())
+    }
+
     /// The same file without what people's tools have wrapped it in.
     pub(crate) fn unwrapped(mut self) -> Result<Self, Error> {
         let mut head = Vec::new();

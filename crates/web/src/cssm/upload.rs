@@ -10,8 +10,8 @@ use crate::spool::{Incoming, Spool};
 
 /// A bundle that is done within this is answered as done.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
-/// A file that is no bundle is read whole.
-const PLAIN_BYTES_MAX: u64 = 256 << 20;
+/// A file of up to this size that is no bundle is read whole; a larger one piece by piece.
+const WHOLE_BYTES_MAX: u64 = 32 << 20;
 
 fn spool_name(id: UsageFileId) -> String {
     format!("usage-file-{id}")
@@ -41,8 +41,12 @@ pub(super) async fn usage_file(
                 }
                 Ok(file)
             }
+            None if incoming.bytes_len().map_err(Error::Unwritten)? > WHOLE_BYTES_MAX => {
+                let mut reader = incoming.reader().map_err(Error::Unwritten)?;
+                site.cssm.upload_large(now, &actor, (sa, va), &name, &mut reader)
+            }
             None => {
-                let bytes = incoming.bytes(PLAIN_BYTES_MAX)?;
+                let bytes = incoming.bytes(WHOLE_BYTES_MAX)?;
                 site.cssm.upload_usage(now, &actor, sa, va, &name, &bytes)
             }
         }
