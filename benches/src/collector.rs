@@ -33,8 +33,8 @@ const WARM_UP: usize = 1_000;
 const GROUP: usize = 64;
 
 /// A server under test and how it is called.
-struct Server {
-    process: Child,
+pub(crate) struct Server {
+    pub process: Child,
     url: String,
     http: HttpClient,
     token: String,
@@ -53,7 +53,7 @@ impl Server {
         Ok(Self { process, url, http, token })
     }
 
-    async fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Vec<u8>> {
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Vec<u8>> {
         let url = format!("{}/api/v1{path}", self.url);
         let kind = "application/json";
         let reply = self.http.send(method, &url, Some(&self.token), kind, body).await?;
@@ -68,7 +68,7 @@ impl Server {
     }
 }
 
-async fn start_cssm(dir: &str) -> Result<Server> {
+pub(crate) async fn start_cssm(dir: &str) -> Result<Server> {
     let password = format!("{dir}.password");
     let arguments =
         ["cssm", "--dir", dir, "--listen", "127.0.0.1:0", "--admin-password-file", &password];

@@ -6,6 +6,8 @@
 //! * `collector`: a CSLU's whole CPU for each report taken, against raw CPU of parse + group commit; forwarding by wire
 //!   and by file against CSSM's own ingest; start and memory with 100,000 product instances.
 //! * `switch`: resident memory with SSH idle; a feature change against an fdatasync of the same disk.
+//! * `waiting`: a switch cut off for ten years with a change each minute, against its first months; what saving a
+//!   million changes takes, and CSSM to take them. Five minutes.
 //! * `simulator`: 1,000 switches for a year on one core.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
@@ -14,6 +16,7 @@ mod ingest;
 mod processes;
 mod rounds;
 mod switch;
+mod waiting;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -45,6 +48,9 @@ fn main() -> Result<()> {
     }
     if wanted("switch") {
         runtime.block_on(switch::run())?;
+    }
+    if wanted("waiting") {
+        runtime.block_on(waiting::run())?;
     }
     if wanted("simulator") {
         simulator()?;

@@ -57,8 +57,12 @@ pub(crate) fn cpu_seconds(process: &Child) -> Result<f64> {
 
 /// Resident memory of a process, in KiB.
 pub(crate) fn resident_kib(process: &Child) -> Result<u64> {
-    let id = process.id().context("the process has ended")?;
+    status_kib(&process.id().context("the process has ended")?.to_string(), "VmRSS:")
+}
+
+/// A line of a process's status, in KiB.
+pub(crate) fn status_kib(id: &str, name: &str) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
