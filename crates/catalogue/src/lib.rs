@@ -137,6 +137,9 @@ pub struct Package {
     pub tier: String,
     /// How sure name and tier are.
     pub confidence: String,
+    /// Whether each port that needs it counts; all others count once a switch.
+    #[serde(default)]
+    pub counted: bool,
     /// Wording and tag on each class of switch.
     #[serde(rename = "variant")]
     pub variants: Vec<Variant>,
@@ -313,11 +316,16 @@ impl Catalogue {
         self.lines.iter().find(|rule| rule.matches(line)).map(|rule| rule.package.as_str())
     }
 
+    /// A package by its short name.
+    #[must_use]
+    pub fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.iter().find(|known| known.name == name)
+    }
+
     /// A package on a class of switch.
     #[must_use]
     pub fn variant(&self, package: &str, class: &str) -> Option<&Variant> {
-        let package = self.packages.iter().find(|known| known.name == package)?;
-        package.variants.iter().find(|variant| variant.class == class)
+        self.package(package)?.variants.iter().find(|variant| variant.class == class)
     }
 
     /// The package and variant a tag names.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use rumline_agent::{Config, LicenseUse, Transport};
-use rumline_catalogue::{Catalogue, Platform};
+use rumline_catalogue::{Catalogue, Platform, Variant};
 
 use crate::config::ConfigTree;
 
@@ -104,7 +104,7 @@ pub(crate) fn features(config: &ConfigTree) -> BTreeSet<&str> {
     on
 }
 
-/// The licences in use: each package once, however many lines need it.
+/// The licences in use: each package once, however many lines need it, or once for each port that needs it.
 pub(crate) fn licenses(config: &ConfigTree, platform: &Platform) -> Vec<LicenseUse> {
     let catalogue = Catalogue::nexus();
     let mut packages = BTreeMap::new();
@@ -116,16 +116,31 @@ pub(crate) fn licenses(config: &ConfigTree, platform: &Platform) -> Vec<LicenseU
             && let Some(package) = catalogue.package_of_line(line)
             && let Some(variant) = catalogue.variant(package, &platform.class)
         {
-            packages.insert(package, variant);
+            let (_, ports) = packages.entry(package).or_insert((variant, BTreeSet::new()));
+            if catalogue.package(package).is_some_and(|package| package.counted) {
+                ports.extend(ports_of(line).map(|port| (parent.to_owned(), port)));
+            }
         }
     });
-    let use_of = |(name, variant): (&str, &rumline_catalogue::Variant)| LicenseUse {
+    let use_of = |(name, (variant, ports)): (&str, (&Variant, BTreeSet<_>))| LicenseUse {
         tag: variant.tag.clone(),
         name: name.to_owned(),
         description: variant.description.clone(),
-        count: 1,
+        count: u32::try_from(ports.len()).unwrap_or(u32::MAX).max(1),
     };
     packages.into_iter().map(use_of).collect()
+}
+
+/// The ports that a line like `port 1-8,12 type fc` names.
+fn ports_of(line: &str) -> impl Iterator<Item = u32> {
+    let listed = line.split_whitespace().nth(1).unwrap_or_default();
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        // No card has as many; a typing error is to cost nothing.
+        Some(first..=last.min(first.saturating_add(127)))
+    };
+    listed.split(',').filter_map(range).flatten().collect::<Vec<_>>().into_iter()
 }
 
 /// `e1/22` becomes `Ethernet1/22`; what is no interface stays as it is.
@@ -160,5 +175,24 @@ mod tests {
         assert_eq!(names.hosts, [("cslu-local".to_owned(), "192.0.2.1".parse().unwrap())]);
         assert_eq!(names.servers.len(), 2);
         assert!(names.lookup && !super::names(&ConfigTree::parse("no ip domain-lookup\n")).lookup);
+    }
+
+    #[test]
+    fn each_fibre_channel_port_counts_once() {
+        // PI-LIC-008
+        let platform = Catalogue::nexus().platform("N9K-C93180YC-FX").unwrap();
+        let count = |text: &str| {
+            let licenses = licenses(&ConfigTree::parse(text), platform);
+            licenses.iter().find(|l| l.name == "FC_PORT_ACTIVATION_PKG").map(|l| l.count)
+        };
+        assert_eq!(count("slot 1\n  port 1-4 type fc\n"), Some(4));
+        assert_eq!(count("slot 1\n  port 1-4,9 type fc\n  port 3-5 type fc\n"), Some(6));
+        assert_eq!(count("slot 1\n  port 1 type fc\nslot 2\n  port 1 type fc\n"), Some(2));
+        assert_eq!(count("slot 1\n  port x type fc\n  port 9-3 type fc\n"), Some(1));
+        assert_eq!(count("slot 1\n  port 1-4000000000 type fc\n"), Some(128));
+        assert_eq!(count("slot 1\n"), None);
+        // Others count once, however many lines need them.
+        let licenses = licenses(&ConfigTree::parse("feature bgp\nfeature ospf\n"), platform);
+        assert_eq!(licenses.iter().map(|l| l.count).collect::<Vec<_>>(), [1]);
     }
 }
