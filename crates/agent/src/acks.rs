@@ -1,7 +1,8 @@
 //! What CSSM says of reports: acknowledged, refused, asked for again.
 
 use rumline_protocol::{
-    Acknowledgement, IdSet, RefusalReason, ReportRequest, Signed, StatusCode, Timestamp,
+    Acknowledgement, IdSet, RefusalReason, ReportRequest, Signed, StatusCode, Timestamp, base64,
+    sha256,
 };
 
 use crate::epoch::Cure;
@@ -33,6 +34,12 @@ impl Agent {
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) -> bool {
+        // One that comes again, from a collector or from somebody who kept it, asks for nothing new.
+        let text = serde_json::to_vec(request).expect("a request always serialises");
+        let digest = base64(&sha256(&text));
+        if self.ledger.requests_heeded.contains(&digest) {
+            return false;
+        }
         let asked: IdSet = request.positions.clone().into();
         let mut wanted = Vec::new();
         for id in self.ledger.acknowledged.iter() {
@@ -47,6 +54,7 @@ impl Agent {
         if wanted.is_empty() {
             return false;
         }
+        self.ledger.heeded(digest);
         for id in &wanted {
             self.ledger.acknowledged.remove(*id);
             self.ledger.closed.insert(*id);
@@ -113,6 +121,11 @@ impl Agent {
         tally.ours += 1;
         let id = entry.report_id;
         let waits = self.ledger.closed.contains(id) || self.ledger.unacknowledged.contains(id);
+        if entry.status_code == StatusCode::Ok && self.ledger.unreadable.remove(id) {
+            // It had arrived before its file was damaged: nothing is lost.
+            tally.taken += 1;
+            return;
+        }
         if !waits {
             if !self.ledger.acknowledged.contains(id) {
                 tally.unknown += 1;
@@ -122,7 +135,10 @@ impl Agent {
             return;
         }
         let own = ReportStore::read(id, environment.disk).ok().flatten();
-        let Some((_, own)) = own else { return };
+        let Some((_, own)) = own else {
+            // Offered once more, it is found out about.
+            return self.push_soon(now);
+        };
         let is_about_it = entry.is_about(&own.sha256());
         match (entry.status_code, is_about_it) {
             (StatusCode::Ok, true) => {

@@ -49,7 +49,11 @@ pub fn check_store(
             return Ok((files, findings));
         }
     };
-    files += 1;
+    files += 2;
+    if !DeviceKey::has_sum(disk)? {
+        let costs = "nothing: the ledger shows that the key is right";
+        find("device.key.sha256", "it does not fit the key", costs, "nothing: it is written anew");
+    }
     let damaged: Vec<_> = copies
         .iter()
         .filter(|(_, bytes)| !LedgerFiles::is_whole(signer.as_ref(), bytes))

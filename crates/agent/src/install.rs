@@ -569,6 +569,7 @@ impl Agent {
         effects: &mut Vec<Effect>,
     ) {
         let in_use = self.licenses_in_use();
+        let told = self.told_in_use(environment);
         self.remove_reports(environment);
         self.ledger.reset(now);
         self.read_installed();
@@ -590,6 +591,7 @@ impl Agent {
             })
             .collect();
         self.use_changed(now, &set, environment);
+        self.begin_with_told(now, told);
     }
 }
 

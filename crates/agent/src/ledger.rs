@@ -104,6 +104,12 @@ pub(crate) struct Ledger {
     pub unacknowledged: IdSet,
     pub acknowledged: IdSet,
     pub purged_count: u64,
+    /// Never acknowledged, and their files cannot be read: they are tried again at the next start.
+    #[serde(default)]
+    pub unreadable: IdSet,
+    /// Digests of the last requests for reports that were heeded.
+    #[serde(default)]
+    pub requests_heeded: Vec<String>,
     /// When use began; the base of the first report's deadline.
     pub used_since: Option<Timestamp>,
     /// A change of use that no ACK covers yet.
@@ -175,6 +181,8 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Lines of history kept for each class.
     const HISTORY_MAX: usize = 5;
+    /// Requests for reports that are known when they come again.
+    const REQUESTS_HEEDED_MAX: usize = 16;
     /// Trust requests whose answer may still come.
     const TRUST_NONCES_MAX: usize = 8;
 
@@ -193,6 +201,8 @@ impl Ledger {
             unacknowledged: IdSet::default(),
             acknowledged: IdSet::default(),
             purged_count: 0,
+            unreadable: IdSet::default(),
+            requests_heeded: Vec::new(),
             used_since: None,
             changed_at: None,
             last_seen_at: now,
@@ -226,6 +236,14 @@ impl Ledger {
             put_back: None,
             coarse_since: None,
         }
+    }
+
+    /// Notes a request for reports that was heeded.
+    pub(crate) fn heeded(&mut self, digest: String) {
+        if self.requests_heeded.len() == Self::REQUESTS_HEEDED_MAX {
+            self.requests_heeded.remove(0);
+        }
+        self.requests_heeded.push(digest);
     }
 
     /// Notes the nonce of a trust request.
@@ -264,6 +282,7 @@ impl Ledger {
         fresh.last_closed = self.last_closed.take();
         fresh.clock_offset_seconds = self.clock_offset_seconds;
         fresh.revocation = self.revocation.take();
+        fresh.requests_heeded = std::mem::take(&mut self.requests_heeded);
         fresh.udi = self.udi.take();
         *self = fresh;
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use rumline_protocol::{
     EntitlementTag, Measurement, Signer, Suite, TerminationReason, Timestamp, hmac_sha256,
-    random_uuid,
+    random_uuid, sha256,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,6 +30,8 @@ const CHANGE: &str = "change";
 /// The form before: one JSON document, and nothing behind it.
 const WHOLE_1: &str = "rumline-ledger-1";
 const KEY_FILE: &str = "device.key";
+/// What `sha256sum -c` takes.
+const KEY_SUM_FILE: &str = "device.key.sha256";
 /// What to do about a key that is gone.
 const MEND_KEY: &str = "restore the store from a copy, or empty its directory to begin as a new device, which has to be \
                         accepted where it is registered";
@@ -391,10 +393,28 @@ pub(crate) enum DeviceKey {
 }
 
 impl DeviceKey {
+    /// A key that was altered may well be a key, of another device: it is believed by its checksum, or by a ledger.
     pub(crate) fn read(suite: &dyn Suite, disk: &mut dyn Disk) -> Result<Self, DiskError> {
         let Some(bytes) = disk.read(KEY_FILE)? else { return Ok(Self::Missing) };
-        Ok(suite.load_device_key(&bytes).map_or(Self::Damaged, Self::Whole))
+        let Ok(signer) = suite.load_device_key(&bytes) else { return Ok(Self::Damaged) };
+        let sum = disk.read(KEY_SUM_FILE)?;
+        if sum.as_ref().is_none_or(|sum| *sum == key_sum(&bytes)) {
+            return Ok(Self::Whole(signer));
+        }
+        let key = mac_key(signer.as_ref());
+        let is_known = LedgerFiles::on(disk)?.iter().any(|(_, bytes)| read(&key, bytes).is_some());
+        Ok(if is_known { Self::Whole(signer) } else { Self::Damaged })
     }
+
+    /// Whether its checksum is there and fits.
+    pub(crate) fn has_sum(disk: &mut dyn Disk) -> Result<bool, DiskError> {
+        let key = disk.read(KEY_FILE)?.map(|bytes| key_sum(&bytes));
+        Ok(key.is_some() && disk.read(KEY_SUM_FILE)? == key)
+    }
+}
+
+fn key_sum(bytes: &[u8]) -> Vec<u8> {
+    format!("{}  {KEY_FILE}\n", hex(&sha256(bytes))).into_bytes()
 }
 
 /// The device's key pair: made at first boot, never replaced, never leaves.
@@ -404,7 +424,13 @@ pub(crate) fn device_key(
 ) -> Result<Box<dyn Signer>, DiskError> {
     let damaged = |detail: String| DiskError::Damaged(detail);
     match DeviceKey::read(suite, environment.disk)? {
-        DeviceKey::Whole(signer) => return Ok(signer),
+        DeviceKey::Whole(signer) => {
+            if !DeviceKey::has_sum(environment.disk)? {
+                let bytes = environment.disk.read(KEY_FILE)?.unwrap_or_default();
+                let _best_effort = environment.disk.write(KEY_SUM_FILE, &key_sum(&bytes));
+            }
+            return Ok(signer);
+        }
         DeviceKey::Damaged => {
             return Err(damaged(format!("{KEY_FILE} is damaged: {MEND_KEY}")));
         }
@@ -419,6 +445,7 @@ pub(crate) fn device_key(
         .generate_device_key(environment.random)
         .map_err(|error| damaged(error.to_string()))?;
     environment.disk.write(KEY_FILE, &signer.private_key())?;
+    environment.disk.write(KEY_SUM_FILE, &key_sum(&signer.private_key()))?;
     Ok(signer)
 }
 

@@ -203,6 +203,8 @@ pub struct Agent {
     continuous_since: Timestamp,
     /// Reports whose content lives on under another number; their files go once the ledger says so on disk.
     superseded: Vec<u64>,
+    /// Reports found that cannot be read, and nobody was told.
+    unreadable_untold: u64,
     /// Set while the ledger in memory is newer than the one on disk.
     unsaved: bool,
     storage_failure: Option<DiskError>,
@@ -240,6 +242,7 @@ impl Agent {
             last_now: now,
             continuous_since: now,
             superseded: Vec::new(),
+            unreadable_untold: 0,
             unsaved: true,
             storage_failure: None,
         };
@@ -291,6 +294,7 @@ impl Agent {
         }
         self.run_due(now, environment, &mut effects);
         self.bound_storage(now, &mut effects);
+        self.tell_unreadable(&mut effects);
         self.save(now, environment);
         if self.unsaved {
             // Nothing leaves before it is durable here; the request is made again once it is.

@@ -9,7 +9,8 @@ use rumline_protocol::{
 
 use crate::disk::{Disk, DiskError};
 use crate::ledger::Ledger;
-use crate::{Agent, Environment, Profile};
+use crate::syslog::SyslogMessage;
+use crate::{Agent, Effect, Environment, Profile};
 
 /// Where report files lie.
 pub(crate) const RUM_PREFIX: &str = "rum/";
@@ -208,7 +209,12 @@ impl Agent {
         let skipped = ids.len().saturating_sub(limit);
         let mut summaries = Vec::new();
         for id in ids.into_iter().skip(skipped) {
-            summaries.extend(self.report_summary(id, disk)?);
+            match self.report_summary(id, disk) {
+                Ok(summary) => summaries.extend(summary),
+                // Its use is told of elsewhere; the others are shown.
+                Err(DiskError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(summaries)
     }
@@ -262,8 +268,8 @@ impl Agent {
         }))
     }
 
-    /// Reads a report that is to leave the switch. One whose file cannot be read is logged and passed over,
-    /// so that the others still leave.
+    /// Reads a report that is to leave the switch. One whose file cannot be read is logged, told, and not tried again
+    /// before the next start, so that the others still leave.
     pub(crate) fn report_to_send(
         &mut self,
         now: Timestamp,
@@ -278,11 +284,37 @@ impl Agent {
                 format!("the file of report {id} was altered")
             }
             Ok(None) => format!("the file of report {id} is missing"),
-            Err(error) => error.to_string(),
+            Err(DiskError::Damaged(text)) => text,
+            Err(error) => {
+                // The disk may be better in a while.
+                let detail = format!("reportId=\"{id}\" reason=\"{error}\"");
+                self.log(now, environment, "SAEVT_RUM_REPORT_UNREADABLE", &detail);
+                return None;
+            }
         };
+        if self.ledger.closed.remove(id) | self.ledger.unacknowledged.remove(id) {
+            self.ledger.unreadable.insert(id);
+            self.unreadable_untold += 1;
+            self.unsaved = true;
+        }
         let detail = format!("reportId=\"{id}\" reason=\"{problem}\"");
         self.log(now, environment, "SAEVT_RUM_REPORT_UNREADABLE", &detail);
         None
+    }
+
+    /// Says how many were found that cannot be read.
+    pub(crate) fn tell_unreadable(&mut self, effects: &mut Vec<Effect>) {
+        let count = std::mem::take(&mut self.unreadable_untold);
+        if count > 0 {
+            effects.push(Effect::Syslog(SyslogMessage::ReportsUnreadable { count }));
+        }
+    }
+
+    /// Somebody may have put their files back.
+    pub(crate) fn try_unreadable_again(&mut self) {
+        for id in std::mem::take(&mut self.ledger.unreadable).iter() {
+            self.ledger.closed.insert(id);
+        }
     }
 
     /// Removes acknowledged reports that ended more than a year ago; ids run in time order.

@@ -286,6 +286,7 @@ impl Agent {
             _ => {}
         }
         self.continuous_since = now;
+        self.try_unreadable_again();
         self.boot_series(now);
         self.clamp_to(now);
         self.ledger.polls.retain(|poll| !poll.poll_id.is_empty());

@@ -1,13 +1,13 @@
 //! Licence use as a time series: one series for each entitlement tag, samples folded while unchanged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_protocol::{EntitlementTag, Measurement, TerminationReason, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::coarse::coarsened;
 use crate::disk::DiskError;
-use crate::reports::NewReport;
+use crate::reports::{NewReport, ReportStore};
 use crate::{Agent, Environment, LicenseUse};
 
 /// Measurements after which a report is closed early, so that the ledger stays small.
@@ -129,6 +129,52 @@ impl Agent {
         self.close_long_reports(now, environment);
         if self.ledger.next_push_at.is_none() {
             self.reschedule(now);
+        }
+    }
+
+    /// What CSSM may take for in use, by what it was told or would have been: tag, name, and how many.
+    pub(crate) fn told_in_use(
+        &self,
+        environment: &mut Environment<'_>,
+    ) -> BTreeMap<EntitlementTag, (String, u32)> {
+        let mut told = BTreeMap::new();
+        let waiting = self.ledger.closed.iter().chain(self.ledger.unacknowledged.iter());
+        for id in waiting {
+            if let Ok(Some((name, signed))) = ReportStore::read(id, environment.disk) {
+                told.insert(signed.report.entitlement_tag, (name, 1));
+            }
+        }
+        for (tag, series) in &self.ledger.series {
+            if let Some(count @ 1..) = series.told_count {
+                told.insert(tag.clone(), (series.name.clone(), count));
+            }
+        }
+        told
+    }
+
+    /// After all was forgotten: what was told to be in use, and is not any more, is still told to have ended.
+    pub(crate) fn begin_with_told(
+        &mut self,
+        now: Timestamp,
+        told: BTreeMap<EntitlementTag, (String, u32)>,
+    ) {
+        for (tag, (name, count)) in told {
+            if let Some(series) = self.ledger.series.get_mut(&tag) {
+                series.told_count = Some(count);
+                continue;
+            }
+            let series = Series {
+                name,
+                description: String::new(),
+                in_use_since: now,
+                report_id: self.take_report_id(),
+                count: 0,
+                since: now,
+                measurements: Vec::new(),
+                told_count: Some(count),
+            };
+            self.ledger.series.insert(tag, series);
+            self.ledger.used_since.get_or_insert(now);
         }
     }
 

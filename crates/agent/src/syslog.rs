@@ -71,6 +71,11 @@ pub enum SyslogMessage {
     },
     /// Our own: the policy in force has ended.
     PolicyExpired,
+    /// Our own: reports that were never acknowledged cannot be read any more.
+    ReportsUnreadable {
+        /// How many.
+        count: u64,
+    },
     /// Our own: so much waits that times within a day are no longer kept.
     UsageCoarsened {
         /// Reports that wait.
@@ -90,6 +95,7 @@ impl SyslogMessage {
             | Self::TrustCodeInstallFailed { .. }
             | Self::ReportsRefused { .. }
             | Self::SetBack
+            | Self::ReportsUnreadable { .. }
             | Self::PolicyExpired => 3,
             Self::ReportingNotSupported
             | Self::ReportsRequested { .. }
@@ -119,6 +125,7 @@ impl SyslogMessage {
             Self::ReportsRequested { .. } => "LOG_SMART_LIC_USAGE_REPORT_REQUESTED",
             Self::PolicyEnding { .. } => "LOG_SMART_LIC_POLICY_ENDING",
             Self::PolicyExpired => "LOG_SMART_LIC_POLICY_EXPIRED",
+            Self::ReportsUnreadable { .. } => "LOG_SMART_LIC_USAGE_REPORT_UNREADABLE",
             Self::UsageCoarsened { .. } => "LOG_SMART_LIC_USAGE_COARSENED",
         }
     }
@@ -172,6 +179,10 @@ impl SyslogMessage {
             Self::PolicyExpired => {
                 "The licensing policy has ended; the Cisco default policy is in force.".to_owned()
             }
+            Self::ReportsUnreadable { count } => format!(
+                "{count} usage reports cannot be read and are not sent: their files are damaged or missing. \
+                 What they tell is lost, unless the files are put back from a copy before the next reload."
+            ),
             Self::UsageCoarsened { reports } => format!(
                 "{reports} usage reports wait to be acknowledged: of further use each day's sum is kept, \
                  and no longer when in the day it was."

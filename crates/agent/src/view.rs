@@ -151,6 +151,12 @@ impl Agent {
         self.profile.members.iter().map(line).collect()
     }
 
+    /// The epoch its reports are numbered in; empty for the first.
+    #[must_use]
+    pub fn epoch(&self) -> &str {
+        &self.ledger.epoch
+    }
+
     /// The account CSSM last spoke for.
     #[must_use]
     pub fn account(&self) -> Option<&AccountInfo> {

@@ -161,6 +161,9 @@ fn keep_for(
         }
         refusal.get_or_insert_with(|| format!("CSSM: {}", entry.status_message));
     }
+    if !answer.document.report_requests.is_empty() {
+        reports::open_again(tx, (tenant_id, instance_id), answer_id)?;
+    }
     let has_trust = !answer.document.trust_codes.is_empty();
     let sql = "UPDATE instance SET undelivered = 1, wants_answer = 0, waiting = waiting + $1,
         refused = refused + $2, last_ack_at = COALESCE($3, last_ack_at),

@@ -202,6 +202,19 @@ pub(crate) fn acknowledge(
     Ok(())
 }
 
+/// CSSM lacks reports that it had acknowledged: those the device sends again go to it again, whatever it said of them in
+/// other answers than this one.
+pub(crate) fn open_again(
+    tx: &mut Tx<'_>,
+    (tenant_id, instance_id): (TenantId, InstanceId),
+    answer_id: i64,
+) -> Result<(), Error> {
+    let sql = "UPDATE report SET answer_id = NULL WHERE tenant_id = $1 AND instance_id = $2
+        AND state = 1 AND answer_id <> $3";
+    tx.execute(sql, &[tenant_id.into(), instance_id.into(), answer_id.into()])?;
+    Ok(())
+}
+
 /// Notes that a device reports the same use under another number: CSSM will not take this one, and need not.
 pub(crate) fn supersede(
     tx: &mut Tx<'_>,

@@ -209,10 +209,21 @@ fn begin(
     ask_anew(tx, instance)?;
     instance.head =
         Head { epoch: lineage.epoch.clone(), began_at: lineage.epoch_began_at, ..Head::default() };
+    in_use_as_told_in(tx, instance.id, &lineage.epoch)?;
     note_set_back(tx, now, instance, None)?;
     let text =
         format!("{}: usage goes on in a new epoch, each second is counted once", instance.udi);
     add_event(tx, now, instance.smart_account_id, &Actor::system(), &text)
+}
+
+/// What is in use now is what the life that goes on says: what another one said last holds no more.
+fn in_use_as_told_in(tx: &mut Tx<'_>, id: InstanceId, epoch: &str) -> Result<(), Error> {
+    let sql = "UPDATE license_use SET count = COALESCE((SELECT rum_report.last_count
+        FROM rum_report WHERE rum_report.product_instance_id = $1 AND rum_report.epoch = $2
+        AND rum_report.tag = license_use.tag ORDER BY rum_report.position DESC LIMIT 1), 0)
+        WHERE product_instance_id = $3";
+    tx.execute(sql, &[id.into(), epoch.into(), id.into()])?;
+    Ok(())
 }
 
 /// Two heads of one chain: nobody here can tell which is the right one.
@@ -464,6 +475,7 @@ impl Cssm {
             let sql = "UPDATE product_instance SET held_at = NULL WHERE id = $1";
             tx.execute(sql, &[id.into()])?;
             crate::instances::note_head(tx, id, &chosen)?;
+            in_use_as_told_in(tx, id, &epoch)?;
             alerts::clear(tx, now, smart_account_id, AlertKind::Clone, &instance.udi)?;
             let name = if epoch.is_empty() { "the first" } else { &epoch };
             let text = format!("{}: epoch {name} was chosen, the others are ended", instance.udi);

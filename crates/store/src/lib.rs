@@ -141,6 +141,31 @@ impl Db {
         Ok(Self { engine: Engine::Sqlite(SqliteEngine::in_memory()?) })
     }
 
+    /// A database in memory as it is now, once more: a backup, for simulations.
+    ///
+    /// # Errors
+    /// When it is not in memory, or SQLite fails.
+    pub fn copy(&self) -> Result<Self, StoreError> {
+        match &self.engine {
+            Engine::Sqlite(engine) => Ok(Self { engine: Engine::Sqlite(engine.copy()?) }),
+            Engine::Postgres(_) => Err(StoreError::Closed),
+        }
+    }
+
+    /// For simulations, of a database in memory: the process around it ends in the middle of the commit after so many more,
+    /// which is kept or not; from then on all that is asked fails. `None` is a new process over the same database.
+    pub fn end_in_commit(&self, ends: Option<(u32, bool)>) {
+        if let Engine::Sqlite(engine) = &self.engine {
+            engine.ends(ends);
+        }
+    }
+
+    /// Whether that has come.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(&self.engine, Engine::Sqlite(engine) if engine.has_ended())
+    }
+
     /// Connects to PostgreSQL, e.g. `postgres://user:secret@127.0.0.1:5432/cssm`.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub(crate) struct SqliteEngine {
 
 enum Mode {
     /// Everything on the calling thread.
-    Inline(Mutex<Connection>),
+    Inline(Mutex<Inline>),
     Threaded {
         queue: Option<SyncSender<Box<dyn Job>>>,
         writer: Option<JoinHandle<()>>,
@@ -35,6 +35,34 @@ enum Mode {
         ground: Arc<Ground>,
         scrub: Option<Scrub>,
     },
+}
+
+/// A database in memory, and when the process around it is to end.
+struct Inline {
+    connection: Connection,
+    /// In the middle of the commit after so many more, which is kept or not.
+    ends: Option<(u32, bool)>,
+    has_ended: bool,
+}
+
+impl Inline {
+    fn run(&mut self, job: &mut Box<dyn Job>) -> Result<(), StoreError> {
+        if self.has_ended {
+            return Err(StoreError::Closed);
+        }
+        match &mut self.ends {
+            Some((0, kept)) => {
+                let kept = *kept;
+                self.has_ended = true;
+                transaction(&self.connection, || Ok(run_job(&self.connection, job)? && kept))?;
+                Err(StoreError::Closed)
+            }
+            ends => {
+                ends.iter_mut().for_each(|(left, _)| *left -= 1);
+                run_group(&self.connection, std::slice::from_mut(job))
+            }
+        }
+    }
 }
 
 /// The look through the file in the background: it ends when it is dropped.
@@ -92,15 +120,40 @@ impl SqliteEngine {
         let connection = Connection::open_in_memory()?;
         keep_statements(&connection)?;
         connection.execute_batch("PRAGMA foreign_keys = ON")?;
-        Ok(Self { mode: Mode::Inline(Mutex::new(connection)) })
+        Ok(Self::inline(connection))
+    }
+
+    fn inline(connection: Connection) -> Self {
+        Self { mode: Mode::Inline(Mutex::new(Inline { connection, ends: None, has_ended: false })) }
+    }
+
+    /// As it is now, once more: of a database in memory.
+    pub(crate) fn copy(&self) -> Result<Self, StoreError> {
+        let Mode::Inline(inline) = &self.mode else { return Err(StoreError::Closed) };
+        let mut connection = Connection::open_in_memory()?;
+        rusqlite::backup::Backup::new(&lock(inline).connection, &mut connection)?
+            .run_to_completion(1 << 20, std::time::Duration::ZERO, None)?;
+        keep_statements(&connection)?;
+        connection.execute_batch("PRAGMA foreign_keys = ON")?;
+        Ok(Self::inline(connection))
+    }
+
+    /// The process around a database in memory ends in the commit after so many more; `None` is a new process.
+    pub(crate) fn ends(&self, ends: Option<(u32, bool)>) {
+        let Mode::Inline(inline) = &self.mode else { return };
+        let mut inline = lock(inline);
+        (inline.ends, inline.has_ended) = (ends, false);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(&self.mode, Mode::Inline(inline) if lock(inline).has_ended)
     }
 
     pub(crate) fn submit(&self, mut job: Box<dyn Job>) {
         match &self.mode {
-            Mode::Inline(connection) => {
-                let connection = lock(connection);
-                let committed = run_group(&connection, std::slice::from_mut(&mut job));
-                drop(connection);
+            Mode::Inline(inline) => {
+                let committed = lock(inline).run(&mut job);
+                // Who is told may ask for more.
                 job.finish(committed);
             }
             Mode::Threaded { queue, .. } => {
@@ -126,9 +179,12 @@ impl SqliteEngine {
         work: &mut dyn FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         match &self.mode {
-            Mode::Inline(connection) => {
-                let connection = lock(connection);
-                work(&mut Tx { inner: TxInner::Sqlite(&connection) })
+            Mode::Inline(inline) => {
+                let inline = lock(inline);
+                if inline.has_ended {
+                    return Err(StoreError::Closed.into());
+                }
+                work(&mut Tx { inner: TxInner::Sqlite(&inline.connection) })
             }
             Mode::Threaded { path, readers, ground, .. } => {
                 ground.check()?;

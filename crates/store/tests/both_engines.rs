@@ -211,3 +211,22 @@ fn migrating_again_changes_nothing_and_an_unknown_schema_is_refused() {
         assert!(matches!(error, StoreError::UnknownSchema { found: 2, known: 1 }), "{error}");
     }
 }
+
+#[test]
+fn a_process_that_ends_in_a_commit_leaves_it_whole_or_not_at_all_and_a_copy_is_apart() {
+    let db = Db::in_memory().unwrap();
+    db.migrate(SCHEMA).unwrap();
+    insert(&db, 1, "before").unwrap();
+    let copy = db.copy().unwrap();
+    for (id, kept) in [(2, false), (3, true)] {
+        db.end_in_commit(Some((1, kept)));
+        insert(&db, id * 10, "first").unwrap();
+        assert!(!db.has_ended());
+        assert!(matches!(insert(&db, id, "last"), Err(StoreError::Closed)));
+        assert!(db.has_ended());
+        assert!(insert(&db, 99, "later").is_err());
+        db.end_in_commit(None);
+    }
+    assert_eq!(names(&db), ["before", "last", "first", "first"]);
+    assert_eq!(names(&copy), ["before"]);
+}
