@@ -120,7 +120,18 @@ impl Agent {
     ) {
         tally.ours += 1;
         let id = entry.report_id;
-        let waits = self.ledger.closed.contains(id) || self.ledger.unacknowledged.contains(id);
+        let mut waits = self.ledger.closed.contains(id) || self.ledger.unacknowledged.contains(id);
+        // Where the policy asks for no ACK a report is done once it has left: a refusal opens it again.
+        let cures = [RefusalReason::Conflict, RefusalReason::Impossible];
+        if entry.reason.is_some_and(|reason| cures.contains(&reason))
+            && self.ledger.acknowledged.contains(id)
+            && let Ok(Some((_, own))) = ReportStore::read(id, environment.disk)
+            && entry.is_about(&own.sha256())
+        {
+            self.ledger.acknowledged.remove(id);
+            self.ledger.closed.insert(id);
+            waits = true;
+        }
         if entry.status_code == StatusCode::Ok && self.ledger.unreadable.remove(id) {
             // It had arrived before its file was damaged: nothing is lost.
             tally.taken += 1;

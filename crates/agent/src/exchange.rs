@@ -221,7 +221,8 @@ impl Agent {
         }
         self.wanted.push = Push::Running { from: passed, resend, again };
         // Trust may ride on the report where no idtoken is needed (PI-TRUST-011, C-17).
-        let trust_requests = if self.config.transport == Transport::Cslu && !self.has_trust() {
+        let trust_requests = if self.config.transport == Transport::Cslu && self.carries_requests()
+        {
             let requests = self.carried_trust_requests(now, environment);
             requests.into_iter().map(signed_text).collect()
         } else {
@@ -341,6 +342,11 @@ impl Agent {
         let valid_until = now.plus_days(TrustRequest::CARRIED_DAYS);
         let asked = Asked { nonce, token: None, force: false, valid_until };
         self.signed_trust_requests(now, true, &asked)
+    }
+
+    /// Whether reports and files ask for trust beside all else.
+    pub(crate) fn carries_requests(&self) -> bool {
+        !self.has_trust() || self.ledger.asks_trust_anew
     }
 
     /// The nonce of requests without a token.

@@ -66,6 +66,8 @@ impl Found<'_> {
 /// An account by its names.
 type AccountNames = (String, String);
 
+const OF_ANOTHER_VIRTUAL_ACCOUNT: &str = "belongs to another Virtual Account";
+
 impl Agent {
     /// Installs what a document says to this product instance: all of it, or nothing.
     pub(crate) fn apply(
@@ -170,6 +172,11 @@ impl Agent {
         let mut parts: Vec<_> = found.parts().collect();
         parts.sort_by_key(|(_, part)| part.is_ok());
         for (kind, part) in parts {
+            if part.as_ref().is_err_and(|reason| reason.ends_with(OF_ANOTHER_VIRTUAL_ACCOUNT)) {
+                // CSSM says with which code the device is there; one that was restored from a copy says so when asked.
+                self.ledger.asks_trust_anew = true;
+                self.unsaved = true;
+            }
             if let Err(reason) = part {
                 let reason = printable(reason);
                 let udi = self.profile.udi().clone();
@@ -370,6 +377,7 @@ impl Agent {
         let kept = keep_text(now, signed, document);
         if code.sudi == *self.profile.udi() {
             self.ledger.trust_codes.insert(0, kept);
+            self.ledger.asks_trust_anew = false;
         } else {
             self.ledger.trust_codes.push(kept);
         }
@@ -389,7 +397,7 @@ impl Agent {
                 Err(format!("the {kind} belongs to another Smart Account"))
             }
             Some((_, va)) if told.1 != va => {
-                Err(format!("the {kind} belongs to another Virtual Account"))
+                Err(format!("the {kind} {OF_ANOTHER_VIRTUAL_ACCOUNT}"))
             }
             _ => Ok(()),
         }

@@ -107,6 +107,9 @@ pub(crate) struct Ledger {
     /// Never acknowledged, and their files cannot be read: they are tried again at the next start.
     #[serde(default)]
     pub unreadable: IdSet,
+    /// What came last was for another virtual account than that of the trust code: one for where it is now is asked for.
+    #[serde(default)]
+    pub asks_trust_anew: bool,
     /// Digests of the last requests for reports that were heeded.
     #[serde(default)]
     pub requests_heeded: Vec<String>,
@@ -202,6 +205,7 @@ impl Ledger {
             acknowledged: IdSet::default(),
             purged_count: 0,
             unreadable: IdSet::default(),
+            asks_trust_anew: false,
             requests_heeded: Vec::new(),
             used_since: None,
             changed_at: None,

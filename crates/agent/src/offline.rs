@@ -57,10 +57,10 @@ impl Agent {
         self.close_reports(now, &reason, environment).map_err(|error| error.to_string())?;
         let ids = self.ids_in(scope);
         // Trust may be asked for by file too.
-        let trust_requests = if self.has_trust() {
-            Vec::new()
-        } else {
+        let trust_requests = if self.carries_requests() {
             self.carried_trust_requests(now, environment)
+        } else {
+            Vec::new()
         };
         self.save(now, environment);
         if ids.is_empty() {

@@ -129,6 +129,10 @@ fn insert(
     Ok(tx.execute(INSERT, &values)? == 1)
 }
 
+/// States of a report; 0 waits, 2 was refused.
+const ACKNOWLEDGED: i64 = 1;
+const SUPERSEDED: i64 = 3;
+
 /// What is here under the number of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
@@ -155,13 +159,15 @@ fn here_before(
     let next = rows.last().map_or(0, |(_, _, _, rival)| rival + 1);
     let same = rows.into_iter().find(|(sha256, ..)| *sha256 == checked.sha256);
     let Some((_, state, answer_id, rival)) = same else { return Ok(Before::Rival(next)) };
-    if state != 1 {
+    // What CSSM refused because of another report, and its device brings all the same, is asked about again: the answer
+    // got lost, or the device was set back to before it.
+    if ![ACKNOWLEDGED, SUPERSEDED].contains(&state) {
         return Ok(Before::NotAcknowledged);
     }
     let sql = "UPDATE answer SET delivered_at = NULL
         WHERE tenant_id = $1 AND instance_id = $2 AND id = $3";
     let answer = [ids[0], ids[1], answer_id.unwrap_or(0).into()];
-    if tx.execute(sql, &answer)? == 1 {
+    if state == ACKNOWLEDGED && tx.execute(sql, &answer)? == 1 {
         return Ok(Before::Acknowledged);
     }
     let sql = "UPDATE report SET state = 0, payload = $1, received_at = $2, answer_id = NULL

@@ -118,15 +118,43 @@ impl TagBook {
         Counted { count_seconds, overlap_seconds }
     }
 
-    /// The count now in use, as of the newest report: the one with the highest number, since clocks can be set.
-    fn use_of(&mut self, report: &RumReport) {
+    /// The count now in use, as of the newest report: the one that stands last in its life, or has the highest number. By
+    /// its time nothing can be said, since clocks can be set.
+    fn use_of(
+        &mut self,
+        tx: &mut Tx<'_>,
+        instance: &Instance,
+        report: &RumReport,
+        is_next: bool,
+    ) -> Result<(), Error> {
         let id = signed_id(report.report_id);
         self.changed = true;
-        if self.report_id <= id {
+        if is_next || self.is_older_than(tx, instance, report)? {
             (self.report_id, self.as_of) = (id, report.end_at().0);
             self.count = i64::from(report.last_count());
             self.is_off = self.count == 0;
         }
+        Ok(())
+    }
+
+    /// A report that was refused for its times comes again under a higher number, in its old place.
+    fn is_older_than(
+        &self,
+        tx: &mut Tx<'_>,
+        instance: &Instance,
+        report: &RumReport,
+    ) -> Result<bool, Error> {
+        let sql = "SELECT epoch, position FROM rum_report WHERE product_instance_id = $1
+            AND report_id = $2";
+        let place = [instance.id.into(), self.report_id.into()];
+        let newest = tx.row(sql, &place, |row| Ok::<_, Error>((row.text(0)?, row.opt_int(1)?)))?;
+        let here = report.lineage.as_ref();
+        if let (Some((epoch, Some(position))), Some(here)) = (newest, here)
+            && epoch == here.epoch
+        {
+            return Ok(u64::try_from(position).is_ok_and(|position| position <= here.position));
+        }
+        Ok(self.report_id <= signed_id(report.report_id))
     }
 
     fn write(&self, tx: &mut Tx<'_>, instance: &Instance, tag: &str) -> Result<(), Error> {
@@ -244,10 +272,12 @@ fn take(
     }
     let before = book.spans.clone();
     let (was_off, overlap) = (book.is_off, book.overlap_seconds);
-    let nothing_is_between = is_next && instance.head.missing() == 0;
+    // After a set back places tell nothing: what another life said of them may have been of other seconds.
+    let nothing_is_between =
+        is_next && instance.head.missing() == 0 && instance.set_back_at.is_none();
     let counted = book.count(report, nothing_is_between);
     if insert(tx, now, instance, verified, &counted, hop)? {
-        book.use_of(report);
+        book.use_of(tx, instance, report, is_next)?;
         lineage::note(tx, instance, verified)?;
         return Ok(Took::New);
     }
@@ -321,7 +351,7 @@ fn here_before(
     };
     if sha256 == verified.sha256 {
         if account != instance.smart_account_id {
-            book.use_of(&verified.report);
+            book.use_of(tx, instance, &verified.report, false)?;
         }
         return Ok(Some(Took::Known));
     }

@@ -295,8 +295,15 @@ pub(crate) fn note(
     let Some(lineage) = &report.lineage else { return Ok(()) };
     instance.told_trust_id = i64::try_from(lineage.trust_id).ok();
     let position = i64::try_from(lineage.position).unwrap_or(i64::MAX);
+    // One that was refused for its times comes again in its place: that makes no place more.
+    let is_taken = position <= instance.head.position && {
+        let sql = "SELECT COUNT(*) FROM rum_report WHERE product_instance_id = $1 AND epoch = $2
+            AND position = $3";
+        let place = [instance.id.into(), (&lineage.epoch).into(), position.into()];
+        tx.row(sql, &place, |row| row.int(0))?.unwrap_or(0) > 1
+    };
     let advance = |head: &mut Head| {
-        head.present += 1;
+        head.present += i64::from(!is_taken);
         head.last_end_at = head.last_end_at.max(even_end(report));
         if position > head.position {
             head.position = position;

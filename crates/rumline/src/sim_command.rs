@@ -1,10 +1,12 @@
 //! `rumline sim`: years of an estate in seconds.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
 use rumline_net::Clock;
-use rumline_sim::{Fault, Plan, run_and_shrink};
+use rumline_sim::{Fault, Outcome, Plan, run as run_world, run_and_shrink};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -26,6 +28,9 @@ pub(crate) struct Arguments {
     /// A world in which nothing goes wrong.
     #[arg(long)]
     calm: bool,
+    /// Do not look for the fewest steps that still show a failure.
+    #[arg(long)]
+    as_it_is: bool,
     /// Build a fault in, to see that it is noticed: `loses-reports` or `rolls-ledger-back`.
     #[arg(long, hide = true)]
     broken: Option<String>,
@@ -35,12 +40,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let started = Clock::world_millis();
     let bar = ProgressBar::new(arguments.seeds);
     let (mut events, mut reports, mut failed) = (0, 0, 0_u64);
+    let mut met: BTreeMap<&'static str, u64> = BTreeMap::new();
     for seed in arguments.seed..arguments.seed + arguments.seeds {
         let plan = plan(arguments, seed);
-        match run_and_shrink(&plan) {
+        let ran = if arguments.as_it_is {
+            run_world(&plan).map_err(|failure| (Vec::new(), failure))
+        } else {
+            run_and_shrink(&plan)
+        };
+        match ran {
             Ok(outcome) => {
                 events += outcome.events;
                 reports += outcome.reports;
+                for (what, _) in &outcome.met {
+                    *met.entry(what).or_default() += 1;
+                }
                 if arguments.seeds == 1 {
                     println!("{outcome:?}");
                 }
@@ -65,15 +79,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         "{} worlds in {seconds} s: {events} events, {reports} reports, {failed} failed",
         arguments.seeds
     );
-    Ok(failed == 0)
+    let all_met =
+        arguments.seeds < WORLDS_THAT_MEET_ALL || arguments.calm || tell(&met, arguments.seeds);
+    Ok(failed == 0 && all_met)
+}
+
+/// So many worlds are to meet everything that is modelled, each in one of twenty.
+const WORLDS_THAT_MEET_ALL: u64 = 200;
+
+/// Prints in how many worlds each thing that is modelled has happened; false if one has in too few.
+fn tell(met: &BTreeMap<&'static str, u64>, worlds: u64) -> bool {
+    let mut enough = true;
+    for what in Outcome::MODELLED {
+        let count = met.get(what).copied().unwrap_or(0);
+        let too_few = count * 20 < worlds;
+        enough &= !too_few;
+        println!("{count:>6} worlds  {what}{}", if too_few { "  TOO FEW" } else { "" });
+    }
+    enough
 }
 
 fn plan(arguments: &Arguments, seed: u64) -> Plan {
-    let mut plan = Plan::hostile(seed);
+    let mut plan = if arguments.calm { Plan::calm(seed) } else { Plan::hostile(seed) };
     plan.switches = arguments.switches.unwrap_or(plan.switches);
     plan.days = arguments.days.unwrap_or(plan.days);
     plan.ops_per_switch = arguments.ops.unwrap_or(plan.ops_per_switch);
-    plan.faults = !arguments.calm;
     plan.broken = match arguments.broken.as_deref() {
         Some("loses-reports") => Some(Fault::LosesReports),
         Some("rolls-ledger-back") => Some(Fault::RollsLedgerBack),

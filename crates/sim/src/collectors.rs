@@ -14,7 +14,8 @@ use rumline_protocol::{
 };
 use rumline_store::Db;
 
-use crate::world::{Chance, Event, START, World, person};
+use crate::chance::Chance;
+use crate::world::{Event, START, World, person};
 
 /// Where a switch reports to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +78,12 @@ impl Place {
 
 /// A collector of the world; its store outlives it.
 pub(crate) struct SimCollector {
-    collector: Collector,
-    db: Arc<Db>,
+    pub(crate) collector: Collector,
+    pub(crate) db: Arc<Db>,
     signer: Arc<dyn Signer>,
     settings: Settings,
+    /// By how much its clock is ahead.
+    pub(crate) skew: i64,
     /// Without a way to CSSM until then.
     pub(crate) cut_until: Timestamp,
 }
@@ -120,7 +123,14 @@ impl World<'_> {
             let db = Arc::new(Db::in_memory().map_err(|error| error.to_string())?);
             let collector = open(&db, &signer, &settings, chance)?;
             let cut_until = START;
-            self.collectors.push(SimCollector { collector, db, signer, settings, cut_until });
+            self.collectors.push(SimCollector {
+                collector,
+                db,
+                signer,
+                settings,
+                skew: 0,
+                cut_until,
+            });
         }
         self.set_up(Place::CsluOnline, "", VIRTUAL_ACCOUNTS[0], true)?;
         self.set_up(Place::CsluFile, "", VIRTUAL_ACCOUNTS[0], false)?;
@@ -187,7 +197,7 @@ impl World<'_> {
         let answer: Arc<Mutex<Option<Answer>>> = Arc::default();
         let slot = Arc::clone(&answer);
         self.collectors.get(index)?.collector.receive(
-            self.now,
+            self.collector_now(index),
             tenant_id,
             "switch",
             body,
@@ -200,6 +210,9 @@ impl World<'_> {
             Some(Answer::Message { response, .. }) => {
                 serde_json::to_vec(&response).map_err(|error| error.to_string())
             }
+            _ if self.collectors.get(index)?.db.has_ended() => {
+                Err("its process has ended".to_owned())
+            }
             other => Err(format!("the collector answers {other:?}")),
         })
     }
@@ -209,8 +222,9 @@ impl World<'_> {
         let say = |error: rumline_collector::Error| error.to_string();
         self.push(self.now + EXCHANGE_SECONDS, index, Event::Exchange { tenant_id });
         let collector = self.collectors[index].collector.clone();
-        let began = collector.sync_state(self.now, tenant_id).map_err(say)?;
-        if began.due_at.is_none_or(|at| at > self.now) {
+        let here = self.collector_now(index);
+        let began = collector.sync_state(here, tenant_id).map_err(say)?;
+        if began.due_at.is_none_or(|at| at > here) {
             return Ok(());
         }
         let hostile = self.plan.faults && !self.healed;
@@ -226,14 +240,19 @@ impl World<'_> {
                     Done::Brought(Err("no route to host".to_owned()))
                 }
                 Work::Bring(bytes) => {
-                    let answer = self.cssm.receive_bundle(self.now, &bytes);
+                    self.last_bundle = Some(bytes.clone());
+                    let answer = self.cssm.receive_bundle(self.cssm_now(), &bytes);
+                    if self.db.has_ended() {
+                        works.extend(exchange.done(Done::Brought(Err("reset".to_owned()))));
+                        continue;
+                    }
                     self.check_all_not_more()?;
                     let answer =
                         answer.map_err(|error| format!("CSSM refuses a batch: {error}"))?;
                     let is_lost = hostile && chance.below(8) == 0;
                     Done::Brought(if is_lost { Err("timeout".to_owned()) } else { Ok(answer) })
                 }
-                Work::Here(work) => collector.carry_out(self.now, tenant_id, work).map_err(say)?,
+                Work::Here(work) => collector.carry_out(here, tenant_id, work).map_err(say)?,
             };
             if let Done::Taken(Err(why)) = &done {
                 return Err(format!("a collector refuses CSSM's answer: {why}"));
@@ -252,8 +271,8 @@ impl World<'_> {
         let Some((index, tenant_id)) = carried.place.tenant() else { return Ok(()) };
         let c = &self.collectors[index];
         let scratch = Cursor::new(Vec::new());
-        match c.collector.export(self.now, &person(), tenant_id, None, scratch, &mut carried.bytes)
-        {
+        let here = self.collector_now(index);
+        match c.collector.export(here, &person(), tenant_id, None, scratch, &mut carried.bytes) {
             Ok(_) => {}
             // With nothing to export the person goes home.
             Err(rumline_collector::Error::Conflict(_)) => return Ok(()),
@@ -278,7 +297,7 @@ impl World<'_> {
             _ => self.virtual_account,
         };
         let taken = self.cssm.upload_usage(
-            self.now,
+            self.cssm_now(),
             &person(),
             self.smart_account,
             va,
@@ -295,12 +314,13 @@ impl World<'_> {
         if file.status == UsageFile::PROCESSING {
             return Err(format!("a bundle is not done: {file:?}"));
         }
-        if file.status != "No Errors" && file.set_aside == 0 {
+        if file.status != "No Errors" && file.set_aside == 0 && self.is_orderly() {
             return Err(format!("a bundle was not taken whole: {file:?}"));
         }
         if file.set_aside > 0 {
             // Some belong elsewhere; whoever administers both accounts says yes to moving them.
-            let moved = self.cssm.move_set_aside(self.now, &person(), self.smart_account, file.id);
+            let now = self.cssm_now();
+            let moved = self.cssm.move_set_aside(now, &person(), self.smart_account, file.id);
             self.check_all_not_more()?;
             let moved = moved.map_err(|error| format!("CSSM moves nothing: {error}"))?;
             let ack = self.cssm.acknowledgement_file(self.smart_account, moved.id);
@@ -313,8 +333,13 @@ impl World<'_> {
         }
         let mut bytes = Vec::new();
         let scratch = Cursor::new(Vec::new());
-        let written =
-            self.cssm.write_answer(self.now, self.smart_account, file.id, scratch, &mut bytes);
+        let written = self.cssm.write_answer(
+            self.cssm_now(),
+            self.smart_account,
+            file.id,
+            scratch,
+            &mut bytes,
+        );
         written.map_err(|error| error.to_string())?;
         let rounds = if carried.twice { 2 } else { 1 };
         for round in 1..=rounds {
@@ -327,8 +352,9 @@ impl World<'_> {
     pub(crate) fn import_bundle(&mut self, place: Place, bytes: &[u8]) -> Result<(), String> {
         let Some((index, tenant_id)) = place.tenant() else { return Ok(()) };
         let collector = self.collectors[index].collector.clone();
+        let here = self.collector_now(index);
         let begun = collector.begin_import(
-            self.now,
+            here,
             &person(),
             tenant_id,
             "ACK.tar.gz",
@@ -336,17 +362,26 @@ impl World<'_> {
         );
         let begun = begun.map_err(|error| format!("a collector refuses an ACK: {error}"))?;
         let mut reader = bytes;
-        let done =
-            collector.work_on_import(self.now, tenant_id, begun.id, &mut reader, &mut |_| {});
+        let done = collector.work_on_import(here, tenant_id, begun.id, &mut reader, &mut |_| {});
         let done = done.map_err(|error| error.to_string())?;
-        if done.status != "Done" {
+        if done.status != "Done" && self.is_orderly() {
             return Err(format!("an ACK was not taken in whole: {done:?}"));
         }
         Ok(())
     }
 
+    /// What a collector's clock shows.
+    pub(crate) fn collector_now(&self, index: usize) -> Timestamp {
+        (self.now + self.collectors.get(index).map_or(0, |collector| collector.skew)).max(START)
+    }
+
     /// A switch is pointed somewhere else; the configuration is saved.
     pub(crate) fn move_to(&mut self, node: usize, place: Place) -> Result<(), String> {
+        if self.nodes[node].account == 1 && !matches!(place, Place::Cssm | Place::Files) {
+            // Collectors are of the first account: the owner of the other one lets it go.
+            self.remove(node)?;
+            self.nodes[node].account = 0;
+        }
         self.nodes[node].place = place;
         self.nodes[node].crossed |= place == Place::OnPremFile;
         self.command(node, &format!("configure terminal\n{}", place.lines()))?;
@@ -378,6 +413,11 @@ impl World<'_> {
         let place = self.nodes[node].place;
         if place == Place::Files {
             return self.save_usage(node, 60, 60, false);
+        }
+        let trust = self.nodes[node].switch.as_ref().map(|switch| switch.agent().trust());
+        if place == Place::Cssm && trust.is_some_and(|lines| lines.iter().any(|l| l.code.is_none()))
+        {
+            self.ask_for_trust(node)?;
         }
         self.input(node, Input::Tick)?;
         self.command(node, "license smart sync all")?;

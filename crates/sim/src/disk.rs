@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use rumline_agent::{Disk, DiskError};
+use rumline_protocol::Timestamp;
+
+use crate::model::Features;
 
 /// A file and what of it is durable.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,20 @@ pub(crate) struct SimDisk {
     pub cut_after: Option<u32>,
     /// The power has failed: nothing works until the switch starts again.
     pub dead: bool,
+    /// Writes that the power failed in: of how many a part is there, and of how many a mixture.
+    pub torn: u64,
+    pub mixed: u64,
+}
+
+/// Of a switch, kept somewhere else.
+#[derive(Clone)]
+pub(crate) struct Copy {
+    pub store: SimDisk,
+    pub flash: SimDisk,
+    pub running: Features,
+    pub saved: Features,
+    pub made_at: Timestamp,
+    pub clock_offset: i64,
 }
 
 impl SimDisk {
@@ -41,9 +58,25 @@ impl SimDisk {
         self.dead = false;
     }
 
-    /// For faults: takes files away, or puts an earlier state back.
+    /// Takes files away.
     pub(crate) fn lose(&mut self, prefix: &str) {
         self.files.retain(|name, _| !name.starts_with(prefix));
+    }
+
+    /// What a file holds, read by nobody.
+    pub(crate) fn content(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name).map(|file| file.content.as_slice())
+    }
+
+    /// Flips a bit in one of the files that somebody checks; says in which.
+    pub(crate) fn rot(&mut self, file: u64, bit: u64) -> Option<String> {
+        let checked = |name: &&String| !name.starts_with("eventlog");
+        let names: Vec<String> = self.files.keys().filter(checked).cloned().collect();
+        let name = names.get(usize::try_from(file).ok()? % names.len().max(1))?;
+        let content = &mut self.files.get_mut(name)?.content;
+        let bit = usize::try_from(bit).ok()? % (content.len() * 8).max(1);
+        *content.get_mut(bit / 8)? ^= 1 << (bit % 8);
+        Some(name.clone())
     }
 
     fn check(&self) -> Result<(), DiskError> {
@@ -86,12 +119,18 @@ impl Disk for SimDisk {
     fn overwrite(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         if self.cut_after == Some(0) {
             self.check()?;
-            // Half of the new content over the old one.
+            // Some sectors are written and some are not, in any order.
             let file = self.files.entry(name.to_owned()).or_default();
-            let half = bytes.len() / 2;
-            file.content.resize(file.content.len().max(half), 0);
-            file.content[..half].copy_from_slice(&bytes[..half]);
+            file.content.resize(file.content.len().max(bytes.len()), 0);
+            let mut order = bytes.len() as u64 | 1;
+            for (old, new) in file.content.chunks_mut(512).zip(bytes.chunks(512)) {
+                order = order.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (order >> 31);
+                if order & 1 == 0 {
+                    old[..new.len()].copy_from_slice(new);
+                }
+            }
             file.durable_bytes = file.content.len();
+            self.mixed += 1;
             self.dead = true;
             return Err(DiskError::Other("the power is off".to_owned()));
         }
@@ -105,6 +144,7 @@ impl Disk for SimDisk {
             Some(0) => {
                 // The beginning of it, and perhaps all of it.
                 let most = bytes.len() * (1 + file.content.len() % 3) / 3;
+                self.torn += 1;
                 file.content.extend_from_slice(&bytes[..most]);
                 file.durable_bytes = file.content.len();
                 self.dead = true;

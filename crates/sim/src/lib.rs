@@ -20,18 +20,23 @@
 
 #![warn(missing_docs)]
 
+mod chance;
+mod checks;
 mod collectors;
 mod disk;
+mod fate;
 mod model;
 mod network;
 mod ops;
+mod owners;
 mod people;
 mod plan;
+mod strangers;
 mod world;
 
 pub use collectors::Place;
 pub use ops::{Op, Step, shrink};
-pub use plan::{Fault, Outcome, Plan};
+pub use plan::{Fate, Fault, Outcome, Plan};
 pub use world::World;
 
 /// Draws the steps of a plan and runs them.

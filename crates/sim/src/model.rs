@@ -1,75 +1,152 @@
 //! What must be true, said much more simply than the code that makes it so.
 //!
-//! For each switch: which licences are in use, since when, and how many seconds that came to. A licence counts from
-//! the moment its feature was configured until it was removed; a switch without power goes on counting until it
-//! comes up again, with what it saved.
+//! For each switch and licence: how many were in use, second by second. A licence counts from the moment its feature was
+//! configured until it was removed; a switch without power goes on counting until it comes up again, with what it saved.
+//! Where fate leaves more than one possibility - a command that a power cut interrupted, an older copy that came back -
+//! there is a least and a most.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_protocol::Timestamp;
 
+/// What uses a licence: how it is turned on and off, the licence, and how many of it.
+pub(crate) struct Feature {
+    pub on: &'static str,
+    pub off: &'static str,
+    /// The line of the running configuration that shows it.
+    pub line: &'static str,
+    pub license: &'static str,
+    pub count: u32,
+}
+
+const fn feature(on: &'static str, off: &'static str, license: &'static str) -> Feature {
+    Feature { on, off, line: on, license, count: 1 }
+}
+
+pub(crate) const FEATURES: [Feature; 6] = [
+    feature("feature bgp", "no feature bgp", "LAN_"),
+    feature("feature ospf", "no feature ospf", "LAN_"),
+    feature("feature itd", "no feature itd", "NETWORK_"),
+    feature("feature ngmvpn", "no feature ngmvpn", "FAB_"),
+    Feature {
+        on: "slot 1\nport 1-3 type fc",
+        off: "slot 1\nno port 1-3 type fc",
+        line: "port 1-3 type fc",
+        license: "FC_PORT_",
+        count: 3,
+    },
+    Feature {
+        on: "slot 1\nport 7-40 type fc",
+        off: "slot 1\nno port 7-40 type fc",
+        line: "port 7-40 type fc",
+        license: "FC_PORT_",
+        count: 34,
+    },
+];
+
+/// Features that are on, by their places in the list.
+pub(crate) type Features = BTreeSet<usize>;
+
+/// Licences in use with these features: one for each package, or one for each port.
+fn licenses(features: &Features) -> BTreeMap<&'static str, u32> {
+    let mut used = BTreeMap::new();
+    for feature in features.iter().map(|index| &FEATURES[*index]) {
+        let count = used.entry(feature.license).or_insert(0);
+        *count = if feature.count > 1 { *count + feature.count } else { 1 };
+    }
+    used
+}
+
+/// Seconds in which so many were in use, at least and at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    from: Timestamp,
+    to: Timestamp,
+    least: u32,
+    most: u32,
+}
+
+/// What was used, in licence seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub least: i64,
+    pub most: i64,
+}
+
 /// The use of one switch.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     /// Features on now.
-    pub running: BTreeSet<&'static str>,
+    pub running: Features,
     /// Features in the saved configuration.
-    pub saved: BTreeSet<&'static str>,
+    pub saved: Features,
     /// What was being saved when the power failed: the old configuration is there, or this one.
-    saving: Option<BTreeSet<&'static str>>,
+    saving: Option<Features>,
     /// A change that a power cut interrupted: it may have taken.
-    interrupted: Option<BTreeSet<&'static str>>,
+    interrupted: Option<Features>,
+    /// What was on before the last change of a count, and when that was.
+    before: (Features, Timestamp),
     since: Timestamp,
-    /// At least this many licence seconds were used.
-    least: i64,
-    /// At most this many.
-    most: i64,
-}
-
-/// Each feature and the package it uses.
-pub(crate) const FEATURES: [(&str, &str); 4] =
-    [("bgp", "LAN"), ("ospf", "LAN"), ("itd", "NETWORK"), ("ngmvpn", "FABRIC")];
-
-/// Licences in use with these features: one for each package.
-fn licenses(features: &BTreeSet<&str>) -> i64 {
-    let packages: BTreeMap<&str, ()> = FEATURES
-        .iter()
-        .filter(|(feature, _)| features.contains(feature))
-        .map(|(_, package)| (*package, ()))
-        .collect();
-    i64::try_from(packages.len()).unwrap_or(0)
+    spans: BTreeMap<&'static str, Vec<Span>>,
+    /// What CSSM had counted when something of the past got lost: that stays.
+    floor: i64,
+    /// Licence seconds that may be missing, or too many, for reasons that no span tells.
+    pub less: i64,
+    pub more: i64,
+    /// Whether nothing has happened that makes times uncertain or loses something.
+    pub is_exact: bool,
 }
 
 impl Model {
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
-            running: BTreeSet::new(),
-            saved: BTreeSet::new(),
+            running: Features::new(),
+            saved: Features::new(),
             saving: None,
             interrupted: None,
+            before: (Features::new(), now),
             since: now,
-            least: 0,
-            most: 0,
+            spans: BTreeMap::new(),
+            floor: 0,
+            less: 0,
+            more: 0,
+            is_exact: true,
         }
     }
 
+    /// Of a switch that runs already, with these features.
+    pub(crate) fn with(now: Timestamp, features: Features) -> Self {
+        Self { saved: features.clone(), running: features, ..Self::new(now) }
+    }
+
     fn settle(&mut self, now: Timestamp) {
-        let seconds = now.since(self.since);
+        let from = std::mem::replace(&mut self.since, now);
+        if from >= now {
+            return;
+        }
         let running = licenses(&self.running);
-        let other = self.interrupted.as_ref().map_or(running, licenses);
-        self.least += running.min(other) * seconds;
-        self.most += running.max(other) * seconds;
-        self.since = now;
+        let other = self.interrupted.as_ref().map_or_else(|| running.clone(), licenses);
+        let names: BTreeSet<&str> = running.keys().chain(other.keys()).copied().collect();
+        for name in names {
+            let count = |of: &BTreeMap<&str, u32>| of.get(name).copied().unwrap_or(0);
+            let (one, two) = (count(&running), count(&other));
+            let span = Span { from, to: now, least: one.min(two), most: one.max(two) };
+            self.spans.entry(name).or_default().push(span);
+        }
     }
 
     /// Features changed, and the switch said so.
-    pub(crate) fn changed(&mut self, now: Timestamp, features: BTreeSet<&'static str>) {
+    pub(crate) fn changed(&mut self, now: Timestamp, features: Features) {
         self.settle(now);
-        self.running = features;
+        let before = std::mem::replace(&mut self.running, features);
+        // What changes no count is not written down.
+        if licenses(&before) != licenses(&self.running) {
+            self.before = (before, now);
+        }
     }
 
     /// Features were being changed when the power failed.
-    pub(crate) fn change_interrupted(&mut self, now: Timestamp, features: BTreeSet<&'static str>) {
+    pub(crate) fn change_interrupted(&mut self, now: Timestamp, features: Features) {
         self.settle(now);
         self.interrupted = Some(features);
     }
@@ -80,11 +157,7 @@ impl Model {
     }
 
     /// The switch came up: with its saved configuration, and with no mixture of two.
-    pub(crate) fn booted(
-        &mut self,
-        now: Timestamp,
-        features: BTreeSet<&'static str>,
-    ) -> Result<(), String> {
+    pub(crate) fn booted(&mut self, now: Timestamp, features: Features) -> Result<(), String> {
         self.settle(now);
         self.interrupted = None;
         let saving = self.saving.take();
@@ -95,13 +168,133 @@ impl Model {
             ));
         }
         self.saved.clone_from(&features);
-        self.running = features;
+        if features != self.running {
+            self.changed(now, features);
+        }
         Ok(())
     }
 
-    /// Licence seconds used so far: at least and at most.
-    pub(crate) fn used(&mut self, now: Timestamp) -> (i64, i64) {
+    /// From some moment until now either this or those features were in use, and from now on those.
+    pub(crate) fn or_rather(&mut self, from: Timestamp, now: Timestamp, other: &Features) {
         self.settle(now);
-        (self.least, self.most)
+        self.interrupted = None;
+        let other = licenses(other);
+        for name in FEATURES.iter().map(|feature| feature.license).collect::<BTreeSet<_>>() {
+            let count = other.get(name).copied().unwrap_or(0);
+            let spans = self.spans.entry(name).or_default();
+            let (mut blurred, mut at) = (Vec::new(), from);
+            for span in spans.drain(..) {
+                if span.to <= from {
+                    blurred.push(span);
+                    continue;
+                }
+                if span.from < from {
+                    blurred.push(Span { to: from, ..span });
+                }
+                let begin = span.from.max(from);
+                if at < begin {
+                    blurred.push(Span { from: at, to: begin, least: 0, most: count });
+                }
+                let (least, most) = (span.least.min(count), span.most.max(count));
+                blurred.push(Span { from: begin, to: span.to, least, most });
+                at = span.to;
+            }
+            if at < now {
+                blurred.push(Span { from: at, to: now, least: 0, most: count });
+            }
+            *spans = blurred;
+        }
+        self.is_exact = false;
+    }
+
+    /// The last change may have been forgotten: it was the last thing written, and a file is damaged.
+    pub(crate) fn last_change_is_uncertain(&mut self, now: Timestamp) {
+        let (features, changed_at) = self.before.clone();
+        let running = self.running.clone();
+        self.or_rather(changed_at, now, &features);
+        // Until it comes up and says what is on.
+        (self.running, self.interrupted) = (running, Some(features));
+    }
+
+    /// All that CSSM has not counted yet is lost.
+    pub(crate) fn lost(&mut self, now: Timestamp, counted: i64) {
+        self.settle(now);
+        for span in self.spans.values_mut().flatten() {
+            span.least = 0;
+        }
+        self.floor = self.floor.max(counted);
+        self.is_exact = false;
+    }
+
+    /// CSSM has forgotten something: what it had counted when something else got lost may be gone as well.
+    pub(crate) fn counts_forgotten(&mut self) {
+        self.floor = 0;
+    }
+
+    /// What is on now, at most, in licences.
+    pub(crate) fn licenses_most(&self) -> i64 {
+        let other = self.interrupted.iter().chain([&self.running, &self.saved]);
+        other
+            .map(|features| licenses(features).values().map(|n| i64::from(*n)).sum())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Licence seconds of each licence used so far.
+    pub(crate) fn used_of(&mut self, now: Timestamp) -> BTreeMap<&'static str, Bounds> {
+        self.settle(now);
+        let bounds = |spans: &Vec<Span>| {
+            let seconds = |count: u32, span: &Span| i64::from(count) * span.to.since(span.from);
+            Bounds {
+                least: spans.iter().map(|span| seconds(span.least, span)).sum(),
+                most: spans.iter().map(|span| seconds(span.most, span)).sum(),
+            }
+        };
+        self.spans.iter().map(|(name, spans)| (*name, bounds(spans))).collect()
+    }
+
+    /// Licence seconds used so far, all licences together.
+    pub(crate) fn used(&mut self, now: Timestamp) -> Bounds {
+        let of = self.used_of(now);
+        let least = of.values().map(|bounds| bounds.least).sum::<i64>() - self.less;
+        let most = of.values().map(|bounds| bounds.most).sum::<i64>() + self.more;
+        Bounds { least: least.max(self.floor), most }
+    }
+
+    /// The seconds in which a licence was in use, as spans of which none touch; none where that is not certain.
+    pub(crate) fn seconds_of(&self, license: &str) -> Option<Vec<(Timestamp, Timestamp)>> {
+        let mut joined: Vec<(Timestamp, Timestamp)> = Vec::new();
+        for span in self.spans.get(license)? {
+            if span.least != span.most {
+                return None;
+            }
+            match joined.last_mut() {
+                _ if span.most == 0 => {}
+                Some((_, to)) if *to == span.from => *to = span.to,
+                _ => joined.push((span.from, span.to)),
+            }
+        }
+        Some(joined)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_copy_leaves_a_least_and_a_most() {
+        let at = |seconds: i64| Timestamp(1_000 + seconds);
+        let mut model = Model::new(at(0));
+        model.changed(at(10), Features::from([0]));
+        let copy = model.running.clone();
+        model.changed(at(20), Features::from([0, 4]));
+        model.or_rather(at(15), at(30), &copy);
+        let used = model.used_of(at(30));
+        assert_eq!(used["LAN_"], Bounds { least: 20, most: 20 });
+        assert_eq!(used["FC_PORT_"], Bounds { least: 0, most: 30 });
+        assert_eq!(model.used(at(30)), Bounds { least: 20, most: 50 });
+        model.lost(at(30), 7);
+        assert_eq!(model.used(at(30)), Bounds { least: 7, most: 50 });
     }
 }

@@ -5,27 +5,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rumline_cssm::{Answer, Taken};
 use rumline_protocol::Random;
 
-use crate::world::{Chance, Event, World};
+use crate::chance::Chance;
+use crate::world::{Event, World};
 
+/// A switch that has much to tell, and a person in a hurry, need fewer messages.
+const MESSAGES_AN_HOUR_MAX: u32 = 120;
 /// A request that nobody answered counts as lost after this, in seconds.
 const ANSWER_TIMEOUT_SECONDS: i64 = 55;
 
 impl World<'_> {
     /// The network: loss, delay, duplication, partition.
-    pub(crate) fn transmit(&mut self, node: usize, request_id: String, url: String, body: Vec<u8>) {
+    pub(crate) fn transmit(
+        &mut self,
+        node: usize,
+        request_id: String,
+        url: String,
+        body: Vec<u8>,
+    ) -> Result<(), String> {
         self.outcome.messages += 1;
+        self.check_patience(node)?;
+        self.nodes[node].last_body = Some((url.clone(), body.clone()));
         let number = self.outcome.messages;
         let timeout = self.now + ANSWER_TIMEOUT_SECONDS;
         if self.now < self.nodes[node].cut_until {
             let lost = Event::Lost { request_id, reason: "no route to host" };
-            return self.push(self.now + 3, node, lost);
+            self.push(self.now + 3, node, lost);
+            return Ok(());
         }
         let mut chance = self.message_chance(node, &request_id);
         let hostile = self.plan.faults && !self.healed;
         let lost = Event::Lost { request_id: request_id.clone(), reason: "timeout" };
         self.push(timeout, node, lost);
         if hostile && chance.below(10) == 0 {
-            return;
+            return Ok(());
         }
         let delay = if hostile { i64::try_from(chance.below(90)).unwrap_or(0) } else { 1 };
         if hostile && chance.below(10) == 0 {
@@ -39,6 +51,22 @@ impl World<'_> {
             self.push(later, node, copy);
         }
         self.push(self.now + delay, node, Event::Deliver { request_id, url, body, number });
+        Ok(())
+    }
+
+    /// No switch sends without end, whatever it is answered.
+    fn check_patience(&mut self, node: usize) -> Result<(), String> {
+        let n = &mut self.nodes[node];
+        let hour = self.now.0 / 3600;
+        if n.messages_of.0 != hour {
+            n.messages_of = (hour, 0);
+        }
+        n.messages_of.1 += 1;
+        if n.messages_of.1 > MESSAGES_AN_HOUR_MAX {
+            let last = crate::checks::last_words(n);
+            return Err(format!("switch {node} sends without end; {last}"));
+        }
+        Ok(())
     }
 
     /// Chance of a message depends on who sent it and what it is called, not on what else happened.
@@ -59,7 +87,11 @@ impl World<'_> {
     ) -> Result<(), String> {
         let event = match self.ask_collector(url, body) {
             Some(answer) => Event::Answered { request_id: request_id.to_owned(), body: answer? },
-            None => self.ask_cssm(node, request_id, body)?,
+            None => match self.ask_cssm(node, request_id, body)? {
+                Some(event) => event,
+                // Its process has ended, or it cannot read what somebody altered.
+                None => return Ok(()),
+            },
         };
         let mut chance = self.message_chance(node, &format!("{request_id}/{number}"));
         let hostile = self.plan.faults && !self.healed;
@@ -71,17 +103,25 @@ impl World<'_> {
         Ok(())
     }
 
-    fn ask_cssm(&mut self, node: usize, request_id: &str, body: &[u8]) -> Result<Event, String> {
+    pub(crate) fn ask_cssm(
+        &mut self,
+        node: usize,
+        request_id: &str,
+        body: &[u8],
+    ) -> Result<Option<Event>, String> {
         let request_id = request_id.to_owned();
         let answer: Arc<Mutex<Option<Taken>>> = Arc::default();
         let slot = Arc::clone(&answer);
-        self.cssm.receive(self.now, "switch", body, move |taken| {
+        self.cssm.receive(self.cssm_now(), "switch", body, move |taken| {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
         });
         let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let answer = taken.map(Taken::answer);
         self.check_not_more(node)?;
-        Ok(match answer {
+        if self.db.has_ended() {
+            return Ok(None);
+        }
+        Ok(Some(match answer {
             Some(Answer::Message(response)) => {
                 let body = serde_json::to_vec(&response).map_err(|error| error.to_string())?;
                 Event::Answered { request_id, body }
@@ -92,6 +132,6 @@ impl World<'_> {
             Some(Answer::NotAMessage(text)) => return Err(format!("CSSM cannot read: {text}")),
             Some(Answer::Unavailable(text)) => return Err(format!("CSSM failed: {text}")),
             None => return Err("CSSM did not answer".to_owned()),
-        })
+        }))
     }
 }

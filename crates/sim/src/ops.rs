@@ -2,10 +2,11 @@
 
 use rumline_protocol::{Random, Timestamp};
 
+use crate::chance::Chance;
 use crate::collectors::Place;
 use crate::model::FEATURES;
-use crate::plan::Plan;
-use crate::world::{Chance, World};
+use crate::plan::{Fate, Plan};
+use crate::world::World;
 
 /// One thing that happens to one switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +87,71 @@ pub enum Op {
     },
     /// CSSM restarts: what it kept in memory is gone.
     CssmRestart,
+    /// A process ends in the middle of a commit.
+    CommitCrash {
+        /// The collector's, by its place, or CSSM's.
+        whose: usize,
+        /// In the one after so many more.
+        after_commits: u32,
+        /// Whether what was being committed is there afterwards.
+        kept: bool,
+    },
+    /// Somebody sets a policy, or takes it away.
+    Policy {
+        /// Which: any number.
+        kind: u64,
+    },
+    /// Somebody keeps a token for longer than it lasts.
+    OldToken,
+    /// [`Fate::BitRot`].
+    BitRot {
+        /// Which file, counted from any number.
+        file: u64,
+        /// Which bit of it.
+        bit: u64,
+    },
+    /// [`Fate::SwitchCopy`].
+    SwitchCopy {
+        /// How old it is when it comes back.
+        after_seconds: i64,
+    },
+    /// [`Fate::CollectorCopy`].
+    CollectorCopy {
+        /// Which.
+        index: usize,
+        /// How old it is when it comes back.
+        after_seconds: i64,
+    },
+    /// [`Fate::CssmCopy`].
+    CssmCopy {
+        /// How old it is when it comes back.
+        after_seconds: i64,
+    },
+    /// [`Fate::Clone`].
+    Clone {
+        /// For how long it runs.
+        seconds: i64,
+    },
+    /// [`Fate::KeyLoss`].
+    KeyLoss,
+    /// [`Fate::FactoryReset`].
+    FactoryReset,
+    /// [`Fate::ClockWhileOff`].
+    ClockWhileOff {
+        /// Without power for so long.
+        off_seconds: i64,
+        /// By how much it is set; negative is back.
+        by_seconds: i64,
+    },
+    /// [`Fate::Removal`].
+    Remove,
+    /// [`Fate::OtherAccount`].
+    OtherAccount,
+    /// [`Fate::Attack`].
+    Attack {
+        /// Which: any number.
+        kind: u64,
+    },
 }
 
 /// An op, when and where.
@@ -130,13 +196,16 @@ fn draw_op(plan: &Plan, chance: &mut Chance) -> Op {
             _ => draw_feature(chance),
         };
     }
-    match chance.below(36) {
+    if !plan.fates.is_empty() && chance.below(6) == 0 {
+        return draw_fate(plan, chance);
+    }
+    match chance.below(40) {
         0..8 => draw_feature(chance),
         8..10 => Op::Sync,
         10..12 => Op::Reload,
         12..15 => Op::PowerCut {
             after_writes: (chance.below(2) == 0)
-                .then(|| u32::try_from(chance.below(4)).unwrap_or(0)),
+                .then(|| u32::try_from(chance.below(12) / 3).unwrap_or(0)),
             seconds,
         },
         15 => Op::DiskFull { seconds },
@@ -158,7 +227,37 @@ fn draw_op(plan: &Plan, chance: &mut Chance) -> Op {
         },
         33 => Op::CollectorCut { index: index(chance, 3), seconds: seconds * 5 },
         34 => Op::CollectorRestart { index: index(chance, 3) },
+        35..37 => Op::Policy { kind: chance.below(u64::MAX) },
+        37 => Op::OldToken,
+        38 => Op::CommitCrash {
+            whose: index(chance, 4),
+            after_commits: u32::try_from(chance.below(6)).unwrap_or(0),
+            kept: chance.below(2) == 0,
+        },
         _ => Op::Sync,
+    }
+}
+
+fn draw_fate(plan: &Plan, chance: &mut Chance) -> Op {
+    let fate = plan.fates[index(chance, plan.fates.len())];
+    let after_seconds = between(chance, 60, 20 * Timestamp::DAY);
+    match fate {
+        Fate::BitRot => Op::BitRot { file: chance.below(1000), bit: chance.below(1 << 20) },
+        Fate::SwitchCopy => Op::SwitchCopy { after_seconds },
+        Fate::CollectorCopy => Op::CollectorCopy { index: index(chance, 3), after_seconds },
+        Fate::CssmCopy => Op::CssmCopy { after_seconds },
+        Fate::Clone => Op::Clone { seconds: after_seconds },
+        Fate::KeyLoss => Op::KeyLoss,
+        Fate::FactoryReset => Op::FactoryReset,
+        // All the time, and set once more.
+        Fate::ClocksApart => Op::ClockStep { seconds: between(chance, -3_000, 3_000) },
+        Fate::ClockWhileOff => Op::ClockWhileOff {
+            off_seconds: after_seconds / 20,
+            by_seconds: between(chance, -400_000, 400_000),
+        },
+        Fate::Removal => Op::Remove,
+        Fate::OtherAccount => Op::OtherAccount,
+        Fate::Attack => Op::Attack { kind: chance.below(u64::MAX) },
     }
 }
 

@@ -1,6 +1,5 @@
 //! What people and fate do to a switch of the world.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rumline_agent::{Disk, Input};
@@ -19,11 +18,15 @@ impl World<'_> {
         on: bool,
         save: bool,
     ) -> Result<(), String> {
-        let (feature, _) = FEATURES[index % FEATURES.len()];
-        let mut features: BTreeSet<&'static str> = self.nodes[node].model.running.clone();
-        let changed = if on { features.insert(feature) } else { features.remove(feature) };
-        let no = if on { "" } else { "no " };
-        self.command(node, &format!("configure terminal\n{no}feature {feature}"))?;
+        let index = index % FEATURES.len();
+        let mut features = self.nodes[node].model.running.clone();
+        let changed = if on { features.insert(index) } else { features.remove(&index) };
+        let feature = &FEATURES[index];
+        let lines = if on { feature.on } else { feature.off };
+        self.command(node, &format!("configure terminal\n{lines}"))?;
+        if on && changed && feature.count > 1 {
+            self.meet("counts above one");
+        }
         let now = self.now;
         if self.nodes[node].switch.is_none() {
             self.nodes[node].model.change_interrupted(now, features);
@@ -82,6 +85,8 @@ impl World<'_> {
         let keeps = n.random.below(2) == 0;
         n.store.restart(keeps);
         n.flash.restart(keeps);
+        let (torn, mixed) = (n.store.torn, n.store.mixed);
+        (n.store.torn, n.store.mixed) = (0, 0);
         match self.plan.broken.filter(|_| !self.healed) {
             Some(Fault::LosesReports) => n.store.lose("rum/"),
             Some(Fault::RollsLedgerBack) => {
@@ -101,27 +106,47 @@ impl World<'_> {
             Devices { store: &mut n.store, flash: &mut n.flash, random: &mut n.random };
         let reason = if was_up { "Reset" } else { "Power" };
         let (switch, effects) =
-            Switch::boot(local, &hardware, suite, None, reason, &mut devices)
-                .map_err(|error| format!("switch {node} does not come up: {error}"))?;
-        let is_on = |feature: &&str| {
-            let mut lines = switch.running().starting_with("feature");
-            lines.any(|line| line.text.strip_prefix("feature ") == Some(*feature))
-        };
-        let features = FEATURES.iter().map(|(feature, _)| *feature).filter(is_on).collect();
+            match Switch::boot(local, &hardware, suite, None, reason, &mut devices) {
+                Ok(booted) => booted,
+                Err(error) if error.to_string().contains("device.key is") => {
+                    self.begin_anew(node)?;
+                    return self.power_on(node);
+                }
+                Err(error) => return Err(format!("switch {node} does not come up: {error}")),
+            };
+        let lines = &switch.running().lines;
+        let all: Vec<&str> = lines
+            .iter()
+            .flat_map(|l| l.children.iter().chain([l]))
+            .map(|l| l.text.as_str())
+            .collect();
+        let is_on = |line: &str| all.contains(&line);
+        let on = FEATURES.iter().enumerate().filter(|(_, feature)| is_on(feature.line));
+        let features = on.map(|(index, _)| index).collect();
         n.switch = Some(switch);
+        for (what, count) in [("write torn", torn), ("sectors out of order", mixed)] {
+            if count > 0 {
+                self.meet(what);
+            }
+        }
+        let n = &mut self.nodes[node];
+        n.up_since = self.now;
         n.model.booted(self.now, features).map_err(|error| format!("switch {node}: {error}"))?;
         self.effects(node, effects)
     }
 
     pub(crate) fn set_clock(&mut self, node: usize, seconds: i64) -> Result<(), String> {
         let from = self.local(node);
+        self.meet("clock set");
+        self.nodes[node].last_step_seconds = seconds;
         self.nodes[node].clock_offset += seconds;
         let to = self.local(node);
         self.input(node, Input::ClockStepped { from, to })
     }
 
     pub(crate) fn ask_for_trust(&mut self, node: usize) -> Result<(), String> {
-        let line = format!("license smart trust idtoken {} all force", self.token);
+        let token = self.token_for(node, 365)?;
+        let line = format!("license smart trust idtoken {token} all force");
         self.command(node, &line)
     }
 
@@ -152,11 +177,14 @@ impl World<'_> {
         back_seconds: i64,
         twice: bool,
     ) -> Result<(), String> {
-        let va = self.virtual_account;
+        let (account, va) = match self.nodes[node].account {
+            1 => self.other_smart_account,
+            _ => (self.smart_account, self.virtual_account),
+        };
         let taken = self.cssm.upload_usage(
-            self.now,
+            self.cssm_now(),
             &person(),
-            self.smart_account,
+            account,
             va,
             "usage.txt",
             file.as_bytes(),
@@ -170,11 +198,12 @@ impl World<'_> {
         };
         if taken.set_aside > 0 {
             // It belongs elsewhere; whoever administers both accounts says yes to moving it.
-            let moved = self.cssm.move_set_aside(self.now, &person(), self.smart_account, taken.id);
+            let now = self.cssm_now();
+            let moved = self.cssm.move_set_aside(now, &person(), account, taken.id);
             self.check_not_more(node)?;
             taken = moved.map_err(|error| format!("CSSM moves nothing: {error}"))?;
         }
-        let ack = self.cssm.acknowledgement_file(self.smart_account, taken.id);
+        let ack = self.cssm.acknowledgement_file(account, taken.id);
         let (_, ack) = ack.map_err(|error| error.to_string())?;
         for round in 0..=i64::from(twice) {
             let event = Event::Import { file: ack.clone() };

@@ -3,49 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-use rumline_agent::{Disk, Due, Duty, Input};
+use rumline_agent::{Due, Duty, Input};
 use rumline_collector::TenantId;
-use rumline_cssm::{Actor, Cssm, NewToken, Settings, SmartAccountId, VirtualAccountId};
-use rumline_protocol::{Random, SigningIdentity, SimulatedSuite, Suite, Timestamp};
+use rumline_cssm::{Actor, Cssm, Settings, SmartAccountId, VirtualAccountId};
+use rumline_protocol::{SigningIdentity, SimulatedSuite, Suite, Timestamp};
 use rumline_store::Db;
 use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
 
+use crate::chance::Chance;
 use crate::collectors::{Carried, Place, SimCollector};
-use crate::disk::SimDisk;
-use crate::model::{FEATURES, Model};
+use crate::disk::{Copy, SimDisk};
+use crate::model::{Features, Model};
 use crate::ops::{Op, Step};
-use crate::plan::{Outcome, Plan};
+use crate::plan::{Fate, Outcome, Plan};
 
 /// When every world begins.
 pub(crate) const START: Timestamp = Timestamp(1_767_225_600);
-/// The healed world has this many days to come to rest.
-const HEAL_DAYS: u32 = 40;
-/// Before that, what needs no help has so many days to settle by itself.
-const SETTLE_DAYS: u32 = 5;
-
 /// Whoever does what people do.
 pub(crate) fn person() -> Actor {
     Actor::person("sim")
-}
-
-/// Chance, drawn from a seed and a purpose.
-pub(crate) struct Chance(ChaCha8Rng);
-
-impl Chance {
-    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..16].copy_from_slice(&purpose.to_le_bytes());
-        Self(ChaCha8Rng::from_seed(key))
-    }
-}
-
-impl Random for Chance {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill_bytes(bytes);
-    }
 }
 
 pub(crate) enum Event {
@@ -92,6 +68,21 @@ pub(crate) enum Event {
         place: Place,
         bytes: Vec<u8>,
     },
+    /// An older copy of a switch's store is put in place.
+    PutBack(Box<Copy>),
+    /// A clone is turned off.
+    CloneGoes {
+        index: usize,
+        running: Features,
+        since: Timestamp,
+    },
+    /// Of a collector, or of CSSM where the number is that of no collector.
+    PutDbBack(Arc<Db>),
+    OldToken {
+        token: String,
+    },
+    /// Somebody looks at a switch once a day.
+    Look,
 }
 
 pub(crate) struct Node {
@@ -101,6 +92,10 @@ pub(crate) struct Node {
     pub(crate) flash: SimDisk,
     pub(crate) random: Chance,
     pub(crate) clock_offset: i64,
+    /// What that was in the beginning.
+    pub(crate) first_offset: i64,
+    /// By how much it was set last.
+    pub(crate) last_step_seconds: i64,
     pub(crate) cut_until: Timestamp,
     /// Without power until then.
     pub(crate) off_until: Timestamp,
@@ -108,8 +103,28 @@ pub(crate) struct Node {
     pub(crate) model: Model,
     /// Where it was last told to report to.
     pub(crate) place: Place,
-    /// Whether it was ever told to report within the other virtual account.
+    /// The Smart Account it is in: the first or the other one.
+    pub(crate) account: usize,
+    /// Whether it was ever told to report within another account, or lost something: then somebody has to help.
     pub(crate) crossed: bool,
+    /// Since when it is up.
+    pub(crate) up_since: Timestamp,
+    /// Since when its store was not emptied: older copies are of another device.
+    pub(crate) stands_since: Timestamp,
+    /// Whether CSSM may have been told of use whose end nobody can tell it any more.
+    pub(crate) end_is_lost: bool,
+    /// Whether a copy of its store ever came back, or ran beside it.
+    pub(crate) was_copied: bool,
+    /// Whose clone it is.
+    pub(crate) clone_of: Option<usize>,
+    pub(crate) has_clone: bool,
+    /// When it last warned that a report is required.
+    pub(crate) last_alert_at: Option<Timestamp>,
+    /// The hour in which it sent its last message, and how many in it.
+    pub(crate) messages_of: (i64, u32),
+    /// What it was answered last, and what it said last and to whom: for attacks.
+    pub(crate) last_answer: Option<Vec<u8>>,
+    pub(crate) last_body: Option<(String, Vec<u8>)>,
     /// For the fault that rolls back.
     pub(crate) earlier: Option<SimDisk>,
 }
@@ -126,10 +141,14 @@ pub struct World<'p> {
     pub(crate) db: Arc<Db>,
     pub(crate) suite: Arc<dyn Suite>,
     pub(crate) restarts: u64,
-    pub(crate) token: String,
+    /// By how much its clock is ahead.
+    pub(crate) cssm_skew: i64,
     pub(crate) smart_account: SmartAccountId,
     pub(crate) virtual_account: VirtualAccountId,
     pub(crate) other_virtual_account: VirtualAccountId,
+    pub(crate) other_smart_account: (SmartAccountId, VirtualAccountId),
+    /// A bundle that a collector sent: for attacks.
+    pub(crate) last_bundle: Option<Vec<u8>>,
     pub(crate) healed: bool,
     pub(crate) outcome: Outcome,
 }
@@ -154,7 +173,7 @@ impl<'p> World<'p> {
         SimulatedSuite::authority(&mut Chance::new(seed, 1))
     }
 
-    fn open_cssm(&self) -> Result<Cssm, String> {
+    pub(crate) fn open_cssm(&self) -> Result<Cssm, String> {
         open_cssm(&self.db, &self.suite, self.plan.seed, self.restarts)
     }
 
@@ -166,12 +185,18 @@ impl<'p> World<'p> {
         let account =
             cssm.create_smart_account(START, &person(), "Sim", "sim.test").map_err(say)?;
         let virtual_account = cssm.virtual_accounts(account.id).map_err(say)?[0].id;
-        let new = NewToken { description: String::new(), expires_after_days: 365, uses_max: None };
-        let token =
-            cssm.create_token(START, &person(), account.id, virtual_account, &new).map_err(say)?;
+        let other =
+            cssm.create_smart_account(START, &person(), "Other", "other.test").map_err(say)?;
+        let other = (other.id, cssm.virtual_accounts(other.id).map_err(say)?[0].id);
         let (root, _) = Self::issuer(plan.seed);
-        let outcome =
-            Outcome { events: 0, messages: 0, reports: 0, license_seconds: 0, hash: plan.seed };
+        let outcome = Outcome {
+            events: 0,
+            messages: 0,
+            reports: 0,
+            license_seconds: 0,
+            met: BTreeMap::new(),
+            hash: plan.seed,
+        };
         let mut world = Self {
             plan,
             now: START,
@@ -183,10 +208,12 @@ impl<'p> World<'p> {
             db,
             suite,
             restarts: 0,
-            token: token.value,
+            cssm_skew: 0,
             smart_account: account.id,
             virtual_account,
             other_virtual_account: virtual_account,
+            other_smart_account: other,
+            last_bundle: None,
             healed: false,
             outcome,
         };
@@ -195,7 +222,7 @@ impl<'p> World<'p> {
         }
         for index in 0..plan.switches {
             let hardware = Hardware {
-                pid: "N9K-C93180YC-FX3".to_owned(),
+                pid: "N9K-C93180YC-FX".to_owned(),
                 serial: format!("SIM{index:08}"),
                 release: "10.4(3)F".to_owned(),
                 root_certificate: root.clone(),
@@ -209,16 +236,36 @@ impl<'p> World<'p> {
                 flash: SimDisk::default(),
                 random: Chance::new(plan.seed, 2_000_000 + index as u64),
                 clock_offset: 0,
+                first_offset: 0,
+                last_step_seconds: 0,
                 cut_until: START,
                 off_until: START,
                 next_wake: None,
                 model: Model::new(START),
                 place,
+                account: 0,
                 crossed: place == Place::OnPremFile,
+                up_since: START,
+                stands_since: START,
+                end_is_lost: false,
+                was_copied: false,
+                clone_of: None,
+                has_clone: false,
+                last_alert_at: None,
+                messages_of: (0, 0),
+                last_answer: None,
+                last_body: None,
                 earlier: None,
             });
+        }
+        if plan.has(Fate::ClocksApart) {
+            world.set_clocks_apart();
+        }
+        for index in 0..plan.switches {
+            let place = world.nodes[index].place;
             world.power_on(index)?;
             world.move_to(index, place)?;
+            world.push(START.plus_days(1), index, Event::Look);
         }
         Ok(world)
     }
@@ -228,7 +275,7 @@ impl<'p> World<'p> {
         self.queue.insert((at.max(self.now), self.number), (node, event));
     }
 
-    fn run_until(&mut self, end: Timestamp) -> Result<(), String> {
+    pub(crate) fn run_until(&mut self, end: Timestamp) -> Result<(), String> {
         while let Some(entry) = self.queue.first_entry() {
             let (at, number) = *entry.key();
             if at > end {
@@ -238,13 +285,17 @@ impl<'p> World<'p> {
             self.now = at;
             self.outcome.events += 1;
             self.mix(at.0.unsigned_abs() ^ number.rotate_left(17) ^ node as u64);
-            self.carry_out(node, event)?;
+            let carried_out = self.carry_out(node, event);
+            // What a process that ended was asked for is lost; whoever asked tries again another time.
+            if !self.restart_ended()? {
+                carried_out?;
+            }
         }
         self.now = end;
         Ok(())
     }
 
-    fn mix(&mut self, value: u64) {
+    pub(crate) fn mix(&mut self, value: u64) {
         let hash = (self.outcome.hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.outcome.hash = hash ^ (hash >> 29);
     }
@@ -269,7 +320,22 @@ impl<'p> World<'p> {
             }
             Event::UploadBundle(carried) => self.upload_bundle(node, &carried),
             Event::ImportBundle { place, bytes } => self.import_bundle(place, &bytes),
+            // What is healed is left alone.
+            Event::PutBack(_) | Event::PutDbBack(_) | Event::CloneGoes { .. } if self.healed => {
+                Ok(())
+            }
+            Event::PutBack(copy) => self.put_back(node, *copy),
+            Event::CloneGoes { index, running, since } => {
+                self.clone_goes(node, index, &running, since)
+            }
+            Event::PutDbBack(db) if node < self.collectors.len() => {
+                self.restore_collector(node, db)
+            }
+            Event::PutDbBack(db) => self.restore_cssm(db),
+            Event::OldToken { token } => self.use_old_token(node, &token),
+            Event::Look => self.look(node),
             Event::Answered { request_id, body } => {
+                self.nodes[node].last_answer = Some(body.clone());
                 self.input(node, Input::Answer { request_id, body })
             }
             Event::Busy { request_id, retry_after_seconds } => {
@@ -295,6 +361,27 @@ impl<'p> World<'p> {
     fn step(&mut self, node: usize, op: &Op) -> Result<(), String> {
         let up = self.nodes[node].switch.is_some();
         match *op {
+            Op::CssmCopy { after_seconds } => {
+                let copy = self.db.copy().map_err(|error| error.to_string())?;
+                let none = self.collectors.len();
+                self.push(self.now + after_seconds, none, Event::PutDbBack(Arc::new(copy)));
+            }
+            Op::CollectorCopy { index, after_seconds } => {
+                if let Some(collector) = self.collectors.get(index) {
+                    let copy = collector.db.copy().map_err(|error| error.to_string())?;
+                    self.push(self.now + after_seconds, index, Event::PutDbBack(Arc::new(copy)));
+                }
+            }
+            Op::CommitCrash { whose, after_commits, kept } => {
+                let db = self.collectors.get(whose).map_or(&self.db, |collector| &collector.db);
+                db.end_in_commit(Some((after_commits, kept)));
+            }
+            Op::Policy { kind } => self.set_policy(kind)?,
+            Op::OldToken => self.keep_token(node)?,
+            Op::Remove => {
+                self.remove(node)?;
+                self.meet("removed and back");
+            }
             Op::CssmRestart => {
                 self.restarts += 1;
                 self.cssm = self.open_cssm()?;
@@ -326,6 +413,7 @@ impl<'p> World<'p> {
             Op::DiskFull { seconds } => {
                 if self.nodes[node].store.cut_after.is_none() {
                     self.nodes[node].store.full = true;
+                    self.meet("disk full");
                     self.push(self.now + seconds, node, Event::DiskFreed);
                 }
             }
@@ -335,6 +423,21 @@ impl<'p> World<'p> {
             }
             Op::Move { place } => self.move_to(node, place)?,
             Op::TrustAgain => self.ask_for_trust(node)?,
+            Op::BitRot { file, bit } => self.rot(node, file, bit)?,
+            Op::SwitchCopy { after_seconds } => {
+                if self.nodes[node].store.cut_after.is_none() {
+                    let copy = Event::PutBack(Box::new(self.copy_of(node)));
+                    self.push(self.now + after_seconds, node, copy);
+                }
+            }
+            Op::Clone { seconds } => self.clone_switch(node, seconds)?,
+            Op::KeyLoss => self.lose_key(node)?,
+            Op::FactoryReset => self.factory_reset(node)?,
+            Op::ClockWhileOff { off_seconds, by_seconds } => {
+                self.set_clock_while_off(node, off_seconds, by_seconds)?;
+            }
+            Op::OtherAccount => self.change_account(node)?,
+            Op::Attack { kind } => self.attack(node, kind)?,
         }
         Ok(())
     }
@@ -401,9 +504,14 @@ impl<'p> World<'p> {
         for effect in effects {
             match effect {
                 Effect::Send { request_id, url, body, .. } => {
-                    self.transmit(node, request_id, url, body);
+                    self.transmit(node, request_id, url, body)?;
                 }
-                Effect::Log(line) => self.mix(line.len() as u64),
+                Effect::Log(line) => {
+                    if line.contains("LOG_SMART_LIC_REPORTING_REQUIRED") {
+                        self.nodes[node].last_alert_at = Some(self.now);
+                    }
+                    self.mix(line.len() as u64);
+                }
                 Effect::ClockSet(_) | Effect::Copy(_) => {}
                 Effect::Reload => {
                     self.nodes[node].switch = None;
@@ -424,146 +532,6 @@ impl<'p> World<'p> {
             self.push(at, node, Event::Wake);
         }
     }
-
-    fn counted(&self, node: usize) -> Result<(i64, i64), String> {
-        let serial = self.nodes[node].hardware.serial.clone();
-        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(rum_report.count_seconds), 0) AS BIGINT)
-            FROM rum_report JOIN product_instance
-            ON product_instance.smart_account_id = rum_report.smart_account_id
-            AND product_instance.id = rum_report.product_instance_id
-            WHERE product_instance.serial = $1";
-        let found = self.db.read("sim.counted", move |tx| {
-            tx.row(sql, &[(&serial).into()], |row| {
-                Ok::<_, rumline_store::StoreError>((row.int(0)?, row.int(1)?))
-            })
-        });
-        found.map_err(|error| error.to_string()).map(|row| row.unwrap_or((0, 0)))
-    }
-
-    /// After every step: CSSM has counted nothing that was not used.
-    pub(crate) fn check_not_more(&mut self, node: usize) -> Result<(), String> {
-        let (_, counted) = self.counted(node)?;
-        let (_, most) = self.nodes[node].model.used(self.now);
-        if counted > most {
-            return Err(format!("switch {node}: CSSM counts {counted} s, {most} s were used"));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn check_all_not_more(&mut self) -> Result<(), String> {
-        (0..self.nodes.len()).try_for_each(|node| self.check_not_more(node))
-    }
-
-    /// Everything works again; the switches are turned off in an orderly way and report.
-    fn heal(&mut self) -> Result<(), String> {
-        self.healed = true;
-        for collector in &mut self.collectors {
-            collector.cut_until = self.now;
-        }
-        for node in 0..self.nodes.len() {
-            self.nodes[node].cut_until = self.now;
-            self.nodes[node].store.full = false;
-            self.power_on(node)?;
-            let offset = self.nodes[node].clock_offset;
-            if offset != 0 {
-                self.set_clock(node, -offset)?;
-            }
-        }
-        let mut end = self.now.plus_days(1);
-        self.run_until(end)?;
-        let mut expected = Vec::new();
-        for node in 0..self.nodes.len() {
-            // Wherever a power cut has left it: where it was told to report to last.
-            let place = self.nodes[node].place;
-            self.move_to(node, place)?;
-            for (index, _) in FEATURES.iter().enumerate() {
-                self.feature(node, index, false, true)?;
-            }
-            expected.push(self.nodes[node].model.used(self.now));
-        }
-        // One sync; all else the switches, collectors and CSSM do by themselves.
-        for node in 0..self.nodes.len() {
-            if self.nodes[node].place != Place::Files {
-                self.command(node, "license smart sync")?;
-            }
-        }
-        for _ in 0..SETTLE_DAYS {
-            for node in 0..self.nodes.len() {
-                self.carry(node)?;
-            }
-            end = end.plus_days(1);
-            self.run_until(end)?;
-        }
-        self.check_settled()?;
-        for _ in 0..HEAL_DAYS {
-            for node in 0..self.nodes.len() {
-                self.report_by_all_means(node)?;
-            }
-            end = end.plus_days(1);
-            self.run_until(end)?;
-            if self.all_acknowledged() {
-                break;
-            }
-        }
-        self.check_all(&expected)
-    }
-
-    /// Whoever never was in another virtual account needs nobody's help (PI-RUM-028).
-    fn check_settled(&self) -> Result<(), String> {
-        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.crossed) {
-            let counts = node.switch.as_ref().map(|switch| switch.agent().report_counts());
-            let Some([0, 0, 0, _, _]) = counts else {
-                let (place, last) = (node.place, last_words(node));
-                return Err(format!(
-                    "switch {number} at {place:?} does not settle: {counts:?}; {last}"
-                ));
-            };
-        }
-        Ok(())
-    }
-
-    fn all_acknowledged(&self) -> bool {
-        self.nodes.iter().all(|node| {
-            let counts = node.switch.as_ref().map(|switch| switch.agent().report_counts());
-            matches!(counts, Some([0, 0, 0, _, _]))
-        })
-    }
-
-    fn check_all(&mut self, expected: &[(i64, i64)]) -> Result<(), String> {
-        for (node, (least, most)) in expected.iter().enumerate() {
-            let (reports, counted) = self.counted(node)?;
-            if counted < *least || counted > *most {
-                return Err(format!(
-                    "switch {node}: CSSM counts {counted} s in the end, {least} to {most} s were used"
-                ));
-            }
-            let switch = self.nodes[node].switch.as_ref().ok_or("a switch is off in the end")?;
-            let [open, closed, waiting, acknowledged, purged] = switch.agent().report_counts();
-            if open + closed + waiting > 0 {
-                let last = last_words(&self.nodes[node]);
-                return Err(format!(
-                    "switch {node}: {open} open, {closed} closed, {waiting} waiting reports in the \
-                     end; {last}"
-                ));
-            }
-            let held = i64::try_from(acknowledged + purged).unwrap_or(i64::MAX);
-            if held > reports {
-                return Err(format!("switch {node}: {held} acknowledged, CSSM holds {reports}"));
-            }
-            self.outcome.reports += reports;
-            self.outcome.license_seconds += counted;
-            self.mix(counted.unsigned_abs());
-        }
-        Ok(())
-    }
-}
-
-/// The end of a switch's event log.
-fn last_words(node: &Node) -> String {
-    let told = node.store.clone().read("eventlog").ok().flatten().unwrap_or_default();
-    let told = String::from_utf8_lossy(&told).into_owned();
-    let last: Vec<&str> = told.lines().rev().take(12).collect();
-    format!("what it says, newest first:\n{}", last.join("\n"))
 }
 
 fn open_cssm(

@@ -20,8 +20,7 @@ fn a_seed_gives_the_same_world_twice() {
 
 #[test]
 fn a_calm_estate_reports_everything_every_month() {
-    let plan =
-        Plan { seed: 3, switches: 20, days: 400, ops_per_switch: 10, faults: false, broken: None };
+    let plan = Plan { switches: 20, days: 400, ops_per_switch: 10, ..Plan::calm(3) };
     let outcome = run(&plan).unwrap();
     assert!(outcome.reports >= 20 * 12, "{outcome:?}");
     assert!(outcome.license_seconds > 20 * 300 * 86_400, "{outcome:?}");

@@ -1,0 +1,233 @@
+//! What the owners of accounts do: policies, tokens, removals, and a second Smart Account.
+
+use rumline_cssm::{InstanceId, InstanceView, NewToken, SmartAccountId, VirtualAccountId};
+use rumline_protocol::{ClassPolicy, Policy};
+
+use crate::collectors::Place;
+use crate::plan::Fate;
+use crate::world::{Event, World, person};
+
+fn say(error: rumline_cssm::Error) -> String {
+    error.to_string()
+}
+
+impl World<'_> {
+    pub(crate) fn accounts(&self) -> [SmartAccountId; 2] {
+        [self.smart_account, self.other_smart_account.0]
+    }
+
+    /// The account and virtual account a switch is to be in.
+    pub(crate) fn home_of(&self, node: usize) -> (SmartAccountId, VirtualAccountId) {
+        let n = &self.nodes[node];
+        match n.account {
+            1 => self.other_smart_account,
+            _ if n.place == Place::OnPremFile => (self.smart_account, self.other_virtual_account),
+            _ => (self.smart_account, self.virtual_account),
+        }
+    }
+
+    pub(crate) fn instances_of(
+        &self,
+        account: SmartAccountId,
+        serial: &str,
+    ) -> Result<Vec<InstanceView>, String> {
+        let all = self.cssm.instances(account, InstanceId::default(), 1000).map_err(say)?;
+        Ok(all.into_iter().filter(|view| view.serial == serial).collect())
+    }
+
+    /// A token for where a switch is to be.
+    pub(crate) fn token_for(&self, node: usize, days: u32) -> Result<String, String> {
+        let (account, va) = self.home_of(node);
+        let new = NewToken { description: String::new(), expires_after_days: days, uses_max: None };
+        let token = self.cssm.create_token(self.cssm_now(), &person(), account, va, &new);
+        Ok(token.map_err(say)?.value)
+    }
+
+    /// Somebody keeps a token for longer than it lasts.
+    pub(crate) fn keep_token(&mut self, node: usize) -> Result<(), String> {
+        let token = self.token_for(node, 1)?;
+        self.push(self.now.plus_days(2), node, Event::OldToken { token });
+        Ok(())
+    }
+
+    /// It is refused, and nothing else changes.
+    pub(crate) fn use_old_token(&mut self, node: usize, token: &str) -> Result<(), String> {
+        if self.nodes[node].place != Place::Cssm {
+            return Ok(());
+        }
+        self.meet("token expired");
+        self.command(node, &format!("license smart trust idtoken {token} all force"))
+    }
+
+    /// A policy of any kind, for the account or for one of its virtual accounts, or the Cisco default again.
+    pub(crate) fn set_policy(&mut self, kind: u64) -> Result<(), String> {
+        const DAYS: [u32; 6] = [0, 0, 7, 30, 90, 365];
+        let pick = |shift: u32| DAYS[usize::try_from((kind >> shift) % 6).unwrap_or(0)];
+        let class = ClassPolicy {
+            first_report_days: pick(0),
+            ongoing_report_days: pick(8),
+            on_change_report_days: pick(16),
+        };
+        // Whoever asks for no ACK does not hear of what a copy has told otherwise.
+        let copies = [Fate::Clone, Fate::SwitchCopy, Fate::CollectorCopy, Fate::CssmCopy];
+        let may_do_without = !copies.into_iter().any(|fate| self.plan.has(fate));
+        let policy = Policy {
+            policy_name: format!("Policy {}", kind % 1000),
+            reporting_ack_required: !may_do_without || (kind >> 24) % 4 != 0,
+            unenforced: class,
+            ..Policy::cisco_default()
+        };
+        let va = match (kind >> 26) % 3 {
+            0 => None,
+            1 => Some(self.virtual_account),
+            _ => Some(self.other_virtual_account),
+        };
+        let lifetime = ((kind >> 28) % 3 == 0).then(|| policy.lifetime_days_min().max(60));
+        let set = ((kind >> 32) % 5 != 0).then_some((&policy, lifetime));
+        let account = self.smart_account;
+        self.cssm.set_policy(self.cssm_now(), &person(), account, va, set).map_err(say)?;
+        self.meet("policy changed");
+        if set.is_some() && class == ClassPolicy::NONE {
+            self.meet("policy of zeros");
+        }
+        if set.is_some() && lifetime.is_some() {
+            self.meet("policy with a lifetime");
+        }
+        Ok(())
+    }
+
+    /// The owner removes a product instance, which goes on reporting.
+    pub(crate) fn remove(&mut self, node: usize) -> Result<(), String> {
+        let serial = self.nodes[node].hardware.serial.clone();
+        for account in self.accounts() {
+            for view in self.instances_of(account, &serial)? {
+                let now = self.cssm_now();
+                self.cssm.remove_instance(now, &person(), account, view.id).map_err(say)?;
+                self.nodes[node].crossed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A switch that speaks to CSSM goes to the other Smart Account, or comes back: its owner lets it go, and it asks for
+    /// trust with a token of the other one.
+    pub(crate) fn change_account(&mut self, node: usize) -> Result<(), String> {
+        if self.nodes[node].place != Place::Cssm {
+            return Ok(());
+        }
+        self.remove(node)?;
+        self.nodes[node].account = 1 - self.nodes[node].account;
+        self.meet("other Smart Account");
+        self.ask_for_trust(node)
+    }
+
+    /// Whoever administers the account says yes to what waits there of switches that belong there, and no to the rest.
+    pub(crate) fn decide_claims(&mut self) -> Result<(), String> {
+        self.decide_claims_at_collectors()?;
+        for account in self.accounts() {
+            for claim in self.cssm.claims(account).map_err(say)? {
+                let node = self.nodes.iter().position(|node| {
+                    node.clone_of.is_none() && node.hardware.serial == claim.serial
+                });
+                let key = node.and_then(|node| self.nodes[node].switch.as_ref());
+                let is_its_key =
+                    key.is_some_and(|switch| switch.agent().public_key().key_id() == claim.key_id);
+                let is_here = node
+                    .is_some_and(|node| self.home_of(node) == (account, claim.virtual_account_id));
+                let now = self.cssm_now();
+                let decided = if is_its_key && is_here {
+                    // What another account has of it is let go there.
+                    self.cssm.accept_claim(now, &person(), account, claim.id)
+                } else {
+                    self.cssm.dismiss_claim(now, &person(), account, claim.id)
+                };
+                match decided {
+                    // One decision may settle another.
+                    Ok(())
+                    | Err(rumline_cssm::Error::Conflict(_) | rumline_cssm::Error::NotFound(_)) => {}
+                    Err(error) => return Err(format!("CSSM decides nothing: {error}")),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever is in another virtual account than it reports to is moved there by its owner.
+    pub(crate) fn transfer(&mut self, node: usize) -> Result<(), String> {
+        let (home, va) = self.home_of(node);
+        let serial = self.nodes[node].hardware.serial.clone();
+        for account in self.accounts().into_iter().filter(|account| *account != home) {
+            for view in self.instances_of(account, &serial)? {
+                let now = self.cssm_now();
+                self.cssm.remove_instance(now, &person(), account, view.id).map_err(say)?;
+            }
+        }
+        for view in self.instances_of(home, &serial)? {
+            if view.virtual_account_id != va {
+                let now = self.cssm_now();
+                self.cssm.transfer_instance(now, &person(), home, view.id, va).map_err(say)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same at collectors, for keys they do not know.
+    fn decide_claims_at_collectors(&mut self) -> Result<(), String> {
+        let real = (0..self.nodes.len()).filter(|node| self.nodes[*node].clone_of.is_none());
+        for node in real.collect::<Vec<_>>() {
+            let Some((index, tenant_id)) = self.nodes[node].place.tenant() else { continue };
+            let Some(switch) = self.nodes[node].switch.as_ref() else { continue };
+            let key_id = switch.agent().public_key().key_id();
+            let serial = self.nodes[node].hardware.serial.clone();
+            let here = self.collector_now(index);
+            let collector = self.collectors[index].collector.clone();
+            let claims = collector.claims(tenant_id).map_err(|error| error.to_string())?;
+            for claim in claims.into_iter().filter(|c| c.serial == serial && c.key_id == key_id) {
+                collector
+                    .accept_claim(here, &person(), tenant_id, claim.id)
+                    .map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody else has a switch: each is where it was told to be.
+    pub(crate) fn check_owners(&self) -> Result<(), String> {
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, n)| n.clone_of.is_none()) {
+            let home = self.home_of(number);
+            for account in self.accounts() {
+                for view in self.instances_of(account, &node.hardware.serial)? {
+                    if (account, view.virtual_account_id) != home {
+                        return Err(format!(
+                            "switch {number} at {:?} is to be in {home:?} and is in {account:?}, {:?}",
+                            node.place, view.virtual_account_id
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is in use once all features are off.
+    pub(crate) fn check_in_use(&self) -> Result<(), String> {
+        for node in self.nodes.iter().filter(|node| !node.end_is_lost) {
+            for account in self.accounts() {
+                for view in self.instances_of(account, &node.hardware.serial)? {
+                    if let Some(license) = view.licenses.iter().find(|license| license.count != 0) {
+                        let serial = &node.hardware.serial;
+                        return Err(format!("{serial}: in use in the end: {license:?}"));
+                    }
+                }
+            }
+        }
+        let all_end = self.nodes.iter().all(|node| !node.end_is_lost);
+        for account in self.accounts().into_iter().filter(|_| all_end) {
+            let views = self.cssm.licenses(self.now, account).map_err(say)?;
+            if let Some(view) = views.iter().find(|view| view.balance != view.purchased) {
+                return Err(format!("in use in the end: {view:?}"));
+            }
+        }
+        Ok(())
+    }
+}
