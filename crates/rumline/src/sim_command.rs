@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             Ok(outcome) => {
                 events += outcome.events;
                 reports += outcome.reports;
-                for (what, _) in &outcome.met {
+                for what in outcome.met.keys() {
                     *met.entry(what).or_default() += 1;
                 }
                 if arguments.seeds == 1 {

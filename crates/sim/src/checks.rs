@@ -252,9 +252,10 @@ impl World<'_> {
             self.check_bytes(*node)?;
             let counted = self.counted(*node)?;
             if counted < *least || counted > *most {
+                let (held, last) = (self.held_by_cssm(*node)?, last_words(&self.nodes[*node]));
                 return Err(format!(
-                    "switch {node}: CSSM counts {counted} s in the end, {least} to {most} s were used; {}",
-                    format!("{}; {}", self.held_by_cssm(*node)?, last_words(&self.nodes[*node]))
+                    "switch {node}: CSSM counts {counted} s in the end, {least} to {most} s were used; \
+                     {held}; {last}"
                 ));
             }
             let switch = self.nodes[*node].switch.as_ref().ok_or("a switch is off in the end")?;
@@ -366,6 +367,6 @@ impl World<'_> {
 pub(crate) fn last_words(node: &Node) -> String {
     let told = node.store.clone().read("eventlog").ok().flatten().unwrap_or_default();
     let told = String::from_utf8_lossy(&told).into_owned();
-    let last: Vec<&str> = told.lines().rev().take(40).collect();
+    let last: Vec<&str> = told.lines().rev().take(12).collect();
     format!("what it says, newest first:\n{}", last.join("\n"))
 }

@@ -33,9 +33,6 @@ impl World<'_> {
         let before = n.store.clone();
         let Some(name) = n.store.rot(file, bit) else { return Ok(()) };
         let now = self.now;
-        if std::env::var_os("SIM_TRACE").is_some() {
-            eprintln!("rot in {name} at {}", now.0 - START.0);
-        }
         if name.starts_with("ledger.") {
             // The other one tells all but the last change.
             let n = &mut self.nodes[node];

@@ -7,6 +7,7 @@ use crate::collectors::Place;
 use crate::plan::Fate;
 use crate::world::{Event, World, person};
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
 fn say(error: rumline_cssm::Error) -> String {
     error.to_string()
 }
@@ -73,7 +74,7 @@ impl World<'_> {
         let may_do_without = !copies.into_iter().any(|fate| self.plan.has(fate));
         let policy = Policy {
             policy_name: format!("Policy {}", kind % 1000),
-            reporting_ack_required: !may_do_without || (kind >> 24) % 4 != 0,
+            reporting_ack_required: !may_do_without || !(kind >> 24).is_multiple_of(4),
             unenforced: class,
             ..Policy::cisco_default()
         };
@@ -82,8 +83,8 @@ impl World<'_> {
             1 => Some(self.virtual_account),
             _ => Some(self.other_virtual_account),
         };
-        let lifetime = ((kind >> 28) % 3 == 0).then(|| policy.lifetime_days_min().max(60));
-        let set = ((kind >> 32) % 5 != 0).then_some((&policy, lifetime));
+        let lifetime = (kind >> 28).is_multiple_of(3).then(|| policy.lifetime_days_min().max(60));
+        let set = (!(kind >> 32).is_multiple_of(5)).then_some((&policy, lifetime));
         let account = self.smart_account;
         self.cssm.set_policy(self.cssm_now(), &person(), account, va, set).map_err(say)?;
         self.meet("policy changed");
