@@ -61,7 +61,10 @@ pub fn check_store(
         .collect();
     for name in &damaged {
         let (costs, mend) = if damaged.len() < copies.len() {
-            ("nothing: the other one is at most one change older", "nothing: it is written anew")
+            (
+                "at most the last change that was written, and its use since: the other file is used",
+                "nothing: it is written anew",
+            )
         } else {
             (
                 "times, policy, trust code and what is in use; reports that lie here are offered again",

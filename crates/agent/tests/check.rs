@@ -66,7 +66,7 @@ fn what_is_found_is_told_with_its_cost_and_its_cure() {
     let mut disk = lab.disk.clone();
     disk.files.get_mut("ledger.a").unwrap().push(b' ');
     let [(file, costs, _)] = &check(&mut disk)[..] else { panic!("one") };
-    assert!(file == "ledger.a" && costs.starts_with("nothing"), "{file}: {costs}");
+    assert!(file == "ledger.a" && costs.starts_with("at most the last change"), "{file}: {costs}");
     disk.files.get_mut("ledger.b").unwrap().push(b' ');
     let both = check(&mut disk);
     assert!(both.len() == 2 && both[0].1.contains("trust code"), "{both:?}");

@@ -137,3 +137,122 @@ fn a_store_without_its_key_or_of_another_switch_is_not_gone_on_with() {
     lab.reboot();
     assert_eq!(lab.agent.report_counts()[1..3], [0, 0]);
 }
+
+/// A request of CSSM for reports of the first epoch.
+fn request_for(lab: &Lab, positions: Vec<(u64, u64)>) -> String {
+    let request = ReportRequest {
+        purpose: Purpose::ReportRequest,
+        sudi: udi(),
+        issued_at: lab.now,
+        epoch: String::new(),
+        positions,
+    };
+    let mut writer = DocumentWriter::new();
+    writer.report_request(&Signed::json(request, lab.cssm.signer.as_ref()));
+    writer.certificate(&lab.cssm.certificate).finish()
+}
+
+#[test]
+fn a_request_for_reports_is_heeded_once_however_often_it_is_handed_over() {
+    let mut lab = Lab::trusted(smart());
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.run_until(START.plus_days(40), accept);
+    let [_, 0, 0, held, _] = lab.agent.report_counts() else { panic!("all acknowledged") };
+    assert!(held >= 2);
+    let request = request_for(&lab, vec![(1, 1)]);
+    lab.import(&request).unwrap();
+    assert_eq!(lab.agent.report_counts()[1], 1, "offered again");
+    lab.run_until(START.plus_days(41), accept);
+    assert_eq!(lab.agent.report_counts()[1..3], [0, 0]);
+    lab.import(&request).unwrap();
+    assert_eq!(lab.agent.report_counts()[1..3], [0, 0], "it asks for nothing new");
+    lab.now = lab.now + 60;
+    let request = request_for(&lab, vec![(1, 1)]);
+    lab.import(&request).unwrap();
+    assert_eq!(lab.agent.report_counts()[1], 1, "another one does");
+}
+
+#[test]
+fn a_report_whose_file_is_damaged_is_told_of_once_and_tried_again_at_the_next_start() {
+    let mut lab = Lab::trusted(Config { transport: Transport::Off, ..Config::default() });
+    for count in 1..=3 {
+        lab.handle(Input::Use(vec![lan(count)]));
+        lab.now = lab.now + 1_000;
+        lab.handle(Input::Shutdown);
+    }
+    let [_, 3, ..] = lab.agent.report_counts() else { panic!("three closed") };
+    let name = lab.disk.list("rum/").unwrap()[1].clone();
+    let whole = lab.disk.files[&name].clone();
+    let middle = whole.len() / 2;
+    lab.disk.files.get_mut(&name).unwrap()[middle] ^= 1;
+    for _ in 0..3 {
+        assert!(lab.save_usage().is_ok(), "the others leave");
+        lab.handle(Input::Tick);
+    }
+    let told = lab.log.iter().filter(|line| line.contains("USAGE_REPORT_UNREADABLE")).count();
+    assert_eq!((told, lab.agent.report_counts()[1]), (1, 0), "{:?}", lab.log);
+    // Its file is put back.
+    lab.disk.files.insert(name, whole);
+    lab.reboot();
+    let text = lab.save_usage().unwrap();
+    let reports = Document::parse(text.as_bytes()).unwrap().reports;
+    let seconds: i64 = reports.iter().map(|signed| signed.report.count_seconds()).sum();
+    assert_eq!(seconds, 1_000 + 2_000 + 3_000);
+}
+
+#[test]
+fn a_key_that_was_altered_and_still_is_a_key_is_not_believed() {
+    let mut lab = Lab::trusted(smart());
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.run_until(START.plus_days(40), accept);
+    let before = lab.disk.clone();
+    // In simulations any bytes are a key.
+    lab.disk.files.get_mut("device.key").unwrap()[3] ^= 1;
+    assert!(refused(&mut lab, &udi()).contains("device.key is damaged"));
+    // The checksum alone: the ledger shows that the key is right.
+    lab.disk = before.clone();
+    lab.disk.files.get_mut("device.key.sha256").unwrap()[3] ^= 1;
+    lab.reboot();
+    assert_eq!(lab.disk.files["device.key.sha256"], before.files["device.key.sha256"]);
+    // A store of before has none.
+    lab.disk.files.remove("device.key.sha256");
+    lab.reboot();
+    assert_eq!(lab.disk.files["device.key.sha256"], before.files["device.key.sha256"]);
+}
+
+#[test]
+fn a_refusal_opens_a_report_again_that_was_done_without_an_ack() {
+    let mut lab = Lab::trusted(smart());
+    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
+    lab.import(&policy).unwrap();
+    lab.handle(Input::Use(vec![lan(1)]));
+    let mut sent = Vec::new();
+    lab.run_until(START.plus_days(2), |lab, id, request| {
+        sent.extend(reports_of(&request));
+        lab.answer(id, &request, |_| {});
+    });
+    let [_, 0, 0, _, _] = lab.agent.report_counts() else { panic!("done without an ACK") };
+    let first = &sent[0];
+    let entry = Acknowledgement {
+        status_code: StatusCode::Failed,
+        status_message: "Another report with this report_id was received before.".to_owned(),
+        localized_message: String::new(),
+        product_instance_identifier: String::new(),
+        sudi: udi(),
+        report_id: first.report.report_id,
+        correlation_id: "c".to_owned(),
+        subscription_id: None,
+        report_sha256: Some(base64(&first.sha256())),
+        reason: Some(RefusalReason::Conflict),
+        last_report_id: None,
+    };
+    let entries = vec![entry];
+    let text = acknowledgement_text(&entries);
+    let mut writer = DocumentWriter::new();
+    writer.acknowledgement(&Signed::new(text, entries, lab.cssm.signer.as_ref()));
+    let refusal = writer.certificate(&lab.cssm.certificate).finish();
+    let _refused = lab.import(&refusal);
+    assert!(!lab.agent.epoch().is_empty(), "it goes on in a new epoch");
+    let closed = lab.agent.report_counts()[1];
+    assert!(closed >= 1, "and tells the same use again: {closed}");
+}

@@ -273,3 +273,32 @@ fn a_clock_set_back_holds_no_exchange_up() {
     assert!(due(estate.now) > estate.now);
     assert!(due(past) <= past, "{}", due(past));
 }
+
+#[test]
+fn a_cssm_that_was_restored_gets_back_what_it_lacks_through_a_collector_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut estate = Estate::in_directory(directory.path());
+    let server = estate.add_cslu(true);
+    let switch = estate.add_switch("SN1", through(server, None));
+    estate.input(switch, Input::Use(vec![lan(1)]));
+    estate.run_until(START.plus_days(40));
+    let older = directory.path().join("older.db");
+    for ending in ["", "-wal"] {
+        let from = directory.path().join(format!("cssm.db{ending}"));
+        std::fs::copy(from, format!("{}{ending}", older.display())).unwrap();
+    }
+    estate.run_until(START.plus_days(110));
+    let counted = estate.counted(switch);
+    estate.lab.go_on_from(&older);
+    assert!(estate.counted(switch) < counted);
+    for _ in 0..3 {
+        estate.input(switch, Input::Sync);
+        estate.run_for(2 * Timestamp::DAY);
+    }
+    let view = estate.instance("SN1");
+    let gap: i64 = view.gaps.iter().map(|gap| gap.to - gap.from).sum();
+    assert_eq!((view.reports_missing, gap, view.overlap_seconds), (0, 0, 0), "{view:?}");
+    assert!(estate.counted(switch) > counted);
+    let [_, closed, waiting, ..] = estate.switches[switch].agent.report_counts();
+    assert_eq!((closed, waiting), (0, 0));
+}

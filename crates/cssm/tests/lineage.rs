@@ -293,3 +293,57 @@ fn what_comes_late_counts_also_after_a_licence_went_out_of_use() {
         assert_eq!(lab.instance("SN1").reports_missing, 0);
     });
 }
+
+#[test]
+fn in_use_is_what_the_life_that_goes_on_says() {
+    // A switch comes back from a copy of before a licence was turned on, and never speaks of that one again.
+    on_every_engine(&at_once(), |lab| {
+        let mut switch = lab.switch("SN1");
+        lab.trust(&mut switch, &lab.token(), false);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut switch, START.plus_days(40));
+        let copy = switch.disk.clone();
+        let mut other = lan(3);
+        other.tag =
+            EntitlementTag::new("regid.2019-06.com.cisco.OTHER_Nexus9300_XF,1.0_b").unwrap();
+        lab.give(&mut switch, Input::Use(vec![lan(1), other]));
+        lab.run_until(&mut switch, START.plus_days(80));
+        let in_use = |lab: &Lab| {
+            let licenses = lab.instance("SN1").licenses;
+            licenses.iter().map(|license| license.count).collect::<Vec<_>>()
+        };
+        assert_eq!(in_use(lab), [1, 3]);
+        switch.restart(lab.now, copy);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut switch, START.plus_days(120));
+        assert!(settled(&switch), "{:?}", switch.agent.report_counts());
+        assert_eq!(in_use(lab), [1], "of the other nothing is known any more");
+    });
+}
+
+#[test]
+fn a_report_that_comes_again_in_its_place_neither_fills_another_nor_says_what_is_in_use() {
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new(&lab.cssm, "SN1");
+        lab.register(&device);
+        let reports = device.chain(&[
+            (START, &[(100, 1)]),
+            (START + 100, &[(100, 1)]),
+            (START + 200, &[(100, 1)]),
+            (START + 300, &[(100, 1), (0, 0)]),
+        ]);
+        lab.now = START + 2000;
+        // The second never arrives; the third comes twice, under two numbers.
+        for index in [0, 2, 3] {
+            lab.entries(&device.usage(&[&reports[index]]));
+        }
+        let again = RumReport { report_id: 900, ..reports[2].report.clone() };
+        let again =
+            sign_report(RumReport { asset_signature: None, ..again }, device.signer.as_ref());
+        lab.entries(&device.usage(&[&again]));
+        let view = lab.instance("SN1");
+        assert_eq!(view.reports_missing, 1);
+        assert!(view.licenses.is_empty(), "nothing is in use: {:?}", view.licenses);
+        assert_eq!(lab.counted("SN1"), 300);
+    });
+}

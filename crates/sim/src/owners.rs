@@ -110,11 +110,11 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A switch that speaks to CSSM goes to the other Smart Account, or comes back: its owner lets it go, and it asks for
+    /// A switch goes to the other Smart Account, where it speaks to CSSM, or comes back: its owner lets it go, and it asks for
     /// trust with a token of the other one.
     pub(crate) fn change_account(&mut self, node: usize) -> Result<(), String> {
         if self.nodes[node].place != Place::Cssm {
-            return Ok(());
+            self.move_to(node, Place::Cssm)?;
         }
         self.remove(node)?;
         self.nodes[node].account = 1 - self.nodes[node].account;
