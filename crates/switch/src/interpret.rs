@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use rumline_agent::{Config, LicenseUse, Transport};
 use rumline_catalogue::{Catalogue, Platform, Variant};
+use rumline_protocol::RumReport;
 
 use crate::config::ConfigTree;
 
@@ -126,7 +127,8 @@ pub(crate) fn licenses(config: &ConfigTree, platform: &Platform) -> Vec<LicenseU
         tag: variant.tag.clone(),
         name: name.to_owned(),
         description: variant.description.clone(),
-        count: u32::try_from(ports.len()).unwrap_or(u32::MAX).max(1),
+        // More than any platform has would be refused, and all that the report tells with it.
+        count: u32::try_from(ports.len()).unwrap_or(u32::MAX).clamp(1, RumReport::COUNT_MAX),
     };
     packages.into_iter().map(use_of).collect()
 }
@@ -190,6 +192,9 @@ mod tests {
         assert_eq!(count("slot 1\n  port 1 type fc\nslot 2\n  port 1 type fc\n"), Some(2));
         assert_eq!(count("slot 1\n  port x type fc\n  port 9-3 type fc\n"), Some(1));
         assert_eq!(count("slot 1\n  port 1-4000000000 type fc\n"), Some(128));
+        let many: Vec<String> = (0..20).map(|n| format!("{}-{}", n * 128, n * 128 + 127)).collect();
+        let all = format!("slot 1\n  port {} type fc\n", many.join(","));
+        assert_eq!(count(&all), Some(RumReport::COUNT_MAX));
         assert_eq!(count("slot 1\n"), None);
         // Others count once, however many lines need them.
         let licenses = licenses(&ConfigTree::parse("feature bgp\nfeature ospf\n"), platform);
