@@ -7,12 +7,15 @@ use clap::Args;
 use rumline_agent::{Finding, check_store};
 use rumline_net::FileDisk;
 use rumline_protocol::{RealSuite, sha256};
-use rumline_store::{Db, StoreError};
+use rumline_store::{Db, Look, StoreError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The data directory of a switch, a CSSM or a collector, whose process is stopped.
     dir: PathBuf,
+    /// Take databases as they are: for one that you have changed yourself.
+    #[arg(long)]
+    accept: bool,
 }
 
 /// A report in a server's database.
@@ -47,6 +50,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         findings.extend(switch(&store)?);
     }
     for path in &databases {
+        if arguments.accept {
+            Db::accept(path)?;
+        }
         findings.extend(database(path)?);
     }
     for Finding { file, what, costs, mend } in &findings {
@@ -83,11 +89,13 @@ fn switch(store: &Path) -> Result<Vec<Finding>> {
 fn database(path: &Path) -> Result<Vec<Finding>> {
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let finding = |what: String, costs, mend| Finding { file: file.clone(), what, costs, mend };
-    let damage = Db::damage(path).with_context(|| path.display().to_string())?;
+    let Look { damage, compared_pages, not_compared } =
+        Db::look(path).with_context(|| path.display().to_string())?;
     if !damage.is_empty() {
-        println!("database {file}: its structure is damaged");
+        println!("database {file}: damaged");
         let costs = "the server does not start, or stops when it meets it";
-        let mend = "stop the server and put the last backup back; what devices reported since is asked for";
+        let mend = "put the last backup back; what devices reported since is asked for. If you changed the file \
+                    yourself: rumline check --accept DIR";
         return Ok(damage.into_iter().map(|line| finding(line, costs, mend)).collect());
     }
     let db = Db::open_sqlite(path)?;
@@ -117,6 +125,10 @@ fn database(path: &Path) -> Result<Vec<Finding>> {
             finding(what, costs, mend)
         }));
     }
-    println!("database {file}: structure whole, {count} reports looked at");
+    let pages = match not_compared {
+        None => format!("{compared_pages} pages as they were written"),
+        Some(why) => format!("pages not compared ({why}; it gets them at the next start)"),
+    };
+    println!("database {file}: structure whole, {pages}, {count} reports looked at");
     Ok(findings)
 }

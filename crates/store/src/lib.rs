@@ -19,11 +19,14 @@ mod id;
 mod migrate;
 mod postgres_engine;
 mod sqlite_engine;
+mod sums;
 mod tx;
+mod wal;
 
 use std::path::Path;
 use std::sync::mpsc;
 
+pub use ground::Look;
 pub use id::Id;
 pub use migrate::Migration;
 pub use tx::{Row, Tx, Value};
@@ -125,12 +128,20 @@ impl Db {
         Ok(Self { engine: Engine::Sqlite(SqliteEngine::open(path)?) })
     }
 
-    /// What is wrong with the structure of a SQLite file, line by line; it is only read.
+    /// What is wrong with a SQLite file that nobody works on; nothing of it is changed.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn damage(path: &Path) -> Result<Vec<String>, StoreError> {
-        ground::damage(path)
+    pub fn look(path: &Path) -> Result<Look, StoreError> {
+        ground::look(path)
+    }
+
+    /// Takes a SQLite file as it is, whoever changed it: it gets new checksums when it is opened next.
+    ///
+    /// # Errors
+    /// When the old ones cannot be removed.
+    pub fn accept(path: &Path) -> std::io::Result<()> {
+        sums::forget(path)
     }
 
     /// A database in memory, worked on by the calling thread alone: for simulations and tests.

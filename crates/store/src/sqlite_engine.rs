@@ -1,11 +1,14 @@
 //! SQLite: one writing thread that commits in groups, and reading connections beside it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 
 use crate::ground::Ground;
 use crate::tx::{Tx, TxInner};
@@ -17,6 +20,8 @@ const GROUP_MAX: usize = 1_000;
 const GATHER_MAX: usize = 8;
 /// The most closures that wait.
 const QUEUE_MAX: usize = 8_192;
+/// Pages in the log from which on they are moved into the file.
+const CHECKPOINT_PAGES: u32 = 4_000;
 /// Idle reading connections kept.
 const READERS_MAX: usize = 8;
 
@@ -94,15 +99,19 @@ impl Scrub {
 
 impl SqliteEngine {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = connect(path)?;
-        let ground = Ground::of(path)?;
-        ground.check_at_start(&connection)?;
+        let (mut connection, ground) = Ground::open(path)?;
+        let in_log = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&in_log);
+        connection.wal_hook(Some(move |_: &mut Wal, pages: i32| {
+            counted.store(pages.unsigned_abs(), Ordering::Relaxed);
+            Ok(())
+        }))?;
         let scrub = Scrub::start(path, &ground)?;
         let (queue, jobs) = sync_channel(QUEUE_MAX);
         let below = Arc::clone(&ground);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_in_groups(&connection, &below, &jobs))
+            .spawn(move || write_in_groups(&connection, &below, &jobs, &in_log))
             .map_err(|error| StoreError::Commit(error.to_string()))?;
         Ok(Self {
             mode: Mode::Threaded {
@@ -222,27 +231,36 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Statements are prepared once, and not anew for each value: a plan once made stays.
 fn keep_statements(connection: &Connection) -> Result<(), StoreError> {
-    connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(256);
     Ok(())
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     keep_statements(&connection)?;
+    // What is in the log goes into the file after its checksums.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
-         PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA wal_autocheckpoint = 0;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -32768;",
     )?;
     Ok(connection)
 }
 
-fn write_in_groups(connection: &Connection, ground: &Ground, jobs: &Receiver<Box<dyn Job>>) {
+/// `in_log` is how many pages the last commit left in the log.
+fn write_in_groups(
+    connection: &Connection,
+    ground: &Ground,
+    jobs: &Receiver<Box<dyn Job>>,
+    in_log: &AtomicU32,
+) {
+    let mut checkpoint_at = CHECKPOINT_PAGES;
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         for _ in 0..GATHER_MAX {
@@ -254,6 +272,7 @@ fn write_in_groups(connection: &Connection, ground: &Ground, jobs: &Receiver<Box
                 break;
             }
         }
+        ground.begin();
         let committed = ground.check().and_then(|()| {
             let committed = run_group(connection, &mut group);
             // What lies in a file that is gone is not there, whatever the commit said.
@@ -266,6 +285,16 @@ fn write_in_groups(connection: &Connection, ground: &Ground, jobs: &Receiver<Box
                 Err(error) => Err(StoreError::Commit(error.to_string())),
             });
         }
+        let pages = in_log.load(Ordering::Relaxed);
+        if pages >= checkpoint_at {
+            // Readers, or a full disk, may be in the way: then a little later.
+            let moved = ground.checkpoint(connection, false);
+            checkpoint_at = if matches!(moved, Ok(true)) { 0 } else { pages } + CHECKPOINT_PAGES;
+        }
+    }
+    if in_log.load(Ordering::Relaxed) > 0 {
+        // What cannot be moved stays in the log, and is as good there.
+        let _moved = ground.checkpoint(connection, true);
     }
 }
 

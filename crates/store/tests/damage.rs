@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rumline_store::{Db, Migration, StoreError};
+use rumline_store::{Db, Look, Migration, StoreError};
 
 const SCHEMA: &[Migration] = &[Migration {
     version: 1,
@@ -112,4 +112,176 @@ fn a_file_that_is_damaged_while_it_runs_stops_it() {
     zero_pages(&path);
     assert!(read_all(&db).is_err());
     stopped(&db, "a.db is damaged");
+}
+
+/// The files of a database: its own, its log's, and that of its checksums.
+const ENDINGS: [&str; 3] = ["", "-wal", ".sums"];
+
+fn copied(from: &Path, to: &Path) {
+    for ending in ENDINGS {
+        let [from, to] = [from, to].map(|path| format!("{}{ending}", path.display()));
+        if Path::new(&from).exists() {
+            std::fs::copy(from, to).unwrap();
+        } else {
+            let _was_there = std::fs::remove_file(to);
+        }
+    }
+}
+
+fn look(path: &Path) -> Look {
+    Db::look(path).unwrap()
+}
+
+/// All that a database says.
+fn content(path: &Path) -> Vec<(i64, String)> {
+    let db = Db::open_sqlite(path).unwrap();
+    db.read("all", |tx| {
+        let sql = "SELECT id, name FROM thing ORDER BY id";
+        tx.rows::<_, StoreError>(sql, &[], |row| Ok((row.int(0)?, row.text(1)?)))
+    })
+    .unwrap()
+}
+
+/// Turns one bit of a file round.
+fn flip(path: &str, random: &mut u64) -> String {
+    let mut bytes = std::fs::read(path).unwrap();
+    let mut below = |end: usize| {
+        *random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*random >> 33).unwrap() % end
+    };
+    let (place, bit) = (below(bytes.len()), below(8));
+    bytes[place] ^= 1 << bit;
+    std::fs::write(path, bytes).unwrap();
+    format!("bit {bit} of byte {place} of {path}")
+}
+
+#[test]
+fn each_flipped_bit_of_a_database_at_rest_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let (whole, path) = (directory.path().join("whole.db"), directory.path().join("a.db"));
+    drop(filled(&whole));
+    let Look { damage, compared_pages, not_compared } = look(&whole);
+    assert!(
+        damage.is_empty() && compared_pages > 50 && not_compared.is_none(),
+        "{damage:?} {compared_pages}"
+    );
+    let things = content(&whole);
+    let mut random = 7;
+    for round in 0..300 {
+        copied(&whole, &path);
+        let ending = if round % 10 == 0 { ".sums" } else { "" };
+        let what = flip(&format!("{}{ending}", path.display()), &mut random);
+        let Look { damage, not_compared, .. } = look(&path);
+        if damage.is_empty() {
+            // Of the checksums, or of the number that says whose they are: new ones are made, and nothing is lost.
+            assert!(not_compared.is_some(), "{what}");
+            assert_eq!(content(&path), things, "{what}");
+            assert!(look(&path).not_compared.is_none(), "{what}");
+        } else {
+            assert!(Db::open_sqlite(&path).is_err(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_a_log_costs_no_commit_before_the_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let (whole, path) = (directory.path().join("whole.db"), directory.path().join("a.db"));
+    let db = filled(&whole);
+    for id in THINGS..THINGS + 20 {
+        insert(&db, id).unwrap();
+    }
+    // As it is when the power is cut.
+    copied(&whole, &path);
+    let wal = format!("{}-wal", path.display());
+    assert!(std::fs::metadata(&wal).unwrap().len() > 200_000);
+    let things = content(&path);
+    assert_eq!(things.len(), 2_020);
+    let (mut random, mut found) = (3, 0);
+    for _ in 0..200 {
+        copied(&whole, &path);
+        let what = flip(&wal, &mut random);
+        if look(&path).damage.is_empty() {
+            // What a power loss may do to a commit that was acknowledged to nobody.
+            assert!(content(&path).len() >= 2_019, "{what}");
+        } else {
+            found += 1;
+            assert!(Db::open_sqlite(&path).is_err(), "{what}");
+        }
+    }
+    assert!(found > 150, "{found}");
+}
+
+#[test]
+fn whatever_is_committed_when_the_power_is_cut_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, cut) = (directory.path().join("a.db"), directory.path().join("cut.db"));
+    let mut count = THINGS;
+    drop(filled(&path));
+    for round in 0..6 {
+        let db = Db::open_sqlite(&path).unwrap();
+        // Enough in one round for a checkpoint.
+        for _ in 0..if round == 3 { 60 } else { 3 } {
+            let from = count;
+            db.write("more", move |tx| {
+                for id in from..from + 2_000 {
+                    let name = format!("{id} {}", "x".repeat(200));
+                    tx.execute(
+                        "INSERT INTO thing (id, name) VALUES ($1, $2)",
+                        &[id.into(), (&name).into()],
+                    )?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+            count += 2_000;
+            copied(&path, &cut);
+            let Look { damage, not_compared, .. } = look(&cut);
+            assert!(damage.is_empty() && not_compared.is_none(), "{damage:?} {not_compared:?}");
+        }
+        let rows = usize::try_from(count).unwrap();
+        assert_eq!(read_all(&Db::open_sqlite(&cut).unwrap()).unwrap(), rows);
+        // It goes on where it was cut, or after a clean end.
+        drop(db);
+        if round % 2 == 0 {
+            copied(&cut, &path);
+        }
+    }
+    // Some of the things go, the file gets no smaller, and what is free counts too.
+    let db = Db::open_sqlite(&path).unwrap();
+    db.write("fewer", |tx| tx.execute("DELETE FROM thing WHERE id % 3 <> 0", &[])).unwrap();
+    drop(db);
+    assert!(look(&path).damage.is_empty());
+}
+
+#[test]
+fn another_copy_is_no_damage_and_a_change_by_another_hand_is_taken_when_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, older) = (directory.path().join("a.db"), directory.path().join("older.db"));
+    drop(filled(&path));
+    std::fs::copy(&path, &older).unwrap();
+    let db = Db::open_sqlite(&path).unwrap();
+    insert(&db, 9_000).unwrap();
+    drop(db);
+    // A backup is put back; the checksums beside it are of what was there before.
+    std::fs::copy(&older, &path).unwrap();
+    assert_eq!(look(&path).not_compared, Some("its checksums are of another copy of it"));
+    assert_eq!(content(&path).len(), 2_000);
+    assert!(look(&path).not_compared.is_none());
+    // Without them it is as good.
+    std::fs::remove_file(format!("{}.sums", path.display())).unwrap();
+    assert_eq!(look(&path).not_compared, Some("it has no checksums yet"));
+    assert_eq!(content(&path).len(), 2_000);
+    // Somebody else's change is not one of ours.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("UPDATE thing SET name = 'mine' WHERE id = 77").unwrap();
+    drop(other);
+    let damage = look(&path).damage;
+    assert!(damage.iter().any(|line| line.contains("of thing")), "{damage:?}");
+    let error = Db::open_sqlite(&path).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("is not as it was written"), "{error}");
+    Db::accept(&path).unwrap();
+    assert_eq!(content(&path)[77].1, "mine");
+    assert!(look(&path).damage.is_empty());
 }
