@@ -62,6 +62,7 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
         "cssm_postgres.py",
         "crash.py",
         "discovery.py",
+        "flips.py",
         "collectors.py",
         "browser.py",
     ] {

@@ -2,6 +2,7 @@
 
 use rumline_protocol::Suite;
 
+use crate::eventlog::EventLog;
 use crate::ledger_files::{DeviceKey, LedgerFiles};
 use crate::reports::{RUM_PREFIX, ReportStore};
 use crate::{Disk, DiskError};
@@ -50,6 +51,12 @@ pub fn check_store(
         }
     };
     files += 2;
+    let (logs, damaged) = EventLog::damaged(disk)?;
+    files += logs;
+    for name in damaged {
+        let costs = "that line of show license eventlog: it is left out";
+        find(name, "a line of it does not fit its checksum", costs, "license clear eventlog");
+    }
     if !DeviceKey::has_sum(disk)? {
         let costs = "nothing: the ledger shows that the key is right";
         find("device.key.sha256", "it does not fit the key", costs, "nothing: it is written anew");

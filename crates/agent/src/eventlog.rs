@@ -3,15 +3,39 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use rumline_protocol::Timestamp;
+use rumline_protocol::{Timestamp, sha256};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError};
 
 const FILE: &str = "eventlog";
 const OLD_FILE: &str = "eventlog.old";
 /// A file is set aside at this size, so two of them bound the space used.
 const FILE_BYTES_MAX: usize = 256 << 10;
 const LINES_SHOWN_MAX: usize = 2_000;
+
+/// Of a line in a file, which it stands before.
+fn checksum(line: &[u8]) -> String {
+    let [a, b, c, d, ..] = sha256(line);
+    format!("{a:02x}{b:02x}{c:02x}{d:02x}")
+}
+
+/// The lines of a file, without their checksums; an error is one that is damaged. Those of release 0.1.0, which begin with
+/// their year, have none.
+fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = Result<String, ()>> {
+    let is_old =
+        |line: &[u8]| line.get(4) == Some(&b'-') && line.iter().take(4).all(u8::is_ascii_digit);
+    let whole = move |line: &[u8]| match line.split_at_checked(9) {
+        _ if is_old(line) => Some(line.to_vec()),
+        Some((sum, text)) if sum == format!("{} ", checksum(text)).as_bytes() => {
+            Some(text.to_vec())
+        }
+        _ => None,
+    };
+    let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    text.split(|byte| *byte == b'\n')
+        .filter(|_| !text.is_empty())
+        .map(move |line| String::from_utf8(whole(line).ok_or(())?).map_err(|_| ()))
+}
 
 /// The last events, in memory and, but for the very last before a power cut, on disk.
 pub(crate) struct EventLog {
@@ -27,11 +51,28 @@ impl EventLog {
                 continue;
             };
             log.file_bytes = bytes.len();
-            for line in String::from_utf8_lossy(&bytes).lines() {
-                log.push(line.to_owned());
+            for line in whole_lines(&bytes).filter_map(Result::ok) {
+                log.push(line);
+            }
+            if !bytes.is_empty() && !bytes.ends_with(b"\n") && disk.append(name, b"\n").is_ok() {
+                // What the power cut short is a line of its own.
+                log.file_bytes += 1;
             }
         }
         log
+    }
+
+    /// What is wrong with which of its files; how many there are.
+    pub(crate) fn damaged(disk: &mut dyn Disk) -> Result<(usize, Vec<&'static str>), DiskError> {
+        let (mut files, mut damaged) = (0, Vec::new());
+        for name in [OLD_FILE, FILE] {
+            let Some(bytes) = disk.read(name)? else { continue };
+            files += 1;
+            if whole_lines(&bytes).any(|line| line.is_err()) {
+                damaged.push(name);
+            }
+        }
+        Ok((files, damaged))
     }
 
     fn push(&mut self, line: String) {
@@ -48,7 +89,7 @@ impl EventLog {
         if !detail.is_empty() {
             write!(line, " {detail}").expect("writing to a String cannot fail");
         }
-        let bytes = format!("{line}\n");
+        let bytes = format!("{} {line}\n", checksum(line.as_bytes()));
         self.push(line);
         if self.file_bytes + bytes.len() > FILE_BYTES_MAX {
             if let Ok(Some(old)) = disk.read(FILE) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rumline_agent::{Finding, check_store};
-use rumline_net::FileDisk;
+use rumline_net::{FileDisk, KeptFiles};
 use rumline_protocol::{RealSuite, sha256};
 use rumline_store::{Db, Look, StoreError};
 
@@ -27,7 +27,8 @@ const REPORTS: [(&str, &str); 2] = [
     ),
     (
         "report",
-        "SELECT instance_id, report_id, payload, sha256 FROM report
+        // Of one that was acknowledged the text is gone.
+        "SELECT instance_id, report_id, payload, sha256 FROM report WHERE payload <> ''
         ORDER BY tenant_id, instance_id, report_id, rival",
     ),
 ];
@@ -49,6 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     if is_switch {
         findings.extend(switch(&store)?);
     }
+    findings.extend(kept_files(dir)?);
     for path in &databases {
         if arguments.accept {
             Db::accept(path)?;
@@ -84,6 +86,31 @@ fn switch(store: &Path) -> Result<Vec<Finding>> {
     }));
     println!("switch store {}: {files} files of the agent", store.display());
     Ok(findings)
+}
+
+fn kept_files(dir: &Path) -> Result<Vec<Finding>> {
+    let (files, damaged) = KeptFiles::of(dir).damaged()?;
+    println!("{files} keys and settings");
+    let finding = |file: String| {
+        let (costs, mend) = match file.as_str() {
+            "files.sha256" => ("nothing: it is written anew", "nothing"),
+            "label.json" => (
+                "the switch does not start",
+                "put it back from a copy, or write it: pid and serial",
+            ),
+            "clock" => (
+                "the switch does not start",
+                "remove it and files.sha256: the clock is the machine's then",
+            ),
+            "ssh_host_key" => {
+                ("the switch does not start", "remove it: clients are asked about another key")
+            }
+            "revoked.json" => ("the server does not start", "put it back from a copy"),
+            _ => ("the server does not start", "put all keys back from a copy of them"),
+        };
+        Finding { file, what: "its checksum does not fit".to_owned(), costs, mend }
+    };
+    Ok(damaged.into_iter().map(finding).collect())
 }
 
 fn database(path: &Path) -> Result<Vec<Finding>> {

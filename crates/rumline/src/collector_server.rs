@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rumline_collector::{Collector, Kind, Settings};
 use rumline_net::{
-    Clock, HttpClient, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory,
-    make_private, pem_to_der, read_private, serve, server_config, write_private,
+    Clock, HttpClient, KeptFiles, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory,
+    make_private, pem_to_der, serve, server_config,
 };
 use rumline_protocol::{RealSuite, Signer, Suite};
 use rumline_store::Db;
@@ -214,11 +214,12 @@ async fn open(common: &Common, role: &Role, dir: &Path) -> Result<Collector> {
         }
         None => Vec::new(),
     };
-    let signer: Arc<dyn Signer> = match read_private(&dir.join("collector.key"))? {
+    let files = KeptFiles::of(dir);
+    let signer: Arc<dyn Signer> = match files.read("collector.key")? {
         Some(bytes) => RealSuite.load_device_key(&bytes)?.into(),
         None => {
             let signer = RealSuite.generate_device_key(&mut OsRandom)?;
-            write_private(&dir.join("collector.key"), &signer.private_key())?;
+            files.write("collector.key", &signer.private_key())?;
             signer.into()
         }
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use rumline_net::{Shutdown, certificate_to_pem, pem_to_der, read_private, write_private};
+use rumline_net::{KeptFiles, Shutdown, certificate_to_pem, pem_to_der, write_private};
 use rumline_protocol::{Authority, Revocation, Signed, SignerCertificate, Timestamp, base64};
 use rumline_server::People;
 use serde::{Deserialize, Serialize};
@@ -25,9 +25,8 @@ pub(crate) fn authority(
     database: &str,
     now: Timestamp,
 ) -> Result<Authority> {
-    let path = |name: &str| dir.join(name);
-    let read =
-        |name: &str| read_private(&path(name)).with_context(|| format!("cannot read {name}"));
+    let files = KeptFiles::of(dir);
+    let read = |name: &str| files.read(name).with_context(|| format!("cannot use {name}"));
     // The last file written says that all are there.
     if let Some(pem) = read("root.pem")? {
         let missing = |name: &'static str| format!("{name} is missing beside root.pem");
@@ -44,15 +43,15 @@ pub(crate) fn authority(
             ),
         });
     }
-    if path(database).exists() {
+    if dir.join(database).exists() {
         bail!("{} has a database but no root.pem; restore the keys", dir.display());
     }
     let authority = Authority::create(name, now)?;
-    write_private(&path("root.key"), authority.root_key_pem.as_bytes())?;
-    write_private(&path("signing.key"), &authority.signing_key)?;
-    write_private(&path("signing.der"), &authority.signing_certificate.0)?;
+    files.write("root.key", authority.root_key_pem.as_bytes())?;
+    files.write("signing.key", &authority.signing_key)?;
+    files.write("signing.der", &authority.signing_certificate.0)?;
     let pem = certificate_to_pem(&authority.root_certificate);
-    write_private(&path("root.pem"), pem.as_bytes())?;
+    files.write("root.pem", pem.as_bytes())?;
     Ok(authority)
 }
 
@@ -71,16 +70,17 @@ fn read_revocation(bytes: &[u8]) -> Result<Signed<Revocation>> {
 /// Gives a server another signing key under the same root; the one before is revoked if told so. Files are replaced one by
 /// one, the list first: whatever is interrupted, what was revoked stays so.
 pub(crate) fn renew_signing_key(dir: &Path, before: &Authority, renewed: &Authority) -> Result<()> {
+    let files = KeptFiles::of(dir);
     if let Some(signed) = &renewed.revocation {
         let signature = base64(&signed.signature);
         let kept = KeptRevocation { text: signed.text.clone(), signature };
-        write_private(&dir.join("revoked.json"), &serde_json::to_vec(&kept)?)?;
+        files.write("revoked.json", &serde_json::to_vec(&kept)?)?;
     }
-    write_private(&dir.join("signing.key"), &renewed.signing_key)?;
-    let written = write_private(&dir.join("signing.der"), &renewed.signing_certificate.0);
+    files.write("signing.key", &renewed.signing_key)?;
+    let written = files.write("signing.der", &renewed.signing_certificate.0);
     if written.is_err() {
         // Key and certificate belong together.
-        write_private(&dir.join("signing.key"), &before.signing_key)?;
+        files.write("signing.key", &before.signing_key)?;
     }
     Ok(written?)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rumline_net::{OsRandom, pem_to_der, read_private, write_private};
+use rumline_net::{KeptFiles, OsRandom, pem_to_der};
 use rumline_protocol::{Random, random_hex};
 use rumline_switch::Hardware;
 use serde::{Deserialize, Serialize};
@@ -108,10 +108,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 fn label(arguments: &Arguments) -> Result<Label> {
-    let path = arguments.dir.join("label.json");
-    if let Some(bytes) = read_private(&path)? {
-        let label: Label = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is damaged", path.display()))?;
+    let files = KeptFiles::of(&arguments.dir);
+    if let Some(bytes) = files.read("label.json")? {
+        let label: Label = serde_json::from_slice(&bytes).context("label.json is damaged")?;
         return Ok(label);
     }
     let serial = arguments.serial.clone().unwrap_or_else(random_serial);
@@ -125,7 +124,7 @@ fn label(arguments: &Arguments) -> Result<Label> {
     };
     hardware.check()?;
     make_directory(&arguments.dir)?;
-    write_private(&path, &serde_json::to_vec_pretty(&label)?)?;
+    files.write("label.json", &serde_json::to_vec_pretty(&label)?)?;
     Ok(label)
 }
 

@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use rumline_agent::Input;
 use rumline_cli::{LineHandler, Reply, Terminal};
 use rumline_net::{
-    Clock, FileDisk, HttpClient, NameLookup, Names, OsRandom, RawConsole, SshServer, StepWatch,
-    TerminalEvent, TerminalOutput, read_console, read_private, tftp_get, tftp_put, write_private,
+    Clock, FileDisk, HttpClient, KeptFiles, NameLookup, Names, OsRandom, RawConsole, SshServer,
+    StepWatch, TerminalEvent, TerminalOutput, read_console, tftp_get, tftp_put, write_private,
 };
 use rumline_protocol::{Random, RealSuite, Timestamp, random_hex};
 use rumline_switch::{Devices, Effect, Hardware, NameSettings, RemoteCopy, Session, Switch};
@@ -199,13 +199,13 @@ async fn next_typed(typed: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u
 
 /// The seed of the SSH host key: made at first start.
 fn host_key(dir: &std::path::Path) -> Result<[u8; 32]> {
-    let path = dir.join("ssh_host_key");
-    if let Some(bytes) = read_private(&path)? {
-        return bytes.try_into().map_err(|_| anyhow::anyhow!("{} is damaged", path.display()));
+    let files = KeptFiles::of(dir);
+    if let Some(bytes) = files.read("ssh_host_key")? {
+        return bytes.try_into().map_err(|_| anyhow::anyhow!("ssh_host_key is damaged"));
     }
     let mut seed = [0; 32];
     OsRandom.fill(&mut seed);
-    write_private(&path, &seed)?;
+    files.write("ssh_host_key", &seed)?;
     Ok(seed)
 }
 
@@ -216,7 +216,7 @@ impl Host {
         copies: mpsc::Sender<Copied>,
     ) -> Result<Self> {
         let mut clock = setup.clock;
-        let offset = read_private(&setup.dir.join("clock"))?;
+        let offset = KeptFiles::of(&setup.dir).read("clock")?;
         let offset = offset.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
         clock.set_offset_millis(offset.unwrap_or(0));
         let mut store = FileDisk::open(&setup.dir.join("store")).context("the switch's store")?;
@@ -402,7 +402,7 @@ impl Host {
         let from = self.clock.now();
         self.clock.set(to);
         let offset = self.clock.offset_millis().to_string();
-        if let Err(error) = write_private(&self.setup.dir.join("clock"), offset.as_bytes()) {
+        if let Err(error) = KeptFiles::of(&self.setup.dir).write("clock", offset.as_bytes()) {
             tracing::warn!(%error, "the clock's setting could not be kept");
         }
         self.input(Input::ClockStepped { from, to });

@@ -13,7 +13,7 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::StoreError;
-use crate::sqlite_engine::connect;
+use crate::connection::connect;
 use crate::sums::{Known, Sums};
 
 /// Files up to this size are looked through at start, which takes a second or two.

@@ -14,6 +14,7 @@
 
 #![warn(missing_docs)]
 
+mod connection;
 mod ground;
 mod id;
 mod migrate;

@@ -123,7 +123,7 @@ impl Sums {
         let count = self.database.metadata()?.len() / page_bytes;
         let mut of_page = Vec::new();
         self.pages(0, usize::try_from(count).unwrap_or(usize::MAX), |_, page| {
-            of_page.push(sum(page))
+            of_page.push(sum(page));
         })?;
         self.state.of_page = of_page;
         self.state.closed = self.position.as_ref().is_none_or(|position| position.frames == 0);

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-const HEADER_BYTES: u64 = 32;
+const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 /// The first word of a log; its last bit says in which order the words of checksums are read.
 const MAGIC: u32 = 0x377f_0682;
@@ -34,7 +34,7 @@ pub(crate) struct Position {
 impl Position {
     /// Before the first frame of a log; `None` is one without a header: nothing was written to it.
     pub(crate) fn start(log: &File) -> std::io::Result<Option<Self>> {
-        let mut header = [0; HEADER_BYTES as usize];
+        let mut header = [0; HEADER_BYTES];
         if !filled(log, &mut header, 0)? {
             return Ok(None);
         }
@@ -106,7 +106,7 @@ impl Position {
     fn frame(&self, log: &File, index: u32) -> std::io::Result<Option<Vec<u8>>> {
         let bytes = FRAME_HEADER_BYTES + self.page_bytes as usize;
         let mut frame = vec![0; bytes];
-        let at = HEADER_BYTES + u64::from(index) * bytes as u64;
+        let at = HEADER_BYTES as u64 + u64::from(index) * bytes as u64;
         Ok(filled(log, &mut frame, at)?.then_some(frame))
     }
 
