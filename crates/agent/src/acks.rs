@@ -63,8 +63,13 @@ impl Agent {
         let detail = format!("reports=\"{count}\"");
         self.log(now, environment, "SAEVT_RUM_REPORTS_REQUESTED", &detail);
         effects.push(Effect::Syslog(SyslogMessage::ReportsRequested { count }));
-        // Whoever asks is there: they go at once, whatever the policy says about intervals.
-        let first = wanted.first().copied().unwrap_or(0);
+        self.push_at_once(wanted.first().copied().unwrap_or(0));
+        true
+    }
+
+    /// CSSM has spoken of reports that it wants otherwise: whoever asks is there, and they go at once, whatever the policy
+    /// says about intervals.
+    pub(crate) fn push_at_once(&mut self, first: u64) {
         self.wanted.push = match self.wanted.push {
             Push::Running { from, resend, again } => {
                 Push::Running { from: from.min(first), resend, again }
@@ -72,7 +77,6 @@ impl Agent {
             _ => Push::Running { from: first, resend: false, again: false },
         };
         self.unsaved = true;
-        true
     }
 
     /// Takes an ACK: what it says of a report counts only if it speaks of that very report, by its digest.
@@ -138,7 +142,8 @@ impl Agent {
             return;
         }
         if !waits {
-            if !self.ledger.acknowledged.contains(id) {
+            let is_known = [&self.ledger.acknowledged, &self.ledger.renumbered];
+            if !is_known.iter().any(|known| known.contains(id)) {
                 tally.unknown += 1;
                 let detail = format!("reportId=\"{id}\"");
                 self.log(now, environment, "SAEVT_RUM_ACK_UNKNOWN_REPORT", &detail);

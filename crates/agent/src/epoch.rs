@@ -100,10 +100,11 @@ impl Agent {
         self.ledger.closed.remove(id);
         self.ledger.unacknowledged.remove(id);
         self.superseded.push(id);
+        self.ledger.renumbered.insert(id);
         self.unsaved = true;
         let detail = format!("reportId=\"{id}\" newReportId=\"{new_id}\"");
         self.log(now, environment, "SAEVT_RUM_REPORT_RENUMBERED", &detail);
-        self.push_soon(now);
+        self.push_at_once(new_id);
     }
 
     /// The measurements of a report, each by the clock as it is set now: the same seconds on even time.

@@ -103,6 +103,9 @@ pub(crate) struct Ledger {
     /// Sent or saved, not acknowledged.
     pub unacknowledged: IdSet,
     pub acknowledged: IdSet,
+    /// Those that live on under other numbers: what is still said of them is old.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub renumbered: IdSet,
     pub purged_count: u64,
     /// Never acknowledged, and their files cannot be read: they are tried again at the next start.
     #[serde(default)]
@@ -203,6 +206,7 @@ impl Ledger {
             closed: IdSet::default(),
             unacknowledged: IdSet::default(),
             acknowledged: IdSet::default(),
+            renumbered: IdSet::default(),
             purged_count: 0,
             unreadable: IdSet::default(),
             asks_trust_anew: false,

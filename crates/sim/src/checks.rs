@@ -131,7 +131,8 @@ impl World<'_> {
         let trusted =
             n.place != Place::Cssm || switch.agent().trust().iter().all(|t| t.code.is_some());
         if let (Some(days @ 1..), true, true) = (told.push_interval_days, in_use, trusted)
-            && n.place != Place::Files
+            // A power cut may have left it anywhere.
+            && switch.agent().config().destination().is_some()
         {
             let latest = local.plus_days(days) + Timestamp::DAY;
             if told.next_push_at.is_none_or(|at| at > latest) {
@@ -229,6 +230,10 @@ impl World<'_> {
     /// Whoever never was in another virtual account needs nobody's help (PI-RUM-028).
     fn check_settled(&self) -> Result<(), String> {
         for (number, node) in self.real().filter(|(_, node)| !node.crossed) {
+            // Somebody else spoke under its UDI before it did: its owner is asked.
+            if self.has_claim(number)? {
+                continue;
+            }
             let counts = node.switch.as_ref().map(|switch| switch.agent().report_counts());
             let Some([0, 0, 0, _, _]) = counts else {
                 let (place, last) = (node.place, last_words(node));

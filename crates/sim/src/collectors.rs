@@ -415,8 +415,9 @@ impl World<'_> {
             return self.save_usage(node, 60, 60, false);
         }
         let trust = self.nodes[node].switch.as_ref().map(|switch| switch.agent().trust());
-        if place == Place::Cssm && trust.is_some_and(|lines| lines.iter().any(|l| l.code.is_none()))
-        {
+        let has_none = trust.is_some_and(|lines| lines.iter().any(|l| l.code.is_none()));
+        // One that was let go by the account it was in says that its identity is not valid.
+        if place == Place::Cssm && (has_none || self.nodes[node].crossed) {
             self.ask_for_trust(node)?;
         }
         self.input(node, Input::Tick)?;

@@ -5,7 +5,7 @@ use rumline_protocol::{ClassPolicy, Policy};
 
 use crate::collectors::Place;
 use crate::plan::Fate;
-use crate::world::{Event, World, person};
+use crate::world::{Event, Node, World, person};
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
 fn say(error: rumline_cssm::Error) -> String {
@@ -173,6 +173,18 @@ impl World<'_> {
     }
 
     /// The same at collectors, for keys they do not know.
+    /// Whether a switch waits for its owner to say that it is the one, where it reports to.
+    pub(crate) fn has_claim(&self, node: usize) -> Result<bool, String> {
+        let Node { place, switch, hardware, .. } = &self.nodes[node];
+        let (Some((index, tenant_id)), Some(switch)) = (place.tenant(), switch) else {
+            return Ok(false);
+        };
+        let key_id = switch.agent().public_key().key_id();
+        let claims =
+            self.collectors[index].collector.claims(tenant_id).map_err(|e| e.to_string())?;
+        Ok(claims.iter().any(|claim| claim.serial == hardware.serial && claim.key_id == key_id))
+    }
+
     fn decide_claims_at_collectors(&mut self) -> Result<(), String> {
         let real = (0..self.nodes.len()).filter(|node| self.nodes[*node].clone_of.is_none());
         for node in real.collect::<Vec<_>>() {

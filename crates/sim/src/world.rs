@@ -459,9 +459,11 @@ impl<'p> World<'p> {
         };
         self.nodes[node].switch = Some(switch);
         if let Some(agenda) = agenda {
-            // What could not be written down waits for that.
-            let was_due =
-                |due: &Due| due.what == Duty::SaveLedger || (due.what.sends() && due.at <= local);
+            // What could not be written down waits for that, and with a policy its schedule ends.
+            let was_due = |due: &Due| {
+                due.what == Duty::SaveLedger
+                    || due.at <= local && (due.what.sends() || due.what == Duty::PolicyEnd)
+            };
             let sends = effects.iter().any(|effect| matches!(effect, Effect::Send { .. }));
             if sends && !agenda.iter().any(was_due) {
                 return Err(format!("switch {node} sends what was not on its agenda: {agenda:?}"));
