@@ -15,6 +15,7 @@ use rumline_protocol::{
 use rumline_store::Db;
 
 use crate::chance::Chance;
+use crate::plan::Fate;
 use crate::world::{Event, START, World, person};
 
 /// Where a switch reports to.
@@ -360,7 +361,16 @@ impl World<'_> {
             "ACK.tar.gz",
             &mut Cursor::new(bytes),
         );
-        let begun = begun.map_err(|error| format!("a collector refuses an ACK: {error}"))?;
+        let begun = match begun {
+            // One that was set back does not know who had come since.
+            Err(rumline_collector::Error::Conflict(text))
+                if self.plan.has(Fate::CollectorCopy)
+                    && text.contains("is not a product instance") =>
+            {
+                return Ok(());
+            }
+            begun => begun.map_err(|error| format!("a collector refuses an ACK: {error}"))?,
+        };
         let mut reader = bytes;
         let done = collector.work_on_import(here, tenant_id, begun.id, &mut reader, &mut |_| {});
         let done = done.map_err(|error| error.to_string())?;

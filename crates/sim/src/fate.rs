@@ -120,12 +120,14 @@ impl World<'_> {
         if n.store.full || copy.made_at < n.stands_since || n.was_copied {
             return Ok(());
         }
+        let before = n.model.licenses_most();
         n.model.or_rather(copy.made_at, now, &copy.running);
+        (n.model.running, n.model.saved) = (copy.running, copy.saved);
         // By how much the clock was set since, the copy does not know.
-        let set_by = (n.clock_offset - copy.clock_offset).abs() * n.model.licenses_most();
+        let most = n.model.licenses_most().max(before);
+        let set_by = (n.clock_offset - copy.clock_offset).abs() * most;
         n.model.more += set_by;
         n.model.less += set_by;
-        (n.model.running, n.model.saved) = (copy.running, copy.saved);
         (n.store, n.flash) = (copy.store, copy.flash);
         (n.store.full, n.store.cut_after, n.store.dead) = (false, None, false);
         n.crossed = true;
@@ -158,6 +160,7 @@ impl World<'_> {
             clock_offset: n.clock_offset,
             first_offset: n.first_offset,
             last_step_seconds: n.last_step_seconds,
+            put_back_seconds: n.put_back_seconds,
             cut_until: self.now,
             off_until: self.now,
             next_wake: None,
@@ -247,6 +250,7 @@ impl World<'_> {
         let most = n.model.licenses_most();
         n.model.more += by_seconds.abs() * most;
         n.model.less += (by_seconds.abs() + off_seconds.max(600)) * most;
+        n.put_back_seconds += by_seconds.min(0).abs();
         n.model.is_exact = false;
         self.meet("clock set while off");
         Ok(())

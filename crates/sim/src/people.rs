@@ -131,6 +131,10 @@ impl World<'_> {
         }
         let n = &mut self.nodes[node];
         n.up_since = self.now;
+        // It cannot know whether it was off for long or its clock was set right meanwhile.
+        let uncertain = n.put_back_seconds * n.model.licenses_most();
+        n.model.more += uncertain;
+        n.model.less += uncertain;
         n.model.booted(self.now, features).map_err(|error| format!("switch {node}: {error}"))?;
         self.effects(node, effects)
     }

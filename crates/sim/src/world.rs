@@ -96,6 +96,8 @@ pub(crate) struct Node {
     pub(crate) first_offset: i64,
     /// By how much it was set last.
     pub(crate) last_step_seconds: i64,
+    /// By how much it was put back while nobody looked.
+    pub(crate) put_back_seconds: i64,
     pub(crate) cut_until: Timestamp,
     /// Without power until then.
     pub(crate) off_until: Timestamp,
@@ -238,6 +240,7 @@ impl<'p> World<'p> {
                 clock_offset: 0,
                 first_offset: 0,
                 last_step_seconds: 0,
+                put_back_seconds: 0,
                 cut_until: START,
                 off_until: START,
                 next_wake: None,
