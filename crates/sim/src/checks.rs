@@ -1,6 +1,7 @@
 //! What has to hold: after every step, once a day, and in the end.
 
 use rumline_agent::{Disk, ReportState};
+use rumline_collector::InstanceId;
 use rumline_protocol::{SignedReport, SimulatedSuite, Timestamp};
 
 use crate::collectors::Place;
@@ -214,7 +215,7 @@ impl World<'_> {
             }
             end = end.plus_days(1);
             self.run_until(end)?;
-            if self.all_acknowledged() && self.check_owners().is_ok() {
+            if self.all_acknowledged() && self.check_owners().is_ok() && !self.any_waits()? {
                 break;
             }
         }
@@ -250,6 +251,20 @@ impl World<'_> {
             let counts = node.switch.as_ref().map(|switch| switch.agent().report_counts());
             matches!(counts, Some([0, 0, 0, _, _]))
         })
+    }
+
+    /// Whether a report lies at the collector that its switch reports to: where the policy asks for no ACK, the switch is
+    /// done with it.
+    fn any_waits(&self) -> Result<bool, String> {
+        for (_, node) in self.real() {
+            let Some((index, tenant_id)) = node.place.tenant() else { continue };
+            let (collector, serial) = (&self.collectors[index].collector, &node.hardware.serial);
+            let found = collector.instances(tenant_id, serial, InstanceId::default(), 10);
+            if found.map_err(|error| error.to_string())?.iter().any(|view| view.waiting > 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn check_all(&mut self, expected: &[(usize, Bounds)]) -> Result<(), String> {
