@@ -8,7 +8,7 @@ use rumline_agent::Input;
 use rumline_collector::{
     Answer, Collector, Done, Exchange, Kind, Settings, TenantId, TenantSettings, Work,
 };
-use rumline_cssm::{NewCollector, UsageFile};
+use rumline_cssm::{NewCollector, UsageFile, UsageFileId};
 use rumline_protocol::{
     Random, Signer, SimulatedSuite, Suite, Timestamp, base64, registration_text,
 };
@@ -318,7 +318,7 @@ impl World<'_> {
         if file.status != "No Errors" && file.set_aside == 0 && self.is_orderly() {
             return Err(format!("a bundle was not taken whole: {file:?}"));
         }
-        if file.set_aside > 0 {
+        if file.set_aside > 0 && !self.was_moved_before(file.id)? {
             // Some belong elsewhere; whoever administers both accounts says yes to moving them.
             let now = self.cssm_now();
             let moved = self.cssm.move_set_aside(now, &person(), self.smart_account, file.id);
@@ -328,9 +328,9 @@ impl World<'_> {
             let bytes = ack.map_err(|error| error.to_string())?.1.into_bytes();
             let event = Event::ImportBundle { place: carried.place, bytes };
             self.push(self.now + carried.back_seconds, index, event);
-            if file.set_aside == file.product_instances {
-                return Ok(());
-            }
+        }
+        if file.set_aside == file.product_instances {
+            return Ok(());
         }
         let mut bytes = Vec::new();
         let scratch = Cursor::new(Vec::new());
@@ -348,6 +348,19 @@ impl World<'_> {
             self.push(self.now + carried.back_seconds * round, index, event);
         }
         Ok(())
+    }
+
+    /// Whether a file brings nobody but switches that were moved once in healing, and back by their owner: no more than that
+    /// is agreed to.
+    fn was_moved_before(&mut self, file: UsageFileId) -> Result<bool, String> {
+        let aside = self.cssm.set_aside(self.smart_account, file).map_err(|e| e.to_string())?;
+        let mut all = self.healed;
+        for node in &mut self.nodes {
+            if aside.iter().any(|device| device.serial == node.hardware.serial) {
+                all &= std::mem::replace(&mut node.was_moved, self.healed);
+            }
+        }
+        Ok(all)
     }
 
     pub(crate) fn import_bundle(&mut self, place: Place, bytes: &[u8]) -> Result<(), String> {

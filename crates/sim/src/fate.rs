@@ -161,6 +161,7 @@ impl World<'_> {
             first_offset: n.first_offset,
             last_step_seconds: n.last_step_seconds,
             put_back_seconds: n.put_back_seconds,
+            was_moved: false,
             cut_until: self.now,
             off_until: self.now,
             next_wake: None,

@@ -98,6 +98,8 @@ pub(crate) struct Node {
     pub(crate) last_step_seconds: i64,
     /// By how much it was put back while nobody looked.
     pub(crate) put_back_seconds: i64,
+    /// Whether it was moved, by a file, since healing began.
+    pub(crate) was_moved: bool,
     pub(crate) cut_until: Timestamp,
     /// Without power until then.
     pub(crate) off_until: Timestamp,
@@ -241,6 +243,7 @@ impl<'p> World<'p> {
                 first_offset: 0,
                 last_step_seconds: 0,
                 put_back_seconds: 0,
+                was_moved: false,
                 cut_until: START,
                 off_until: START,
                 next_wake: None,
