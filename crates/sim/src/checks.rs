@@ -221,6 +221,7 @@ impl World<'_> {
         }
         self.check_owners()?;
         self.check_in_use()?;
+        self.check_tokens()?;
         self.check_all(&expected)
     }
 

@@ -281,6 +281,9 @@ impl World<'_> {
 
     /// Processes that have ended in a commit come up again.
     pub(crate) fn restart_ended(&mut self) -> Result<bool, String> {
+        if let Some(text) = self.told_too_early.take() {
+            return Err(text);
+        }
         let mut any = false;
         if self.db.has_ended() {
             self.db.end_in_commit(None);

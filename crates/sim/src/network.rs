@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rumline_cssm::{Answer, Taken};
-use rumline_protocol::Random;
+use rumline_protocol::{Random, ResponseStatus};
 
 use crate::chance::Chance;
 use crate::world::{Event, World};
@@ -119,6 +119,13 @@ impl World<'_> {
         let answer = taken.map(Taken::answer);
         self.check_not_more(node)?;
         if self.db.has_ended() {
+            // A process may say something and end before anybody can stop it.
+            if let Some(Answer::Message(response)) = answer
+                && response.status != ResponseStatus::Failed
+            {
+                let text = format!("CSSM answers what it has not committed: {response:?}");
+                self.told_too_early = Some(text);
+            }
             return Ok(None);
         }
         Ok(Some(match answer {

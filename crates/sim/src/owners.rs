@@ -1,7 +1,9 @@
 //! What the owners of accounts do: policies, tokens, removals, and a second Smart Account.
 
-use rumline_cssm::{InstanceId, InstanceView, NewToken, SmartAccountId, VirtualAccountId};
-use rumline_protocol::{ClassPolicy, Policy};
+use rumline_cssm::{
+    InstanceId, InstanceView, NewToken, RegistrationToken, SmartAccountId, VirtualAccountId,
+};
+use rumline_protocol::{ClassPolicy, Policy, Timestamp};
 
 use crate::collectors::Place;
 use crate::plan::Fate;
@@ -217,6 +219,22 @@ impl World<'_> {
                         ));
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A token that somebody showed after its end was of no use.
+    pub(crate) fn check_tokens(&self) -> Result<(), String> {
+        let own = [self.virtual_account, self.other_virtual_account];
+        let own = own.map(|va| (self.smart_account, va));
+        for (account, va) in own.into_iter().chain([self.other_smart_account]) {
+            let tokens = self.cssm.tokens(account, va).map_err(say)?;
+            // Those that are kept too long last a day, all others a year.
+            let was_kept =
+                |token: &&RegistrationToken| token.expires_at - token.created_at == Timestamp::DAY;
+            if let Some(token) = tokens.iter().filter(was_kept).find(|token| token.uses > 0) {
+                return Err(format!("CSSM takes a token that has expired: {token:?}"));
             }
         }
         Ok(())

@@ -23,6 +23,8 @@ impl World<'_> {
 
     /// The last message of a switch once more, with one bit changed.
     fn alter(&mut self, node: usize, kind: u64) -> Result<(), String> {
+        // One that is on its way, so that the altered one is there first.
+        self.command(node, "license smart sync all")?;
         let Some((url, mut body)) = self.nodes[node].last_body.clone() else { return Ok(()) };
         let bit = usize::try_from(kind >> 3).unwrap_or(0) % (body.len() * 8).max(1);
         if let Some(byte) = body.get_mut(bit / 8) {
@@ -54,10 +56,20 @@ impl World<'_> {
             });
             if let Some(request_id) = waits {
                 self.meet("stale answer");
+                let before = self.successes(index);
                 self.input(index, Input::Answer { request_id, body: body.clone() })?;
+                if self.successes(index) > before {
+                    return Err(format!("switch {index} takes an answer to something else"));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Exchanges that brought a switch what it asked for; none while it is off.
+    fn successes(&self, node: usize) -> Option<u64> {
+        let agent = self.nodes[node].switch.as_ref()?.agent();
+        Some(agent.statistics().values().map(|class| class.success).sum())
     }
 
     /// A device with a key of its own says that it is the switch, and that it used a lot.

@@ -154,6 +154,8 @@ pub struct World<'p> {
     /// A bundle that a collector sent: for attacks.
     pub(crate) last_bundle: Option<Vec<u8>>,
     pub(crate) healed: bool,
+    /// What a process said whose commit failed.
+    pub(crate) told_too_early: Option<String>,
     pub(crate) outcome: Outcome,
 }
 
@@ -219,6 +221,7 @@ impl<'p> World<'p> {
             other_smart_account: other,
             last_bundle: None,
             healed: false,
+            told_too_early: None,
             outcome,
         };
         if plan.faults {
