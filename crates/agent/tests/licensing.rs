@@ -255,6 +255,38 @@ fn an_ack_counts_once_and_only_for_what_waits() {
 }
 
 #[test]
+fn a_report_that_is_written_anew_goes_at_once_and_what_is_said_of_the_old_one_is_old() {
+    // PI-RUM-013, G-17: also where the policy asks for no reports.
+    let mut lab = Lab::trusted(smart());
+    let none = lab.policy(|policy| policy.unenforced = ClassPolicy::NONE);
+    assert_eq!(lab.import(&none).unwrap().installed, ["POLICY"]);
+    assert_eq!(lab.agent.push_interval_days(), 0);
+    // It comes up with a clock that is days ahead.
+    let right = lab.now;
+    lab.now = right.plus_days(5);
+    lab.reboot();
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.now = lab.now + 100;
+    let file = lab.save_usage().unwrap();
+    let reports = Document::parse(file.as_bytes()).unwrap().reports;
+    let from = std::mem::replace(&mut lab.now, right + 200);
+    lab.handle(Input::ClockStepped { from, to: lab.now });
+    let pushes = |lab: &Lab| lab.agent.agenda().iter().any(|due| due.what == Duty::Push);
+    assert!(!pushes(&lab));
+    let refusal = lab.ack_with(&reports, |entry| {
+        entry.status_code = StatusCode::Failed;
+        entry.reason = Some(RefusalReason::Impossible);
+    });
+    lab.sent.clear();
+    lab.import(&refusal).unwrap();
+    let sent = lab.sent.iter().flat_map(|(_, request)| reports_of(request)).count();
+    assert!(sent > 0 || pushes(&lab), "{:?}", lab.agent.agenda());
+    // A collector may say it again.
+    let summary = lab.import(&refusal).unwrap();
+    assert_eq!((summary.installed, summary.refused), (vec!["RUM ACK"], vec![]));
+}
+
+#[test]
 fn a_trust_code_is_locked_to_device_key_and_time() {
     // PI-TRUST-001, PI-TRUST-007, PI-NET-032, G-22
     let mut lab = Lab::new(smart());

@@ -90,10 +90,12 @@ pub(crate) fn place(
         return Ok(Standing::Counts);
     }
     if let Some(state) = state {
+        let is_before = even_end(report) <= instance.head.began_at;
         return match state.as_str() {
-            ENDED => Ok(ended()),
+            // What the chosen one goes on from had said more than had arrived.
+            ENDED if !is_before || !goes_on_from(tx, instance, &lineage.epoch)? => Ok(ended()),
             // It spoke before the present one began, and what it said then may arrive late.
-            _ if even_end(report) <= instance.head.began_at => {
+            _ if is_before => {
                 note_parent(tx, instance, lineage)?;
                 Ok(Standing::Counts)
             }
@@ -195,6 +197,23 @@ fn ask_anew(tx: &mut Tx<'_>, instance: &mut Instance) -> Result<(), Error> {
     let sql = "UPDATE product_instance SET requested_at = NULL WHERE id = $1";
     tx.execute(sql, &[instance.id.into()])?;
     Ok(())
+}
+
+/// Whether the life that speaks now goes on from another one, as its reports and those between tell.
+fn goes_on_from(tx: &mut Tx<'_>, instance: &Instance, epoch: &str) -> Result<bool, Error> {
+    let mut lives = vec![instance.head.epoch.clone()];
+    while let Some(child) = lives.last().filter(|child| *child != epoch) {
+        let sql = "SELECT payload FROM rum_report WHERE product_instance_id = $1 AND epoch = $2
+            ORDER BY report_id LIMIT 1";
+        let values = [instance.id.into(), child.into()];
+        let payload = tx.row(sql, &values, |row| row.text(0))?;
+        let lineage = payload.and_then(|payload| RumReport::read(&payload).ok()?.lineage);
+        match lineage.map(|lineage| lineage.parent_epoch) {
+            Some(parent) if !lives.contains(&parent) => lives.push(parent),
+            _ => return Ok(false),
+        }
+    }
+    Ok(lives.len() > 1)
 }
 
 /// A new epoch takes the place of the one that spoke before.

@@ -347,3 +347,40 @@ fn a_report_that_comes_again_in_its_place_neither_fills_another_nor_says_what_is
         assert_eq!(lab.counted("SN1"), 300);
     });
 }
+
+#[test]
+fn what_the_chosen_life_goes_on_from_may_still_arrive() {
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new(&lab.cssm, "SN1");
+        lab.register(&device);
+        let span: &[(i64, u32)] = &[(100, 1)];
+        let first = device.chain(&[(START, span), (START + 100, span), (START + 200, span)]);
+        lab.now = START + 5000;
+        lab.entries(&device.usage(&[&first[0]]));
+        // It goes on from there, and another one as well: the owner chooses, while reports of before are under way.
+        let mut chosen = device.unsigned_report(500, START + 300, span);
+        chosen.lineage = Some(Lineage {
+            audience: device.cssm.clone(),
+            epoch: "b".to_owned(),
+            epoch_began_at: (START + 250).0,
+            position: 1,
+            ..Lineage::default()
+        });
+        let chosen = sign_report(chosen, device.signer.as_ref());
+        let said =
+            |lab: &Lab, report: &SignedReport| lab.entries(&device.usage(&[report])).remove(0);
+        assert_eq!(said(lab, &chosen).1, StatusCode::Ok);
+        let late = device.unsigned_report(first[2].report.report_id + 1, START + 400, span);
+        let mut late = late;
+        late.lineage = first[2].report.lineage.clone();
+        late.lineage.as_mut().unwrap().position += 1;
+        assert_eq!(said(lab, &sign_report(late, device.signer.as_ref())).1, StatusCode::Failed);
+        let id = lab.instance("SN1").id;
+        lab.cssm.choose_epoch(lab.now, &admin(), lab.sa, id, "b").unwrap();
+        // Before the chosen one began; not what reaches into its time.
+        assert_eq!(said(lab, &first[1]).1, StatusCode::Ok);
+        let (_, code, text) = said(lab, &first[2]);
+        assert!(code == StatusCode::Failed && text.contains("ended"), "{text}");
+        assert_eq!((lab.instance("SN1").held_at, lab.counted("SN1")), (None, 300));
+    });
+}

@@ -211,6 +211,14 @@ impl ReportSignature {
 impl RumReport {
     /// The most measurements in one report.
     pub const MEASUREMENTS_MAX: usize = 10_000;
+    /// Reads the payload of a report whose signature was checked when it came.
+    ///
+    /// # Errors
+    /// When it is not a report or holds impossible values.
+    pub fn read(payload: &str) -> Result<Self, ReportError> {
+        parse_payload(payload)
+    }
+
     /// The longest payload accepted, in bytes.
     pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
     /// The highest count any platform can have: ports of the largest chassis, and some.

@@ -269,9 +269,12 @@ impl World<'_> {
 
     pub(crate) fn restore_cssm(&mut self, db: Arc<Db>) -> Result<(), String> {
         self.db = db;
+        // A switch that was reset told the ends of before once, and does not know them any more.
+        let is_reset = self.plan.has(Fate::FactoryReset);
         for node in &mut self.nodes {
             node.model.counts_forgotten();
             node.crossed = true;
+            node.end_is_lost |= is_reset;
         }
         self.meet("CSSM restored");
         self.restarts += 1;

@@ -141,7 +141,15 @@ impl Lab {
     }
 
     pub(crate) fn ack_for(&self, reports: &[SignedReport]) -> String {
-        let entries: Vec<Acknowledgement> = reports
+        self.ack_with(reports, |_| {})
+    }
+
+    pub(crate) fn ack_with(
+        &self,
+        reports: &[SignedReport],
+        change: impl Fn(&mut Acknowledgement),
+    ) -> String {
+        let mut entries: Vec<Acknowledgement> = reports
             .iter()
             .map(|signed| Acknowledgement {
                 status_code: StatusCode::Ok,
@@ -157,6 +165,7 @@ impl Lab {
                 last_report_id: None,
             })
             .collect();
+        entries.iter_mut().for_each(change);
         let text = acknowledgement_text(&entries);
         let mut writer = DocumentWriter::new();
         writer.acknowledgement(&Signed::new(text, entries, self.cssm.signer.as_ref()));
