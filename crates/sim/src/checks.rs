@@ -317,12 +317,16 @@ impl World<'_> {
             digests.push((summary.report_id, report.sha256().to_vec()));
         }
         let here = digests.len();
+        let serial = n.hardware.serial.clone();
         let missing = self.db.read("sim.acknowledged", move |tx| {
             let mut missing = Vec::new();
             for (id, digest) in &digests {
-                let sql = "SELECT report_id FROM rum_report WHERE sha256 = $1 AND report_id = $2";
+                let sql = "SELECT report_id FROM rum_report WHERE product_instance_id IN
+                    (SELECT id FROM product_instance WHERE serial = $1)
+                    AND report_id = $2 AND sha256 = $3";
                 let id = i64::try_from(*id).unwrap_or(0);
-                if tx.row(sql, &[digest.into(), id.into()], |row| row.int(0))?.is_none() {
+                let values = [(&serial).into(), id.into(), digest.into()];
+                if tx.row(sql, &values, |row| row.int(0))?.is_none() {
                     missing.push(id);
                 }
             }

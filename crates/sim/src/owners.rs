@@ -34,8 +34,15 @@ impl World<'_> {
         account: SmartAccountId,
         serial: &str,
     ) -> Result<Vec<InstanceView>, String> {
-        let all = self.cssm.instances(account, InstanceId::default(), 1000).map_err(say)?;
-        Ok(all.into_iter().filter(|view| view.serial == serial).collect())
+        // Of a thousand switches those of one are not looked for in a list of all.
+        let serial = serial.to_owned();
+        let ids = self.db.read("sim.instances", move |tx| {
+            let sql = "SELECT id FROM product_instance WHERE serial = $1 AND smart_account_id = $2
+                AND removed_at IS NULL ORDER BY id";
+            tx.rows(sql, &[(&serial).into(), account.into()], |row| row.id::<InstanceId>(0))
+        });
+        let ids = ids.map_err(|error: rumline_store::StoreError| error.to_string())?;
+        ids.into_iter().map(|id| self.cssm.instance(account, id).map_err(say)).collect()
     }
 
     /// A token for where a switch is to be.
