@@ -513,14 +513,15 @@ impl Cssm {
         }
     }
 
-    /// Removes results that were ready a month ago; their reports would be answered anew.
+    /// Removes results that were fetched a day ago, or were ready a month ago; their reports would be answered anew.
     ///
     /// # Errors
     /// When the store fails.
     pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
         self.db.write("receiver.tidy", move |tx| {
-            let before = Timestamp(now.0 - 30 * Timestamp::DAY);
-            tx.execute("DELETE FROM poll WHERE ready_at < $1", &[before.0.into()])?;
+            let (month, day) = (now - 30 * Timestamp::DAY, now - Timestamp::DAY);
+            let sql = "DELETE FROM poll WHERE ready_at < $1 OR fetched_at < $2";
+            tx.execute(sql, &[month.0.into(), day.0.into()])?;
             Ok(())
         })
     }
@@ -607,5 +608,8 @@ fn poll_result(
         .map_err(|_| Error::invalid("the stored result is damaged"))?;
     let sql = "UPDATE product_instance SET last_ack_at = $1 WHERE id = $2";
     tx.execute(sql, &[now.0.into(), instance_id.into()])?;
+    // An answer may get lost: for a day it is given again.
+    let sql = "UPDATE poll SET fetched_at = COALESCE(fetched_at, $1) WHERE id = $2";
+    tx.execute(sql, &[now.0.into(), poll_id.into()])?;
     Ok(())
 }

@@ -10,6 +10,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, sql: V3 },
     Migration { version: 4, sql: rumline_server::AUDIT_TABLE },
     Migration { version: 5, sql: rumline_server::IDENTITY_TABLE },
+    Migration { version: 6, sql: "ALTER TABLE poll ADD COLUMN fetched_at BIGINT" },
 ];
 
 const V1: &str = "

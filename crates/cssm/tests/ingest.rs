@@ -306,14 +306,24 @@ fn an_ack_waits_until_it_is_ready_and_then_for_whoever_asks_again() {
         }
         assert_eq!(lab.instance("SN1").last_ack_at, Some(lab.now.0));
         assert_eq!(lab.instance("SN2").last_ack_at, None);
-        // A month later results are tidied away; the report itself is answered anew.
-        lab.cssm.tidy(lab.now.plus_days(29)).unwrap();
+        // One that nobody asks for waits for a month.
+        let unasked = lab.response(&device.usage(&[&device.report(2, START + 500, &[(100, 1)])]));
+        let unasked = unasked.poll_id.unwrap();
+        let ready_at = lab.now + 1200;
+        lab.cssm.tidy(lab.now.plus_days(1)).unwrap();
         assert_eq!(lab.entries(&device.poll(lab.now, &poll_id)), [accepted(1)]);
-        lab.cssm.tidy(lab.now.plus_days(31)).unwrap();
+        lab.now = lab.now.plus_days(1) + 1;
+        lab.cssm.tidy(lab.now).unwrap();
+        // A day after it was fetched first it is gone; the report itself is answered anew.
+        assert_eq!(lab.refusal(&device.poll(lab.now, &poll_id)), "the poll_id is not known");
+        lab.cssm.tidy(ready_at.plus_days(30)).unwrap();
+        assert_eq!(lab.entries(&device.poll(lab.now, &unasked)), [accepted(2)]);
+        lab.cssm.tidy(ready_at.plus_days(30) + 1).unwrap();
+        assert_eq!(lab.refusal(&device.poll(lab.now, &unasked)), "the poll_id is not known");
         assert_eq!(lab.refusal(&device.poll(lab.now, &poll_id)), "the poll_id is not known");
         // What is known is answered at once.
         assert_eq!(lab.entries(&device.usage(&[&report])), [accepted(1)]);
-        assert_eq!(lab.counted("SN1"), 100);
+        assert_eq!(lab.counted("SN1"), 200);
     });
 }
 
