@@ -1,4 +1,4 @@
-//! Puts faults in, one by one, and wants a test to fail for each: a test that cannot fail proves nothing.
+//! Puts faults in, one by one, and wants a test or a simulated world to fail for each: what cannot fail proves nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,15 +13,30 @@ struct Table {
     mutation: Vec<Mutation>,
 }
 
-/// A fault, and the test that has to notice it.
+/// A fault, and what has to notice it.
 #[derive(Deserialize)]
 struct Mutation {
     name: String,
     file: PathBuf,
     from: String,
     to: String,
-    package: String,
-    test: Vec<String>,
+    #[serde(flatten)]
+    witness: Witness,
+}
+
+/// What passes without a fault and fails with it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Witness {
+    Test {
+        package: String,
+        test: Vec<String>,
+    },
+    /// A simulated world, by its seed, in which that happens which the simulator calls so.
+    World {
+        seed: u64,
+        item: String,
+    },
 }
 
 /// Tries those whose name holds a text, all without one, in a copy of what is committed.
@@ -37,12 +52,16 @@ pub(crate) fn run(only: &str) -> Result<()> {
     ensure!(archive.status.success(), "git archive failed");
     let file = copy.join("project.tar");
     std::fs::write(&file, archive.stdout)?;
-    let unpacked = Command::new("tar").args(["-xf", "project.tar"]).current_dir(&copy).status()?;
+    let unpacked = Command::new("tar").args(["-xmf", "project.tar"]).current_dir(&copy).status()?;
     ensure!(unpacked.success(), "tar failed");
     let mut unnoticed = Vec::new();
     for mutation in table.mutation.iter().filter(|mutation| mutation.name.contains(only)) {
         let noticed = try_one(&copy, mutation).with_context(|| mutation.name.clone())?;
-        println!("{}  {}", if noticed { "noticed  " } else { "UNNOTICED" }, mutation.name);
+        let of = match &mutation.witness {
+            Witness::Test { .. } => String::new(),
+            Witness::World { seed, item } => format!("  [world {seed}: {item}]"),
+        };
+        println!("{}  {}{of}", if noticed { "noticed  " } else { "UNNOTICED" }, mutation.name);
         if !noticed {
             unnoticed.push(mutation.name.as_str());
         }
@@ -50,25 +69,47 @@ pub(crate) fn run(only: &str) -> Result<()> {
     if unnoticed.is_empty() { Ok(()) } else { bail!("unnoticed: {}", unnoticed.join("; ")) }
 }
 
-/// Whether the test fails with the fault in; that it compiles with it, and passes without, is seen to.
+/// Whether the witness fails with the fault in; that it compiles with it, and passes without, is seen to.
 fn try_one(copy: &Path, mutation: &Mutation) -> Result<bool> {
     let path = copy.join(&mutation.file);
     let genuine = std::fs::read_to_string(&path)?;
     let count = genuine.matches(&mutation.from).count();
     ensure!(count == 1, "the text to replace stands {count} times in {}", path.display());
-    ensure!(test(copy, mutation, &[])?, "the test fails without the fault");
+    let witness = &mutation.witness;
+    ensure!(compiles(copy, witness)? && passes(copy, witness)?, "it fails without the fault");
     std::fs::write(&path, genuine.replace(&mutation.from, &mutation.to))?;
-    let compiled = test(copy, mutation, &["--no-run"]);
-    let passed = test(copy, mutation, &[]);
+    let compiled = compiles(copy, witness);
+    let passed = passes(copy, witness);
     std::fs::write(&path, genuine)?;
     ensure!(compiled?, "it does not compile with the fault");
     Ok(!passed?)
 }
 
-fn test(copy: &Path, mutation: &Mutation, more: &[&str]) -> Result<bool> {
+fn compiles(copy: &Path, witness: &Witness) -> Result<bool> {
+    match witness {
+        Witness::Test { package, test } => cargo(copy, &["test", "-p", package, "--no-run"], test),
+        Witness::World { .. } => cargo(copy, &["build", "-p", "rumline"], &[]),
+    }
+}
+
+fn passes(copy: &Path, witness: &Witness) -> Result<bool> {
+    match witness {
+        Witness::Test { package, test } => cargo(copy, &["test", "-p", package], test),
+        Witness::World { seed, .. } => {
+            let mut world = Command::new(builds()?.join("debug/rumline"));
+            world.args(["sim", "--as-it-is", "--seed", &seed.to_string()]);
+            Ok(world.output()?.status.success())
+        }
+    }
+}
+
+fn cargo(copy: &Path, command: &[&str], more: &[String]) -> Result<bool> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["test", "--quiet", "--package", &mutation.package]).args(more);
-    cargo.args(&mutation.test).current_dir(copy);
-    cargo.env("CARGO_TARGET_DIR", root().canonicalize()?.join("target/mutations-build"));
+    cargo.args(command).arg("--quiet").args(more).current_dir(copy);
+    cargo.env("CARGO_TARGET_DIR", builds()?);
     Ok(cargo.output()?.status.success())
+}
+
+fn builds() -> Result<PathBuf> {
+    Ok(root().canonicalize()?.join("target/mutations-build"))
 }

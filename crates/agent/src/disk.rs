@@ -99,6 +99,8 @@ pub struct MemoryDisk {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Every write fails with this while it is set.
     pub failure: Option<DiskError>,
+    /// After so many more changes that becomes so, in the middle of the next one.
+    pub fails_after: Option<(u64, DiskError)>,
     /// Durable writes so far.
     pub writes: u64,
     /// Bytes written so far.
@@ -106,7 +108,20 @@ pub struct MemoryDisk {
 }
 
 impl MemoryDisk {
-    fn check(&self) -> Result<(), DiskError> {
+    /// Before a change: whether it is made, or the beginning of it.
+    fn change(&mut self, name: &str, half: impl FnOnce(&mut Vec<u8>)) -> Result<(), DiskError> {
+        if let Some((left, failure)) = &mut self.fails_after {
+            if *left == 0 {
+                let failure = failure.clone();
+                self.fails_after = None;
+                self.failure = Some(failure);
+                if let Some(file) = self.files.get_mut(name) {
+                    half(file);
+                }
+            } else {
+                *left -= 1;
+            }
+        }
         self.failure.clone().map_or(Ok(()), Err)
     }
 }
@@ -117,7 +132,7 @@ impl Disk for MemoryDisk {
     }
 
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.check()?;
+        self.change(name, |_| ())?;
         self.writes += 1;
         self.bytes_written += bytes.len() as u64;
         self.files.insert(name.to_owned(), bytes.to_vec());
@@ -125,24 +140,32 @@ impl Disk for MemoryDisk {
     }
 
     fn overwrite(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.write(name, bytes)
+        self.change(name, |file| {
+            let half = bytes.len() / 2;
+            file.resize(file.len().max(half), 0);
+            file[..half].copy_from_slice(&bytes[..half]);
+        })?;
+        self.writes += 1;
+        self.bytes_written += bytes.len() as u64;
+        self.files.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
     }
 
     fn extend(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.check()?;
+        self.append(name, bytes)?;
         self.writes += 1;
-        self.append(name, bytes)
+        Ok(())
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.check()?;
+        self.change(name, |file| file.extend_from_slice(&bytes[..bytes.len() / 2]))?;
         self.bytes_written += bytes.len() as u64;
         self.files.entry(name.to_owned()).or_default().extend_from_slice(bytes);
         Ok(())
     }
 
     fn remove(&mut self, name: &str) -> Result<(), DiskError> {
-        self.check()?;
+        self.change(name, |_| ())?;
         self.files.remove(name);
         Ok(())
     }

@@ -19,6 +19,17 @@ fn checksum(line: &[u8]) -> String {
     format!("{a:02x}{b:02x}{c:02x}{d:02x}")
 }
 
+/// A file without the part of a line that a power cut, or a full disk, left at its end.
+fn without_torn_end(name: &str, disk: &mut dyn Disk) -> Result<Option<Vec<u8>>, DiskError> {
+    let Some(mut bytes) = disk.read(name)? else { return Ok(None) };
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    if whole < bytes.len() {
+        bytes.truncate(whole);
+        disk.write(name, &bytes)?;
+    }
+    Ok(Some(bytes))
+}
+
 /// The lines of a file, without their checksums; an error is one that is damaged. Those of release 0.1.0, which begin with
 /// their year, have none.
 fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = Result<String, ()>> {
@@ -41,22 +52,18 @@ fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = Result<String, ()>> {
 pub(crate) struct EventLog {
     lines: VecDeque<String>,
     file_bytes: usize,
+    /// Whether a part of a line may stand at the end.
+    is_torn: bool,
 }
 
 impl EventLog {
     pub(crate) fn open(disk: &mut dyn Disk) -> Self {
-        let mut log = Self { lines: VecDeque::new(), file_bytes: 0 };
+        let mut log = Self { lines: VecDeque::new(), file_bytes: 0, is_torn: false };
         for name in [OLD_FILE, FILE] {
-            let Ok(Some(bytes)) = disk.read(name) else {
-                continue;
-            };
+            let Ok(Some(bytes)) = without_torn_end(name, disk) else { continue };
             log.file_bytes = bytes.len();
             for line in whole_lines(&bytes).filter_map(Result::ok) {
                 log.push(line);
-            }
-            if !bytes.is_empty() && !bytes.ends_with(b"\n") && disk.append(name, b"\n").is_ok() {
-                // What the power cut short is a line of its own.
-                log.file_bytes += 1;
             }
         }
         log
@@ -98,8 +105,13 @@ impl EventLog {
             }
             self.file_bytes = 0;
         }
-        if disk.append(FILE, bytes.as_bytes()).is_ok() {
-            self.file_bytes += bytes.len();
+        if std::mem::take(&mut self.is_torn) {
+            let left = without_torn_end(FILE, disk);
+            self.file_bytes = left.ok().flatten().map_or(0, |left| left.len());
+        }
+        match disk.append(FILE, bytes.as_bytes()) {
+            Ok(()) => self.file_bytes += bytes.len(),
+            Err(_) => self.is_torn = true,
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) const SERIAL: &str = "RML26170001";
 pub(crate) const RELEASE: &str = "10.4(3)F";
 
 /// Chance that is the same in every run.
-pub(crate) struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Random for Chance {
     fn fill(&mut self, bytes: &mut [u8]) {
@@ -80,7 +80,7 @@ pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn start(
+pub(crate) fn start(
     now: Timestamp,
     hardware: &Hardware,
     config: Option<&str>,
