@@ -1,6 +1,6 @@
 //! Simulated worlds. A seed that failed once is kept below as a plain test.
 
-use rumline_sim::{Fault, Op, Place, Plan, Step, World, run, run_and_shrink};
+use rumline_sim::{Fault, Op, Outcome, Place, Plan, Step, World, run, run_and_shrink};
 
 #[test]
 fn hostile_worlds_lose_no_use_and_count_none_twice() {
@@ -76,5 +76,13 @@ fn a_configuration_is_old_or_new_when_the_power_fails_while_it_is_saved() {
         let mut steps = steps.clone();
         steps[2].op = Op::PowerCut { after_writes: Some(writes), seconds: 165_282 };
         World::run(&Plan::hostile(101_174), &steps).unwrap();
+    }
+}
+
+#[test]
+fn each_thing_that_is_modelled_has_a_fault_that_makes_a_world_fail() {
+    let faults = include_str!("../../../xtask/mutations.toml");
+    for item in Outcome::MODELLED {
+        assert!(faults.contains(&format!("item = \"{item}\"")), "none for {item}");
     }
 }
