@@ -20,6 +20,8 @@ pub struct Line {
 pub struct ConfigTree {
     /// The lines of global configuration.
     pub lines: Vec<Line>,
+    /// While a file is read its order is kept; by hand, a line goes where its kind stands.
+    pub(crate) keeps_order: bool,
 }
 
 /// Where lines of these kinds stand among each other when they are added by hand; others come after.
@@ -64,53 +66,6 @@ fn first_words(text: &str, count: usize) -> String {
 }
 
 impl ConfigTree {
-    /// Reads a configuration as a switch prints it or a person wrote it. Comments are left out (PI-CLI-036).
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let mut tree = Self::default();
-        // Indentation and index path of the open lines.
-        let mut open: Vec<(usize, usize)> = Vec::new();
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut rest = text.lines();
-        while let Some(raw) = rest.next() {
-            let raw = raw.trim_end();
-            let content = raw.trim_start();
-            if content.starts_with('!') || content.starts_with('#') {
-                continue;
-            }
-            let indent = raw.len() - content.len();
-            if content.is_empty() {
-                open.clear();
-                if tree.lines.last().is_some_and(|line| !line.text.is_empty()) {
-                    tree.lines.push(Line::default());
-                }
-                continue;
-            }
-            let mut line = Line { text: content.to_owned(), children: Vec::new() };
-            read_banner(&mut line, &mut rest);
-            while open.last().is_some_and(|(outer, _)| *outer >= indent) {
-                open.pop();
-            }
-            let siblings = tree.lines_at_mut(&open.iter().map(|(_, i)| *i).collect::<Vec<_>>());
-            if let Some(target) = line.text.strip_prefix("no ")
-                && remove_line(siblings, target, usize::MAX)
-            {
-                continue;
-            }
-            siblings.push(line);
-            open.push((indent, siblings.len() - 1));
-        }
-        tree
-    }
-
-    fn lines_at_mut(&mut self, path: &[usize]) -> &mut Vec<Line> {
-        let mut lines = &mut self.lines;
-        for index in path {
-            lines = &mut lines[*index].children;
-        }
-        lines
-    }
-
     /// The lines of a submode, by the texts of the lines that lead there.
     #[must_use]
     pub fn section(&self, path: &[String]) -> Option<&Vec<Line>> {
@@ -123,11 +78,12 @@ impl ConfigTree {
 
     /// The lines of a submode, made if they are not there.
     pub fn section_mut(&mut self, path: &[String]) -> &mut Vec<Line> {
+        let keeps_order = self.keeps_order;
         let mut lines = &mut self.lines;
         for (depth, text) in path.iter().enumerate() {
             let place = match lines.iter().position(|line| line.text == *text) {
                 Some(place) => place,
-                None => insert(lines, text.clone(), depth == 0),
+                None => insert(lines, text.clone(), depth == 0 && !keeps_order),
             };
             lines = &mut lines[place].children;
         }
@@ -136,19 +92,35 @@ impl ConfigTree {
 
     /// Sets a line; one with the same first `key_words` words is replaced where it stands.
     pub fn set(&mut self, path: &[String], text: &str, key_words: usize) {
-        let top = path.is_empty();
-        let lines = self.section_mut(path);
         let key = first_words(text, key_words);
         let negation = format!("no {text}");
-        let same = lines
-            .iter_mut()
-            .find(|line| starts_with_words(&line.text, &key) || line.text == negation);
-        match same {
-            Some(line) => text.clone_into(&mut line.text),
-            None => {
-                insert(lines, text.to_owned(), top);
-            }
-        }
+        self.set_where(path, text, |line| starts_with_words(line, &key) || line == negation);
+    }
+
+    /// Sets a line in the place of the first that is the same setting; there is no other one then.
+    pub(crate) fn set_where(
+        &mut self,
+        path: &[String],
+        text: &str,
+        is_same: impl Fn(&str) -> bool,
+    ) {
+        let top = path.is_empty() && !self.keeps_order;
+        let lines = self.section_mut(path);
+        let Some(first) = lines.iter().position(|line| is_same(&line.text)) else {
+            insert(lines, text.to_owned(), top);
+            return;
+        };
+        text.clone_into(&mut lines[first].text);
+        let mut place = 0;
+        lines.retain(|line| {
+            place += 1;
+            place <= first + 1 || !is_same(&line.text)
+        });
+    }
+
+    /// Takes away the lines that are meant.
+    pub(crate) fn take_where(&mut self, path: &[String], is_meant: impl Fn(&str) -> bool) {
+        self.section_mut(path).retain(|line| !is_meant(&line.text));
     }
 
     /// Adds a line unless it is there; a `no` of it goes.
@@ -159,6 +131,63 @@ impl ConfigTree {
     /// Removes the lines that begin with `text` up to `key_words` words; says whether there were any.
     pub fn remove(&mut self, path: &[String], text: &str, key_words: usize) -> bool {
         remove_line(self.section_mut(path), text, key_words)
+    }
+
+    /// Sets a toggle: it and its `no` take each other's place.
+    pub(crate) fn toggle(&mut self, path: &[String], text: &str, negated: bool) {
+        let (top, no) = (path.is_empty() && !self.keeps_order, format!("no {text}"));
+        let line = if negated { no.as_str() } else { text };
+        let lines = self.section_mut(path);
+        match lines.iter_mut().find(|known| known.text == text || known.text == no) {
+            Some(known) => line.clone_into(&mut known.text),
+            None => {
+                insert(lines, line.to_owned(), top);
+            }
+        }
+    }
+
+    /// Adds a line that stands beside others of its kind; one of an access list gets a number.
+    pub(crate) fn add_entry(&mut self, path: &[String], text: &str) {
+        if !path.last().is_some_and(|section| is_access_list(section)) {
+            return self.add(path, text);
+        }
+        let lines = self.section_mut(path);
+        let (number, entry) = numbered(text);
+        if !["permit", "deny", "remark"].iter().any(|word| starts_with_words(entry, word)) {
+            return self.add(path, text);
+        }
+        let same = |line: &Line| numbered(&line.text).1 == entry;
+        if number.is_none() && lines.iter().any(same) {
+            return;
+        }
+        let last = lines.iter().filter_map(|line| numbered(&line.text).0).max().unwrap_or(0);
+        let number = number.unwrap_or(last - last % 10 + 10);
+        lines.retain(|line| numbered(&line.text).0 != Some(number));
+        let is_before = |line: &Line| numbered(&line.text).0.is_none_or(|known| known < number);
+        let place = lines.iter().take_while(|line| is_before(line)).count();
+        let text = format!("{number} {entry}");
+        lines.insert(place, Line { text, children: Vec::new() });
+    }
+
+    /// Takes away the line that is named, or what begins with the words.
+    pub(crate) fn take_away(&mut self, path: &[String], text: &str) {
+        self.take_named(path, text, true);
+    }
+
+    /// The same; says whether there was any. Only if it may, what is longer than what was named is meant too.
+    pub(crate) fn take_named(&mut self, path: &[String], text: &str, may_be_longer: bool) -> bool {
+        let in_list = path.last().is_some_and(|section| is_access_list(section));
+        let lines = self.section_mut(path);
+        let before = lines.len();
+        let is_it = |line: &Line| {
+            line.text == text || in_list && numbered(&line.text).1 == text || number_is(line, text)
+        };
+        if lines.iter().any(is_it) {
+            lines.retain(|line| !is_it(line));
+        } else if may_be_longer {
+            lines.retain(|line| !starts_with_words(&line.text, text));
+        }
+        lines.len() < before
     }
 
     /// The configuration as text.
@@ -207,18 +236,25 @@ pub(crate) fn render_lines(lines: &[Line], depth: usize, out: &mut String) {
     }
 }
 
-/// A banner goes on to the character it began with.
-fn read_banner<'l>(line: &mut Line, rest: &mut impl Iterator<Item = &'l str>) {
-    let Some(body) = line.text.strip_prefix("banner ") else { return };
-    let Some((_, body)) = body.split_once(' ') else { return };
-    let Some(delimiter) = body.trim_start().chars().next() else { return };
-    let mut count = body.matches(delimiter).count();
-    while count < 2 {
-        let Some(next) = rest.next() else { return };
-        count += next.matches(delimiter).count();
-        line.text.push('\n');
-        line.text.push_str(next);
+fn is_access_list(section: &str) -> bool {
+    let words = section.split_whitespace().take(2).collect::<Vec<_>>();
+    matches!(words[..], ["ip" | "ipv6" | "mac", "access-list"])
+}
+
+/// The number before an entry, and the entry.
+fn numbered(text: &str) -> (Option<u32>, &str) {
+    match text.split_once(' ') {
+        Some((number, entry)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+            number.parse().map_or((None, text), |number| (Some(number), entry))
+        }
+        _ => (None, text),
     }
+}
+
+/// Whether an entry has this number, and it alone was named.
+fn number_is(line: &Line, text: &str) -> bool {
+    let number = text.parse::<u32>().ok();
+    number.is_some() && numbered(&line.text).0 == number
 }
 
 fn remove_line(lines: &mut Vec<Line>, text: &str, key_words: usize) -> bool {

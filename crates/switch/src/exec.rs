@@ -5,9 +5,13 @@ use rumline_cli::Matched;
 use rumline_protocol::{Civil, Timestamp, sha256};
 
 use crate::flash::FlashPath;
-use crate::grammar::Mode;
+use crate::reader::{Place, Reader, Source};
 use crate::session::{Outcome, Question, Session, argument};
+use crate::settings::Settings;
 use crate::{ConfigTree, Devices, Effect, RemoteCopy, Switch, startup, users};
+
+/// The most refused lines of a copied file that are told one by one.
+const REFUSED_SHOWN_MAX: usize = 20;
 
 impl Switch {
     pub(crate) fn exec(
@@ -30,17 +34,20 @@ impl Switch {
         }
         match command.action.as_str() {
             "configure" => {
-                session.modes = vec![Mode { prompt: "config".to_owned(), line: String::new() }];
+                session.place = Some(Place::global());
                 // PI-CLI-002
                 Outcome::text("Enter configuration commands, one per line. End with CNTL/Z.\n")
             }
             "end" => {
-                session.modes.clear();
+                session.place = None;
                 Outcome::default()
             }
             "exit" => {
                 let mut outcome = Outcome::default();
-                outcome.reply.close = session.modes.pop().is_none();
+                match session.place.take() {
+                    None => outcome.reply.close = true,
+                    Some(mut place) => session.place = place.exit().then_some(place),
+                }
                 outcome
             }
             "terminal length" => {
@@ -248,28 +255,22 @@ impl Switch {
         text: &str,
         devices: &mut Devices<'_>,
     ) -> Outcome {
-        let mut session = Session::for_program("admin");
-        let top = Mode { prompt: "config".to_owned(), line: String::new() };
-        let (mut outcome, mut refused) = (Outcome::default(), 0);
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            if line.starts_with('!') || line.starts_with('#') {
-                continue;
-            }
-            let depth = (line.len() - line.trim_start().len()) / 2;
-            session.modes.truncate(depth + 1);
-            if session.modes.is_empty() {
-                session.modes.push(top.clone());
-            }
-            match self.configure(now, &mut session, line.trim(), devices) {
-                Ok(done) => outcome.effects.extend(done.effects),
-                Err(_) => refused += 1,
-            }
-        }
-        outcome.reply.text = match refused {
+        let settings = Settings::of(&self.release.version, devices.random);
+        let mut reader = Reader { tree: &mut self.running, settings, source: Source::Copied };
+        let refused = reader.text(text);
+        let effects = self.config_changed(now, devices);
+        let mut told = match refused.len() {
             0 => "Copy complete.\n".to_owned(),
-            count => format!("Copy complete, {count} lines were not understood.\n"),
+            1 => "Copy complete, 1 line was not understood:\n".to_owned(),
+            count => format!("Copy complete, {count} lines were not understood:\n"),
         };
-        outcome
+        for (number, line, why) in refused.iter().take(REFUSED_SHOWN_MAX) {
+            told.push_str(&format!("  line {number}: {line}: {why}\n"));
+        }
+        if refused.len() > REFUSED_SHOWN_MAX {
+            told.push_str("  ...\n");
+        }
+        Outcome { effects, ..Outcome::text(told) }
     }
 
     /// What a copy over the network came to: the text for whoever waits.

@@ -3,18 +3,10 @@
 use std::sync::OnceLock;
 
 use rumline_catalogue::Catalogue;
-use rumline_cli::Tree;
+use rumline_cli::{Parsed, Tree};
 
-use crate::config::starts_with_words;
-
-/// A configuration mode: its name in the prompt and the line that opened it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mode {
-    /// As in `switch(config-if)#`.
-    pub prompt: String,
-    /// The line that opened it; empty for global configuration.
-    pub line: String,
-}
+/// Words that configuration mode leaves to the commands of EXEC.
+pub(crate) const OF_EXEC: &[&str] = &["exit", "end", "copy", "where", "configure"];
 
 pub(crate) fn exec() -> &'static Tree {
     static TREE: OnceLock<Tree> = OnceLock::new();
@@ -58,74 +50,38 @@ pub(crate) fn known_word(word: &str) -> bool {
         || word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty()
 }
 
-/// Global lines that open a submode, and its name.
-const CONTEXTS: &[(&str, &str)] = &[
-    ("aaa group server", "config-radius"),
-    ("callhome", "config-callhome"),
-    ("class-map", "config-cmap-qos"),
-    ("control-plane", "config-cp"),
-    ("event manager applet", "config-applet"),
-    ("evpn", "config-evpn"),
-    ("flow", "config-flow"),
-    ("interface", "config-if"),
-    ("ip access-list", "config-acl"),
-    ("ipv6 access-list", "config-ipv6-acl"),
-    ("itd", "config-itd"),
-    ("key chain", "config-keychain"),
-    ("line console", "config-console"),
-    ("line vty", "config-line"),
-    ("mac access-list", "config-mac-acl"),
-    ("monitor session", "config-monitor"),
-    ("object-group", "config-obj-group"),
-    ("policy-map", "config-pmap-qos"),
-    ("route-map", "config-route-map"),
-    ("router", "config-router"),
-    ("slot", "config-slot"),
-    ("spanning-tree mst configuration", "config-mst"),
-    ("telemetry", "config-telemetry"),
-    ("template", "config-template"),
-    ("vdc", "config-vdc"),
-    ("vlan", "config-vlan"),
-    ("vpc domain", "config-vpc-domain"),
-    ("vrf context", "config-vrf"),
-];
-
-/// Lines that open a submode inside one.
-const INNER: &[(&str, &str)] = &[
-    ("address-family", "af"),
-    ("class", "c"),
-    ("destination-group", "dest"),
-    ("key", "key"),
-    ("member vni", "vni"),
-    ("neighbor", "neighbor"),
-    ("sensor-group", "sensor"),
-    ("subscription", "sub"),
-    ("template peer", "neighbor"),
-    ("vrf", "vrf"),
-];
-
-/// The submode a line of global configuration opens.
-pub(crate) fn context(line: &str) -> Option<&'static str> {
-    CONTEXTS.iter().find(|(head, _)| starts_with_words(line, head)).map(|(_, name)| *name)
+/// Whether all lines that begin so mean something here: one that is no command is refused.
+pub(crate) fn is_modelled(words: &[&str]) -> bool {
+    match words {
+        ["username", _, what, ..] => {
+            !["passphrase", "sshkey", "keypair", "shelltype"].contains(what)
+        }
+        [first, ..] => ["license", "feature", "hostname", "username", "callhome"].contains(first),
+        [] => false,
+    }
 }
 
-/// The submode a line opens inside `outer`.
-pub(crate) fn inner_context(outer: &str, line: &str) -> Option<String> {
-    if !outer.starts_with("config-router")
-        && !["config-if", "config-pmap-qos", "config-keychain", "config-telemetry"].contains(&outer)
-        && !outer.starts_with("config-vrf")
-    {
-        return None;
+/// Whether a line is one of EXEC, or the beginning of one.
+pub(crate) fn is_exec(line: &str) -> bool {
+    match exec().match_line(line, false) {
+        Parsed::Command(_) => true,
+        Parsed::Refused { at, .. } => at > 0,
     }
-    let (_, name) = INNER.iter().find(|(head, _)| starts_with_words(line, head))?;
-    // A neighbor with more on its line is one setting, not a submode; so is `vrf member`.
-    let words = line.split_whitespace().count();
-    let plain = match *name {
-        "neighbor" => words <= 2 || line.contains("remote-as") || line.starts_with("template"),
-        "vrf" => outer.starts_with("config-router"),
-        _ => true,
-    };
-    plain.then(|| format!("{outer}-{name}"))
+}
+
+/// The line without `no`, and whether it had one.
+pub(crate) fn split_no(line: &str) -> (&str, bool) {
+    let trimmed = line.trim_start();
+    match trimmed.split_once(char::is_whitespace) {
+        Some((word, rest)) if word.eq_ignore_ascii_case("no") => (rest.trim_start(), true),
+        _ => (trimmed, false),
+    }
+}
+
+/// Words as a line, with its `no`.
+pub(crate) fn joined(words: &[&str], negated: bool) -> String {
+    let text = words.join(" ");
+    if negated { format!("no {text}") } else { text }
 }
 
 /// Every command with its help, for the reference document: EXEC, configuration, Call Home.

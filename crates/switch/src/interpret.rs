@@ -112,7 +112,9 @@ pub(crate) fn licenses(config: &ConfigTree, platform: &Platform) -> Vec<LicenseU
     config.walk(|parent, line| {
         // Entries of access lists are meant only inside one: a description may hold any words.
         let entry = line.contains("permit ");
+        // What a role may do is no feature that is on.
         if !line.is_empty()
+            && !parent.starts_with("role ")
             && (!entry || parent.contains("access-list "))
             && let Some(package) = catalogue.package_of_line(line)
             && let Some(variant) = catalogue.variant(package, &platform.class)

@@ -13,7 +13,10 @@ mod exec;
 mod flash;
 mod grammar;
 mod interpret;
+mod modes;
+mod reader;
 mod session;
+mod settings;
 mod show_license;
 mod show_running;
 mod show_support;
@@ -30,12 +33,14 @@ use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
 
 pub use config::{ConfigTree, Line};
 pub use flash::FlashPath;
-pub use grammar::{Mode, command_reference};
+pub use grammar::command_reference;
 pub use interpret::NameSettings;
 pub use session::{Outcome, Session};
 pub use startup::damaged as damaged_startup;
 
 use crate::clock::Zone;
+use crate::reader::{Reader, Source};
+use crate::settings::Settings;
 
 /// The name of a switch that was given none.
 const DEFAULT_HOSTNAME: &str = "switch";
@@ -188,7 +193,12 @@ impl Switch {
         let (platform, release, udi) = hardware.check()?;
         let startup::Found { text: stored, damage } = startup::read(devices.store)?;
         let text = stored.as_deref().or(first_config);
-        let running = text.map_or_else(|| factory_config(release), ConfigTree::parse);
+        let mut running = factory_config(release);
+        if let Some(text) = text {
+            running = ConfigTree::default();
+            let settings = Settings::of_a_file(devices.random);
+            Reader { tree: &mut running, settings, source: Source::File }.text(text);
+        }
         let profile = Profile {
             members: vec![HaMember { role: Role::Active, sudi: udi.clone() }],
             software_tag: catalogue.software_tag(platform).to_owned(),
@@ -294,10 +304,10 @@ impl Switch {
         let hash = users::hash_password(password, devices.random)
             .ok_or_else(|| DiskError::Other("the password cannot be hashed".to_owned()))?;
         let line = format!("username admin password 5 {hash} role network-admin");
-        self.running.set(&[], &line, 2);
+        self.running.set(&[], &line, 3);
         let mut startup =
             self.startup.as_deref().map_or_else(|| self.running.clone(), ConfigTree::parse);
-        startup.set(&[], &line, 2);
+        startup.set(&[], &line, 3);
         let text = startup.render();
         startup::write(&text, devices.store)?;
         self.startup = Some(text);

@@ -3,7 +3,8 @@
 use rumline_cli::{Matched, Parsed, Pipe, Refusal, Reply, split_pipes};
 use rumline_protocol::Timestamp;
 
-use crate::grammar::{self, Mode};
+use crate::grammar::{self, split_no};
+use crate::reader::Place;
 use crate::{Devices, Effect, Switch};
 
 /// What a line led to.
@@ -62,8 +63,8 @@ impl Question {
 pub struct Session {
     /// Login name.
     pub login: String,
-    /// Configuration modes, outermost first; none in EXEC.
-    pub(crate) modes: Vec<Mode>,
+    /// Where it is in the configuration; nowhere in EXEC.
+    pub(crate) place: Option<Place>,
     /// `terminal length`; 0 for no paging.
     pub length: usize,
     /// `terminal width`.
@@ -82,7 +83,7 @@ impl Session {
     pub fn new(login: &str) -> Self {
         Self {
             login: login.to_owned(),
-            modes: Vec::new(),
+            place: None,
             length: 24,
             width: 80,
             monitor: false,
@@ -98,13 +99,9 @@ impl Session {
         Self { length: 0, dont_ask: true, ..Self::new(login) }
     }
 
-    pub(crate) fn path(&self) -> Vec<String> {
-        self.modes.iter().skip(1).map(|mode| mode.line.clone()).collect()
-    }
-
     /// Leaves all configuration modes.
     pub fn end(&mut self) {
-        self.modes.clear();
+        self.place = None;
     }
 
     /// Lines on a page.
@@ -118,9 +115,11 @@ impl Switch {
     /// The prompt of a session.
     #[must_use]
     pub fn prompt(&self, session: &Session) -> String {
-        match session.modes.last() {
+        match session.place.as_ref().map(Place::prompt) {
             None => format!("{}# ", self.hostname()),
-            Some(mode) => format!("{}({})# ", self.hostname(), mode.prompt),
+            Some(Some(prompt)) => format!("{}({prompt})# ", self.hostname()),
+            // Inside of a text.
+            Some(None) => String::new(),
         }
     }
 
@@ -135,6 +134,10 @@ impl Switch {
         if let Some(question) = session.question.take() {
             let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
             return if yes { self.confirmed(now, question, devices) } else { Outcome::default() };
+        }
+        if session.place.as_ref().is_some_and(Place::in_text) {
+            // What it says is nobody's command.
+            return self.configure(now, session, line, devices).unwrap_or_default();
         }
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with('!') || trimmed.starts_with('#') {
@@ -190,7 +193,7 @@ impl Switch {
         line: &str,
         devices: &mut Devices<'_>,
     ) -> Result<Outcome, (Refusal, usize)> {
-        let config_refusal = if session.modes.is_empty() {
+        let config_refusal = if session.place.is_none() {
             None
         } else {
             match self.configure(now, session, line, devices) {
@@ -218,10 +221,10 @@ impl Switch {
     #[must_use]
     pub fn help(&self, session: &Session, line: &str) -> Vec<(String, String)> {
         let mut rows = grammar::exec().help(line, false);
-        if let Some(mode) = session.modes.last() {
+        if let Some(place) = &session.place {
             let (line, negated) = split_no(line);
             rows.extend(grammar::config().help(line, negated));
-            if mode.prompt == "config-callhome" {
+            if place.prompt() == Some("config-callhome") {
                 rows.extend(grammar::callhome().help(line, negated));
             }
             rows.sort();
@@ -237,10 +240,10 @@ impl Switch {
     #[must_use]
     pub fn complete(&self, session: &Session, line: &str) -> Vec<String> {
         let mut words = grammar::exec().complete(line);
-        if let Some(mode) = session.modes.last() {
+        if let Some(place) = &session.place {
             let (line, _) = split_no(line);
             words.extend(grammar::config().complete(line));
-            if mode.prompt == "config-callhome" {
+            if place.prompt() == Some("config-callhome") {
                 words.extend(grammar::callhome().complete(line));
             }
         }
@@ -270,15 +273,6 @@ impl Switch {
 
 fn grammar_word(command: &str) -> Option<String> {
     command.split_whitespace().next().map(str::to_ascii_lowercase)
-}
-
-/// The line without `no`, and whether it had one.
-pub(crate) fn split_no(line: &str) -> (&str, bool) {
-    let trimmed = line.trim_start();
-    match trimmed.split_once(char::is_whitespace) {
-        Some((word, rest)) if word.eq_ignore_ascii_case("no") => (rest, true),
-        _ => (line, false),
-    }
 }
 
 /// A command's argument that the tree guarantees.

@@ -7,6 +7,8 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{Lab, at, boot, local, read, shared};
+use rumline_switch::Line;
+use std::collections::BTreeSet;
 
 const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
 
@@ -63,7 +65,13 @@ fn running(lab: &mut Lab) -> String {
 fn lines_that_count(text: &str) -> Vec<(usize, String)> {
     let mut kept: Vec<(usize, String)> = Vec::new();
     for raw in text.trim_start_matches('\u{feff}').lines() {
-        let line = raw.trim();
+        // One setting under two names, and one that is written out.
+        let line = match raw.trim() {
+            "no shut" => "no shutdown",
+            line => line,
+        };
+        let line = &line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = &line.replace("switchname ", "hostname ");
         if line.is_empty() || line.starts_with('!') || line.starts_with('#') {
             continue;
         }
@@ -93,9 +101,10 @@ fn every_line_of_a_configuration_is_kept_in_its_order() {
     for path in all_files() {
         let text = read(&path);
         let shown = running(&mut load(&text));
-        let mut output = shown.lines().map(str::trim);
+        let shown = lines_that_count(&shown);
+        let mut output = shown.iter().map(|(_, line)| line);
         for (_, line) in lines_that_count(&text) {
-            if !output.any(|other| other == line) {
+            if !output.any(|other| *other == line) {
                 problems.push(format!("{}: {line}", name(&path)));
                 break;
             }
@@ -226,34 +235,78 @@ fn licences_follow_the_class_of_the_switch() {
     }
 }
 
-#[test]
-fn a_configuration_typed_line_by_line_is_the_one_that_was_loaded() {
-    // PI-CLI-001, PI-CLI-003
-    let mut problems = Vec::new();
-    for path in own_files() {
-        let text = read(&path);
-        let mut lab = Lab::new(None);
-        lab.run(&["configure terminal"]);
-        for (indent, line) in lines_that_count(&text) {
-            // NX-OS itself refuses some lines that it prints.
-            if line.starts_with("version ") || line.contains("vdc ") || line.starts_with("limit-") {
+/// Each line with the lines that lead to it; what a switch says of itself, and may decide, apart.
+fn tree(lab: &Lab) -> BTreeSet<(Vec<String>, String)> {
+    fn walk(lines: &[Line], path: &[String], found: &mut BTreeSet<(Vec<String>, String)>) {
+        for line in lines {
+            let own = ["version ", "no feature ", "boot ", "username admin"];
+            if line.text.is_empty() || own.iter().any(|head| line.text.starts_with(head)) {
                 continue;
             }
-            while indent == 0 && lab.prompt().contains("(config-") {
-                lab.run(&["exit"]);
-            }
-            let shown = lab.run(&[&line]);
-            if !shown.is_empty() {
-                problems.push(format!("{}: {line}: {}", name(&path), shown.trim()));
-            }
-        }
-        lab.run(&["end"]);
-        let mut packages = lab.packages();
-        packages.sort();
-        let (_, expected) = OWN.iter().find(|(file, _)| *file == name(&path)).unwrap();
-        if packages != *expected {
-            problems.push(format!("{}: {packages:?}", name(&path)));
+            found.insert((path.to_vec(), line.text.clone()));
+            walk(&line.children, &[path, std::slice::from_ref(&line.text)].concat(), found);
         }
     }
-    assert_eq!(problems, Vec::<String>::new());
+    let mut found = BTreeSet::new();
+    walk(&lab.switch.running().lines, &[], &mut found);
+    found.remove(&(Vec::new(), "hostname switch".to_owned()));
+    found
+}
+
+/// A switch to which lines were given one by one, and those it refused.
+fn typed<'t>(lines: impl Iterator<Item = &'t str>) -> (Lab, Vec<String>) {
+    let mut lab = Lab::new(None);
+    lab.run(&["configure terminal"]);
+    let mut refused = Vec::new();
+    for line in lines {
+        let shown = lab.run(&[line]);
+        if shown.contains("% ") {
+            refused.push(format!("{line}: {}", shown.trim()));
+        }
+    }
+    lab.run(&["end"]);
+    (lab, refused)
+}
+
+#[test]
+fn however_a_configuration_comes_it_is_one_tree_with_one_set_of_licences() {
+    // PI-CLI-001, PI-CLI-003, PI-SHOW-029
+    for path in all_files() {
+        let (name, text) = (name(&path), read(&path));
+        let loaded = load(&text);
+        let count = text.lines().count();
+        let copied = {
+            let mut lab = Lab::new(None);
+            lab.flash.files.insert("t.cfg".to_owned(), text.clone().into_bytes());
+            let told = lab.run(&["copy bootflash:t.cfg running-config"]);
+            let refused =
+                told.lines().filter(|line| line.starts_with("  line ")).map(str::to_owned);
+            let refused = refused.collect();
+            (lab, refused)
+        };
+        let ways = [
+            ("pasted", typed(text.lines())),
+            ("flat", typed(text.lines().map(str::trim_start))),
+            ("copied", copied),
+        ];
+        for (way, (mut lab, refused)) in ways {
+            assert!(refused.len() <= 1.max(count / 50), "{name} {way}: {refused:#?}");
+            let (want, got) = (tree(&loaded), tree(&lab));
+            let strange: Vec<_> = got.difference(&want).collect();
+            let missing: Vec<_> = want.difference(&got).collect();
+            // Without indentation a line that two modes take may rightly stay in the inner one.
+            let is_flat = way == "flat";
+            assert!(is_flat || strange.is_empty(), "{name} {way}: strange {strange:#?}");
+            assert!(
+                is_flat || missing.len() <= refused.len(),
+                "{name} {way}: missing {missing:#?}"
+            );
+            assert_eq!(strange.len(), missing.len().min(strange.len()), "{name} {way}");
+            assert_eq!(lab.packages(), loaded.packages(), "{name} {way}");
+            // And it is so after a restart.
+            lab.run(&["copy running-config startup-config"]);
+            lab.boot_again("reload");
+            assert_eq!(tree(&lab), got, "{name} {way} after a restart");
+        }
+    }
 }

@@ -1,0 +1,478 @@
+//! The one reader of configuration: typed, pasted, copied or loaded, a line means the same.
+//!
+//! A line is tried in the present mode, then in each mode above; the first that knows it is where it belongs. Indentation is
+//! a hint: where a section was indented, a line further out leaves it. Empty lines and comments end nothing. A line that no
+//! mode knows stays where it is, if that is a submode; at the top it is refused when typed, and kept in a file.
+
+use std::fmt;
+
+use rumline_cli::{Parsed, Refusal};
+
+use crate::config::{ConfigTree, Line, starts_with_words};
+use crate::grammar;
+use crate::interpret;
+use crate::modes::{self, GLOBAL, Hit, Kind};
+use crate::settings::Settings;
+
+/// A configuration mode that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mode {
+    row: usize,
+    /// The lines that opened it: one, or one for each of a range; none for global configuration.
+    lines: Vec<String>,
+    indent: usize,
+    /// How far its lines are indented, once there was one.
+    child_indent: Option<usize>,
+}
+
+/// A text of many lines that is being read, and what ends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Text {
+    line: String,
+    end: End,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    /// A character.
+    Delimiter(char),
+    /// A line of its own.
+    Line(&'static str),
+}
+
+/// How far the reading of lines has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    modes: Vec<Mode>,
+    text: Option<Text>,
+    /// The line that was kept last in the present mode, and how far it was indented.
+    last: Option<(String, usize)>,
+}
+
+/// Why a line is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is no command; where that shows.
+    Mark(Refusal, usize),
+    /// What it says cannot be.
+    Said(String),
+}
+
+/// Where lines come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A person, or a program in a session; what is unknown at the top is refused.
+    Typed,
+    /// A file that is copied into the running configuration: as if it were typed.
+    Copied,
+    /// A file that is the configuration; what is unknown is kept.
+    File,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mark(Refusal::Invalid, _) => "% Invalid command",
+            Self::Mark(Refusal::Ambiguous, _) => "% Ambiguous command",
+            Self::Mark(Refusal::Incomplete, _) => "% Incomplete command",
+            Self::Said(text) => text,
+        })
+    }
+}
+
+impl Place {
+    /// Global configuration.
+    pub(crate) fn global() -> Self {
+        let global = Mode { row: GLOBAL, lines: Vec::new(), indent: 0, child_indent: None };
+        Self { modes: vec![global], text: None, last: None }
+    }
+
+    /// As in `switch(config-if)#`; nothing inside of a text.
+    pub(crate) fn prompt(&self) -> Option<&'static str> {
+        let mode = self.modes.last().filter(|_| self.text.is_none())?;
+        Some(modes::all()[mode.row].prompt)
+    }
+
+    /// Whether a text of many lines is being read.
+    pub(crate) fn in_text(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// Leaves the present mode; false if it was global configuration.
+    pub(crate) fn exit(&mut self) -> bool {
+        self.modes.pop();
+        !self.modes.is_empty()
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.modes.truncate(1);
+    }
+
+    /// The sections that the present mode stands for.
+    fn paths(&self) -> Vec<Vec<String>> {
+        self.modes.iter().skip(1).fold(vec![Vec::new()], |paths, mode| {
+            let with = |path: &Vec<String>| {
+                let path = path.clone();
+                mode.lines.iter().map(move |line| [path.clone(), vec![line.clone()]].concat())
+            };
+            paths.iter().flat_map(with).collect()
+        })
+    }
+
+    /// Into which of the open modes a line goes, and what it is there.
+    fn find(&self, words: &[&str], negated: bool, depth_max: usize) -> Option<(usize, Hit)> {
+        let hit = |find: &dyn Fn(&'static modes::ModeRow) -> Option<Hit>| {
+            (0..=depth_max)
+                .rev()
+                .find_map(|depth| Some((depth, find(&modes::all()[self.modes[depth].row])?)))
+        };
+        // A word that is one says more than a word that may be the beginning of one.
+        hit(&|row| numbered_hit(row, words, negated)).or_else(|| hit(&|row| row.short_hit(words)))
+    }
+
+    /// The innermost mode that a line so far in may belong to.
+    fn depth_by(&self, indent: usize) -> usize {
+        let leaves = |mode: &Mode| mode.child_indent.is_some_and(|inner| indent < inner);
+        self.modes.iter().skip(1).take_while(|mode| !leaves(mode)).count()
+    }
+}
+
+/// A hit of a line that may have a number before it.
+fn numbered_hit(row: &'static modes::ModeRow, words: &[&str], negated: bool) -> Option<Hit> {
+    row.hit(words, negated).or_else(|| {
+        let (number, rest) = words.split_first()?;
+        if rest.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let hit = row.hit(rest, negated).filter(|hit| hit.kind == Kind::Each)?;
+        Some(hit.numbered(number))
+    })
+}
+
+/// Reads lines into a tree.
+pub(crate) struct Reader<'a> {
+    pub(crate) tree: &'a mut ConfigTree,
+    pub(crate) settings: Settings<'a>,
+    pub(crate) source: Source,
+}
+
+impl Reader<'_> {
+    /// Takes a line as it stands; says what there is to say about it.
+    pub(crate) fn line(&mut self, place: &mut Place, raw: &str) -> Result<String, Refused> {
+        if let Some(text) = &mut place.text {
+            text.line.push('\n');
+            text.line.push_str(raw);
+            let ends = match &text.end {
+                End::Delimiter(delimiter) => raw.contains(*delimiter),
+                End::Line(last) => raw.trim() == *last,
+            };
+            if ends && let Some(text) = place.text.take() {
+                self.tree.set(&[], &text.line, words_of_text(&text.line));
+            }
+            return Ok(String::new());
+        }
+        let line = raw.trim_end();
+        let indent = line.len() - line.trim_start().len();
+        let content = line.trim_start();
+        if content.is_empty() || content.starts_with('!') || content.starts_with('#') {
+            return Ok(String::new());
+        }
+        if let Some(text) = begun_text(content) {
+            place.end();
+            match text {
+                Ok(text) => place.text = Some(text),
+                Err(whole) => self.tree.set(&[], &whole, words_of_text(&whole)),
+            }
+            return Ok(String::new());
+        }
+        let (body, negated) = grammar::split_no(line);
+        let offset = line.len() - body.len();
+        let words: Vec<&str> = body.split_whitespace().collect();
+        if self.source != Source::Typed {
+            match words[..] {
+                ["end"] => {
+                    place.end();
+                    return Ok(String::new());
+                }
+                ["exit"] => {
+                    if place.modes.len() > 1 {
+                        place.exit();
+                    }
+                    return Ok(String::new());
+                }
+                ["configure", "terminal"] => return Ok(String::new()),
+                _ => {}
+            }
+        }
+        let last = place.last.take();
+        if let Some((line, _)) = last.filter(|(_, outer)| *outer < indent) {
+            let row = modes::unknown();
+            place.modes.push(Mode { row, lines: vec![line], indent, child_indent: Some(indent) });
+        }
+        let hint = place.depth_by(indent);
+        if place.modes[hint].row == modes::unknown() {
+            place.modes.truncate(hint + 1);
+            self.keep_unknown(place, &words, negated, indent);
+            return Ok(String::new());
+        }
+        let found = place.find(&words, negated, hint);
+        let found = found.or_else(|| place.find(&words, negated, place.modes.len() - 1));
+        match found {
+            Some((depth, hit)) if depth > 0 => {
+                place.modes.truncate(depth + 1);
+                note_indent(place, indent);
+                match Settings::of_mode(place.prompt(), body, negated) {
+                    Some(Parsed::Command(command)) => {
+                        return self.settings.apply(self.tree, &place.paths(), &command, negated);
+                    }
+                    Some(Parsed::Refused { refusal, at }) if self.source != Source::File => {
+                        return Err(Refused::Mark(refusal, offset + at));
+                    }
+                    _ => {}
+                }
+                self.keep(place, &hit, negated, indent, line.len())
+            }
+            found => self.global(place, body, negated, (offset, indent, hint), found.map(|f| f.1)),
+        }
+    }
+
+    /// A line of global configuration, or one that no mode knows.
+    fn global(
+        &mut self,
+        place: &mut Place,
+        body: &str,
+        negated: bool,
+        (offset, indent, hint): (usize, usize, usize),
+        hit: Option<Hit>,
+    ) -> Result<String, Refused> {
+        let words: Vec<&str> = body.split_whitespace().collect();
+        let first = words.first().copied().unwrap_or_default();
+        let is_inner = hit.is_none() && place.modes.len() > 1;
+        match grammar::config().match_line(body, negated) {
+            Parsed::Command(command) => {
+                place.modes.truncate(1);
+                let told = self.settings.apply(self.tree, &[Vec::new()], &command, negated);
+                if !negated && told.is_ok() {
+                    self.open(place, hit.as_ref(), indent);
+                }
+                if self.source == Source::File && matches!(told, Err(Refused::Said(_))) {
+                    // It may be of another release: it is kept, and counts for nothing.
+                    self.tree.add(&[], &grammar::joined(&words, negated));
+                }
+                told
+            }
+            Parsed::Refused { refusal, at } => {
+                let is_file = self.source == Source::File;
+                if let Some(hit) = hit.filter(|_| is_file || !grammar::is_modelled(&words)) {
+                    place.modes.truncate(1);
+                    return self.keep(place, &hit, negated, indent, offset + body.trim_end().len());
+                }
+                if self.source != Source::File
+                    && (grammar::is_modelled(&words) || !is_inner && !grammar::known_word(first))
+                {
+                    return Err(Refused::Mark(refusal, at + offset));
+                }
+                if grammar::is_exec(body) {
+                    return Err(Refused::Mark(Refusal::Invalid, offset));
+                }
+                let depth = if self.source != Source::Typed && indent == 0 && is_indented(place) {
+                    0
+                } else {
+                    hint.max(usize::from(is_inner).min(place.modes.len() - 1))
+                };
+                place.modes.truncate(depth + 1);
+                note_indent(place, indent);
+                self.keep_unknown(place, &words, negated, indent);
+                Ok(String::new())
+            }
+        }
+    }
+
+    /// Keeps a line of a mode, or takes it away.
+    fn keep(
+        &mut self,
+        place: &mut Place,
+        hit: &Hit,
+        negated: bool,
+        indent: usize,
+        end: usize,
+    ) -> Result<String, Refused> {
+        let is_there = |path: &Vec<String>| {
+            self.tree.section(path).is_some_and(|lines| lines.iter().any(|l| l.text == hit.text))
+        };
+        if negated && !hit.names_it && !place.paths().iter().any(is_there) {
+            return Err(Refused::Mark(Refusal::Incomplete, end));
+        }
+        let mut lines = expanded(&hit.text);
+        for path in place.paths() {
+            for text in &lines {
+                match (hit.kind, negated) {
+                    (Kind::One, true) => self.tree.take_where(&path, |line| {
+                        hit.is_same(line) && starts_with_words(line, text)
+                    }),
+                    (Kind::One, false) => {
+                        self.tree.set_where(&path, text, |line| hit.is_same(line));
+                    }
+                    (Kind::Toggle, _) => self.tree.toggle(&path, text, negated),
+                    (Kind::Each | Kind::Opens(_), true) => self.tree.take_away(&path, text),
+                    (Kind::Each, false) => self.tree.add_entry(&path, text),
+                    (Kind::Opens(_), false) => {}
+                }
+            }
+        }
+        if !negated {
+            place.last = lines.pop().map(|line| (line, indent));
+            self.open(place, Some(hit), indent);
+        }
+        Ok(String::new())
+    }
+
+    /// Opens the mode of a line that opens one.
+    fn open(&mut self, place: &mut Place, hit: Option<&Hit>, indent: usize) {
+        let Some(Hit { kind: Kind::Opens(row), text, .. }) = hit else { return };
+        let lines = expanded(text);
+        for path in place.paths() {
+            for line in &lines {
+                self.tree.section_mut(&[path.clone(), vec![line.clone()]].concat());
+            }
+        }
+        place.last = None;
+        place.modes.push(Mode { row: *row, lines, indent, child_indent: None });
+    }
+
+    fn keep_unknown(&mut self, place: &mut Place, words: &[&str], negated: bool, indent: usize) {
+        let text = words.join(" ");
+        for path in place.paths() {
+            if !negated {
+                self.tree.add(&path, &text);
+            } else if !self.tree.take_named(&path, &text, words.len() > 1) {
+                self.tree.add(&path, &format!("no {text}"));
+            }
+        }
+        place.last = (!negated).then_some((text, indent));
+    }
+
+    /// Reads a whole text; the lines that are refused, with their numbers from 1.
+    pub(crate) fn text(&mut self, text: &str) -> Vec<(usize, String, Refused)> {
+        let mut place = Place::global();
+        let mut refused = Vec::new();
+        self.tree.keeps_order = self.source == Source::File;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        for (index, raw) in text.lines().enumerate() {
+            let is_blank = raw.trim().is_empty() && !place.in_text();
+            if is_blank && self.source == Source::File {
+                self.tree.add_blank();
+                continue;
+            }
+            if let Err(why) = self.line(&mut place, raw) {
+                refused.push((index + 1, raw.trim().to_owned(), why));
+            }
+        }
+        if let Some(text) = place.text.take() {
+            // It was cut off: what there is of it is no command.
+            self.tree.set(&[], &text.line, words_of_text(&text.line));
+        }
+        self.tree.keeps_order = false;
+        refused
+    }
+}
+
+fn note_indent(place: &mut Place, indent: usize) {
+    if place.modes.len() > 1
+        && let Some(mode) = place.modes.last_mut()
+    {
+        mode.child_indent.get_or_insert(indent);
+    }
+}
+
+/// Whether lines below others were further in, so that one at the edge is no part of them.
+fn is_indented(place: &Place) -> bool {
+    place.modes.iter().skip(1).any(|mode| mode.child_indent.is_some_and(|inner| inner > 0))
+        || place.modes.last().is_some_and(|mode| mode.child_indent.is_none())
+}
+
+/// A text of many lines that begins here; or all of it, where it ends in the same line.
+fn begun_text(content: &str) -> Option<Result<Text, String>> {
+    if let Some(rest) = content.strip_prefix("banner ") {
+        let (_, body) = rest.trim_start().split_once(' ')?;
+        let delimiter = body.trim_start().chars().next()?;
+        let line = content.to_owned();
+        if body.matches(delimiter).count() > 1 {
+            return Some(Err(line));
+        }
+        return Some(Ok(Text { line, end: End::Delimiter(delimiter) }));
+    }
+    if content.starts_with("scheduler job name ") {
+        return Some(Ok(Text { line: content.to_owned(), end: End::Line("end-job") }));
+    }
+    None
+}
+
+/// How many words of a text are its name: `banner motd`, `scheduler job name X`.
+fn words_of_text(line: &str) -> usize {
+    if line.starts_with("banner ") { 2 } else { 4 }
+}
+
+/// A line for each interface of a range, its name written out.
+fn expanded(text: &str) -> Vec<String> {
+    let Some(name) = text.strip_prefix("interface ") else { return vec![text.to_owned()] };
+    let words: Vec<&str> = name.split_whitespace().collect();
+    if words.first() == Some(&"breakout") {
+        return vec![text.to_owned()];
+    }
+    // `interface port-channel 5` and `interface e 1/1` are one word.
+    let name = match words[..] {
+        [kind, number] if number.starts_with(|c: char| c.is_ascii_digit()) => {
+            format!("{kind}{number}")
+        }
+        _ => words.join(" "),
+    };
+    let mut lines = Vec::new();
+    let mut kind = String::new();
+    for part in name.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let part = if part.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("{kind}{part}")
+        } else {
+            part.to_owned()
+        };
+        let part = interpret::interface_name(&part);
+        kind = part.trim_end_matches(|c: char| !c.is_ascii_alphabetic()).to_owned();
+        lines.extend(range(&part).iter().map(|name| format!("interface {name}")));
+    }
+    lines
+}
+
+/// The names of a range such as `Ethernet1/1-4`.
+fn range(name: &str) -> Vec<String> {
+    const MAX: u32 = 512;
+    let parts = name.rsplit_once('-').and_then(|(from, to)| {
+        let head = from.trim_end_matches(|c: char| c.is_ascii_digit());
+        let to = to.rsplit_once('/').map_or(to, |(_, to)| to);
+        let (first, last) = (from[head.len()..].parse::<u32>().ok()?, to.trim().parse().ok()?);
+        (first <= last && last - first < MAX).then_some((head, first, last))
+    });
+    match parts {
+        Some((head, first, last)) => {
+            (first..=last).map(|number| format!("{head}{number}")).collect()
+        }
+        None => vec![name.to_owned()],
+    }
+}
+
+impl ConfigTree {
+    /// Reads a configuration as a switch prints it or a person wrote it. Comments are left out (PI-CLI-036).
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut tree = Self::default();
+        let settings = Settings::of_any_release();
+        Reader { tree: &mut tree, settings, source: Source::File }.text(text);
+        tree
+    }
+
+    /// A blank line of a file, where the one before is none.
+    fn add_blank(&mut self) {
+        if self.lines.last().is_some_and(|line| !line.text.is_empty()) {
+            self.lines.push(Line::default());
+        }
+    }
+}

@@ -1,0 +1,293 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! Lines as people type, paste and copy them (findings L1 to L11, PI-CLI-001, PI-CLI-036).
+
+mod common;
+use common::*;
+
+/// The running configuration after these lines of configuration.
+fn running(lines: &[&str]) -> (Lab, String) {
+    let mut lab = Lab::new(None);
+    lab.run(&["configure terminal"]);
+    lab.run(lines);
+    lab.run(&["end"]);
+    let text = shown(&mut lab);
+    (lab, text)
+}
+
+fn shown(lab: &mut Lab) -> String {
+    let text = lab.run(&["show running-config"]);
+    text.lines().skip(4).map(|line| format!("{line}\n")).collect()
+}
+
+fn copied(text: &str) -> (Lab, String) {
+    let mut lab = Lab::new(None);
+    lab.flash.files.insert("t.cfg".to_owned(), text.as_bytes().to_vec());
+    let told = lab.run(&["copy bootflash:t.cfg running-config"]);
+    (lab, told)
+}
+
+/// The same after it was saved and the switch came up again.
+fn lasts(lab: &mut Lab, packages: &[&str]) {
+    let (before, hostname) = (shown(lab), lab.switch.hostname().to_owned());
+    assert_eq!(sorted(lab), packages);
+    lab.run(&["copy running-config startup-config"]);
+    lab.boot_again("reload");
+    assert_eq!(shown(lab), before);
+    assert_eq!(lab.switch.hostname(), hostname);
+    assert_eq!(sorted(lab), packages);
+}
+
+fn sorted(lab: &mut Lab) -> Vec<String> {
+    let mut packages = lab.packages();
+    packages.sort();
+    packages
+}
+
+const BROKER: &str = "DCN_NDB";
+const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
+
+#[test]
+fn a_banner_that_is_typed_is_text_and_no_command() {
+    let lines = [
+        "feature bgp",
+        "ip access-list TAP",
+        "permit ip any any redirect Ethernet1/5",
+        "banner motd ^",
+        "feature ospf belongs to staff",
+        "hostname theirs | no ? help",
+        "^",
+        "feature itd",
+    ];
+    let (mut lab, text) = running(&lines);
+    assert!(
+        text.contains(
+            "banner motd ^\nfeature ospf belongs to staff\nhostname theirs | no ? help\n^\n"
+        ),
+        "{text}"
+    );
+    assert_eq!(lab.switch.hostname(), "switch");
+    lasts(&mut lab, &[BROKER, LAN, "NETWORK_SERVICES_PKG"]);
+    let (mut lab, told) = copied(&format!("{}\n", lines.join("\n")));
+    assert_eq!(told, "Copy complete.\n");
+    lasts(&mut lab, &[BROKER, LAN, "NETWORK_SERVICES_PKG"]);
+    // In one line, with a second one in its place.
+    let (_, text) = running(&["banner motd #hello#", "banner motd #again#", "feature bgp"]);
+    assert!(text.contains("banner motd #again#\n") && !text.contains("hello"), "{text}");
+}
+
+#[test]
+fn a_global_line_leaves_the_submode_and_one_of_the_mode_above_the_inner_one() {
+    let global = [
+        "username prov password Zz12345678 role network-admin",
+        "ip domain-name corp.example",
+        "ip name-server 192.0.2.53",
+        "nv overlay evpn",
+        "license smart transport smart",
+        "ip route 0.0.0.0/0 192.0.2.1",
+        "snmp-server contact me",
+        "vlan 10",
+    ];
+    for section in ["interface mgmt0", "vlan 7", "router bgp 65000", "ip access-list X", "line vty"]
+    {
+        for line in global {
+            let (_, text) = running(&["feature bgp", "feature nv overlay", section, line]);
+            let head = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+            assert!(text.contains(&format!("\n{head}")), "{section}, {line}: {text}");
+            assert!(!text.contains("Zz12345678"), "{section}: {text}");
+        }
+    }
+    let (_, text) = running(&[
+        "router bgp 65000",
+        "neighbor 192.0.2.2",
+        "remote-as 65001",
+        "address-family ipv4 unicast",
+        "route-map OUT out",
+        "soft-reconfiguration inbound",
+        "neighbor 192.0.2.3",
+        "remote-as 65002",
+        "vrf T1",
+        "neighbor 192.0.2.4",
+        "remote-as 65003",
+    ]);
+    let wanted = "router bgp 65000\n  neighbor 192.0.2.2\n    remote-as 65001\n    address-family ipv4 \
+                  unicast\n      route-map OUT out\n      soft-reconfiguration inbound\n  neighbor \
+                  192.0.2.3\n    remote-as 65002\n  vrf T1\n    neighbor 192.0.2.4\n      remote-as 65003\n";
+    assert!(text.contains(wanted), "{text}");
+}
+
+#[test]
+fn empty_lines_and_comments_end_nothing_and_a_flat_file_is_one_with_sections() {
+    let text = "hostname leaf\nfeature bgp\nip access-list TAP\n  10 permit ip any any\n\n! a word\n  20 \
+                permit tcp any any redirect Ethernet1/5\nrouter bgp 65000\n  router-id 192.0.2.1\n\n  \
+                neighbor 192.0.2.2\n    remote-as 65001\n";
+    for flat in [false, true] {
+        let text: String = text
+            .lines()
+            .map(|line| format!("{}\n", if flat { line.trim() } else { line }))
+            .collect();
+        for mut lab in [
+            boot(at("Mar 04 09:00:00 2024"), PID, SERIAL, RELEASE, Some(&text)).unwrap(),
+            copied(&text).0,
+        ] {
+            let text = shown(&mut lab);
+            assert!(text.contains("\n  20 permit tcp any any redirect Ethernet1/5\n"), "{text}");
+            assert!(text.contains("\n  neighbor 192.0.2.2\n    remote-as 65001\n"), "{text}");
+            lasts(&mut lab, &[BROKER, LAN]);
+        }
+    }
+    // Words of EXEC in a file are carried out or refused, and never kept.
+    let (mut lab, told) = copied(
+        "configure terminal\nhostname flat\ninterface Ethernet1/1\ndescription one\nexit\nfeature bgp\nterminal dont-ask\nend\n",
+    );
+    assert!(told.contains("line 7: terminal dont-ask: % Invalid command"), "{told}");
+    let text = shown(&mut lab);
+    assert!(text.contains("interface Ethernet1/1\n  description one\n"), "{text}");
+    for word in ["configure", "exit", "end", "terminal"] {
+        assert!(!text.contains(&format!("\n{word}")), "{text}");
+    }
+    lasts(&mut lab, &[LAN]);
+}
+
+#[test]
+fn the_body_of_a_scheduler_job_is_text() {
+    let text = "feature scheduler\nfeature bgp\nscheduler job name NIGHTLY\nconfigure terminal\nno feature bgp\nend\n\nend-job\n\nscheduler schedule name NIGHT\n  job name NIGHTLY\n  time daily 02:30\n";
+    for mut lab in [
+        boot(at("Mar 04 09:00:00 2024"), PID, SERIAL, RELEASE, Some(text)).unwrap(),
+        copied(text).0,
+        running(&text.lines().collect::<Vec<_>>()).0,
+    ] {
+        let text = shown(&mut lab);
+        assert!(
+            text.contains(
+                "scheduler job name NIGHTLY\nconfigure terminal\nno feature bgp\nend\n\nend-job\n"
+            ),
+            "{text}"
+        );
+        lasts(&mut lab, &[LAN]);
+    }
+}
+
+#[test]
+fn a_no_names_what_it_takes_away() {
+    let lists = [
+        "ip access-list TAP",
+        "permit ip any any redirect Ethernet1/5",
+        "ip access-list OTHER",
+        "permit ip any any",
+        "exit",
+    ];
+    for line in [
+        "no ip access-list",
+        "no interface",
+        "no router",
+        "no router bgp",
+        "no vlan",
+        "no route-map",
+    ] {
+        let (mut lab, before) = running(&lists);
+        lab.run(&["configure terminal"]);
+        let told = lab.run(&[line]);
+        assert!(told.ends_with("^\n% Incomplete command at '^' marker.\n"), "{line}: {told}");
+        lab.run(&["end"]);
+        assert_eq!(shown(&mut lab), before, "{line}");
+        lasts(&mut lab, &[BROKER]);
+    }
+    // What is named need not be told to its end.
+    let (_, text) = running(&[
+        "snmp-server user admin network-admin auth md5 0xaa priv 0xbb localizedkey",
+        "route-map RM permit 10",
+        "route-map RM permit 20",
+        "interface Ethernet1/6",
+        "spanning-tree port type edge",
+        "no spanning-tree port type",
+        "exit",
+        "no snmp-server user admin",
+        "no route-map RM",
+    ]);
+    for gone in ["snmp-server", "route-map", "spanning-tree"] {
+        assert!(!text.contains(gone), "{text}");
+    }
+    // One of one value that is not there leaves nothing behind.
+    let (mut lab, text) = running(&["no license smart transport", "license smart transport off"]);
+    assert!(
+        text.contains("\nlicense smart transport off\n") && !text.contains("no license"),
+        "{text}"
+    );
+    lasts(&mut lab, &[]);
+}
+
+#[test]
+fn one_value_takes_the_place_of_another_and_a_toggle_of_its_no() {
+    let (_, text) = running(&[
+        "interface Ethernet1/1",
+        "description one",
+        "description two words",
+        "mtu 9000",
+        "mtu 9216",
+        "ip address 192.0.2.1/24",
+        "ip address 192.0.2.2/24",
+        "ip address 192.0.2.9/24 secondary",
+        "shutdown",
+        "no shutdown",
+        "no shutdown",
+        "no switchport",
+        "switchname one",
+        "hostname two",
+    ]);
+    let wanted = "interface Ethernet1/1\n  description two words\n  mtu 9216\n  ip address \
+                  192.0.2.2/24\n  ip address 192.0.2.9/24 secondary\n  no shutdown\n  no switchport\n";
+    assert!(text.contains(wanted), "{text}");
+    assert!(text.contains("\nhostname two\n") && !text.contains("one\n"), "{text}");
+}
+
+#[test]
+fn entries_of_an_access_list_have_numbers() {
+    let (_, text) = running(&[
+        "ip access-list X",
+        "permit ip any any",
+        "deny udp any any",
+        "15 remark between",
+        "permit ip any any",
+        "no deny udp any any",
+        "no 15",
+        "deny tcp any any",
+    ]);
+    assert!(
+        text.contains("ip access-list X\n  10 permit ip any any\n  20 deny tcp any any\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn words_may_be_abbreviated_and_interfaces_come_in_ranges() {
+    let (_, text) = running(&[
+        "int e1/1",
+        "desc x",
+        "no shut",
+        "int e1/2-4",
+        "mtu 9216",
+        "int po 5",
+        "sw mode trunk",
+    ]);
+    assert!(text.contains("interface Ethernet1/1\n  description x\n  no shutdown\n"), "{text}");
+    for port in 2..=4 {
+        assert!(text.contains(&format!("interface Ethernet1/{port}\n  mtu 9216\n")), "{text}");
+    }
+    assert!(text.contains("interface port-channel5\n  switchport mode trunk\n"), "{text}");
+}
+
+#[test]
+fn an_unknown_line_is_refused_at_the_top_kept_in_a_submode_and_told_of_in_a_copy() {
+    let mut lab = Lab::new(None);
+    lab.run(&["configure terminal"]);
+    let told = lab.run(&["frobnicate the switch"]);
+    assert!(told.contains("% Invalid command at '^' marker."), "{told}");
+    assert_eq!(lab.run(&["interface Ethernet1/1", "frobnicate the port"]), "");
+    let told = lab.run(&["terminal dont-ask"]);
+    assert_eq!(told, "", "a word of EXEC is carried out");
+    lab.run(&["end"]);
+    let text = shown(&mut lab);
+    assert!(text.contains("interface Ethernet1/1\n  frobnicate the port\n"), "{text}");
+    let (_, told) = copied("hostname a\nfrobnicate the switch\nlicense smart transport x\n");
+    assert!(told.starts_with("Copy complete, 2 lines were not understood:\n  line 2: frobnicate the switch: % Invalid"), "{told}");
+}
