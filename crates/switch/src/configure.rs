@@ -4,9 +4,9 @@ use rumline_cli::Refusal;
 use rumline_protocol::Timestamp;
 
 use crate::grammar;
-use crate::reader::{Reader, Refused, Source};
+use crate::reader::{Reader, Source};
 use crate::session::{Outcome, Session};
-use crate::settings::Settings;
+use crate::settings::{Refused, Settings};
 use crate::{Devices, Switch};
 
 impl Switch {

@@ -4,15 +4,13 @@
 //! a hint: where a section was indented, a line further out leaves it. Empty lines and comments end nothing. A line that no
 //! mode knows stays where it is, if that is a submode; at the top it is refused when typed, and kept in a file.
 
-use std::fmt;
-
 use rumline_cli::{Parsed, Refusal};
 
 use crate::config::{ConfigTree, Line, starts_with_words};
 use crate::grammar;
 use crate::interpret;
 use crate::modes::{self, GLOBAL, Hit, Kind};
-use crate::settings::Settings;
+use crate::settings::{Refused, Settings};
 
 /// A configuration mode that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,15 +47,6 @@ pub(crate) struct Place {
     last: Option<(String, usize)>,
 }
 
-/// Why a line is not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// It is no command; where that shows.
-    Mark(Refusal, usize),
-    /// What it says cannot be.
-    Said(String),
-}
-
 /// Where lines come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -67,17 +56,6 @@ pub(crate) enum Source {
     Copied,
     /// A file that is the configuration; what is unknown is kept.
     File,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mark(Refusal::Invalid, _) => "% Invalid command",
-            Self::Mark(Refusal::Ambiguous, _) => "% Ambiguous command",
-            Self::Mark(Refusal::Incomplete, _) => "% Incomplete command",
-            Self::Said(text) => text,
-        })
-    }
 }
 
 impl Place {

@@ -1,12 +1,33 @@
 //! Lines that mean something to the switch: what they may say, and how they are spelled in the configuration.
 
-use rumline_cli::{Matched, Parsed};
+use std::fmt;
+
+use rumline_cli::{Matched, Parsed, Refusal};
 use rumline_protocol::Random;
 
 use crate::config::ConfigTree;
-use crate::reader::Refused;
 use crate::session::argument;
 use crate::{grammar, interpret, users};
+
+/// Why a line is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is no command; where that shows.
+    Mark(Refusal, usize),
+    /// What it says cannot be.
+    Said(String),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mark(Refusal::Invalid, _) => "% Invalid command",
+            Self::Mark(Refusal::Ambiguous, _) => "% Ambiguous command",
+            Self::Mark(Refusal::Incomplete, _) => "% Incomplete command",
+            Self::Said(text) => text,
+        })
+    }
+}
 
 /// How settings are read.
 pub(crate) struct Settings<'a> {
