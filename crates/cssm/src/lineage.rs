@@ -304,6 +304,29 @@ pub(crate) fn note_set_back(
     add_event(tx, now, instance.smart_account_id, &Actor::system(), &text)
 }
 
+/// Whether another report stands in the place of one: one that was refused for its times comes again in it, and makes no
+/// place more.
+fn is_place_taken(
+    tx: &mut Tx<'_>,
+    id: InstanceId,
+    lineage: &Lineage,
+    report: &RumReport,
+) -> Result<bool, Error> {
+    let position = i64::try_from(lineage.position).unwrap_or(i64::MAX);
+    // Numbers grow along the chain, but for those that come again: the one before tells, as nearly always.
+    let sql = "SELECT position FROM rum_report WHERE product_instance_id = $1 AND report_id < $2
+        AND epoch = $3 ORDER BY report_id DESC LIMIT 1";
+    let values = [id.into(), signed_id(report.report_id).into(), (&lineage.epoch).into()];
+    let before = tx.row(sql, &values, |row| row.opt_int(0))?.flatten().unwrap_or(0);
+    if before <= position {
+        return Ok(before == position);
+    }
+    let sql = "SELECT COUNT(*) FROM rum_report WHERE product_instance_id = $1 AND epoch = $2
+        AND position = $3";
+    let place = [id.into(), (&lineage.epoch).into(), position.into()];
+    Ok(tx.row(sql, &place, |row| row.int(0))?.unwrap_or(0) > 1)
+}
+
 /// Notes that a report was taken.
 pub(crate) fn note(
     tx: &mut Tx<'_>,
@@ -314,13 +337,8 @@ pub(crate) fn note(
     let Some(lineage) = &report.lineage else { return Ok(()) };
     instance.told_trust_id = i64::try_from(lineage.trust_id).ok();
     let position = i64::try_from(lineage.position).unwrap_or(i64::MAX);
-    // One that was refused for its times comes again in its place: that makes no place more.
-    let is_taken = position <= instance.head.position && {
-        let sql = "SELECT COUNT(*) FROM rum_report WHERE product_instance_id = $1 AND epoch = $2
-            AND position = $3";
-        let place = [instance.id.into(), (&lineage.epoch).into(), position.into()];
-        tx.row(sql, &place, |row| row.int(0))?.unwrap_or(0) > 1
-    };
+    let is_taken =
+        position <= instance.head.position && is_place_taken(tx, instance.id, lineage, report)?;
     let advance = |head: &mut Head| {
         head.present += i64::from(!is_taken);
         head.last_end_at = head.last_end_at.max(even_end(report));
