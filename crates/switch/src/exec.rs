@@ -5,8 +5,9 @@ use rumline_cli::Matched;
 use rumline_protocol::{Civil, Timestamp, sha256};
 
 use crate::flash::FlashPath;
+use crate::grammar::argument;
 use crate::reader::{Place, Reader, Source};
-use crate::session::{Outcome, Question, Session, argument};
+use crate::session::{Outcome, Question, Session};
 use crate::settings::Settings;
 use crate::{ConfigTree, Devices, Effect, RemoteCopy, Switch, startup, users};
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use rumline_catalogue::Catalogue;
-use rumline_cli::{Parsed, Tree};
+use rumline_cli::{Matched, Parsed, Tree};
 
 /// Words that configuration mode leaves to the commands of EXEC.
 pub(crate) const OF_EXEC: &[&str] = &["exit", "end", "copy", "where", "configure"];
@@ -82,6 +82,11 @@ pub(crate) fn split_no(line: &str) -> (&str, bool) {
 pub(crate) fn joined(words: &[&str], negated: bool) -> String {
     let text = words.join(" ");
     if negated { format!("no {text}") } else { text }
+}
+
+/// A command's argument that the tree guarantees.
+pub(crate) fn argument<'c>(command: &'c Matched, name: &str) -> &'c str {
+    command.get(name).unwrap_or_default()
 }
 
 /// Every command with its help, for the reference document: EXEC, configuration, Call Home.

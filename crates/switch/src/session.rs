@@ -1,6 +1,6 @@
 //! A session: modes, questions, settings of its terminal, and the way from a line to a command.
 
-use rumline_cli::{Matched, Parsed, Pipe, Refusal, Reply, split_pipes};
+use rumline_cli::{Parsed, Pipe, Refusal, Reply, split_pipes};
 use rumline_protocol::Timestamp;
 
 use crate::grammar::{self, split_no};
@@ -273,9 +273,4 @@ impl Switch {
 
 fn grammar_word(command: &str) -> Option<String> {
     command.split_whitespace().next().map(str::to_ascii_lowercase)
-}
-
-/// A command's argument that the tree guarantees.
-pub(crate) fn argument<'c>(command: &'c Matched, name: &str) -> &'c str {
-    command.get(name).unwrap_or_default()
 }

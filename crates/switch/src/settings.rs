@@ -6,7 +6,7 @@ use rumline_cli::{Matched, Parsed, Refusal};
 use rumline_protocol::Random;
 
 use crate::config::ConfigTree;
-use crate::session::argument;
+use crate::grammar::argument;
 use crate::{grammar, interpret, users};
 
 /// Why a line is not taken.

@@ -4,7 +4,8 @@ use rumline_agent::{LicenseInUse, ReportSummary, Transport};
 use rumline_cli::Matched;
 use rumline_protocol::{ClassPolicy, Timestamp};
 
-use crate::session::{Outcome, argument};
+use crate::grammar::argument;
+use crate::session::Outcome;
 use crate::{Devices, Switch};
 
 /// The most reports listed at once.

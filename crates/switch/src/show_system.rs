@@ -5,7 +5,8 @@ use rumline_cli::Matched;
 use rumline_protocol::Timestamp;
 
 use crate::config::starts_with_words;
-use crate::session::{Outcome, Session, argument};
+use crate::grammar::argument;
+use crate::session::{Outcome, Session};
 use crate::{Devices, Switch, interpret};
 
 impl Switch {
