@@ -24,7 +24,7 @@ impl Switch {
             return Err((Refusal::Invalid, 0));
         }
         let settings = Settings::of(&self.release.version, devices.random);
-        let mut reader = Reader { tree: &mut self.running, settings, source: Source::Typed };
+        let mut reader = Reader::new(&mut self.running, settings, Source::Typed);
         match reader.line(place, line) {
             Ok(told) => {
                 let effects = self.config_changed(now, devices);

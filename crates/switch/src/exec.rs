@@ -257,7 +257,7 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Outcome {
         let settings = Settings::of(&self.release.version, devices.random);
-        let mut reader = Reader { tree: &mut self.running, settings, source: Source::Copied };
+        let mut reader = Reader::new(&mut self.running, settings, Source::Copied);
         let refused = reader.text(text);
         let effects = self.config_changed(now, devices);
         let mut told = match refused.len() {

@@ -36,20 +36,6 @@ fn read(text: &str) -> Tree {
     Tree::parse(text).expect("the command trees are checked by a test")
 }
 
-/// Whether a line that is not modelled may begin with this word.
-pub(crate) fn known_word(word: &str) -> bool {
-    static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
-    let words = WORDS.get_or_init(|| {
-        let text = include_str!("grammar/words.txt");
-        let lines = text.lines().filter(|line| !line.starts_with("//"));
-        let mut words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-        words.sort_unstable();
-        words
-    });
-    words.binary_search(&word).is_ok()
-        || word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty()
-}
-
 /// Whether all lines that begin so mean something here: one that is no command is refused.
 pub(crate) fn is_modelled(words: &[&str]) -> bool {
     match words {
@@ -102,7 +88,5 @@ mod tests {
         for part in super::command_reference() {
             assert!(part.len() > 5);
         }
-        assert!(super::known_word("switchport"));
-        assert!(!super::known_word("nonsense"));
     }
 }

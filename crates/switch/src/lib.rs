@@ -197,7 +197,7 @@ impl Switch {
         if let Some(text) = text {
             running = ConfigTree::default();
             let settings = Settings::of_a_file(devices.random);
-            Reader { tree: &mut running, settings, source: Source::File }.text(text);
+            Reader::new(&mut running, settings, Source::File).text(text);
         }
         let profile = Profile {
             members: vec![HaMember { role: Role::Active, sudi: udi.clone() }],

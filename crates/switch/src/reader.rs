@@ -108,9 +108,13 @@ impl Place {
         hit(&|row| numbered_hit(row, words, negated)).or_else(|| hit(&|row| row.short_hit(words)))
     }
 
-    /// The innermost mode that a line so far in may belong to.
-    fn depth_by(&self, indent: usize) -> usize {
-        let leaves = |mode: &Mode| mode.child_indent.is_some_and(|inner| indent < inner);
+    /// The innermost mode that a line so far in may belong to. Where lines are indented, one that is no further in than what
+    /// opened a mode is not of it.
+    fn depth_by(&self, indent: usize, has_indents: bool) -> usize {
+        let leaves = |mode: &Mode| match mode.child_indent {
+            Some(inner) => indent < inner,
+            None => has_indents && indent <= mode.indent,
+        };
         self.modes.iter().skip(1).take_while(|mode| !leaves(mode)).count()
     }
 }
@@ -129,12 +133,18 @@ fn numbered_hit(row: &'static modes::ModeRow, words: &[&str], negated: bool) -> 
 
 /// Reads lines into a tree.
 pub(crate) struct Reader<'a> {
-    pub(crate) tree: &'a mut ConfigTree,
-    pub(crate) settings: Settings<'a>,
-    pub(crate) source: Source,
+    tree: &'a mut ConfigTree,
+    settings: Settings<'a>,
+    source: Source,
+    /// Whether it is a file with indentation: a line at the edge that nobody knows is one of global configuration.
+    has_indents: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(crate) fn new(tree: &'a mut ConfigTree, settings: Settings<'a>, source: Source) -> Self {
+        Self { tree, settings, source, has_indents: false }
+    }
+
     /// Takes a line as it stands; says what there is to say about it.
     pub(crate) fn line(&mut self, place: &mut Place, raw: &str) -> Result<String, Refused> {
         if let Some(text) = &mut place.text {
@@ -187,7 +197,7 @@ impl Reader<'_> {
             let row = modes::unknown();
             place.modes.push(Mode { row, lines: vec![line], indent, child_indent: Some(indent) });
         }
-        let hint = place.depth_by(indent);
+        let hint = place.depth_by(indent, self.has_indents);
         if place.modes[hint].row == modes::unknown() {
             place.modes.truncate(hint + 1);
             self.keep_unknown(place, &words, negated, indent);
@@ -224,7 +234,6 @@ impl Reader<'_> {
         hit: Option<Hit>,
     ) -> Result<String, Refused> {
         let words: Vec<&str> = body.split_whitespace().collect();
-        let first = words.first().copied().unwrap_or_default();
         let is_inner = hit.is_none() && place.modes.len() > 1;
         match grammar::config().match_line(body, negated) {
             Parsed::Command(command) => {
@@ -245,15 +254,13 @@ impl Reader<'_> {
                     place.modes.truncate(1);
                     return self.keep(place, &hit, negated, indent, offset + body.trim_end().len());
                 }
-                if self.source != Source::File
-                    && (grammar::is_modelled(&words) || !is_inner && !grammar::known_word(first))
-                {
+                if self.source != Source::File && (grammar::is_modelled(&words) || !is_inner) {
                     return Err(Refused::Mark(refusal, at + offset));
                 }
                 if grammar::is_exec(body) {
                     return Err(Refused::Mark(Refusal::Invalid, offset));
                 }
-                let depth = if self.source != Source::Typed && indent == 0 && is_indented(place) {
+                let depth = if self.has_indents && indent == 0 {
                     0
                 } else {
                     hint.max(usize::from(is_inner).min(place.modes.len() - 1))
@@ -335,6 +342,7 @@ impl Reader<'_> {
         let mut place = Place::global();
         let mut refused = Vec::new();
         self.tree.keeps_order = self.source == Source::File;
+        self.has_indents = text.lines().any(|line| line.starts_with([' ', '\t']));
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, raw) in text.lines().enumerate() {
             let is_blank = raw.trim().is_empty() && !place.in_text();
@@ -361,12 +369,6 @@ fn note_indent(place: &mut Place, indent: usize) {
     {
         mode.child_indent.get_or_insert(indent);
     }
-}
-
-/// Whether lines below others were further in, so that one at the edge is no part of them.
-fn is_indented(place: &Place) -> bool {
-    place.modes.iter().skip(1).any(|mode| mode.child_indent.is_some_and(|inner| inner > 0))
-        || place.modes.last().is_some_and(|mode| mode.child_indent.is_none())
 }
 
 /// A text of many lines that begins here; or all of it, where it ends in the same line.
@@ -443,7 +445,7 @@ impl ConfigTree {
     pub fn parse(text: &str) -> Self {
         let mut tree = Self::default();
         let settings = Settings::of_any_release();
-        Reader { tree: &mut tree, settings, source: Source::File }.text(text);
+        Reader::new(&mut tree, settings, Source::File).text(text);
         tree
     }
 

@@ -7,7 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{Lab, at, boot, local, read, shared};
-use rumline_switch::Line;
+use rumline_switch::{ConfigTree, Line};
 use std::collections::BTreeSet;
 
 const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
@@ -308,5 +308,96 @@ fn however_a_configuration_comes_it_is_one_tree_with_one_set_of_licences() {
             lab.boot_again("reload");
             assert_eq!(tree(&lab), got, "{name} {way} after a restart");
         }
+    }
+}
+
+/// Lines of real configurations in any order, without indentation, some of them taken back.
+fn any_lines(all: &[String], seed: u64) -> Vec<String> {
+    let mut random = common::Chance(seed);
+    let mut below = |end: usize| {
+        let mut bytes = [0; 4];
+        rumline_protocol::Random::fill(&mut random, &mut bytes);
+        u32::from_be_bytes(bytes) as usize % end
+    };
+    let mut lines: Vec<String> = Vec::new();
+    for _ in 0..40 {
+        let at = below(all.len());
+        // A stretch of one file, so that modes have something in them.
+        let stretch = all[at..(at + 1 + below(4)).min(all.len())].iter().cloned();
+        lines.extend(stretch);
+        if below(5) == 0 {
+            let line = lines[below(lines.len())].clone();
+            let words: Vec<&str> = line.trim_start_matches("no ").split(' ').collect();
+            lines.push(format!("no {}", words[..1 + below(words.len())].join(" ")));
+        }
+    }
+    lines
+}
+
+/// Two texts are the same; otherwise where they are not.
+fn same(what: &str, one: &str, other: &str) {
+    let [one, other] = [one, other].map(|text| text.lines().collect::<Vec<_>>());
+    let at = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let around = |lines: &[&str]| lines[at.saturating_sub(4)..(at + 3).min(lines.len())].join("\n");
+    assert!(one == other, "{what}, line {at}:\n{}\n-- and\n{}", around(&one), around(&other));
+}
+
+#[test]
+fn any_lines_give_one_tree_typed_or_copied_and_what_is_rendered_is_read_as_it_was() {
+    let is_plain = |line: &String| {
+        let heads = ["banner", "scheduler job name", "username", "copy", "exit", "end", "password"];
+        !heads.iter().any(|head| line.starts_with(head))
+    };
+    let mut all: Vec<String> = Vec::new();
+    for path in all_files() {
+        let mut in_text = false;
+        for (_, line) in lines_that_count(&read(&path)) {
+            in_text |= line.starts_with("banner");
+            if !in_text {
+                all.push(line);
+            }
+        }
+    }
+    all.retain(is_plain);
+    for seed in 0..60 {
+        let lines = any_lines(&all, seed);
+        let (mut lab, _) = typed(lines.iter().map(String::as_str));
+        let mut other = Lab::new(None);
+        other.flash.files.insert("t.cfg".to_owned(), lines.join("\n").into_bytes());
+        other.run(&["copy bootflash:t.cfg running-config"]);
+        let text = lab.switch.running().render();
+        same(&format!("seed {seed}, copied"), &text, &other.switch.running().render());
+        same(&format!("seed {seed}, read"), &text, &ConfigTree::parse(&text).render());
+        assert_eq!(lab.packages(), other.packages(), "seed {seed}");
+        lab.run(&["copy running-config startup-config"]);
+        lab.boot_again("reload");
+        assert_eq!(lab.switch.running().render(), text, "seed {seed} after a restart");
+        assert_eq!(lab.packages(), other.packages(), "seed {seed} after a restart");
+    }
+}
+
+#[test]
+fn whatever_is_in_a_file_it_is_taken_or_told_of() {
+    let mut random = common::Chance(5);
+    let mut binary = vec![0; 60_000];
+    rumline_protocol::Random::fill(&mut random, &mut binary);
+    let files = [
+        binary,
+        vec![b'x'; 1 << 20],
+        "interface Ethernet1/1\n".repeat(2_000).into_bytes(),
+        b"banner motd ^\nfeature bgp\n".to_vec(),
+        b"interface Ethernet1/1-4000000000\n mtu 9216\ninterface ,,-/\nvlan\nno\nno no no\n"
+            .to_vec(),
+        (0..2_000).map(|n| format!("{:n$}x\n", "")).collect::<String>().into_bytes(),
+    ];
+    for bytes in files {
+        let mut lab = Lab::new(None);
+        lab.flash.files.insert("t.cfg".to_owned(), bytes.clone());
+        let told = lab.run(&["copy bootflash:t.cfg running-config"]);
+        assert!(told.starts_with("Copy complete"), "{told}");
+        let (before, packages) = (lab.switch.running().render(), lab.packages());
+        lab.run(&["copy running-config startup-config"]);
+        lab.boot_again("reload");
+        assert_eq!((lab.switch.running().render(), lab.packages()), (before, packages));
     }
 }
