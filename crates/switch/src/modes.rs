@@ -52,6 +52,8 @@ impl Hit {
 enum Word {
     Fixed(&'static str),
     Any,
+    /// One that begins with a digit or holds a colon.
+    Address,
 }
 
 #[derive(Debug)]
@@ -142,7 +144,11 @@ impl Pattern {
     fn of(text: &'static str, kind: Kind) -> Self {
         let mut words: Vec<&str> = text.split_whitespace().collect();
         let has_rest = words.pop_if(|word| *word == "...").is_some();
-        let word = |word| if word == "*" { Word::Any } else { Word::Fixed(word) };
+        let word = |word| match word {
+            "*" => Word::Any,
+            "#" => Word::Address,
+            word => Word::Fixed(word),
+        };
         let words = words.into_iter().map(word).collect();
         Self { words, has_rest, kind, key_words: None }
     }
@@ -155,6 +161,7 @@ impl Pattern {
             }
             Word::Fixed(word) => typed == word,
             Word::Any => true,
+            Word::Address => typed.starts_with(|c: char| c.is_ascii_digit()) || typed.contains(':'),
         })
     }
 
@@ -187,7 +194,7 @@ impl Pattern {
             Kind::One => words.len() >= self.key_words.unwrap_or_else(head),
             Kind::Toggle => true,
             Kind::Each | Kind::Opens(_) => {
-                let first = self.words.iter().position(|word| matches!(word, Word::Any));
+                let first = self.words.iter().position(|word| !matches!(word, Word::Fixed(_)));
                 let without = self.words.len() - usize::from(!self.has_rest);
                 words.len() > first.unwrap_or(without)
             }

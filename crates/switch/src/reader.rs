@@ -197,6 +197,13 @@ impl<'a> Reader<'a> {
             let row = modes::unknown();
             place.modes.push(Mode { row, lines: vec![line], indent, child_indent: Some(indent) });
         }
+        if let ["default", rest @ ..] = &words[..]
+            && let Some((depth, hit)) = place.find(rest, false, place.modes.len() - 1)
+        {
+            place.modes.truncate(depth + 1);
+            self.set_back(place, &hit);
+            return Ok(String::new());
+        }
         let hint = place.depth_by(indent, self.has_indents);
         if place.modes[hint].row == modes::unknown() {
             place.modes.truncate(hint + 1);
@@ -310,6 +317,26 @@ impl<'a> Reader<'a> {
             self.open(place, Some(hit), indent);
         }
         Ok(String::new())
+    }
+
+    /// `default`: as if the line, or what stands below it, had never been given.
+    fn set_back(&mut self, place: &Place, hit: &Hit) {
+        for path in place.paths() {
+            for text in expanded(&hit.text) {
+                match hit.kind {
+                    Kind::Opens(_) => {
+                        let section = [path.clone(), vec![text]].concat();
+                        if self.tree.section(&section).is_some() {
+                            self.tree.section_mut(&section).clear();
+                        }
+                    }
+                    Kind::One => self.tree.take_where(&path, |line| hit.is_same(line)),
+                    Kind::Each | Kind::Toggle => self
+                        .tree
+                        .take_where(&path, |line| line.strip_prefix("no ").unwrap_or(line) == text),
+                }
+            }
+        }
     }
 
     /// Opens the mode of a line that opens one.

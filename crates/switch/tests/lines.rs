@@ -241,6 +241,33 @@ fn one_value_takes_the_place_of_another_and_a_toggle_of_its_no() {
 }
 
 #[test]
+fn default_sets_a_line_or_an_interface_back() {
+    let lines = [
+        "interface Vlan7",
+        "mtu 9000",
+        "no shutdown",
+        "hsrp 1",
+        "ip 192.0.2.1",
+        "ip 192.0.2.2",
+        "priority 90",
+    ];
+    let (mut lab, text) = running(&lines);
+    assert!(text.contains("  hsrp 1\n    ip 192.0.2.2\n    priority 90\n"), "{text}");
+    lab.run(&[
+        "configure terminal",
+        "interface Vlan7",
+        "default mtu 1500",
+        "default shutdown",
+        "end",
+    ]);
+    let text = shown(&mut lab);
+    assert!(text.contains("interface Vlan7\n  hsrp 1\n"), "{text}");
+    lab.run(&["configure terminal", "default interface Vlan7", "end"]);
+    let text = shown(&mut lab);
+    assert!(text.contains("interface Vlan7\n") && !text.contains("hsrp"), "{text}");
+}
+
+#[test]
 fn entries_of_an_access_list_have_numbers() {
     let (_, text) = running(&[
         "ip access-list X",
