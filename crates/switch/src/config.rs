@@ -29,12 +29,15 @@ const ORDER: &[&str] = &[
     "version",
     "switchname",
     "hostname",
+    "policy-map type network-qos",
     "vdc",
     "install",
     "feature-set",
     "feature",
     "nv overlay evpn",
     "no feature",
+    "clock",
+    "logging level",
     "no password",
     "username",
     "banner",
@@ -47,7 +50,6 @@ const ORDER: &[&str] = &[
     "callhome",
     "snmp-server",
     "ntp",
-    "clock",
     "vrf context",
 ];
 
