@@ -150,27 +150,32 @@ impl Switch {
         if session.history.len() > 500 {
             session.history.remove(0);
         }
-        let parts = split_pipes(line);
+        let is_show = grammar_word(line).is_some_and(|word| "show".starts_with(&word));
+        // In configuration a bar is text.
+        let is_text = session.place.is_some() && !is_show;
+        let parts = if is_text { vec![(0, line)] } else { split_pipes(line) };
         let command = parts[0].1;
-        let mut outcome = match self.dispatch(now, session, command, devices) {
-            Ok(outcome) => outcome,
-            Err((refusal, at)) => Outcome::text(self.marker(session, refusal, at)),
-        };
-        // What holds a secret is not remembered.
-        outcome.reply.forget = secret;
+        // Nothing is carried out before all of the line is understood.
+        let mut pipes = Vec::new();
         for (start, text) in &parts[1..] {
-            let is_show = grammar_word(command).is_some_and(|word| "show".starts_with(&word));
             match Pipe::parse(text) {
-                Ok(pipe) if is_show => {
-                    outcome.reply.no_more |= matches!(pipe, Pipe::NoMore);
-                    outcome.reply.text = pipe.apply(&outcome.reply.text);
-                }
+                Ok(pipe) if is_show => pipes.push(pipe),
                 Ok(_) => return Outcome::text(self.marker(session, Refusal::Invalid, *start)),
                 Err(error) => {
                     let at = start + error.at;
                     return Outcome::text(self.marker(session, Refusal::Invalid, at));
                 }
             }
+        }
+        let mut outcome = match self.dispatch(now, session, command, devices) {
+            Ok(outcome) => outcome,
+            Err((refusal, at)) => Outcome::text(self.marker(session, refusal, at)),
+        };
+        // What holds a secret is not remembered.
+        outcome.reply.forget = secret;
+        for pipe in pipes {
+            outcome.reply.no_more |= matches!(pipe, Pipe::NoMore);
+            outcome.reply.text = pipe.apply(&outcome.reply.text);
         }
         outcome
     }

@@ -241,6 +241,24 @@ fn one_value_takes_the_place_of_another_and_a_toggle_of_its_no() {
 }
 
 #[test]
+fn a_bar_in_configuration_is_text_and_nothing_is_done_before_all_of_a_line_is_understood() {
+    let (mut lab, text) = running(&["interface Ethernet1/1", "description to core | include me"]);
+    assert!(text.contains("  description to core | include me\n"), "{text}");
+    lab.run(&["configure terminal"]);
+    let shown_there = lab.run(&["show running-config | include description"]);
+    assert_eq!(shown_there, "  description to core | include me\n");
+    lab.run(&["end"]);
+    for line in [
+        "copy running-config startup-config | nonsense",
+        "copy running-config startup-config | count",
+    ] {
+        let told = lab.run(&[line]);
+        assert!(told.contains("% Invalid command at '^' marker."), "{told}");
+    }
+    assert!(!lab.store.files.contains_key("startup-config"));
+}
+
+#[test]
 fn default_sets_a_line_or_an_interface_back() {
     let lines = [
         "interface Vlan7",
