@@ -15,6 +15,13 @@ pub enum Pipe {
     Section(Regex),
     /// How many lines there are.
     Count,
+    /// How many lines match, or do not.
+    CountOf {
+        /// What they match.
+        regex: Regex,
+        /// Whether those are counted that do not.
+        inverted: bool,
+    },
     /// The last lines.
     Last(usize),
     /// The first lines.
@@ -35,12 +42,13 @@ pub struct PipeError {
 pub fn split_pipes(line: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut start = 0;
-    let mut quoted = false;
+    let mut quote: Option<char> = None;
     let bytes = line.as_bytes();
     for (at, c) in line.char_indices() {
         match c {
-            '"' => quoted = !quoted,
-            '|' if !quoted => {
+            _ if quote == Some(c) => quote = None,
+            '"' | '\'' if quote.is_none() && line[at + 1..].contains(c) => quote = Some(c),
+            '|' if quote.is_none() => {
                 let before = at == 0 || bytes[at - 1].is_ascii_whitespace();
                 let after = bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace);
                 // The first bar always splits: `show feature|inc bgp`.
@@ -84,16 +92,25 @@ impl Pipe {
             return Err(error(offset));
         }
         let mut pattern = rest.trim();
-        let mut inverted = false;
-        while let Some(option) = pattern.strip_prefix('-') {
-            // `grep -v`, `grep -i`: the options people type.
+        let at_pattern = offset + word.len() + 1;
+        let (mut inverted, mut any_case, mut counts) = (false, false, false);
+        while let Some(option) = pattern.strip_prefix('-').filter(|_| name.ends_with("grep")) {
             let (flags, after) = option.split_once(' ').unwrap_or((option, ""));
-            inverted |= flags.contains('v');
+            for flag in flags.chars() {
+                match flag {
+                    'v' => inverted = true,
+                    'i' => any_case = true,
+                    'c' => counts = true,
+                    'E' => {}
+                    // One that is not known would give another answer than the one asked for.
+                    _ => return Err(error(at_pattern)),
+                }
+            }
             pattern = after.trim();
         }
-        let pattern = pattern.trim_matches('"');
-        let at_pattern = offset + word.len() + 1;
-        let regex = || match Regex::new(pattern) {
+        let pattern = unquoted(pattern);
+        let regex = || match Regex::new(&format!("{}{pattern}", if any_case { "(?i)" } else { "" }))
+        {
             Ok(regex) if !pattern.is_empty() => Ok(regex),
             _ => Err(error(at_pattern)),
         };
@@ -103,6 +120,7 @@ impl Pipe {
         };
         Ok(match *name {
             "include" => Self::Include(regex()?),
+            "grep" | "egrep" if counts => Self::CountOf { regex: regex()?, inverted },
             "grep" | "egrep" if inverted => Self::Exclude(regex()?),
             "grep" | "egrep" => Self::Include(regex()?),
             "exclude" => Self::Exclude(regex()?),
@@ -122,6 +140,10 @@ impl Pipe {
         let kept: Vec<&str> = match self {
             Self::NoMore => return text.to_owned(),
             Self::Count => return format!("{}\n", lines.len()),
+            Self::CountOf { regex, inverted } => {
+                let count = lines.iter().filter(|line| regex.is_match(line) != *inverted).count();
+                return format!("{count}\n");
+            }
             Self::Include(regex) => lines.into_iter().filter(|l| regex.is_match(l)).collect(),
             Self::Exclude(regex) => lines.into_iter().filter(|l| !regex.is_match(l)).collect(),
             Self::Begin(regex) => {
@@ -133,6 +155,12 @@ impl Pipe {
         };
         kept.iter().flat_map(|line| [line, "\n"]).collect()
     }
+}
+
+/// A pattern without the quotes around it, of either kind.
+fn unquoted(pattern: &str) -> &str {
+    let inner = |quote| pattern.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(pattern)
 }
 
 fn section<'l>(lines: &[&'l str], regex: &Regex) -> Vec<&'l str> {
@@ -168,6 +196,12 @@ mod tests {
         assert_eq!(run(" include ^feature|vlan", text), "feature bgp\nvlan 2\n");
         assert_eq!(run(" ex bgp", text), "  neighbor a\nvlan 2\n");
         assert_eq!(run(" grep -v bgp", text), "  neighbor a\nvlan 2\n");
+        assert_eq!(run(" grep -i BGP", text), "feature bgp\nrouter bgp 1\n");
+        assert_eq!(run(" egrep -vi 'BGP|VLAN'", text), "  neighbor a\n");
+        assert_eq!(run(" grep -c bgp", text), "2\n");
+        assert_eq!(run(" grep -vc bgp", text), "2\n");
+        assert_eq!(run(" include 'router bgp'", text), run(" include \"router bgp\"", text));
+        assert!(Pipe::parse(" grep -A 2 bgp").is_err(), "rather than another answer");
         assert_eq!(run(" begin router", text), "router bgp 1\n  neighbor a\nvlan 2\n");
         assert_eq!(run(" sec router", text), "router bgp 1\n  neighbor a\n");
         assert_eq!(run(" count", text), "4\n");
@@ -184,5 +218,11 @@ mod tests {
             split_pipes("show x | inc a|b | count").iter().map(|p| p.1).collect();
         assert_eq!(parts, ["show x ", " inc a|b ", " count"]);
         assert_eq!(split_pipes("show x|inc a")[0].1, "show x");
+        assert_eq!(split_pipes("show x | inc 'a | b'")[1].1, " inc 'a | b'");
+        assert_eq!(
+            split_pipes("show x | inc don't | count").len(),
+            3,
+            "no quote that ends nowhere"
+        );
     }
 }
