@@ -60,7 +60,7 @@ fn rank(text: &str) -> usize {
 /// Whether `text` begins with the words of `head`.
 #[must_use]
 pub(crate) fn starts_with_words(text: &str, head: &str) -> bool {
-    text.strip_prefix(head).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    text.strip_prefix(head).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\n']))
 }
 
 fn first_words(text: &str, count: usize) -> String {
@@ -153,6 +153,7 @@ impl ConfigTree {
         if !path.last().is_some_and(|section| is_access_list(section)) {
             return self.add(path, text);
         }
+        let text = &written_out(text);
         let lines = self.section_mut(path);
         let (number, entry) = numbered(text);
         if !["permit", "deny", "remark"].iter().any(|word| starts_with_words(entry, word)) {
@@ -163,7 +164,7 @@ impl ConfigTree {
             return;
         }
         let last = lines.iter().filter_map(|line| numbered(&line.text).0).max().unwrap_or(0);
-        let number = number.unwrap_or(last - last % 10 + 10);
+        let number = number.unwrap_or_else(|| (last - last % 10).saturating_add(10));
         lines.retain(|line| numbered(&line.text).0 != Some(number));
         let is_before = |line: &Line| numbered(&line.text).0.is_none_or(|known| known < number);
         let place = lines.iter().take_while(|line| is_before(line)).count();
@@ -241,6 +242,18 @@ pub(crate) fn render_lines(lines: &[Line], depth: usize, out: &mut String) {
 fn is_access_list(section: &str) -> bool {
     let words = section.split_whitespace().take(2).collect::<Vec<_>>();
     matches!(words[..], ["ip" | "ipv6" | "mac", "access-list"])
+}
+
+/// An entry with the word that counts as a licence written out.
+fn written_out(text: &str) -> String {
+    if !starts_with_words(numbered(text).1, "permit") {
+        return text.to_owned();
+    }
+    let word = |word: &str| {
+        let is_short = word.len() > 3 && "redirect".starts_with(word);
+        if is_short { "redirect".to_owned() } else { word.to_owned() }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// The number before an entry, and the entry.

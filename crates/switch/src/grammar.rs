@@ -47,6 +47,17 @@ pub(crate) fn is_modelled(words: &[&str]) -> bool {
     }
 }
 
+/// Whether a line, whatever else it is, may hold a password in clear.
+pub(crate) fn may_hold_password(words: &[&str]) -> bool {
+    let begins = |typed: &str, word: &str| word.starts_with(&typed.to_ascii_lowercase());
+    match words {
+        [first, _, what, kind, ..] => {
+            begins(first, "username") && begins(what, "password") && *kind != "5"
+        }
+        _ => false,
+    }
+}
+
 /// Whether a line is one of EXEC, or the beginning of one.
 pub(crate) fn is_exec(line: &str) -> bool {
     match exec().match_line(line, false) {

@@ -111,9 +111,14 @@ pub(crate) fn licenses(config: &ConfigTree, platform: &Platform) -> Vec<LicenseU
     let mut packages = BTreeMap::new();
     config.walk(|parent, line| {
         // Entries of access lists are meant only inside one: a description may hold any words.
-        let entry = line.contains("permit ");
+        let mut words = line.split_whitespace();
+        let entry = words.clone().any(|word| word == "permit");
+        let is_remark = words.next() == Some("remark") || words.next() == Some("remark");
         // What a role may do is no feature that is on.
         if !line.is_empty()
+            && !is_remark
+            // A text of many lines.
+            && !line.contains('\n')
             && !parent.starts_with("role ")
             && (!entry || parent.contains("access-list "))
             && let Some(package) = catalogue.package_of_line(line)

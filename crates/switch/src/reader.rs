@@ -9,8 +9,13 @@ use rumline_cli::{Parsed, Refusal};
 use crate::config::{ConfigTree, Line, starts_with_words};
 use crate::grammar;
 use crate::interpret;
-use crate::modes::{self, GLOBAL, Hit, Kind};
+use crate::modes::{self, GLOBAL, Hit, Kind, ModeRow};
 use crate::settings::{Refused, Settings};
+
+/// The longest banner or job that is kept; of a longer one lines are left out.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+/// Interfaces in one range: more than any switch has are none.
+const RANGE_MAX: usize = 1_024;
 
 /// A configuration mode that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,11 +83,13 @@ impl Place {
 
     /// Leaves the present mode; false if it was global configuration.
     pub(crate) fn exit(&mut self) -> bool {
+        self.last = None;
         self.modes.pop();
         !self.modes.is_empty()
     }
 
     pub(crate) fn end(&mut self) {
+        self.last = None;
         self.modes.truncate(1);
     }
 
@@ -99,13 +106,14 @@ impl Place {
 
     /// Into which of the open modes a line goes, and what it is there.
     fn find(&self, words: &[&str], negated: bool, depth_max: usize) -> Option<(usize, Hit)> {
-        let hit = |find: &dyn Fn(&'static modes::ModeRow) -> Option<Hit>| {
+        let hit = |find: &dyn Fn(&'static ModeRow) -> Option<Hit>| {
             (0..=depth_max)
                 .rev()
                 .find_map(|depth| Some((depth, find(&modes::all()[self.modes[depth].row])?)))
         };
         // A word that is one says more than a word that may be the beginning of one.
-        hit(&|row| numbered_hit(row, words, negated)).or_else(|| hit(&|row| row.short_hit(words)))
+        hit(&|row| numbered_hit(row, words, negated))
+            .or_else(|| hit(&|row| numbered_short(row, words)))
     }
 
     /// The innermost mode that a line so far in may belong to. Where lines are indented, one that is no further in than what
@@ -119,16 +127,29 @@ impl Place {
     }
 }
 
-/// A hit of a line that may have a number before it.
-fn numbered_hit(row: &'static modes::ModeRow, words: &[&str], negated: bool) -> Option<Hit> {
-    row.hit(words, negated).or_else(|| {
-        let (number, rest) = words.split_first()?;
-        if rest.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        let hit = row.hit(rest, negated).filter(|hit| hit.kind == Kind::Each)?;
-        Some(hit.numbered(number))
-    })
+/// A hit of a line that may have a number before it, as entries of lists have.
+fn numbered_hit(row: &'static ModeRow, words: &[&str], negated: bool) -> Option<Hit> {
+    let own = row.hit(words, negated);
+    own.or_else(|| numbered(row, words, |rest| row.hit(rest, negated)))
+}
+
+/// The same with abbreviated keywords.
+fn numbered_short(row: &'static ModeRow, words: &[&str]) -> Option<Hit> {
+    row.short_hit(words).or_else(|| numbered(row, words, |rest| row.short_hit(rest)))
+}
+
+fn numbered(
+    row: &'static ModeRow,
+    words: &[&str],
+    hit: impl Fn(&[&str]) -> Option<Hit>,
+) -> Option<Hit> {
+    let (number, rest) = words.split_first()?;
+    let is_number = number.bytes().all(|b| b.is_ascii_digit());
+    // Nothing of global configuration has one.
+    if rest.is_empty() || !is_number || std::ptr::eq(row, &modes::all()[GLOBAL]) {
+        return None;
+    }
+    Some(hit(rest).filter(|hit| hit.kind == Kind::Each)?.numbered(number))
 }
 
 /// Reads lines into a tree.
@@ -148,12 +169,14 @@ impl<'a> Reader<'a> {
     /// Takes a line as it stands; says what there is to say about it.
     pub(crate) fn line(&mut self, place: &mut Place, raw: &str) -> Result<String, Refused> {
         if let Some(text) = &mut place.text {
-            text.line.push('\n');
-            text.line.push_str(raw);
             let ends = match &text.end {
                 End::Delimiter(delimiter) => raw.contains(*delimiter),
                 End::Line(last) => raw.trim() == *last,
             };
+            if ends || text.line.len() + raw.len() < TEXT_BYTES_MAX {
+                text.line.push('\n');
+                text.line.push_str(raw);
+            }
             if ends && let Some(text) = place.text.take() {
                 self.tree.set(&[], &text.line, words_of_text(&text.line));
             }
@@ -192,20 +215,21 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        let last = place.last.take();
-        if let Some((line, _)) = last.filter(|(_, outer)| *outer < indent) {
-            let row = modes::unknown();
-            place.modes.push(Mode { row, lines: vec![line], indent, child_indent: Some(indent) });
-        }
         if let ["default", rest @ ..] = &words[..]
+            && rest.first() != Some(&"username")
             && let Some((depth, hit)) = place.find(rest, false, place.modes.len() - 1)
         {
+            place.last = None;
             place.modes.truncate(depth + 1);
             self.set_back(place, &hit);
             return Ok(String::new());
         }
+        // What means something to the switch is never text of a section that nobody knows.
+        let means_something = grammar::is_modelled(&words)
+            || matches!(grammar::config().match_line(body, negated), Parsed::Command(_));
+        self.begin_unknown(place, &words, negated, indent, means_something);
         let hint = place.depth_by(indent, self.has_indents);
-        if place.modes[hint].row == modes::unknown() {
+        if place.modes[hint].row == modes::unknown() && !means_something {
             place.modes.truncate(hint + 1);
             self.keep_unknown(place, &words, negated, indent);
             return Ok(String::new());
@@ -231,6 +255,29 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A line further in than the one before begins a section that nobody knows, if nobody knows one of the two.
+    fn begin_unknown(
+        &self,
+        place: &mut Place,
+        words: &[&str],
+        negated: bool,
+        indent: usize,
+        means_something: bool,
+    ) {
+        let Some((line, outer)) = place.last.take() else { return };
+        if outer >= indent || means_something {
+            return;
+        }
+        let deepest = place.modes.len() - 1;
+        let above: Vec<&str> = line.split_whitespace().collect();
+        let is_unknown = place.find(words, negated, deepest).is_none()
+            || self.source == Source::File && place.find(&above, false, deepest).is_none();
+        if is_unknown {
+            let row = modes::unknown();
+            place.modes.push(Mode { row, lines: vec![line], indent, child_indent: Some(indent) });
+        }
+    }
+
     /// A line of global configuration, or one that no mode knows.
     fn global(
         &mut self,
@@ -249,13 +296,19 @@ impl<'a> Reader<'a> {
                 if !negated && told.is_ok() {
                     self.open(place, hit.as_ref(), indent);
                 }
-                if self.source == Source::File && matches!(told, Err(Refused::Said(_))) {
+                let is_user = command.action == "username";
+                if self.source == Source::File && !is_user && matches!(told, Err(Refused::Said(_)))
+                {
                     // It may be of another release: it is kept, and counts for nothing.
                     self.tree.add(&[], &grammar::joined(&words, negated));
                 }
                 told
             }
             Parsed::Refused { refusal, at } => {
+                if grammar::may_hold_password(&words) {
+                    // However it is spelled: a password that was not understood is kept nowhere.
+                    return Err(Refused::Mark(refusal, at + offset));
+                }
                 let is_file = self.source == Source::File;
                 if let Some(hit) = hit.filter(|_| is_file || !grammar::is_modelled(&words)) {
                     place.modes.truncate(1);
@@ -382,8 +435,13 @@ impl<'a> Reader<'a> {
             }
         }
         if let Some(text) = place.text.take() {
-            // It was cut off: what there is of it is no command.
-            self.tree.set(&[], &text.line, words_of_text(&text.line));
+            // It was cut off: it is ended, or it would take in what comes to stand behind it.
+            let end = match text.end {
+                End::Delimiter(delimiter) => delimiter.to_string(),
+                End::Line(last) => last.to_owned(),
+            };
+            let line = format!("{}\n{end}", text.line);
+            self.tree.set(&[], &line, words_of_text(&line));
         }
         self.tree.keeps_order = false;
         refused
@@ -398,21 +456,35 @@ fn note_indent(place: &mut Place, indent: usize) {
     }
 }
 
-/// A text of many lines that begins here; or all of it, where it ends in the same line.
+/// A text of many lines that begins here, however short its words; or all of it, where it ends in the same line.
 fn begun_text(content: &str) -> Option<Result<Text, String>> {
-    if let Some(rest) = content.strip_prefix("banner ") {
-        let (_, body) = rest.trim_start().split_once(' ')?;
-        let delimiter = body.trim_start().chars().next()?;
-        let line = content.to_owned();
-        if body.matches(delimiter).count() > 1 {
-            return Some(Err(line));
+    let is = |typed: &str, word: &str| {
+        typed == word || typed.len() > 1 && word.starts_with(&typed.to_ascii_lowercase())
+    };
+    let words: Vec<&str> = content.split_whitespace().collect();
+    match words[..] {
+        [banner, kind, ..] if is(banner, "banner") => {
+            let kind = ["motd", "exec"].into_iter().find(|known| is(kind, known)).unwrap_or(kind);
+            let after = |text: &str| {
+                let (_, rest) = text.trim_start().split_once(char::is_whitespace)?;
+                Some(rest.trim_start().to_owned())
+            };
+            let body = after(&after(content)?)?;
+            let delimiter = body.chars().next()?;
+            let line = format!("banner {kind} {body}");
+            if body.matches(delimiter).count() > 1 {
+                return Some(Err(line));
+            }
+            Some(Ok(Text { line, end: End::Delimiter(delimiter) }))
         }
-        return Some(Ok(Text { line, end: End::Delimiter(delimiter) }));
+        [scheduler, job, name, own]
+            if is(scheduler, "scheduler") && is(job, "job") && is(name, "name") =>
+        {
+            let line = format!("scheduler job name {own}");
+            Some(Ok(Text { line, end: End::Line("end-job") }))
+        }
+        _ => None,
     }
-    if content.starts_with("scheduler job name ") {
-        return Some(Ok(Text { line: content.to_owned(), end: End::Line("end-job") }));
-    }
-    None
 }
 
 /// How many words of a text are its name: `banner motd`, `scheduler job name X`.
@@ -437,6 +509,9 @@ fn expanded(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut kind = String::new();
     for part in name.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        if lines.len() > RANGE_MAX {
+            return vec![text.to_owned()];
+        }
         let part = if part.starts_with(|c: char| c.is_ascii_digit()) {
             format!("{kind}{part}")
         } else {
@@ -445,6 +520,9 @@ fn expanded(text: &str) -> Vec<String> {
         let part = interpret::interface_name(&part);
         kind = part.trim_end_matches(|c: char| !c.is_ascii_alphabetic()).to_owned();
         lines.extend(range(&part).iter().map(|name| format!("interface {name}")));
+    }
+    if lines.is_empty() {
+        lines.push(text.to_owned());
     }
     lines
 }

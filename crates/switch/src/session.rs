@@ -5,7 +5,10 @@ use rumline_protocol::Timestamp;
 
 use crate::grammar::{self, split_no};
 use crate::reader::Place;
-use crate::{Devices, Effect, Switch};
+use crate::{Devices, Effect, Switch, users};
+
+/// The longest line that is read.
+const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// What a line led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,6 +138,14 @@ impl Switch {
             let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
             return if yes { self.confirmed(now, question, devices) } else { Outcome::default() };
         }
+        if line.len() > LINE_BYTES_MAX {
+            return Outcome::error("% Line too long");
+        }
+        if session.place.is_some() && !users::is_administrator(&self.running, &session.login) {
+            // The role was taken away meanwhile.
+            session.place = None;
+            return Outcome::error("% Permission denied for the role");
+        }
         if session.place.as_ref().is_some_and(Place::in_text) {
             // What it says is nobody's command.
             return self.configure(now, session, line, devices).unwrap_or_default();
@@ -143,7 +154,7 @@ impl Switch {
         if trimmed.is_empty() || trimmed.starts_with('!') || trimmed.starts_with('#') {
             return Outcome::default();
         }
-        let secret = ["password", "idtoken", "key"].iter().any(|word| trimmed.contains(word));
+        let secret = holds_secret(trimmed);
         if !secret {
             session.history.push(trimmed.to_owned());
         }
@@ -188,7 +199,7 @@ impl Switch {
             Refusal::Ambiguous => "Ambiguous command",
             Refusal::Incomplete => "Incomplete command",
         };
-        format!("{:column$}^\n% {what} at '^' marker.\n", "")
+        format!("{}^\n% {what} at '^' marker.\n", " ".repeat(column.min(LINE_BYTES_MAX)))
     }
 
     fn dispatch(
@@ -274,6 +285,16 @@ impl Switch {
         session.question = Some(question);
         outcome
     }
+}
+
+/// Whether a line may hold what nobody is to read again, however short its words.
+fn holds_secret(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    let words: Vec<&str> = line.split_whitespace().filter(|word| *word != "no").collect();
+    let begins = |at: usize, word: &str| words.get(at).is_some_and(|typed| word.starts_with(typed));
+    ["passw", "idt", "key", "secret"].iter().any(|word| line.contains(word))
+        || begins(0, "username") && words.len() > 2
+        || begins(0, "license") && begins(2, "trust") && words.len() > 3
 }
 
 fn grammar_word(command: &str) -> Option<String> {

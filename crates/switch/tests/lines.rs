@@ -336,3 +336,135 @@ fn an_unknown_line_is_refused_at_the_top_kept_in_a_submode_and_told_of_in_a_copy
     let (_, told) = copied("hostname a\nfrobnicate the switch\nlicense smart transport x\n");
     assert!(told.starts_with("Copy complete, 2 lines were not understood:\n  line 2: frobnicate the switch: % Invalid"), "{told}");
 }
+
+#[test]
+fn a_blank_before_a_line_hides_nothing_in_a_section_that_nobody_knows() {
+    let (mut lab, text) = running(&[
+        "snmp-server contact me",
+        " username ops password Nexus9Lab role network-admin",
+        "ip access-list TAP",
+        "statistics per-entry",
+        "  10 permit ip any any redirect Ethernet1/5",
+        "interface Ethernet1/1",
+        "description x",
+        " feature bgp",
+    ]);
+    assert!(
+        text.contains("\nusername ops password 5 $5$") && !text.contains("Nexus9Lab"),
+        "{text}"
+    );
+    assert!(text.contains("\n  statistics per-entry\n  10 permit"), "{text}");
+    assert!(text.contains("\nfeature bgp\n"), "{text}");
+    lasts(&mut lab, &[BROKER, LAN]);
+}
+
+#[test]
+fn a_text_is_known_however_it_begins_and_ended_if_it_was_cut_off() {
+    for begin in ["ban motd ^", "Banner motd ^", "banner  motd ^", "banner motd\t^"] {
+        let (mut lab, text) =
+            running(&[begin, "hostname theirs", "no feature ssh", "^", "feature bgp"]);
+        assert!(
+            text.contains("banner motd ^\nhostname theirs\nno feature ssh\n^\n"),
+            "{begin}: {text}"
+        );
+        lasts(&mut lab, &[LAN]);
+    }
+    let (mut lab, told) = copied(
+        "feature bgp\nip access-list T\npermit ip any any redirect Ethernet1/5\nbanner motd ^\nhello",
+    );
+    assert_eq!(told, "Copy complete.\n");
+    lasts(&mut lab, &[BROKER, LAN]);
+    let job = "feature bgp\nsched job name N\nno feature bgp\nend-job\n";
+    let (mut lab, _) = copied(&job.repeat(3));
+    assert_eq!(shown(&mut lab).matches("scheduler job name N").count(), 1);
+    lasts(&mut lab, &[LAN]);
+    lab.run(&["configure terminal", "no scheduler job name N", "end"]);
+    assert!(!shown(&mut lab).contains("scheduler job"));
+}
+
+#[test]
+fn a_line_of_any_length_and_any_range_costs_little() {
+    let mut lab = Lab::new(None);
+    for blanks in [10, 4_000, 70_000, 1 << 20] {
+        let told = lab.run(&[&format!("show{}x", " ".repeat(blanks))]);
+        assert!(
+            told.starts_with("% Line too long") || told.contains("% Invalid command"),
+            "{blanks}"
+        );
+    }
+    let parts: Vec<String> = (1..400).map(|slot| format!("e{slot}/1-512")).collect();
+    let (mut lab, _) = running(&[
+        &format!("interface {}", parts.join(",")),
+        "mtu 9216",
+        "interface ,",
+        "shutdown",
+    ]);
+    assert!(shown(&mut lab).lines().count() < 2_000);
+}
+
+#[test]
+fn a_password_that_is_not_understood_is_kept_nowhere() {
+    let good = "username ops password Nexus9Lab role network-operator";
+    for line in [
+        "Username ops password my Secret1 role network-admin",
+        "usern ops passw my Secret1",
+        "username ops password Secret11 role network-admin junk",
+        "user ops password Secret11 x y",
+    ] {
+        let (_, text) = running(&[good, "interface Ethernet1/1", line]);
+        assert!(!text.contains("Secret1") && !text.contains("Nexus9Lab"), "{line}: {text}");
+        let (mut lab, _) = copied(&format!("{line}\ninterface Ethernet1/1\n  {line}\n"));
+        let text = shown(&mut lab);
+        assert!(!text.contains("Secret1"), "{line}: {text}");
+    }
+    let config = "username ops password weak\nhostname x\n";
+    let mut lab = boot(at("Mar 04 09:00:00 2024"), PID, SERIAL, RELEASE, Some(config)).unwrap();
+    assert!(!shown(&mut lab).contains("weak"));
+    // Nor in the history, however short its words.
+    let mut lab = Lab::new(None);
+    lab.run(&[
+        "license smart trust idt NGMwMjk5",
+        "configure terminal",
+        "username ops passw Nexus9Lab",
+        "end",
+    ]);
+    let history = lab.run(&["show cli history"]);
+    assert!(!history.contains("NGMwMjk5") && !history.contains("Nexus9Lab"), "{history}");
+}
+
+#[test]
+fn text_uses_no_licence_and_an_abbreviated_entry_does() {
+    let (mut lab, _) = running(&[
+        "banner motd ^",
+        "You need a permit",
+        "from staff, others we redirect to them",
+        "^",
+        "ip access-list X",
+        "10 remark permit web and redirect the rest",
+        "10 feature bgp",
+    ]);
+    assert_eq!(sorted(&mut lab), Vec::<String>::new());
+    for entry in ["permit ip any any redir Ethernet1/5", "10 perm ip any any redirect Ethernet1/5"]
+    {
+        let (mut lab, text) = running(&["ip access-list X", entry]);
+        assert!(text.contains("  10 permit ip any any redirect Ethernet1/5\n"), "{entry}: {text}");
+        lasts(&mut lab, &[BROKER]);
+    }
+}
+
+#[test]
+fn whoever_is_no_administrator_any_more_configures_no_more() {
+    let (mut lab, _) =
+        running(&["username ops password Nexus9Lab role network-admin", "feature bgp"]);
+    lab.session = rumline_switch::Session::new("ops");
+    lab.run(&["configure terminal"]);
+    let mut ops = std::mem::replace(&mut lab.session, rumline_switch::Session::new("admin"));
+    lab.run(&[
+        "configure terminal",
+        "username ops password Nexus9Lab role network-operator",
+        "end",
+    ]);
+    std::mem::swap(&mut lab.session, &mut ops);
+    assert_eq!(lab.run(&["no feature bgp"]), "% Permission denied for the role\n");
+    assert!(shown(&mut lab).contains("feature bgp"));
+}
