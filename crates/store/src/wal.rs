@@ -93,13 +93,21 @@ impl Position {
         // What a frame says its checksum is, and what it would have been: one of them is right if one bit is not.
         let mut before = [self.checksum; 2];
         while let Some(frame) = self.frame(log, at)? {
-            let is_first = at == self.frames;
+            // Of the damaged one itself what it says; one of an older log that power loss left there says nothing.
+            let is_first = at == self.frames && self.is_nearly_of_it(&frame);
             let follows = before.iter().any(|before| self.is_whole(&frame, *before));
             commits += u32::from((is_first || follows) && word(&frame, 4) != 0);
             before = [[word(&frame, 16), word(&frame, 20)], self.after_frame(&frame, before[0])];
             at += 1;
         }
         Ok(commits > 1)
+    }
+
+    /// Whether a frame is of this log, but for one bit.
+    fn is_nearly_of_it(&self, frame: &[u8]) -> bool {
+        let [first, second] = self.salts;
+        let other = (word(frame, 8) ^ first).count_ones() + (word(frame, 12) ^ second).count_ones();
+        other <= 1
     }
 
     /// A frame of this log as it stands, or none.

@@ -285,3 +285,31 @@ fn another_copy_is_no_damage_and_a_change_by_another_hand_is_taken_when_told_so(
     assert_eq!(content(&path)[77].1, "mine");
     assert!(look(&path).damage.is_empty());
 }
+
+#[test]
+fn a_last_commit_that_power_loss_wrote_out_of_order_is_no_damage() {
+    const FRAME: usize = 24 + 4096;
+    let directory = tempfile::tempdir().unwrap();
+    let (whole, path) = (directory.path().join("whole.db"), directory.path().join("a.db"));
+    let db = filled(&whole);
+    for id in THINGS..THINGS + 20 {
+        insert(&db, id).unwrap();
+    }
+    copied(&whole, &path);
+    let wal = format!("{}-wal", path.display());
+    let mut bytes = std::fs::read(&wal).unwrap();
+    let places: Vec<usize> = (32..bytes.len() - FRAME + 1).step_by(FRAME).collect();
+    let ends = |at: &usize| bytes[at + 4..at + 8] != [0; 4];
+    let mut ends = places.into_iter().rev().filter(ends);
+    let (last, before) = (ends.next().unwrap(), ends.next().unwrap());
+    drop(ends);
+    let first = before + FRAME;
+    assert!(first < last, "the last commit has several frames");
+    // The sectors of its first frame were not written: a frame of an older log stands there, one that ended a commit.
+    bytes[first + 4..first + 8].copy_from_slice(&9_u32.to_be_bytes());
+    bytes[first + 8..first + 16].fill(0x5a);
+    std::fs::write(&wal, &bytes).unwrap();
+    let damage = look(&path).damage;
+    assert!(damage.is_empty(), "{damage:?}");
+    assert_eq!(content(&path).len(), 2_019, "all that was acknowledged before it");
+}
