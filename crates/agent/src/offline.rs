@@ -7,6 +7,7 @@ use rumline_protocol::{
 
 use crate::install::{ImportSummary, Source};
 use crate::ledger::Installed;
+use crate::syslog::SyslogMessage;
 use crate::{Agent, Effect, Environment};
 
 /// Which reports to save.
@@ -205,10 +206,16 @@ impl Agent {
         let document = Document::parse(&bytes).map_err(|error| error.to_string())?;
         let mut effects = Vec::new();
         let summary = self.apply(now, &document, Source::File, environment, &mut effects);
+        for kind in summary.installed.iter().filter(|kind| !HAVE_MESSAGES.contains(kind)) {
+            effects.push(Effect::Syslog(SyslogMessage::FileInstalled { kind }));
+        }
         self.save(now, environment);
         Ok((summary, effects))
     }
 }
+
+/// What is told of by messages of its own when it is installed.
+const HAVE_MESSAGES: [&str; 2] = ["POLICY", "TRUST CODE"];
 
 fn signed<T: serde::Serialize + serde::de::DeserializeOwned>(
     installed: &Installed,

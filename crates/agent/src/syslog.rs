@@ -50,6 +50,11 @@ pub enum SyslogMessage {
         /// The supervisor.
         udi: Udi,
     },
+    /// Our own, PI-CLI-022: a file was imported that no other message tells of.
+    FileInstalled {
+        /// The kind of what was in it, e.g. `RUM ACK`.
+        kind: &'static str,
+    },
     /// Our own: CSSM refused reports.
     ReportsRefused {
         /// How many.
@@ -103,6 +108,7 @@ impl SyslogMessage {
             | Self::PolicyEnding { .. } => 4,
             Self::PolicyInstallSuccess
             | Self::ReportingRequired { .. }
+            | Self::FileInstalled { .. }
             | Self::TrustCodeInstallSuccess { .. } => 6,
         }
     }
@@ -120,6 +126,7 @@ impl SyslogMessage {
             Self::PolicyInstallSuccess => "LOG_SMART_LIC_POLICY_INSTALL_SUCCESS",
             Self::ReportingRequired { .. } => "LOG_SMART_LIC_REPORTING_REQUIRED",
             Self::TrustCodeInstallSuccess { .. } => "LOG_SMART_LIC_TRUST_CODE_INSTALL_SUCCESS",
+            Self::FileInstalled { .. } => "LOG_SMART_LIC_FILE_INSTALL_SUCCESS",
             Self::ReportsRefused { .. } => "LOG_SMART_LIC_USAGE_REPORT_REFUSED",
             Self::SetBack => "LOG_SMART_LIC_USAGE_SET_BACK",
             Self::ReportsRequested { .. } => "LOG_SMART_LIC_USAGE_REPORT_REQUESTED",
@@ -160,6 +167,9 @@ impl SyslogMessage {
             }
             Self::TrustCodeInstallSuccess { udi } => {
                 format!("A new licensing trust code was successfully installed on {udi}.")
+            }
+            Self::FileInstalled { kind } => {
+                format!("A {kind} was successfully installed from a file.")
             }
             Self::ReportsRefused { count, reason } => {
                 format!("{count} usage reports were refused by CSSM: {reason}.")

@@ -32,9 +32,6 @@ pub struct Platform {
     pub supervisors: u32,
     /// Front ports.
     pub ports: u32,
-    /// Whether it may be bought with 24 ports.
-    #[serde(default)]
-    pub port24: bool,
     /// How sure the class is.
     pub confidence: String,
 }
@@ -173,6 +170,64 @@ pub struct Tier {
     pub includes: Vec<String>,
 }
 
+/// What a release, or a model, can and cannot do.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// What it is asked for by.
+    pub name: String,
+    /// The first release that has it.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// The first release that has it no more.
+    #[serde(default)]
+    pub until: Option<String>,
+    /// The models that have it; none for all.
+    #[serde(default)]
+    pub pids: Vec<String>,
+    /// Models that do not have it, and up to which release: the first that does, or nothing for never.
+    #[serde(default)]
+    pub except: Vec<Exception>,
+    /// Where that is said.
+    pub source: String,
+}
+
+/// A model that is behind the others.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// Product id.
+    pub pid: String,
+    /// The first release that has it on this model.
+    #[serde(default)]
+    pub since: Option<String>,
+}
+
+impl std::fmt::Display for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let since = self.since.as_deref().map(|since| format!("{since} or later"));
+        let until = self.until.as_deref().map(|until| format!("before {until}"));
+        let said: Vec<String> = since.into_iter().chain(until).collect();
+        f.write_str(if said.is_empty() { "all" } else { "" })?;
+        f.write_str(&said.join(", "))?;
+        if !self.pids.is_empty() {
+            write!(f, ", on {}", self.pids.join(", "))?;
+        }
+        for Exception { pid, since } in &self.except {
+            match since {
+                Some(since) => write!(f, ", {pid} from {since}")?,
+                None => write!(f, ", not on {pid}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Gates {
+    gate: Vec<Gate>,
+}
+
 #[derive(Deserialize)]
 struct Family {
     name: String,
@@ -212,6 +267,7 @@ pub struct Catalogue {
     tiers: Vec<Tier>,
     features: Vec<Feature>,
     lines: Vec<LineRule>,
+    gates: Vec<Gate>,
 }
 
 impl Catalogue {
@@ -225,6 +281,7 @@ impl Catalogue {
                 include_str!("../data/releases.toml"),
                 include_str!("../data/packages.toml"),
                 include_str!("../data/features.toml"),
+                include_str!("../data/gates.toml"),
             )
             .expect("the tables are checked by a test")
         })
@@ -235,11 +292,13 @@ impl Catalogue {
         releases: &str,
         packages: &str,
         features: &str,
+        gates: &str,
     ) -> Result<Self, toml::de::Error> {
         let platforms: Platforms = toml::from_str(platforms)?;
         let releases: Releases = toml::from_str(releases)?;
         let packages: Packages = toml::from_str(packages)?;
         let features: Features = toml::from_str(features)?;
+        let gates: Gates = toml::from_str(gates)?;
         let tags = platforms.family.into_iter().map(|family| (family.name, family.tag));
         Ok(Self {
             platforms: platforms.platform,
@@ -249,6 +308,7 @@ impl Catalogue {
             tiers: packages.tier,
             features: features.feature,
             lines: features.line,
+            gates: gates.gate,
         })
     }
 
@@ -292,6 +352,41 @@ impl Catalogue {
     #[must_use]
     pub fn releases(&self) -> &[Release] {
         &self.releases
+    }
+
+    /// The place of a release among the releases, by either of its names; unknown ones come last.
+    #[must_use]
+    pub fn release_index(&self, version: &str) -> usize {
+        let is_it = |release: &Release| release.version == version || release.nxos == version;
+        self.releases.iter().position(is_it).unwrap_or(self.releases.len())
+    }
+
+    /// What a release or a model must have.
+    #[must_use]
+    pub fn gate(&self, name: &str) -> Option<&Gate> {
+        self.gates.iter().find(|gate| gate.name == name)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn gates(&self) -> &[Gate] {
+        &self.gates
+    }
+
+    /// Whether a release on a model has it.
+    #[must_use]
+    pub fn is_open(&self, gate: &Gate, release: &str, pid: &str) -> bool {
+        let own = self.release_index(release);
+        let is_since = |since: &Option<String>| {
+            since.as_deref().is_none_or(|since| own >= self.release_index(since))
+        };
+        let until = gate.until.as_deref().is_none_or(|until| own < self.release_index(until));
+        let excepted = gate.except.iter().find(|exception| exception.pid == pid);
+        let of_model = match excepted {
+            Some(exception) => exception.since.is_some() && is_since(&exception.since),
+            None => gate.pids.is_empty() || gate.pids.iter().any(|known| known == pid),
+        };
+        is_since(&gate.since) && until && of_model
     }
 
     /// A feature as typed.
@@ -388,6 +483,48 @@ mod tests {
                 assert!(catalogue.variant(package, "XF").is_some(), "{}", feature.name);
             }
         }
+    }
+
+    #[test]
+    fn each_gate_is_shut_before_and_open_from_its_release_on() {
+        // REL-003 to 009; PI-NET-001, 002, 006, 011; PI-MIG-022; PI-LIC-010; PI-MSG-005; PI-CLI-033
+        let catalogue = Catalogue::nexus();
+        let versions: Vec<&str> =
+            catalogue.releases().iter().map(|release| release.version.as_str()).collect();
+        let place = |version: &String| versions.iter().position(|known| known == version).unwrap();
+        for gate in catalogue.gates() {
+            let since = gate.since.as_ref().map_or(0, place);
+            let until = gate.until.as_ref().map_or(versions.len(), place);
+            assert!(since < until, "{}", gate.name);
+            for platform in catalogue.platforms() {
+                let exception = gate.except.iter().find(|known| known.pid == platform.pid);
+                let first = match exception {
+                    Some(exception) => exception.since.as_ref().map_or(usize::MAX, place),
+                    None if gate.pids.is_empty() || gate.pids.contains(&platform.pid) => since,
+                    None => usize::MAX,
+                };
+                for (index, version) in versions.iter().enumerate() {
+                    let open = catalogue.is_open(gate, version, &platform.pid);
+                    let wanted = index >= first && index < until;
+                    assert_eq!(open, wanted, "{} on {} {version}", gate.name, platform.pid);
+                }
+            }
+            for pid in gate.pids.iter().chain(gate.except.iter().map(|known| &known.pid)) {
+                assert!(catalogue.platform(pid).is_some(), "{pid}");
+            }
+        }
+        // What the rows say, once without them.
+        let open =
+            |name, release, pid| catalogue.is_open(catalogue.gate(name).unwrap(), release, pid);
+        let any = "N9K-C93180YC-FX3";
+        assert!(!open("smart vrf", "10.3(1)F", any) && open("smart vrf", "10.3(2)F", any));
+        assert!(!open("smart vrf", "10.3(2)F", "N9K-C92348GC-X"));
+        assert!(open("smart vrf", "10.3(3)F", "N9K-C92348GC-X"));
+        assert!(!open("smart source interface", "10.3(2)F", any));
+        assert!(open("smart source interface", "10.3(3)F", any));
+        assert!(!open("24 ports", "10.2(4)M", any) && open("24 ports", "10.3(1)F", any));
+        assert!(!open("24 ports", "10.5(1)F", "N9K-C9364C"));
+        assert!(!open("tls 1.3", "10.4(2)F", any) && open("tls 1.3", "10.4(3)F", any));
     }
 
     #[test]

@@ -8,8 +8,10 @@
 mod editor;
 mod pipe;
 mod terminal;
+mod token;
 mod tree;
 
 pub use pipe::{Pipe, PipeError, split_pipes};
 pub use terminal::{LineHandler, Reply, Terminal};
-pub use tree::{Argument, Matched, Parsed, Refusal, Tree, TreeError};
+pub use token::Refusal;
+pub use tree::{Argument, Described, Matched, Parsed, Tree, TreeError};

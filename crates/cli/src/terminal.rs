@@ -56,15 +56,23 @@ pub struct Terminal {
     typed_ahead: Option<Vec<u8>>,
     /// Whether the last byte was a carriage return.
     after_cr: bool,
-    /// Whether lines are to be taken off the screen as people see it.
     closed: bool,
 }
 
 impl Terminal {
-    /// The first prompt.
+    /// What is shown at first: a text, if there is one, and the prompt on a line of its own.
     #[must_use]
-    pub fn start(&self, handler: &dyn LineHandler) -> Vec<u8> {
-        handler.prompt().into_bytes()
+    pub fn start(&self, text: &str, handler: &dyn LineHandler) -> Vec<u8> {
+        let mut out = b"\r\n".to_vec();
+        push_text(&mut out, text);
+        out.extend_from_slice(handler.prompt().as_bytes());
+        out
+    }
+
+    /// Nothing more will be typed: the session ends, once the command that goes on has ended.
+    pub fn end_of_input(&mut self) {
+        self.closing = true;
+        self.closed = self.typed_ahead.is_none();
     }
 
     /// Whether the session has ended.
@@ -277,6 +285,7 @@ mod tests {
                     secret: true,
                     ..Reply::default()
                 },
+                "wait" => Reply { pending: true, ..Reply::default() },
                 "many" => Reply { text: "1\n2\n3\n4\n5\n".to_owned(), ..Reply::default() },
                 _ => Reply { text: format!("<{line}>\n"), ..Reply::default() },
             }
@@ -355,6 +364,20 @@ mod tests {
         assert!(text(terminal.feed(b"q", &mut echo)).ends_with("switch# "));
         assert!(!terminal.closed());
         terminal.feed(b"exit\n", &mut echo);
+        assert!(terminal.closed());
+    }
+
+    #[test]
+    fn a_session_ends_with_its_input_and_not_before_the_command_that_goes_on() {
+        let (mut terminal, mut echo) = (Terminal::default(), Echo::default());
+        assert_eq!(terminal.start("hi\n", &echo), b"\r\nhi\r\nswitch# ");
+        terminal.end_of_input();
+        assert!(terminal.closed());
+        let mut terminal = Terminal::default();
+        terminal.feed(b"wait\nnext\n", &mut echo);
+        terminal.end_of_input();
+        assert!(!terminal.closed());
+        terminal.finish("done\n", &mut echo);
         assert!(terminal.closed());
     }
 

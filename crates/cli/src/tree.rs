@@ -11,10 +11,14 @@
 //!         <1-365:days> "Days" => interval
 //! ```
 //!
-//! A node is a keyword; a number `<MIN-MAX:name>`; a word `<WORD:name>`; or the rest of the line `<LINE:name>`.
-//! `=> action` makes it the end of a command; `=no> action` an end only after `no`; `=yes> action` only without.
+//! A node is a keyword or a value: a number `<MIN-MAX:name>`, `<WORD:name>`, a name of up to so many letters
+//! `<NAME32:name>`, `<ADDRESS:name>`, `<HOST:name>`, `<TIME:name>`, or the rest of the line `<LINE:name>`.
+//! `=> action` makes it the end of a command; `=no> action` an end only after `no`; `=yes> action` only without. What an
+//! action is, whoever reads the tree says: one that nobody knows is an error of the text.
 
 use std::fmt;
+
+use crate::token::{Kind, Refusal, Token};
 
 /// Why a text is no tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,41 +35,6 @@ impl fmt::Display for TreeError {
 
 impl std::error::Error for TreeError {}
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    Keyword(String),
-    Number { min: i64, max: i64, name: String },
-    Word(String),
-    Line(String),
-}
-
-impl Token {
-    fn parse(text: &str) -> Option<Self> {
-        let Some(inner) = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
-            return Some(Self::Keyword(text.to_owned()));
-        };
-        let (kind, name) = inner.split_once(':')?;
-        let name = name.to_owned();
-        match kind {
-            "WORD" => Some(Self::Word(name)),
-            "LINE" => Some(Self::Line(name)),
-            range => {
-                let (min, max) = range.rsplit_once('-')?;
-                Some(Self::Number { min: min.parse().ok()?, max: max.parse().ok()?, name })
-            }
-        }
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            Self::Keyword(word) => word.clone(),
-            Self::Number { min, max, .. } => format!("<{min}-{max}>"),
-            Self::Word(_) => "WORD".to_owned(),
-            Self::Line(_) => "LINE".to_owned(),
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Always,
@@ -74,29 +43,29 @@ enum When {
 }
 
 #[derive(Clone, Debug)]
-struct Node {
+struct Node<A> {
     token: Token,
     help: String,
-    action: Option<(String, When)>,
-    children: Vec<Node>,
+    action: Option<(A, When)>,
+    children: Vec<Node<A>>,
 }
 
-impl Node {
-    fn ends(&self, negated: bool) -> Option<&str> {
+impl<A> Node<A> {
+    fn ends(&self, negated: bool) -> Option<&A> {
         let (action, when) = self.action.as_ref()?;
         let fits = match when {
             When::Always => true,
             When::OnlyNo => negated,
             When::OnlyYes => !negated,
         };
-        fits.then_some(action.as_str())
+        fits.then_some(action)
     }
 }
 
-/// The commands of one mode.
-#[derive(Clone, Debug, Default)]
-pub struct Tree {
-    roots: Vec<Node>,
+/// The commands of one mode, each with what it does.
+#[derive(Clone, Debug)]
+pub struct Tree<A> {
+    roots: Vec<Node<A>>,
 }
 
 /// A value in a command.
@@ -110,16 +79,16 @@ pub struct Argument {
 
 /// A complete command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Matched {
+pub struct Matched<A> {
     /// The action of its last node.
-    pub action: String,
+    pub action: A,
     /// Its values.
     pub arguments: Vec<Argument>,
     /// The command with every keyword written out.
     pub canonical: String,
 }
 
-impl Matched {
+impl<A> Matched<A> {
     /// The value of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -133,22 +102,11 @@ impl Matched {
     }
 }
 
-/// Why a line is no command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// No command starts so.
-    Invalid,
-    /// Several do.
-    Ambiguous,
-    /// More is needed.
-    Incomplete,
-}
-
 /// What a line turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Parsed {
+pub enum Parsed<A> {
     /// A command.
-    Command(Matched),
+    Command(Matched<A>),
     /// None, and where that shows: a byte offset in the line.
     Refused {
         /// Why.
@@ -158,13 +116,36 @@ pub enum Parsed {
     },
 }
 
-impl Tree {
-    /// Reads a tree.
+impl<A> Default for Tree<A> {
+    fn default() -> Self {
+        Self { roots: Vec::new() }
+    }
+}
+
+/// A command as the reference shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described<A> {
+    /// Its words and the kinds of its values.
+    pub path: String,
+    /// What its last word says.
+    pub help: String,
+    /// What it does.
+    pub action: A,
+    /// Whether it is one only after `no`.
+    pub only_no: bool,
+}
+
+impl<A: Copy> Tree<A> {
+    /// Reads a text into the tree, into what is there already. `action` knows what the names of actions stand for.
     ///
     /// # Errors
     /// With the line that is wrong.
-    pub fn parse(text: &str) -> Result<Self, TreeError> {
-        let mut tree = Self::default();
+    pub fn add_text(
+        &mut self,
+        text: &str,
+        action: &dyn Fn(&str) -> Option<A>,
+    ) -> Result<(), TreeError> {
+        let tree = self;
         // The path of child indices to the node last added.
         let mut path: Vec<usize> = Vec::new();
         for (index, raw) in text.lines().enumerate() {
@@ -179,19 +160,35 @@ impl Tree {
             }
             path.truncate(indent / 2);
             let node = parse_node(content).ok_or_else(|| error("not a node"))?;
+            let known = |(name, when): (String, When)| {
+                let action = action(&name).ok_or_else(|| error("nothing does what it names"))?;
+                Ok((action, when))
+            };
+            let action = node.action.map(known).transpose()?;
             let mut siblings = &mut tree.roots;
             for step in &path {
                 siblings = &mut siblings[*step].children;
             }
-            siblings.push(node);
-            let last = siblings.len() - 1;
-            path.push(last);
+            // What several texts say of one word is one node.
+            let place = siblings.iter().position(|known| known.token == node.token);
+            let place = place.unwrap_or_else(|| {
+                let (token, help) = (node.token, node.help);
+                siblings.push(Node { token, help, action: None, children: Vec::new() });
+                siblings.len() - 1
+            });
+            if action.is_some() && siblings[place].action.is_some() {
+                return Err(error("it does something already"));
+            }
+            if action.is_some() {
+                siblings[place].action = action;
+            }
+            path.push(place);
         }
-        Ok(tree)
+        Ok(())
     }
 
     /// Adds a command of keywords below an existing path, e.g. the features of a catalogue.
-    pub fn add(&mut self, words: &[&str], help: &str, action: &str) {
+    pub fn add(&mut self, words: &[&str], help: &str, action: A) {
         let mut siblings = &mut self.roots;
         for (index, word) in words.iter().enumerate() {
             let token = Token::Keyword((*word).to_owned());
@@ -202,7 +199,7 @@ impl Tree {
                 siblings.len() - 1
             });
             if index + 1 == words.len() {
-                siblings[place].action = Some((action.to_owned(), When::Always));
+                siblings[place].action = Some((action, When::Always));
             }
             siblings = &mut siblings[place].children;
         }
@@ -210,10 +207,10 @@ impl Tree {
 
     /// Parses a line; `negated` when it followed `no`.
     #[must_use]
-    pub fn match_line(&self, line: &str, negated: bool) -> Parsed {
+    pub fn match_line(&self, line: &str, negated: bool) -> Parsed<A> {
         let words = words_of(line);
         let mut siblings = self.roots.as_slice();
-        let mut end: Option<&str> = None;
+        let mut end: Option<&A> = None;
         let mut arguments = Vec::new();
         let mut canonical = String::new();
         for (at, word) in &words {
@@ -226,44 +223,42 @@ impl Tree {
             }
             match &node.token {
                 Token::Keyword(keyword) => canonical.push_str(keyword),
-                Token::Number { name, .. } | Token::Word(name) => {
-                    canonical.push_str(word);
-                    let value = word.trim_matches('"').to_owned();
-                    arguments.push(Argument { name: name.clone(), value });
-                }
-                Token::Line(name) => {
+                Token::Value { kind: Kind::Line, name } => {
                     let rest = line[*at..].trim_end();
                     canonical.push_str(rest);
                     arguments.push(Argument { name: name.clone(), value: rest.to_owned() });
                     end = node.ends(negated);
                     break;
                 }
+                Token::Value { name, .. } => {
+                    canonical.push_str(word);
+                    let value = word.trim_matches('"').to_owned();
+                    arguments.push(Argument { name: name.clone(), value });
+                }
             }
             end = node.ends(negated);
             siblings = &node.children;
         }
         match end {
-            Some(action) => {
-                Parsed::Command(Matched { action: action.to_owned(), arguments, canonical })
-            }
+            Some(action) => Parsed::Command(Matched { action: *action, arguments, canonical }),
             None => Parsed::Refused { refusal: Refusal::Incomplete, at: line.trim_end().len() },
         }
     }
 
     /// The nodes that may follow `line`, whose last word may be unfinished.
-    fn next_nodes(&self, line: &str, negated: bool) -> Option<(Vec<&Node>, bool)> {
+    fn next_nodes(&self, line: &str, negated: bool) -> Option<(Vec<&Node<A>>, bool)> {
         let words = words_of(line);
         let unfinished = !line.is_empty() && !line.ends_with(char::is_whitespace);
         let complete = if unfinished { &words[..words.len() - 1] } else { &words[..] };
         let mut siblings = self.roots.as_slice();
-        let mut node: Option<&Node> = None;
+        let mut node: Option<&Node<A>> = None;
         for (_, word) in complete {
             let found = find(siblings, word).ok()?;
             siblings = &found.children;
             node = Some(found);
         }
         let prefix = if unfinished { words.last().map_or("", |(_, word)| word) } else { "" };
-        let fitting = siblings.iter().filter(|node| fits(node, prefix)).collect();
+        let fitting = siblings.iter().filter(|node| node.token.may_become(prefix)).collect();
         let may_end = !unfinished && node.is_some_and(|node| node.ends(negated).is_some());
         Some((fitting, may_end))
     }
@@ -289,18 +284,19 @@ impl Tree {
             .iter()
             .filter_map(|node| match &node.token {
                 Token::Keyword(word) => Some(word.clone()),
-                Token::Number { .. } | Token::Word(_) | Token::Line(_) => None,
+                Token::Value { .. } => None,
             })
             .collect()
     }
 
-    /// Every command with its help, for the reference document.
+    /// Every command, for the reference document.
     #[must_use]
-    pub fn reference(&self) -> Vec<(String, String)> {
-        fn walk(node: &Node, before: &str, rows: &mut Vec<(String, String)>) {
+    pub fn reference(&self) -> Vec<Described<A>> {
+        fn walk<A: Copy>(node: &Node<A>, before: &str, rows: &mut Vec<Described<A>>) {
             let path = format!("{before}{}", node.token.shown());
-            if node.action.is_some() {
-                rows.push((path.clone(), node.help.clone()));
+            if let Some((action, when)) = node.action {
+                let (path, help) = (path.clone(), node.help.clone());
+                rows.push(Described { path, help, action, only_no: when == When::OnlyNo });
             }
             for child in &node.children {
                 walk(child, &format!("{path} "), rows);
@@ -312,9 +308,22 @@ impl Tree {
         }
         rows
     }
+
+    /// The words of a line, however short, as they are written out, with what is said of each.
+    #[must_use]
+    pub fn explain(&self, line: &str) -> Vec<(String, String)> {
+        let mut siblings = self.roots.as_slice();
+        let mut rows = Vec::new();
+        for (_, word) in words_of(line) {
+            let Ok(node) = find(siblings, word) else { break };
+            rows.push((node.token.shown(), node.help.clone()));
+            siblings = &node.children;
+        }
+        rows
+    }
 }
 
-fn parse_node(content: &str) -> Option<Node> {
+fn parse_node(content: &str) -> Option<Node<String>> {
     let (token, rest) = content.split_once(' ').unwrap_or((content, ""));
     let rest = rest.trim();
     let (help, rest) = match rest.strip_prefix('"') {
@@ -362,40 +371,35 @@ fn words_of(line: &str) -> Vec<(usize, &str)> {
     words
 }
 
-fn fits(node: &Node, word: &str) -> bool {
-    match &node.token {
-        Token::Keyword(keyword) => {
-            keyword.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
-        }
-        Token::Number { min, max, .. } => {
-            word.is_empty() || word.parse().is_ok_and(|n: i64| (*min..=*max).contains(&n))
-        }
-        Token::Word(_) | Token::Line(_) => true,
-    }
-}
-
 /// An exact keyword wins over a prefix, a keyword over a value.
-fn find<'t>(siblings: &'t [Node], word: &str) -> Result<&'t Node, Refusal> {
+fn find<'t, A>(siblings: &'t [Node<A>], word: &str) -> Result<&'t Node<A>, Refusal> {
     let exact = siblings.iter().find(
         |node| matches!(&node.token, Token::Keyword(keyword) if keyword.eq_ignore_ascii_case(word)),
     );
     if let Some(node) = exact {
         return Ok(node);
     }
-    let mut keywords =
-        siblings.iter().filter(|node| matches!(node.token, Token::Keyword(_)) && fits(node, word));
+    let mut keywords = siblings
+        .iter()
+        .filter(|node| matches!(node.token, Token::Keyword(_)) && node.token.may_become(word));
     if let Some(first) = keywords.next() {
         return if keywords.next().is_some() { Err(Refusal::Ambiguous) } else { Ok(first) };
     }
-    siblings
-        .iter()
-        .find(|node| !matches!(node.token, Token::Keyword(_)) && fits(node, word))
-        .ok_or(Refusal::Invalid)
+    let mut refusal = Refusal::Invalid;
+    for node in siblings {
+        match node.token.check(word) {
+            Ok(()) => return Ok(node),
+            Err(Refusal::Invalid) => {}
+            Err(said) => refusal = said,
+        }
+    }
+    Err(refusal)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Parsed, Refusal, Tree};
+    use super::{Parsed, Tree};
+    use crate::Refusal;
 
     const TEXT: &str = r#"
 show "Show running system information"
@@ -416,13 +420,18 @@ echo "Echo"
   <LINE:text> "Text" => echo
 "#;
 
-    fn tree() -> Tree {
-        Tree::parse(TEXT).unwrap()
+    const ACTIONS: &[&str] = &["status", "summary", "rum", "logging", "clock", "vrf", "echo"];
+
+    fn tree() -> Tree<&'static str> {
+        let mut tree = Tree::default();
+        let action = |name: &str| ACTIONS.iter().copied().find(|known| *known == name);
+        tree.add_text(TEXT, &action).unwrap();
+        tree
     }
 
     fn action(line: &str) -> Result<String, (Refusal, usize)> {
         match tree().match_line(line, false) {
-            Parsed::Command(matched) => Ok(matched.action),
+            Parsed::Command(matched) => Ok(matched.action.to_owned()),
             Parsed::Refused { refusal, at } => Err((refusal, at)),
         }
     }
@@ -436,7 +445,10 @@ echo "Echo"
         assert_eq!(action("sh lic s"), Err((Refusal::Ambiguous, 7)));
         assert_eq!(action("show license"), Err((Refusal::Incomplete, 12)));
         assert_eq!(action("show nothing"), Err((Refusal::Invalid, 5)));
-        assert_eq!(action("show license rum id 100"), Err((Refusal::Invalid, 20)));
+        assert_eq!(
+            action("show license rum id 100"),
+            Err((Refusal::Range { min: 0, max: 99 }, 20))
+        );
         assert_eq!(action("show license rum id 99"), Ok("rum".to_owned()));
         assert_eq!(action(""), Err((Refusal::Incomplete, 0)));
     }
@@ -459,8 +471,25 @@ echo "Echo"
         assert_eq!(tree().complete("show license st"), ["status"]);
         assert_eq!(tree().complete("sh"), ["show"]);
         assert!(tree().complete("nonsense ").is_empty());
-        assert!(
-            tree().reference().contains(&("show license rum id <0-99>".into(), "Number".into()))
-        );
+        let reference = tree().reference();
+        let row = reference.iter().find(|row| row.path == "show license rum id <0-99>").unwrap();
+        assert_eq!((row.help.as_str(), row.action, row.only_no), ("Number", "rum", false));
+        assert_eq!(tree().explain("sh lic rum i 7 x")[4].0, "<0-99>");
+        assert_eq!(tree().explain("sh nothing").len(), 1);
+    }
+
+    #[test]
+    fn several_texts_make_one_tree_and_an_action_that_nobody_knows_is_an_error() {
+        let mut tree = tree();
+        let known = |name: &str| (name == "status").then_some("status");
+        let error = |tree: &mut Tree<_>, text| tree.add_text(text, &known).unwrap_err().to_string();
+        let more = "show \"S\"\n  license \"L\"\n    more \"M\" => status\n";
+        tree.add_text(more, &known).unwrap();
+        assert_eq!(tree.complete("show license "), ["status", "summary", "rum", "more"]);
+        assert_eq!(tree.help("sh", false)[0].1, "Show running system information");
+        assert_eq!(error(&mut tree, more), "line 3: it does something already");
+        assert_eq!(error(&mut tree, "x \"X\" => nobody"), "line 1: nothing does what it names");
+        assert_eq!(error(&mut tree, "  x"), "line 1: wrong indentation");
+        assert_eq!(error(&mut tree, "x y"), "line 1: not a node");
     }
 }

@@ -124,10 +124,11 @@ fn reason(error: &reqwest::Error) -> String {
     let lower = text.to_ascii_lowercase();
     if error.is_timeout() {
         "Timeout waiting for the server".to_owned()
+    } else if lower.contains("certificate") {
+        // Before names are: what is wrong with one may be the DNS names in it.
+        "Cannot establish secure connection because server TLS cert cannot be validated".to_owned()
     } else if lower.contains("dns") || lower.contains("lookup") || lower.contains("resolve") {
         "Unable to resolve server hostname/domain name".to_owned()
-    } else if lower.contains("certificate") {
-        "Cannot establish secure connection because server TLS cert cannot be validated".to_owned()
     } else if lower.contains("refused") {
         "Unable to connect to server: connection refused".to_owned()
     } else if error.is_connect() {

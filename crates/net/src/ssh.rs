@@ -54,6 +54,13 @@ pub enum TerminalEvent {
         session: u64,
         /// The bytes.
         bytes: Vec<u8>,
+        /// Dropped when they were taken: more comes only then, so that whoever pastes keeps nobody else waiting.
+        taken: oneshot::Sender<()>,
+    },
+    /// Nothing more will be typed.
+    Ended {
+        /// The session.
+        session: u64,
     },
     /// A terminal is gone.
     Closed {
@@ -62,6 +69,8 @@ pub enum TerminalEvent {
     },
 }
 
+/// What is handed on of a paste at a time, in bytes.
+const PIECE_BYTES: usize = 8 << 10;
 /// Connections at a time; more wait.
 const CONNECTIONS_MAX: usize = 64;
 /// Whoever connects must have logged in within this.
@@ -287,7 +296,24 @@ impl Handler for Connection {
         _: &mut Session,
     ) -> Result<(), Self::Error> {
         let Some(session) = self.channel(channel).map(|open| open.session) else { return Ok(()) };
-        let _ended = self.events.send(TerminalEvent::Typed { session, bytes: data.to_vec() }).await;
+        for piece in data.chunks(PIECE_BYTES) {
+            let (taken, done) = oneshot::channel();
+            let event = TerminalEvent::Typed { session, bytes: piece.to_vec(), taken };
+            let _ended = self.events.send(event).await;
+            // Nobody answers: it is dropped.
+            let _dropped = done.await;
+        }
+        Ok(())
+    }
+
+    async fn channel_eof(
+        &mut self,
+        channel: ChannelId,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if let Some(session) = self.channel(channel).map(|open| open.session) {
+            let _ended = self.events.send(TerminalEvent::Ended { session }).await;
+        }
         Ok(())
     }
 

@@ -80,7 +80,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let first_config = match &arguments.startup_config {
         Some(path) => {
             let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
+            let text = rumline_switch::text_of(&bytes);
+            Some(text.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?)
         }
         None => None,
     };

@@ -107,7 +107,7 @@ impl LineHandler for Lines<'_> {
     }
 
     fn end(&mut self) {
-        self.session.end();
+        self.effects.extend(self.switch.end_configuration(self.now, self.session));
     }
 
     fn page_lines(&self) -> usize {
@@ -252,10 +252,14 @@ impl Host {
             waiting: BTreeMap::new(),
             screen: None,
         };
-        // A configuration of someone else's may know admin, but nobody here knows the password.
+        // A password that is asked for is made. Where none is, that of the startup configuration holds.
         let marker = host.setup.dir.join("admin-set");
         if !marker.exists() {
-            host.give_admin_a_password()?;
+            if host.setup.admin_password_file.is_some() || !host.switch.has_admin() {
+                host.give_admin_a_password()?;
+            } else {
+                println!("Log in as admin with the password of the startup configuration");
+            }
             write_private(&marker, b"")?;
         }
         host.ensure_admin()?;
@@ -369,7 +373,10 @@ impl Host {
         let mut lines =
             Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
         let bytes = open.terminal.finish(&text, &mut lines);
-        if open.output.try_send(TerminalOutput::Bytes(bytes)).is_ok() {
+        let alive = open.output.try_send(TerminalOutput::Bytes(bytes)).is_ok();
+        if open.terminal.closed() {
+            let _gone = open.output.try_send(TerminalOutput::Close);
+        } else if alive {
             self.terminals.insert(copied.session, open);
         }
         self.start_copies(copied.session, &mut effects);
@@ -452,18 +459,32 @@ impl Host {
         match event {
             TerminalEvent::LogIn { login, password, from, answer } => {
                 let may = self.switch.may_log_in(&login, &password);
-                if !may {
-                    let now = self.clock.now();
-                    let told = self.switch.login_failed(now, &login, &from.to_string());
-                    self.carry_out(vec![told]);
-                }
+                let (now, from) = (self.clock.now(), from.to_string());
+                let told = if may {
+                    self.switch.logged_in(now, &login, &from)
+                } else {
+                    self.switch.login_failed(now, &login, &from)
+                };
+                self.carry_out(vec![told]);
                 // Whoever asked may have hung up.
                 let _gone = answer.send(may);
             }
             TerminalEvent::Open { session, login, rows, command, output } => {
                 self.open(session, &login, rows, command, output);
             }
-            TerminalEvent::Typed { session, bytes } => self.typed(session, &bytes),
+            TerminalEvent::Typed { session, bytes, taken } => {
+                self.typed(session, &bytes);
+                drop(taken);
+            }
+            TerminalEvent::Ended { session } => {
+                if let Some(open) = self.terminals.get_mut(&session) {
+                    open.terminal.end_of_input();
+                    if open.terminal.closed() {
+                        let _gone = open.output.try_send(TerminalOutput::Close);
+                        self.terminals.remove(&session);
+                    }
+                }
+            }
             TerminalEvent::Closed { session } => {
                 self.terminals.remove(&session);
             }
@@ -479,8 +500,10 @@ impl Host {
         output: mpsc::Sender<TerminalOutput>,
     ) {
         let now = self.clock.now();
+        let line = if number == CONSOLE { "console0".to_owned() } else { format!("pts/{number}") };
         if let Some(command) = command {
             let mut session = Session::for_program(login);
+            session.line = line;
             let (mut effects, mut said) = (Vec::new(), Vec::new());
             for line in command.split([';', '\n']) {
                 let (switch, mut devices) = self.parts();
@@ -499,11 +522,13 @@ impl Host {
         }
         let mut session = Session::new(login);
         session.length = usize::try_from(rows).unwrap_or(0);
+        (session.line, session.since) = (line, Some(now));
         let terminal = Terminal::default();
         let mut effects = Vec::new();
         let (switch, devices) = self.parts();
+        let banners = switch.banners();
         let lines = Lines { switch, session: &mut session, devices, now, effects: &mut effects };
-        let bytes = terminal.start(&lines);
+        let bytes = terminal.start(&banners, &lines);
         if output.try_send(TerminalOutput::Bytes(bytes)).is_ok() {
             self.terminals.insert(number, OpenTerminal { terminal, session, output });
         }

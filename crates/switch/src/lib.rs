@@ -6,49 +6,41 @@
 
 #![warn(missing_docs)]
 
-mod clock;
+mod answer;
+mod command;
 mod config;
-mod configure;
-mod exec;
-mod flash;
-mod grammar;
-mod interpret;
-mod modes;
-mod reader;
+mod dispatch;
 mod session;
-mod settings;
-mod show_license;
-mod show_running;
-mod show_support;
-mod show_system;
-mod startup;
-mod users;
+mod topics;
+mod words;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rumline_agent::{Agent, Disk, DiskError, Environment, Input, Peer, Profile};
 use rumline_catalogue::{Catalogue, Platform, Release};
 use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
 
-pub use config::{ConfigTree, Line};
-pub use flash::FlashPath;
-pub use grammar::command_reference;
-pub use interpret::NameSettings;
-pub use session::{Outcome, Session};
-pub use startup::damaged as damaged_startup;
+pub use answer::{CommandError, Outcome};
+pub use config::{ConfigTree, Line, Lines};
+pub use session::Session;
+pub use topics::files::{FlashPath, damaged_startup, text_of};
+pub use topics::names::NameSettings;
+pub use words::command_reference;
 
-use crate::clock::Zone;
-use crate::reader::{Reader, Source};
-use crate::settings::Settings;
+use crate::config::{Reader, Settings, Software, Source};
+use crate::topics::clock::Zone;
+use crate::topics::configuration::{Checkpoint, Draft};
+use crate::topics::files::{Found, read_startup, write_startup};
+use crate::topics::license::{InUse, licensing};
+use crate::topics::logging::Log;
+use crate::topics::{names, system, users};
+use crate::words::Words;
 
 /// The name of a switch that was given none.
 const DEFAULT_HOSTNAME: &str = "switch";
-/// Lines of the log file kept.
-const LOG_LINES_MAX: usize = 2_000;
-/// Lines about failed logins in the log.
-const FAILED_LOGINS_MAX: usize = 50;
-const LOGIN_FAILED: &str = "%AUTHPRIV-3-SYSTEM_MSG: pam_aaa:Authentication failed for";
+/// First words of global lines that more follows from than licences.
+const DERIVED_FROM: &[&str] = &["hostname", "switchname", "clock", "license", "callhome"];
 
 /// What is printed on the label, and the software installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +68,7 @@ impl Hardware {
         let release = catalogue
             .release(&self.release)
             .ok_or_else(|| BootError::UnknownRelease(self.release.clone()))?;
-        if interpret::release_index(&release.version) < interpret::release_index(&platform.since) {
+        if catalogue.release_index(&release.version) < catalogue.release_index(&platform.since) {
             let (pid, since) = (platform.pid.clone(), platform.since.clone());
             return Err(BootError::TooOld { pid, since });
         }
@@ -162,18 +154,25 @@ pub enum BootError {
 
 /// A switch.
 pub struct Switch {
+    words: &'static Words,
     platform: &'static Platform,
     release: &'static Release,
     udi: Udi,
     running: ConfigTree,
+    /// What the lines of the running configuration need.
+    in_use: InUse,
     /// The startup configuration as it lies in the store.
     startup: Option<String>,
+    /// When it was saved, if that was since the start.
+    saved_at: Option<Timestamp>,
+    checkpoints: Vec<Checkpoint>,
+    drafts: BTreeMap<String, Draft>,
     agent: Agent,
     zone: Zone,
     booted_at: Timestamp,
     reset_reason: String,
     configured_at: Timestamp,
-    log: VecDeque<String>,
+    log: Log,
 }
 
 impl Switch {
@@ -191,13 +190,14 @@ impl Switch {
     ) -> Result<(Self, Vec<Effect>), BootError> {
         let catalogue = Catalogue::nexus();
         let (platform, release, udi) = hardware.check()?;
-        let startup::Found { text: stored, damage } = startup::read(devices.store)?;
+        let Found { text: stored, damage } = read_startup(devices.store)?;
         let text = stored.as_deref().or(first_config);
+        let words = words::words();
         let mut running = factory_config(release);
         if let Some(text) = text {
             running = ConfigTree::default();
             let settings = Settings::of_a_file(devices.random);
-            Reader::new(&mut running, settings, Source::File).text(text);
+            Reader::new(&mut running, settings, Source::File, &words.grammar).text(text);
         }
         let profile = Profile {
             members: vec![HaMember { role: Role::Active, sudi: udi.clone() }],
@@ -206,22 +206,27 @@ impl Switch {
             agent_version: release.agent.clone(),
             root_certificate: hardware.root_certificate.clone(),
         };
-        let config = interpret::licensing(&running);
+        let config = licensing(&running);
         let agent = Agent::open(now, profile, config, suite, &mut devices.agent())?;
         let mut switch = Self {
+            words,
             platform,
             release,
             udi,
             zone: Zone::of(&running),
+            in_use: InUse::of(&running),
             running,
             startup: stored,
+            saved_at: None,
+            checkpoints: Vec::new(),
+            drafts: BTreeMap::new(),
             agent,
             booted_at: now,
             reset_reason: reset_reason.to_owned(),
             configured_at: now,
-            log: VecDeque::new(),
+            log: Log::default(),
         };
-        let mut effects = switch.config_changed(now, devices);
+        let mut effects = switch.configuration_replaced(now, devices);
         if let Some(damage) = damage {
             effects.push(switch.log_line(now, &format!("%ASCII-CFG-2-CONF_CONTROL: {damage}")));
         }
@@ -231,9 +236,8 @@ impl Switch {
     /// The host name.
     #[must_use]
     pub fn hostname(&self) -> &str {
-        self.running
-            .value("hostname")
-            .or_else(|| self.running.value("switchname"))
+        let name = system::HOSTNAME.value(&self.running);
+        name.or_else(|| self.running.value("switchname"))
             .filter(|name| !name.is_empty())
             .unwrap_or(DEFAULT_HOSTNAME)
     }
@@ -259,7 +263,7 @@ impl Switch {
     /// How host names are resolved.
     #[must_use]
     pub fn names(&self) -> NameSettings {
-        interpret::names(&self.running)
+        names::names(&self.running)
     }
 
     /// Whether a login may enter with a password.
@@ -268,28 +272,10 @@ impl Switch {
         users::may_log_in(&self.running, login, password)
     }
 
-    /// Somebody tried to log in from an address and may not: a system message says so. What was typed as a name is shown
-    /// only if it is a plain one; people type passwords there.
-    pub fn login_failed(&mut self, now: Timestamp, login: &str, from: &str) -> Effect {
-        let known = self
-            .running
-            .starting_with("username")
-            .any(|line| line.text.split_whitespace().nth(1) == Some(login));
-        let whom = if known { format!("user {login}") } else { "illegal user".to_owned() };
-        let text = format!("{LOGIN_FAILED} {whom} from {from} - dcos_sshd");
-        // Strangers push out each other's lines, and nothing else.
-        let is_one = |line: &String| line.contains(LOGIN_FAILED);
-        if self.log.iter().filter(|line| is_one(line)).count() >= FAILED_LOGINS_MAX {
-            let oldest = self.log.iter().position(is_one);
-            oldest.and_then(|place| self.log.remove(place));
-        }
-        self.log_line(now, &text)
-    }
-
     /// Whether `admin` has a password.
     #[must_use]
     pub fn has_admin(&self) -> bool {
-        self.running.value("username admin password").is_some()
+        users::has_admin(&self.running)
     }
 
     /// Gives `admin` a password, in the running and in the startup configuration.
@@ -303,13 +289,13 @@ impl Switch {
     ) -> Result<(), DiskError> {
         let hash = users::hash_password(password, devices.random)
             .ok_or_else(|| DiskError::Other("the password cannot be hashed".to_owned()))?;
-        let line = format!("username admin password 5 {hash} role network-admin");
+        let line = users::password_line("admin", &hash, "network-admin");
         self.running.set(&[], &line, 3);
         let mut startup =
             self.startup.as_deref().map_or_else(|| self.running.clone(), ConfigTree::parse);
         startup.set(&[], &line, 3);
         let text = startup.render();
-        startup::write(&text, devices.store)?;
+        write_startup(&text, devices.store)?;
         self.startup = Some(text);
         Ok(())
     }
@@ -336,17 +322,57 @@ impl Switch {
         self.agent_input(now, Input::Shutdown, devices)
     }
 
-    /// What follows from the configuration is brought in line with it.
-    fn config_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
-        self.zone = Zone::of(&self.running);
+    /// Whose gates hold.
+    fn software(&self) -> Software<'static> {
+        Software { release: &self.release.version, pid: &self.platform.pid }
+    }
+
+    /// The running configuration is another one.
+    fn configuration_replaced(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
+        self.running.take_changes();
+        self.in_use = InUse::of(&self.running);
         self.configured_at = now;
-        let hostname = self.hostname().to_owned();
-        self.agent.set_hostname(&hostname);
-        let config = interpret::licensing(&self.running);
-        let in_use = interpret::licenses(&self.running, self.platform);
-        let mut effects = self.agent_input(now, Input::Configure(config), devices);
-        effects.extend(self.agent_input(now, Input::Use(in_use), devices));
+        let mut effects = self.settings_changed(now, devices);
+        effects.extend(self.use_changed(now, devices));
         effects
+    }
+
+    /// What follows from the lines that came and went is brought in line with them.
+    fn config_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
+        let changes = self.running.take_changes();
+        self.configured_at = now;
+        let mut effects = Vec::new();
+        let is_derived_from = |line: &str| {
+            let line = line.strip_prefix("no ").unwrap_or(line);
+            DERIVED_FROM.contains(&line.split(' ').next().unwrap_or_default())
+        };
+        let head = |change: &config::Changed| {
+            let head = if change.parent.is_empty() { &change.line } else { &change.parent };
+            is_derived_from(head)
+        };
+        if changes.iter().any(head) {
+            effects.extend(self.settings_changed(now, devices));
+        }
+        if self.in_use.change(&changes) {
+            effects.extend(self.use_changed(now, devices));
+        }
+        effects
+    }
+
+    fn settings_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
+        self.zone = Zone::of(&self.running);
+        // REL-004
+        let hostname =
+            if self.software().has("host name in messages") { self.hostname() } else { "" }
+                .to_owned();
+        self.agent.set_hostname(&hostname);
+        let config = licensing(&self.running);
+        self.agent_input(now, Input::Configure(config), devices)
+    }
+
+    fn use_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
+        let in_use = self.in_use.licenses(self.platform);
+        self.agent_input(now, Input::Use(in_use), devices)
     }
 
     fn take_effects(&mut self, now: Timestamp, effects: Vec<rumline_agent::Effect>) -> Vec<Effect> {
@@ -357,15 +383,6 @@ impl Switch {
             rumline_agent::Effect::Syslog(message) => self.log_line(now, &message.to_string()),
         };
         effects.into_iter().map(take).collect()
-    }
-
-    fn log_line(&mut self, now: Timestamp, text: &str) -> Effect {
-        let line = format!("{} {} {text}", self.zone.log_time(now), self.hostname());
-        if self.log.len() == LOG_LINES_MAX {
-            self.log.pop_front();
-        }
-        self.log.push_back(line.clone());
-        Effect::Log(line)
     }
 }
 

@@ -38,7 +38,7 @@ fn each_mode_has_its_prompt() {
     lab.run(&["callhome", "end"]);
     assert_eq!(lab.prompt(), "switch# ");
     lab.run(&["configure terminal", "vrf context inband"]);
-    lab.session.end(); // Ctrl-Z
+    lab.switch.end_configuration(lab.now, &mut lab.session); // Ctrl-Z
     assert_eq!(lab.prompt(), "switch# ");
     assert!(lab.execute("exit").reply.close);
 }
@@ -184,7 +184,8 @@ impl LineHandler for Console<'_> {
         self.0.switch.complete(&self.0.session, line)
     }
     fn end(&mut self) {
-        self.0.session.end();
+        let lab = &mut self.0;
+        lab.switch.end_configuration(lab.now, &mut lab.session);
     }
     fn page_lines(&self) -> usize {
         self.0.session.page_lines()
@@ -343,7 +344,13 @@ fn an_interval_is_from_1_to_365_days() {
     // PI-CLI-014, C-49
     let mut lab = global(&[]);
     for wrong in ["0", "366", "-1", "ten", "40x", "99999999999999999999"] {
-        let expected = marker(&lab, 29, "Invalid");
+        let is_number = wrong.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+        let column = lab.prompt().len() + 29;
+        let expected = if is_number {
+            format!("{}^\n% Invalid number, range is (1:365)\n", " ".repeat(column))
+        } else {
+            marker(&lab, 29, "Invalid")
+        };
         assert_eq!(lab.run(&[&format!("license smart usage interval {wrong}")]), expected);
         assert_eq!(license_lines(&mut lab), "");
     }
@@ -384,7 +391,7 @@ fn callhome_settings_are_checked() {
     assert!(lab.run(&["transport http proxy enable"]).starts_with("% "));
     for port in ["0", "65536"] {
         let shown = lab.run(&[&format!("transport http proxy server 192.0.2.3 port {port}")]);
-        assert!(shown.contains("% Invalid command at '^' marker."), "{port}: {shown}");
+        assert!(shown.ends_with("^\n% Invalid number, range is (1:65535)\n"), "{port}: {shown}");
     }
     for line in [
         "transport http proxy server 192.0.2.3",
@@ -408,7 +415,8 @@ fn a_vrf_name_has_at_most_32_characters() {
     // PI-CLI-029
     let mut lab = global(&[]);
     let long = "v".repeat(33);
-    assert!(lab.run(&[&format!("vrf context {long}")]).starts_with("% "));
+    let shown = lab.run(&[&format!("vrf context {long}")]);
+    assert!(shown.ends_with("^\n% Invalid name, it is too long at '^' marker.\n"), "{shown}");
     assert_eq!(lab.prompt(), "switch(config)# ");
     assert_eq!(lab.run(&[&format!("vrf context {}", &long[1..])]), "");
     assert_eq!(lab.prompt(), "switch(config-vrf)# ");
@@ -423,8 +431,8 @@ fn a_host_name_is_checked_and_in_the_prompt() {
     assert_eq!(lab.run(&["switchname spine"]), "");
     assert_eq!(lab.prompt(), "spine(config)# ");
     for wrong in ["a(b)", "a#b", &"x".repeat(64)] {
-        assert!(lab.run(&[&format!("hostname {wrong}")]).starts_with("% "), "{wrong}");
-        assert!(lab.run(&[&format!("switchname {wrong}")]).starts_with("% "), "{wrong}");
+        assert!(lab.run(&[&format!("hostname {wrong}")]).contains("\n% Invalid name"), "{wrong}");
+        assert!(lab.run(&[&format!("switchname {wrong}")]).contains("\n% Invalid name"), "{wrong}");
     }
     assert_eq!(lab.prompt(), "spine(config)# ");
     lab.run(&["no hostname"]);

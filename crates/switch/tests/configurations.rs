@@ -394,7 +394,11 @@ fn whatever_is_in_a_file_it_is_taken_or_told_of() {
         let mut lab = Lab::new(None);
         lab.flash.files.insert("t.cfg".to_owned(), bytes.clone());
         let told = lab.run(&["copy bootflash:t.cfg running-config"]);
-        assert!(told.starts_with("Copy complete"), "{told}");
+        let is_text = !bytes.contains(&0);
+        let wanted = if is_text { "Copy complete" } else { "% Copy failed: the file is " };
+        assert!(told.starts_with(wanted), "{told}");
+        let is_utf8 = std::str::from_utf8(&bytes).is_ok();
+        assert_eq!(told.contains("Warning: the file is not UTF-8"), is_text && !is_utf8, "{told}");
         let (before, packages) = (lab.switch.running().render(), lab.packages());
         lab.run(&["copy running-config startup-config"]);
         lab.boot_again("reload");

@@ -568,7 +568,10 @@ fn guide_exec_commands_are_taken() {
             }
             let shown = lab.run(&[command]);
             lab.run(&[""]);
-            let refused = shown.lines().any(|l| l.starts_with('%') || l.starts_with("Failure"));
+            // The token of the guide is no token of this CSSM.
+            let may_fail = name == "trust_idtoken";
+            let failed = |line: &str| line.starts_with("Failure") && !may_fail;
+            let refused = shown.lines().any(|line| line.starts_with('%') || failed(line));
             assert!(!refused, "{command}: {shown}");
         }
     }

@@ -19,7 +19,9 @@ fn field(lab: &mut Lab, name: &str) -> String {
 }
 
 fn saved(lab: &mut Lab) -> Document {
-    assert_eq!(lab.run(&["license smart save usage all bootflash:all_rum.txt"]), "");
+    // G-10
+    let told = lab.run(&["license smart save usage all bootflash:all_rum.txt"]);
+    assert_eq!(told, "Saved license usage to bootflash:all_rum.txt\n");
     Document::parse(&lab.flash.files["all_rum.txt"]).unwrap()
 }
 
@@ -236,11 +238,17 @@ fn an_import_names_the_kinds_of_what_it_installed() {
         let history = lab.run(&["show license history message"]);
         assert!(history.contains(&format!("Import {kind}:\n  Mar 04 ")), "{history}");
     }
+    let of_licensing = lab.log.iter().filter(|line| line.contains("%LICMGR-"));
     let names: Vec<&str> =
-        lab.log.iter().map(|line| line.split(&['%', ':'][..]).nth(3).unwrap()).collect();
-    let expected = ["POLICY", "TRUST_CODE"];
+        of_licensing.map(|line| line.split(&['%', ':'][..]).nth(3).unwrap()).collect();
+    let expected = ["FILE", "POLICY", "TRUST_CODE"];
     let expected = expected.map(|kind| format!("LICMGR-6-LOG_SMART_LIC_{kind}_INSTALL_SUCCESS"));
     assert_eq!(names, expected);
+    assert!(
+        lab.log
+            .iter()
+            .any(|line| line.ends_with(": A RUM ACK was successfully installed from a file."))
+    );
 }
 
 #[test]
@@ -258,11 +266,12 @@ fn a_file_saved_once_may_be_saved_again_until_it_is_acknowledged() {
     lab.import(&ack);
     lab.now = lab.now + 60;
     let line = "license smart save usage unreported bootflash:new.txt";
-    assert_eq!(lab.run(&[line]), "");
+    assert_eq!(lab.run(&[line]), "Saved license usage to bootflash:new.txt\n");
     let third = Document::parse(&lab.flash.files["new.txt"]).unwrap();
     assert_eq!(third.reports.len(), 1);
     let id = second.reports[0].report.report_id;
-    assert_eq!(lab.run(&[&format!("license smart save usage rum-id {id} bootflash:one.txt")]), "");
+    let told = lab.run(&[&format!("license smart save usage rum-id {id} bootflash:one.txt")]);
+    assert_eq!(told, "Saved license usage to bootflash:one.txt\n");
     let one = Document::parse(&lab.flash.files["one.txt"]).unwrap();
     assert_eq!(one.reports[0].report.report_id, id);
 }
@@ -278,14 +287,16 @@ fn system_messages_are_in_the_log_with_time_and_host() {
         "2024 Mar  5 11:20:30 leaf-7 %LICMGR-6-LOG_SMART_LIC_TRUST_CODE_INSTALL_SUCCESS: A new \
          licensing trust code was successfully installed on PID:{PID},SN:{SERIAL}."
     );
-    assert_eq!(lab.run(&["show logging"]), format!("{expected}\n"));
-    assert_eq!(lab.run(&["show logging logfile"]), format!("{expected}\n"));
-    assert_eq!(lab.log, [expected]);
+    let configured = "2024 Mar  4 10:00:00 leaf-7 %VSHD-5-VSHD_SYSLOG_CONFIG_I: Configured from vty by admin on console0";
+    let log = format!("{configured}\n{expected}\n");
+    assert_eq!(lab.run(&["show logging"]), log);
+    assert_eq!(lab.run(&["show logging logfile"]), log);
+    assert_eq!(lab.log, [configured, &expected]);
     lab.now = at("Mar 15 10:20:30 2024");
     lab.install_policy(|_| {});
     let last = lab.run(&["show logging last 1"]);
     assert!(last.starts_with("2024 Mar 15 11:20:30 leaf-7 %LICMGR-6-"), "{last}");
-    assert_eq!(lab.run(&["show logging logfile | count"]), "2\n");
+    assert_eq!(lab.run(&["show logging logfile | count"]), "3\n");
 }
 
 #[test]
@@ -392,7 +403,8 @@ fn a_sync_sends_what_there_is_at_once() {
         lab.configure(&["feature bgp"]);
         lab.report_and_acknowledge(1, 60);
         lab.now = lab.now + Timestamp::DAY;
-        assert_eq!(lab.run(&[line]), "", "{line}");
+        let told = lab.run(&[line]);
+        assert_eq!(told, "Synchronization with the licensing server was started\n", "{line}");
         let sent = lab.sent.remove(0);
         assert!(matches!(sent.request.body, RequestBody::UsageReport { .. }), "{line}");
         let reports = reports_of(&sent.request);

@@ -468,3 +468,47 @@ fn whoever_is_no_administrator_any_more_configures_no_more() {
     assert_eq!(lab.run(&["no feature bgp"]), "% Permission denied for the role\n");
     assert!(shown(&mut lab).contains("feature bgp"));
 }
+
+#[test]
+fn a_short_line_is_the_setting_of_its_own_mode_written_out() {
+    // PI-CLI-003
+    for (typed, whole) in [
+        ("sw trunk all vlan 5-9", "switchport trunk allowed vlan 5-9"),
+        ("switchport trunk all vlan 5-9", "switchport trunk allowed vlan 5-9"),
+        ("sw acc vlan 3", "switchport access vlan 3"),
+        ("sw mode trunk", "switchport mode trunk"),
+        ("desc sw trunk all", "description sw trunk all"),
+    ] {
+        let mut lab = Lab::new(None);
+        lab.configure(&["interface Ethernet1/2", typed]);
+        let typed_text = lab.switch.running().render();
+        assert!(
+            typed_text.contains(&format!("interface Ethernet1/2\n  {whole}\n")),
+            "{typed_text}"
+        );
+        let file = format!("hostname x\ninterface Ethernet1/2\n  {typed}\n");
+        let loaded = rumline_switch::ConfigTree::parse(&file).render();
+        assert!(loaded.ends_with(&format!("interface Ethernet1/2\n  {whole}\n")), "{loaded}");
+    }
+}
+
+#[test]
+fn a_no_of_what_is_off_by_default_leaves_nothing_and_of_what_is_on_is_kept() {
+    let mut lab = Lab::new(Some("license grace-period\nvpc domain 1\n  peer-gateway\n"));
+    lab.configure(&[
+        "no license grace-period",
+        "no spanning-tree loopguard default",
+        "no ip pim log-neighbor-changes",
+        "vpc domain 1",
+        "no peer-gateway",
+        "no ip arp synchronize",
+        "interface Ethernet1/1",
+        "no shutdown",
+        "no ip redirects",
+    ]);
+    let text = lab.switch.running().render();
+    let no: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| line.starts_with("no ")).collect();
+    assert_eq!(no, ["no shutdown", "no ip redirects"], "{text}");
+    assert!(!text.contains("grace-period") && !text.contains("peer-gateway"), "{text}");
+}

@@ -1,4 +1,4 @@
-//! The modes of configuration as data: which lines open which, and which lines belong to which (`grammar/modes.txt`).
+//! The modes of configuration as data: which lines open which, and which lines belong to which (`modes.txt`).
 
 use std::sync::OnceLock;
 
@@ -30,6 +30,12 @@ impl Hit {
     /// The same of an entry with its number.
     pub(crate) fn numbered(self, number: &str) -> Self {
         Self { text: format!("{number} {}", self.text), names_it: true, ..self }
+    }
+
+    /// How many first words lines of the same setting have in common.
+    pub(crate) fn same_words(&self) -> usize {
+        let words = self.text.split_whitespace().count();
+        self.pattern.key_words.unwrap_or_else(|| self.pattern.fixed_words()).min(words)
     }
 
     /// Whether a line of the same mode is of the same setting.
@@ -94,7 +100,7 @@ pub(crate) fn unknown() -> usize {
 /// All modes; the first is that of global configuration.
 pub(crate) fn all() -> &'static [ModeRow] {
     static ROWS: OnceLock<Vec<ModeRow>> = OnceLock::new();
-    ROWS.get_or_init(|| read(include_str!("grammar/modes.txt")))
+    ROWS.get_or_init(|| read(include_str!("modes.txt")))
 }
 
 fn read(text: &'static str) -> Vec<ModeRow> {
@@ -165,6 +171,12 @@ impl Pattern {
         })
     }
 
+    /// How many of the words it knows.
+    fn known(&self, words: &[&str]) -> usize {
+        let words = self.words.iter().take(words.len());
+        words.filter(|word| matches!(word, Word::Fixed(_))).count()
+    }
+
     fn is_whole(&self, words: &[&str]) -> bool {
         let length = self.words.len();
         words.len() == length || words.len() > length && self.has_rest
@@ -182,6 +194,11 @@ impl Pattern {
         text.join(" ")
     }
 
+    /// How many fixed words it begins with.
+    fn fixed_words(&self) -> usize {
+        self.words.iter().take_while(|word| matches!(word, Word::Fixed(_))).count()
+    }
+
     fn hit(&'static self, words: &[&str]) -> Hit {
         let (text, names_it) = (self.written_out(words), self.names(words));
         Hit { kind: self.kind, text, names_it, pattern: self }
@@ -189,9 +206,8 @@ impl Pattern {
 
     /// Whether as many words name what is meant: the value of a setting need not be told.
     fn names(&self, words: &[&str]) -> bool {
-        let head = || self.words.iter().take_while(|word| matches!(word, Word::Fixed(_))).count();
         match self.kind {
-            Kind::One => words.len() >= self.key_words.unwrap_or_else(head),
+            Kind::One => words.len() >= self.key_words.unwrap_or_else(|| self.fixed_words()),
             Kind::Toggle => true,
             Kind::Each | Kind::Opens(_) => {
                 let first = self.words.iter().position(|word| !matches!(word, Word::Fixed(_)));
@@ -207,23 +223,57 @@ impl ModeRow {
     pub(crate) fn hit(&'static self, words: &[&str], negated: bool) -> Option<Hit> {
         let fitting = || self.patterns.iter().filter(|pattern| pattern.fits(words, false));
         let begun = fitting().find(|pattern| negated && pattern.words.len() > words.len());
-        // A row for whatever begins so says less than one that knows the words and wants to know more.
-        let known = |pattern: &Pattern| {
-            let words = pattern.words.iter().take(words.len());
-            words.filter(|word| matches!(word, Word::Fixed(_))).count()
-        };
+        // A row for whatever begins so says less than one that knows the words and wants to know more, or knows more of them
+        // where they are short.
+        let known = |pattern: &Pattern| pattern.known(words);
         let whole = fitting().find(|pattern| {
             pattern.is_whole(words) && begun.is_none_or(|begun| known(begun) <= known(pattern))
         });
-        whole.or(begun).map(|pattern| pattern.hit(words))
+        let found = whole.or(begun)?;
+        let short = if found.has_rest { self.short_hit(words) } else { None };
+        let short = short.filter(|short| short.pattern.known(words) > known(found));
+        Some(short.unwrap_or_else(|| found.hit(words)))
     }
 
-    /// The same of a line with abbreviated keywords: what all that it may mean agree on.
+    /// What may follow the words of a line, whose last one may be unfinished.
+    pub(crate) fn next_words(&'static self, line: &str, negated: bool) -> Vec<String> {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        let begun =
+            if line.ends_with(char::is_whitespace) { "" } else { words.pop().unwrap_or_default() };
+        let mut found = Vec::new();
+        for pattern in self.patterns.iter().filter(|pattern| pattern.fits(&words, true)) {
+            match pattern.words.get(words.len()) {
+                Some(Word::Fixed(word)) if word.starts_with(begun) => {
+                    found.push((*word).to_owned());
+                }
+                Some(Word::Fixed(_)) => {}
+                Some(Word::Any) => found.push("WORD".to_owned()),
+                Some(Word::Address) => found.push("A.B.C.D|A:B::C:D".to_owned()),
+                None if pattern.has_rest => found.push("LINE".to_owned()),
+                None if words.len() == pattern.words.len() && begun.is_empty() => {
+                    found.push("<CR>".to_owned());
+                }
+                None => {}
+            }
+        }
+        // A `no` need not tell the value.
+        if negated && begun.is_empty() && self.hit(&words, true).is_some_and(|hit| hit.names_it) {
+            found.push("<CR>".to_owned());
+        }
+        found
+    }
+
+    /// The same of a line with abbreviated keywords: what all agree on that it may mean and that know most of its words.
     pub(crate) fn short_hit(&'static self, words: &[&str]) -> Option<Hit> {
-        let fitting = |pattern: &&Pattern| pattern.is_whole(words) && pattern.fits(words, true);
-        let mut found = self.patterns.iter().filter(fitting).map(|pattern| pattern.hit(words));
-        let first = found.next()?;
-        found.all(|other| other.text == first.text).then_some(first)
+        let fitting = || {
+            self.patterns
+                .iter()
+                .filter(|pattern| pattern.is_whole(words) && pattern.fits(words, true))
+        };
+        let most = fitting().map(|pattern| pattern.known(words)).max()?;
+        let mut found = fitting().filter(|pattern| pattern.known(words) == most);
+        let first = found.next()?.hit(words);
+        found.all(|other| other.hit(words).text == first.text).then_some(first)
     }
 }
 

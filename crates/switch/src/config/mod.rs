@@ -4,24 +4,48 @@
 //! switch does with its configuration is derived from the lines, so a file written by a real switch loads and
 //! comes out as it went in.
 
-use std::fmt::Write as _;
+mod lines;
+mod modes;
+mod reader;
+mod setting;
 
-/// A line and those below it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line {
-    /// Its text, without indentation; empty for a blank line.
-    pub text: String,
-    /// The lines of its submode.
-    pub children: Vec<Line>,
-}
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+pub(crate) use lines::{Key, numbered};
+pub use lines::{Line, Lines};
+pub(crate) use reader::{
+    Grammar, Place, Reader, Refusals, Source, interface_name, interface_names, split_no,
+};
+pub(crate) use setting::{Given, Put, Setting, Settings, Software};
 
 /// A whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ConfigTree {
     /// The lines of global configuration.
-    pub lines: Vec<Line>,
+    pub lines: Lines,
     /// While a file is read its order is kept; by hand, a line goes where its kind stands.
     pub(crate) keeps_order: bool,
+    /// What was changed and nobody asked for yet.
+    changed: Vec<Changed>,
+}
+
+impl PartialEq for ConfigTree {
+    fn eq(&self, other: &Self) -> bool {
+        self.lines == other.lines
+    }
+}
+
+impl Eq for ConfigTree {}
+
+/// A line that came or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// The line above it; empty in global configuration.
+    pub parent: String,
+    pub line: String,
+    pub is_there: bool,
 }
 
 /// Where lines of these kinds stand among each other when they are added by hand; others come after.
@@ -53,8 +77,23 @@ const ORDER: &[&str] = &[
     "vrf context",
 ];
 
+/// The place of a line's kind in the order.
 fn rank(text: &str) -> usize {
-    ORDER.iter().position(|head| starts_with_words(text, head)).unwrap_or(ORDER.len())
+    static HEADS: OnceLock<BTreeMap<&'static str, Vec<(usize, &'static str)>>> = OnceLock::new();
+    let heads = HEADS.get_or_init(|| {
+        let mut heads = BTreeMap::<_, Vec<_>>::new();
+        for (place, head) in ORDER.iter().enumerate() {
+            heads.entry(first_word(head)).or_default().push((place, *head));
+        }
+        heads
+    });
+    let fitting = heads.get(first_word(text)).into_iter().flatten();
+    let mut fitting = fitting.filter(|(_, head)| starts_with_words(text, head));
+    fitting.next().map_or(ORDER.len(), |(place, _)| *place)
+}
+
+fn first_word(text: &str) -> &str {
+    text.split([' ', '\n']).next().unwrap_or(text)
 }
 
 /// Whether `text` begins with the words of `head`.
@@ -70,82 +109,114 @@ fn first_words(text: &str, count: usize) -> String {
 impl ConfigTree {
     /// The lines of a submode, by the texts of the lines that lead there.
     #[must_use]
-    pub fn section(&self, path: &[String]) -> Option<&Vec<Line>> {
-        let mut lines = &self.lines;
-        for text in path {
-            lines = &lines.iter().find(|line| line.text == *text)?.children;
-        }
-        Some(lines)
+    pub fn section(&self, path: &[String]) -> Option<&Lines> {
+        path.iter()
+            .try_fold(&self.lines, |lines, text| Some(&lines[lines.place_of(text)?].children))
     }
 
     /// The lines of a submode, made if they are not there.
-    pub fn section_mut(&mut self, path: &[String]) -> &mut Vec<Line> {
-        let keeps_order = self.keeps_order;
-        let mut lines = &mut self.lines;
+    fn section_mut(&mut self, path: &[String]) -> &mut Lines {
+        let Self { lines, keeps_order, changed } = self;
+        let mut lines = lines;
         for (depth, text) in path.iter().enumerate() {
-            let place = match lines.iter().position(|line| line.text == *text) {
+            let place = match lines.place_of(text) {
                 Some(place) => place,
-                None => insert(lines, text.clone(), depth == 0 && !keeps_order),
+                None => {
+                    let parent = depth.checked_sub(1).map_or("", |above| &path[above]);
+                    changed.push(Changed::came(parent, text));
+                    insert(lines, text, depth == 0 && !*keeps_order)
+                }
             };
-            lines = &mut lines[place].children;
+            lines = lines.children_mut(place);
         }
         lines
     }
 
-    /// Sets a line; one with the same first `key_words` words is replaced where it stands.
-    pub fn set(&mut self, path: &[String], text: &str, key_words: usize) {
-        let key = first_words(text, key_words);
-        let negation = format!("no {text}");
-        self.set_where(path, text, |line| starts_with_words(line, &key) || line == negation);
+    /// Makes a submode, if it is not there.
+    pub(crate) fn open_section(&mut self, path: &[String]) {
+        self.section_mut(path);
     }
 
-    /// Sets a line in the place of the first that is the same setting; there is no other one then.
+    /// Takes away all lines of a submode, if it is there.
+    pub(crate) fn clear_section(&mut self, path: &[String]) {
+        if self.section(path).is_some() {
+            self.take_where(path, |_| true);
+        }
+    }
+
+    /// Sets a line; one with the same first `key_words` words is replaced where it stands.
+    pub fn set(&mut self, path: &[String], text: &str, key_words: usize) {
+        let negation = format!("no {text}");
+        if text.split_whitespace().nth(key_words.saturating_sub(1)).is_none() || key_words == 0 {
+            let is_same = |line: &str| line == text || line == negation;
+            return self.set_where(path, text, Key::Whole, is_same);
+        }
+        let key = first_words(text, key_words);
+        let is_same = |line: &str| starts_with_words(line, &key) || line == negation;
+        self.set_where(path, text, Key::Words(key_words), is_same);
+    }
+
+    /// Sets a line in the place of the first that is the same setting; there is no other one then. Lines that are the same
+    /// have the same key.
     pub(crate) fn set_where(
         &mut self,
         path: &[String],
         text: &str,
+        key: Key,
         is_same: impl Fn(&str) -> bool,
     ) {
         let top = path.is_empty() && !self.keeps_order;
         let lines = self.section_mut(path);
-        let Some(first) = lines.iter().position(|line| is_same(&line.text)) else {
-            insert(lines, text.to_owned(), top);
+        if lines.is_only(key, text) {
+            return;
+        }
+        let first = if lines.may_have(key, text) {
+            lines.iter().position(|line| is_same(&line.text))
+        } else {
+            None
+        };
+        let Some(first) = first else {
+            insert(lines, text, top);
+            self.changed.push(Changed::came(parent_of(path), text));
             return;
         };
-        text.clone_into(&mut lines[first].text);
+        let old = lines[first].text.clone();
+        lines.set_text(first, text);
         let mut place = 0;
-        lines.retain(|line| {
+        let others = lines.retain(|line| {
             place += 1;
             place <= first + 1 || !is_same(&line.text)
         });
+        if old != text {
+            self.changed.push(Changed::went(parent_of(path), &old));
+            self.changed.push(Changed::came(parent_of(path), text));
+        }
+        self.note_gone(path, &others);
     }
 
-    /// Takes away the lines that are meant.
-    pub(crate) fn take_where(&mut self, path: &[String], is_meant: impl Fn(&str) -> bool) {
-        self.section_mut(path).retain(|line| !is_meant(&line.text));
+    /// Takes away the lines that are meant; says whether there were any.
+    pub(crate) fn take_where(&mut self, path: &[String], is_meant: impl Fn(&str) -> bool) -> bool {
+        let gone = self.section_mut(path).retain(|line| !is_meant(&line.text));
+        self.note_gone(path, &gone);
+        !gone.is_empty()
     }
 
     /// Adds a line unless it is there; a `no` of it goes.
     pub fn add(&mut self, path: &[String], text: &str) {
-        self.set(path, text, usize::MAX);
+        self.set(path, text, 0);
     }
 
     /// Removes the lines that begin with `text` up to `key_words` words; says whether there were any.
     pub fn remove(&mut self, path: &[String], text: &str, key_words: usize) -> bool {
-        remove_line(self.section_mut(path), text, key_words)
+        let key = first_words(text, key_words);
+        self.take_where(path, |line| starts_with_words(line, &key))
     }
 
     /// Sets a toggle: it and its `no` take each other's place.
     pub(crate) fn toggle(&mut self, path: &[String], text: &str, negated: bool) {
-        let (top, no) = (path.is_empty() && !self.keeps_order, format!("no {text}"));
+        let no = format!("no {text}");
         let line = if negated { no.as_str() } else { text };
-        let lines = self.section_mut(path);
-        match lines.iter_mut().find(|known| known.text == text || known.text == no) {
-            Some(known) => line.clone_into(&mut known.text),
-            None => {
-                insert(lines, line.to_owned(), top);
-            }
-        }
+        self.set_where(path, line, Key::Whole, |known| known == text || known == no);
     }
 
     /// Adds a line that stands beside others of its kind; one of an access list gets a number.
@@ -154,22 +225,32 @@ impl ConfigTree {
             return self.add(path, text);
         }
         let text = &written_out(text);
-        let lines = self.section_mut(path);
         let (number, entry) = numbered(text);
         if !["permit", "deny", "remark"].iter().any(|word| starts_with_words(entry, word)) {
             return self.add(path, text);
         }
+        let lines = self.section_mut(path);
         let same = |line: &Line| numbered(&line.text).1 == entry;
-        if number.is_none() && lines.iter().any(same) {
+        if number.is_none() && lines.may_have(Key::Entry, entry) && lines.iter().any(same) {
             return;
         }
-        let last = lines.iter().filter_map(|line| numbered(&line.text).0).max().unwrap_or(0);
+        // They stand by their numbers.
+        let last = lines.iter().rev().find_map(|line| numbered(&line.text).0).unwrap_or(0);
+        let is_given = number.is_some();
         let number = number.unwrap_or_else(|| (last - last % 10).saturating_add(10));
-        lines.retain(|line| numbered(&line.text).0 != Some(number));
-        let is_before = |line: &Line| numbered(&line.text).0.is_none_or(|known| known < number);
-        let place = lines.iter().take_while(|line| is_before(line)).count();
+        let mut gone = Vec::new();
         let text = format!("{number} {entry}");
-        lines.insert(place, Line { text, children: Vec::new() });
+        if is_given && lines.may_have(Key::Number, &text) {
+            gone = lines.retain(|line| numbered(&line.text).0 != Some(number));
+        }
+        let is_before = |line: &Line| numbered(&line.text).0.is_some_and(|known| known < number);
+        let place = lines.iter().rposition(is_before).map_or_else(
+            || lines.iter().take_while(|line| numbered(&line.text).0.is_none()).count(),
+            |last| last + 1,
+        );
+        lines.insert(place, Line::of(&text));
+        self.note_gone(path, &gone);
+        self.changed.push(Changed::came(parent_of(path), &text));
     }
 
     /// Takes away the line that is named, or what begins with the words.
@@ -180,17 +261,26 @@ impl ConfigTree {
     /// The same; says whether there was any. Only if it may, what is longer than what was named is meant too.
     pub(crate) fn take_named(&mut self, path: &[String], text: &str, may_be_longer: bool) -> bool {
         let in_list = path.last().is_some_and(|section| is_access_list(section));
-        let lines = self.section_mut(path);
-        let before = lines.len();
-        let is_it = |line: &Line| {
-            line.text == text || in_list && numbered(&line.text).1 == text || number_is(line, text)
+        let is_it = |line: &str| {
+            line == text || in_list && numbered(line).1 == text || number_is(line, text)
         };
-        if lines.iter().any(is_it) {
-            lines.retain(|line| !is_it(line));
-        } else if may_be_longer {
-            lines.retain(|line| !starts_with_words(&line.text, text));
+        self.take_where(path, is_it)
+            || may_be_longer && self.take_where(path, |line| starts_with_words(line, text))
+    }
+
+    /// What came and went since this was asked for the last time.
+    pub(crate) fn take_changes(&mut self) -> Vec<Changed> {
+        std::mem::take(&mut self.changed)
+    }
+
+    fn note_gone(&mut self, path: &[String], gone: &[Line]) {
+        fn note(parent: &str, lines: &[Line], changed: &mut Vec<Changed>) {
+            for line in lines {
+                changed.push(Changed::went(parent, &line.text));
+                note(&line.text, &line.children, changed);
+            }
         }
-        lines.len() < before
+        note(parent_of(path), gone, &mut self.changed);
     }
 
     /// The configuration as text.
@@ -256,32 +346,29 @@ fn written_out(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The number before an entry, and the entry.
-fn numbered(text: &str) -> (Option<u32>, &str) {
-    match text.split_once(' ') {
-        Some((number, entry)) if number.bytes().all(|b| b.is_ascii_digit()) => {
-            number.parse().map_or((None, text), |number| (Some(number), entry))
-        }
-        _ => (None, text),
+/// Whether an entry has this number, and it alone was named.
+fn number_is(line: &str, text: &str) -> bool {
+    let number = text.parse::<u32>().ok();
+    number.is_some() && numbered(line).0 == number
+}
+
+fn parent_of(path: &[String]) -> &str {
+    path.last().map_or("", String::as_str)
+}
+
+impl Changed {
+    fn came(parent: &str, line: &str) -> Self {
+        Self { parent: parent.to_owned(), line: line.to_owned(), is_there: true }
+    }
+
+    fn went(parent: &str, line: &str) -> Self {
+        Self { is_there: false, ..Self::came(parent, line) }
     }
 }
 
-/// Whether an entry has this number, and it alone was named.
-fn number_is(line: &Line, text: &str) -> bool {
-    let number = text.parse::<u32>().ok();
-    number.is_some() && numbered(&line.text).0 == number
-}
-
-fn remove_line(lines: &mut Vec<Line>, text: &str, key_words: usize) -> bool {
-    let key = first_words(text, key_words);
-    let before = lines.len();
-    lines.retain(|line| !starts_with_words(&line.text, &key));
-    lines.len() < before
-}
-
 /// Inserts a line after the last of its kind, or where its kind belongs; returns its place.
-fn insert(lines: &mut Vec<Line>, text: String, top: bool) -> usize {
-    let own = rank(&text);
+fn insert(lines: &mut Lines, text: &str, top: bool) -> usize {
+    let own = rank(text);
     let place = if top && own < ORDER.len() {
         lines
             .iter()
@@ -290,7 +377,7 @@ fn insert(lines: &mut Vec<Line>, text: String, top: bool) -> usize {
     } else {
         lines.len()
     };
-    lines.insert(place, Line { text, children: Vec::new() });
+    lines.insert(place, Line::of(text));
     place
 }
 

@@ -1,39 +1,17 @@
 //! `show license …`, in the layouts of the guide.
 
 use rumline_agent::{LicenseInUse, ReportSummary, Transport};
-use rumline_cli::Matched;
-use rumline_protocol::{ClassPolicy, Timestamp};
+use rumline_protocol::ClassPolicy;
 
-use crate::grammar::argument;
-use crate::session::Outcome;
-use crate::{Devices, Switch};
+use super::settings;
+use crate::Switch;
+use crate::answer::{Answer, CommandError, Outcome};
+use crate::command::Call;
 
 /// The most reports listed at once.
 const REPORTS_SHOWN_MAX: usize = 1_000;
 
 impl Switch {
-    pub(crate) fn show_license(
-        &mut self,
-        now: Timestamp,
-        command: &Matched,
-        devices: &mut Devices<'_>,
-    ) -> Outcome {
-        let text = match command.action.as_str() {
-            "show license status" => self.license_status(),
-            "show license summary" => self.license_summary(),
-            "show license usage" => self.license_usage(),
-            "show license udi" => self.license_udi(),
-            "show license all" => self.license_all(),
-            "show license host-id" => format!("License hostid: VDH={}\n", self.udi.serial),
-            "show license eventlog" => self.license_eventlog(),
-            "show license history message" => self.license_history(),
-            "show license data conversion" => self.license_conversion(),
-            "show license rum" => return self.license_rum(command, devices),
-            _ => self.license_tech_support(now),
-        };
-        Outcome::text(text)
-    }
-
     /// PI-SHOW-001 to 014.
     pub(crate) fn license_status(&self) -> String {
         format!(
@@ -62,7 +40,6 @@ impl Switch {
     /// PI-SHOW-005 to 008.
     fn status_transport(&self) -> String {
         let config = self.agent.config();
-        let value = |head: &str| self.running.value(head).filter(|value| !value.is_empty());
         let mut text = match config.transport {
             Transport::Callhome => return "  Type: Callhome\n".to_owned(),
             Transport::Off => return "  Type: Transport Off\n".to_owned(),
@@ -72,17 +49,17 @@ impl Switch {
             }
             Transport::Smart => {
                 let url = config.smart_url.as_deref().unwrap_or(rumline_agent::DEFAULT_SMART_URL);
-                let proxy = match value("license smart proxy address") {
+                let proxy = match settings::PROXY_ADDRESS.value(&self.running) {
                     None => "    Not configured\n".to_owned(),
                     Some(address) => {
-                        let port = value("license smart proxy port").unwrap_or("<none>");
+                        let port = settings::PROXY_PORT.value(&self.running).unwrap_or("<none>");
                         format!("    Address: {address}\n    Port: {port}\n")
                     }
                 };
                 format!("  Type: Smart\n  URL: {url}\n  Proxy:\n{proxy}")
             }
         };
-        if let Some(vrf) = value("license smart vrf") {
+        if let Some(vrf) = settings::VRF.value(&self.running) {
             text.push_str(&format!("  VRF: {vrf}\n"));
         }
         text
@@ -111,7 +88,7 @@ impl Switch {
             class("Unenforced/Non-Export", policy.unenforced),
             class("Enforced (Perpetual/Subscription)", policy.enforced),
             class("Export (Perpetual/Subscription)", policy.export),
-            self.running.value("license smart custom_id").unwrap_or("<empty>")
+            settings::CUSTOM_ID.value(&self.running).unwrap_or("<empty>")
         )
     }
 
@@ -168,7 +145,7 @@ impl Switch {
     }
 
     /// PI-SHOW-015, 016; C-69.
-    fn license_summary(&self) -> String {
+    pub(super) fn license_summary(&self) -> String {
         let mut text = format!(
             "License Usage:\n{:<24}{:<31}{:<6}Status\n{}\n",
             "License",
@@ -215,7 +192,7 @@ impl Switch {
     }
 
     /// PI-SHOW-020; layout by G-09.
-    fn license_all(&self) -> String {
+    pub(super) fn license_all(&self) -> String {
         let title = |text: &str| format!("{text}\n{}\n\n", "=".repeat(text.len()));
         format!(
             "{}{}\n{}{}\n{}{}\n{}Smart Agent for Licensing: {}\n\n{}",
@@ -242,7 +219,7 @@ impl Switch {
         )
     }
 
-    fn license_eventlog(&self) -> String {
+    pub(super) fn license_eventlog(&self) -> String {
         let mut text = String::new();
         for line in self.agent.event_log() {
             text.push_str(line);
@@ -255,7 +232,7 @@ impl Switch {
     }
 
     /// PI-SHOW-025; G-09.
-    fn license_history(&self) -> String {
+    pub(super) fn license_history(&self) -> String {
         let rule = "=".repeat(52);
         let mut text = format!("Message History (oldest to newest):\n{rule}\n");
         let history = self.agent.history();
@@ -291,7 +268,7 @@ impl Switch {
     }
 
     /// PI-SHOW-027: nothing was ever converted on a switch that began with SLP.
-    fn license_conversion(&self) -> String {
+    pub(super) fn license_conversion(&self) -> String {
         format!(
             "License Conversion:\n  Automatic Conversion Enabled: False\n  Active: PID: {}, SN: {}\n    \
              Status: Not started\n",
@@ -300,21 +277,19 @@ impl Switch {
     }
 
     /// PI-SHOW-021 to 023.
-    fn license_rum(&self, command: &Matched, devices: &mut Devices<'_>) -> Outcome {
-        let id: u64 = argument(command, "id").parse().unwrap_or(0);
-        let found = if id == 0 {
-            self.agent.report_summaries(REPORTS_SHOWN_MAX, devices.store)
+    pub(super) fn license_rum(&mut self, call: &mut Call<'_, '_>) -> Answer {
+        let id: u64 = call.number("id");
+        let store = &mut *call.devices.store;
+        let reports = if id == 0 {
+            self.agent.report_summaries(REPORTS_SHOWN_MAX, store)
         } else {
-            self.agent.report_summary(id, devices.store).map(|one| one.into_iter().collect())
+            self.agent.report_summary(id, store).map(|one| one.into_iter().collect())
         };
-        let reports = match found {
-            Ok(reports) => reports,
-            Err(error) => return Outcome::error(&format!("% {error}")),
-        };
+        let reports = reports.map_err(CommandError::disk)?;
         if id != 0 && reports.is_empty() {
-            return Outcome::error(&format!("Report {id} does not exist"));
+            return Err(CommandError::Failed(format!("Report {id} does not exist")));
         }
-        let detail = command.has("detail");
+        let detail = call.has("detail");
         let title = if detail { " Detail" } else { "" };
         let mut text = format!("Smart Licensing Usage Report{title}:\n{}\n", "=".repeat(36));
         if !detail {
@@ -332,7 +307,7 @@ impl Switch {
                 ));
             }
         }
-        Outcome::text(text)
+        Ok(Outcome::text(text))
     }
 
     fn rum_detail(&self, report: &ReportSummary) -> String {

@@ -4,13 +4,14 @@
 //! a hint: where a section was indented, a line further out leaves it. Empty lines and comments end nothing. A line that no
 //! mode knows stays where it is, if that is a submode; at the top it is refused when typed, and kept in a file.
 
-use rumline_cli::{Parsed, Refusal};
+use std::collections::BTreeMap;
 
-use crate::config::{ConfigTree, Line, starts_with_words};
-use crate::grammar;
-use crate::interpret;
-use crate::modes::{self, GLOBAL, Hit, Kind, ModeRow};
-use crate::settings::{Refused, Settings};
+use rumline_cli::{Parsed, Refusal, Tree};
+
+use super::modes::{self, GLOBAL, Hit, Kind, ModeRow};
+use super::setting::{Put, Setting, Settings};
+use super::{ConfigTree, Key, Line, starts_with_words};
+use crate::answer::CommandError;
 
 /// The longest banner or job that is kept; of a longer one lines are left out.
 const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -74,6 +75,40 @@ impl Place {
     pub(crate) fn prompt(&self) -> Option<&'static str> {
         let mode = self.modes.last().filter(|_| self.text.is_none())?;
         Some(modes::all()[mode.row].prompt)
+    }
+
+    /// The lines that lead here.
+    pub(crate) fn trail(&self) -> impl Iterator<Item = String> {
+        self.modes.iter().skip(1).map(|mode| mode.lines.join(", "))
+    }
+
+    /// What may follow `line` here or in global configuration, with what it is for.
+    pub(crate) fn help(
+        &self,
+        grammar: &Grammar,
+        line: &str,
+        negated: bool,
+    ) -> Vec<(String, String)> {
+        let mut rows = grammar.config().help(line, negated);
+        if let Some(own) = grammar.of_mode(self.prompt()) {
+            rows.extend(own.help(line, negated));
+        }
+        let last = self.modes.len() - 1;
+        let own = modes::all()[self.modes[last].row].next_words(line, negated);
+        let outer = modes::all()[GLOBAL].next_words(line, negated);
+        // What the switch knows says more than that anything may follow.
+        let is_known = !rows.is_empty();
+        let is_word = |word: &String| word.starts_with(|c: char| c.is_ascii_lowercase());
+        let more = own.into_iter().chain(outer).filter(|word| !is_known || is_word(word));
+        rows.extend(more.map(|word| (word, String::new())));
+        rows
+    }
+
+    /// What its last word may become.
+    pub(crate) fn complete(&self, grammar: &Grammar, line: &str) -> Vec<String> {
+        let rows = self.help(grammar, line, false);
+        let is_word = |word: &String| word.starts_with(|c: char| c.is_ascii_lowercase());
+        rows.into_iter().map(|(word, _)| word).filter(is_word).collect()
     }
 
     /// Whether a text of many lines is being read.
@@ -152,22 +187,53 @@ fn numbered(
     Some(hit(rest).filter(|hit| hit.kind == Kind::Each)?.numbered(number))
 }
 
+/// The settings by the prompt of their mode, and what is a command of EXEC and never kept.
+#[derive(Debug)]
+pub(crate) struct Grammar {
+    pub modes: BTreeMap<&'static str, Tree<&'static Setting>>,
+    pub is_exec: fn(&str) -> bool,
+}
+
+impl Grammar {
+    /// The prompt of global configuration.
+    pub(crate) const GLOBAL: &str = "config";
+
+    /// The settings of global configuration.
+    fn config(&self) -> &Tree<&'static Setting> {
+        &self.modes[Self::GLOBAL]
+    }
+
+    /// The settings of a mode, if it has some of its own.
+    fn of_mode(&self, prompt: Option<&str>) -> Option<&Tree<&'static Setting>> {
+        self.modes.get(prompt?)
+    }
+}
+
+/// Lines of a text that were refused: their numbers from 1, themselves, and why.
+pub(crate) type Refusals = Vec<(usize, String, CommandError)>;
+
 /// Reads lines into a tree.
 pub(crate) struct Reader<'a> {
     tree: &'a mut ConfigTree,
     settings: Settings<'a>,
     source: Source,
+    grammar: &'static Grammar,
     /// Whether it is a file with indentation: a line at the edge that nobody knows is one of global configuration.
     has_indents: bool,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(tree: &'a mut ConfigTree, settings: Settings<'a>, source: Source) -> Self {
-        Self { tree, settings, source, has_indents: false }
+    pub(crate) fn new(
+        tree: &'a mut ConfigTree,
+        settings: Settings<'a>,
+        source: Source,
+        grammar: &'static Grammar,
+    ) -> Self {
+        Self { tree, settings, source, grammar, has_indents: false }
     }
 
     /// Takes a line as it stands; says what there is to say about it.
-    pub(crate) fn line(&mut self, place: &mut Place, raw: &str) -> Result<String, Refused> {
+    pub(crate) fn line(&mut self, place: &mut Place, raw: &str) -> Result<String, CommandError> {
         if let Some(text) = &mut place.text {
             let ends = match &text.end {
                 End::Delimiter(delimiter) => raw.contains(*delimiter),
@@ -196,7 +262,7 @@ impl<'a> Reader<'a> {
             }
             return Ok(String::new());
         }
-        let (body, negated) = grammar::split_no(line);
+        let (body, negated) = split_no(line);
         let offset = line.len() - body.len();
         let words: Vec<&str> = body.split_whitespace().collect();
         if self.source != Source::Typed {
@@ -225,8 +291,8 @@ impl<'a> Reader<'a> {
             return Ok(String::new());
         }
         // What means something to the switch is never text of a section that nobody knows.
-        let means_something = grammar::is_modelled(&words)
-            || matches!(grammar::config().match_line(body, negated), Parsed::Command(_));
+        let means_something = is_modelled(&words)
+            || matches!(self.grammar.config().match_line(body, negated), Parsed::Command(_));
         self.begin_unknown(place, &words, negated, indent, means_something);
         let hint = place.depth_by(indent, self.has_indents);
         if place.modes[hint].row == modes::unknown() && !means_something {
@@ -240,12 +306,15 @@ impl<'a> Reader<'a> {
             Some((depth, hit)) if depth > 0 => {
                 place.modes.truncate(depth + 1);
                 note_indent(place, indent);
-                match Settings::of_mode(place.prompt(), body, negated) {
+                let own = self.grammar.of_mode(place.prompt());
+                match own.map(|own| own.match_line(body, negated)) {
                     Some(Parsed::Command(command)) => {
                         return self.settings.apply(self.tree, &place.paths(), &command, negated);
                     }
-                    Some(Parsed::Refused { refusal, at }) if self.source != Source::File => {
-                        return Err(Refused::Mark(refusal, offset + at));
+                    Some(Parsed::Refused { refusal, at })
+                        if self.source != Source::File && is_final(place, refusal) =>
+                    {
+                        return Err(CommandError::Syntax { refusal, at: offset + at });
                     }
                     _ => {}
                 }
@@ -286,39 +355,48 @@ impl<'a> Reader<'a> {
         negated: bool,
         (offset, indent, hint): (usize, usize, usize),
         hit: Option<Hit>,
-    ) -> Result<String, Refused> {
+    ) -> Result<String, CommandError> {
         let words: Vec<&str> = body.split_whitespace().collect();
         let is_inner = hit.is_none() && place.modes.len() > 1;
-        match grammar::config().match_line(body, negated) {
+        match self.grammar.config().match_line(body, negated) {
             Parsed::Command(command) => {
                 place.modes.truncate(1);
                 let told = self.settings.apply(self.tree, &[Vec::new()], &command, negated);
                 if !negated && told.is_ok() {
                     self.open(place, hit.as_ref(), indent);
                 }
-                let is_user = command.action == "username";
-                if self.source == Source::File && !is_user && matches!(told, Err(Refused::Said(_)))
+                // What is more than a line is not kept as one.
+                let is_more = matches!(command.action.put, Put::Own(_));
+                if self.source == Source::File
+                    && !is_more
+                    && matches!(told, Err(CommandError::Failed(_)))
                 {
                     // It may be of another release: it is kept, and counts for nothing.
-                    self.tree.add(&[], &grammar::joined(&words, negated));
+                    self.tree.add(&[], &joined(&words, negated));
                 }
                 told
             }
             Parsed::Refused { refusal, at } => {
-                if grammar::may_hold_password(&words) {
+                let is_value = matches!(refusal, Refusal::Range { .. } | Refusal::Value(_));
+                if is_value && self.source != Source::File {
+                    return Err(CommandError::Syntax { refusal, at: at + offset });
+                }
+                if may_hold_password(&words) {
                     // However it is spelled: a password that was not understood is kept nowhere.
-                    return Err(Refused::Mark(refusal, at + offset));
+                    return Err(CommandError::Syntax { refusal, at: at + offset });
                 }
                 let is_file = self.source == Source::File;
-                if let Some(hit) = hit.filter(|_| is_file || !grammar::is_modelled(&words)) {
+                // What stands there can always be taken away.
+                let goes = negated && self.tree.lines.place_of(body.trim_end()).is_some();
+                if let Some(hit) = hit.filter(|_| is_file || goes || !is_modelled(&words)) {
                     place.modes.truncate(1);
                     return self.keep(place, &hit, negated, indent, offset + body.trim_end().len());
                 }
-                if self.source != Source::File && (grammar::is_modelled(&words) || !is_inner) {
-                    return Err(Refused::Mark(refusal, at + offset));
+                if self.source != Source::File && (is_modelled(&words) || !is_inner) {
+                    return Err(CommandError::Syntax { refusal, at: at + offset });
                 }
-                if grammar::is_exec(body) {
-                    return Err(Refused::Mark(Refusal::Invalid, offset));
+                if (self.grammar.is_exec)(body) {
+                    return Err(CommandError::Syntax { refusal: Refusal::Invalid, at: offset });
                 }
                 let depth = if self.has_indents && indent == 0 {
                     0
@@ -341,22 +419,25 @@ impl<'a> Reader<'a> {
         negated: bool,
         indent: usize,
         end: usize,
-    ) -> Result<String, Refused> {
+    ) -> Result<String, CommandError> {
         let is_there = |path: &Vec<String>| {
             self.tree.section(path).is_some_and(|lines| lines.iter().any(|l| l.text == hit.text))
         };
         if negated && !hit.names_it && !place.paths().iter().any(is_there) {
-            return Err(Refused::Mark(Refusal::Incomplete, end));
+            return Err(CommandError::Syntax { refusal: Refusal::Incomplete, at: end });
         }
         let mut lines = expanded(&hit.text);
         for path in place.paths() {
             for text in &lines {
                 match (hit.kind, negated) {
-                    (Kind::One, true) => self.tree.take_where(&path, |line| {
-                        hit.is_same(line) && starts_with_words(line, text)
-                    }),
+                    (Kind::One, true) => {
+                        let is_meant =
+                            |line: &str| hit.is_same(line) && starts_with_words(line, text);
+                        self.tree.take_where(&path, is_meant);
+                    }
                     (Kind::One, false) => {
-                        self.tree.set_where(&path, text, |line| hit.is_same(line));
+                        let key = Key::Words(hit.same_words());
+                        self.tree.set_where(&path, text, key, |line| hit.is_same(line));
                     }
                     (Kind::Toggle, _) => self.tree.toggle(&path, text, negated),
                     (Kind::Each | Kind::Opens(_), true) => self.tree.take_away(&path, text),
@@ -378,15 +459,15 @@ impl<'a> Reader<'a> {
             for text in expanded(&hit.text) {
                 match hit.kind {
                     Kind::Opens(_) => {
-                        let section = [path.clone(), vec![text]].concat();
-                        if self.tree.section(&section).is_some() {
-                            self.tree.section_mut(&section).clear();
-                        }
+                        self.tree.clear_section(&[path.clone(), vec![text]].concat());
                     }
-                    Kind::One => self.tree.take_where(&path, |line| hit.is_same(line)),
-                    Kind::Each | Kind::Toggle => self
-                        .tree
-                        .take_where(&path, |line| line.strip_prefix("no ").unwrap_or(line) == text),
+                    Kind::One => {
+                        self.tree.take_where(&path, |line| hit.is_same(line));
+                    }
+                    Kind::Each | Kind::Toggle => {
+                        let bare = |line: &str| line.strip_prefix("no ").unwrap_or(line) == text;
+                        self.tree.take_where(&path, bare);
+                    }
                 }
             }
         }
@@ -398,7 +479,7 @@ impl<'a> Reader<'a> {
         let lines = expanded(text);
         for path in place.paths() {
             for line in &lines {
-                self.tree.section_mut(&[path.clone(), vec![line.clone()]].concat());
+                self.tree.open_section(&[path.clone(), vec![line.clone()]].concat());
             }
         }
         place.last = None;
@@ -418,7 +499,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a whole text; the lines that are refused, with their numbers from 1.
-    pub(crate) fn text(&mut self, text: &str) -> Vec<(usize, String, Refused)> {
+    pub(crate) fn text(&mut self, text: &str) -> Refusals {
         let mut place = Place::global();
         let mut refused = Vec::new();
         self.tree.keeps_order = self.source == Source::File;
@@ -446,6 +527,50 @@ impl<'a> Reader<'a> {
         self.tree.keeps_order = false;
         refused
     }
+}
+
+/// Whether what the settings of a mode say against a line holds: the words of Call Home are all there are, other modes know
+/// more lines than mean something here.
+fn is_final(place: &Place, refusal: Refusal) -> bool {
+    let is_value = matches!(refusal, Refusal::Range { .. } | Refusal::Value(_));
+    is_value || place.prompt() == Some("config-callhome")
+}
+
+/// Whether all lines that begin so mean something here: one that is no command is refused.
+fn is_modelled(words: &[&str]) -> bool {
+    match words {
+        ["username", _, what, ..] => {
+            !["passphrase", "sshkey", "keypair", "shelltype"].contains(what)
+        }
+        [first, ..] => ["license", "feature", "hostname", "username", "callhome"].contains(first),
+        [] => false,
+    }
+}
+
+/// Whether a line, whatever else it is, may hold a password in clear.
+fn may_hold_password(words: &[&str]) -> bool {
+    let begins = |typed: &str, word: &str| word.starts_with(&typed.to_ascii_lowercase());
+    match words {
+        [first, _, what, kind, ..] => {
+            begins(first, "username") && begins(what, "password") && *kind != "5"
+        }
+        _ => false,
+    }
+}
+
+/// The line without `no`, and whether it had one.
+pub(crate) fn split_no(line: &str) -> (&str, bool) {
+    let trimmed = line.trim_start();
+    match trimmed.split_once(char::is_whitespace) {
+        Some((word, rest)) if word.eq_ignore_ascii_case("no") => (rest.trim_start(), true),
+        _ => (trimmed, false),
+    }
+}
+
+/// Words as a line, with its `no`.
+fn joined(words: &[&str], negated: bool) -> String {
+    let text = words.join(" ");
+    if negated { format!("no {text}") } else { text }
 }
 
 fn note_indent(place: &mut Place, indent: usize) {
@@ -517,7 +642,7 @@ fn expanded(text: &str) -> Vec<String> {
         } else {
             part.to_owned()
         };
-        let part = interpret::interface_name(&part);
+        let part = interface_name(&part);
         kind = part.trim_end_matches(|c: char| !c.is_ascii_alphabetic()).to_owned();
         lines.extend(range(&part).iter().map(|name| format!("interface {name}")));
     }
@@ -544,16 +669,28 @@ fn range(name: &str) -> Vec<String> {
     }
 }
 
-impl ConfigTree {
-    /// Reads a configuration as a switch prints it or a person wrote it. Comments are left out (PI-CLI-036).
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let mut tree = Self::default();
-        let settings = Settings::of_any_release();
-        Reader::new(&mut tree, settings, Source::File).text(text);
-        tree
+/// `e1/22` becomes `Ethernet1/22`; what is no interface stays as it is.
+pub(crate) fn interface_name(typed: &str) -> String {
+    const KINDS: &[&str] =
+        &["Ethernet", "loopback", "mgmt", "nve", "port-channel", "Tunnel", "Vlan"];
+    let digits = typed.find(|c: char| c.is_ascii_digit()).unwrap_or(typed.len());
+    let (head, number) = typed.split_at(digits);
+    let head = head.trim().to_ascii_lowercase();
+    let kind = KINDS
+        .iter()
+        .find(|kind| !head.is_empty() && kind.to_ascii_lowercase().starts_with(head.as_str()));
+    match kind {
+        Some(kind) if !number.is_empty() => format!("{kind}{number}"),
+        _ => typed.to_owned(),
     }
+}
 
+/// The lines `interface …` that a name or a range stands for.
+pub(crate) fn interface_names(typed: &str) -> Vec<String> {
+    expanded(&format!("interface {typed}"))
+}
+
+impl ConfigTree {
     /// A blank line of a file, where the one before is none.
     fn add_blank(&mut self) {
         if self.lines.last().is_some_and(|line| !line.text.is_empty()) {

@@ -1,0 +1,84 @@
+//! Commands as rows: a topic's words name them, and each row carries what it does.
+
+use rumline_cli::Matched;
+use rumline_protocol::Timestamp;
+
+use crate::answer::Answer;
+use crate::config::Setting;
+use crate::session::Session;
+use crate::{Devices, Switch};
+
+/// Who may give a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Whoever is logged in: `network-operator` and `network-admin`.
+    Anyone,
+    /// `network-admin`.
+    Administrator,
+}
+
+impl Who {
+    /// The roles that may, as they are named.
+    pub(crate) fn roles(self) -> &'static str {
+        match self {
+            Self::Anyone => "network-admin, network-operator",
+            Self::Administrator => "network-admin",
+        }
+    }
+}
+
+/// A command of EXEC.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Its key words; the words of its topic name it by them.
+    pub name: &'static str,
+    pub who: Who,
+    pub run: fn(&mut Switch, &mut Call<'_, '_>) -> Answer,
+}
+
+type Run = fn(&mut Switch, &mut Call<'_, '_>) -> Answer;
+
+impl Command {
+    /// One that changes nothing but the session.
+    pub(crate) const fn anyone(name: &'static str, run: Run) -> Self {
+        Self { name, who: Who::Anyone, run }
+    }
+
+    /// One that changes something.
+    pub(crate) const fn administrator(name: &'static str, run: Run) -> Self {
+        Self { name, who: Who::Administrator, run }
+    }
+}
+
+/// A command that was given.
+pub(crate) struct Call<'c, 'd> {
+    pub now: Timestamp,
+    pub session: &'c mut Session,
+    pub command: &'c Matched<&'static Command>,
+    pub devices: &'c mut Devices<'d>,
+}
+
+impl<'c> Call<'c, '_> {
+    /// A value that the words guarantee.
+    pub(crate) fn text(&self, name: &str) -> &'c str {
+        self.command.get(name).unwrap_or_default()
+    }
+
+    /// A number that the words guarantee.
+    pub(crate) fn number<N: std::str::FromStr + Default>(&self, name: &str) -> N {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    /// Whether a keyword was given.
+    pub(crate) fn has(&self, keyword: &str) -> bool {
+        self.command.has(keyword)
+    }
+}
+
+/// What the switch has to do with one thing: its words, and the rows they name.
+pub(crate) struct Topic {
+    /// `[exec]`, `[config]` or another mode's prompt, and below it a tree of words.
+    pub words: &'static str,
+    pub commands: &'static [Command],
+    pub settings: &'static [Setting],
+}

@@ -1,0 +1,205 @@
+//! Settings as rows: how a line is spelled in the configuration, what it may say, from when on it is there.
+
+use rumline_catalogue::{Catalogue, Gate};
+use rumline_cli::Matched;
+use rumline_protocol::Random;
+
+use crate::answer::CommandError;
+use crate::config::{ConfigTree, interface_name, starts_with_words};
+
+/// A line that was understood as a setting.
+pub(crate) type Given = Matched<&'static Setting>;
+
+/// A line that means something to the switch.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// The words it begins with; those of its topic name it by them.
+    pub head: &'static str,
+    /// How many words tell it from another of its kind; 0 for those of its head.
+    pub key_words: usize,
+    /// What holds where it is not given.
+    pub default: Option<&'static str>,
+    /// What a release or model must have.
+    pub gate: Option<&'static str>,
+    /// What the words cannot tell: what is wrong, or what there is to say about what is taken.
+    pub check: fn(&ConfigTree, &Given) -> Result<Option<&'static str>, String>,
+    pub put: Put,
+}
+
+/// How a setting gets into the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Put {
+    /// The line, its words written out.
+    Line,
+    /// The head, whatever it was called, and the values.
+    Head,
+    /// The line, the name of its interface written out.
+    Interface,
+    /// The line or its `no`: both are settings.
+    Toggle,
+    /// The line opens a mode, and with it its section.
+    Mode,
+    /// Otherwise spelled.
+    As(fn(&Given) -> String),
+    /// It is more than a line.
+    Own(fn(&mut Settings<'_>, &mut ConfigTree, &Given, bool) -> Result<(), CommandError>),
+}
+
+impl Setting {
+    /// A line without more to it.
+    pub(crate) const fn line(head: &'static str) -> Self {
+        Self { head, key_words: 0, default: None, gate: None, check: fine, put: Put::Line }
+    }
+
+    /// The same where the first so many words tell it from others.
+    pub(crate) const fn keyed(head: &'static str, key_words: usize) -> Self {
+        Self { key_words, ..Self::line(head) }
+    }
+
+    /// What it is set to: the value of its last line.
+    pub(crate) fn value<'t>(&self, tree: &'t ConfigTree) -> Option<&'t str> {
+        tree.value(self.head).filter(|value| !value.is_empty())
+    }
+
+    /// The words behind the head of each of its lines.
+    pub(crate) fn values<'t>(
+        &self,
+        tree: &'t ConfigTree,
+    ) -> impl Iterator<Item = Vec<&'t str>> + use<'t> {
+        let head = self.head;
+        tree.lines
+            .iter()
+            .filter(move |line| starts_with_words(&line.text, head))
+            .map(|line| line.text[head.len()..].split_whitespace().collect())
+    }
+
+    /// The line that says what holds by default.
+    pub(crate) fn default_line(&self) -> Option<String> {
+        Some(format!("{} {}", self.head, self.default?))
+    }
+
+    fn key_words(&self, line: &str) -> usize {
+        match self.put {
+            // All of it, or another value of the same kind would replace it.
+            Put::Toggle => line.split(' ').count(),
+            _ if self.key_words > 0 => self.key_words,
+            _ => self.head.split(' ').count(),
+        }
+    }
+
+    /// The line as it stands in the configuration.
+    fn spelled(&self, given: &Given) -> String {
+        match self.put {
+            Put::Head => {
+                let values = given.arguments.iter().map(|argument| argument.value.as_str());
+                std::iter::once(self.head).chain(values).collect::<Vec<_>>().join(" ")
+            }
+            Put::Interface => {
+                let (head, typed) = given.canonical.rsplit_once(' ').unwrap_or((self.head, ""));
+                // `no` needs no name.
+                if given.arguments.is_empty() {
+                    given.canonical.clone()
+                } else {
+                    format!("{head} {}", interface_name(typed))
+                }
+            }
+            Put::As(spell) => spell(given),
+            Put::Line | Put::Toggle | Put::Mode | Put::Own(_) => given.canonical.clone(),
+        }
+    }
+}
+
+fn fine(_: &ConfigTree, _: &Given) -> Result<Option<&'static str>, String> {
+    Ok(None)
+}
+
+/// The software and model whose gates hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Software<'a> {
+    pub release: &'a str,
+    pub pid: &'a str,
+}
+
+impl<'a> Software<'a> {
+    /// How its settings are read as they are typed.
+    pub(crate) fn settings(self, random: &'a mut dyn Random) -> Settings<'a> {
+        Settings { software: Some(self), random: Some(random) }
+    }
+
+    /// Whether it has what a gate is named for.
+    pub(crate) fn has(self, gate: &str) -> bool {
+        let catalogue = Catalogue::nexus();
+        let is_open = |gate: &Gate| catalogue.is_open(gate, self.release, self.pid);
+        catalogue.gate(gate).is_some_and(is_open)
+    }
+}
+
+/// How settings are read.
+pub(crate) struct Settings<'a> {
+    /// Whose gates hold; none for what was written by any of them.
+    pub software: Option<Software<'a>>,
+    /// What salts are made of; without it a password stays as it was written.
+    pub random: Option<&'a mut dyn Random>,
+}
+
+impl<'a> Settings<'a> {
+    /// As they stand in a file of any release.
+    pub(crate) fn of_any_release() -> Self {
+        Self { software: None, random: None }
+    }
+
+    /// The same, and passwords are hashed.
+    pub(crate) fn of_a_file(random: &'a mut dyn Random) -> Self {
+        Self { software: None, random: Some(random) }
+    }
+
+    /// Carries a setting into the sections of the tree that are meant; says what there is to say about it.
+    pub(crate) fn apply(
+        &mut self,
+        tree: &mut ConfigTree,
+        paths: &[Vec<String>],
+        given: &Given,
+        negated: bool,
+    ) -> Result<String, CommandError> {
+        let setting = given.action;
+        let mut told = None;
+        if !negated {
+            self.pass(setting)?;
+            told = (setting.check)(tree, given).map_err(CommandError::Failed)?;
+        }
+        let line = setting.spelled(given);
+        for path in paths {
+            match setting.put {
+                Put::Own(put) => put(self, tree, given, negated)?,
+                Put::Toggle => tree.toggle(path, &line, negated),
+                Put::Mode if negated => {
+                    tree.remove(path, &line, usize::MAX);
+                }
+                Put::Mode => {}
+                _ if negated => {
+                    tree.remove(path, &line, setting.key_words(&line));
+                }
+                _ => tree.set(path, &line, setting.key_words(&line)),
+            }
+        }
+        Ok(told.map_or_else(String::new, |told| format!("{told}\n")))
+    }
+
+    /// Whether release and model have a setting.
+    fn pass(&self, setting: &Setting) -> Result<(), CommandError> {
+        let (Some(name), Some(software)) = (setting.gate, self.software) else { return Ok(()) };
+        if software.has(name) {
+            return Ok(());
+        }
+        let gate = Catalogue::nexus().gate(name);
+        let exception = gate.and_then(|gate| gate.except.iter().find(|e| e.pid == software.pid));
+        let since = match exception {
+            Some(exception) => exception.since.as_deref(),
+            None => gate.and_then(|gate| gate.since.as_deref()),
+        };
+        Err(CommandError::Failed(match since {
+            Some(since) => format!("% This command needs Cisco NX-OS Release {since} or later"),
+            None => format!("% This command is not supported on {}", software.pid),
+        }))
+    }
+}

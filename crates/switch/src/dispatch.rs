@@ -1,0 +1,320 @@
+//! The way from a line to what is done.
+
+use rumline_agent::Input;
+use rumline_cli::{Parsed, Pipe, Refusal, split_pipes};
+use rumline_protocol::Timestamp;
+
+use crate::answer::{Answer, CommandError, Outcome};
+use crate::command::{Call, Who};
+use crate::config::{Place, Reader, Source, split_no};
+use crate::session::{Question, Session};
+use crate::topics::{files, terminal, users};
+use crate::{Devices, Effect, Switch};
+
+/// The longest line that is read.
+const LINE_BYTES_MAX: usize = 64 << 10;
+/// Commands of a session that are remembered.
+const HISTORY_MAX: usize = 500;
+/// Words that configuration mode leaves to the commands of EXEC.
+const OF_EXEC: &[&str] =
+    &["exit", "end", "copy", "where", "pwd", "configure", "commit", "verify", "abort"];
+
+impl Switch {
+    /// The prompt of a session.
+    #[must_use]
+    pub fn prompt(&self, session: &Session) -> String {
+        match session.place.as_ref().map(Place::prompt) {
+            None => format!("{}# ", self.hostname()),
+            Some(Some(prompt)) if session.draft.is_some() => {
+                let inner = prompt.trim_start_matches("config");
+                format!("{}(config-s{inner})# ", self.hostname())
+            }
+            Some(Some(prompt)) => format!("{}({prompt})# ", self.hostname()),
+            // Inside of a text.
+            Some(None) => String::new(),
+        }
+    }
+
+    /// Carries out a line.
+    pub fn execute(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        let prompt_bytes = self.prompt(session).len();
+        let mut outcome = match self.carry_out(now, session, line, devices) {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::failed(error),
+        };
+        if let Some(error) = &outcome.error {
+            outcome.reply.text = shown_error(error, prompt_bytes);
+        }
+        outcome
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        devices: &mut Devices<'_>,
+    ) -> Answer {
+        if let Some(question) = session.question.take() {
+            let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+            return if yes {
+                self.confirmed(now, question, devices)
+            } else {
+                Ok(Outcome::default())
+            };
+        }
+        if line.len() > LINE_BYTES_MAX {
+            return Err(CommandError::failed("% Line too long"));
+        }
+        if session.place.is_some() && !users::is_administrator(&self.running, &session.login) {
+            // The role was taken away meanwhile.
+            session.end();
+            return Err(CommandError::Denied);
+        }
+        if session.place.as_ref().is_some_and(Place::in_text) {
+            // What it says is nobody's command.
+            return self.configure(now, session, line, devices);
+        }
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with('!') || trimmed.starts_with('#') {
+            return Ok(Outcome::default());
+        }
+        let secret = users::holds_secret(trimmed);
+        if !secret {
+            if session.history.len() == HISTORY_MAX {
+                session.history.remove(0);
+            }
+            session.history.push(trimmed.to_owned());
+        }
+        let Some((full, name_bytes, full_bytes)) = terminal::without_alias(&self.running, line)
+        else {
+            return self.one_line(now, session, line, secret, devices);
+        };
+        self.one_line(now, session, &full, secret, devices).map_err(|error| match error {
+            // Below what was typed, not below what that stands for.
+            CommandError::Syntax { refusal, at } => {
+                let inside = at < full_bytes;
+                let at = if inside { 0 } else { at - full_bytes + name_bytes };
+                CommandError::Syntax { refusal, at }
+            }
+            other => other,
+        })
+    }
+
+    fn one_line(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        secret: bool,
+        devices: &mut Devices<'_>,
+    ) -> Answer {
+        let first = line.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        let is_show = !first.is_empty() && "show".starts_with(&first);
+        // In configuration a bar is text.
+        let is_text = session.place.is_some() && !is_show;
+        let parts = if is_text { vec![(0, line)] } else { split_pipes(line) };
+        let command = parts[0].1;
+        // Nothing is carried out before all of the line is understood.
+        let mut pipes = Vec::new();
+        for (start, text) in &parts[1..] {
+            let refused = |at| CommandError::Syntax { refusal: Refusal::Invalid, at };
+            let pipe = Pipe::parse(text).map_err(|error| refused(start + error.at))?;
+            if !is_show {
+                return Err(refused(*start));
+            }
+            pipes.push(pipe);
+        }
+        let mut outcome = self.dispatch(now, session, command, devices)?;
+        // What holds a secret is not remembered.
+        outcome.reply.forget = secret;
+        for pipe in pipes {
+            outcome.reply.no_more |= matches!(pipe, Pipe::NoMore);
+            outcome.reply.text = pipe.apply(&outcome.reply.text);
+        }
+        Ok(outcome)
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        devices: &mut Devices<'_>,
+    ) -> Answer {
+        let refused = match &session.place {
+            None => None,
+            Some(_) => match self.configure(now, session, line, devices) {
+                Err(CommandError::Syntax { refusal, at }) => Some((refusal, at)),
+                answer => {
+                    self.account(now, session, line.trim(), answer.is_ok());
+                    return answer;
+                }
+            },
+        };
+        match self.words.exec.match_line(line, false) {
+            Parsed::Command(found) => {
+                let who = found.action.who;
+                if who == Who::Administrator
+                    && !users::is_administrator(&self.running, &session.login)
+                {
+                    return Err(CommandError::Denied);
+                }
+                let mut call = Call { now, session, command: &found, devices };
+                let answer = (found.action.run)(self, &mut call);
+                if who == Who::Administrator {
+                    let done = answer.as_ref().is_ok_and(|outcome| outcome.error.is_none());
+                    self.account(now, session, &found.canonical, done);
+                }
+                answer
+            }
+            // Whoever understood more of the line says what is wrong with it.
+            Parsed::Refused { refusal, at } => Err(match refused {
+                Some((own, own_at))
+                    if own_at > at || own_at == at && refusal == Refusal::Invalid =>
+                {
+                    CommandError::Syntax { refusal: own, at: own_at }
+                }
+                _ => CommandError::Syntax { refusal, at },
+            }),
+        }
+    }
+
+    /// Carries out a line as configuration, or says where it makes no sense.
+    fn configure(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        devices: &mut Devices<'_>,
+    ) -> Answer {
+        let invalid = CommandError::Syntax { refusal: Refusal::Invalid, at: 0 };
+        let Some(place) = &mut session.place else { return Err(invalid) };
+        let word = line.split_whitespace().next().unwrap_or_default();
+        if !place.in_text() && OF_EXEC.contains(&word) {
+            return Err(invalid);
+        }
+        let settings = self.software().settings(devices.random);
+        if let Some(name) = &session.draft {
+            let gone = || CommandError::failed("% The session was committed or aborted meanwhile");
+            let draft = self.drafts.get_mut(name).ok_or_else(gone)?;
+            let told = Reader::new(&mut draft.tree, settings, Source::Typed, &self.words.grammar)
+                .line(place, line)?;
+            draft.keep(line)?;
+            return Ok(Outcome::text(told));
+        }
+        let told = Reader::new(&mut self.running, settings, Source::Typed, &self.words.grammar)
+            .line(place, line)?;
+        let effects = self.config_changed(now, devices);
+        Ok(Outcome::text(told).with(effects))
+    }
+
+    /// A session leaves its configuration mode, or all of them.
+    pub(crate) fn leave_configuration(
+        &mut self,
+        call: &mut Call<'_, '_>,
+        all: bool,
+    ) -> Vec<Effect> {
+        let still = match &mut call.session.place {
+            Some(place) if !all => place.exit(),
+            _ => false,
+        };
+        if still { Vec::new() } else { self.end_configuration(call.now, call.session) }
+    }
+
+    /// A session goes back to EXEC: a system message tells who configured.
+    pub fn end_configuration(&mut self, now: Timestamp, session: &mut Session) -> Vec<Effect> {
+        let was_there = session.place.is_some() && session.draft.is_none();
+        session.end();
+        if !was_there {
+            return Vec::new();
+        }
+        let text = format!(
+            "%VSHD-5-VSHD_SYSLOG_CONFIG_I: Configured from vty by {} on {}",
+            session.login, session.line
+        );
+        vec![self.log_line(now, &text)]
+    }
+
+    /// What `?` shows.
+    #[must_use]
+    pub fn help(&self, session: &Session, line: &str) -> Vec<(String, String)> {
+        let mut rows = self.words.exec.help(line, false);
+        if let Some(place) = &session.place {
+            let (line, negated) = split_no(line);
+            rows.extend(place.help(&self.words.grammar, line, negated));
+        }
+        // Of several that say the same word, the one that says what it is for.
+        rows.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.len().cmp(&a.1.len())));
+        rows.dedup_by(|later, kept| later.0 == kept.0);
+        if rows.is_empty() {
+            rows.push(("% Unrecognized command".to_owned(), String::new()));
+        }
+        rows
+    }
+
+    /// What the last word may become.
+    #[must_use]
+    pub fn complete(&self, session: &Session, line: &str) -> Vec<String> {
+        let mut words = self.words.exec.complete(line);
+        if let Some(place) = &session.place {
+            let (line, _) = split_no(line);
+            words.extend(place.complete(&self.words.grammar, line));
+        }
+        words.sort();
+        words.dedup();
+        words
+    }
+
+    /// Asks, unless the session does not want to be asked.
+    pub(crate) fn ask(
+        &mut self,
+        before: &str,
+        question: Question,
+        call: &mut Call<'_, '_>,
+    ) -> Answer {
+        if call.session.dont_ask {
+            return self.confirmed(call.now, question, call.devices);
+        }
+        let mut outcome = Outcome::text(before);
+        outcome.reply.question = Some(question.text().replace('\n', "\r\n"));
+        call.session.question = Some(question);
+        Ok(outcome)
+    }
+
+    /// A question was answered with yes.
+    fn confirmed(
+        &mut self,
+        now: Timestamp,
+        question: Question,
+        devices: &mut Devices<'_>,
+    ) -> Answer {
+        match question {
+            Question::Reload { .. } => self.restart(now, devices),
+            Question::WriteErase => self.erase_startup(devices),
+            Question::FactoryReset => {
+                let effects = self.agent_input(now, Input::FactoryReset, devices);
+                Ok(Outcome::default().with(effects))
+            }
+            Question::Delete(name) => files::delete_file(&name, devices),
+            Question::Overwrite { source, destination } => {
+                self.copy_files(now, &source, &destination, devices)
+            }
+        }
+    }
+}
+
+/// An error as a terminal shows it: in the manner of NX-OS, its mark below the word that is wrong.
+fn shown_error(error: &CommandError, prompt_bytes: usize) -> String {
+    let CommandError::Syntax { refusal, at } = error else { return format!("{error}\n") };
+    let column = (prompt_bytes + at).min(LINE_BYTES_MAX);
+    // A range is told in full; of all else it is said where.
+    let place = if matches!(refusal, Refusal::Range { .. }) { "" } else { " at '^' marker." };
+    format!("{}^\n{refusal}{place}\n", " ".repeat(column))
+}

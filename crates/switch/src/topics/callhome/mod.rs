@@ -1,0 +1,149 @@
+//! Call Home: its settings and what it shows. Licensing uses its URL.
+
+use crate::Switch;
+use crate::answer::Outcome;
+use crate::command::{Command, Topic};
+use crate::config::{ConfigTree, Given, Line, Put, Setting, starts_with_words};
+
+/// The line that opens the mode, and the name of its section.
+pub(crate) const CALLHOME: Setting = Setting { put: Put::Mode, ..Setting::line("callhome") };
+
+const PROXY_SERVER: &str = "transport http proxy server";
+const PROXY_ENABLE: &str = "transport http proxy enable";
+const USE_VRF: &str = "transport http use-vrf";
+const URL: &str = "destination-profile xml index 1 http";
+const SIZE: &str = "destination-profile xml message-size";
+
+pub(crate) const TOPIC: Topic = Topic {
+    words: include_str!("words.txt"),
+    commands: &[
+        Command::anyone("show callhome", |switch, _| Ok(Outcome::text(switch.show_callhome()))),
+        Command::anyone("show callhome transport", |switch, _| {
+            Ok(Outcome::text(switch.show_callhome_transport()))
+        }),
+    ],
+    settings: &[
+        CALLHOME,
+        Setting::keyed("destination-profile index", 5),
+        Setting::keyed("destination-profile message-size", 3),
+        Setting::keyed("destination-profile transport-method", 4),
+        Setting::line("email-contact"),
+        Setting::line("enable"),
+        Setting::line("periodic-inventory notification interval"),
+        Setting::line("phone-contact"),
+        Setting {
+            put: Put::Interface,
+            gate: Some("callhome source interface"),
+            ..Setting::line("source-interface")
+        },
+        Setting::line("transport email from"),
+        Setting::line("transport email reply-to"),
+        Setting::line("transport email smtp-server"),
+        Setting { check: has_server, ..Setting::line(PROXY_ENABLE) },
+        Setting::line(PROXY_SERVER),
+        Setting::line(USE_VRF),
+    ],
+};
+
+/// The order of its lines (PI-SHOW-031).
+const ORDER: [&str; 12] = [
+    "email-contact",
+    "phone-contact",
+    "destination-profile xml transport-method",
+    SIZE,
+    "destination-profile xml index 1 email-addr",
+    URL,
+    "destination-profile",
+    "source-interface",
+    "transport email",
+    "transport http",
+    "enable",
+    "periodic-inventory",
+];
+
+/// PI-NET-025.
+fn has_server(tree: &ConfigTree, _: &Given) -> Result<Option<&'static str>, String> {
+    match value(tree, PROXY_SERVER) {
+        Some(_) => Ok(None),
+        None => Err("% Configure the HTTP proxy server first".to_owned()),
+    }
+}
+
+fn value<'t>(tree: &'t ConfigTree, head: &str) -> Option<&'t str> {
+    let section = tree.section(&[CALLHOME.head.to_owned()])?;
+    let line = section.iter().find(|line| starts_with_words(&line.text, head))?;
+    Some(line.text[head.len()..].trim())
+}
+
+/// The URL of any of its profiles: the first that is given.
+pub(crate) fn url(tree: &ConfigTree) -> Option<String> {
+    let section = tree.section(&[CALLHOME.head.to_owned()])?;
+    section.iter().find_map(|line| {
+        let words: Vec<&str> = line.text.split_whitespace().collect();
+        match words[..] {
+            ["destination-profile", _, "index", _, "http", url] => Some(url.to_owned()),
+            _ => None,
+        }
+    })
+}
+
+/// Adds what holds where it is not given, and puts all in order.
+pub(crate) fn add_defaults(lines: &mut Vec<Line>) {
+    let defaults = [
+        "destination-profile xml transport-method http".to_owned(),
+        format!("{URL} {}", rumline_agent::DEFAULT_CALLHOME_URL),
+    ];
+    let mut section: Vec<Line> =
+        lines.first().map(|line| line.children.to_vec()).unwrap_or_default();
+    for text in defaults {
+        let head = text.rsplit_once(' ').map_or("", |(head, _)| head);
+        if !section.iter().any(|line| starts_with_words(&line.text, head)) {
+            section.push(Line::of(text));
+        }
+    }
+    let rank = |text: &str| {
+        ORDER.iter().position(|head| starts_with_words(text, head)).unwrap_or(usize::MAX)
+    };
+    section.sort_by_key(|line| rank(&line.text));
+    let whole = Line { text: CALLHOME.head.to_owned(), children: section.into_iter().collect() };
+    lines.splice(..lines.len().min(1), [whole]);
+}
+
+impl Switch {
+    /// PI-SHOW-032.
+    fn show_callhome(&self) -> String {
+        let shown = |head| value(&self.running, head).unwrap_or("Not configured");
+        let on = if value(&self.running, "enable").is_some() { "Enabled" } else { "Disabled" };
+        format!(
+            "callhome {on}\nCallhome Information:\n contact person's email:{}\n\
+             contact person's phone number:{}\nsource interface:{}\n",
+            shown("email-contact"),
+            shown("phone-contact"),
+            shown("source-interface")
+        )
+    }
+
+    /// PI-NET-024, PI-NET-026, PI-SHOW-032.
+    fn show_callhome_transport(&self) -> String {
+        let shown = |head| value(&self.running, head).unwrap_or("Not configured");
+        let proxy = value(&self.running, PROXY_SERVER).map(|server| {
+            let (address, port) = server.split_once(" port ").unwrap_or((server, "8080"));
+            format!("{address} port {port}")
+        });
+        let enabled = value(&self.running, PROXY_ENABLE).is_some();
+        let url = value(&self.running, URL);
+        let size = value(&self.running, SIZE);
+        format!(
+            "http vrf:{}\nhttp proxy server:{}\nhttp proxy:{}\n\nfrom email addr:{}\n\
+             reply to email addr:{}\nsmtp server:{}\n\nurl:{}\nmaximum message size:{}\n",
+            value(&self.running, USE_VRF).unwrap_or("management"),
+            proxy.as_deref().unwrap_or("Not configured"),
+            if enabled { "Enabled" } else { "Disabled" },
+            shown("transport email from"),
+            shown("transport email reply-to"),
+            shown("transport email smtp-server"),
+            url.unwrap_or(rumline_agent::DEFAULT_CALLHOME_URL),
+            size.unwrap_or("1000000")
+        )
+    }
+}

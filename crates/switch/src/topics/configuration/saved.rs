@@ -1,0 +1,286 @@
+//! Checkpoints to come back to, files that become the configuration, and lines that are tried before they count.
+
+use rumline_protocol::Timestamp;
+
+use crate::answer::{Answer, CommandError, Outcome};
+use crate::command::Call;
+use crate::config::{ConfigTree, Place, Reader, Refusals, Source};
+use crate::topics::{files, users};
+use crate::{Devices, Effect, Switch};
+
+/// Checkpoints kept; NX-OS keeps as many.
+const CHECKPOINTS_MAX: usize = 10;
+/// Configuration sessions kept, and the lines of one.
+const DRAFTS_MAX: usize = 32;
+const DRAFT_LINES_MAX: usize = 20_000;
+
+/// A configuration as it once was. It is gone after a restart.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    name: String,
+    tree: ConfigTree,
+    by: String,
+    at: Timestamp,
+}
+
+/// Lines of `configure session` that wait to be carried out together.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// The configuration as it would be.
+    pub(crate) tree: ConfigTree,
+    pub(crate) lines: Vec<String>,
+    by: String,
+}
+
+impl Draft {
+    /// Remembers a line that was taken.
+    pub(crate) fn keep(&mut self, line: &str) -> Result<(), CommandError> {
+        if self.lines.len() == DRAFT_LINES_MAX {
+            return Err(CommandError::failed("% The session is full, commit or abort it"));
+        }
+        self.lines.push(line.to_owned());
+        Ok(())
+    }
+}
+
+pub(super) fn checkpoint(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let name = match call.command.get("name") {
+        Some(name) => name.to_owned(),
+        None => {
+            let free =
+                |number: &usize| !switch.has_checkpoint(&format!("user-checkpoint-{number}"));
+            format!("user-checkpoint-{}", (1..).find(free).unwrap_or(1))
+        }
+    };
+    if switch.has_checkpoint(&name) {
+        return Err(CommandError::failed(format!("% A checkpoint {name} exists already")));
+    }
+    if switch.checkpoints.len() == CHECKPOINTS_MAX {
+        switch.checkpoints.remove(0);
+    }
+    let (tree, by) = (switch.running.clone(), call.session.login.clone());
+    let told = if call.command.get("name").is_none() {
+        format!("{name} created Successfully\n\n")
+    } else {
+        String::new()
+    };
+    switch.checkpoints.push(Checkpoint { name, tree, by, at: call.now });
+    Ok(Outcome::text(format!("{told}Done\n")))
+}
+
+pub(super) fn forget_checkpoint(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let place = switch.checkpoint_place(call.text("name"))?;
+    switch.checkpoints.remove(place);
+    Ok(Outcome::text("Done\n"))
+}
+
+pub(super) fn rollback(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let place = switch.checkpoint_place(call.text("name"))?;
+    let tree = switch.checkpoints[place].tree.clone();
+    Ok(switch.go_to(tree, call))
+}
+
+pub(super) fn rollback_to_file(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let text = files::read_text(call.text("file"), call.devices)?;
+    let (tree, refused) = switch.configuration_of(&text, call.devices);
+    if !refused.is_empty() {
+        return Err(not_understood("Rollback", &refused));
+    }
+    Ok(switch.go_to(tree, call))
+}
+
+pub(super) fn replace(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let text = files::read_text(call.text("file"), call.devices)?;
+    let (tree, refused) = switch.configuration_of(&text, call.devices);
+    if !refused.is_empty() {
+        return Err(not_understood("Configure replace", &refused));
+    }
+    let effects = switch.replace_running(tree, call.now, call.devices);
+    Ok(Outcome::text("Configure replace completed successfully.\n").with(effects))
+}
+
+fn not_understood(what: &str, refused: &Refusals) -> CommandError {
+    let mut text =
+        format!("% {what} failed, nothing was changed. Lines that were not understood:\n");
+    files::push_refused(refused, &mut text);
+    CommandError::Failed(text.trim_end().to_owned())
+}
+
+impl Switch {
+    fn has_checkpoint(&self, name: &str) -> bool {
+        self.checkpoints.iter().any(|known| known.name == name)
+    }
+
+    fn checkpoint_place(&self, name: &str) -> Result<usize, CommandError> {
+        let place = self.checkpoints.iter().position(|known| known.name == name);
+        place.ok_or_else(|| CommandError::failed(format!("% There is no checkpoint {name}")))
+    }
+
+    /// The configuration that a file is.
+    fn configuration_of(&self, text: &str, devices: &mut Devices<'_>) -> (ConfigTree, Refusals) {
+        let mut tree = ConfigTree::default();
+        let settings = crate::config::Settings::of_a_file(devices.random);
+        let refused =
+            Reader::new(&mut tree, settings, Source::File, &self.words.grammar).text(text);
+        (tree, refused)
+    }
+
+    fn go_to(&mut self, tree: ConfigTree, call: &mut Call<'_, '_>) -> Outcome {
+        let mut text = "Collecting Running-Config\n#Generating Rollback Patch\n".to_owned();
+        if tree == self.running {
+            text.push_str("Rollback Patch is Empty\n");
+        } else {
+            text.push_str("Executing Rollback Patch\nGenerating Running-config for verification\n");
+        }
+        let effects = self.replace_running(tree, call.now, call.devices);
+        text.push_str("Rollback completed successfully.\n");
+        Outcome::text(text).with(effects)
+    }
+
+    /// Puts another configuration in the place of the running one. Whoever has a password here keeps it, where the other has
+    /// none for `admin`: nobody is locked out.
+    fn replace_running(
+        &mut self,
+        mut tree: ConfigTree,
+        now: Timestamp,
+        devices: &mut Devices<'_>,
+    ) -> Vec<Effect> {
+        if !users::has_admin(&tree) {
+            for line in self.running.starting_with("username admin") {
+                tree.add(&[], &line.text);
+            }
+        }
+        self.running = tree;
+        self.configuration_replaced(now, devices)
+    }
+}
+
+pub(super) fn session(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let name = call.text("name").to_owned();
+    if !switch.drafts.contains_key(&name) {
+        if switch.drafts.len() == DRAFTS_MAX {
+            return Err(CommandError::failed("% Too many configuration sessions, abort one"));
+        }
+        let (tree, by) = (switch.running.clone(), call.session.login.clone());
+        switch.drafts.insert(name.clone(), Draft { tree, lines: Vec::new(), by });
+    }
+    call.session.place = Some(Place::global());
+    call.session.draft = Some(name);
+    Ok(Outcome::text(format!(
+        "Config Session started, Session ID is {}\nEnter configuration commands, one per line.  End with CNTL/Z.\n",
+        switch.drafts.len()
+    )))
+}
+
+pub(super) fn forget_session(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let name = call.text("name");
+    match switch.drafts.remove(name) {
+        Some(_) => Ok(Outcome::default()),
+        None => Err(CommandError::failed(format!("% There is no configuration session {name}"))),
+    }
+}
+
+fn draft_of(call: &Call<'_, '_>) -> Result<String, CommandError> {
+    let none =
+        || CommandError::failed("% Only in a configuration session (configure session NAME)");
+    call.session.draft.clone().ok_or_else(none)
+}
+
+pub(super) fn abort(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let name = draft_of(call)?;
+    switch.drafts.remove(&name);
+    call.session.end();
+    Ok(Outcome::default())
+}
+
+impl Switch {
+    /// The running configuration with the lines of a session carried out, as it is now.
+    fn with_lines(
+        &self,
+        name: &str,
+        devices: &mut Devices<'_>,
+    ) -> Result<(ConfigTree, Refusals), CommandError> {
+        let gone = || CommandError::failed("% The session was committed or aborted meanwhile");
+        let draft = self.drafts.get(name).ok_or_else(gone)?;
+        let mut tree = self.running.clone();
+        let settings = self.software().settings(devices.random);
+        let mut reader = Reader::new(&mut tree, settings, Source::Typed, &self.words.grammar);
+        let (mut place, mut refused) = (Place::global(), Refusals::new());
+        for (index, line) in draft.lines.iter().enumerate() {
+            if let Err(why) = reader.line(&mut place, line) {
+                refused.push((index + 1, line.trim().to_owned(), why));
+            }
+        }
+        Ok((tree, refused))
+    }
+}
+
+pub(super) fn verify(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let name = draft_of(call)?;
+    match switch.with_lines(&name, call.devices)? {
+        (_, refused) if !refused.is_empty() => Err(not_understood("Verification", &refused)),
+        _ => Ok(Outcome::text("Verification Successful\n")),
+    }
+}
+
+pub(super) fn commit(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let name = draft_of(call)?;
+    let (tree, refused) = switch.with_lines(&name, call.devices)?;
+    if !refused.is_empty() {
+        return Err(not_understood("Commit", &refused));
+    }
+    let effects = switch.replace_running(tree, call.now, call.devices);
+    switch.drafts.remove(&name);
+    call.session.end();
+    Ok(Outcome::text("Commit Successful\n").with(effects))
+}
+
+pub(super) fn show_checkpoints(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let wanted = call.command.get("name");
+    if let Some(name) = wanted {
+        switch.checkpoint_place(name)?;
+    }
+    let mut text = String::new();
+    for known in &switch.checkpoints {
+        if wanted.is_none_or(|wanted| wanted == known.name) {
+            let rule = "-".repeat(80);
+            text.push_str(&format!("{rule}\nName: {}\n\n{}\n", known.name, known.tree.render()));
+        }
+    }
+    Ok(Outcome::text(text))
+}
+
+pub(super) fn show_summary(switch: &mut Switch, _: &mut Call<'_, '_>) -> Answer {
+    let mut text = "User Checkpoint Summary\n".to_owned();
+    text.push_str(&format!("{}\n", "-".repeat(80)));
+    for (index, known) in switch.checkpoints.iter().enumerate() {
+        text.push_str(&format!(
+            "{}) {}:\nCreated by {}\nCreated at {}\nSize is {} bytes\nDescription: None\n\n",
+            index + 1,
+            known.name,
+            known.by,
+            switch.zone.config_time(known.at),
+            known.tree.render().len()
+        ));
+    }
+    Ok(Outcome::text(text))
+}
+
+pub(super) fn show_sessions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let wanted = call.command.get("name");
+    let mut text = String::new();
+    for (name, draft) in &switch.drafts {
+        if wanted.is_some_and(|wanted| wanted != name) {
+            continue;
+        }
+        text.push_str(&format!("config session name {name} (by {})\n", draft.by));
+        for (index, line) in draft.lines.iter().enumerate() {
+            let shown = if users::holds_secret(line) { "***" } else { line.as_str() };
+            text.push_str(&format!("{:04}  {shown}\n", index + 1));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("There are no active configuration sessions\n");
+    }
+    Ok(Outcome::text(text))
+}

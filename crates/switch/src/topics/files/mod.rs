@@ -1,0 +1,286 @@
+//! Files: bootflash:, copies, the startup configuration on its disk.
+
+mod flash;
+mod startup;
+
+use rumline_agent::DiskError;
+use rumline_protocol::{Timestamp, sha256};
+
+pub use flash::FlashPath;
+pub use startup::damaged as damaged_startup;
+pub(crate) use startup::{Found, read as read_startup, write as write_startup};
+
+use crate::answer::{Answer, CommandError, Outcome};
+use crate::command::{Call, Command, Topic};
+use crate::config::{ConfigTree, Reader, Refusals, Source};
+use crate::session::Question;
+use crate::{Devices, Effect, RemoteCopy, Switch};
+
+pub(crate) const TOPIC: Topic = Topic {
+    words: include_str!("words.txt"),
+    commands: &[
+        Command::administrator("copy running-config startup-config", |switch, call| {
+            switch.save_config(call.devices)
+        }),
+        Command::administrator("copy running-config", |switch, call| {
+            switch.copy("running-config", call)
+        }),
+        Command::administrator("copy startup-config running-config", |switch, call| {
+            switch.copy_files(call.now, "startup-config", "running-config", call.devices)
+        }),
+        Command::administrator("copy startup-config", |switch, call| {
+            switch.copy("startup-config", call)
+        }),
+        Command::administrator("copy", |switch, call| switch.copy(call.text("source"), call)),
+        Command::administrator("delete", delete),
+        Command::administrator("dir", dir),
+        Command::anyone("show file", show_file),
+        Command::anyone("show file sha256sum", show_sum),
+        Command::administrator("write erase", |switch, call| {
+            switch.ask("", Question::WriteErase, call)
+        }),
+    ],
+    settings: &[],
+};
+
+/// The most refused lines of a copied file that are told one by one.
+const REFUSED_SHOWN_MAX: usize = 20;
+const INVALID_NAME: &str = "% Invalid file name";
+const NOT_UTF8: &str = "Warning: the file is not UTF-8, letters that are not were replaced.\n";
+const NO_FILE: &str = "No such file or directory";
+
+fn failed(text: &str) -> CommandError {
+    CommandError::Failed(text.to_owned())
+}
+
+fn copy_failed(error: impl std::fmt::Display) -> CommandError {
+    CommandError::Failed(format!("% Copy failed: {error}"))
+}
+
+impl Switch {
+    /// `copy running-config startup-config` (PI-CLI-004).
+    fn save_config(&mut self, devices: &mut Devices<'_>) -> Answer {
+        let text = self.running.render();
+        write_startup(&text, devices.store).map_err(copy_failed)?;
+        self.startup = Some(text);
+        Ok(Outcome::text(
+            "[########################################] 100%\nCopy complete, now saving to disk \
+             (please wait)...\nCopy complete.\n",
+        ))
+    }
+
+    fn copy(&mut self, source: &str, call: &mut Call<'_, '_>) -> Answer {
+        let mut destination = call.text("destination").to_owned();
+        if destination == "bootflash:" || destination == "bootflash:///" {
+            // The file keeps its name.
+            destination = format!("bootflash:{}", source.rsplit(['/', ':']).next().unwrap_or(""));
+        }
+        if let Some(FlashPath::Bootflash(name)) = FlashPath::parse(&destination)
+            && matches!(call.devices.flash.size_bytes(&name), Ok(Some(_)))
+        {
+            let question = Question::Overwrite { source: source.to_owned(), destination };
+            return self.ask("", question, call);
+        }
+        self.copy_files(call.now, source, &destination, call.devices)
+    }
+
+    pub(crate) fn copy_files(
+        &mut self,
+        now: Timestamp,
+        source: &str,
+        destination: &str,
+        devices: &mut Devices<'_>,
+    ) -> Answer {
+        let (Some(from), Some(to)) = (FlashPath::parse(source), FlashPath::parse(destination))
+        else {
+            return Err(failed(INVALID_NAME));
+        };
+        let bytes = match &from {
+            FlashPath::Running => Ok(Some(self.running.render().into_bytes())),
+            FlashPath::Startup => Ok(self.startup.clone().map(String::into_bytes)),
+            FlashPath::Bootflash(name) => devices.flash.read(name),
+            FlashPath::Remote(url) => return read_remote(url, &to),
+        };
+        let bytes = bytes.map_err(copy_failed)?.ok_or_else(|| failed(NO_FILE))?;
+        match &to {
+            FlashPath::Bootflash(name) if !name.is_empty() => {
+                devices.flash.write(name, &bytes).map_err(copy_failed)?;
+            }
+            FlashPath::Bootflash(_) => return Err(failed(INVALID_NAME)),
+            FlashPath::Startup => {
+                let text = ConfigTree::parse(&text_of(&bytes)?).render();
+                write_startup(&text, devices.store).map_err(copy_failed)?;
+                self.startup = Some(text);
+            }
+            FlashPath::Running => {
+                let mut outcome = self.copy_to_running(now, &text_of(&bytes)?, devices);
+                if std::str::from_utf8(&bytes).is_err() {
+                    outcome.reply.text.push_str(NOT_UTF8);
+                }
+                return Ok(outcome);
+            }
+            FlashPath::Remote(url) => return remote_copy(url, Some(bytes), String::new()),
+        }
+        Ok(Outcome::text("Copy complete, now saving to disk (please wait)...\nCopy complete.\n"))
+    }
+
+    /// Lines are added to the running configuration as if they were typed.
+    fn copy_to_running(
+        &mut self,
+        now: Timestamp,
+        text: &str,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        let settings = self.software().settings(devices.random);
+        let refused = Reader::new(&mut self.running, settings, Source::Copied, &self.words.grammar)
+            .text(text);
+        let effects = self.config_changed(now, devices);
+        let mut told = match refused.len() {
+            0 => "Copy complete.\n".to_owned(),
+            1 => "Copy complete, 1 line was not understood:\n".to_owned(),
+            count => format!("Copy complete, {count} lines were not understood:\n"),
+        };
+        push_refused(&refused, &mut told);
+        Outcome::text(told).with(effects)
+    }
+
+    /// What a copy over the network came to: the text for whoever waits.
+    pub fn copied(
+        copy: &RemoteCopy,
+        outcome: Result<Vec<u8>, String>,
+        devices: &mut Devices<'_>,
+    ) -> String {
+        let written = match outcome {
+            Ok(bytes) if copy.put.is_none() => {
+                devices.flash.write(&copy.name, &bytes).map_err(|error| error.to_string())
+            }
+            other => other.map(|_| ()),
+        };
+        match written {
+            Ok(()) => "Trying to connect to tftp server......\nConnection to Server Established.\n\
+                 Copy complete, now saving to disk (please wait)...\nCopy complete.\n"
+                .to_owned(),
+            Err(reason) => format!("% Copy failed: {reason}\n"),
+        }
+    }
+
+    /// `write erase` was answered with yes.
+    pub(crate) fn erase_startup(&mut self, devices: &mut Devices<'_>) -> Answer {
+        startup::remove(devices.store).map_err(CommandError::disk)?;
+        self.startup = None;
+        Ok(Outcome::default())
+    }
+}
+
+/// Tells which lines were refused, and why.
+pub(crate) fn push_refused(refused: &Refusals, told: &mut String) {
+    for (number, line, why) in refused.iter().take(REFUSED_SHOWN_MAX) {
+        told.push_str(&format!("  line {number}: {line}: {why}\n"));
+    }
+    if refused.len() > REFUSED_SHOWN_MAX {
+        told.push_str("  ...\n");
+    }
+}
+
+/// The text of a configuration file. What is no text, or in another encoding, is refused: it would be read as nothing.
+///
+/// # Errors
+/// With what is wrong with it.
+pub fn text_of(bytes: &[u8]) -> Result<String, CommandError> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(copy_failed("the file is in UTF-16, save it as UTF-8"));
+    }
+    if bytes.contains(&0) {
+        return Err(copy_failed("the file is no text"));
+    }
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Reads a text file on bootflash:.
+pub(crate) fn read_text(file: &str, devices: &mut Devices<'_>) -> Result<String, CommandError> {
+    text_of(&read_bytes(file, devices)?)
+}
+
+fn read_bytes(file: &str, devices: &mut Devices<'_>) -> Result<Vec<u8>, CommandError> {
+    let Some(FlashPath::Bootflash(name)) = FlashPath::parse(file) else {
+        return Err(failed(INVALID_NAME));
+    };
+    devices.flash.read(&name).map_err(CommandError::disk)?.ok_or_else(|| failed(NO_FILE))
+}
+
+fn delete(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let name = match FlashPath::parse(call.text("file")) {
+        Some(FlashPath::Bootflash(name)) if !name.is_empty() => name,
+        _ => return Err(failed(INVALID_NAME)),
+    };
+    if call.has("no-prompt") {
+        return delete_file(&name, call.devices);
+    }
+    switch.ask("", Question::Delete(name), call)
+}
+
+pub(crate) fn delete_file(name: &str, devices: &mut Devices<'_>) -> Answer {
+    devices.flash.size_bytes(name).map_err(CommandError::disk)?.ok_or_else(|| failed(NO_FILE))?;
+    devices.flash.remove(name).map_err(CommandError::disk)?;
+    Ok(Outcome::default())
+}
+
+fn dir(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let wanted = match call.command.get("file").map(FlashPath::parse) {
+        None => String::new(),
+        Some(Some(FlashPath::Bootflash(name))) => name,
+        Some(_) => return Err(failed(INVALID_NAME)),
+    };
+    let text = dir_text(&wanted, call.devices).map_err(CommandError::disk)?;
+    text.map(Outcome::text).ok_or_else(|| failed(NO_FILE))
+}
+
+fn dir_text(wanted: &str, devices: &mut Devices<'_>) -> Result<Option<String>, DiskError> {
+    let mut text = String::new();
+    let mut total = 0;
+    for name in devices.flash.list("")? {
+        if !wanted.is_empty() && name != wanted {
+            continue;
+        }
+        let size = devices.flash.size_bytes(&name)?.unwrap_or(0);
+        total += size;
+        text.push_str(&format!("{size:>11}  {name}\n"));
+    }
+    if text.is_empty() && !wanted.is_empty() {
+        return Ok(None);
+    }
+    text.push_str(&format!("\nUsage for bootflash://\n{total:>11} bytes used\n"));
+    Ok(Some(text))
+}
+
+fn show_file(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let bytes = read_bytes(call.text("file"), call.devices)?;
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(Outcome::text(text))
+}
+
+fn show_sum(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let bytes = read_bytes(call.text("file"), call.devices)?;
+    let sum: String = sha256(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Outcome::text(format!("{sum}\n")))
+}
+
+fn read_remote(url: &str, to: &FlashPath) -> Answer {
+    match to {
+        FlashPath::Bootflash(name) if !name.is_empty() => remote_copy(url, None, name.clone()),
+        _ => Err(failed("% Copy from a server to bootflash:NAME")),
+    }
+}
+
+fn remote_copy(url: &str, put: Option<Vec<u8>>, name: String) -> Answer {
+    if !url.starts_with("tftp://") {
+        return Err(failed("% Only tftp:// servers are supported"));
+    }
+    let copy = RemoteCopy { url: url.to_owned(), put, name };
+    let mut outcome = Outcome::default().with(vec![Effect::Copy(copy)]);
+    outcome.reply.pending = true;
+    Ok(outcome)
+}

@@ -1,0 +1,178 @@
+//! Licensing: what the switch does with the agent.
+
+pub(crate) mod settings;
+mod show;
+mod support;
+mod uses;
+
+use rumline_agent::{DiskError, Effect, Environment, Input, SaveScope, SyslogMessage};
+
+pub(crate) use settings::licensing;
+pub(crate) use uses::InUse;
+
+use crate::answer::{Answer, CommandError, Outcome};
+use crate::command::{Call, Command, Topic};
+use crate::session::Question;
+use crate::topics::files::FlashPath;
+use crate::{Devices, Switch};
+
+pub(crate) const TOPIC: Topic = Topic {
+    words: include_str!("words.txt"),
+    commands: &[
+        Command::administrator("license smart clear eventlog", |switch, call| {
+            switch.agent.clear_event_log(call.devices.store);
+            Ok(Outcome::default())
+        }),
+        Command::administrator("license smart factory reset", |switch, call| {
+            switch.ask("", Question::FactoryReset, call)
+        }),
+        Command::administrator("license smart import", import),
+        Command::administrator("license smart save usage all", |switch, call| {
+            save(switch, call, SaveScope::All)
+        }),
+        Command::administrator("license smart save usage days", |switch, call| {
+            let days = call.number("days");
+            save(switch, call, SaveScope::Days(days))
+        }),
+        Command::administrator("license smart save usage rum-id", |switch, call| {
+            let id = call.number("id");
+            save(switch, call, SaveScope::Report(id))
+        }),
+        Command::administrator("license smart save usage unreported", |switch, call| {
+            save(switch, call, SaveScope::Unreported)
+        }),
+        Command::administrator("license smart sync", sync),
+        Command::administrator("license smart trust idtoken", trust),
+        Command::anyone("show license all", |switch, _| Ok(Outcome::text(switch.license_all()))),
+        Command::anyone("show license data conversion", |switch, _| {
+            Ok(Outcome::text(switch.license_conversion()))
+        }),
+        Command::anyone("show license eventlog", |switch, _| {
+            Ok(Outcome::text(switch.license_eventlog()))
+        }),
+        Command::anyone("show license history message", |switch, _| {
+            Ok(Outcome::text(switch.license_history()))
+        }),
+        Command::anyone("show license host-id", |switch, _| {
+            Ok(Outcome::text(format!("License hostid: VDH={}\n", switch.udi.serial)))
+        }),
+        Command::anyone("show license rum id", Switch::license_rum),
+        Command::anyone("show license status", |switch, _| {
+            Ok(Outcome::text(switch.license_status()))
+        }),
+        Command::anyone("show license summary", |switch, _| {
+            Ok(Outcome::text(switch.license_summary()))
+        }),
+        Command::anyone("show license tech support", |switch, call| {
+            Ok(Outcome::text(switch.license_tech_support(call.now)))
+        }),
+        Command::anyone("show license udi", |switch, _| Ok(Outcome::text(switch.license_udi()))),
+        Command::anyone("show license usage", |switch, _| {
+            Ok(Outcome::text(switch.license_usage()))
+        }),
+    ],
+    settings: &[
+        settings::CUSTOM_ID,
+        settings::PRIVACY,
+        settings::PROXY_ADDRESS,
+        settings::PROXY_PORT,
+        settings::SOURCE_INTERFACE,
+        settings::TRANSPORT,
+        settings::URL_CSLU,
+        settings::URL_SMART,
+        settings::INTERVAL,
+        settings::VRF,
+    ],
+};
+
+/// A failure in the form that NX-OS has for them (G-11).
+fn failure(what: &str, reason: impl std::fmt::Display) -> CommandError {
+    CommandError::Failed(format!("Failure: {what} status: {reason}"))
+}
+
+/// G-10: a line of success; what comes of it is in the status and in system messages.
+fn sync(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let is_off = switch.agent.config().destination().is_none();
+    let effects = switch.agent_input(call.now, Input::Sync, call.devices);
+    let outcome = if is_off {
+        let reason = "the transport is off, use license smart save usage";
+        Outcome::failed(failure("sync", reason))
+    } else {
+        Outcome::text("Synchronization with the licensing server was started\n")
+    };
+    Ok(outcome.with(effects))
+}
+
+fn trust(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let input = Input::Trust {
+        id_token: call.text("token").to_owned(),
+        all: call.has("all"),
+        force: call.has("force"),
+    };
+    let effects = switch.agent.handle(call.now, input, &mut call.devices.agent());
+    let refused = effects.iter().find_map(|effect| match effect {
+        Effect::Syslog(SyslogMessage::TrustCodeInstallFailed { reason, .. }) => Some(reason),
+        _ => None,
+    });
+    let outcome = match refused {
+        Some(reason) => Outcome::failed(failure("trust", reason)),
+        None => Outcome::text("A trust code was asked for\n"),
+    };
+    let effects = switch.take_effects(call.now, effects);
+    Ok(outcome.with(effects))
+}
+
+/// The name on bootflash: of a file to write or read.
+fn file_name(what: &str, call: &Call<'_, '_>) -> Result<String, CommandError> {
+    match FlashPath::parse(call.text("file")) {
+        Some(FlashPath::Bootflash(name)) if name.is_empty() => {
+            Err(failure(what, "The file name is missing, use bootflash:NAME"))
+        }
+        Some(FlashPath::Bootflash(name)) => Ok(name),
+        _ => Err(failure(what, "The file name is not valid, use bootflash:NAME")),
+    }
+}
+
+fn save(switch: &mut Switch, call: &mut Call<'_, '_>, scope: SaveScope) -> Answer {
+    let failure = |reason: String| failure("save", reason);
+    let name = file_name("save", call)?;
+    let agent = &mut switch.agent;
+    let mut file =
+        agent.begin_usage_file(call.now, scope, &mut call.devices.agent()).map_err(failure)?;
+    let Devices { store, flash, random } = &mut *call.devices;
+    let mut next_piece = || {
+        let mut environment = Environment { disk: &mut **store, random: &mut **random };
+        let piece = agent.usage_file_piece(&mut file, &mut environment);
+        piece.map(|piece| piece.map(String::into_bytes)).map_err(DiskError::Other)
+    };
+    flash.write_pieces(&name, &mut next_piece).map_err(|error| failure(error.to_string()))?;
+    agent.usage_saved(call.now, &file, &mut call.devices.agent());
+    Ok(Outcome::text(format!("Saved license usage to bootflash:{name}\n")))
+}
+
+/// PI-CLI-022.
+fn import(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let failure = |reason: &str| failure("import", reason);
+    let name = file_name("import", call)?;
+    let bytes = match call.devices.flash.read(&name) {
+        Ok(bytes) => bytes.ok_or_else(|| failure("The requested item was not found"))?,
+        Err(error) => return Err(failure(&error.to_string())),
+    };
+    let imported = switch.agent.import(call.now, &bytes, &mut call.devices.agent());
+    let (summary, effects) = imported.map_err(|reason| failure(&reason))?;
+    let mut text = String::new();
+    if !summary.installed.is_empty() {
+        text.push_str("Import Data Successful\n");
+    }
+    for kind in &summary.installed {
+        text.push_str(&format!("  {kind}\n"));
+    }
+    for (kind, reason) in &summary.refused {
+        text.push_str(&format!("Failure: import status: {kind}: {reason}\n"));
+    }
+    if text.is_empty() {
+        return Err(failure("The file holds nothing for this device"));
+    }
+    let effects = switch.take_effects(call.now, effects);
+    Ok(Outcome::text(text).with(effects))
+}

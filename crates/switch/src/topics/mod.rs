@@ -1,0 +1,30 @@
+//! A room for each thing a switch has to do with: its words, its commands, its settings, what it shows.
+
+pub(crate) mod callhome;
+pub(crate) mod clock;
+pub(crate) mod configuration;
+pub(crate) mod feature;
+pub(crate) mod files;
+pub(crate) mod license;
+pub(crate) mod logging;
+pub(crate) mod names;
+pub(crate) mod system;
+pub(crate) mod terminal;
+pub(crate) mod users;
+
+use crate::command::Topic;
+
+/// All of them.
+pub(crate) const ALL: &[Topic] = &[
+    callhome::TOPIC,
+    clock::TOPIC,
+    configuration::TOPIC,
+    feature::TOPIC,
+    files::TOPIC,
+    license::TOPIC,
+    logging::TOPIC,
+    names::TOPIC,
+    system::TOPIC,
+    terminal::TOPIC,
+    users::TOPIC,
+];

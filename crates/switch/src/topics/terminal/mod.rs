@@ -1,0 +1,91 @@
+//! The session and its terminal: what one person sees, and names of one's own for commands.
+
+use rumline_cli::Refusal;
+
+use crate::Switch;
+use crate::answer::{Answer, CommandError, Outcome};
+use crate::command::{Call, Command, Topic};
+use crate::config::{ConfigTree, Setting, split_no};
+
+/// `cli alias name NAME COMMAND`.
+const ALIAS: Setting = Setting::keyed("cli alias name", 4);
+
+pub(crate) const TOPIC: Topic = Topic {
+    words: include_str!("words.txt"),
+    commands: &[
+        Command::anyone("explain", explain),
+        Command::anyone("no terminal monitor", |_, call| {
+            call.session.monitor = false;
+            Ok(Outcome::default())
+        }),
+        // Accepted, and nothing comes of it: there is one mode, and sessions end when their connections do.
+        Command::anyone("nothing", |_, _| Ok(Outcome::default())),
+        Command::anyone("show cli alias", show_aliases),
+        Command::anyone("show history", |_, call| {
+            let lines = call.session.history.iter().map(|line| format!("{line}\n"));
+            Ok(Outcome::text(lines.collect::<String>()))
+        }),
+        Command::anyone("terminal dont-ask", |_, call| {
+            call.session.dont_ask = true;
+            Ok(Outcome::default())
+        }),
+        Command::anyone("terminal length", |_, call| {
+            call.session.length = call.number("lines");
+            Ok(Outcome::default())
+        }),
+        Command::anyone("terminal monitor", |_, call| {
+            call.session.monitor = true;
+            Ok(Outcome::default())
+        }),
+        Command::anyone("terminal width", |_, call| {
+            call.session.width = call.number("columns");
+            Ok(Outcome::default())
+        }),
+    ],
+    settings: &[ALIAS],
+};
+
+fn explain(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let line = call.text("command");
+    let (body, negated) = split_no(line);
+    let found = switch.words.explain(line, false).or_else(|| switch.words.explain(body, negated));
+    let at = "explain ".len();
+    found.map(Outcome::text).ok_or(CommandError::Syntax { refusal: Refusal::Invalid, at })
+}
+
+fn show_aliases(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let wanted = call.command.get("name");
+    let mut text = "CLI alias commands\n==================\n".to_owned();
+    for words in ALIAS.values(&switch.running) {
+        let Some((name, command)) = words.split_first() else { continue };
+        if wanted.is_none_or(|wanted| wanted == *name) {
+            text.push_str(&format!("{name} :{}\n", command.join(" ")));
+        }
+    }
+    Ok(Outcome::text(text))
+}
+
+/// The line with the name of one's own that it begins with replaced by what that stands for; how long both are.
+pub(crate) fn without_alias(config: &ConfigTree, line: &str) -> Option<(String, usize, usize)> {
+    let indent = line.len() - line.trim_start().len();
+    let name = line.split_whitespace().next()?;
+    let head = format!("{} {name} ", ALIAS.head);
+    let found = config.lines.iter().find_map(|known| known.text.strip_prefix(&head))?;
+    let rest = &line[indent + name.len()..];
+    Some((format!("{found}{rest}"), indent + name.len(), found.len()))
+}
+
+impl Switch {
+    /// What is shown to whoever opens a session: the banners, first the one of the day.
+    #[must_use]
+    pub fn banners(&self) -> String {
+        let text = |kind: &str| {
+            let line = self.running.value(&format!("banner {kind}"))?;
+            let delimiter = line.chars().next()?;
+            let body = line.strip_prefix(delimiter)?;
+            let body = body.split(delimiter).next().unwrap_or_default();
+            Some(format!("{}\n", body.trim_matches('\n')))
+        };
+        [text("motd"), text("exec")].into_iter().flatten().collect()
+    }
+}

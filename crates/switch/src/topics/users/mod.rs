@@ -1,0 +1,186 @@
+//! Local users: `username NAME password 5 HASH role ROLE`.
+
+use rumline_protocol::{Random, random_hex};
+use sha_crypt::password_hash::CustomizedPasswordHasher;
+use sha_crypt::{Algorithm, PasswordVerifier, ShaCrypt};
+
+use crate::Switch;
+use crate::answer::{Answer, CommandError, Outcome};
+use crate::command::{Call, Command, Topic};
+use crate::config::{ConfigTree, Given, Put, Setting, Settings};
+
+/// The head of the lines of local users.
+pub(crate) const USERNAME: &str = "username";
+
+pub(crate) const TOPIC: Topic = Topic {
+    words: include_str!("words.txt"),
+    commands: &[
+        Command::anyone("show users", show_users),
+        Command::anyone("show user-account", show_accounts),
+    ],
+    settings: &[
+        Setting { put: Put::Own(set_user), ..Setting::line(USERNAME) },
+        Setting { put: Put::As(as_printed), ..Setting::keyed("username passphrase", 3) },
+        Setting::keyed("username shelltype", 3),
+    ],
+};
+
+/// Hashes a password as NX-OS writes it (type 5, SHA-256 crypt).
+pub(crate) fn hash_password(password: &str, random: &mut dyn Random) -> Option<String> {
+    let salt = random_hex(random, 8);
+    let crypt = ShaCrypt::from(Algorithm::Sha256Crypt);
+    let params = sha_crypt::Params::new(5000).ok()?;
+    crypt
+        .hash_password_customized(password.as_bytes(), salt.as_bytes(), Some("5"), None, params)
+        .ok()
+        .map(|hash| hash.to_string())
+}
+
+/// The longest password tried, in bytes: checking one costs the square of its length.
+const PASSWORD_BYTES_MAX: usize = 128;
+
+/// Whether a login may enter with a password.
+pub(crate) fn may_log_in(config: &ConfigTree, login: &str, password: &str) -> bool {
+    if password.len() > PASSWORD_BYTES_MAX {
+        return false;
+    }
+    config.starting_with("username").any(|line| {
+        let words: Vec<&str> = line.text.split_whitespace().collect();
+        let ["username", name, "password", "5", hash, ..] = words[..] else { return false };
+        name == login
+            && ShaCrypt::from(Algorithm::Sha256Crypt)
+                .verify_password(password.as_bytes(), hash)
+                .is_ok()
+    })
+}
+
+/// Whether a user may change things: `admin`, and whoever has an administrator's role.
+pub(crate) fn is_administrator(config: &ConfigTree, login: &str) -> bool {
+    login == "admin"
+        || config.starting_with("username").any(|line| {
+            let mut words = line.text.split_whitespace().skip(1);
+            words.next() == Some(login)
+                && words.any(|word| ["network-admin", "vdc-admin", "priv-15"].contains(&word))
+        })
+}
+
+/// Whether `admin` has a password.
+pub(crate) fn has_admin(config: &ConfigTree) -> bool {
+    config.value("username admin password").is_some()
+}
+
+/// Whether a line may hold what nobody is to read again, however short its words.
+pub(crate) fn holds_secret(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    let words: Vec<&str> = line.split_whitespace().filter(|word| *word != "no").collect();
+    let begins = |at: usize, word: &str| words.get(at).is_some_and(|typed| word.starts_with(typed));
+    ["passw", "idt", "key", "secret"].iter().any(|word| line.contains(word))
+        || begins(0, USERNAME) && words.len() > 2
+        || begins(0, "license") && begins(2, "trust") && words.len() > 3
+}
+
+/// As NX-OS prints it.
+fn as_printed(given: &Given) -> String {
+    given.canonical.replacen(" passphrase ", " passphrase  ", 1)
+}
+
+fn set_user(
+    settings: &mut Settings<'_>,
+    tree: &mut ConfigTree,
+    given: &Given,
+    negated: bool,
+) -> Result<(), CommandError> {
+    let login = given.get("login").unwrap_or_default();
+    if negated {
+        if login == "admin" {
+            return Err(CommandError::failed("% user admin cannot be deleted"));
+        }
+        tree.remove(&[], &format!("username {login}"), 2);
+        return Ok(());
+    }
+    let role = given.get("role").unwrap_or("network-operator");
+    let with_password = format!("username {login} password");
+    let known = tree.value(&with_password).is_some();
+    let is_further = known && given.get("hash").or(given.get("password")).is_none();
+    let role = if login == "admin" && !is_further { "network-admin" } else { role };
+    let hash = match (given.get("hash"), given.get("password")) {
+        (Some(hash), _) => Some(hash.to_owned()),
+        (None, Some(password)) => match &mut settings.random {
+            // Nobody who reads a file gets a password out of it that was not in it.
+            None => {
+                tree.set(&[], &given.canonical, 2);
+                return Ok(());
+            }
+            Some(_) if !is_strong(password) => {
+                return Err(CommandError::failed(
+                    "password is weak\nPassword should contain at least 8 characters, letters and \
+                     digits among them.",
+                ));
+            }
+            Some(random) => hash_password(password, *random),
+        },
+        (None, None) => None,
+    };
+    let line = match hash {
+        Some(hash) => password_line(login, &hash, role),
+        None => format!("username {login} role {role}"),
+    };
+    // A further role is a line of its own beside that of the password.
+    if is_further {
+        tree.add(&[], &line);
+    } else if known {
+        tree.set(&[], &line, 3);
+    } else {
+        tree.set(&[], &line, 2);
+    }
+    // The login and its hash lie in the configuration; the password does not.
+    Ok(())
+}
+
+/// The line of a user with a password, as NX-OS prints it.
+pub(crate) fn password_line(login: &str, hash: &str, role: &str) -> String {
+    format!("username {login} password 5 {hash}  role {role}")
+}
+
+fn show_users(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    Ok(Outcome::text(format!(
+        "NAME     LINE         TIME         IDLE          PID COMMENT\n{:<8} {:<12} {}  .\n",
+        call.session.login,
+        call.session.line,
+        switch.zone.log_time(call.session.since.unwrap_or(switch.booted_at))
+    )))
+}
+
+fn show_accounts(switch: &mut Switch, _: &mut Call<'_, '_>) -> Answer {
+    let mut text = String::new();
+    let lines: Vec<Vec<&str>> = switch
+        .running
+        .starting_with(USERNAME)
+        .map(|line| line.text.split_whitespace().skip(1).collect())
+        .collect();
+    for words in lines.iter().filter(|words| words.contains(&"role") || words.contains(&"password"))
+    {
+        let shown = format!("user:{}\n", words[0]);
+        if text.contains(&shown) {
+            continue;
+        }
+        let roles: Vec<&str> = lines
+            .iter()
+            .filter(|others| others[0] == words[0])
+            .filter_map(|others| others.windows(2).find(|pair| pair[0] == "role"))
+            .map(|pair| pair[1])
+            .collect();
+        text.push_str(&format!(
+            "{shown}        this user account has no expiry date\n        roles:{} \n",
+            roles.join(" ")
+        ));
+    }
+    Ok(Outcome::text(text))
+}
+
+/// A password NX-OS would take: eight characters, letters and digits.
+pub(crate) fn is_strong(password: &str) -> bool {
+    (8..=PASSWORD_BYTES_MAX).contains(&password.len())
+        && password.chars().any(|c| c.is_ascii_alphabetic())
+        && password.chars().any(|c| c.is_ascii_digit())
+}

@@ -1,0 +1,168 @@
+//! The words of all topics as trees: what a line is. Help, Tab, roles, the reference document and `explain` read the same
+//! rows. A word that names no row, or a row that no word names, is an error when the trees are built: no switch starts with
+//! one.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use rumline_catalogue::Catalogue;
+use rumline_cli::{Described, Parsed, Tree};
+
+use crate::command::{Command, Who};
+use crate::config::{ConfigTree, Grammar, Reader, Setting, Settings, Source};
+use crate::topics;
+
+/// The words of all topics.
+#[derive(Debug)]
+pub(crate) struct Words {
+    /// The commands of EXEC; they may be given in configuration modes too.
+    pub exec: Tree<&'static Command>,
+    pub grammar: Grammar,
+}
+
+/// The words, read once.
+pub(crate) fn words() -> &'static Words {
+    static WORDS: OnceLock<Words> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let grammar = Grammar { modes: BTreeMap::new(), is_exec };
+        let mut trees = Words { exec: Tree::default(), grammar };
+        for topic in topics::ALL {
+            for (mode, words) in parts_of(topic.words) {
+                let command = |name: &str| topic.commands.iter().find(|row| row.name == name);
+                let setting = |name: &str| topic.settings.iter().find(|row| row.head == name);
+                let read = if mode == "exec" {
+                    trees.exec.add_text(words, &command)
+                } else {
+                    trees.grammar.modes.entry(mode).or_default().add_text(words, &setting)
+                };
+                read.unwrap_or_else(|error| panic!("words of [{mode}]: {error}"));
+            }
+        }
+        let feature = topics::feature::FEATURE;
+        let config = trees.grammar.modes.entry(Grammar::GLOBAL).or_default();
+        for known in Catalogue::nexus().features() {
+            let mut words = vec![feature.head];
+            words.extend(known.name.split(' '));
+            config.add(&words, known.package.as_deref().unwrap_or("No licence"), feature);
+        }
+        trees.check();
+        trees
+    })
+}
+
+impl Words {
+    /// What `explain` tells of a line: its words, who may give it, what it is in the configuration.
+    pub(crate) fn explain(&self, line: &str, negated: bool) -> Option<String> {
+        let mut text = String::new();
+        let push_words = |rows: Vec<(String, String)>, text: &mut String| {
+            for (word, help) in rows {
+                text.push_str(&format!("  {word:<24}{help}\n"));
+            }
+        };
+        if let Parsed::Command(found) = self.exec.match_line(line, negated) {
+            text.push_str(&format!("{}\n\n", found.canonical));
+            push_words(self.exec.explain(line), &mut text);
+            text.push_str(&format!("\nMode: EXEC\nRoles: {}\n", found.action.who.roles()));
+            return Some(text);
+        }
+        for (prompt, tree) in &self.grammar.modes {
+            let Parsed::Command(found) = tree.match_line(line, negated) else { continue };
+            text.push_str(&format!("{}\n\n", found.canonical));
+            push_words(tree.explain(line), &mut text);
+            text.push_str(&format!("\nMode: {prompt}\nRoles: {}\n", Who::Administrator.roles()));
+            if let Some(default) = found.action.default {
+                text.push_str(&format!("Default: {default}\n"));
+            }
+            if let Some(gate) = found.action.gate.and_then(|gate| Catalogue::nexus().gate(gate)) {
+                text.push_str(&format!("Releases: {gate}\n"));
+            }
+            return Some(text);
+        }
+        None
+    }
+
+    /// The head and the line of each setting of global configuration that something holds for by default.
+    pub(crate) fn default_lines(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        let rows = topics::ALL.iter().flat_map(|topic| topic.settings);
+        rows.filter_map(|row| Some((row.head, row.default_line()?.trim_end().to_owned())))
+    }
+
+    fn check(&self) {
+        let commands = self.exec.reference();
+        for row in topics::ALL.iter().flat_map(|topic| topic.commands) {
+            assert!(
+                commands.iter().any(|said| said.action.name == row.name),
+                "no words: {}",
+                row.name
+            );
+        }
+        for row in topics::ALL.iter().flat_map(|topic| topic.settings) {
+            let said = |tree: &Tree<&'static Setting>| {
+                tree.reference().iter().any(|said| said.action.head == row.head)
+            };
+            assert!(self.grammar.modes.values().any(said), "no words: {}", row.head);
+            if let Some(gate) = row.gate {
+                assert!(Catalogue::nexus().gate(gate).is_some(), "no gate: {gate}");
+            }
+        }
+    }
+}
+
+/// The parts of a topic's words: each with the mode it is of.
+fn parts_of(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    words.split("\n[").filter_map(|part| {
+        let (mode, words) = part.trim_start_matches('[').split_once("]\n")?;
+        Some((mode, words))
+    })
+}
+
+/// Whether a line is one of EXEC, or the beginning of one.
+fn is_exec(line: &str) -> bool {
+    match words().exec.match_line(line, false) {
+        Parsed::Command(_) => true,
+        Parsed::Refused { at, .. } => at > 0,
+    }
+}
+
+/// The reference of all commands and settings, as docs/commands.md holds it.
+#[must_use]
+pub fn command_reference() -> String {
+    let mut text = String::from(
+        "# Commands\n\nMade from the rows that the switch itself reads: `rumline commands` prints it. Every configuration \
+         line of NX-OS is taken and kept; the settings below are those that mean something to the switch. Each may follow \
+         `no` unless said otherwise. The role is that of whoever gives the command.\n\n## EXEC\n\n\
+         | Command | Meaning | Roles |\n|---|---|---|\n",
+    );
+    for Described { path, help, action, .. } in words().exec.reference() {
+        text.push_str(&format!("| `{}` | {help} | {} |\n", cell(&path), action.who.roles()));
+    }
+    for (prompt, tree) in &words().grammar.modes {
+        text.push_str(&format!(
+            "\n## `({prompt})#`\n\n| Line | Meaning | Default | Since |\n|---|---|---|---|\n"
+        ));
+        for Described { path, help, action, only_no } in tree.reference() {
+            let path = if only_no { format!("no {path}") } else { path };
+            let gate = action.gate.and_then(|gate| Catalogue::nexus().gate(gate));
+            let gate = gate.map_or_else(String::new, ToString::to_string);
+            let default = action.default.filter(|_| !only_no).unwrap_or_default();
+            text.push_str(&format!("| `{}` | {help} | {default} | {gate} |\n", cell(&path)));
+        }
+    }
+    text
+}
+
+/// A bar in a table's cell is no end of it.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+impl ConfigTree {
+    /// Reads a configuration as a switch prints it or a person wrote it. Comments are left out (PI-CLI-036).
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut tree = Self::default();
+        let settings = Settings::of_any_release();
+        Reader::new(&mut tree, settings, Source::File, &words().grammar).text(text);
+        tree
+    }
+}
