@@ -434,8 +434,8 @@ telemetry
     snsr-grp 1 sample-interval 30000
 ip sla 10
   icmp-echo 192.0.2.1
-    frequency 30
-    timeout 2000
+  frequency 30
+  timeout 2000
 ip sla schedule 10 life forever start-time now
 track 1 ip sla 10 reachability
 track 2 list boolean and

@@ -25,7 +25,8 @@ const PACKAGES: [(&str, &str); 11] = [
 ];
 
 /// Packages from PyPI.
-const PYTHON_PACKAGES: [&str; 2] = ["netmiko==4.6.0", "selenium==4.51.0"];
+const PYTHON_PACKAGES: [&str; 4] =
+    ["netmiko==4.6.0", "selenium==4.51.0", "netutils==1.19.2", "hier-config==3.7.1"];
 
 /// Says what is needed, and installs what is missing if it may.
 pub(crate) fn prepare(install: bool) -> Result<()> {

@@ -55,6 +55,8 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
     let python = parts::python();
     for script in [
         "netmiko_switch.py",
+        "cases.py",
+        "judges.py",
         "openssl_verify.py",
         "forgeries.py",
         "write_erase.py",

@@ -101,6 +101,9 @@ pub struct LineRule {
     pub pattern: String,
     /// The package it uses.
     pub package: String,
+    /// The feature that has to be on before it is given, where releases ask for it.
+    #[serde(default)]
+    pub needs: Option<String>,
     /// How sure that is.
     pub confidence: String,
 }
@@ -409,6 +412,12 @@ impl Catalogue {
             return self.feature(name.trim())?.package.as_deref();
         }
         self.lines.iter().find(|rule| rule.matches(line)).map(|rule| rule.package.as_str())
+    }
+
+    /// The feature that has to be on before a configuration line is given, if any.
+    #[must_use]
+    pub fn feature_needed(&self, line: &str) -> Option<&str> {
+        self.lines.iter().find(|rule| rule.matches(line))?.needs.as_deref()
     }
 
     /// A package by its short name.

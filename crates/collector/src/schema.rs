@@ -7,7 +7,10 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: V1 },
     Migration { version: 2, sql: rumline_server::AUDIT_TABLE },
     Migration { version: 3, sql: rumline_server::IDENTITY_TABLE },
+    Migration { version: 4, sql: V4 },
 ];
+
+const V4: &str = "ALTER TABLE tenant ADD COLUMN description TEXT NOT NULL DEFAULT '';";
 
 const V1: &str = "
 CREATE TABLE counter (

@@ -19,6 +19,8 @@ pub struct Tenant {
     pub id: TenantId,
     /// The tenant ID, the last part of its URL; empty for a CSLU.
     pub name: String,
+    /// What people say of it.
+    pub description: String,
     /// The Smart Account, case-sensitive; empty while none is chosen.
     pub smart_account: String,
     /// The Virtual Account, case-sensitive.
@@ -79,11 +81,14 @@ pub struct TenantSettings {
     pub sync_minutes: i64,
 }
 
+/// The longest description of a tenant, in bytes.
+const DESCRIPTION_BYTES_MAX: usize = 1_000;
+
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, name, smart_account, virtual_account, connected, registered, sync_minutes, ",
-            "last_sync_at, sync_error, sync_wanted, policy_at FROM tenant ",
+            "last_sync_at, sync_error, sync_wanted, policy_at, description FROM tenant ",
             $rest
         )
     };
@@ -102,6 +107,7 @@ fn from_row(row: &Row<'_>) -> Result<Tenant, Error> {
         sync_error: row.opt_text(8)?,
         sync_wanted: row.int(9)?,
         policy_at: row.int(10)?,
+        description: row.text(11)?,
     })
 }
 
@@ -118,12 +124,20 @@ pub(crate) fn id_of(tx: &mut Tx<'_>, name: &str) -> Result<TenantId, Error> {
 
 const INSERT: &str = "INSERT INTO tenant (id, name, smart_account, virtual_account, connected,
     registered, sync_minutes, sync_wanted, sync_failures, policy_at,
-    created_at) VALUES ($1, $2, $3, $4, $5, 0, $6, 0, 0, 0, $7) ON CONFLICT DO NOTHING";
+    created_at, description) VALUES ($1, $2, $3, $4, $5, 0, $6, 0, 0, 0, $7, $8) ON CONFLICT DO NOTHING";
 
 pub(crate) fn ensure_cslu(tx: &mut Tx<'_>) -> Result<(), Error> {
     let id = Collector::CSLU_TENANT;
-    let values =
-        [id.into(), "".into(), "".into(), "".into(), true.into(), SYNC_MINUTES.into(), 0.into()];
+    let values = [
+        id.into(),
+        "".into(),
+        "".into(),
+        "".into(),
+        true.into(),
+        SYNC_MINUTES.into(),
+        0.into(),
+        "".into(),
+    ];
     tx.execute(INSERT, &values)?;
     Ok(())
 }
@@ -163,6 +177,25 @@ impl Collector {
         name: &str,
         settings: &TenantSettings,
     ) -> Result<Tenant, Error> {
+        self.create_described_tenant(now, actor, name, "", settings)
+    }
+
+    /// Makes a tenant of an SSM On-Prem, and keeps what people say of it.
+    ///
+    /// # Errors
+    /// When a name is not acceptable or taken, or the description is too long.
+    pub fn create_described_tenant(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        name: &str,
+        description: &str,
+        settings: &TenantSettings,
+    ) -> Result<Tenant, Error> {
+        if description.len() > DESCRIPTION_BYTES_MAX {
+            return Err(Error::invalid("a description has up to 1,000 letters"));
+        }
+        let description = description.to_owned();
         if self.settings.kind == Kind::Cslu {
             return Err(Error::invalid("a CSLU has one Smart Account and Virtual Account pair"));
         }
@@ -179,6 +212,7 @@ impl Collector {
                 settings.connected.into(),
                 settings.sync_minutes.into(),
                 now.0.into(),
+                (&description).into(),
             ];
             if tx.execute(INSERT, &values)? == 0 {
                 return Err(Error::Conflict(format!("there is a tenant {name:?} already")));

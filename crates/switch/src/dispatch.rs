@@ -8,6 +8,7 @@ use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Who};
 use crate::config::{Place, Reader, Source, split_no};
 use crate::session::{Question, Session};
+use crate::topics::logging::By;
 use crate::topics::{files, terminal, users};
 use crate::{Devices, Effect, Switch};
 
@@ -153,7 +154,7 @@ impl Switch {
             Some(_) => match self.configure(now, session, line, devices) {
                 Err(CommandError::Syntax { refusal, at }) => Some((refusal, at)),
                 answer => {
-                    self.account(now, session, line.trim(), answer.is_ok());
+                    self.account(now, &By::of(session), line.trim(), answer.is_ok());
                     return answer;
                 }
             },
@@ -166,11 +167,12 @@ impl Switch {
                 {
                     return Err(CommandError::Denied);
                 }
+                let by = By::of(session);
                 let mut call = Call { now, session, command: &found, devices };
                 let answer = (found.action.run)(self, &mut call);
                 if who == Who::Administrator {
                     let done = answer.as_ref().is_ok_and(|outcome| outcome.error.is_none());
-                    self.account(now, session, &found.canonical, done);
+                    self.account(now, &by, &found.canonical, done);
                 }
                 answer
             }

@@ -543,7 +543,8 @@ fn guide_callhome_configuration_is_taken() {
 #[test]
 fn guide_access_list_changes_the_prompt() {
     // PI-CLI-001, PI-CLI-002
-    let (refusals, mut lab) = feed("acl_redirect_pre_slp", &[], Lab::new(None));
+    let (refusals, mut lab) =
+        feed("acl_redirect_pre_slp", &[], Lab::new(Some("feature tap-aggregation\n")));
     assert_eq!(refusals, Vec::<String>::new());
     if shared("spec/golden").is_some() {
         assert_eq!(lab.prompt(), "switch(config-acl)# ");

@@ -50,6 +50,7 @@ const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
 fn a_banner_that_is_typed_is_text_and_no_command() {
     let lines = [
         "feature bgp",
+        "feature tap-aggregation",
         "ip access-list TAP",
         "permit ip any any redirect Ethernet1/5",
         "banner motd ^",
@@ -170,6 +171,7 @@ fn the_body_of_a_scheduler_job_is_text() {
 #[test]
 fn a_no_names_what_it_takes_away() {
     let lists = [
+        "feature tap-aggregation",
         "ip access-list TAP",
         "permit ip any any redirect Ethernet1/5",
         "ip access-list OTHER",
@@ -341,6 +343,7 @@ fn an_unknown_line_is_refused_at_the_top_kept_in_a_submode_and_told_of_in_a_copy
 fn a_blank_before_a_line_hides_nothing_in_a_section_that_nobody_knows() {
     let (mut lab, text) = running(&[
         "snmp-server contact me",
+        "feature tap-aggregation",
         " username ops password Nexus9Lab role network-admin",
         "ip access-list TAP",
         "statistics per-entry",
@@ -370,7 +373,8 @@ fn a_text_is_known_however_it_begins_and_ended_if_it_was_cut_off() {
         lasts(&mut lab, &[LAN]);
     }
     let (mut lab, told) = copied(
-        "feature bgp\nip access-list T\npermit ip any any redirect Ethernet1/5\nbanner motd ^\nhello",
+        "feature bgp\nfeature tap-aggregation\nip access-list T\npermit ip any any redirect Ethernet1/5\n\
+         banner motd ^\nhello",
     );
     assert_eq!(told, "Copy complete.\n");
     lasts(&mut lab, &[BROKER, LAN]);
@@ -446,7 +450,7 @@ fn text_uses_no_licence_and_an_abbreviated_entry_does() {
     assert_eq!(sorted(&mut lab), Vec::<String>::new());
     for entry in ["permit ip any any redir Ethernet1/5", "10 perm ip any any redirect Ethernet1/5"]
     {
-        let (mut lab, text) = running(&["ip access-list X", entry]);
+        let (mut lab, text) = running(&["feature tap-aggregation", "ip access-list X", entry]);
         assert!(text.contains("  10 permit ip any any redirect Ethernet1/5\n"), "{entry}: {text}");
         lasts(&mut lab, &[BROKER]);
     }

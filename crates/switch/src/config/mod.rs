@@ -14,6 +14,8 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 pub(crate) use lines::{Key, numbered};
+use rumline_catalogue::Catalogue;
+
 pub use lines::{Line, Lines};
 pub(crate) use reader::{
     Grammar, Place, Reader, Refusals, Source, interface_name, interface_names, split_no,
@@ -266,6 +268,19 @@ impl ConfigTree {
         };
         self.take_where(path, is_it)
             || may_be_longer && self.take_where(path, |line| starts_with_words(line, text))
+    }
+
+    /// Whether a feature is on: by its line, or by the entries of access lists that are for it alone.
+    pub(crate) fn has_feature(&self, name: &str) -> bool {
+        self.lines.place_of(&format!("feature {name}")).is_some()
+            || self.features_of_entries().any(|needed| needed == name)
+    }
+
+    /// The features that the entries of access lists are for.
+    pub(crate) fn features_of_entries(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let lists = self.lines.iter().filter(|line| is_access_list(&line.text));
+        let entries = lists.flat_map(|list| &list.children);
+        entries.filter_map(|entry| Catalogue::nexus().feature_needed(&entry.text))
     }
 
     /// What came and went since this was asked for the last time.

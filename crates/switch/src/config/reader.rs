@@ -6,15 +6,18 @@
 
 use std::collections::BTreeMap;
 
+use rumline_catalogue::Catalogue;
 use rumline_cli::{Parsed, Refusal, Tree};
 
 use super::modes::{self, GLOBAL, Hit, Kind, ModeRow};
 use super::setting::{Put, Setting, Settings};
-use super::{ConfigTree, Key, Line, starts_with_words};
+use super::{ConfigTree, Key, Line, is_access_list, starts_with_words, written_out};
 use crate::answer::CommandError;
 
 /// The longest banner or job that is kept; of a longer one lines are left out.
 const TEXT_BYTES_MAX: usize = 64 << 10;
+/// The gate of releases that want a feature before what it is for.
+const FEATURE_FIRST: &str = "tap-aggregation before redirect";
 /// Interfaces in one range: more than any switch has are none.
 const RANGE_MAX: usize = 1_024;
 
@@ -427,6 +430,9 @@ impl<'a> Reader<'a> {
             return Err(CommandError::Syntax { refusal: Refusal::Incomplete, at: end });
         }
         let mut lines = expanded(&hit.text);
+        if !negated {
+            self.feature_is_on(place, &hit.text)?;
+        }
         for path in place.paths() {
             for text in &lines {
                 match (hit.kind, negated) {
@@ -451,6 +457,23 @@ impl<'a> Reader<'a> {
             self.open(place, Some(hit), indent);
         }
         Ok(String::new())
+    }
+
+    /// Entries of access lists that need a feature are typed after it (PI-CLI-033). Those of a configuration that was written
+    /// before, however it comes here, turn it on themselves (PI-MIG-014).
+    fn feature_is_on(&self, place: &Place, text: &str) -> Result<(), CommandError> {
+        let asked = self.source == Source::Typed
+            && self.settings.software.is_some_and(|own| own.has(FEATURE_FIRST));
+        let section = place.modes.last().and_then(|mode| mode.lines.first());
+        if !asked || !section.is_some_and(|section| is_access_list(section)) {
+            return Ok(());
+        }
+        match Catalogue::nexus().feature_needed(&written_out(text)) {
+            Some(feature) if !self.tree.has_feature(feature) => {
+                Err(CommandError::Failed(format!("% Enable feature {feature} first")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// `default`: as if the line, or what stands below it, had never been given.

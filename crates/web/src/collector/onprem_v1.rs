@@ -115,8 +115,8 @@ pub(super) async fn virtual_accounts(
         .map(|tenant| {
             json!({
                 "name": tenant.virtual_account,
-                "description": tenant.name,
-                "isDefault": "No",
+                "description": tenant.description,
+                "isDefault": if tenant.virtual_account == DEFAULT { "Yes" } else { "No" },
                 "commerceAccessLevel": "PUBLIC",
             })
         })
@@ -131,7 +131,10 @@ struct NewVirtualAccount {
     description: String,
 }
 
-/// A virtual account here is a tenant; its tenant ID is the description, or the name with hyphens.
+/// The Virtual Account that each Smart Account begins with.
+const DEFAULT: &str = "Default";
+
+/// A virtual account here is a tenant; its tenant ID is the name with hyphens.
 pub(super) async fn create_virtual_account(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
@@ -144,17 +147,16 @@ pub(super) async fn create_virtual_account(
         let text = format!("there is a virtual account {:?} already", new.name);
         return Err(Problem::new(StatusCode::CONFLICT, text));
     }
-    let wanted = if new.description.is_empty() { &new.name } else { &new.description };
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let name: String = wanted.chars().map(plain).take(64).collect();
+    let name: String = new.name.chars().map(plain).take(64).collect();
     let settings = TenantSettings {
         smart_account: account,
-        virtual_account: new.name,
+        virtual_account: new.name.clone(),
         connected: true,
         sync_minutes: 15,
     };
     let made = api::run_raw(&state, move |collector, now| {
-        collector.create_tenant(now, &caller.actor(), &name, &settings)
+        collector.create_described_tenant(now, &caller.actor(), &name, &new.description, &settings)
     });
     let tenant = made.await?;
     let message = format!("Virtual account {:?} created", tenant.virtual_account);

@@ -275,7 +275,7 @@ pub(super) fn show_sessions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Ans
         }
         text.push_str(&format!("config session name {name} (by {})\n", draft.by));
         for (index, line) in draft.lines.iter().enumerate() {
-            let shown = if users::holds_secret(line) { "***" } else { line.as_str() };
+            let shown = users::without_secret(line);
             text.push_str(&format!("{:04}  {shown}\n", index + 1));
         }
     }

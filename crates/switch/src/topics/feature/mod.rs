@@ -44,21 +44,18 @@ fn set_feature(
 }
 
 /// The features that are on.
-pub(crate) fn features(config: &ConfigTree) -> BTreeSet<&str> {
+pub(crate) fn features(config: &ConfigTree) -> BTreeSet<String> {
     let catalogue = Catalogue::nexus();
-    let mut on: BTreeSet<&str> = catalogue
-        .features()
-        .iter()
-        .filter(|f| f.on_by_default())
-        .map(|f| f.name.as_str())
-        .collect();
+    let mut on: BTreeSet<String> =
+        catalogue.features().iter().filter(|f| f.on_by_default()).map(|f| f.name.clone()).collect();
     for line in &config.lines {
         if let Some(name) = line.text.strip_prefix("feature ") {
-            on.insert(name.trim());
+            on.insert(name.trim().to_owned());
         } else if let Some(name) = line.text.strip_prefix("no feature ") {
             on.remove(name.trim());
         }
     }
+    on.extend(config.features_of_entries().map(str::to_owned));
     on
 }
 

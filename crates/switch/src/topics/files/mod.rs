@@ -14,6 +14,7 @@ use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Command, Topic};
 use crate::config::{ConfigTree, Reader, Refusals, Source};
 use crate::session::Question;
+use crate::topics::users;
 use crate::{Devices, Effect, RemoteCopy, Switch};
 
 pub(crate) const TOPIC: Topic = Topic {
@@ -33,7 +34,7 @@ pub(crate) const TOPIC: Topic = Topic {
         }),
         Command::administrator("copy", |switch, call| switch.copy(call.text("source"), call)),
         Command::administrator("delete", delete),
-        Command::administrator("dir", dir),
+        Command::anyone("dir", dir),
         Command::anyone("show file", show_file),
         Command::anyone("show file sha256sum", show_sum),
         Command::administrator("write erase", |switch, call| {
@@ -175,7 +176,9 @@ impl Switch {
 /// Tells which lines were refused, and why.
 pub(crate) fn push_refused(refused: &Refusals, told: &mut String) {
     for (number, line, why) in refused.iter().take(REFUSED_SHOWN_MAX) {
-        told.push_str(&format!("  line {number}: {line}: {why}\n"));
+        let line = users::without_secret(line);
+        let why = why.to_string();
+        told.push_str(&format!("  line {number}: {line}: {}\n", why.lines().next().unwrap_or("")));
     }
     if refused.len() > REFUSED_SHOWN_MAX {
         told.push_str("  ...\n");

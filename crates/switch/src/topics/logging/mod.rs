@@ -14,8 +14,8 @@ use crate::{Effect, Switch};
 const LINES_MAX: usize = 2_000;
 /// Commands kept in the accounting log.
 const COMMANDS_MAX: usize = 1_000;
-/// The longest command in it, in bytes.
-const COMMAND_BYTES_MAX: usize = 256;
+/// The longest command in it.
+const COMMAND_LETTERS_MAX: usize = 256;
 /// Lines about failed logins in the log.
 const FAILED_LOGINS_MAX: usize = 50;
 const LOGIN_FAILED: &str = "%AUTHPRIV-3-SYSTEM_MSG: pam_aaa:Authentication failed for";
@@ -47,6 +47,20 @@ impl Log {
     fn shown(&self, lines: usize) -> String {
         let skipped = self.lines.len().saturating_sub(lines);
         self.lines.iter().skip(skipped).map(|line| format!("{line}\n")).collect()
+    }
+}
+
+/// Who gave a command, and from where.
+pub(crate) struct By {
+    login: String,
+    line: String,
+    configures: bool,
+}
+
+impl By {
+    pub(crate) fn of(session: &Session) -> Self {
+        let (login, line) = (session.login.clone(), session.line.clone());
+        Self { login, line, configures: session.place.is_some() }
     }
 }
 
@@ -88,22 +102,19 @@ impl Switch {
     }
 
     /// A command changed something: who gave it, and what it was. Secrets are left out.
-    pub(crate) fn account(&mut self, now: Timestamp, session: &Session, command: &str, done: bool) {
-        let mut shown: String = if users::holds_secret(command) {
-            let words: Vec<&str> = command.split_whitespace().take(2).collect();
-            format!("{} ***", words.join(" "))
-        } else {
-            command.chars().filter(|c| !c.is_control()).take(COMMAND_BYTES_MAX).collect()
-        };
-        if session.place.is_some() {
+    pub(crate) fn account(&mut self, now: Timestamp, by: &By, command: &str, done: bool) {
+        let shown = users::without_secret(command);
+        let mut shown: String =
+            shown.chars().filter(|c| !c.is_control()).take(COMMAND_LETTERS_MAX).collect();
+        if by.configures {
             shown = format!("configure terminal ; {shown}");
         }
         let result = if done { "SUCCESS" } else { "FAILURE" };
         let line = format!(
             "{}:type=update:id={}:user={}:cmd={shown} ({result})",
             self.zone.config_time(now),
-            session.line,
-            session.login
+            by.line,
+            by.login
         );
         if self.log.commands.len() == COMMANDS_MAX {
             self.log.commands.pop_front();

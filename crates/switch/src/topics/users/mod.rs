@@ -79,6 +79,15 @@ pub(crate) fn holds_secret(line: &str) -> bool {
         || begins(0, "license") && begins(2, "trust") && words.len() > 3
 }
 
+/// A line as others may read it.
+pub(crate) fn without_secret(line: &str) -> String {
+    if !holds_secret(line) {
+        return line.to_owned();
+    }
+    let words: Vec<&str> = line.split_whitespace().take(2).collect();
+    format!("{} ***", words.join(" "))
+}
+
 /// As NX-OS prints it.
 fn as_printed(given: &Given) -> String {
     given.canonical.replacen(" passphrase ", " passphrase  ", 1)
