@@ -6,6 +6,7 @@
 //! * `collector`: a CSLU's whole CPU for each report taken, against raw CPU of parse + group commit; forwarding by wire
 //!   and by file against CSSM's own ingest; start and memory with 100,000 product instances.
 //! * `switch`: resident memory with SSH idle; a feature change against an fdatasync of the same disk.
+//! * `paste`: 10,000 lines of configuration against 5,000, and how long a piece of them holds everybody else.
 //! * `waiting`: a switch cut off for ten years with a change each minute, against its first months; what saving a
 //!   million changes takes, and CSSM to take them. Five minutes.
 //! * `simulator`: 1,000 switches for a year on one core.
@@ -13,6 +14,7 @@
 
 mod collector;
 mod ingest;
+mod paste;
 mod processes;
 mod rounds;
 mod switch;
@@ -48,6 +50,9 @@ fn main() -> Result<()> {
     }
     if wanted("switch") {
         runtime.block_on(switch::run())?;
+    }
+    if wanted("paste") {
+        paste::run()?;
     }
     if wanted("waiting") {
         runtime.block_on(waiting::run())?;

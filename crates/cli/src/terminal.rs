@@ -37,6 +37,10 @@ pub trait LineHandler {
     fn end(&mut self);
     /// Lines on a page; 0 for no paging.
     fn page_lines(&self) -> usize;
+    /// Whether what is typed is text of a person's own, such as a banner: `?` is a letter of it then.
+    fn takes_text(&self) -> bool {
+        false
+    }
 }
 
 /// What may be typed while a command goes on, in bytes; more is not taken.
@@ -157,7 +161,7 @@ impl Terminal {
                 }
                 self.show(reply, handler, out);
             }
-            Key::Help if self.question.is_none() => {
+            Key::Help if self.question.is_none() && !handler.takes_text() => {
                 out.extend_from_slice(b"?\r\n");
                 let rows = handler.help(&self.editor.text());
                 let width = rows.iter().map(|(word, _)| word.len()).max().unwrap_or(0);

@@ -47,6 +47,8 @@ enum Command {
     Verify(verify_command::Arguments),
     /// Looks through a stopped switch's or server's data: what is damaged, what that costs, what to do.
     Check(check_command::Arguments),
+    /// Prints the reference of all commands of a switch (docs/commands.md).
+    Commands,
     /// Years of an estate in seconds, in a world that loses, delays and crashes.
     Sim(sim_command::Arguments),
 }
@@ -70,6 +72,10 @@ fn main() -> ExitCode {
         Command::Onprem(arguments) => collector_server::run_on_prem(&arguments),
         Command::Verify(arguments) => verify_command::run(&arguments),
         Command::Check(arguments) => check_command::run(&arguments),
+        Command::Commands => {
+            print!("{}", rumline_switch::command_reference());
+            Ok(true)
+        }
         Command::Sim(arguments) => sim_command::run(&arguments),
     };
     match outcome {

@@ -113,6 +113,10 @@ impl LineHandler for Lines<'_> {
     fn page_lines(&self) -> usize {
         self.session.page_lines()
     }
+
+    fn takes_text(&self) -> bool {
+        self.session.takes_text()
+    }
 }
 
 /// Runs the switch until it is told to end.

@@ -9,7 +9,7 @@ use crate::command::{Call, Who};
 use crate::config::{Place, Reader, Source, split_no};
 use crate::session::{Question, Session};
 use crate::topics::logging::By;
-use crate::topics::{files, terminal, users};
+use crate::topics::{files, users};
 use crate::{Devices, Effect, Switch};
 
 /// The longest line that is read.
@@ -73,7 +73,7 @@ impl Switch {
         if line.len() > LINE_BYTES_MAX {
             return Err(CommandError::failed("% Line too long"));
         }
-        if session.place.is_some() && !users::is_administrator(&self.running, &session.login) {
+        if session.place.is_some() && !self.is_administrator(&session.login) {
             // The role was taken away meanwhile.
             session.end();
             return Err(CommandError::Denied);
@@ -93,8 +93,7 @@ impl Switch {
             }
             session.history.push(trimmed.to_owned());
         }
-        let Some((full, name_bytes, full_bytes)) = terminal::without_alias(&self.running, line)
-        else {
+        let Some((full, name_bytes, full_bytes)) = self.without_alias(line) else {
             return self.one_line(now, session, line, secret, devices);
         };
         self.one_line(now, session, &full, secret, devices).map_err(|error| match error {
@@ -162,9 +161,7 @@ impl Switch {
         match self.words.exec.match_line(line, false) {
             Parsed::Command(found) => {
                 let who = found.action.who;
-                if who == Who::Administrator
-                    && !users::is_administrator(&self.running, &session.login)
-                {
+                if who == Who::Administrator && !self.is_administrator(&session.login) {
                     return Err(CommandError::Denied);
                 }
                 let by = By::of(session);

@@ -14,7 +14,7 @@ mod session;
 mod topics;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rumline_agent::{Agent, Disk, DiskError, Environment, Input, Peer, Profile};
@@ -34,13 +34,37 @@ use crate::topics::configuration::{Checkpoint, Draft};
 use crate::topics::files::{Found, read_startup, write_startup};
 use crate::topics::license::{InUse, licensing};
 use crate::topics::logging::Log;
-use crate::topics::{names, system, users};
+use crate::topics::{names, system, terminal, users};
 use crate::words::Words;
 
 /// The name of a switch that was given none.
 const DEFAULT_HOSTNAME: &str = "switch";
 /// First words of global lines that more follows from than licences.
-const DERIVED_FROM: &[&str] = &["hostname", "switchname", "clock", "license", "callhome"];
+const DERIVED_FROM: &[&str] =
+    &["hostname", "switchname", "clock", "license", "callhome", "username", "cli"];
+
+/// What is asked for at each line, read from the configuration when that changes.
+#[derive(Debug)]
+struct Derived {
+    hostname: String,
+    zone: Zone,
+    administrators: BTreeSet<String>,
+    /// Names of one's own, and the commands they stand for.
+    aliases: BTreeMap<String, String>,
+}
+
+impl Derived {
+    fn of(config: &ConfigTree) -> Self {
+        let name = system::HOSTNAME.value(config).or_else(|| config.value("switchname"));
+        let name = name.filter(|name| !name.is_empty()).unwrap_or(DEFAULT_HOSTNAME);
+        Self {
+            hostname: name.to_owned(),
+            zone: Zone::of(config),
+            administrators: users::administrators(config),
+            aliases: terminal::aliases(config),
+        }
+    }
+}
 
 /// What is printed on the label, and the software installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +192,7 @@ pub struct Switch {
     checkpoints: Vec<Checkpoint>,
     drafts: BTreeMap<String, Draft>,
     agent: Agent,
-    zone: Zone,
+    derived: Derived,
     booted_at: Timestamp,
     reset_reason: String,
     configured_at: Timestamp,
@@ -213,7 +237,7 @@ impl Switch {
             platform,
             release,
             udi,
-            zone: Zone::of(&running),
+            derived: Derived::of(&running),
             in_use: InUse::of(&running),
             running,
             startup: stored,
@@ -236,10 +260,7 @@ impl Switch {
     /// The host name.
     #[must_use]
     pub fn hostname(&self) -> &str {
-        let name = system::HOSTNAME.value(&self.running);
-        name.or_else(|| self.running.value("switchname"))
-            .filter(|name| !name.is_empty())
-            .unwrap_or(DEFAULT_HOSTNAME)
+        &self.derived.hostname
     }
 
     /// The UDI.
@@ -291,6 +312,7 @@ impl Switch {
             .ok_or_else(|| DiskError::Other("the password cannot be hashed".to_owned()))?;
         let line = users::password_line("admin", &hash, "network-admin");
         self.running.set(&[], &line, 3);
+        self.derived = Derived::of(&self.running);
         let mut startup =
             self.startup.as_deref().map_or_else(|| self.running.clone(), ConfigTree::parse);
         startup.set(&[], &line, 3);
@@ -360,7 +382,7 @@ impl Switch {
     }
 
     fn settings_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
-        self.zone = Zone::of(&self.running);
+        self.derived = Derived::of(&self.running);
         // REL-004
         let hostname =
             if self.software().has("host name in messages") { self.hostname() } else { "" }

@@ -91,6 +91,12 @@ impl Session {
         self.draft = None;
     }
 
+    /// Whether what is typed is text, such as that of a banner.
+    #[must_use]
+    pub fn takes_text(&self) -> bool {
+        self.place.as_ref().is_some_and(Place::in_text)
+    }
+
     /// Lines on a page.
     #[must_use]
     pub fn page_lines(&self) -> usize {

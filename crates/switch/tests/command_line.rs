@@ -190,6 +190,9 @@ impl LineHandler for Console<'_> {
     fn page_lines(&self) -> usize {
         self.0.session.page_lines()
     }
+    fn takes_text(&self) -> bool {
+        self.0.session.takes_text()
+    }
 }
 
 fn typed(lab: &mut Lab, terminal: &mut Terminal, bytes: &str) -> String {
@@ -524,4 +527,35 @@ fn normal_output_is_not_taken_for_an_error() {
         }
         assert!(!text.lines().any(|shown| shown.starts_with("% ")), "{line}: {text}");
     }
+}
+
+#[test]
+fn a_question_mark_in_a_banner_is_a_letter_of_it() {
+    let (mut lab, mut terminal) = (Lab::new(None), Terminal::default());
+    let out = typed(&mut lab, &mut terminal, "conf t\nbanner motd #\nWho are you?\n#\nend\n");
+    assert!(!out.contains("Unrecognized") && !out.contains("LINE"), "{out}");
+    assert_eq!(lab.switch.banners(), "Who are you?\n");
+}
+
+#[test]
+fn help_in_a_submode_knows_the_words_of_the_mode() {
+    // PI-CLI-001, L15
+    let mut lab = global(&["interface Ethernet1/1"]);
+    let words = |lab: &Lab, line: &str| -> Vec<String> {
+        lab.switch.help(&lab.session, line).into_iter().map(|(word, _)| word).collect()
+    };
+    for word in ["switchport", "description", "shutdown", "mtu"] {
+        assert!(words(&lab, "").contains(&word.to_owned()), "{word}");
+    }
+    assert_eq!(words(&lab, "switchport mo"), ["mode", "monitor"]);
+    let modes = words(&lab, "switchport mode ");
+    assert!(modes.iter().any(|word| word == "LINE" || word == "trunk"), "{modes:?}");
+    assert_eq!(words(&lab, "description "), ["LINE"]);
+    assert_eq!(lab.switch.complete(&lab.session, "switchport mod"), ["mode"]);
+    // Where a value is due, it is said which.
+    lab.run(&["exit"]);
+    assert_eq!(words(&lab, "license smart usage interval "), ["<1-365>"]);
+    assert_eq!(words(&lab, "no license smart usage interval "), ["<1-365>", "<CR>"]);
+    assert_eq!(words(&lab, "license smart proxy address "), ["A.B.C.D|A:B::C:D|WORD"]);
+    assert_eq!(words(&lab, "nonsense "), ["% Unrecognized command"]);
 }

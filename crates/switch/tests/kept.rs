@@ -134,7 +134,7 @@ fn a_name_of_ones_own_stands_for_a_command() {
     );
     assert!(
         lab.run(&["show cli alias"])
-            .ends_with("wr :copy running-config startup-config\nsl :show license\n")
+            .ends_with("sl :show license\nwr :copy running-config startup-config\n")
     );
     lab.configure(&["no cli alias name sl"]);
     assert!(lab.run(&["sl udi"]).contains("% Invalid command"));

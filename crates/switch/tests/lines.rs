@@ -516,3 +516,11 @@ fn a_no_of_what_is_off_by_default_leaves_nothing_and_of_what_is_on_is_kept() {
     assert_eq!(no, ["no shutdown", "no ip redirects"], "{text}");
     assert!(!text.contains("grace-period") && !text.contains("peer-gateway"), "{text}");
 }
+
+#[test]
+fn an_indented_banner_makes_no_indented_file_of_a_flat_one() {
+    let text = "banner motd #\n   hello\n#\ninterface Ethernet1/1\nmtu 9216\nunheard of\nvlan 7\nname seven\n";
+    let read = rumline_switch::ConfigTree::parse(text).render();
+    let wanted = "interface Ethernet1/1\n  mtu 9216\n  unheard of\nvlan 7\n  name seven\n";
+    assert!(read.ends_with(wanted), "{read}");
+}

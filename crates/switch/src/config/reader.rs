@@ -47,6 +47,15 @@ enum End {
     Line(&'static str),
 }
 
+impl End {
+    fn is_in(&self, line: &str) -> bool {
+        match self {
+            Self::Delimiter(delimiter) => line.contains(*delimiter),
+            Self::Line(last) => line.trim() == *last,
+        }
+    }
+}
+
 /// How far the reading of lines has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -99,10 +108,12 @@ impl Place {
         let last = self.modes.len() - 1;
         let own = modes::all()[self.modes[last].row].next_words(line, negated);
         let outer = modes::all()[GLOBAL].next_words(line, negated);
-        // What the switch knows says more than that anything may follow.
-        let is_known = !rows.is_empty();
         let is_word = |word: &String| word.starts_with(|c: char| c.is_ascii_lowercase());
-        let more = own.into_iter().chain(outer).filter(|word| !is_known || is_word(word));
+        let more: Vec<String> = own.into_iter().chain(outer).collect();
+        // What is known says more than that anything may follow.
+        let is_begun = !line.is_empty() && !line.ends_with(char::is_whitespace);
+        let is_known = !rows.is_empty() || is_begun && more.iter().any(is_word);
+        let more = more.into_iter().filter(|word| !is_known || is_word(word));
         rows.extend(more.map(|word| (word, String::new())));
         rows
     }
@@ -238,10 +249,7 @@ impl<'a> Reader<'a> {
     /// Takes a line as it stands; says what there is to say about it.
     pub(crate) fn line(&mut self, place: &mut Place, raw: &str) -> Result<String, CommandError> {
         if let Some(text) = &mut place.text {
-            let ends = match &text.end {
-                End::Delimiter(delimiter) => raw.contains(*delimiter),
-                End::Line(last) => raw.trim() == *last,
-            };
+            let ends = text.end.is_in(raw);
             if ends || text.line.len() + raw.len() < TEXT_BYTES_MAX {
                 text.line.push('\n');
                 text.line.push_str(raw);
@@ -526,7 +534,7 @@ impl<'a> Reader<'a> {
         let mut place = Place::global();
         let mut refused = Vec::new();
         self.tree.keeps_order = self.source == Source::File;
-        self.has_indents = text.lines().any(|line| line.starts_with([' ', '\t']));
+        self.has_indents = has_indents(text);
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, raw) in text.lines().enumerate() {
             let is_blank = raw.trim().is_empty() && !place.in_text();
@@ -594,6 +602,20 @@ pub(crate) fn split_no(line: &str) -> (&str, bool) {
 fn joined(words: &[&str], negated: bool) -> String {
     let text = words.join(" ");
     if negated { format!("no {text}") } else { text }
+}
+
+/// Whether lines of a file are indented; those of texts are not meant.
+fn has_indents(text: &str) -> bool {
+    let mut within: Option<End> = None;
+    for line in text.lines() {
+        match &within {
+            Some(end) if end.is_in(line) => within = None,
+            Some(_) => {}
+            None if line.starts_with([' ', '\t']) && !line.trim().is_empty() => return true,
+            None => within = begun_text(line).and_then(Result::ok).map(|text| text.end),
+        }
+    }
+    false
 }
 
 fn note_indent(place: &mut Place, indent: usize) {

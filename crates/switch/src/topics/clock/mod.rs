@@ -16,7 +16,7 @@ pub(crate) const TOPIC: Topic = Topic {
     commands: &[
         Command::administrator("clock set", clock_set),
         Command::anyone("show clock", |switch, call| {
-            let shown = switch.zone.show_clock(call.now);
+            let shown = switch.derived.zone.show_clock(call.now);
             Ok(Outcome::text(format!("{shown}\nTime source is Hardware Calendar\n")))
         }),
     ],
@@ -31,8 +31,8 @@ fn clock_set(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let month = Civil::month_number(call.text("month")).ok_or_else(invalid)?;
     let (year, day) = (call.number("year"), call.number("day"));
     let civil = Civil { year, month, day, hour, minute, second, weekday: 0 };
-    let to = switch.zone.instant(civil).ok_or_else(invalid)?;
-    let shown = switch.zone.show_clock(to);
+    let to = switch.derived.zone.instant(civil).ok_or_else(invalid)?;
+    let shown = switch.derived.zone.show_clock(to);
     Ok(Outcome::text(format!("{shown}\n")).with(vec![Effect::ClockSet(to)]))
 }
 

@@ -55,10 +55,11 @@ pub(super) fn show_startup(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
     let blank = if section.is_empty() { "" } else { " " };
     let mut text = format!(
         "!Command: show startup-config{blank}{section}\n!Time: {}\n!Startup config saved at: {}\n\n",
-        switch.zone.config_time(call.now),
-        switch
-            .saved_at
-            .map_or_else(|| "before the last start".to_owned(), |at| switch.zone.config_time(at)),
+        switch.derived.zone.config_time(call.now),
+        switch.saved_at.map_or_else(
+            || "before the last start".to_owned(),
+            |at| switch.derived.zone.config_time(at)
+        ),
     );
     if section.is_empty() {
         text.push_str(startup);
@@ -160,8 +161,8 @@ impl Switch {
     fn running_head(&self, call: &Call<'_, '_>, part: &str) -> String {
         format!(
             "!Command: show running-config{part}\n!Running configuration last done at: {}\n!Time: {}\n",
-            self.zone.config_time(self.configured_at),
-            self.zone.config_time(call.now)
+            self.derived.zone.config_time(self.configured_at),
+            self.derived.zone.config_time(call.now)
         )
     }
 

@@ -259,7 +259,7 @@ pub(super) fn show_summary(switch: &mut Switch, _: &mut Call<'_, '_>) -> Answer 
             index + 1,
             known.name,
             known.by,
-            switch.zone.config_time(known.at),
+            switch.derived.zone.config_time(known.at),
             known.tree.render().len()
         ));
     }

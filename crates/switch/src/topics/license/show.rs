@@ -94,7 +94,7 @@ impl Switch {
 
     pub(crate) fn status_usage(&self) -> String {
         let usage = self.agent.usage_reporting();
-        let at = |at| self.zone.license_time_or_none(at);
+        let at = |at| self.derived.zone.license_time_or_none(at);
         let interval = match usage.push_interval_days {
             None => "<none>".to_owned(),
             Some(0) => "0 (no reporting)".to_owned(),
@@ -120,9 +120,10 @@ impl Switch {
         let Some(installed_at) = installed else {
             return "Trust Code installed: <none>\n".to_owned();
         };
-        let mut text = format!("Trust Code installed: {}\n", self.zone.license_time(installed_at));
+        let mut text =
+            format!("Trust Code installed: {}\n", self.derived.zone.license_time(installed_at));
         for line in trust {
-            let at = self.zone.license_time_or_none(line.code.map(|(_, at)| at));
+            let at = self.derived.zone.license_time_or_none(line.code.map(|(_, at)| at));
             text.push_str(&format!(
                 "  {}: PID: {}, SN: {}\n          {at}\n",
                 line.role, line.udi.pid, line.udi.serial
@@ -260,7 +261,7 @@ impl Switch {
             None => text.push_str(&format!("  {none}\n")),
             Some(entries) => {
                 for entry in entries {
-                    let at = self.zone.license_time(entry.at);
+                    let at = self.derived.zone.license_time(entry.at);
                     text.push_str(&format!("  {at}: {}\n", entry.text));
                 }
             }
@@ -324,8 +325,8 @@ impl Switch {
             report.next_report_id,
             report.state.label(),
             report.close_reason.as_deref().unwrap_or("None"),
-            self.zone.license_time(report.start_at),
-            self.zone.license_time_or_none(report.end_at),
+            self.derived.zone.license_time(report.start_at),
+            self.derived.zone.license_time_or_none(report.end_at),
             report.last_count,
             report.count_seconds
         )

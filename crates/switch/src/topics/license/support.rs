@@ -23,7 +23,7 @@ impl Switch {
     fn scheduled_jobs(&self, now: Timestamp) -> String {
         let mut text = format!(
             "Upcoming Scheduled Jobs\n=======================\nCurrent time: {}\n",
-            self.zone.license_time(now)
+            self.derived.zone.license_time(now)
         );
         match self.agent.next_wake() {
             None => text.push_str("Next: <none>\n"),
@@ -31,7 +31,7 @@ impl Switch {
                 let left = at.since(now).max(0);
                 text.push_str(&format!(
                     "Next: {reason}, {} ({} hours, {} minutes, {} seconds remaining)\n",
-                    self.zone.license_time(at),
+                    self.derived.zone.license_time(at),
                     left / 3600,
                     left / 60 % 60,
                     left % 60
@@ -53,9 +53,11 @@ impl Switch {
         text.push_str(&format!("Overall State: {state}\n"));
         for class in CLASSES {
             let statistics = self.agent.statistics().get(class).cloned().unwrap_or_default();
-            let at = |at| self.zone.license_time_or_none(at);
+            let at = |at| self.derived.zone.license_time_or_none(at);
             let last = match (&statistics.last_response, statistics.last_response_at) {
-                (Some(label), Some(at)) => format!("{label} on {}", self.zone.license_time(at)),
+                (Some(label), Some(at)) => {
+                    format!("{label} on {}", self.derived.zone.license_time(at))
+                }
                 _ => "<none>".to_owned(),
             };
             text.push_str(&format!(
@@ -93,7 +95,7 @@ impl Switch {
             self.agent.product_instance_identifier(),
             self.agent.public_key().key_id(),
             rumline_protocol::MESSAGE_VERSION,
-            self.zone.license_time(now),
+            self.derived.zone.license_time(now),
             self.agent.public_key().to_pem()
         )
     }

@@ -93,7 +93,7 @@ impl Switch {
     }
 
     pub(crate) fn log_line(&mut self, now: Timestamp, text: &str) -> Effect {
-        let line = format!("{} {} {text}", self.zone.log_time(now), self.hostname());
+        let line = format!("{} {} {text}", self.derived.zone.log_time(now), self.hostname());
         if self.log.lines.len() == LINES_MAX {
             self.log.lines.pop_front();
         }
@@ -112,7 +112,7 @@ impl Switch {
         let result = if done { "SUCCESS" } else { "FAILURE" };
         let line = format!(
             "{}:type=update:id={}:user={}:cmd={shown} ({result})",
-            self.zone.config_time(now),
+            self.derived.zone.config_time(now),
             by.line,
             by.login
         );

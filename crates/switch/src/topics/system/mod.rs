@@ -105,7 +105,7 @@ impl Switch {
             up / 3600 % 24,
             up / 60 % 60,
             up % 60,
-            self.zone.config_time(self.booted_at),
+            self.derived.zone.config_time(self.booted_at),
             self.reset_reason,
             release.nxos,
         )

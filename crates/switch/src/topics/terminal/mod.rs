@@ -1,5 +1,7 @@
 //! The session and its terminal: what one person sees, and names of one's own for commands.
 
+use std::collections::BTreeMap;
+
 use rumline_cli::Refusal;
 
 use crate::Switch;
@@ -56,23 +58,32 @@ fn explain(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 fn show_aliases(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let wanted = call.command.get("name");
     let mut text = "CLI alias commands\n==================\n".to_owned();
-    for words in ALIAS.values(&switch.running) {
-        let Some((name, command)) = words.split_first() else { continue };
-        if wanted.is_none_or(|wanted| wanted == *name) {
-            text.push_str(&format!("{name} :{}\n", command.join(" ")));
+    for (name, command) in &switch.derived.aliases {
+        if wanted.is_none_or(|wanted| wanted == name) {
+            text.push_str(&format!("{name} :{command}\n"));
         }
     }
     Ok(Outcome::text(text))
 }
 
-/// The line with the name of one's own that it begins with replaced by what that stands for; how long both are.
-pub(crate) fn without_alias(config: &ConfigTree, line: &str) -> Option<(String, usize, usize)> {
-    let indent = line.len() - line.trim_start().len();
-    let name = line.split_whitespace().next()?;
-    let head = format!("{} {name} ", ALIAS.head);
-    let found = config.lines.iter().find_map(|known| known.text.strip_prefix(&head))?;
-    let rest = &line[indent + name.len()..];
-    Some((format!("{found}{rest}"), indent + name.len(), found.len()))
+/// Names of one's own, and the commands they stand for.
+pub(crate) fn aliases(config: &ConfigTree) -> BTreeMap<String, String> {
+    let of = |words: Vec<&str>| {
+        let (name, command) = words.split_first()?;
+        Some(((*name).to_owned(), command.join(" ")))
+    };
+    ALIAS.values(config).filter_map(of).collect()
+}
+
+impl Switch {
+    /// The line with the name of one's own that it begins with replaced by what that stands for; how long both are.
+    pub(crate) fn without_alias(&self, line: &str) -> Option<(String, usize, usize)> {
+        let indent = line.len() - line.trim_start().len();
+        let name = line.split_whitespace().next()?;
+        let command = self.derived.aliases.get(name)?;
+        let rest = &line[indent + name.len()..];
+        Some((format!("{command}{rest}"), indent + name.len(), command.len()))
+    }
 }
 
 impl Switch {

@@ -1,5 +1,7 @@
 //! Local users: `username NAME password 5 HASH role ROLE`.
 
+use std::collections::BTreeSet;
+
 use rumline_protocol::{Random, random_hex};
 use sha_crypt::password_hash::CustomizedPasswordHasher;
 use sha_crypt::{Algorithm, PasswordVerifier, ShaCrypt};
@@ -54,14 +56,24 @@ pub(crate) fn may_log_in(config: &ConfigTree, login: &str, password: &str) -> bo
     })
 }
 
-/// Whether a user may change things: `admin`, and whoever has an administrator's role.
-pub(crate) fn is_administrator(config: &ConfigTree, login: &str) -> bool {
-    login == "admin"
-        || config.starting_with("username").any(|line| {
-            let mut words = line.text.split_whitespace().skip(1);
-            words.next() == Some(login)
-                && words.any(|word| ["network-admin", "vdc-admin", "priv-15"].contains(&word))
-        })
+/// Those who may change things beside `admin`: whoever has an administrator's role.
+pub(crate) fn administrators(config: &ConfigTree) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for line in config.starting_with(USERNAME) {
+        let mut words = line.text.split_whitespace().skip(1);
+        let Some(login) = words.next() else { continue };
+        if words.any(|word| ["network-admin", "vdc-admin", "priv-15"].contains(&word)) {
+            found.insert(login.to_owned());
+        }
+    }
+    found
+}
+
+impl Switch {
+    /// Whether a user may change things.
+    pub(crate) fn is_administrator(&self, login: &str) -> bool {
+        login == "admin" || self.derived.administrators.contains(login)
+    }
 }
 
 /// Whether `admin` has a password.
@@ -156,7 +168,7 @@ fn show_users(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
         "NAME     LINE         TIME         IDLE          PID COMMENT\n{:<8} {:<12} {}  .\n",
         call.session.login,
         call.session.line,
-        switch.zone.log_time(call.session.since.unwrap_or(switch.booted_at))
+        switch.derived.zone.log_time(call.session.since.unwrap_or(switch.booted_at))
     )))
 }
 
