@@ -110,7 +110,7 @@ def offline(lab, name, *lines):
 
 def saved(switch, admin, name="usage.txt"):
     told = admin.run(f"license smart save usage all bootflash:{name}")
-    assert told == f"Saved license usage to bootflash:{name}", told
+    assert told == f"Saved license usage to bootflash:{name}\n", told
     return (switch.flash / name).read_bytes()
 
 
@@ -166,7 +166,7 @@ def a_banner_sent_as_one_item_is_text_and_the_lines_after_a_restart_too(lab):
         shown = device.send_config_set([
             "hostname rack-4", "feature bgp", "license smart transport smart",
             "license smart url smart https://192.0.2.40/licservice/license",
-            "ip access-list MIRROR", "permit tcp any any redirect Ethernet1/9"])
+            "feature tap-aggregation", "ip access-list MIRROR", "permit tcp any any redirect Ethernet1/9"])
         device.set_base_prompt()
         shown += device.send_config_set([text], cmd_verify=False)
         assert device.find_prompt() == "rack-4#", device.find_prompt()
@@ -414,7 +414,7 @@ def what_is_shown_stays_the_same_while_nothing_happens(lab):
 def a_public_template_reads_the_usage(lab):
     # R, 32: ntc-templates, which netmiko brings
     switch, admin = start(lab, "template")
-    admin.configure("feature ospf", "ip access-list SPY", "permit ip any any redirect Ethernet1/8")
+    admin.configure("feature ospf", "feature tap-aggregation", "ip access-list SPY", "permit ip any any redirect Ethernet1/8")
     with ConnectHandler(device_type="cisco_nxos", host="127.0.0.1", port=switch.port, username="admin",
                         password=switch.password, conn_timeout=20) as device:
         records = device.send_command("show license usage", use_textfsm=True)

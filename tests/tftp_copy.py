@@ -15,7 +15,7 @@ with Lab() as lab:
                                "--permissive", "--secure", "--user", "root", str(served)])
     try:
         switch.run("configure terminal", *(f"feature {name}" for name in ["bgp", "itd", "ngmvpn"]))
-        assert switch.run("license smart save usage all bootflash:all_rum.txt") == ""
+        assert switch.run("license smart save usage all bootflash:all_rum.txt").startswith("Saved license usage")
         url = f"tftp://127.0.0.1:{port}"
         end = time.monotonic() + 20
         while "Copy complete." not in (sent := switch.run(f"copy bootflash:all_rum.txt {url}/all_rum.txt")):
