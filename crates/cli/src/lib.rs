@@ -6,12 +6,13 @@
 #![warn(missing_docs)]
 
 mod editor;
+mod filter;
 mod pipe;
 mod terminal;
 mod token;
 mod tree;
 
-pub use pipe::{Pipe, PipeError, split_pipes};
+pub use pipe::{Pipe, PipeError, Pipeline, Redirect, Rendering, command_of};
 pub use terminal::{LineHandler, Reply, Terminal};
 pub use token::Refusal;
 pub use tree::{Argument, Described, Matched, Parsed, Tree, TreeError};

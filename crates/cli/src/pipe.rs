@@ -1,159 +1,290 @@
-//! Pipes after a show command: built in, nothing is spawned.
+//! What stands behind a show command: how its answer is rendered, what it is filtered by, where it goes. All of it is read
+//! before anything is carried out, and is built in: nothing is spawned. The options of `grep`, `cut`, `sort`, `uniq` and `wc`
+//! mean what they mean to the tools of these names; patterns are extended regular expressions throughout. An option that is
+//! not known is refused: it would give another answer than the one asked for.
 
 use regex_lite::Regex;
+
+use crate::filter::{Columns, Counts, Grep, Sort, Uniq, difference, section};
+
+/// How an answer is rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rendering {
+    /// As people read it.
+    #[default]
+    Text,
+    /// JSON in one line.
+    Json,
+    /// JSON with indentation.
+    JsonPretty,
+    /// XML.
+    Xml,
+}
 
 /// A filter on output.
 #[derive(Debug)]
 pub enum Pipe {
-    /// Lines that match.
-    Include(Regex),
-    /// Lines that do not.
-    Exclude(Regex),
+    /// Lines that match or do not, counted, numbered or with their neighbours.
+    Grep(Grep),
     /// From the first line that matches.
     Begin(Regex),
+    /// Up to the first line that matches, and with it.
+    End(Regex),
     /// Lines that match with the lines indented below them.
     Section(Regex),
     /// How many lines there are.
     Count,
-    /// How many lines match, or do not.
-    CountOf {
-        /// What they match.
-        regex: Regex,
-        /// Whether those are counted that do not.
-        inverted: bool,
-    },
     /// The last lines.
     Last(usize),
     /// The first lines.
     Head(usize),
+    /// Parts of lines.
+    Cut(Columns),
+    /// Lines in order.
+    Sort(Sort),
+    /// Repeated lines once.
+    Uniq(Uniq),
+    /// How many lines, words and bytes there are.
+    Wc(Counts),
+    /// What differs from the answer to the same command before: whoever carries out commands knows that.
+    Diff,
     /// No paging.
     NoMore,
 }
 
-/// Why a pipe was refused: what is wrong, and its offset in the text after the bar.
+/// Where output goes instead of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipeError {
-    /// Where, in bytes from the bar on.
-    pub at: usize,
+pub struct Redirect {
+    /// The file as it was named.
+    pub file: String,
+    /// Whether it is added to the end.
+    pub appends: bool,
 }
 
-/// Splits a line at its bars, outside quotes. Alternatives in a pattern have no blanks around their bar.
+/// A line taken apart.
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    /// How the answer is rendered.
+    pub rendering: Rendering,
+    /// Filters, in their order.
+    pub pipes: Vec<Pipe>,
+    /// Where the output goes.
+    pub redirect: Option<Redirect>,
+}
+
+/// Why a pipe was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipeError {
+    /// Where, in bytes from the beginning of the line.
+    pub at: usize,
+    /// A sentence, where the place alone says too little.
+    pub told: Option<String>,
+}
+
+impl PipeError {
+    fn at(at: usize) -> Self {
+        Self { at, told: None }
+    }
+}
+
+const WORDS: &[&str] = &[
+    "begin",
+    "count",
+    "cut",
+    "diff",
+    "egrep",
+    "end",
+    "exclude",
+    "grep",
+    "head",
+    "include",
+    "json",
+    "json-pretty",
+    "last",
+    "no-more",
+    "section",
+    "sort",
+    "uniq",
+    "wc",
+    "xml",
+];
+/// What a Nexus has beside these, and is a program of its own there.
+const NOT_HERE: &[&str] = &[
+    "awk", "bash", "email", "human", "less", "more", "perl", "python", "sed", "tee", "tr", "vi",
+    "vsh", "xargs",
+];
+/// Lines that `head` and `last` show unless told otherwise.
+const LINES_DEFAULT: usize = 10;
+
+/// The command of a line, and where it ends: at its first bar or `>` outside quotes.
 #[must_use]
-pub fn split_pipes(line: &str) -> Vec<(usize, &str)> {
+pub fn command_of(line: &str) -> &str {
+    parts_of(line).0[0].1
+}
+
+/// The parts of a line between its bars, each with its place, and what stands behind `>`.
+fn parts_of(line: &str) -> (Vec<(usize, &str)>, Option<(usize, &str)>) {
     let mut parts = Vec::new();
     let mut start = 0;
     let mut quote: Option<char> = None;
     let bytes = line.as_bytes();
+    let blank =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_none_or(u8::is_ascii_whitespace);
     for (at, c) in line.char_indices() {
         match c {
             _ if quote == Some(c) => quote = None,
             '"' | '\'' if quote.is_none() && line[at + 1..].contains(c) => quote = Some(c),
-            '|' if quote.is_none() => {
-                let before = at == 0 || bytes[at - 1].is_ascii_whitespace();
-                let after = bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace);
-                // The first bar always splits: `show feature|inc bgp`.
-                if (before && after) || parts.is_empty() {
-                    parts.push((start, &line[start..at]));
-                    start = at + 1;
-                }
+            // The first bar always splits, as in `show feature|inc bgp`. Alternatives in a pattern have no blanks around theirs.
+            '|' if quote.is_none()
+                && (parts.is_empty() || blank(at.checked_sub(1)) && blank(Some(at + 1))) =>
+            {
+                parts.push((start, &line[start..at]));
+                start = at + 1;
+            }
+            '>' if quote.is_none() && blank(at.checked_sub(1)) => {
+                parts.push((start, &line[start..at]));
+                return (parts, Some((at, &line[at..])));
             }
             _ => {}
         }
     }
     parts.push((start, &line[start..]));
-    parts
+    (parts, None)
 }
 
-const WORDS: &[&str] = &[
-    "begin", "count", "egrep", "exclude", "grep", "head", "include", "last", "no-more", "section",
-];
+/// Words of a part, quotes of both kinds taken off, each with its place.
+fn words_of(part: &str, offset: usize) -> Vec<(usize, String)> {
+    let mut words: Vec<(usize, String)> = Vec::new();
+    let mut quote: Option<char> = None;
+    let mut inside = false;
+    for (at, c) in part.char_indices() {
+        if quote == Some(c) {
+            quote = None;
+        } else if quote.is_none() && (c == '"' || c == '\'') && part[at + 1..].contains(c) {
+            quote = Some(c);
+            if !inside {
+                words.push((offset + at, String::new()));
+            }
+            inside = true;
+        } else if quote.is_none() && c.is_whitespace() {
+            inside = false;
+        } else {
+            if !inside {
+                words.push((offset + at, String::new()));
+            }
+            inside = true;
+            if let Some((_, word)) = words.last_mut() {
+                word.push(c);
+            }
+        }
+    }
+    words
+}
 
-impl Pipe {
+impl Pipeline {
     /// The words a pipe may begin with.
     #[must_use]
     pub fn words() -> &'static [&'static str] {
         WORDS
     }
 
-    /// Reads what stands after a bar.
+    /// Reads what stands behind the command of a line.
     ///
     /// # Errors
     /// Where it makes no sense.
-    pub fn parse(text: &str) -> Result<Self, PipeError> {
-        let trimmed = text.trim_start();
-        let offset = text.len() - trimmed.len();
-        let (word, rest) = trimmed.split_once(char::is_whitespace).unwrap_or((trimmed, ""));
-        let word = word.to_ascii_lowercase();
-        let error = |at: usize| PipeError { at };
-        let mut fitting = WORDS.iter().filter(|known| known.starts_with(word.as_str()));
-        let exact = WORDS.iter().find(|known| **known == word);
-        let name = exact.or_else(|| fitting.next()).ok_or_else(|| error(offset))?;
-        if word.is_empty() || (exact.is_none() && fitting.next().is_some()) {
-            return Err(error(offset));
-        }
-        let mut pattern = rest.trim();
-        let at_pattern = offset + word.len() + 1;
-        let (mut inverted, mut any_case, mut counts) = (false, false, false);
-        while let Some(option) = pattern.strip_prefix('-').filter(|_| name.ends_with("grep")) {
-            let (flags, after) = option.split_once(' ').unwrap_or((option, ""));
-            for flag in flags.chars() {
-                match flag {
-                    'v' => inverted = true,
-                    'i' => any_case = true,
-                    'c' => counts = true,
-                    'E' => {}
-                    // One that is not known would give another answer than the one asked for.
-                    _ => return Err(error(at_pattern)),
+    pub fn parse(line: &str) -> Result<Self, PipeError> {
+        let (parts, redirect) = parts_of(line);
+        let mut pipeline = Self::default();
+        for (number, (start, part)) in parts.iter().enumerate().skip(1) {
+            let words = words_of(part, *start);
+            let Some((at, typed)) = words.first() else { return Err(PipeError::at(*start)) };
+            let name = name_of(typed, *at)?;
+            let rendering = match name {
+                "json" => Rendering::Json,
+                "json-pretty" => Rendering::JsonPretty,
+                "xml" => Rendering::Xml,
+                _ => {
+                    pipeline.pipes.push(pipe(name, &words, part, *start)?);
+                    continue;
                 }
+            };
+            if number > 1 || words.len() > 1 {
+                let told = format!("% {name} stands directly behind the command");
+                return Err(PipeError { at: *at, told: Some(told) });
             }
-            pattern = after.trim();
+            pipeline.rendering = rendering;
         }
-        let pattern = unquoted(pattern);
-        let regex = || match Regex::new(&format!("{}{pattern}", if any_case { "(?i)" } else { "" }))
-        {
-            Ok(regex) if !pattern.is_empty() => Ok(regex),
-            _ => Err(error(at_pattern)),
-        };
-        let number = || match pattern {
-            "" => Ok(10),
-            text => text.parse().map_err(|_| error(at_pattern)),
-        };
-        Ok(match *name {
-            "include" => Self::Include(regex()?),
-            "grep" | "egrep" if counts => Self::CountOf { regex: regex()?, inverted },
-            "grep" | "egrep" if inverted => Self::Exclude(regex()?),
-            "grep" | "egrep" => Self::Include(regex()?),
-            "exclude" => Self::Exclude(regex()?),
-            "begin" => Self::Begin(regex()?),
-            "section" => Self::Section(regex()?),
-            "count" => Self::Count,
-            "last" => Self::Last(number()?),
-            "head" => Self::Head(number()?),
-            _ => Self::NoMore,
-        })
+        if let Some((at, text)) = redirect {
+            let appends = text.starts_with(">>");
+            let words = words_of(text.trim_start_matches('>'), at);
+            let [(_, file)] = &words[..] else {
+                let told = "% One file name stands behind >".to_owned();
+                return Err(PipeError { at, told: Some(told) });
+            };
+            pipeline.redirect = Some(Redirect { file: file.clone(), appends });
+        }
+        Ok(pipeline)
     }
+}
 
-    /// Filters text.
-    #[must_use]
-    pub fn apply(&self, text: &str) -> String {
-        let lines: Vec<&str> = text.lines().collect();
-        let kept: Vec<&str> = match self {
-            Self::NoMore => return text.to_owned(),
-            Self::Count => return format!("{}\n", lines.len()),
-            Self::CountOf { regex, inverted } => {
-                let count = lines.iter().filter(|line| regex.is_match(line) != *inverted).count();
-                return format!("{count}\n");
-            }
-            Self::Include(regex) => lines.into_iter().filter(|l| regex.is_match(l)).collect(),
-            Self::Exclude(regex) => lines.into_iter().filter(|l| !regex.is_match(l)).collect(),
-            Self::Begin(regex) => {
-                lines.into_iter().skip_while(|line| !regex.is_match(line)).collect()
-            }
-            Self::Section(regex) => section(&lines, regex),
-            Self::Last(count) => lines[lines.len().saturating_sub(*count)..].to_vec(),
-            Self::Head(count) => lines.into_iter().take(*count).collect(),
-        };
-        kept.iter().flat_map(|line| [line, "\n"]).collect()
+/// The name of a pipe, written out.
+fn name_of(typed: &str, at: usize) -> Result<&'static str, PipeError> {
+    let word = typed.to_ascii_lowercase();
+    if NOT_HERE.contains(&word.as_str()) {
+        let told = format!("% {word} is not available: it is a program of its own on a Nexus");
+        return Err(PipeError { at, told: Some(told) });
+    }
+    let mut fitting = WORDS.iter().filter(|known| known.starts_with(word.as_str()));
+    let exact = WORDS.iter().find(|known| **known == word);
+    match (exact, fitting.next(), fitting.next()) {
+        (Some(name), ..) | (None, Some(name), None) if !word.is_empty() => Ok(name),
+        _ => Err(PipeError::at(at)),
+    }
+}
+
+/// A pipe of that name; `part` begins at `start`.
+fn pipe(
+    name: &'static str,
+    words: &[(usize, String)],
+    part: &str,
+    start: usize,
+) -> Result<Pipe, PipeError> {
+    let (at, typed) = &words[0];
+    let behind = at + typed.len();
+    let options = &words[1..];
+    let none = |pipe: Pipe| match options.first() {
+        None => Ok(pipe),
+        Some((at, _)) => Err(PipeError::at(*at)),
+    };
+    let rest = || (part[behind - start..].trim(), behind + 1);
+    let whole = || {
+        let (text, at) = rest();
+        regex(unquoted(text), at)
+    };
+    match name {
+        "include" | "exclude" | "grep" | "egrep" => {
+            let (text, at) = rest();
+            Ok(Pipe::Grep(grep(name, text, at)?))
+        }
+        "begin" => Ok(Pipe::Begin(whole()?)),
+        "end" => Ok(Pipe::End(whole()?)),
+        "section" => Ok(Pipe::Section(whole()?)),
+        "count" => none(Pipe::Count),
+        "diff" => none(Pipe::Diff),
+        "no-more" => none(Pipe::NoMore),
+        "last" => Ok(Pipe::Last(lines(options)?)),
+        "head" => Ok(Pipe::Head(lines(options)?)),
+        "cut" => Ok(Pipe::Cut(cut(options, *at)?)),
+        "sort" => Ok(Pipe::Sort(sort(options)?)),
+        "uniq" => Ok(Pipe::Uniq(uniq(options)?)),
+        _ => Ok(Pipe::Wc(wc(options)?)),
+    }
+}
+
+fn regex(pattern: &str, at: usize) -> Result<Regex, PipeError> {
+    match Regex::new(pattern) {
+        Ok(regex) if !pattern.is_empty() => Ok(regex),
+        _ => Err(PipeError::at(at)),
     }
 }
 
@@ -163,66 +294,407 @@ fn unquoted(pattern: &str) -> &str {
     inner('"').or_else(|| inner('\'')).unwrap_or(pattern)
 }
 
-fn section<'l>(lines: &[&'l str], regex: &Regex) -> Vec<&'l str> {
-    let mut kept = Vec::new();
-    let mut inside: Option<usize> = None;
-    for line in lines {
-        let indent = line.len() - line.trim_start().len();
-        if inside.is_some_and(|outer| indent <= outer || line.is_empty()) {
-            inside = None;
+/// The options of `grep`, in front of its pattern: those of the tool, and the words of NX-OS.
+fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError> {
+    let error = || PipeError::at(at);
+    let mut grep = Grep { inverted: name == "exclude", ..Grep::default() };
+    let (mut any_case, mut fixed, mut word, mut line) = (false, false, false, false);
+    // What is asked for on one side counts more than what is asked for on both.
+    let (mut before, mut after, mut around) = (None, None, 0);
+    let mut text = text;
+    // The next word, and what is behind it.
+    let next = |text: &str| -> (String, String) {
+        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        (word.to_owned(), rest.trim_start().to_owned())
+    };
+    let mut held;
+    loop {
+        let (first, rest) = next(text);
+        let number = |text: &str| {
+            let (number, rest) = next(text);
+            number.parse::<usize>().map(|number| (number, rest)).map_err(|_| error())
+        };
+        let left = match first.as_str() {
+            // An option needs a pattern behind it: alone it is one.
+            _ if rest.is_empty() => break,
+            "ignore-case" => {
+                any_case = true;
+                rest
+            }
+            "invert-match" => {
+                grep.inverted = !grep.inverted;
+                rest
+            }
+            "count" => {
+                grep.counts = true;
+                rest
+            }
+            "line-number" => {
+                grep.numbers = true;
+                rest
+            }
+            "word-exp" => {
+                word = true;
+                rest
+            }
+            "line-exp" => {
+                line = true;
+                rest
+            }
+            "next" => {
+                let (count, rest) = number(&rest)?;
+                after = Some(count);
+                rest
+            }
+            "prev" => {
+                let (count, rest) = number(&rest)?;
+                before = Some(count);
+                rest
+            }
+            "--" => {
+                held = rest;
+                text = &held;
+                break;
+            }
+            _ if !first.starts_with('-') || first.len() < 2 => break,
+            flags => {
+                let mut rest = rest.clone();
+                let mut letters = flags[1..].char_indices();
+                while let Some((place, letter)) = letters.next() {
+                    match letter {
+                        'v' => grep.inverted = true,
+                        'i' | 'y' => any_case = true,
+                        'c' => grep.counts = true,
+                        'n' => grep.numbers = true,
+                        'w' => word = true,
+                        'x' => line = true,
+                        'F' => fixed = true,
+                        'E' | 'e' => {}
+                        'A' | 'B' | 'C' => {
+                            let attached = &flags[1 + place + 1..];
+                            let count = if attached.is_empty() {
+                                let (count, left) = number(&rest)?;
+                                rest = left;
+                                count
+                            } else {
+                                attached.parse().map_err(|_| error())?
+                            };
+                            match letter {
+                                'A' => after = Some(count),
+                                'B' => before = Some(count),
+                                _ => around = count,
+                            }
+                            break;
+                        }
+                        _ => return Err(error()),
+                    }
+                }
+                rest
+            }
+        };
+        held = left;
+        text = &held;
+    }
+    let pattern = unquoted(text.trim());
+    if pattern.is_empty() || is_bare_option(text) {
+        return Err(error());
+    }
+    (grep.before, grep.after) = (before.unwrap_or(around), after.unwrap_or(around));
+    let mut source = if fixed { escaped(pattern) } else { pattern.to_owned() };
+    if line {
+        source = format!("^(?:{source})$");
+    } else if word {
+        source = format!("(?:^|[^[:alnum:]_])(?:{source})(?:[^[:alnum:]_]|$)");
+    }
+    if any_case {
+        source = format!("(?i){source}");
+    }
+    grep.regex = Some(regex(&source, at)?);
+    Ok(grep)
+}
+
+/// Whether a text is an option that no pattern follows.
+fn is_bare_option(text: &str) -> bool {
+    let is_flag = |c: char| "vicnwxFEeABCy".contains(c) || c.is_ascii_digit();
+    text.strip_prefix('-').is_some_and(|flags| !flags.is_empty() && flags.chars().all(is_flag))
+}
+
+fn escaped(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_ascii_punctuation() { vec!['\\', c] } else { vec![c] })
+        .collect()
+}
+
+/// `head`, `head 5`, `head lines 5`, `head -n 5`, `head -5`.
+fn lines(options: &[(usize, String)]) -> Result<usize, PipeError> {
+    let words: Vec<&str> = options.iter().map(|(_, word)| word.as_str()).collect();
+    let number = match words[..] {
+        [] => return Ok(LINES_DEFAULT),
+        ["lines" | "-n", number] => number,
+        [number] => {
+            number.strip_prefix("-n").or_else(|| number.strip_prefix('-')).unwrap_or(number)
         }
-        if inside.is_none() && regex.is_match(line) {
-            inside = Some(indent);
-        }
-        if inside.is_some() {
-            kept.push(*line);
+        _ => return Err(PipeError::at(options[0].0)),
+    };
+    let at = options.last().map_or(0, |(at, _)| *at);
+    number.parse().map_err(|_| PipeError::at(at))
+}
+
+/// Options with their values: `-d ,`, `-d,`, `-f1`; each with its place.
+fn letters(
+    options: &[(usize, String)],
+    with_value: &str,
+    without: &str,
+) -> Result<Vec<(char, String, usize)>, PipeError> {
+    let mut found = Vec::new();
+    let mut words = options.iter();
+    while let Some((at, word)) = words.next() {
+        let error = || PipeError::at(*at);
+        let flags = word.strip_prefix('-').filter(|flags| !flags.is_empty()).ok_or_else(error)?;
+        for (place, letter) in flags.char_indices() {
+            if without.contains(letter) {
+                found.push((letter, String::new(), *at));
+            } else if with_value.contains(letter) {
+                let attached = &flags[place + letter.len_utf8()..];
+                let value = if attached.is_empty() {
+                    words.next().map(|(_, value)| value.clone()).ok_or_else(error)?
+                } else {
+                    attached.to_owned()
+                };
+                found.push((letter, value, *at));
+                break;
+            } else {
+                return Err(error());
+            }
         }
     }
-    kept
+    Ok(found)
+}
+
+/// The one letter that a value is.
+fn one_letter(value: &str, at: usize) -> Result<char, PipeError> {
+    let mut letters = value.chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter), None) => Ok(letter),
+        _ => Err(PipeError::at(at)),
+    }
+}
+
+fn cut(options: &[(usize, String)], at: usize) -> Result<Columns, PipeError> {
+    let mut columns = Columns { delimiter: '\t', ..Columns::default() };
+    for (letter, value, at) in letters(options, "dfc", "s")? {
+        match letter {
+            'd' => columns.delimiter = one_letter(&value, at)?,
+            's' => columns.only_delimited = true,
+            _ => {
+                let ranges = value.split(',').map(|part| range(part).ok_or(PipeError::at(at)));
+                columns.ranges = ranges.collect::<Result<_, _>>()?;
+                columns.letters = letter == 'c';
+            }
+        }
+    }
+    if columns.ranges.is_empty() {
+        let told = "% cut needs -f or -c with a list, e.g. cut -d ' ' -f 1,3-".to_owned();
+        return Err(PipeError { at, told: Some(told) });
+    }
+    Ok(columns)
+}
+
+/// `3`, `2-4`, `-4`, `2-`: from 1.
+fn range(part: &str) -> Option<(usize, usize)> {
+    let place = |text: &str| text.parse().ok().filter(|place: &usize| *place > 0);
+    let (first, last) = match part.split_once('-') {
+        None => (place(part)?, place(part)?),
+        Some(("", "")) => return None,
+        Some(("", last)) => (1, place(last)?),
+        Some((first, "")) => (place(first)?, usize::MAX),
+        Some((first, last)) => (place(first)?, place(last)?),
+    };
+    (first <= last).then_some((first, last))
+}
+
+fn sort(options: &[(usize, String)]) -> Result<Sort, PipeError> {
+    let mut sort = Sort::default();
+    for (letter, value, at) in letters(options, "kt", "rnuf")? {
+        match letter {
+            'r' => sort.reversed = true,
+            'n' => sort.numeric = true,
+            'u' => sort.unique = true,
+            'f' => sort.any_case = true,
+            't' => sort.separator = Some(one_letter(&value, at)?),
+            _ => {
+                let (first, last) = value
+                    .split_once(',')
+                    .map_or((value.as_str(), None), |(first, last)| (first, Some(last)));
+                let place = |text: &str| {
+                    text.parse().ok().filter(|place: &usize| *place > 0).ok_or(PipeError::at(at))
+                };
+                sort.key = Some((place(first)?, last.map(place).transpose()?));
+            }
+        }
+    }
+    Ok(sort)
+}
+
+fn uniq(options: &[(usize, String)]) -> Result<Uniq, PipeError> {
+    let mut uniq = Uniq::default();
+    for (letter, _, _) in letters(options, "", "cdui")? {
+        match letter {
+            'c' => uniq.counts = true,
+            'd' => uniq.only_repeated = true,
+            'u' => uniq.only_single = true,
+            _ => uniq.any_case = true,
+        }
+    }
+    Ok(uniq)
+}
+
+fn wc(options: &[(usize, String)]) -> Result<Counts, PipeError> {
+    let mut counts = Counts::default();
+    for (letter, _, _) in letters(options, "", "lwcm")? {
+        match letter {
+            'l' => counts.lines = true,
+            'w' => counts.words = true,
+            'm' => counts.letters = true,
+            _ => counts.bytes = true,
+        }
+    }
+    Ok(counts)
+}
+
+impl Pipe {
+    /// Filters text; `before` is what the same command answered the last time.
+    #[must_use]
+    pub fn apply(&self, text: &str, before: Option<&str>) -> String {
+        let lines: Vec<&str> = text.lines().collect();
+        let kept: Vec<&str> = match self {
+            Self::NoMore => return text.to_owned(),
+            Self::Count => return format!("{}\n", lines.len()),
+            Self::Grep(grep) => return grep.apply(&lines),
+            Self::Cut(columns) => return columns.apply(&lines),
+            Self::Sort(sort) => sort.apply(lines),
+            Self::Uniq(uniq) => return uniq.apply(&lines),
+            Self::Wc(counts) => return counts.apply(text),
+            Self::Diff => return difference(before.unwrap_or_default(), text),
+            Self::Begin(regex) => {
+                lines.into_iter().skip_while(|line| !regex.is_match(line)).collect()
+            }
+            Self::End(regex) => {
+                let last = lines.iter().position(|line| regex.is_match(line));
+                lines.into_iter().take(last.map_or(usize::MAX, |last| last + 1)).collect()
+            }
+            Self::Section(regex) => section(&lines, regex),
+            Self::Last(count) => lines[lines.len().saturating_sub(*count)..].to_vec(),
+            Self::Head(count) => lines.into_iter().take(*count).collect(),
+        };
+        kept.iter().flat_map(|line| [line, "\n"]).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Pipe, split_pipes};
+    use super::*;
 
     fn run(pipe: &str, text: &str) -> String {
-        Pipe::parse(pipe).unwrap().apply(text)
+        let pipeline = Pipeline::parse(&format!("show x |{pipe}")).unwrap();
+        pipeline.pipes.iter().fold(text.to_owned(), |text, pipe| pipe.apply(&text, None))
     }
+
+    fn refused(pipe: &str) -> (usize, Option<String>) {
+        let error = Pipeline::parse(&format!("show x |{pipe}")).unwrap_err();
+        (error.at, error.told)
+    }
+
+    const TEXT: &str = "feature bgp\nrouter bgp 1\n  neighbor a\nvlan 2\n";
 
     #[test]
     fn filters_do_what_their_names_say() {
-        let text = "feature bgp\nrouter bgp 1\n  neighbor a\nvlan 2\n";
-        assert_eq!(run(" inc bgp", text), "feature bgp\nrouter bgp 1\n");
-        assert_eq!(run(" include ^feature|vlan", text), "feature bgp\nvlan 2\n");
-        assert_eq!(run(" ex bgp", text), "  neighbor a\nvlan 2\n");
-        assert_eq!(run(" grep -v bgp", text), "  neighbor a\nvlan 2\n");
-        assert_eq!(run(" grep -i BGP", text), "feature bgp\nrouter bgp 1\n");
-        assert_eq!(run(" egrep -vi 'BGP|VLAN'", text), "  neighbor a\n");
-        assert_eq!(run(" grep -c bgp", text), "2\n");
-        assert_eq!(run(" grep -vc bgp", text), "2\n");
-        assert_eq!(run(" include 'router bgp'", text), run(" include \"router bgp\"", text));
-        assert!(Pipe::parse(" grep -A 2 bgp").is_err(), "rather than another answer");
-        assert_eq!(run(" begin router", text), "router bgp 1\n  neighbor a\nvlan 2\n");
-        assert_eq!(run(" sec router", text), "router bgp 1\n  neighbor a\n");
-        assert_eq!(run(" count", text), "4\n");
-        assert_eq!(run(" last 1", text), "vlan 2\n");
-        assert!(Pipe::parse(" nonsense").is_err());
-        assert!(Pipe::parse(" include").is_err());
-        assert!(Pipe::parse(" include [").is_err());
-        assert!(Pipe::parse(" ").is_err());
+        assert_eq!(run(" inc bgp", TEXT), "feature bgp\nrouter bgp 1\n");
+        assert_eq!(run(" include ^feature|vlan", TEXT), "feature bgp\nvlan 2\n");
+        assert_eq!(run(" ex bgp", TEXT), "  neighbor a\nvlan 2\n");
+        assert_eq!(run(" grep -v bgp", TEXT), "  neighbor a\nvlan 2\n");
+        assert_eq!(run(" grep -i BGP", TEXT), "feature bgp\nrouter bgp 1\n");
+        assert_eq!(run(" egrep -vi 'BGP|VLAN'", TEXT), "  neighbor a\n");
+        assert_eq!(run(" grep -c bgp", TEXT), "2\n");
+        assert_eq!(run(" grep -vc bgp", TEXT), "2\n");
+        assert_eq!(run(" include 'router bgp'", TEXT), run(" include \"router bgp\"", TEXT));
+        assert_eq!(run(" grep ignore-case count BGP", TEXT), "2\n");
+        assert_eq!(run(" include invert-match bgp", TEXT), "  neighbor a\nvlan 2\n");
+        assert_eq!(run(" grep next 1 router", TEXT), "router bgp 1\n  neighbor a\n");
+        assert_eq!(run(" grep prev 1 router", TEXT), "feature bgp\nrouter bgp 1\n");
+        assert_eq!(run(" grep -A 1 -n router", TEXT), "2:router bgp 1\n3-  neighbor a\n");
+        assert_eq!(run(" grep -C1 feature|vlan", TEXT), TEXT);
+        assert_eq!(run(" grep -A0 feature|vlan", TEXT), "feature bgp\nvlan 2\n");
+        assert_eq!(run(" grep -w bg", TEXT), "");
+        assert_eq!(run(" grep -x 'vlan 2'", TEXT), "vlan 2\n");
+        assert_eq!(run(" grep -F 'bgp.1'", TEXT), "");
+        assert_eq!(run(" begin router", TEXT), "router bgp 1\n  neighbor a\nvlan 2\n");
+        assert_eq!(run(" end router", TEXT), "feature bgp\nrouter bgp 1\n");
+        assert_eq!(run(" sec router", TEXT), "router bgp 1\n  neighbor a\n");
+        assert_eq!(run(" count", TEXT), "4\n");
+        assert_eq!(run(" last 1", TEXT), "vlan 2\n");
+        assert_eq!(run(" head lines 1", TEXT), "feature bgp\n");
+        assert_eq!(run(" head -n 1", TEXT), run(" head -1", TEXT));
+        assert_eq!(
+            run(" cut -d ' ' -f 1,3- | sort -r | uniq", TEXT),
+            "vlan\nrouter 1\nfeature\n neighbor a\n"
+        );
+        assert_eq!(run(" wc -l", TEXT), "4\n");
+        assert_eq!(run(" sort -k 2", "b 2\na 10\n"), "a 10\nb 2\n");
+        assert_eq!(run(" sort -n -k2", "a 10\nb 2\n"), "b 2\na 10\n");
     }
 
     #[test]
-    fn a_bar_inside_a_pattern_is_no_pipe() {
-        let parts: Vec<&str> =
-            split_pipes("show x | inc a|b | count").iter().map(|p| p.1).collect();
-        assert_eq!(parts, ["show x ", " inc a|b ", " count"]);
-        assert_eq!(split_pipes("show x|inc a")[0].1, "show x");
-        assert_eq!(split_pipes("show x | inc 'a | b'")[1].1, " inc 'a | b'");
+    fn what_is_not_known_is_refused_and_said_in_words() {
+        for pipe in [
+            "",
+            " nonsense",
+            " include",
+            " include [",
+            " grep -Q x",
+            " grep -A x y",
+            " grep -i",
+            " count 1",
+            " head x",
+            " cut -f 0",
+            " cut -f 3-2",
+            " cut -d ab -f 1",
+            " sort -k x",
+            " uniq -q",
+            " s",
+            " grep count",
+        ] {
+            let error = Pipeline::parse(&format!("show x |{pipe}"));
+            assert!(error.is_err() || pipe == " grep count", "{pipe}");
+        }
+        assert_eq!(refused(" nonsense"), (9, None));
+        assert_eq!(refused(" include ["), (17, None));
         assert_eq!(
-            split_pipes("show x | inc don't | count").len(),
-            3,
-            "no quote that ends nowhere"
+            refused(" sed s/a/b/").1.unwrap(),
+            "% sed is not available: it is a program of its own on a Nexus"
         );
+        assert!(refused(" cut -d ,").1.unwrap().starts_with("% cut needs -f or -c"));
+        assert!(refused(" count | json").1.unwrap().starts_with("% json stands directly behind"));
+        let error = Pipeline::parse("show x > a b").unwrap_err();
+        assert_eq!(
+            (error.at, error.told.unwrap().as_str()),
+            (7, "% One file name stands behind >")
+        );
+    }
+
+    #[test]
+    fn a_bar_inside_a_pattern_is_no_pipe_and_what_is_quoted_is_text() {
+        let parts = |line| parts_of(line).0.iter().map(|(_, part)| *part).collect::<Vec<_>>();
+        assert_eq!(parts("show x | inc a|b | count"), ["show x ", " inc a|b ", " count"]);
+        assert_eq!(command_of("show x|inc a"), "show x");
+        assert_eq!(parts("show x | inc 'a | b'")[1], " inc 'a | b'");
+        assert_eq!(parts("show x | inc don't | count").len(), 3, "no quote that ends nowhere");
+        let written = Pipeline::parse("show x | json >> bootflash:x.json").unwrap();
+        assert_eq!(written.rendering, Rendering::Json);
+        let redirect = written.redirect.unwrap();
+        assert_eq!((redirect.file.as_str(), redirect.appends), ("bootflash:x.json", true));
+        assert!(Pipeline::parse("show x | inc '>'").unwrap().redirect.is_none());
+        assert!(Pipeline::parse("show x | inc a->b").unwrap().redirect.is_none());
+        assert_eq!(Pipeline::parse("show x >'a b'").unwrap().redirect.unwrap().file, "a b");
     }
 }
