@@ -34,12 +34,12 @@ impl Grep {
             }
             let last = hits.get(index + 1).map_or(usize::MAX, |other| other - 1);
             let to = hit.saturating_add(self.after).min(last).min(lines.len() - 1);
-            for at in from..=to {
+            for (at, line) in lines.iter().enumerate().take(to + 1).skip(from) {
                 if self.numbers {
                     let mark = if at == *hit { ':' } else { '-' };
                     text.push_str(&format!("{}{mark}", at + 1));
                 }
-                text.push_str(lines[at]);
+                text.push_str(line);
                 text.push('\n');
             }
             next = to + 1;

@@ -11,8 +11,10 @@ mod pipe;
 mod terminal;
 mod token;
 mod tree;
+mod value;
 
 pub use pipe::{Pipe, PipeError, Pipeline, Redirect, Rendering, command_of};
 pub use terminal::{LineHandler, Reply, Terminal};
 pub use token::Refusal;
 pub use tree::{Argument, Described, Matched, Parsed, Tree, TreeError};
+pub use value::{Fields, Value};

@@ -122,8 +122,11 @@ pub fn command_of(line: &str) -> &str {
     parts_of(line).0[0].1
 }
 
+/// A part of a line, and where it begins.
+type Part<'l> = (usize, &'l str);
+
 /// The parts of a line between its bars, each with its place, and what stands behind `>`.
-fn parts_of(line: &str) -> (Vec<(usize, &str)>, Option<(usize, &str)>) {
+fn parts_of(line: &str) -> (Vec<Part<'_>>, Option<Part<'_>>) {
     let mut parts = Vec::new();
     let mut start = 0;
     let mut quote: Option<char> = None;
@@ -359,8 +362,7 @@ fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError> {
             _ if !first.starts_with('-') || first.len() < 2 => break,
             flags => {
                 let mut rest = rest.clone();
-                let mut letters = flags[1..].char_indices();
-                while let Some((place, letter)) = letters.next() {
+                for (place, letter) in flags[1..].char_indices() {
                     match letter {
                         'v' => grep.inverted = true,
                         'i' | 'y' => any_case = true,

@@ -1,9 +1,9 @@
 //! Commands as rows: a topic's words name them, and each row carries what it does.
 
-use rumline_cli::Matched;
+use rumline_cli::{Fields, Matched, Rendering};
 use rumline_protocol::Timestamp;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, CommandError, Outcome};
 use crate::config::Setting;
 use crate::session::Session;
 use crate::{Devices, Switch};
@@ -56,6 +56,8 @@ pub(crate) struct Call<'c, 'd> {
     pub session: &'c mut Session,
     pub command: &'c Matched<&'static Command>,
     pub devices: &'c mut Devices<'d>,
+    /// How the answer is wanted.
+    pub rendering: Rendering,
 }
 
 impl<'c> Call<'c, '_> {
@@ -67,6 +69,37 @@ impl<'c> Call<'c, '_> {
     /// A number that the words guarantee.
     pub(crate) fn number<N: std::str::FromStr + Default>(&self, name: &str) -> N {
         self.text(name).parse().unwrap_or_default()
+    }
+
+    /// An answer as it is wanted: as people read it, or as data. Only one of the two is made.
+    pub(crate) fn shown(
+        &self,
+        text: impl FnOnce() -> String,
+        value: impl FnOnce() -> Fields,
+    ) -> Answer {
+        Ok(Outcome::text(match self.rendering {
+            Rendering::Text => text(),
+            rendering => value().rendered(rendering, &self.command.canonical),
+        }))
+    }
+
+    /// An answer whose data is its lines.
+    pub(crate) fn lines(&self, text: String) -> Answer {
+        match self.rendering {
+            Rendering::Text => Ok(Outcome::text(text)),
+            rendering => {
+                let fields = Fields::lines(&text);
+                Ok(Outcome::text(fields.rendered(rendering, &self.command.canonical)))
+            }
+        }
+    }
+
+    /// An answer that there is for people only (PI-SHOW-035).
+    pub(crate) fn text_only(&self, text: impl FnOnce() -> String) -> Answer {
+        match self.rendering {
+            Rendering::Text => Ok(Outcome::text(text())),
+            _ => Err(CommandError::failed("% This command has no JSON or XML output")),
+        }
     }
 
     /// Whether a keyword was given.

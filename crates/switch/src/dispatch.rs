@@ -1,19 +1,22 @@
 //! The way from a line to what is done.
 
 use rumline_agent::Input;
-use rumline_cli::{Parsed, Pipe, Refusal, split_pipes};
+use rumline_cli::{Parsed, Pipe, Pipeline, Redirect, Refusal, Rendering, command_of};
 use rumline_protocol::Timestamp;
 
 use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Who};
 use crate::config::{Place, Reader, Source, split_no};
 use crate::session::{Question, Session};
+use crate::topics::files::FlashPath;
 use crate::topics::logging::By;
 use crate::topics::{files, users};
 use crate::{Devices, Effect, Switch};
 
 /// The longest line that is read.
 const LINE_BYTES_MAX: usize = 64 << 10;
+/// The largest file that output is written to.
+const REDIRECTED_BYTES_MAX: usize = 32 << 20;
 /// Commands of a session that are remembered.
 const HISTORY_MAX: usize = 500;
 /// Words that configuration mode leaves to the commands of EXEC.
@@ -119,26 +122,70 @@ impl Switch {
         let is_show = !first.is_empty() && "show".starts_with(&first);
         // In configuration a bar is text.
         let is_text = session.place.is_some() && !is_show;
-        let parts = if is_text { vec![(0, line)] } else { split_pipes(line) };
-        let command = parts[0].1;
-        // Nothing is carried out before all of the line is understood.
-        let mut pipes = Vec::new();
-        for (start, text) in &parts[1..] {
-            let refused = |at| CommandError::Syntax { refusal: Refusal::Invalid, at };
-            let pipe = Pipe::parse(text).map_err(|error| refused(start + error.at))?;
-            if !is_show {
-                return Err(refused(*start));
+        if is_text || !is_show {
+            let command = if is_text { line } else { command_of(line) };
+            if command.len() < line.len() {
+                let told = Pipeline::parse(line).err().and_then(|error| error.told);
+                return Err(match told {
+                    Some(told) => CommandError::Failed(told),
+                    None => {
+                        CommandError::Syntax { refusal: Refusal::Invalid, at: command.len() + 1 }
+                    }
+                });
             }
-            pipes.push(pipe);
+            let mut outcome = self.dispatch(now, session, command, Rendering::Text, devices)?;
+            // What holds a secret is not remembered.
+            outcome.reply.forget = secret;
+            return Ok(outcome);
         }
-        let mut outcome = self.dispatch(now, session, command, devices)?;
-        // What holds a secret is not remembered.
+        // Nothing is carried out before all of the line is understood.
+        let pipeline = Pipeline::parse(line).map_err(|error| match error.told {
+            Some(told) => CommandError::Failed(told),
+            None => CommandError::Syntax { refusal: Refusal::Invalid, at: error.at },
+        })?;
+        let file = pipeline.redirect.as_ref().map(|to| self.redirected(session, to)).transpose()?;
+        let command = command_of(line);
+        let mut outcome = self.dispatch(now, session, command, pipeline.rendering, devices)?;
         outcome.reply.forget = secret;
-        for pipe in pipes {
+        let whole = outcome.reply.text.clone();
+        let mut compares = false;
+        for pipe in &pipeline.pipes {
             outcome.reply.no_more |= matches!(pipe, Pipe::NoMore);
-            outcome.reply.text = pipe.apply(&outcome.reply.text);
+            compares |= matches!(pipe, Pipe::Diff);
+            let before = session.answers.get(command.trim()).map(String::as_str);
+            outcome.reply.text = pipe.apply(&outcome.reply.text, before);
+        }
+        if compares {
+            session.remember(command.trim(), whole);
+        }
+        if let Some((name, appends)) = file {
+            let mut bytes = if appends {
+                devices.flash.read(&name).map_err(CommandError::disk)?.unwrap_or_default()
+            } else {
+                Vec::new()
+            };
+            bytes.extend(std::mem::take(&mut outcome.reply.text).into_bytes());
+            if bytes.len() > REDIRECTED_BYTES_MAX {
+                return Err(CommandError::failed("% The file would be too large"));
+            }
+            devices.flash.write(&name, &bytes).map_err(CommandError::disk)?;
         }
         Ok(outcome)
+    }
+
+    /// The file that output goes to, and whether it is added to it.
+    fn redirected(
+        &self,
+        session: &Session,
+        redirect: &Redirect,
+    ) -> Result<(String, bool), CommandError> {
+        if !self.is_administrator(&session.login) {
+            return Err(CommandError::Denied);
+        }
+        match FlashPath::parse(&redirect.file) {
+            Some(FlashPath::Bootflash(name)) if !name.is_empty() => Ok((name, redirect.appends)),
+            _ => Err(CommandError::failed("% Invalid file name, use bootflash:NAME")),
+        }
     }
 
     fn dispatch(
@@ -146,6 +193,7 @@ impl Switch {
         now: Timestamp,
         session: &mut Session,
         line: &str,
+        rendering: Rendering,
         devices: &mut Devices<'_>,
     ) -> Answer {
         let refused = match &session.place {
@@ -165,7 +213,7 @@ impl Switch {
                     return Err(CommandError::Denied);
                 }
                 let by = By::of(session);
-                let mut call = Call { now, session, command: &found, devices };
+                let mut call = Call { now, session, command: &found, devices, rendering };
                 let answer = (found.action.run)(self, &mut call);
                 if who == Who::Administrator {
                     let done = answer.as_ref().is_ok_and(|outcome| outcome.error.is_none());

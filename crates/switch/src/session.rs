@@ -1,8 +1,14 @@
 //! A session: where it is, what it was asked, how its terminal is set.
 
+use std::collections::BTreeMap;
+
 use rumline_protocol::Timestamp;
 
 use crate::config::Place;
+
+/// Answers of a session that are remembered, and the largest.
+const ANSWERS_MAX: usize = 16;
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// A question a session waits for the answer of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub struct Session {
     pub(crate) question: Option<Question>,
     /// Commands given so far.
     pub(crate) history: Vec<String>,
+    /// What commands answered that were asked for differences.
+    pub(crate) answers: BTreeMap<String, String>,
     /// The session of `configure session` it is in.
     pub(crate) draft: Option<String>,
     /// Where it comes from, e.g. `console0` or `pts/1`.
@@ -73,6 +81,7 @@ impl Session {
             dont_ask: false,
             question: None,
             history: Vec::new(),
+            answers: BTreeMap::new(),
             draft: None,
             line: "console0".to_owned(),
             since: None,
@@ -83,6 +92,16 @@ impl Session {
     #[must_use]
     pub fn for_program(login: &str) -> Self {
         Self { length: 0, dont_ask: true, ..Self::new(login) }
+    }
+
+    /// Remembers what a command answered, to be compared with; a few, and not the largest.
+    pub(crate) fn remember(&mut self, command: &str, answer: String) {
+        if self.answers.len() == ANSWERS_MAX && !self.answers.contains_key(command) {
+            self.answers.pop_first();
+        }
+        if answer.len() <= ANSWER_BYTES_MAX {
+            self.answers.insert(command.to_owned(), answer);
+        }
     }
 
     /// Leaves all configuration modes.

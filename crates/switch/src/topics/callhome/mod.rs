@@ -1,7 +1,8 @@
 //! Call Home: its settings and what it shows. Licensing uses its URL.
 
+use rumline_cli::Fields;
+
 use crate::Switch;
-use crate::answer::Outcome;
 use crate::command::{Command, Topic};
 use crate::config::{ConfigTree, Given, Line, Put, Setting, starts_with_words};
 
@@ -17,9 +18,11 @@ const SIZE: &str = "destination-profile xml message-size";
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
-        Command::anyone("show callhome", |switch, _| Ok(Outcome::text(switch.show_callhome()))),
-        Command::anyone("show callhome transport", |switch, _| {
-            Ok(Outcome::text(switch.show_callhome_transport()))
+        Command::anyone("show callhome", |switch, call| {
+            call.shown(|| switch.show_callhome(), || switch.callhome_fields())
+        }),
+        Command::anyone("show callhome transport", |switch, call| {
+            call.shown(|| switch.show_callhome_transport(), || switch.transport_fields())
         }),
     ],
     settings: &[
@@ -110,40 +113,74 @@ pub(crate) fn add_defaults(lines: &mut Vec<Line>) {
 }
 
 impl Switch {
+    fn callhome_value(&self, head: &str) -> &str {
+        value(&self.running, head).unwrap_or("Not configured")
+    }
+
+    fn callhome_is_on(&self, head: &str) -> &'static str {
+        if value(&self.running, head).is_some() { "Enabled" } else { "Disabled" }
+    }
+
     /// PI-SHOW-032.
     fn show_callhome(&self) -> String {
-        let shown = |head| value(&self.running, head).unwrap_or("Not configured");
-        let on = if value(&self.running, "enable").is_some() { "Enabled" } else { "Disabled" };
         format!(
-            "callhome {on}\nCallhome Information:\n contact person's email:{}\n\
+            "callhome {}\nCallhome Information:\n contact person's email:{}\n\
              contact person's phone number:{}\nsource interface:{}\n",
-            shown("email-contact"),
-            shown("phone-contact"),
-            shown("source-interface")
+            self.callhome_is_on("enable"),
+            self.callhome_value("email-contact"),
+            self.callhome_value("phone-contact"),
+            self.callhome_value("source-interface")
         )
+    }
+
+    fn callhome_fields(&self) -> Fields {
+        Fields::new()
+            .text("callhome", self.callhome_is_on("enable"))
+            .text("email_contact", self.callhome_value("email-contact"))
+            .text("phone_contact", self.callhome_value("phone-contact"))
+            .text("source_interface", self.callhome_value("source-interface"))
+    }
+
+    /// The proxy server with its port.
+    fn callhome_proxy(&self) -> String {
+        value(&self.running, PROXY_SERVER).map_or_else(
+            || "Not configured".to_owned(),
+            |server| {
+                let (address, port) = server.split_once(" port ").unwrap_or((server, "8080"));
+                format!("{address} port {port}")
+            },
+        )
+    }
+
+    fn callhome_or(&self, head: &str, default: &'static str) -> &str {
+        value(&self.running, head).unwrap_or(default)
     }
 
     /// PI-NET-024, PI-NET-026, PI-SHOW-032.
     fn show_callhome_transport(&self) -> String {
-        let shown = |head| value(&self.running, head).unwrap_or("Not configured");
-        let proxy = value(&self.running, PROXY_SERVER).map(|server| {
-            let (address, port) = server.split_once(" port ").unwrap_or((server, "8080"));
-            format!("{address} port {port}")
-        });
-        let enabled = value(&self.running, PROXY_ENABLE).is_some();
-        let url = value(&self.running, URL);
-        let size = value(&self.running, SIZE);
         format!(
             "http vrf:{}\nhttp proxy server:{}\nhttp proxy:{}\n\nfrom email addr:{}\n\
              reply to email addr:{}\nsmtp server:{}\n\nurl:{}\nmaximum message size:{}\n",
-            value(&self.running, USE_VRF).unwrap_or("management"),
-            proxy.as_deref().unwrap_or("Not configured"),
-            if enabled { "Enabled" } else { "Disabled" },
-            shown("transport email from"),
-            shown("transport email reply-to"),
-            shown("transport email smtp-server"),
-            url.unwrap_or(rumline_agent::DEFAULT_CALLHOME_URL),
-            size.unwrap_or("1000000")
+            self.callhome_or(USE_VRF, "management"),
+            self.callhome_proxy(),
+            self.callhome_is_on(PROXY_ENABLE),
+            self.callhome_value("transport email from"),
+            self.callhome_value("transport email reply-to"),
+            self.callhome_value("transport email smtp-server"),
+            self.callhome_or(URL, rumline_agent::DEFAULT_CALLHOME_URL),
+            self.callhome_or(SIZE, "1000000")
         )
+    }
+
+    fn transport_fields(&self) -> Fields {
+        Fields::new()
+            .text("http_vrf", self.callhome_or(USE_VRF, "management"))
+            .text("http_proxy_server", self.callhome_proxy())
+            .text("http_proxy", self.callhome_is_on(PROXY_ENABLE))
+            .text("from_email", self.callhome_value("transport email from"))
+            .text("reply_to_email", self.callhome_value("transport email reply-to"))
+            .text("smtp_server", self.callhome_value("transport email smtp-server"))
+            .text("url", self.callhome_or(URL, rumline_agent::DEFAULT_CALLHOME_URL))
+            .text("max_message_size", self.callhome_or(SIZE, "1000000"))
     }
 }

@@ -1,5 +1,6 @@
 //! Times as NX-OS prints them, in the configured zone, daylight saving included; the clock and what sets it.
 
+use rumline_cli::Fields;
 use rumline_protocol::{Civil, Timestamp};
 
 use crate::answer::{Answer, CommandError, Outcome};
@@ -17,7 +18,11 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::administrator("clock set", clock_set),
         Command::anyone("show clock", |switch, call| {
             let shown = switch.derived.zone.show_clock(call.now);
-            Ok(Outcome::text(format!("{shown}\nTime source is Hardware Calendar\n")))
+            let source = "Hardware Calendar";
+            call.shown(
+                || format!("{shown}\nTime source is {source}\n"),
+                || Fields::new().text("simple_time", &shown).text("time_source", source),
+            )
         }),
     ],
     settings: &[TIMEZONE, SUMMER_TIME, Setting::keyed("ntp server", 3)],

@@ -1,7 +1,7 @@
 //! `show running-config` and `show startup-config`, whole or in parts.
 
 use crate::Switch;
-use crate::answer::{Answer, Outcome};
+use crate::answer::Answer;
 use crate::command::Call;
 use crate::config::{ConfigTree, Line, interface_names, render_lines, starts_with_words};
 use crate::topics::callhome;
@@ -15,7 +15,7 @@ pub(super) fn show_running(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
     } else {
         text.push_str(&switch.running.render());
     }
-    Ok(Outcome::text(text))
+    call.lines(text)
 }
 
 pub(super) fn show_section(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
@@ -32,23 +32,23 @@ pub(super) fn show_section(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
         switch.add_defaults(section, &mut lines);
     }
     render_lines(&lines, 0, &mut text);
-    Ok(Outcome::text(text))
+    call.lines(text)
 }
 
 /// A line for each difference, with the lines above it: `-` is in the startup configuration alone, `+` in the running one.
-pub(super) fn show_diff(switch: &mut Switch, _: &mut Call<'_, '_>) -> Answer {
+pub(super) fn show_diff(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let startup = switch.startup.as_deref().map(ConfigTree::parse).unwrap_or_default();
     let mut text = String::new();
     push_differences(&startup.lines, &switch.running.lines, 0, &mut text);
     if !text.is_empty() {
         text.insert_str(0, "*** Startup-config\n--- Running-config\n");
     }
-    Ok(Outcome::text(text))
+    call.lines(text)
 }
 
 pub(super) fn show_startup(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let Some(startup) = &switch.startup else {
-        return Ok(Outcome::text("No startup configuration\n"));
+        return call.lines("No startup configuration\n".to_owned());
     };
     let section =
         if call.command.get("section").is_some() { section_of(call) } else { String::new() };
@@ -67,7 +67,7 @@ pub(super) fn show_startup(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
         text.push_str(&switch.version_line());
         render_lines(&section_lines(&ConfigTree::parse(startup), &section), 0, &mut text);
     }
-    Ok(Outcome::text(text))
+    call.lines(text)
 }
 
 /// What was asked for, its words written out where they are known.

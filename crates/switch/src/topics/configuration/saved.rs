@@ -247,10 +247,10 @@ pub(super) fn show_checkpoints(switch: &mut Switch, call: &mut Call<'_, '_>) -> 
             text.push_str(&format!("{rule}\nName: {}\n\n{}\n", known.name, known.tree.render()));
         }
     }
-    Ok(Outcome::text(text))
+    call.lines(text)
 }
 
-pub(super) fn show_summary(switch: &mut Switch, _: &mut Call<'_, '_>) -> Answer {
+pub(super) fn show_summary(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let mut text = "User Checkpoint Summary\n".to_owned();
     text.push_str(&format!("{}\n", "-".repeat(80)));
     for (index, known) in switch.checkpoints.iter().enumerate() {
@@ -263,7 +263,7 @@ pub(super) fn show_summary(switch: &mut Switch, _: &mut Call<'_, '_>) -> Answer 
             known.tree.render().len()
         ));
     }
-    Ok(Outcome::text(text))
+    call.lines(text)
 }
 
 pub(super) fn show_sessions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
@@ -282,5 +282,5 @@ pub(super) fn show_sessions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Ans
     if text.is_empty() {
         text.push_str("There are no active configuration sessions\n");
     }
-    Ok(Outcome::text(text))
+    call.lines(text)
 }

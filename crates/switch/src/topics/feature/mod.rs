@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use rumline_catalogue::{Catalogue, Feature};
+use rumline_cli::Fields;
 
 use crate::Switch;
-use crate::answer::{CommandError, Outcome};
+use crate::answer::CommandError;
 use crate::command::{Command, Topic};
-use crate::config::{ConfigTree, Given, Put, Setting, Settings};
+use crate::config::{ConfigTree, Given, Put, Setting, Settings, numbered};
 
 /// `feature NAME`; the names are those of the catalogue.
 pub(crate) const FEATURE: &Setting =
@@ -16,9 +17,12 @@ pub(crate) const FEATURE: &Setting =
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
-        Command::anyone("show feature", |switch, _| Ok(Outcome::text(switch.show_feature()))),
+        Command::anyone("show feature", |switch, call| {
+            call.shown(|| switch.show_feature(), || switch.feature_rows())
+        }),
         Command::anyone("show ip access-lists", |switch, call| {
-            Ok(Outcome::text(switch.show_access_lists(call.command.get("name"))))
+            let wanted = call.command.get("name");
+            call.shown(|| switch.show_access_lists(wanted), || switch.access_list_rows(wanted))
         }),
     ],
     settings: &[],
@@ -60,44 +64,95 @@ pub(crate) fn features(config: &ConfigTree) -> BTreeSet<String> {
 }
 
 impl Switch {
-    fn show_feature(&self) -> String {
+    /// The rows of `show feature`: name, instance, state.
+    fn features_shown(&self) -> Vec<(&'static str, u32, &'static str)> {
         let on = features(&self.running);
+        let mut rows = Vec::new();
+        for feature in Catalogue::nexus().features() {
+            for instance in 1..=feature.instances {
+                // Only the first instance of a protocol runs until more are configured.
+                let state = match (on.contains(feature.name.as_str()), instance) {
+                    (false, _) => "disabled",
+                    (true, 1) => "enabled",
+                    (true, _) => "enabled(not-running)",
+                };
+                rows.push((feature.shown(), instance, state));
+            }
+        }
+        rows
+    }
+
+    /// PI-SHOW-033.
+    fn show_feature(&self) -> String {
         let mut text = String::from(
             "Feature Name          Instance  State\n--------------------  --------  --------\n",
         );
-        for feature in Catalogue::nexus().features() {
-            let state = if on.contains(feature.name.as_str()) { "enabled" } else { "disabled" };
-            for instance in 1..=feature.instances {
-                // Only the first instance of a protocol runs until more are configured.
-                let state =
-                    if instance > 1 && state == "enabled" { "enabled(not-running)" } else { state };
-                text.push_str(&format!("{:<20} {instance:<10} {state}\n", feature.shown()));
-            }
+        for (name, instance, state) in self.features_shown() {
+            text.push_str(&format!("{name:<20} {instance:<10} {state}\n"));
         }
         text
     }
 
-    /// PI-SHOW-034.
-    fn show_access_lists(&self, wanted: Option<&str>) -> String {
-        let mut text = String::new();
+    fn feature_rows(&self) -> Fields {
+        let row = |(name, instance, state)| {
+            Fields::new()
+                .text("cfcFeatureCtrlName2", name)
+                .number("cfcFeatureCtrlInstanceNum2", instance)
+                .text("cfcFeatureCtrlOpStatus2", state)
+        };
+        Fields::new().table("cfcFeatureCtrlTable", self.features_shown().into_iter().map(row))
+    }
+
+    /// Access lists by name, each with its entries and their numbers.
+    fn access_lists(&self, wanted: Option<&str>) -> Vec<(&str, Vec<(u32, &str)>)> {
+        let mut lists = Vec::new();
         for line in self.running.starting_with("ip access-list") {
             let name = line.text.trim_start_matches("ip access-list").trim();
             if wanted.is_some_and(|wanted| wanted != name) {
                 continue;
             }
-            text.push_str(&format!("IP access list {name}\n"));
-            let mut sequence = 0;
-            for entry in line.children.iter().filter(|entry| !entry.text.is_empty()) {
-                let first = entry.text.split(' ').next().unwrap_or_default();
-                if let Ok(number) = first.parse() {
-                    sequence = number;
-                    text.push_str(&format!("        {}\n", entry.text));
-                } else if first == "permit" || first == "deny" || first == "remark" {
-                    sequence += 10;
-                    text.push_str(&format!("        {sequence} {}\n", entry.text));
+            let mut entries = Vec::new();
+            let mut last = 0;
+            for entry in &line.children {
+                let (number, rest) = numbered(&entry.text);
+                let first = rest.split(' ').next().unwrap_or_default();
+                if number.is_some() || ["permit", "deny", "remark"].contains(&first) {
+                    last = number.unwrap_or(last + 10);
+                    entries.push((last, rest));
                 }
+            }
+            lists.push((name, entries));
+        }
+        lists
+    }
+
+    /// PI-SHOW-034.
+    fn show_access_lists(&self, wanted: Option<&str>) -> String {
+        let mut text = String::new();
+        for (name, entries) in self.access_lists(wanted) {
+            text.push_str(&format!("IP access list {name}\n"));
+            for (number, entry) in entries {
+                text.push_str(&format!("        {number} {entry}\n"));
             }
         }
         text
+    }
+
+    fn access_list_rows(&self, wanted: Option<&str>) -> Fields {
+        let list = |(name, entries): (&str, Vec<(u32, &str)>)| {
+            let entries = entries.into_iter().map(|(number, entry)| {
+                let (kind, rest) = entry.split_once(' ').unwrap_or((entry, ""));
+                let fields = Fields::new().number("seqno", number);
+                match kind {
+                    "remark" => fields.text("remark", rest),
+                    _ => fields.text("permitdeny", kind).text("rule", rest),
+                }
+            });
+            Fields::new()
+                .text("op_ip_ipv6_mac", "ip")
+                .text("acl_name", name)
+                .table("seqno", entries)
+        };
+        Fields::new().table("ip_ipv6_mac", self.access_lists(wanted).into_iter().map(list))
     }
 }

@@ -4,6 +4,7 @@ mod flash;
 mod startup;
 
 use rumline_agent::DiskError;
+use rumline_cli::Fields;
 use rumline_protocol::{Timestamp, sha256};
 
 pub use flash::FlashPath;
@@ -262,13 +263,13 @@ fn show_file(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    Ok(Outcome::text(text))
+    call.lines(text)
 }
 
 fn show_sum(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let bytes = read_bytes(call.text("file"), call.devices)?;
     let sum: String = sha256(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Outcome::text(format!("{sum}\n")))
+    call.shown(|| format!("{sum}\n"), || Fields::new().text("sha256sum", &sum))
 }
 
 fn read_remote(url: &str, to: &FlashPath) -> Answer {

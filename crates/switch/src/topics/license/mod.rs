@@ -1,11 +1,13 @@
 //! Licensing: what the switch does with the agent.
 
+mod data;
 pub(crate) mod settings;
 mod show;
 mod support;
 mod uses;
 
 use rumline_agent::{DiskError, Effect, Environment, Input, SaveScope, SyslogMessage};
+use rumline_cli::Fields;
 
 pub(crate) use settings::licensing;
 pub(crate) use uses::InUse;
@@ -43,32 +45,37 @@ pub(crate) const TOPIC: Topic = Topic {
         }),
         Command::administrator("license smart sync", sync),
         Command::administrator("license smart trust idtoken", trust),
-        Command::anyone("show license all", |switch, _| Ok(Outcome::text(switch.license_all()))),
-        Command::anyone("show license data conversion", |switch, _| {
-            Ok(Outcome::text(switch.license_conversion()))
+        Command::anyone("show license all", |switch, call| {
+            call.shown(|| switch.license_all(), || switch.all_fields())
         }),
-        Command::anyone("show license eventlog", |switch, _| {
-            Ok(Outcome::text(switch.license_eventlog()))
+        Command::anyone("show license data conversion", |switch, call| {
+            call.text_only(|| switch.license_conversion())
         }),
-        Command::anyone("show license history message", |switch, _| {
-            Ok(Outcome::text(switch.license_history()))
+        Command::anyone("show license eventlog", |switch, call| {
+            call.text_only(|| switch.license_eventlog())
         }),
-        Command::anyone("show license host-id", |switch, _| {
-            Ok(Outcome::text(format!("License hostid: VDH={}\n", switch.udi.serial)))
+        Command::anyone("show license history message", |switch, call| {
+            call.text_only(|| switch.license_history())
+        }),
+        Command::anyone("show license host-id", |switch, call| {
+            let id = format!("VDH={}", switch.udi.serial);
+            call.shown(|| format!("License hostid: {id}\n"), || Fields::new().text("host_id", &id))
         }),
         Command::anyone("show license rum id", Switch::license_rum),
-        Command::anyone("show license status", |switch, _| {
-            Ok(Outcome::text(switch.license_status()))
+        Command::anyone("show license status", |switch, call| {
+            call.shown(|| switch.license_status(), || switch.status_fields())
         }),
-        Command::anyone("show license summary", |switch, _| {
-            Ok(Outcome::text(switch.license_summary()))
+        Command::anyone("show license summary", |switch, call| {
+            call.shown(|| switch.license_summary(), || switch.summary_rows())
         }),
         Command::anyone("show license tech support", |switch, call| {
-            Ok(Outcome::text(switch.license_tech_support(call.now)))
+            call.text_only(|| switch.license_tech_support(call.now))
         }),
-        Command::anyone("show license udi", |switch, _| Ok(Outcome::text(switch.license_udi()))),
-        Command::anyone("show license usage", |switch, _| {
-            Ok(Outcome::text(switch.license_usage()))
+        Command::anyone("show license udi", |switch, call| {
+            call.shown(|| switch.license_udi(), || switch.udi_fields())
+        }),
+        Command::anyone("show license usage", |switch, call| {
+            call.shown(|| switch.license_usage(), || switch.usage_rows())
         }),
     ],
     settings: &[

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use rumline_agent::{Config, Transport};
 
-use crate::config::{ConfigTree, Given, Put, Setting};
+pub(super) use crate::config::Setting;
+use crate::config::{ConfigTree, Given, Put};
 use crate::topics::callhome;
 
 pub(crate) const CUSTOM_ID: Setting = Setting::line("license smart custom_id");

@@ -1,6 +1,7 @@
 //! `show license …`, in the layouts of the guide.
 
 use rumline_agent::{LicenseInUse, ReportSummary, Transport};
+use rumline_cli::Rendering;
 use rumline_protocol::ClassPolicy;
 
 use super::settings;
@@ -65,14 +66,18 @@ impl Switch {
         text
     }
 
+    /// C-04: where the values are from, however they came.
+    pub(super) fn policy_is_installed(&self) -> bool {
+        let in_use = self.agent.policy_in_use();
+        in_use.installed_at.is_some()
+            && in_use.policy.policy_name != rumline_protocol::Policy::CISCO_DEFAULT
+    }
+
     /// PI-POL-005, 006, 007; PI-SHOW-009, 010.
     fn status_policy(&self) -> String {
         let in_use = self.agent.policy_in_use();
         let policy = &in_use.policy;
-        // C-04: the tag tells where the values are from, however they came.
-        let installed = in_use.installed_at.is_some()
-            && policy.policy_name != rumline_protocol::Policy::CISCO_DEFAULT;
-        let origin = if installed { "Installed" } else { "CISCO default" };
+        let origin = if self.policy_is_installed() { "Installed" } else { "CISCO default" };
         let class = |title: &str, class: ClassPolicy| {
             format!(
                 "  {title}:\n    First report requirement (days): {} ({origin})\n    \
@@ -133,7 +138,7 @@ impl Switch {
     }
 
     /// The licences in the order of the guide's samples: add-ons first, the base package last.
-    fn licenses_shown(&self) -> Vec<LicenseInUse> {
+    pub(super) fn licenses_shown(&self) -> Vec<LicenseInUse> {
         let mut licenses = self.agent.licenses_in_use();
         let rank = |name: &str| match name {
             "LAN_ENTERPRISE_SERVICES_PKG" => 3,
@@ -289,6 +294,14 @@ impl Switch {
         let reports = reports.map_err(CommandError::disk)?;
         if id != 0 && reports.is_empty() {
             return Err(CommandError::Failed(format!("Report {id} does not exist")));
+        }
+        if call.rendering != Rendering::Text {
+            // PI-SHOW-035 speaks of all of them.
+            let row = reports.first().filter(|_| id != 0).map(|report| self.rum_row(report));
+            return match row {
+                Some(row) => call.shown(String::new, || row),
+                None => call.text_only(String::new),
+            };
         }
         let detail = call.has("detail");
         let title = if detail { " Detail" } else { "" };

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use rumline_protocol::Timestamp;
 
-use crate::answer::Outcome;
 use crate::command::{Command, Topic};
 use crate::session::Session;
 use crate::topics::users;
@@ -23,14 +22,12 @@ const LOGIN_FAILED: &str = "%AUTHPRIV-3-SYSTEM_MSG: pam_aaa:Authentication faile
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
-        Command::anyone("show accounting log", |switch, _| {
-            Ok(Outcome::text(
-                switch.log.commands.iter().map(|line| format!("{line}\n")).collect::<String>(),
-            ))
+        Command::anyone("show accounting log", |switch, call| {
+            call.lines(switch.log.commands.iter().map(|line| format!("{line}\n")).collect())
         }),
         Command::anyone("show logging", |switch, call| {
             let lines = call.command.get("lines").and_then(|lines| lines.parse().ok());
-            Ok(Outcome::text(switch.log.shown(lines.unwrap_or(usize::MAX))))
+            call.lines(switch.log.shown(lines.unwrap_or(usize::MAX)))
         }),
     ],
     settings: &[],

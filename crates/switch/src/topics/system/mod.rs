@@ -1,6 +1,7 @@
 //! The switch itself: its name, its hardware and software, its restart.
 
-use rumline_protocol::Timestamp;
+use rumline_cli::Fields;
+use rumline_protocol::{Timestamp, Udi};
 
 use crate::answer::{Answer, Outcome};
 use crate::command::{Call, Command, Topic};
@@ -11,19 +12,39 @@ use crate::{Devices, Effect, Switch};
 /// The host name; `switchname` is the same.
 pub(crate) const HOSTNAME: Setting = Setting { put: Put::Head, ..Setting::line("hostname") };
 
+const VERSION_HEADER: &str = "Cisco Nexus Operating System (NX-OS) Software\n\
+    This is Rumline, an independent implementation of Smart Licensing Using Policy.\n";
+const CPU: &str = "Rumline virtual CPU";
+const MEMORY_KIB: u32 = 16_384_000;
+const BOOTFLASH_KIB: u32 = 53_298_520;
+
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
         Command::administrator("ascii reload", |switch, call| reload(switch, call, true)),
         Command::administrator("reload", |switch, call| reload(switch, call, false)),
-        Command::anyone("show boot", |switch, _| Ok(Outcome::text(switch.show_boot()))),
-        Command::anyone("show hostname", |switch, _| {
-            Ok(Outcome::text(format!("{}\n", switch.hostname())))
+        Command::anyone("show boot", |switch, call| {
+            call.shown(
+                || switch.show_boot(),
+                || {
+                    Fields::new()
+                        .text("current_nxos", &switch.release.image)
+                        .text("next_nxos", &switch.release.image)
+                },
+            )
         }),
-        Command::anyone("show inventory", |switch, _| Ok(Outcome::text(switch.show_inventory()))),
-        Command::anyone("show module", |switch, _| Ok(Outcome::text(switch.show_module()))),
+        Command::anyone("show hostname", |switch, call| {
+            let name = switch.hostname();
+            call.shown(|| format!("{name}\n"), || Fields::new().text("hostname", name))
+        }),
+        Command::anyone("show inventory", |switch, call| {
+            call.shown(|| switch.show_inventory(), || switch.inventory_rows())
+        }),
+        Command::anyone("show module", |switch, call| {
+            call.shown(|| switch.show_module(), || switch.module_rows())
+        }),
         Command::anyone("show version", |switch, call| {
-            Ok(Outcome::text(switch.show_version(call.now)))
+            call.shown(|| switch.show_version(call.now), || switch.version_fields(call.now))
         }),
     ],
     settings: &[HOSTNAME],
@@ -56,25 +77,88 @@ impl Switch {
         )
     }
 
+    /// The parts of the switch: name, description, product id, serial number.
+    fn inventory(&self) -> [(&'static str, String, &str, &str); 2] {
+        let Udi { pid, serial } = &self.udi;
+        [
+            ("Chassis", self.platform.chassis.clone(), pid, serial),
+            ("Slot 1", self.module_type(), pid, serial),
+        ]
+    }
+
+    fn module_type(&self) -> String {
+        format!("{} port Ethernet Module", self.platform.ports)
+    }
+
     fn show_inventory(&self) -> String {
-        format!(
-            "NAME: \"Chassis\",  DESCR: \"{}\"\nPID: {} ,  VID: V01 ,  SN: {}\n\nNAME: \"Slot 1\",  DESCR: \"{} port Ethernet Module\"\nPID: {} ,  VID: V01 ,  SN: {}\n",
-            self.platform.chassis,
-            self.udi.pid,
-            self.udi.serial,
-            self.platform.ports,
-            self.udi.pid,
-            self.udi.serial,
-        )
+        let part = |(name, text, pid, serial)| {
+            format!(
+                "NAME: \"{name}\",  DESCR: \"{text}\"\nPID: {pid} ,  VID: V01 ,  SN: {serial}\n\n"
+            )
+        };
+        self.inventory().map(part).concat()
+    }
+
+    fn inventory_rows(&self) -> Fields {
+        let row = |(name, text, pid, serial): (&str, String, &str, &str)| {
+            Fields::new()
+                .text("name", name)
+                .text("desc", text)
+                .text("productid", pid)
+                .text("vendorid", "V01")
+                .text("serialnum", serial)
+        };
+        Fields::new().table("inv", self.inventory().map(row))
     }
 
     fn show_module(&self) -> String {
         format!(
             "Mod Ports             Module-Type                      Model           Status\n--- ----- ------------------------------------- --------------------- ---------\n1    {:<5} {:<37} {:<21} active *\n",
             self.platform.ports,
-            format!("{} port Ethernet Module", self.platform.ports),
+            self.module_type(),
             self.udi.pid,
         )
+    }
+
+    fn module_rows(&self) -> Fields {
+        let row = Fields::new()
+            .number("modinf", 1)
+            .number("ports", self.platform.ports)
+            .text("modtype", self.module_type())
+            .text("model", &self.udi.pid)
+            .text("status", "active *");
+        Fields::new().table("modinfo", [row])
+    }
+
+    fn version_fields(&self, now: Timestamp) -> Fields {
+        let up = now.since(self.booted_at).max(0);
+        let release = self.release;
+        Fields::new()
+            .text("header_str", VERSION_HEADER)
+            .text("bios_ver_str", &release.bios)
+            .text("kickstart_ver_str", &release.nxos)
+            .text("nxos_ver_str", &release.nxos)
+            .text("bios_cmpl_time", &release.compiled)
+            .text("kick_file_name", &release.image)
+            .text("nxos_file_name", &release.image)
+            .text("kick_cmpl_time", &release.compiled)
+            .text("nxos_cmpl_time", &release.compiled)
+            .text("chassis_id", &self.platform.chassis)
+            .text("cpu_name", CPU)
+            .number("memory", MEMORY_KIB)
+            .text("mem_type", "kB")
+            .text("proc_board_id", &self.udi.serial)
+            .text("host_name", self.hostname())
+            .number("bootflash_size", BOOTFLASH_KIB)
+            .number("kern_uptm_days", up / 86_400)
+            .number("kern_uptm_hrs", up / 3600 % 24)
+            .number("kern_uptm_mins", up / 60 % 60)
+            .number("kern_uptm_secs", up % 60)
+            .text("rr_ctime", self.derived.zone.config_time(self.booted_at))
+            .text("rr_reason", &self.reset_reason)
+            .text("rr_sys_ver", &release.nxos)
+            .text("rr_service", "")
+            .text("manufacturer", "Rumline")
     }
 
     fn show_version(&self, now: Timestamp) -> String {
@@ -83,12 +167,11 @@ impl Switch {
         let supervisor =
             if self.platform.supervisors > 1 { " (\"Supervisor Module\")" } else { "" };
         format!(
-            "Cisco Nexus Operating System (NX-OS) Software\n\
-             This is Rumline, an independent implementation of Smart Licensing Using Policy.\n\n\
+            "{VERSION_HEADER}\n\
              Software\n  BIOS: version {}\n  NXOS: version {}\n  Host NXOS: version {}\n  \
              BIOS compile time:  {}\n  NXOS image file is: {}\n  NXOS compile time:  {}\n\n\n\
-             Hardware\n  cisco {}{supervisor}\n  Rumline virtual CPU with 16384000 kB of memory.\n  \
-             Processor Board ID {}\n\n  Device name: {}\n  bootflash:   53298520 kB\n\n\
+             Hardware\n  cisco {}{supervisor}\n  {CPU} with {MEMORY_KIB} kB of memory.\n  \
+             Processor Board ID {}\n\n  Device name: {}\n  bootflash:   {BOOTFLASH_KIB} kB\n\n\
              Kernel uptime is {} day(s), {} hour(s), {} minute(s), {} second(s)\n\n\
              Last reset at {}\n\n  Reason: {}\n  System version: {}\n  Service: \n\n\
              plugin\n  Core Plugin, Ethernet Plugin\n\nActive Package(s):\n        \n",

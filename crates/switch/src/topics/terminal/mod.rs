@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rumline_cli::Refusal;
+use rumline_cli::{Fields, Refusal};
 
 use crate::Switch;
 use crate::answer::{Answer, CommandError, Outcome};
@@ -25,7 +25,7 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show cli alias", show_aliases),
         Command::anyone("show history", |_, call| {
             let lines = call.session.history.iter().map(|line| format!("{line}\n"));
-            Ok(Outcome::text(lines.collect::<String>()))
+            call.lines(lines.collect())
         }),
         Command::anyone("terminal dont-ask", |_, call| {
             call.session.dont_ask = true;
@@ -63,7 +63,14 @@ fn show_aliases(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
             text.push_str(&format!("{name} :{command}\n"));
         }
     }
-    Ok(Outcome::text(text))
+    let rows = || {
+        let wanted =
+            switch.derived.aliases.iter().filter(|(name, _)| wanted.is_none_or(|one| one == *name));
+        wanted
+            .map(|(name, command)| Fields::new().text("name", name).text("command", command))
+            .collect::<Vec<_>>()
+    };
+    call.shown(|| text.clone(), || Fields::new().table("alias", rows()))
 }
 
 /// Names of one's own, and the commands they stand for.

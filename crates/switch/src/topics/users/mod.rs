@@ -1,15 +1,18 @@
 //! Local users: `username NAME password 5 HASH role ROLE`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rumline_cli::Fields;
 
 use rumline_protocol::{Random, random_hex};
 use sha_crypt::password_hash::CustomizedPasswordHasher;
 use sha_crypt::{Algorithm, PasswordVerifier, ShaCrypt};
 
 use crate::Switch;
-use crate::answer::{Answer, CommandError, Outcome};
+use crate::answer::{Answer, CommandError};
 use crate::command::{Call, Command, Topic};
 use crate::config::{ConfigTree, Given, Put, Setting, Settings};
+use crate::session::Session;
 
 /// The head of the lines of local users.
 pub(crate) const USERNAME: &str = "username";
@@ -163,40 +166,47 @@ pub(crate) fn password_line(login: &str, hash: &str, role: &str) -> String {
     format!("username {login} password 5 {hash}  role {role}")
 }
 
+const NO_EXPIRY: &str = "this user account has no expiry date";
+
 fn show_users(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    Ok(Outcome::text(format!(
-        "NAME     LINE         TIME         IDLE          PID COMMENT\n{:<8} {:<12} {}  .\n",
-        call.session.login,
-        call.session.line,
-        switch.derived.zone.log_time(call.session.since.unwrap_or(switch.booted_at))
-    )))
+    let Session { login, line, since, .. } = &*call.session;
+    let time = switch.derived.zone.log_time(since.unwrap_or(switch.booted_at));
+    call.shown(
+        || {
+            let head = "NAME     LINE         TIME         IDLE          PID COMMENT";
+            format!("{head}\n{login:<8} {line:<12} {time}  .\n")
+        },
+        || {
+            let row = Fields::new().text("user", login).text("line", line).text("time", &time);
+            Fields::new().table("sessions", [row])
+        },
+    )
 }
 
-fn show_accounts(switch: &mut Switch, _: &mut Call<'_, '_>) -> Answer {
-    let mut text = String::new();
-    let lines: Vec<Vec<&str>> = switch
-        .running
-        .starting_with(USERNAME)
-        .map(|line| line.text.split_whitespace().skip(1).collect())
-        .collect();
-    for words in lines.iter().filter(|words| words.contains(&"role") || words.contains(&"password"))
-    {
-        let shown = format!("user:{}\n", words[0]);
-        if text.contains(&shown) {
-            continue;
+fn show_accounts(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let mut accounts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in switch.running.starting_with(USERNAME) {
+        let words: Vec<&str> = line.text.split_whitespace().skip(1).collect();
+        let [login, rest @ ..] = &words[..] else { continue };
+        if rest.iter().any(|word| ["role", "password"].contains(word)) {
+            let roles = accounts.entry((*login).to_owned()).or_default();
+            let role =
+                rest.windows(2).find(|pair| pair[0] == "role").map(|pair| pair[1].to_owned());
+            roles.extend(role.filter(|role| !roles.contains(role)));
         }
-        let roles: Vec<&str> = lines
-            .iter()
-            .filter(|others| others[0] == words[0])
-            .filter_map(|others| others.windows(2).find(|pair| pair[0] == "role"))
-            .map(|pair| pair[1])
-            .collect();
-        text.push_str(&format!(
-            "{shown}        this user account has no expiry date\n        roles:{} \n",
-            roles.join(" ")
-        ));
     }
-    Ok(Outcome::text(text))
+    let text: String = accounts
+        .iter()
+        .map(|(login, roles)| {
+            let roles = roles.join(" ");
+            format!("user:{login}\n        {NO_EXPIRY}\n        roles:{roles} \n")
+        })
+        .collect();
+    let rows = accounts.iter().map(|(login, roles)| {
+        let roles = roles.iter().map(|role| Fields::new().text("role", role));
+        Fields::new().text("usr_name", login).text("expire_date", NO_EXPIRY).table("role", roles)
+    });
+    call.shown(|| text.clone(), || Fields::new().table("template", rows))
 }
 
 /// A password NX-OS would take: eight characters, letters and digits.

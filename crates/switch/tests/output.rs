@@ -1,0 +1,176 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! Every show command in three forms, byte for byte: text, JSON and XML, or its refusal (PI-SHOW-035, PI-RUM-033, G-25).
+//! `RUMLINE_GOLDEN=write` writes them anew; what changed is then read in the difference.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::*;
+use rumline_protocol::Timestamp;
+
+/// Show commands with values in the place of their kinds.
+const CALLS: &[(&str, &str)] = &[
+    ("show checkpoint WORD", "show checkpoint one"),
+    ("show cli alias name WORD", "show cli alias name wr"),
+    ("show configuration session WORD", "show configuration session s"),
+    ("show running-config LINE", "show running-config bgp"),
+    ("show startup-config LINE", "show startup-config interface Ethernet1/1"),
+    ("show ip access-lists WORD", "show ip access-lists TAP"),
+    ("show file WORD", "show file bootflash:note.txt"),
+    ("show file WORD sha256sum", "show file bootflash:note.txt sha256sum"),
+    ("show license rum id <0-9223372036854775807>", "show license rum id 1000000001"),
+    ("show license rum id <0-9223372036854775807> detail", "show license rum id 1000000001 detail"),
+    ("show logging last <1-9999>", "show logging last 1"),
+];
+
+/// Those that have no data (PI-SHOW-035), as they are also called.
+const TEXT_ONLY: &[&str] = &[
+    "show license data conversion",
+    "show license eventlog",
+    "show license history message",
+    "show license rum id all",
+    "show license rum id all detail",
+    "show license tech support",
+    "show tech-support license",
+];
+
+/// A switch with something of everything.
+fn lab() -> Lab {
+    let mut lab = Lab::new(Some(
+        "hostname leaf\nfeature bgp\nfeature tap-aggregation\nclock timezone CET 1 0\ncli alias name wr copy \
+         running-config startup-config\nbanner motd #\nHands off\n#\nip domain-name example.net\n\
+         license smart usage interval 40\ncallhome\n  email-contact ops@example.net\nip access-list TAP\n  10 permit ip \
+         any any redirect Ethernet1/5\n  20 remark the rest\nvlan 10\n  name ten\ninterface Ethernet1/1\n  description up\n  \
+         mtu 9216\n  no shutdown\nrouter bgp 65000\n  router-id 192.0.2.1\n",
+    ));
+    lab.flash.files.insert("note.txt".to_owned(), b"one & <two>\n\"three\"\n".to_vec());
+    lab.run(&["copy running-config startup-config", "checkpoint one"]);
+    lab.run(&["configure session s", "vlan 20", "end"]);
+    lab.configure(&["no vlan 10"]);
+    lab.now = lab.now + 3 * Timestamp::HOUR;
+    lab.run(&["license smart save usage all bootflash:all.txt"]);
+    lab.session = rumline_switch::Session::for_program("admin");
+    lab
+}
+
+fn show_commands() -> BTreeSet<String> {
+    let reference = rumline_switch::command_reference();
+    let rows = reference.lines().filter_map(|line| line.strip_prefix("| `show "));
+    rows.map(|row| format!("show {}", row.split('`').next().unwrap().replace("\\|", "|"))).collect()
+}
+
+fn call_of(command: &str) -> String {
+    let known = CALLS.iter().find(|(path, _)| *path == command);
+    let call = known.map_or(command, |(_, call)| call);
+    let has_kind = |word: &str| word.starts_with('<') || word == "WORD" || word == "LINE";
+    assert!(!call.split(' ').any(has_kind), "{command}: give its values in CALLS");
+    call.to_owned()
+}
+
+#[test]
+fn every_show_command_is_text_json_and_xml_or_says_that_it_is_not() {
+    let write = std::env::var("RUMLINE_GOLDEN").is_ok_and(|value| value == "write");
+    let directory = local("tests/golden/show");
+    let mut wanted = BTreeSet::new();
+    for command in show_commands() {
+        let call = call_of(&command);
+        let name: String = call
+            .trim_start_matches("show ")
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+            .collect();
+        for (form, pipe) in [("txt", ""), ("json", " | json-pretty"), ("xml", " | xml")] {
+            let mut lab = lab();
+            let shown = lab.run(&[&format!("{call}{pipe}")]);
+            let refused = shown == "% This command has no JSON or XML output\n";
+            assert_eq!(
+                refused,
+                form != "txt" && TEXT_ONLY.contains(&command.as_str()),
+                "{call}{pipe}: {shown}"
+            );
+            if refused {
+                continue;
+            }
+            if form == "json" {
+                let pretty: serde_json::Value = serde_json::from_str(&shown).unwrap();
+                let line = lab.run(&[&format!("{call} | json")]);
+                assert_eq!(line.matches('\n').count(), 1, "{line}");
+                let of_line: serde_json::Value = serde_json::from_str(&line).unwrap();
+                // The history tells of both.
+                assert!(of_line == pretty || command == "show history", "{call}");
+                assert_ne!(pretty, serde_json::json!({}), "{call}: empty");
+            }
+            let file = format!("{name}.{form}");
+            let path = directory.join(&file);
+            if write {
+                std::fs::create_dir_all(&directory).unwrap();
+                std::fs::write(&path, &shown).unwrap();
+            }
+            assert_eq!(shown, read(&path), "{file}");
+            wanted.insert(file);
+        }
+    }
+    let there: BTreeSet<String> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(there, wanted, "goldens of commands that are gone");
+}
+
+#[test]
+fn what_stands_behind_a_command_is_understood_before_anything_is_done() {
+    // L12
+    let mut lab = lab();
+    let before = lab.switch.running().render();
+    for line in [
+        "show clock | nonsense",
+        "show clock | sed s/a/b/",
+        "show clock > a b",
+        "show clock | grep -Q x",
+    ] {
+        let told = lab.run(&[line]);
+        assert!(told.contains("% "), "{line}: {told}");
+    }
+    for line in [
+        "copy running-config startup-config | count",
+        "checkpoint x | no-more",
+        "license smart sync > f",
+    ] {
+        assert!(lab.run(&[line]).contains("% Invalid command at '^' marker."), "{line}");
+    }
+    assert!(!lab.run(&["show checkpoint"]).contains("Name: x"));
+    assert_eq!(lab.switch.running().render(), before);
+    assert!(lab.sent.is_empty());
+}
+
+#[test]
+fn output_goes_to_a_file_and_is_added_to_it() {
+    let mut lab = lab();
+    assert_eq!(
+        lab.run(&["show hostname > bootflash:out.txt", "show hostname | json >> out.txt"]),
+        ""
+    );
+    assert_eq!(lab.run(&["show file bootflash:out.txt"]), "leaf\n{\"hostname\": \"leaf\"}\n");
+    assert_eq!(
+        lab.run(&["show hostname > /etc/passwd"]),
+        "% Invalid file name, use bootflash:NAME\n"
+    );
+    lab.run(&["configure terminal", "username ops password Nexus9Lab", "end"]);
+    lab.session = rumline_switch::Session::new("ops");
+    assert_eq!(lab.run(&["show hostname > bootflash:o.txt"]), "% Permission denied for the role\n");
+    assert_eq!(lab.run(&["show hostname | json"]), "{\"hostname\": \"leaf\"}\n");
+}
+
+#[test]
+fn a_difference_is_to_the_same_command_before() {
+    let mut lab = lab();
+    lab.run(&["show feature | diff"]);
+    assert_eq!(lab.run(&["show feature | diff"]), "");
+    lab.configure(&["feature lacp"]);
+    let told = lab.run(&["show feature | diff"]);
+    assert_eq!(
+        told,
+        "< lacp                 1          disabled\n> lacp                 1          enabled\n"
+    );
+}
