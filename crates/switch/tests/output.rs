@@ -19,8 +19,8 @@ const CALLS: &[(&str, &str)] = &[
     ("show ip access-lists WORD", "show ip access-lists TAP"),
     ("show file WORD", "show file bootflash:note.txt"),
     ("show file WORD sha256sum", "show file bootflash:note.txt sha256sum"),
-    ("show license rum id <0-9223372036854775807>", "show license rum id 1000000001"),
-    ("show license rum id <0-9223372036854775807> detail", "show license rum id 1000000001 detail"),
+    ("show license rum id <0-9223372036854775807>", "show license rum id "),
+    ("show license rum id <0-9223372036854775807> detail", "show license rum id  detail"),
     ("show logging last <1-9999>", "show logging last 1"),
 ];
 
