@@ -19,7 +19,7 @@ const CALLS: &[(&str, &str)] = &[
     ("show ip access-lists WORD", "show ip access-lists TAP"),
     ("show file WORD", "show file bootflash:note.txt"),
     ("show file WORD sha256sum", "show file bootflash:note.txt sha256sum"),
-    ("show license rum id <0-9223372036854775807>", "show license rum id "),
+    ("show license rum id <0-9223372036854775807>", "show license rum id ID"),
     ("show license rum id <0-9223372036854775807> detail", "show license rum id  detail"),
     ("show logging last <1-9999>", "show logging last 1"),
 ];
@@ -60,6 +60,14 @@ fn show_commands() -> BTreeSet<String> {
     rows.map(|row| format!("show {}", row.split('`').next().unwrap().replace("\\|", "|"))).collect()
 }
 
+/// The number of the first report.
+fn first_report(lab: &mut Lab) -> String {
+    let all = lab.run(&["show license rum id all"]);
+    let row = all.lines().nth(3).unwrap_or_else(|| panic!("no report in {all}"));
+    lab.session = rumline_switch::Session::for_program("admin");
+    row.split_whitespace().next().unwrap().to_owned()
+}
+
 fn call_of(command: &str) -> String {
     let known = CALLS.iter().find(|(path, _)| *path == command);
     let call = known.map_or(command, |(_, call)| call);
@@ -82,6 +90,7 @@ fn every_show_command_is_text_json_and_xml_or_says_that_it_is_not() {
             .collect();
         for (form, pipe) in [("txt", ""), ("json", " | json-pretty"), ("xml", " | xml")] {
             let mut lab = lab();
+            let call = call.replace("ID", &first_report(&mut lab));
             let shown = lab.run(&[&format!("{call}{pipe}")]);
             let refused = shown == "% This command has no JSON or XML output\n";
             assert_eq!(
