@@ -20,7 +20,7 @@ const CALLS: &[(&str, &str)] = &[
     ("show file WORD", "show file bootflash:note.txt"),
     ("show file WORD sha256sum", "show file bootflash:note.txt sha256sum"),
     ("show license rum id <0-9223372036854775807>", "show license rum id ID"),
-    ("show license rum id <0-9223372036854775807> detail", "show license rum id  detail"),
+    ("show license rum id <0-9223372036854775807> detail", "show license rum id ID detail"),
     ("show logging last <1-9999>", "show logging last 1"),
 ];
 
