@@ -13,7 +13,7 @@ mod token;
 mod tree;
 mod value;
 
-pub use pipe::{Pipe, PipeError, Pipeline, Redirect, Rendering, command_of};
+pub use pipe::{Pipe, PipeError, Pipeline, Redirect, Rendering, command_of, split_commands};
 pub use terminal::{LineHandler, Reply, Terminal};
 pub use token::Refusal;
 pub use tree::{Argument, Described, Matched, Parsed, Tree, TreeError};

@@ -125,6 +125,28 @@ pub fn command_of(line: &str) -> &str {
 /// A part of a line, and where it begins.
 type Part<'l> = (usize, &'l str);
 
+/// The commands of a text: apart by line ends, and by semicolons outside quotes.
+#[must_use]
+pub fn split_commands(text: &str) -> Vec<&str> {
+    let mut commands = Vec::new();
+    for line in text.split('\n') {
+        let (mut start, mut quote) = (0, None);
+        for (at, c) in line.char_indices() {
+            match c {
+                _ if quote == Some(c) => quote = None,
+                '"' | '\'' if quote.is_none() && line[at + 1..].contains(c) => quote = Some(c),
+                ';' if quote.is_none() => {
+                    commands.push(&line[start..at]);
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+        commands.push(&line[start..]);
+    }
+    commands
+}
+
 /// The parts of a line between its bars, each with its place, and what stands behind `>`.
 fn parts_of(line: &str) -> (Vec<Part<'_>>, Option<Part<'_>>) {
     let mut parts = Vec::new();
@@ -682,6 +704,13 @@ mod tests {
             (error.at, error.told.unwrap().as_str()),
             (7, "% One file name stands behind >")
         );
+    }
+
+    #[test]
+    fn commands_are_apart_by_semicolons_that_are_not_quoted() {
+        assert_eq!(split_commands("show a ; show b\nshow c"), ["show a ", " show b", "show c"]);
+        assert_eq!(split_commands("description \"a; b\";x"), ["description \"a; b\"", "x"]);
+        assert_eq!(split_commands("don't ; do"), ["don't ", " do"]);
     }
 
     #[test]

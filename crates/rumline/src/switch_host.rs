@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rumline_agent::Input;
-use rumline_cli::{LineHandler, Reply, Terminal};
+use rumline_cli::{LineHandler, Reply, Terminal, split_commands};
 use rumline_net::{
     Clock, FileDisk, HttpClient, KeptFiles, NameLookup, Names, OsRandom, RawConsole, SshServer,
     StepWatch, TerminalEvent, TerminalOutput, read_console, tftp_get, tftp_put, write_private,
@@ -490,7 +490,11 @@ impl Host {
                 }
             }
             TerminalEvent::Closed { session } => {
-                self.terminals.remove(&session);
+                if let Some(mut open) = self.terminals.remove(&session) {
+                    let now = self.clock.now();
+                    let effects = self.switch.end_configuration(now, &mut open.session);
+                    self.carry_out(effects);
+                }
             }
         }
     }
@@ -509,12 +513,13 @@ impl Host {
             let mut session = Session::for_program(login);
             session.line = line;
             let (mut effects, mut said) = (Vec::new(), Vec::new());
-            for line in command.split([';', '\n']) {
+            for line in split_commands(&command) {
                 let (switch, mut devices) = self.parts();
                 let outcome = switch.execute(now, &mut session, line, &mut devices);
                 effects.extend(outcome.effects);
                 said.extend(outcome.reply.text.into_bytes());
             }
+            effects.extend(self.switch.end_configuration(now, &mut session));
             // All at once: the channel holds so many pieces only, and a program counts on every line.
             let _gone = output.try_send(TerminalOutput::Bytes(said));
             if self.start_copies(number, &mut effects) {

@@ -47,13 +47,13 @@ impl Switch {
         line: &str,
         devices: &mut Devices<'_>,
     ) -> Outcome {
-        let prompt_bytes = self.prompt(session).len();
+        let prompt_letters = self.prompt(session).chars().count();
         let mut outcome = match self.carry_out(now, session, line, devices) {
             Ok(outcome) => outcome,
             Err(error) => Outcome::failed(error),
         };
         if let Some(error) = &outcome.error {
-            outcome.reply.text = shown_error(error, prompt_bytes);
+            outcome.reply.text = shown_error(error, line, prompt_letters);
         }
         outcome
     }
@@ -67,11 +67,17 @@ impl Switch {
     ) -> Answer {
         if let Some(question) = session.question.take() {
             let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
-            return if yes {
-                self.confirmed(now, question, devices)
-            } else {
-                Ok(Outcome::default())
-            };
+            if !yes {
+                return Ok(Outcome::default());
+            }
+            if !self.is_administrator(&session.login) {
+                // The role was taken away meanwhile.
+                return Err(CommandError::Denied);
+            }
+            let (by, command) = (By::of(session), question.command());
+            let answer = self.confirmed(now, question, devices);
+            self.account(now, &by, &command, answer.is_ok());
+            return answer;
         }
         if line.len() > LINE_BYTES_MAX {
             return Err(CommandError::failed("% Line too long"));
@@ -81,6 +87,11 @@ impl Switch {
             session.end();
             return Err(CommandError::Denied);
         }
+        if session.draft.as_ref().is_some_and(|name| !self.drafts.contains_key(name)) {
+            session.end();
+            let told = "% The configuration session was committed or aborted meanwhile";
+            return Err(CommandError::failed(told));
+        }
         if session.place.as_ref().is_some_and(Place::in_text) {
             // What it says is nobody's command.
             return self.configure(now, session, line, devices);
@@ -89,14 +100,16 @@ impl Switch {
         if trimmed.is_empty() || trimmed.starts_with('!') || trimmed.starts_with('#') {
             return Ok(Outcome::default());
         }
-        let secret = users::holds_secret(trimmed);
+        let alias = self.without_alias(line);
+        let full = alias.as_ref().map_or(trimmed, |(full, ..)| full.as_str());
+        let secret = users::holds_secret(trimmed) || users::holds_secret(full);
         if !secret {
             if session.history.len() == HISTORY_MAX {
                 session.history.remove(0);
             }
             session.history.push(trimmed.to_owned());
         }
-        let Some((full, name_bytes, full_bytes)) = self.without_alias(line) else {
+        let Some((full, name_bytes, full_bytes)) = alias else {
             return self.one_line(now, session, line, secret, devices);
         };
         self.one_line(now, session, &full, secret, devices).map_err(|error| match error {
@@ -215,7 +228,9 @@ impl Switch {
                 let by = By::of(session);
                 let mut call = Call { now, session, command: &found, devices, rendering };
                 let answer = (found.action.run)(self, &mut call);
-                if who == Who::Administrator {
+                // What is asked about first is told of when it is done.
+                let asks = answer.as_ref().is_ok_and(|outcome| outcome.reply.question.is_some());
+                if who == Who::Administrator && !asks {
                     let done = answer.as_ref().is_ok_and(|outcome| outcome.error.is_none());
                     self.account(now, &by, &found.canonical, done);
                 }
@@ -251,9 +266,11 @@ impl Switch {
         if let Some(name) = &session.draft {
             let gone = || CommandError::failed("% The session was committed or aborted meanwhile");
             let draft = self.drafts.get_mut(name).ok_or_else(gone)?;
+            draft.has_room()?;
+            let at = place.clone();
             let told = Reader::new(&mut draft.tree, settings, Source::Typed, &self.words.grammar)
                 .line(place, line)?;
-            draft.keep(line)?;
+            draft.keep(at, line);
             return Ok(Outcome::text(told));
         }
         let told = Reader::new(&mut self.running, settings, Source::Typed, &self.words.grammar)
@@ -282,16 +299,28 @@ impl Switch {
         if !was_there {
             return Vec::new();
         }
-        let text = format!(
-            "%VSHD-5-VSHD_SYSLOG_CONFIG_I: Configured from vty by {} on {}",
-            session.login, session.line
-        );
-        vec![self.log_line(now, &text)]
+        vec![self.configured_by(now, session)]
+    }
+
+    /// A system message tells who configured.
+    pub(crate) fn configured_by(&mut self, now: Timestamp, session: &Session) -> Effect {
+        let Session { login, line, .. } = session;
+        let text =
+            format!("%VSHD-5-VSHD_SYSLOG_CONFIG_I: Configured from vty by {login} on {line}");
+        self.log_line(now, &text)
     }
 
     /// What `?` shows.
     #[must_use]
     pub fn help(&self, session: &Session, line: &str) -> Vec<(String, String)> {
+        let command = command_of(line);
+        if command.len() < line.len() {
+            let begun = line.rsplit('|').next().unwrap_or_default().trim_start();
+            let words = Pipeline::words().iter().filter(|word| word.starts_with(begun));
+            return words.map(|word| ((*word).to_owned(), String::new())).collect();
+        }
+        let alias = self.without_alias(line);
+        let line = alias.as_ref().map_or(line, |(full, ..)| full.as_str());
         let mut rows = self.words.exec.help(line, false);
         if let Some(place) = &session.place {
             let (line, negated) = split_no(line);
@@ -358,9 +387,10 @@ impl Switch {
 }
 
 /// An error as a terminal shows it: in the manner of NX-OS, its mark below the word that is wrong.
-fn shown_error(error: &CommandError, prompt_bytes: usize) -> String {
+fn shown_error(error: &CommandError, line: &str, prompt_letters: usize) -> String {
     let CommandError::Syntax { refusal, at } = error else { return format!("{error}\n") };
-    let column = (prompt_bytes + at).min(LINE_BYTES_MAX);
+    let before = line.char_indices().take_while(|(place, _)| place < at).count();
+    let column = prompt_letters + before + at.saturating_sub(line.len());
     // A range is told in full; of all else it is said where.
     let place = if matches!(refusal, Refusal::Range { .. }) { "" } else { " at '^' marker." };
     format!("{}^\n{refusal}{place}\n", " ".repeat(column))

@@ -21,6 +21,18 @@ pub(crate) enum Question {
 }
 
 impl Question {
+    /// The command that asks it.
+    pub(crate) fn command(&self) -> String {
+        match self {
+            Self::Reload { ascii: false } => "reload".to_owned(),
+            Self::Reload { ascii: true } => "ascii reload".to_owned(),
+            Self::WriteErase => "write erase".to_owned(),
+            Self::FactoryReset => "license smart factory reset".to_owned(),
+            Self::Delete(name) => format!("delete bootflash:{name}"),
+            Self::Overwrite { source, destination } => format!("copy {source} {destination}"),
+        }
+    }
+
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Reload { .. } => "This command will reboot the system. (y/n)?  [n] ".to_owned(),

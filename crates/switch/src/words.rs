@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use rumline_catalogue::Catalogue;
-use rumline_cli::{Described, Parsed, Tree};
+use rumline_cli::{Described, Parsed, Refusal, Tree};
 
 use crate::command::{Command, Who};
-use crate::config::{ConfigTree, Grammar, Reader, Setting, Settings, Source};
+use crate::config::{ConfigTree, Grammar, Put, Reader, Setting, Settings, Source, split_no};
 use crate::topics;
 
 /// The words of all topics.
@@ -24,7 +24,7 @@ pub(crate) struct Words {
 pub(crate) fn words() -> &'static Words {
     static WORDS: OnceLock<Words> = OnceLock::new();
     WORDS.get_or_init(|| {
-        let grammar = Grammar { modes: BTreeMap::new(), is_exec };
+        let grammar = Grammar { modes: BTreeMap::new(), heads: Vec::new(), is_exec };
         let mut trees = Words { exec: Tree::default(), grammar };
         for topic in topics::ALL {
             for (mode, words) in parts_of(topic.words) {
@@ -45,40 +45,39 @@ pub(crate) fn words() -> &'static Words {
             words.extend(known.name.split(' '));
             config.add(&words, known.package.as_deref().unwrap_or("No licence"), feature);
         }
+        trees.grammar.heads = heads_of(&trees.grammar.modes[Grammar::GLOBAL]);
         trees.check();
         trees
     })
 }
 
 impl Words {
-    /// What `explain` tells of a line: its words, who may give it, what it is in the configuration.
-    pub(crate) fn explain(&self, line: &str, negated: bool) -> Option<String> {
-        let mut text = String::new();
-        let push_words = |rows: Vec<(String, String)>, text: &mut String| {
-            for (word, help) in rows {
-                text.push_str(&format!("  {word:<24}{help}\n"));
+    /// What `explain` tells of a line: its words, who may give it, what it is in the configuration. It is looked for in the
+    /// mode that the session is in, then in EXEC, then in all others.
+    pub(crate) fn explain(&self, here: Option<&str>, line: &str) -> Result<String, Refusal> {
+        let (body, negated) = split_no(line);
+        let own = here.and_then(|here| self.grammar.modes.get_key_value(here));
+        if let Some(text) = own.and_then(|(prompt, tree)| explained(prompt, tree, body, negated)) {
+            return Ok(text);
+        }
+        let mut refused = (0, Refusal::Invalid);
+        match self.exec.match_line(line, false) {
+            Parsed::Command(found) => {
+                let roles = found.action.who.roles();
+                let words = shown_words(self.exec.explain(line));
+                return Ok(format!("{}\n\n{words}\nMode: EXEC\nRoles: {roles}\n", found.canonical));
             }
-        };
-        if let Parsed::Command(found) = self.exec.match_line(line, negated) {
-            text.push_str(&format!("{}\n\n", found.canonical));
-            push_words(self.exec.explain(line), &mut text);
-            text.push_str(&format!("\nMode: EXEC\nRoles: {}\n", found.action.who.roles()));
-            return Some(text);
+            Parsed::Refused { refusal, at } => refused = furthest(refused, at, refusal),
         }
         for (prompt, tree) in &self.grammar.modes {
-            let Parsed::Command(found) = tree.match_line(line, negated) else { continue };
-            text.push_str(&format!("{}\n\n", found.canonical));
-            push_words(tree.explain(line), &mut text);
-            text.push_str(&format!("\nMode: {prompt}\nRoles: {}\n", Who::Administrator.roles()));
-            if let Some(default) = found.action.default {
-                text.push_str(&format!("Default: {default}\n"));
+            if let Some(text) = explained(prompt, tree, body, negated) {
+                return Ok(text);
             }
-            if let Some(gate) = found.action.gate.and_then(|gate| Catalogue::nexus().gate(gate)) {
-                text.push_str(&format!("Releases: {gate}\n"));
+            if let Parsed::Refused { refusal, at } = tree.match_line(body, negated) {
+                refused = furthest(refused, at, refusal);
             }
-            return Some(text);
         }
-        None
+        Err(refused.1)
     }
 
     /// The head and the line of each setting of global configuration that something holds for by default.
@@ -106,6 +105,50 @@ impl Words {
             }
         }
     }
+}
+
+/// The keywords that settings begin with, before their values. What only leads to a mode may go on otherwise.
+fn heads_of(tree: &Tree<&'static Setting>) -> Vec<String> {
+    let is_keyword = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+    let rows = tree.reference().into_iter();
+    let mut heads: Vec<String> = rows
+        .filter(|row| !matches!(row.action.put, Put::Mode))
+        .map(|row| row.path.split(' ').take_while(is_keyword).collect::<Vec<_>>().join(" "))
+        .filter(|head| head.contains(' '))
+        .collect();
+    heads.sort();
+    heads.dedup();
+    heads
+}
+
+/// What is wrong with a line, by whoever understood it the furthest.
+fn furthest(known: (usize, Refusal), at: usize, refusal: Refusal) -> (usize, Refusal) {
+    if at > known.0 { (at, refusal) } else { known }
+}
+
+fn shown_words(rows: Vec<(String, String)>) -> String {
+    rows.into_iter().map(|(word, help)| format!("  {word:<24}{help}\n")).collect()
+}
+
+/// A line as a setting of a mode.
+fn explained(
+    prompt: &str,
+    tree: &Tree<&'static Setting>,
+    body: &str,
+    negated: bool,
+) -> Option<String> {
+    let Parsed::Command(found) = tree.match_line(body, negated) else { return None };
+    let words = shown_words(tree.explain(body));
+    let no = if negated { "no " } else { "" };
+    let roles = Who::Administrator.roles();
+    let mut text = format!("{no}{}\n\n{words}\nMode: {prompt}\nRoles: {roles}\n", found.canonical);
+    if let Some(default) = found.action.default {
+        text.push_str(&format!("Default: {default}\n"));
+    }
+    if let Some(gate) = found.action.gate.and_then(|gate| Catalogue::nexus().gate(gate)) {
+        text.push_str(&format!("Releases: {gate}\n"));
+    }
+    Some(text)
 }
 
 /// The parts of a topic's words: each with the mode it is of.

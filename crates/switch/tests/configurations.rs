@@ -396,7 +396,7 @@ fn whatever_is_in_a_file_it_is_taken_or_told_of() {
         lab.flash.files.insert("t.cfg".to_owned(), bytes.clone());
         let told = lab.run(&["copy bootflash:t.cfg running-config"]);
         let is_text = !bytes.contains(&0);
-        let wanted = if is_text { "Copy complete" } else { "% Copy failed: the file is " };
+        let wanted = if is_text { "Copy complete" } else { "% The file is " };
         assert!(told.starts_with(wanted), "{told}");
         let is_utf8 = std::str::from_utf8(&bytes).is_ok();
         assert_eq!(told.contains("Warning: the file is not UTF-8"), is_text && !is_utf8, "{told}");

@@ -61,8 +61,8 @@ fn a_file_becomes_the_configuration_whole_or_not_at_all_and_locks_nobody_out() {
             &b"hostname y\nusername x password s3cret\n"[..],
             "  line 2: username x ***: password is weak\n",
         ),
-        (b"\xff\xfeh\0o\0", "% Copy failed: the file is in UTF-16, save it as UTF-8\n"),
-        (b"a\0b", "% Copy failed: the file is no text\n"),
+        (b"\xff\xfeh\0o\0", "% The file is in UTF-16, save it as UTF-8\n"),
+        (b"a\0b", "% The file is no text\n"),
     ] {
         let told = replace(&mut lab, file);
         assert!(told.ends_with(why), "{told}");
@@ -357,4 +357,275 @@ fn banners_are_there_for_whoever_opens_a_session() {
     let lab = Lab::new(Some("banner motd #\nKeep out\n  of here\n#\nbanner exec ^Welcome^\n"));
     assert_eq!(lab.switch.banners(), "Keep out\n  of here\nWelcome\n");
     assert_eq!(Lab::new(None).switch.banners(), "");
+}
+
+#[test]
+fn lines_of_a_session_are_carried_out_where_they_were_typed() {
+    let mut lab = Lab::new(None);
+    lab.run(&["configure session z", "vrf context red", "exit", "ip host cssm 192.0.2.1"]);
+    lab.run(&["vrf context red"]);
+    // A line that is refused changes nothing, the mode included.
+    assert!(lab.run(&["license smart url smart http://x"]).contains("% Invalid URL"));
+    assert_eq!(lab.prompt(), "switch(config-s-vrf)# ");
+    lab.run(&["ip domain-name in.red.test", "end"]);
+    // Two people in one session, each in a mode of their own; one leaves in the middle of a banner.
+    let mut other = rumline_switch::Session::new("admin");
+    lab.run(&["configure session z", "interface Ethernet1/1"]);
+    std::mem::swap(&mut lab.session, &mut other);
+    lab.run(&["configure session z", "interface Ethernet1/2"]);
+    std::mem::swap(&mut lab.session, &mut other);
+    lab.run(&["description of one"]);
+    std::mem::swap(&mut lab.session, &mut other);
+    lab.run(&["description of two", "banner motd #", "swallowed"]);
+    std::mem::swap(&mut lab.session, &mut other);
+    lab.run(&["feature bgp"]);
+    assert_eq!(lab.run(&["verify", "commit"]), "Verification Successful\nCommit Successful\n");
+    let text = shown(&mut lab, "show running-config");
+    for part in [
+        "\nip host cssm 192.0.2.1\n",
+        "vrf context red\n  ip domain-name in.red.test\n",
+        "interface Ethernet1/1\n  description of one\n",
+        "interface Ethernet1/2\n  description of two\n",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("banner"), "{text}");
+    assert_eq!(lab.packages(), [LAN]);
+    // Whoever was still inside is let out, and told.
+    lab.session = other;
+    let told = lab.run(&["#"]);
+    assert_eq!(told, "% The configuration session was committed or aborted meanwhile\n");
+    assert_eq!(lab.prompt(), "switch# ");
+}
+
+#[test]
+fn users_keep_what_is_not_taken_from_them() {
+    let mut lab = Lab::new(None);
+    let role_of = |lab: &Lab, login: &str| {
+        lab.switch
+            .running()
+            .render()
+            .lines()
+            .filter(|line| line.starts_with(&format!("username {login} ")))
+            .map(|line| {
+                format!(
+                    "{}{}",
+                    if line.contains(" password ") { "password " } else { "" },
+                    line.split(" role ").nth(1).unwrap_or("none")
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    lab.configure(&[
+        "username eve password Nexus9Lab role network-operator",
+        "username eve role network-admin",
+    ]);
+    lab.configure(&["no username eve role network-operator"]);
+    assert_eq!(role_of(&lab, "eve"), ["password network-admin"]);
+    assert!(lab.switch.may_log_in("eve", "Nexus9Lab"));
+    // A new password keeps the role.
+    lab.configure(&["username eve password Nexus8Lab"]);
+    assert_eq!(role_of(&lab, "eve"), ["password network-admin"]);
+    for lines in [
+        ["username carl role network-admin", "username carl password Nexus9Lab"],
+        [
+            "username carl password Nexus9Lab role network-operator",
+            "username carl role network-admin",
+        ],
+    ] {
+        lab.configure(&lines);
+        assert!(
+            role_of(&lab, "carl").iter().any(|role| role.contains("network-admin")),
+            "{lines:?}"
+        );
+        lab.configure(&["no username carl"]);
+        assert_eq!(role_of(&lab, "carl"), Vec::<String>::new());
+    }
+    lab.configure(&[
+        "username dan password Nexus9Lab role network-operator",
+        "username dan role vdc-operator",
+    ]);
+    lab.configure(&["no username dan password Nexus9Lab"]);
+    assert_eq!(role_of(&lab, "dan"), ["vdc-operator"]);
+    // A role stands behind its word.
+    lab.configure(&["username kim password Nexus9Lab", "username kim shelltype network-admin"]);
+    lab.session = rumline_switch::Session::new("kim");
+    assert_eq!(lab.run(&["configure terminal"]), "% Permission denied for the role\n");
+}
+
+#[test]
+fn a_hash_that_no_password_fits_locks_nobody_out() {
+    for line in [
+        "username admin password 5 !  role network-admin",
+        "username admin password 5 $1$abc$def role network-admin",
+    ] {
+        let mut lab = Lab::new(Some(&format!("hostname x\n{line}\n")));
+        assert!(!lab.switch.has_admin(), "{line}");
+        lab.configure(&["username admin password Rumline123"]);
+        lab.flash.files.insert("f".to_owned(), format!("hostname y\n{line}\n").into_bytes());
+        let told = lab.run(&["configure replace bootflash:f"]);
+        assert!(
+            told.contains("% Invalid encrypted password") || told.contains("completed"),
+            "{told}"
+        );
+        assert!(lab.switch.may_log_in("admin", "Rumline123"), "{line}");
+        let typed = lab.run(&["configure terminal", line]);
+        assert!(typed.contains("% Invalid encrypted password, it begins with $5$"), "{typed}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_configuration_replaces_none() {
+    let mut lab = Lab::new(None);
+    lab.configure(&["feature bgp", "hostname kept"]);
+    let text = shown(&mut lab, "show running-config");
+    for file in [
+        "",
+        "\n\n! nothing\n",
+        "Dear all,\nplease find attached\n",
+        "hostname a_b!c\n",
+        "license smart usage interval 999\n",
+        "clock timezone WAYTOOLONGNAME 99 88\n",
+        "feature nonsense\n",
+    ] {
+        lab.flash.files.insert("f".to_owned(), file.as_bytes().to_vec());
+        for command in ["configure replace bootflash:f", "rollback running-config file bootflash:f"]
+        {
+            let told = lab.run(&[command]);
+            assert!(told.starts_with("% "), "{file:?}: {told}");
+            assert_eq!(shown(&mut lab, "show running-config"), text, "{file:?}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_only_begun_changes_nothing() {
+    let set = [
+        "clock timezone CET 1 0",
+        "clock summer-time CEST 5 Sun Mar 02:00 5 Sun Oct 03:00 60",
+        "ip domain-name a.test",
+        "ip host x 192.0.2.1",
+        "ip name-server 192.0.2.53",
+    ];
+    let mut lab = Lab::new(None);
+    lab.configure(&set);
+    let before = lab.switch.running().render();
+    lab.run(&["configure terminal"]);
+    for line in [
+        "clock timezone CET 1",
+        "clock summer-time CEST",
+        "clock summer-time NZDT 5 Sun Sep",
+        "clock summer-time CEST recurring",
+        "ip domain-name b.test c.test",
+        "ip host",
+        "ip host foo",
+        "ip name-server",
+        "ntp server",
+        "ip domain name",
+        "banner motd",
+    ] {
+        let told = lab.run(&[line]);
+        assert!(told.contains("% In"), "{line}: {told}");
+        assert_eq!(lab.switch.running().render(), before, "{line}");
+    }
+}
+
+#[test]
+fn an_answer_to_a_question_needs_the_role_too_and_is_told_of_when_it_is_done() {
+    let mut lab = Lab::new(None);
+    lab.configure(&["username ops password Nexus9Lab role network-admin"]);
+    lab.run(&["copy running-config startup-config"]);
+    let mut ops = rumline_switch::Session::new("ops");
+    std::mem::swap(&mut lab.session, &mut ops);
+    assert!(lab.execute("write erase").reply.question.is_some());
+    std::mem::swap(&mut lab.session, &mut ops);
+    lab.configure(&["no username ops"]);
+    std::mem::swap(&mut lab.session, &mut ops);
+    assert_eq!(lab.run(&["y"]), "% Permission denied for the role\n");
+    lab.session = rumline_switch::Session::new("admin");
+    assert!(!lab.run(&["show startup-config"]).starts_with("No startup"));
+    lab.run(&["write erase", "n"]);
+    assert!(!lab.run(&["show accounting log"]).contains("write erase"));
+    lab.run(&["write erase", "y"]);
+    assert!(lab.run(&["show accounting log"]).contains("cmd=write erase (SUCCESS)"));
+    lab.run(&["configure session s", "hostname never", "abort"]);
+    let log = lab.run(&["show accounting log"]);
+    assert!(log.contains("cmd=configure session s ; hostname never (SUCCESS)"), "{log}");
+}
+
+#[test]
+fn secrets_stay_out_of_all_that_others_read() {
+    let mut lab = Lab::new(None);
+    lab.configure(&[
+        "feature bgp",
+        "cli alias name tok license smart trust idtoken",
+        "router bgp 1",
+        "neighbor 192.0.2.1",
+        "password BgpClear99",
+    ]);
+    lab.run(&[
+        "tok QWERTYUIOP",
+        "configure session s",
+        "router bgp 1",
+        "neighbor 192.0.2.2",
+        "password OtherClear99",
+        "end",
+    ]);
+    lab.flash.files.insert(
+        "s".to_owned(),
+        b"username carl password 0 Carlpw1234\nkey-string KeyClear99\n".to_vec(),
+    );
+    let told = lab.run(&["copy bootflash:s running-config"]);
+    assert!(!told.contains("KeyClear99"), "{told}");
+    lab.run(&["copy bootflash:s startup-config"]);
+    let seen = lab.run(&[
+        "show history",
+        "show accounting log",
+        "show configuration session",
+        "show startup-config",
+    ]);
+    for secret in ["BgpClear99", "OtherClear99", "QWERTYUIOP", "Carlpw1234"] {
+        assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+}
+
+#[test]
+fn long_lines_of_a_file_are_refused_and_saved_times_are_told() {
+    let mut lab = Lab::new(None);
+    lab.flash.files.insert(
+        "l".to_owned(),
+        format!("ip route {}\nvlan 7\n", "9".repeat(1_000_000)).into_bytes(),
+    );
+    let told = lab.run(&["copy bootflash:l running-config"]);
+    assert!(
+        told.contains("1 line was not understood")
+            && told.ends_with("% Line too long\n")
+            && told.len() < 500,
+        "{told}"
+    );
+    assert!(lab.switch.running().render().ends_with("vlan 7\n"));
+    assert!(
+        lab.run(&["copy running-config startup-config", "show startup-config"])
+            .contains("saved at: Mon Mar  4 09:00:00 2024\n")
+    );
+}
+
+#[test]
+fn marks_are_below_what_is_wrong_whatever_the_letters() {
+    let mut lab = Lab::new(None);
+    let told = lab.run(&["dir \u{e4}\u{f6}\u{fc} bogus"]);
+    assert_eq!(
+        told,
+        format!("{}^\n% Invalid command at '^' marker.\n", " ".repeat("switch# dir aou ".len()))
+    );
+    assert_eq!(lab.run(&["explain license"]), "% Incomplete command\n");
+    assert_eq!(
+        lab.run(&["explain license smart usage interval 400"]),
+        "% Invalid number, range is (1:365)\n"
+    );
+    assert!(lab.run(&["explain vlan 10"]).contains("Kept as NX-OS has it"));
+    lab.run(&["configure terminal", "callhome"]);
+    assert!(lab.run(&["explain enable"]).contains("Mode: config-callhome"));
+    let help = lab.switch.help(&lab.session, "show clock | gr");
+    assert_eq!(help, [("grep".to_owned(), String::new())]);
 }

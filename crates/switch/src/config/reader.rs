@@ -18,6 +18,9 @@ use crate::answer::CommandError;
 const TEXT_BYTES_MAX: usize = 64 << 10;
 /// The gate of releases that want a feature before what it is for.
 const FEATURE_FIRST: &str = "tap-aggregation before redirect";
+/// The longest line that is read, and what is shown of one that is refused.
+const LINE_BYTES_MAX: usize = 64 << 10;
+const SHOWN_LETTERS_MAX: usize = 200;
 /// Interfaces in one range: more than any switch has are none.
 const RANGE_MAX: usize = 1_024;
 
@@ -87,6 +90,18 @@ impl Place {
     pub(crate) fn prompt(&self) -> Option<&'static str> {
         let mode = self.modes.last().filter(|_| self.text.is_none())?;
         Some(modes::all()[mode.row].prompt)
+    }
+
+    /// Whether a line is one of a mode that is open, as far as modes know.
+    pub(crate) fn knows(&self, body: &str) -> bool {
+        let words: Vec<&str> = body.split_whitespace().collect();
+        self.find(&words, false, self.modes.len() - 1).is_some()
+    }
+
+    /// How much it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let modes = self.modes.iter().flat_map(|mode| &mode.lines).map(String::len).sum::<usize>();
+        modes + self.text.as_ref().map_or(0, |text| text.line.len())
     }
 
     /// The lines that lead here.
@@ -205,12 +220,22 @@ fn numbered(
 #[derive(Debug)]
 pub(crate) struct Grammar {
     pub modes: BTreeMap<&'static str, Tree<&'static Setting>>,
+    /// What the settings of global configuration begin with.
+    pub heads: Vec<String>,
     pub is_exec: fn(&str) -> bool,
 }
 
 impl Grammar {
     /// The prompt of global configuration.
     pub(crate) const GLOBAL: &str = "config";
+
+    /// Whether words begin as a setting of global configuration does.
+    fn begins_setting(&self, words: &[&str]) -> bool {
+        self.heads.iter().any(|head| {
+            let head: Vec<&str> = head.split(' ').collect();
+            words.len() >= head.len() && words.starts_with(&head)
+        })
+    }
 
     /// The settings of global configuration.
     fn config(&self) -> &Tree<&'static Setting> {
@@ -264,6 +289,10 @@ impl<'a> Reader<'a> {
         let content = line.trim_start();
         if content.is_empty() || content.starts_with('!') || content.starts_with('#') {
             return Ok(String::new());
+        }
+        if self.source != Source::File && is_bare_banner(content) {
+            let (refusal, at) = (Refusal::Incomplete, line.len());
+            return Err(CommandError::Syntax { refusal, at });
         }
         if let Some(text) = begun_text(content) {
             place.end();
@@ -371,8 +400,11 @@ impl<'a> Reader<'a> {
         let is_inner = hit.is_none() && place.modes.len() > 1;
         match self.grammar.config().match_line(body, negated) {
             Parsed::Command(command) => {
-                place.modes.truncate(1);
                 let told = self.settings.apply(self.tree, &[Vec::new()], &command, negated);
+                // A line that is refused leaves nothing.
+                if told.is_ok() || self.source == Source::File {
+                    place.modes.truncate(1);
+                }
                 if !negated && told.is_ok() {
                     self.open(place, hit.as_ref(), indent);
                 }
@@ -389,7 +421,8 @@ impl<'a> Reader<'a> {
             }
             Parsed::Refused { refusal, at } => {
                 let is_value = matches!(refusal, Refusal::Range { .. } | Refusal::Value(_));
-                if is_value && self.source != Source::File {
+                let is_setting = !negated && self.grammar.begins_setting(&words);
+                if (is_value || is_setting) && self.source != Source::File {
                     return Err(CommandError::Syntax { refusal, at: at + offset });
                 }
                 if may_hold_password(&words) {
@@ -542,8 +575,14 @@ impl<'a> Reader<'a> {
                 self.tree.add_blank();
                 continue;
             }
-            if let Err(why) = self.line(&mut place, raw) {
-                refused.push((index + 1, raw.trim().to_owned(), why));
+            let read = if raw.len() > LINE_BYTES_MAX {
+                Err(CommandError::failed("% Line too long"))
+            } else {
+                self.line(&mut place, raw)
+            };
+            if let Err(why) = read {
+                let shown: String = raw.trim().chars().take(SHOWN_LETTERS_MAX).collect();
+                refused.push((index + 1, shown, why));
             }
         }
         if let Some(text) = place.text.take() {
@@ -624,6 +663,12 @@ fn note_indent(place: &mut Place, indent: usize) {
     {
         mode.child_indent.get_or_insert(indent);
     }
+}
+
+/// Whether a line names a banner and nothing of it.
+fn is_bare_banner(content: &str) -> bool {
+    let words: Vec<&str> = content.split_whitespace().collect();
+    matches!(words[..], ["banner"] | ["banner", "motd" | "exec"])
 }
 
 /// A text of many lines that begins here, however short its words; or all of it, where it ends in the same line.

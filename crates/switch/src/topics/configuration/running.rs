@@ -1,5 +1,7 @@
 //! `show running-config` and `show startup-config`, whole or in parts.
 
+use std::collections::BTreeMap;
+
 use crate::Switch;
 use crate::answer::Answer;
 use crate::command::Call;
@@ -106,12 +108,16 @@ fn section_lines(tree: &ConfigTree, section: &str) -> Vec<Line> {
 }
 
 fn push_differences(old: &[Line], new: &[Line], depth: usize, text: &mut String) {
-    let lacks = |lines: &[Line], line: &Line| !lines.iter().any(|other| other.text == line.text);
-    for line in old.iter().filter(|line| !line.text.is_empty() && lacks(new, line)) {
-        push_difference('-', line, depth, text);
+    let [before, now] = [old, new].map(|lines| {
+        lines.iter().map(|line| (line.text.as_str(), line)).collect::<BTreeMap<_, _>>()
+    });
+    for line in old.iter().filter(|line| !line.text.is_empty()) {
+        if !now.contains_key(line.text.as_str()) {
+            push_difference('-', line, depth, text);
+        }
     }
     for line in new.iter().filter(|line| !line.text.is_empty()) {
-        match old.iter().find(|other| other.text == line.text) {
+        match before.get(line.text.as_str()) {
             None => push_difference('+', line, depth, text),
             Some(other) if other.children != line.children => {
                 push_difference(' ', &Line::of(line.text.clone()), depth, text);

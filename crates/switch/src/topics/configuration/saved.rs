@@ -4,7 +4,7 @@ use rumline_protocol::Timestamp;
 
 use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::Call;
-use crate::config::{ConfigTree, Place, Reader, Refusals, Source};
+use crate::config::{ConfigTree, Place, Reader, Refusals, Settings, Source};
 use crate::topics::{files, users};
 use crate::{Devices, Effect, Switch};
 
@@ -13,6 +13,7 @@ const CHECKPOINTS_MAX: usize = 10;
 /// Configuration sessions kept, and the lines of one.
 const DRAFTS_MAX: usize = 32;
 const DRAFT_LINES_MAX: usize = 20_000;
+const DRAFT_BYTES_MAX: usize = 32 << 20;
 
 /// A configuration as it once was. It is gone after a restart.
 #[derive(Debug)]
@@ -26,20 +27,29 @@ pub(crate) struct Checkpoint {
 /// Lines of `configure session` that wait to be carried out together.
 #[derive(Debug)]
 pub(crate) struct Draft {
+    id: u64,
     /// The configuration as it would be.
     pub(crate) tree: ConfigTree,
-    pub(crate) lines: Vec<String>,
+    /// Each with the place it was typed at: several people may be at several, and come and go.
+    lines: Vec<(Place, String)>,
+    bytes: usize,
     by: String,
 }
 
 impl Draft {
     /// Remembers a line that was taken.
-    pub(crate) fn keep(&mut self, line: &str) -> Result<(), CommandError> {
-        if self.lines.len() == DRAFT_LINES_MAX {
-            return Err(CommandError::failed("% The session is full, commit or abort it"));
+    pub(crate) fn keep(&mut self, place: Place, line: &str) {
+        self.bytes += place.bytes() + line.len();
+        self.lines.push((place, line.to_owned()));
+    }
+
+    /// Whether it may take another line.
+    pub(crate) fn has_room(&self) -> Result<(), CommandError> {
+        if self.lines.len() < DRAFT_LINES_MAX && self.bytes < DRAFT_BYTES_MAX {
+            Ok(())
+        } else {
+            Err(CommandError::failed("% The session is full, commit or abort it"))
         }
-        self.lines.push(line.to_owned());
-        Ok(())
     }
 }
 
@@ -82,21 +92,18 @@ pub(super) fn rollback(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 
 pub(super) fn rollback_to_file(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let text = files::read_text(call.text("file"), call.devices)?;
-    let (tree, refused) = switch.configuration_of(&text, call.devices);
-    if !refused.is_empty() {
-        return Err(not_understood("Rollback", &refused));
-    }
-    Ok(switch.go_to(tree, call))
+    let tree = switch.configuration_of("Rollback", &text.text, call.devices)?;
+    let mut outcome = switch.go_to(tree, call);
+    outcome.reply.text.push_str(text.warning);
+    Ok(outcome)
 }
 
 pub(super) fn replace(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let text = files::read_text(call.text("file"), call.devices)?;
-    let (tree, refused) = switch.configuration_of(&text, call.devices);
-    if !refused.is_empty() {
-        return Err(not_understood("Configure replace", &refused));
-    }
-    let effects = switch.replace_running(tree, call.now, call.devices);
-    Ok(Outcome::text("Configure replace completed successfully.\n").with(effects))
+    let tree = switch.configuration_of("Configure replace", &text.text, call.devices)?;
+    let effects = switch.replace_running(tree, call);
+    let told = format!("Configure replace completed successfully.\n{}", text.warning);
+    Ok(Outcome::text(told).with(effects))
 }
 
 fn not_understood(what: &str, refused: &Refusals) -> CommandError {
@@ -116,13 +123,30 @@ impl Switch {
         place.ok_or_else(|| CommandError::failed(format!("% There is no checkpoint {name}")))
     }
 
-    /// The configuration that a file is.
-    fn configuration_of(&self, text: &str, devices: &mut Devices<'_>) -> (ConfigTree, Refusals) {
+    /// The configuration that a file is: all of its lines have to be ones that could be typed, or stand there already.
+    fn configuration_of(
+        &self,
+        what: &str,
+        text: &str,
+        devices: &mut Devices<'_>,
+    ) -> Result<ConfigTree, CommandError> {
+        let mut strict = ConfigTree::default();
+        let settings = self.software().settings(devices.random);
+        let mut refused =
+            Reader::new(&mut strict, settings, Source::Copied, &self.words.grammar).text(text);
+        refused.retain(|(_, line, _)| self.running.lines.place_of(line).is_none());
+        if !refused.is_empty() {
+            return Err(not_understood(what, &refused));
+        }
         let mut tree = ConfigTree::default();
-        let settings = crate::config::Settings::of_a_file(devices.random);
-        let refused =
-            Reader::new(&mut tree, settings, Source::File, &self.words.grammar).text(text);
-        (tree, refused)
+        let settings = Settings::of_a_file(devices.random);
+        Reader::new(&mut tree, settings, Source::File, &self.words.grammar).text(text);
+        if tree.lines.iter().all(|line| line.text.is_empty()) {
+            return Err(CommandError::Failed(format!(
+                "% {what} failed, the file holds no configuration"
+            )));
+        }
+        Ok(tree)
     }
 
     fn go_to(&mut self, tree: ConfigTree, call: &mut Call<'_, '_>) -> Outcome {
@@ -132,26 +156,24 @@ impl Switch {
         } else {
             text.push_str("Executing Rollback Patch\nGenerating Running-config for verification\n");
         }
-        let effects = self.replace_running(tree, call.now, call.devices);
+        let effects = self.replace_running(tree, call);
         text.push_str("Rollback completed successfully.\n");
         Outcome::text(text).with(effects)
     }
 
     /// Puts another configuration in the place of the running one. Whoever has a password here keeps it, where the other has
     /// none for `admin`: nobody is locked out.
-    fn replace_running(
-        &mut self,
-        mut tree: ConfigTree,
-        now: Timestamp,
-        devices: &mut Devices<'_>,
-    ) -> Vec<Effect> {
-        if !users::has_admin(&tree) {
-            for line in self.running.starting_with("username admin") {
-                tree.add(&[], &line.text);
-            }
+    fn replace_running(&mut self, mut tree: ConfigTree, call: &mut Call<'_, '_>) -> Vec<Effect> {
+        let admin = "username admin password";
+        if !users::has_admin(&tree)
+            && let Some(own) = self.running.starting_with(admin).next()
+        {
+            tree.set(&[], &own.text, 3);
         }
         self.running = tree;
-        self.configuration_replaced(now, devices)
+        let mut effects = self.configuration_replaced(call.now, call.devices);
+        effects.push(self.configured_by(call.now, call.session));
+        effects
     }
 }
 
@@ -162,13 +184,15 @@ pub(super) fn session(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
             return Err(CommandError::failed("% Too many configuration sessions, abort one"));
         }
         let (tree, by) = (switch.running.clone(), call.session.login.clone());
-        switch.drafts.insert(name.clone(), Draft { tree, lines: Vec::new(), by });
+        switch.last_draft += 1;
+        let draft = Draft { id: switch.last_draft, tree, lines: Vec::new(), bytes: 0, by };
+        switch.drafts.insert(name.clone(), draft);
     }
+    let id = switch.drafts.get(&name).map_or(0, |draft| draft.id);
     call.session.place = Some(Place::global());
     call.session.draft = Some(name);
     Ok(Outcome::text(format!(
-        "Config Session started, Session ID is {}\nEnter configuration commands, one per line.  End with CNTL/Z.\n",
-        switch.drafts.len()
+        "Config Session started, Session ID is {id}\nEnter configuration commands, one per line.  End with CNTL/Z.\n",
     )))
 }
 
@@ -205,9 +229,9 @@ impl Switch {
         let mut tree = self.running.clone();
         let settings = self.software().settings(devices.random);
         let mut reader = Reader::new(&mut tree, settings, Source::Typed, &self.words.grammar);
-        let (mut place, mut refused) = (Place::global(), Refusals::new());
-        for (index, line) in draft.lines.iter().enumerate() {
-            if let Err(why) = reader.line(&mut place, line) {
+        let mut refused = Refusals::new();
+        for (index, (place, line)) in draft.lines.iter().enumerate() {
+            if let Err(why) = reader.line(&mut place.clone(), line) {
                 refused.push((index + 1, line.trim().to_owned(), why));
             }
         }
@@ -229,7 +253,7 @@ pub(super) fn commit(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     if !refused.is_empty() {
         return Err(not_understood("Commit", &refused));
     }
-    let effects = switch.replace_running(tree, call.now, call.devices);
+    let effects = switch.replace_running(tree, call);
     switch.drafts.remove(&name);
     call.session.end();
     Ok(Outcome::text("Commit Successful\n").with(effects))
@@ -274,7 +298,7 @@ pub(super) fn show_sessions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Ans
             continue;
         }
         text.push_str(&format!("config session name {name} (by {})\n", draft.by));
-        for (index, line) in draft.lines.iter().enumerate() {
+        for (index, (_, line)) in draft.lines.iter().enumerate() {
             let shown = users::without_secret(line);
             text.push_str(&format!("{:04}  {shown}\n", index + 1));
         }

@@ -13,7 +13,7 @@ pub(crate) use startup::{Found, read as read_startup, write as write_startup};
 
 use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Command, Topic};
-use crate::config::{ConfigTree, Reader, Refusals, Source};
+use crate::config::{ConfigTree, Reader, Refusals, Settings, Source};
 use crate::session::Question;
 use crate::topics::users;
 use crate::{Devices, Effect, RemoteCopy, Switch};
@@ -22,7 +22,7 @@ pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
         Command::administrator("copy running-config startup-config", |switch, call| {
-            switch.save_config(call.devices)
+            switch.save_config(call.now, call.devices)
         }),
         Command::administrator("copy running-config", |switch, call| {
             switch.copy("running-config", call)
@@ -61,10 +61,10 @@ fn copy_failed(error: impl std::fmt::Display) -> CommandError {
 
 impl Switch {
     /// `copy running-config startup-config` (PI-CLI-004).
-    fn save_config(&mut self, devices: &mut Devices<'_>) -> Answer {
+    fn save_config(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Answer {
         let text = self.running.render();
         write_startup(&text, devices.store).map_err(copy_failed)?;
-        self.startup = Some(text);
+        (self.startup, self.saved_at) = (Some(text), Some(now));
         Ok(Outcome::text(
             "[########################################] 100%\nCopy complete, now saving to disk \
              (please wait)...\nCopy complete.\n",
@@ -104,26 +104,34 @@ impl Switch {
             FlashPath::Remote(url) => return read_remote(url, &to),
         };
         let bytes = bytes.map_err(copy_failed)?.ok_or_else(|| failed(NO_FILE))?;
+        let mut warning = "";
         match &to {
             FlashPath::Bootflash(name) if !name.is_empty() => {
                 devices.flash.write(name, &bytes).map_err(copy_failed)?;
             }
             FlashPath::Bootflash(_) => return Err(failed(INVALID_NAME)),
             FlashPath::Startup => {
-                let text = ConfigTree::parse(&text_of(&bytes)?).render();
+                let read = FileText::of(&bytes)?;
+                let mut tree = ConfigTree::default();
+                let settings = Settings::of_a_file(devices.random);
+                Reader::new(&mut tree, settings, Source::File, &self.words.grammar)
+                    .text(&read.text);
+                let text = tree.render();
                 write_startup(&text, devices.store).map_err(copy_failed)?;
-                self.startup = Some(text);
+                (self.startup, self.saved_at) = (Some(text), Some(now));
+                warning = read.warning;
             }
             FlashPath::Running => {
-                let mut outcome = self.copy_to_running(now, &text_of(&bytes)?, devices);
-                if std::str::from_utf8(&bytes).is_err() {
-                    outcome.reply.text.push_str(NOT_UTF8);
-                }
+                let read = FileText::of(&bytes)?;
+                let mut outcome = self.copy_to_running(now, &read.text, devices);
+                outcome.reply.text.push_str(read.warning);
                 return Ok(outcome);
             }
             FlashPath::Remote(url) => return remote_copy(url, Some(bytes), String::new()),
         }
-        Ok(Outcome::text("Copy complete, now saving to disk (please wait)...\nCopy complete.\n"))
+        Ok(Outcome::text(format!(
+            "Copy complete, now saving to disk (please wait)...\nCopy complete.\n{warning}"
+        )))
     }
 
     /// Lines are added to the running configuration as if they were typed.
@@ -192,17 +200,31 @@ pub(crate) fn push_refused(refused: &Refusals, told: &mut String) {
 /// With what is wrong with it.
 pub fn text_of(bytes: &[u8]) -> Result<String, CommandError> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(copy_failed("the file is in UTF-16, save it as UTF-8"));
+        return Err(failed("% The file is in UTF-16, save it as UTF-8"));
     }
     if bytes.contains(&0) {
-        return Err(copy_failed("the file is no text"));
+        return Err(failed("% The file is no text"));
     }
     Ok(String::from_utf8_lossy(bytes).into_owned())
 }
 
+/// The text of a file, and what there is to say about it.
+pub(crate) struct FileText {
+    pub text: String,
+    pub warning: &'static str,
+}
+
+impl FileText {
+    fn of(bytes: &[u8]) -> Result<Self, CommandError> {
+        let text = text_of(bytes)?;
+        let warning = if std::str::from_utf8(bytes).is_err() { NOT_UTF8 } else { "" };
+        Ok(Self { text, warning })
+    }
+}
+
 /// Reads a text file on bootflash:.
-pub(crate) fn read_text(file: &str, devices: &mut Devices<'_>) -> Result<String, CommandError> {
-    text_of(&read_bytes(file, devices)?)
+pub(crate) fn read_text(file: &str, devices: &mut Devices<'_>) -> Result<FileText, CommandError> {
+    FileText::of(&read_bytes(file, devices)?)
 }
 
 fn read_bytes(file: &str, devices: &mut Devices<'_>) -> Result<Vec<u8>, CommandError> {

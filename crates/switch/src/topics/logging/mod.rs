@@ -51,13 +51,18 @@ impl Log {
 pub(crate) struct By {
     login: String,
     line: String,
-    configures: bool,
+    /// The command that led to where it was given.
+    mode: Option<String>,
 }
 
 impl By {
     pub(crate) fn of(session: &Session) -> Self {
         let (login, line) = (session.login.clone(), session.line.clone());
-        Self { login, line, configures: session.place.is_some() }
+        let mode = session.place.is_some().then(|| match &session.draft {
+            Some(name) => format!("configure session {name}"),
+            None => "configure terminal".to_owned(),
+        });
+        Self { login, line, mode }
     }
 }
 
@@ -103,8 +108,8 @@ impl Switch {
         let shown = users::without_secret(command);
         let mut shown: String =
             shown.chars().filter(|c| !c.is_control()).take(COMMAND_LETTERS_MAX).collect();
-        if by.configures {
-            shown = format!("configure terminal ; {shown}");
+        if let Some(mode) = &by.mode {
+            shown = format!("{mode} ; {shown}");
         }
         let result = if done { "SUCCESS" } else { "FAILURE" };
         let line = format!(

@@ -7,7 +7,7 @@ use rumline_cli::{Fields, Refusal};
 use crate::Switch;
 use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Command, Topic};
-use crate::config::{ConfigTree, Setting, split_no};
+use crate::config::{ConfigTree, Place, Setting, split_no};
 
 /// `cli alias name NAME COMMAND`.
 const ALIAS: Setting = Setting::keyed("cli alias name", 4);
@@ -49,10 +49,16 @@ pub(crate) const TOPIC: Topic = Topic {
 
 fn explain(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let line = call.text("command");
-    let (body, negated) = split_no(line);
-    let found = switch.words.explain(line, false).or_else(|| switch.words.explain(body, negated));
-    let at = "explain ".len();
-    found.map(Outcome::text).ok_or(CommandError::Syntax { refusal: Refusal::Invalid, at })
+    let here = call.session.place.as_ref().and_then(Place::prompt);
+    match switch.words.explain(here, line) {
+        Ok(text) => Ok(Outcome::text(text)),
+        Err(Refusal::Invalid) if Place::global().knows(split_no(line).0) => {
+            Ok(Outcome::text(format!(
+                "{line}\n\nMode: config\nRoles: network-admin\nKept as NX-OS has it; nothing of licensing follows from it.\n"
+            )))
+        }
+        Err(refusal) => Err(CommandError::Failed(refusal.to_string())),
+    }
 }
 
 fn show_aliases(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {

@@ -11,7 +11,7 @@ use sha_crypt::{Algorithm, PasswordVerifier, ShaCrypt};
 use crate::Switch;
 use crate::answer::{Answer, CommandError};
 use crate::command::{Call, Command, Topic};
-use crate::config::{ConfigTree, Given, Put, Setting, Settings};
+use crate::config::{ConfigTree, Given, Put, Setting, Settings, starts_with_words};
 use crate::session::Session;
 
 /// The head of the lines of local users.
@@ -65,7 +65,8 @@ pub(crate) fn administrators(config: &ConfigTree) -> BTreeSet<String> {
     for line in config.starting_with(USERNAME) {
         let mut words = line.text.split_whitespace().skip(1);
         let Some(login) = words.next() else { continue };
-        if words.any(|word| ["network-admin", "vdc-admin", "priv-15"].contains(&word)) {
+        let role = words.skip_while(|word| *word != "role").nth(1);
+        if role.is_some_and(|role| ["network-admin", "vdc-admin", "priv-15"].contains(&role)) {
             found.insert(login.to_owned());
         }
     }
@@ -79,9 +80,28 @@ impl Switch {
     }
 }
 
-/// Whether `admin` has a password.
+/// Whether `admin` has a password that somebody may know: a hash that none fits is none.
 pub(crate) fn has_admin(config: &ConfigTree) -> bool {
-    config.value("username admin password").is_some()
+    let value = config.value("username admin password").unwrap_or_default();
+    let mut words = value.split_whitespace();
+    words.next() == Some("5") && words.next().is_some_and(is_hash)
+}
+
+/// Whether a text is a hash as passwords are kept by (type 5, SHA-256 crypt).
+fn is_hash(text: &str) -> bool {
+    text.starts_with("$5$") && text.rsplit('$').next().is_some_and(|digest| digest.len() == 43)
+}
+
+/// The roles of a user, that of the line with the password first.
+fn roles(config: &ConfigTree, login: &str) -> Vec<String> {
+    let own = config.starting_with(USERNAME).filter_map(|line| {
+        let words: Vec<&str> = line.text.split_whitespace().collect();
+        let role = words.windows(2).find(|pair| pair[0] == "role").map(|pair| pair[1].to_owned());
+        role.filter(|_| words.get(1) == Some(&login)).map(|role| (words[2] != "password", role))
+    });
+    let mut roles: Vec<(bool, String)> = own.collect();
+    roles.sort_by_key(|(is_further, _)| *is_further);
+    roles.into_iter().map(|(_, role)| role).collect()
 }
 
 /// Whether a line may hold what nobody is to read again, however short its words.
@@ -99,7 +119,9 @@ pub(crate) fn without_secret(line: &str) -> String {
     if !holds_secret(line) {
         return line.to_owned();
     }
-    let words: Vec<&str> = line.split_whitespace().take(2).collect();
+    // Of lines that name somebody or something, the name too.
+    let names = line.starts_with(USERNAME) || line.starts_with("license");
+    let words: Vec<&str> = line.split_whitespace().take(if names { 2 } else { 1 }).collect();
     format!("{} ***", words.join(" "))
 }
 
@@ -115,19 +137,23 @@ fn set_user(
     negated: bool,
 ) -> Result<(), CommandError> {
     let login = given.get("login").unwrap_or_default();
-    if negated {
-        if login == "admin" {
-            return Err(CommandError::failed("% user admin cannot be deleted"));
-        }
-        tree.remove(&[], &format!("username {login}"), 2);
-        return Ok(());
-    }
-    let role = given.get("role").unwrap_or("network-operator");
+    let known = roles(tree, login);
     let with_password = format!("username {login} password");
-    let known = tree.value(&with_password).is_some();
-    let is_further = known && given.get("hash").or(given.get("password")).is_none();
-    let role = if login == "admin" && !is_further { "network-admin" } else { role };
+    let has_password = tree.value(&with_password).is_some();
+    let names_password = given.get("hash").or(given.get("password")).is_some();
+    if negated {
+        return take_user(tree, login, given.get("role"), names_password, &known);
+    }
+    let role = match given.get("role") {
+        _ if login == "admin" && names_password => "network-admin",
+        Some(role) => role,
+        None => known.first().map_or("network-operator", String::as_str),
+    };
     let hash = match (given.get("hash"), given.get("password")) {
+        // Nobody could log in as admin any more.
+        (Some(hash), _) if login == "admin" && !is_hash(hash) && settings.software.is_some() => {
+            return Err(CommandError::failed("% Invalid encrypted password, it begins with $5$"));
+        }
         (Some(hash), _) => Some(hash.to_owned()),
         (None, Some(password)) => match &mut settings.random {
             // Nobody who reads a file gets a password out of it that was not in it.
@@ -145,19 +171,58 @@ fn set_user(
         },
         (None, None) => None,
     };
-    let line = match hash {
-        Some(hash) => password_line(login, &hash, role),
-        None => format!("username {login} role {role}"),
-    };
-    // A further role is a line of its own beside that of the password.
-    if is_further {
-        tree.add(&[], &line);
-    } else if known {
-        tree.set(&[], &line, 3);
-    } else {
-        tree.set(&[], &line, 2);
-    }
     // The login and its hash lie in the configuration; the password does not.
+    let further = format!("username {login} role {role}");
+    match hash {
+        Some(hash) => {
+            tree.take_where(&[], |line| line == further);
+            tree.set(&[], &password_line(login, &hash, role), 3);
+        }
+        // A further role is a line of its own beside that of the password.
+        None if !known.iter().any(|own| own == role) => tree.add(&[], &further),
+        None if !has_password && known.is_empty() => tree.add(&[], &further),
+        None => {}
+    }
+    Ok(())
+}
+
+/// `no username …`: the user, or the role or password that is named.
+fn take_user(
+    tree: &mut ConfigTree,
+    login: &str,
+    role: Option<&str>,
+    names_password: bool,
+    known: &[String],
+) -> Result<(), CommandError> {
+    if login == "admin" {
+        return Err(CommandError::failed("% user admin cannot be deleted"));
+    }
+    let with_password = format!("username {login} password");
+    match role {
+        _ if names_password => {
+            tree.take_where(&[], |line| starts_with_words(line, &with_password));
+        }
+        None => {
+            tree.remove(&[], &format!("username {login}"), 2);
+        }
+        Some(role) => {
+            let further = format!("username {login} role {role}");
+            if tree.take_where(&[], |line| line == further) {
+                return Ok(());
+            }
+            // The role of the line with the password: another one takes its place.
+            let next =
+                known.iter().find(|own| *own != role).map_or("network-operator", String::as_str);
+            let line = tree.starting_with(&with_password).next().map(|line| line.text.clone());
+            let Some(line) = line.filter(|line| line.ends_with(&format!(" role {role}"))) else {
+                return Ok(());
+            };
+            let taken = format!("username {login} role {next}");
+            tree.take_where(&[], |known| known == taken);
+            let head = line.strip_suffix(role).unwrap_or(&line);
+            tree.set(&[], &format!("{head}{next}"), 3);
+        }
+    }
     Ok(())
 }
 
