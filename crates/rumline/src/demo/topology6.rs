@@ -32,7 +32,12 @@ pub(super) async fn run(lab: &mut Lab, checks: &mut Checks) -> Result<()> {
         &nothing,
     );
     let saved = lab.run(core, save).await?;
-    checks.add(T, &format!("{name}: usage saved to a file"), saved.is_empty(), &saved);
+    checks.add(
+        T,
+        &format!("{name}: usage saved to a file"),
+        saved.starts_with("Saved license usage to "),
+        &saved,
+    );
     lab.say(&format!("{name}: usage saved to bootflash:all_rum.txt"));
     carry(lab, core, checks).await?;
     let status = lab.run(core, "show license status").await?;
