@@ -7,6 +7,7 @@
 
 mod editor;
 mod filter;
+mod options;
 mod pipe;
 mod terminal;
 mod token;

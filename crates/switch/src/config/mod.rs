@@ -6,8 +6,11 @@
 
 mod lines;
 mod modes;
+mod names;
+mod place;
 mod reader;
 mod setting;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,9 +20,9 @@ pub(crate) use lines::{Key, numbered};
 use rumline_catalogue::Catalogue;
 
 pub use lines::{Line, Lines};
-pub(crate) use reader::{
-    Grammar, Place, Reader, Refusals, Source, interface_name, interface_names, split_no,
-};
+pub(crate) use names::{interface_name, interface_names};
+pub(crate) use place::{Grammar, Place};
+pub(crate) use reader::{Reader, Refusals, Source, split_no};
 pub(crate) use setting::{Given, Put, Setting, Settings, Software};
 
 /// A whole configuration.

@@ -4,13 +4,14 @@
 //! a hint: where a section was indented, a line further out leaves it. Empty lines and comments end nothing. A line that no
 //! mode knows stays where it is, if that is a submode; at the top it is refused when typed, and kept in a file.
 
-use std::collections::BTreeMap;
-
 use rumline_catalogue::Catalogue;
-use rumline_cli::{Parsed, Refusal, Tree};
+use rumline_cli::{Parsed, Refusal};
 
-use super::modes::{self, GLOBAL, Hit, Kind, ModeRow};
-use super::setting::{Put, Setting, Settings};
+use super::modes::{self, Hit, Kind};
+use super::names::expanded;
+use super::place::{Grammar, Mode, Place, note_indent};
+use super::setting::{Put, Settings};
+use super::text::{begun_text, has_indents, is_bare_banner, words_of_text};
 use super::{ConfigTree, Key, Line, is_access_list, starts_with_words, written_out};
 use crate::answer::CommandError;
 
@@ -21,53 +22,6 @@ const FEATURE_FIRST: &str = "tap-aggregation before redirect";
 /// The longest line that is read, and what is shown of one that is refused.
 const LINE_BYTES_MAX: usize = 64 << 10;
 const SHOWN_LETTERS_MAX: usize = 200;
-/// Interfaces in one range: more than any switch has are none.
-const RANGE_MAX: usize = 1_024;
-
-/// A configuration mode that is open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mode {
-    row: usize,
-    /// The lines that opened it: one, or one for each of a range; none for global configuration.
-    lines: Vec<String>,
-    indent: usize,
-    /// How far its lines are indented, once there was one.
-    child_indent: Option<usize>,
-}
-
-/// A text of many lines that is being read, and what ends it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Text {
-    line: String,
-    end: End,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum End {
-    /// A character.
-    Delimiter(char),
-    /// A line of its own.
-    Line(&'static str),
-}
-
-impl End {
-    fn is_in(&self, line: &str) -> bool {
-        match self {
-            Self::Delimiter(delimiter) => line.contains(*delimiter),
-            Self::Line(last) => line.trim() == *last,
-        }
-    }
-}
-
-/// How far the reading of lines has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    modes: Vec<Mode>,
-    text: Option<Text>,
-    /// The line that was kept last in the present mode, and how far it was indented.
-    last: Option<(String, usize)>,
-}
-
 /// Where lines come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -77,175 +31,6 @@ pub(crate) enum Source {
     Copied,
     /// A file that is the configuration; what is unknown is kept.
     File,
-}
-
-impl Place {
-    /// Global configuration.
-    pub(crate) fn global() -> Self {
-        let global = Mode { row: GLOBAL, lines: Vec::new(), indent: 0, child_indent: None };
-        Self { modes: vec![global], text: None, last: None }
-    }
-
-    /// As in `switch(config-if)#`; nothing inside of a text.
-    pub(crate) fn prompt(&self) -> Option<&'static str> {
-        let mode = self.modes.last().filter(|_| self.text.is_none())?;
-        Some(modes::all()[mode.row].prompt)
-    }
-
-    /// Whether a line is one of a mode that is open, as far as modes know.
-    pub(crate) fn knows(&self, body: &str) -> bool {
-        let words: Vec<&str> = body.split_whitespace().collect();
-        self.find(&words, false, self.modes.len() - 1).is_some()
-    }
-
-    /// How much it holds.
-    pub(crate) fn bytes(&self) -> usize {
-        let modes = self.modes.iter().flat_map(|mode| &mode.lines).map(String::len).sum::<usize>();
-        modes + self.text.as_ref().map_or(0, |text| text.line.len())
-    }
-
-    /// The lines that lead here.
-    pub(crate) fn trail(&self) -> impl Iterator<Item = String> {
-        self.modes.iter().skip(1).map(|mode| mode.lines.join(", "))
-    }
-
-    /// What may follow `line` here or in global configuration, with what it is for.
-    pub(crate) fn help(
-        &self,
-        grammar: &Grammar,
-        line: &str,
-        negated: bool,
-    ) -> Vec<(String, String)> {
-        let mut rows = grammar.config().help(line, negated);
-        if let Some(own) = grammar.of_mode(self.prompt()) {
-            rows.extend(own.help(line, negated));
-        }
-        let last = self.modes.len() - 1;
-        let own = modes::all()[self.modes[last].row].next_words(line, negated);
-        let outer = modes::all()[GLOBAL].next_words(line, negated);
-        let is_word = |word: &String| word.starts_with(|c: char| c.is_ascii_lowercase());
-        let more: Vec<String> = own.into_iter().chain(outer).collect();
-        // What is known says more than that anything may follow.
-        let is_begun = !line.is_empty() && !line.ends_with(char::is_whitespace);
-        let is_known = !rows.is_empty() || is_begun && more.iter().any(is_word);
-        let more = more.into_iter().filter(|word| !is_known || is_word(word));
-        rows.extend(more.map(|word| (word, String::new())));
-        rows
-    }
-
-    /// What its last word may become.
-    pub(crate) fn complete(&self, grammar: &Grammar, line: &str) -> Vec<String> {
-        let rows = self.help(grammar, line, false);
-        let is_word = |word: &String| word.starts_with(|c: char| c.is_ascii_lowercase());
-        rows.into_iter().map(|(word, _)| word).filter(is_word).collect()
-    }
-
-    /// Whether a text of many lines is being read.
-    pub(crate) fn in_text(&self) -> bool {
-        self.text.is_some()
-    }
-
-    /// Leaves the present mode; false if it was global configuration.
-    pub(crate) fn exit(&mut self) -> bool {
-        self.last = None;
-        self.modes.pop();
-        !self.modes.is_empty()
-    }
-
-    pub(crate) fn end(&mut self) {
-        self.last = None;
-        self.modes.truncate(1);
-    }
-
-    /// The sections that the present mode stands for.
-    fn paths(&self) -> Vec<Vec<String>> {
-        self.modes.iter().skip(1).fold(vec![Vec::new()], |paths, mode| {
-            let with = |path: &Vec<String>| {
-                let path = path.clone();
-                mode.lines.iter().map(move |line| [path.clone(), vec![line.clone()]].concat())
-            };
-            paths.iter().flat_map(with).collect()
-        })
-    }
-
-    /// Into which of the open modes a line goes, and what it is there.
-    fn find(&self, words: &[&str], negated: bool, depth_max: usize) -> Option<(usize, Hit)> {
-        let hit = |find: &dyn Fn(&'static ModeRow) -> Option<Hit>| {
-            (0..=depth_max)
-                .rev()
-                .find_map(|depth| Some((depth, find(&modes::all()[self.modes[depth].row])?)))
-        };
-        // A word that is one says more than a word that may be the beginning of one.
-        hit(&|row| numbered_hit(row, words, negated))
-            .or_else(|| hit(&|row| numbered_short(row, words)))
-    }
-
-    /// The innermost mode that a line so far in may belong to. Where lines are indented, one that is no further in than what
-    /// opened a mode is not of it.
-    fn depth_by(&self, indent: usize, has_indents: bool) -> usize {
-        let leaves = |mode: &Mode| match mode.child_indent {
-            Some(inner) => indent < inner,
-            None => has_indents && indent <= mode.indent,
-        };
-        self.modes.iter().skip(1).take_while(|mode| !leaves(mode)).count()
-    }
-}
-
-/// A hit of a line that may have a number before it, as entries of lists have.
-fn numbered_hit(row: &'static ModeRow, words: &[&str], negated: bool) -> Option<Hit> {
-    let own = row.hit(words, negated);
-    own.or_else(|| numbered(row, words, |rest| row.hit(rest, negated)))
-}
-
-/// The same with abbreviated keywords.
-fn numbered_short(row: &'static ModeRow, words: &[&str]) -> Option<Hit> {
-    row.short_hit(words).or_else(|| numbered(row, words, |rest| row.short_hit(rest)))
-}
-
-fn numbered(
-    row: &'static ModeRow,
-    words: &[&str],
-    hit: impl Fn(&[&str]) -> Option<Hit>,
-) -> Option<Hit> {
-    let (number, rest) = words.split_first()?;
-    let is_number = number.bytes().all(|b| b.is_ascii_digit());
-    // Nothing of global configuration has one.
-    if rest.is_empty() || !is_number || std::ptr::eq(row, &modes::all()[GLOBAL]) {
-        return None;
-    }
-    Some(hit(rest).filter(|hit| hit.kind == Kind::Each)?.numbered(number))
-}
-
-/// The settings by the prompt of their mode, and what is a command of EXEC and never kept.
-#[derive(Debug)]
-pub(crate) struct Grammar {
-    pub modes: BTreeMap<&'static str, Tree<&'static Setting>>,
-    /// What the settings of global configuration begin with.
-    pub heads: Vec<String>,
-    pub is_exec: fn(&str) -> bool,
-}
-
-impl Grammar {
-    /// The prompt of global configuration.
-    pub(crate) const GLOBAL: &str = "config";
-
-    /// Whether words begin as a setting of global configuration does.
-    fn begins_setting(&self, words: &[&str]) -> bool {
-        self.heads.iter().any(|head| {
-            let head: Vec<&str> = head.split(' ').collect();
-            words.len() >= head.len() && words.starts_with(&head)
-        })
-    }
-
-    /// The settings of global configuration.
-    fn config(&self) -> &Tree<&'static Setting> {
-        &self.modes[Self::GLOBAL]
-    }
-
-    /// The settings of a mode, if it has some of its own.
-    fn of_mode(&self, prompt: Option<&str>) -> Option<&Tree<&'static Setting>> {
-        self.modes.get(prompt?)
-    }
 }
 
 /// Lines of a text that were refused: their numbers from 1, themselves, and why.
@@ -587,11 +372,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(text) = place.text.take() {
             // It was cut off: it is ended, or it would take in what comes to stand behind it.
-            let end = match text.end {
-                End::Delimiter(delimiter) => delimiter.to_string(),
-                End::Line(last) => last.to_owned(),
-            };
-            let line = format!("{}\n{end}", text.line);
+            let line = text.closed();
             self.tree.set(&[], &line, words_of_text(&line));
         }
         self.tree.keeps_order = false;
@@ -641,143 +422,6 @@ pub(crate) fn split_no(line: &str) -> (&str, bool) {
 fn joined(words: &[&str], negated: bool) -> String {
     let text = words.join(" ");
     if negated { format!("no {text}") } else { text }
-}
-
-/// Whether lines of a file are indented; those of texts are not meant.
-fn has_indents(text: &str) -> bool {
-    let mut within: Option<End> = None;
-    for line in text.lines() {
-        match &within {
-            Some(end) if end.is_in(line) => within = None,
-            Some(_) => {}
-            None if line.starts_with([' ', '\t']) && !line.trim().is_empty() => return true,
-            None => within = begun_text(line).and_then(Result::ok).map(|text| text.end),
-        }
-    }
-    false
-}
-
-fn note_indent(place: &mut Place, indent: usize) {
-    if place.modes.len() > 1
-        && let Some(mode) = place.modes.last_mut()
-    {
-        mode.child_indent.get_or_insert(indent);
-    }
-}
-
-/// Whether a line names a banner and nothing of it.
-fn is_bare_banner(content: &str) -> bool {
-    let words: Vec<&str> = content.split_whitespace().collect();
-    matches!(words[..], ["banner"] | ["banner", "motd" | "exec"])
-}
-
-/// A text of many lines that begins here, however short its words; or all of it, where it ends in the same line.
-fn begun_text(content: &str) -> Option<Result<Text, String>> {
-    let is = |typed: &str, word: &str| {
-        typed == word || typed.len() > 1 && word.starts_with(&typed.to_ascii_lowercase())
-    };
-    let words: Vec<&str> = content.split_whitespace().collect();
-    match words[..] {
-        [banner, kind, ..] if is(banner, "banner") => {
-            let kind = ["motd", "exec"].into_iter().find(|known| is(kind, known)).unwrap_or(kind);
-            let after = |text: &str| {
-                let (_, rest) = text.trim_start().split_once(char::is_whitespace)?;
-                Some(rest.trim_start().to_owned())
-            };
-            let body = after(&after(content)?)?;
-            let delimiter = body.chars().next()?;
-            let line = format!("banner {kind} {body}");
-            if body.matches(delimiter).count() > 1 {
-                return Some(Err(line));
-            }
-            Some(Ok(Text { line, end: End::Delimiter(delimiter) }))
-        }
-        [scheduler, job, name, own]
-            if is(scheduler, "scheduler") && is(job, "job") && is(name, "name") =>
-        {
-            let line = format!("scheduler job name {own}");
-            Some(Ok(Text { line, end: End::Line("end-job") }))
-        }
-        _ => None,
-    }
-}
-
-/// How many words of a text are its name: `banner motd`, `scheduler job name X`.
-fn words_of_text(line: &str) -> usize {
-    if line.starts_with("banner ") { 2 } else { 4 }
-}
-
-/// A line for each interface of a range, its name written out.
-fn expanded(text: &str) -> Vec<String> {
-    let Some(name) = text.strip_prefix("interface ") else { return vec![text.to_owned()] };
-    let words: Vec<&str> = name.split_whitespace().collect();
-    if words.first() == Some(&"breakout") {
-        return vec![text.to_owned()];
-    }
-    // `interface port-channel 5` and `interface e 1/1` are one word.
-    let name = match words[..] {
-        [kind, number] if number.starts_with(|c: char| c.is_ascii_digit()) => {
-            format!("{kind}{number}")
-        }
-        _ => words.join(" "),
-    };
-    let mut lines = Vec::new();
-    let mut kind = String::new();
-    for part in name.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        if lines.len() > RANGE_MAX {
-            return vec![text.to_owned()];
-        }
-        let part = if part.starts_with(|c: char| c.is_ascii_digit()) {
-            format!("{kind}{part}")
-        } else {
-            part.to_owned()
-        };
-        let part = interface_name(&part);
-        kind = part.trim_end_matches(|c: char| !c.is_ascii_alphabetic()).to_owned();
-        lines.extend(range(&part).iter().map(|name| format!("interface {name}")));
-    }
-    if lines.is_empty() {
-        lines.push(text.to_owned());
-    }
-    lines
-}
-
-/// The names of a range such as `Ethernet1/1-4`.
-fn range(name: &str) -> Vec<String> {
-    const MAX: u32 = 512;
-    let parts = name.rsplit_once('-').and_then(|(from, to)| {
-        let head = from.trim_end_matches(|c: char| c.is_ascii_digit());
-        let to = to.rsplit_once('/').map_or(to, |(_, to)| to);
-        let (first, last) = (from[head.len()..].parse::<u32>().ok()?, to.trim().parse().ok()?);
-        (first <= last && last - first < MAX).then_some((head, first, last))
-    });
-    match parts {
-        Some((head, first, last)) => {
-            (first..=last).map(|number| format!("{head}{number}")).collect()
-        }
-        None => vec![name.to_owned()],
-    }
-}
-
-/// `e1/22` becomes `Ethernet1/22`; what is no interface stays as it is.
-pub(crate) fn interface_name(typed: &str) -> String {
-    const KINDS: &[&str] =
-        &["Ethernet", "loopback", "mgmt", "nve", "port-channel", "Tunnel", "Vlan"];
-    let digits = typed.find(|c: char| c.is_ascii_digit()).unwrap_or(typed.len());
-    let (head, number) = typed.split_at(digits);
-    let head = head.trim().to_ascii_lowercase();
-    let kind = KINDS
-        .iter()
-        .find(|kind| !head.is_empty() && kind.to_ascii_lowercase().starts_with(head.as_str()));
-    match kind {
-        Some(kind) if !number.is_empty() => format!("{kind}{number}"),
-        _ => typed.to_owned(),
-    }
-}
-
-/// The lines `interface …` that a name or a range stands for.
-pub(crate) fn interface_names(typed: &str) -> Vec<String> {
-    expanded(&format!("interface {typed}"))
 }
 
 impl ConfigTree {
