@@ -21,6 +21,8 @@ const CALLS: &[(&str, &str)] = &[
     ("show file WORD sha256sum", "show file bootflash:note.txt sha256sum"),
     ("show license rum id <0-9223372036854775807>", "show license rum id ID"),
     ("show license rum id <0-9223372036854775807> detail", "show license rum id ID detail"),
+    ("show interface LINE", "show interface Ethernet1/1"),
+    ("show ip interface brief vrf WORD", "show ip interface brief vrf all"),
     ("show logging last <1-9999>", "show logging last 1"),
 ];
 
@@ -39,11 +41,12 @@ const TEXT_ONLY: &[&str] = &[
 fn lab() -> Lab {
     let mut lab = Lab::new(Some(
         "hostname leaf\nfeature bgp\nfeature tap-aggregation\nclock timezone CET 1 0\ncli alias name wr copy \
-         running-config startup-config\nbanner motd #\nHands off\n#\nip domain-name example.net\n\
+         running-config startup-config\nbanner motd #\nHands off\n#\nbanner exec ^Hello^\nip domain-name example.net\n\
          username eve role network-operator\n\
          license smart usage interval 40\ncallhome\n  email-contact ops@example.net\nip access-list TAP\n  10 permit ip \
          any any redirect Ethernet1/5\n  20 remark the rest\nvlan 10\n  name ten\ninterface Ethernet1/1\n  description up\n  \
-         mtu 9216\n  no shutdown\nrouter bgp 65000\n  router-id 192.0.2.1\n",
+         mtu 9216\n  no shutdown\ninterface Vlan10\n  no shutdown\n  \
+         ip address 10.0.10.1/24\ninterface mgmt0\n  ip address 192.0.2.5/24\nvrf context red\nrouter bgp 65000\n  router-id 192.0.2.1\n",
     ));
     lab.flash.files.insert("note.txt".to_owned(), b"one & <two>\n\"three\"\n".to_vec());
     lab.run(&["copy running-config startup-config", "checkpoint one"]);
@@ -83,6 +86,11 @@ fn every_show_command_is_text_json_and_xml_or_says_that_it_is_not() {
     let directory = local("tests/golden/show");
     let mut wanted = BTreeSet::new();
     for command in show_commands() {
+        if command.starts_with("show license brief") || command.starts_with("show license file") {
+            let told = lab().run(&[&command.replace("WORD", "x.lic")]);
+            assert!(told.starts_with("% Licence files are not supported"), "{told}");
+            continue;
+        }
         let call = call_of(&command);
         let name: String = call
             .trim_start_matches("show ")
@@ -185,4 +193,95 @@ fn a_difference_is_to_the_same_command_before() {
         told,
         "< lacp                 1          disabled\n> lacp                 1          enabled\n"
     );
+}
+
+#[test]
+fn interfaces_vlans_and_vrfs_are_what_the_configuration_makes_them() {
+    let mut lab = Lab::new(None);
+    let before =
+        lab.run(&["show interface brief", "show interface status", "show vlan", "show vrf"]);
+    assert!(
+        before.contains("Eth1/1          1       eth  access down    Link not connected"),
+        "{before}"
+    );
+    let ports = lab.run(&["show interface status | grep -c ^Eth"]);
+    lab.configure(&[
+        "interface Ethernet1/1",
+        "shutdown",
+        "description to rack 4",
+        "switchport access vlan 10",
+        "mtu 9216",
+    ]);
+    lab.configure(&[
+        "interface Ethernet1/2",
+        "no switchport",
+        "ip address 10.1.0.1/31",
+        "vrf member red",
+    ]);
+    lab.configure(&[
+        "interface loopback7",
+        "ip address 10.9.9.9/32",
+        "vlan 10,20-21",
+        "vlan 10",
+        "name ten",
+        "vrf context red",
+    ]);
+    let brief = lab.run(&["show interface brief"]);
+    for part in [
+        "Eth1/1          10      eth  access down    Administratively down",
+        "Eth1/2          --      eth  routed down    Link not connected",
+        "Lo7             up      none",
+    ] {
+        assert!(brief.contains(part), "{part} in {brief}");
+    }
+    assert!(
+        lab.run(&["show interface status"])
+            .contains("Eth1/1        to rack 4          disabled  10 ")
+    );
+    assert_eq!(lab.run(&["show interface status | grep -c ^Eth"]), ports);
+    let one = lab.run(&["show interface e1/1 | json"]);
+    assert_eq!(
+        one,
+        "{\"TABLE_interface\": {\"ROW_interface\": {\"interface\": \"Ethernet1/1\", \"state\": \"down\", \"state_rsn_desc\": \"Administratively down\", \"admin_state\": \"down\", \"desc\": \"to rack 4\", \"eth_mtu\": 9216}}}\n"
+    );
+    assert_eq!(lab.run(&["show interface e9/9"]), "% Invalid interface: e9/9\n");
+    let vlans = lab.run(&["show vlan"]);
+    for part in [
+        "10   ten                              active    Eth1/1\n",
+        "20   VLAN0020                         active\n",
+    ] {
+        assert!(vlans.contains(part), "{part} in {vlans}");
+    }
+    assert!(lab.run(&["show vrf"]).contains("red                                     3 Up"));
+    assert!(
+        lab.run(&["show ip interface brief"])
+            .contains("Lo7                  10.9.9.9        protocol-up/link-up/admin-up\n")
+    );
+    assert!(
+        lab.run(&["show ip interface brief vrf red"])
+            .contains("Eth1/2               10.1.0.1        protocol-down/link-down/admin-up\n")
+    );
+    assert_eq!(lab.run(&["show ip interface brief vrf blue"]), "% There is no VRF blue\n");
+    lab.configure(&["no vlan 10,20-21", "no interface loopback7"]);
+    assert!(
+        !lab.run(&["show vlan"]).contains("VLAN0020")
+            && !lab.run(&["show interface brief"]).contains("Lo7")
+    );
+}
+
+#[test]
+fn what_a_session_may_and_how_long_the_switch_is_up_follow_from_their_causes() {
+    let mut lab = lab();
+    assert!(
+        lab.run(&["show system uptime"])
+            .contains("System uptime:              0 days, 3 hours, 0 minutes, 0 seconds")
+    );
+    lab.now = lab.now + 60;
+    assert!(lab.run(&["show system uptime | json"]).contains("\"sys_up_mins\": 1"));
+    assert_eq!(lab.run(&["show banner motd"]), "Hands off\n");
+    lab.configure(&["no banner motd"]);
+    assert_eq!(lab.run(&["show banner motd"]), "");
+    assert!(lab.run(&["show privilege"]).ends_with("level: 15\n"));
+    lab.session = rumline_switch::Session::new("eve");
+    assert!(lab.run(&["show privilege"]).ends_with("level: 1\n"));
 }

@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod configuration;
 pub(crate) mod feature;
 pub(crate) mod files;
+pub(crate) mod interface;
 pub(crate) mod license;
 pub(crate) mod logging;
 pub(crate) mod names;
@@ -21,6 +22,7 @@ pub(crate) const ALL: &[Topic] = &[
     configuration::TOPIC,
     feature::TOPIC,
     files::TOPIC,
+    interface::TOPIC,
     license::TOPIC,
     logging::TOPIC,
     names::TOPIC,

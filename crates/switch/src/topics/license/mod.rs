@@ -54,6 +54,12 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show license eventlog", |switch, call| {
             call.text_only(|| switch.license_eventlog())
         }),
+        // REL-001
+        Command::anyone("show license file", |_, _| {
+            Err(CommandError::failed(
+                "% Licence files are not supported in Smart Licensing Using Policy",
+            ))
+        }),
         Command::anyone("show license history message", |switch, call| {
             call.text_only(|| switch.license_history())
         }),

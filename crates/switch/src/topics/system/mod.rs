@@ -43,6 +43,9 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show module", |switch, call| {
             call.shown(|| switch.show_module(), || switch.module_rows())
         }),
+        Command::anyone("show system uptime", |switch, call| {
+            call.shown(|| switch.show_uptime(call.now), || switch.uptime_fields(call.now))
+        }),
         Command::anyone("show version", |switch, call| {
             call.shown(|| switch.show_version(call.now), || switch.version_fields(call.now))
         }),
@@ -130,8 +133,38 @@ impl Switch {
         Fields::new().table("modinfo", [row])
     }
 
-    fn version_fields(&self, now: Timestamp) -> Fields {
+    /// Days, hours, minutes and seconds since the start.
+    fn up(&self, now: Timestamp) -> [i64; 4] {
         let up = now.since(self.booted_at).max(0);
+        [up / 86_400, up / 3600 % 24, up / 60 % 60, up % 60]
+    }
+
+    fn show_uptime(&self, now: Timestamp) -> String {
+        let [days, hours, minutes, seconds] = self.up(now);
+        let up = format!("{days} days, {hours} hours, {minutes} minutes, {seconds} seconds");
+        let start = self.derived.zone.config_time(self.booted_at);
+        format!(
+            "System start time:          {start}\nSystem uptime:              {up}\nKernel uptime:              {up}\n\
+             Active supervisor uptime:   {up}\n"
+        )
+    }
+
+    fn uptime_fields(&self, now: Timestamp) -> Fields {
+        let [days, hours, minutes, seconds] = self.up(now);
+        Fields::new()
+            .text("sys_st_time", self.derived.zone.config_time(self.booted_at))
+            .number("sys_up_days", days)
+            .number("sys_up_hrs", hours)
+            .number("sys_up_mins", minutes)
+            .number("sys_up_secs", seconds)
+            .number("kn_up_days", days)
+            .number("kn_up_hrs", hours)
+            .number("kn_up_mins", minutes)
+            .number("kn_up_secs", seconds)
+    }
+
+    fn version_fields(&self, now: Timestamp) -> Fields {
+        let [days, hours, minutes, seconds] = self.up(now);
         let release = self.release;
         Fields::new()
             .text("header_str", VERSION_HEADER)
@@ -150,10 +183,10 @@ impl Switch {
             .text("proc_board_id", &self.udi.serial)
             .text("host_name", self.hostname())
             .number("bootflash_size", BOOTFLASH_KIB)
-            .number("kern_uptm_days", up / 86_400)
-            .number("kern_uptm_hrs", up / 3600 % 24)
-            .number("kern_uptm_mins", up / 60 % 60)
-            .number("kern_uptm_secs", up % 60)
+            .number("kern_uptm_days", days)
+            .number("kern_uptm_hrs", hours)
+            .number("kern_uptm_mins", minutes)
+            .number("kern_uptm_secs", seconds)
             .text("rr_ctime", self.derived.zone.config_time(self.booted_at))
             .text("rr_reason", &self.reset_reason)
             .text("rr_sys_ver", &release.nxos)
@@ -162,7 +195,7 @@ impl Switch {
     }
 
     fn show_version(&self, now: Timestamp) -> String {
-        let up = now.since(self.booted_at).max(0);
+        let [days, hours, minutes, seconds] = self.up(now);
         let release = self.release;
         let supervisor =
             if self.platform.supervisors > 1 { " (\"Supervisor Module\")" } else { "" };
@@ -184,10 +217,10 @@ impl Switch {
             self.platform.chassis,
             self.udi.serial,
             self.hostname(),
-            up / 86_400,
-            up / 3600 % 24,
-            up / 60 % 60,
-            up % 60,
+            days,
+            hours,
+            minutes,
+            seconds,
             self.derived.zone.config_time(self.booted_at),
             self.reset_reason,
             release.nxos,

@@ -22,6 +22,10 @@ pub(crate) const TOPIC: Topic = Topic {
         }),
         // Accepted, and nothing comes of it: there is one mode, and sessions end when their connections do.
         Command::anyone("nothing", |_, _| Ok(Outcome::default())),
+        Command::anyone("show banner", |switch, call| {
+            let text = switch.banner(if call.has("motd") { "motd" } else { "exec" });
+            call.lines(text.unwrap_or_default())
+        }),
         Command::anyone("show cli alias", show_aliases),
         Command::anyone("show history", |_, call| {
             let lines = call.session.history.iter().map(|line| format!("{line}\n"));
@@ -103,13 +107,14 @@ impl Switch {
     /// What is shown to whoever opens a session: the banners, first the one of the day.
     #[must_use]
     pub fn banners(&self) -> String {
-        let text = |kind: &str| {
-            let line = self.running.value(&format!("banner {kind}"))?;
-            let delimiter = line.chars().next()?;
-            let body = line.strip_prefix(delimiter)?;
-            let body = body.split(delimiter).next().unwrap_or_default();
-            Some(format!("{}\n", body.trim_matches('\n')))
-        };
-        [text("motd"), text("exec")].into_iter().flatten().collect()
+        ["motd", "exec"].into_iter().filter_map(|kind| self.banner(kind)).collect()
+    }
+
+    /// The text of a banner, without its delimiters.
+    fn banner(&self, kind: &str) -> Option<String> {
+        let line = self.running.value(&format!("banner {kind}"))?;
+        let delimiter = line.chars().next()?;
+        let body = line.strip_prefix(delimiter)?.split(delimiter).next().unwrap_or_default();
+        Some(format!("{}\n", body.trim_matches('\n')))
     }
 }

@@ -20,6 +20,8 @@ pub(crate) const USERNAME: &str = "username";
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
+        Command::anyone("show privilege", show_privilege),
+        Command::anyone("show role", show_roles),
         Command::anyone("show users", show_users),
         Command::anyone("show user-account", show_accounts),
     ],
@@ -232,6 +234,35 @@ pub(crate) fn password_line(login: &str, hash: &str, role: &str) -> String {
 }
 
 const NO_EXPIRY: &str = "this user account has no expiry date";
+
+/// The roles there are, and what they may.
+const ROLES: &[(&str, &str)] = &[
+    ("network-admin", "Predefined network admin role has access to all commands on the switch"),
+    (
+        "network-operator",
+        "Predefined network operator role has access to all read commands on the switch",
+    ),
+];
+
+fn show_roles(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let text = || {
+        let role = |(name, text): &(&str, &str)| format!("Role: {name}\n  Description: {text}\n\n");
+        ROLES.iter().map(role).collect()
+    };
+    let rows = ROLES
+        .iter()
+        .map(|(name, text)| Fields::new().text("role_name", name).text("role_description", text));
+    call.shown(text, || Fields::new().table("role", rows))
+}
+
+fn show_privilege(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let login = &call.session.login;
+    let level = if switch.is_administrator(login) { 15 } else { 1 };
+    call.shown(
+        || format!("User name: {login}\nCurrent privilege level: {level}\n"),
+        || Fields::new().text("username", login).number("privilege_level", level),
+    )
+}
 
 fn show_users(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let Session { login, line, since, .. } = &*call.session;
