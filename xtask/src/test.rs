@@ -57,6 +57,7 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
         "netmiko_switch.py",
         "cases.py",
         "judges.py",
+        "parsers.py",
         "openssl_verify.py",
         "forgeries.py",
         "write_erase.py",

@@ -230,7 +230,7 @@ fn interfaces_vlans_and_vrfs_are_what_the_configuration_makes_them() {
     for part in [
         "Eth1/1          10      eth  access down    Administratively down",
         "Eth1/2          --      eth  routed down    Link not connected",
-        "Lo7             up      none",
+        "Lo7           up         --",
     ] {
         assert!(brief.contains(part), "{part} in {brief}");
     }
@@ -284,4 +284,94 @@ fn what_a_session_may_and_how_long_the_switch_is_up_follow_from_their_causes() {
     assert!(lab.run(&["show privilege"]).ends_with("level: 15\n"));
     lab.session = rumline_switch::Session::new("eve");
     assert!(lab.run(&["show privilege"]).ends_with("level: 1\n"));
+}
+
+/// Where names of data come from: the beginning of the commands, names, and who reads them so. All others are ours.
+const SOURCES: &[(&str, &[&str], &str)] = &[
+    ("show hostname", &["hostname"], "napalm, get_facts"),
+    ("show inventory", &["name", "productid", "serialnum"], "napalm, get_facts"),
+    (
+        "show version",
+        &[
+            "chassis_id",
+            "host_name",
+            "kickstart_ver_str",
+            "kern_uptm_days",
+            "kern_uptm_hrs",
+            "kern_uptm_mins",
+            "kern_uptm_secs",
+        ],
+        "napalm, get_facts",
+    ),
+    ("show interface", &["interface"], "napalm, get_facts"),
+    (
+        "show feature",
+        &["cfcFeatureCtrlName2", "cfcFeatureCtrlInstanceNum2", "cfcFeatureCtrlOpStatus2"],
+        "clients of NX-API",
+    ),
+    (
+        "show license usage",
+        &["smart_feature_name", "smart_count", "smart_version", "smart_status"],
+        "a public report template (one source)",
+    ),
+];
+
+/// Paths of names in data.
+fn names_in(value: &serde_json::Value, path: &str, names: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                let is_wrapped =
+                    name.starts_with("TABLE_") || name.starts_with("ROW_") || value.is_object();
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                if !is_wrapped {
+                    names.insert(path.clone());
+                }
+                names_in(value, &path, names);
+            }
+        }
+        serde_json::Value::Array(rows) => rows.iter().for_each(|row| names_in(row, path, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_names_of_data_are_told_with_their_sources() {
+    let mut text = String::from(
+        "# Names of data\n\nMade by the test `output` of `crates/switch` from what show commands answer with `| json`. `source` says who \
+         is known to read a name so; `ours` is a name in the manner of NX-OS that no public source confirmed. A table `x` is \
+         `TABLE_x` with `ROW_x`: a list, or an object where there is one row; a table without rows is left out. `| xml` has the \
+         same names. `show tech-support license`, `show license eventlog`, `show license history message`, `show license rum id \
+         all` and `show license data conversion` have text only (PI-SHOW-035).\n\n| Command | Name | Source |\n|---|---|---|\n",
+    );
+    for command in show_commands() {
+        if TEXT_ONLY.contains(&command.as_str())
+            || command.contains("license brief")
+            || command.contains("license file")
+        {
+            continue;
+        }
+        let mut lab = lab();
+        let call = call_of(&command).replace("ID", &first_report(&mut lab));
+        let data = serde_json::from_str(&lab.run(&[&format!("{call} | json")])).unwrap();
+        let mut names = BTreeSet::new();
+        names_in(&data, "", &mut names);
+        for path in names {
+            let name = path.rsplit('.').next().unwrap();
+            let known = SOURCES
+                .iter()
+                .find(|(head, names, _)| command.starts_with(head) && names.contains(&name));
+            let source = known.map_or("ours", |(_, _, source)| source);
+            text.push_str(&format!(
+                "| `{}` | `{path}` | {source} |\n",
+                command.replace('|', "\\|")
+            ));
+        }
+    }
+    let path = local("../../docs/nxapi.md");
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    if kept != text {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert!(kept == text, "docs/nxapi.md was of before and is written now: read it");
 }

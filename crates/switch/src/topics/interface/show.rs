@@ -11,6 +11,9 @@ use crate::config::interface_name;
 const RULE: &str =
     "--------------------------------------------------------------------------------\n";
 
+/// A part of `show interface brief`: the kind, its head, and what stands in its columns.
+type Section = (Kind, &'static str, fn(&Interface) -> String);
+
 pub(super) fn cdp(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let head = "Capability Codes: R - Router, T - Trans-Bridge, B - Source-Route-Bridge\n                  \
                 S - Switch, H - Host, I - IGMP, r - Repeater,\n                  \
@@ -59,10 +62,9 @@ pub(super) fn interfaces(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer
 fn shown(interface: &Interface) -> String {
     let why = interface.down.map_or_else(String::new, |why| format!(" ({why})"));
     let mut text = format!("{} is {}{why}\n", interface.name, interface.state());
-    text.push_str(&format!(
-        "admin state is {}\n",
-        if interface.is_admin_up { "up" } else { "down" }
-    ));
+    let admin = if interface.is_admin_up { "up" } else { "down" };
+    let dedicated = if interface.kind == Kind::Ethernet { " Dedicated Interface" } else { "" };
+    text.push_str(&format!("admin state is {admin},{dedicated}\n"));
     if let Some(description) = &interface.description {
         text.push_str(&format!("  Description: {description}\n"));
     }
@@ -102,20 +104,50 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
                 interface.channel.as_deref().unwrap_or("--")
             ));
         }
-        let others: Vec<_> = all
-            .iter()
-            .filter(|one| !matches!(one.kind, Kind::Management | Kind::Ethernet))
-            .collect();
-        if !others.is_empty() {
-            text.push_str(&format!("\n{RULE}Interface       Status  Reason\n{RULE}"));
-        }
-        for interface in others {
-            text.push_str(&format!(
-                "{:<15} {:<7} {}\n",
-                interface.short(),
-                interface.state(),
-                interface.reason()
-            ));
+        let sections: [Section; 5] = [
+            (
+                Kind::PortChannel,
+                "Port-channel VLAN    Type Mode   Status  Reason                    Speed   Protocol\nInterface\n",
+                |one| {
+                    format!(
+                        "{:<7} eth  {:<6} {:<7} {:<25} auto(I) none",
+                        one.vlan(),
+                        one.mode(),
+                        one.state(),
+                        one.reason()
+                    )
+                },
+            ),
+            (Kind::Loopback, "Interface     Status     Description\n", |one| {
+                format!("{:<10} {}", one.state(), one.description.as_deref().unwrap_or("--"))
+            }),
+            (
+                Kind::Tunnel,
+                "Interface     Status     IP Address     Encap type       MTU\n",
+                |one| {
+                    let address = one.address.as_ref().map_or("--", |(address, _)| address);
+                    format!("{:<10} {address:<14} {:<16} {}", one.state(), "--", one.mtu_bytes)
+                },
+            ),
+            (Kind::Nve, "Port          Status Reason          MTU\n", |one| {
+                format!("{:<6} {:<15} {}", one.state(), one.reason(), one.mtu_bytes)
+            }),
+            (
+                Kind::Vlan,
+                "Interface Secondary VLAN(Type)                    Status Reason\n",
+                |one| format!("{:<39} {:<6} {}", "--", one.state(), one.reason()),
+            ),
+        ];
+        for (kind, head, columns) in sections {
+            let of_kind: Vec<&Interface> = all.iter().filter(|one| one.kind == kind).collect();
+            if !of_kind.is_empty() {
+                text.push_str(&format!("\n{RULE}{head}{RULE}"));
+            }
+            for interface in of_kind {
+                let row = format!("{:<13} {}", interface.short(), columns(interface));
+                text.push_str(&row);
+                text.push('\n');
+            }
         }
         text
     };
@@ -185,10 +217,10 @@ pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 pub(super) fn descriptions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let all = switch.interfaces();
     let text = || {
-        let mut text = format!("{RULE}Port          Type   Speed   Description\n{RULE}");
+        let mut text = format!("{RULE}Interface                Description\n{RULE}");
         for interface in &all {
             let description = interface.description.as_deref().unwrap_or("--");
-            text.push_str(&format!("{:<13} eth    --      {description}\n", interface.short()));
+            text.push_str(&format!("{:<24} {description}\n", interface.short()));
         }
         text
     };
