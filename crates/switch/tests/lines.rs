@@ -524,3 +524,37 @@ fn an_indented_banner_makes_no_indented_file_of_a_flat_one() {
     let wanted = "interface Ethernet1/1\n  mtu 9216\n  unheard of\nvlan 7\n  name seven\n";
     assert!(read.ends_with(wanted), "{read}");
 }
+
+#[test]
+fn entries_of_prefix_lists_get_numbers_and_vlans_go_out_of_their_lists() {
+    let (mut lab, text) = running(&[
+        "ip prefix-list P permit 10.0.0.0/8",
+        "ip prefix-list P seq 12 deny 10.1.0.0/16",
+        "ip prefix-list P permit 192.0.2.0/24 le 32",
+        "ip prefix-list P permit 10.0.0.0/8",
+        "ip prefix-list Q deny 0.0.0.0/0",
+        "vlan 10-15,20",
+    ]);
+    let lines = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| line.contains("prefix") || line.starts_with("vlan"))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(
+        lines(&text),
+        [
+            "ip prefix-list P seq 5 permit 10.0.0.0/8",
+            "ip prefix-list P seq 12 deny 10.1.0.0/16",
+            "ip prefix-list P seq 15 permit 192.0.2.0/24 le 32",
+            "ip prefix-list Q seq 5 deny 0.0.0.0/0",
+            "vlan 10-15,20",
+        ]
+    );
+    lab.configure(&["no ip prefix-list P permit 10.0.0.0/8", "no vlan 11,14-15"]);
+    let text = shown(&mut lab);
+    assert_eq!(lines(&text)[0], "ip prefix-list P seq 12 deny 10.1.0.0/16");
+    assert_eq!(lines(&text)[3], "vlan 10,12-13,20");
+    lab.configure(&["no ip prefix-list P", "no vlan 10-20"]);
+    assert_eq!(lines(&shown(&mut lab)), ["ip prefix-list Q seq 5 deny 0.0.0.0/0"]);
+}

@@ -20,7 +20,7 @@ pub(crate) use lines::{Key, numbered};
 use rumline_catalogue::Catalogue;
 
 pub use lines::{Line, Lines};
-pub(crate) use names::{interface_name, interface_names};
+pub(crate) use names::{interface_name, interface_names, vlan_ids};
 pub(crate) use place::{Grammar, Place};
 pub(crate) use reader::{Reader, Refusals, Source, split_no};
 pub(crate) use setting::{Given, Put, Setting, Settings, Software};
@@ -227,7 +227,16 @@ impl ConfigTree {
     /// Adds a line that stands beside others of its kind; one of an access list gets a number.
     pub(crate) fn add_entry(&mut self, path: &[String], text: &str) {
         if !path.last().is_some_and(|section| is_access_list(section)) {
-            return self.add(path, text);
+            let Some((list, entry)) = prefix_entry(text).filter(|_| path.is_empty()) else {
+                return self.add(path, text);
+            };
+            let own = self.prefix_entries(list);
+            if own.iter().any(|(_, known)| *known == entry) {
+                return;
+            }
+            let last = own.iter().map(|(number, _)| *number).max().unwrap_or(0);
+            let text = format!("{list} seq {} {entry}", (last - last % 5).saturating_add(5));
+            return self.add(path, &text);
         }
         let text = &written_out(text);
         let (number, entry) = numbered(text);
@@ -258,9 +267,59 @@ impl ConfigTree {
         self.changed.push(Changed::came(parent_of(path), &text));
     }
 
+    /// The entries of a prefix list with their numbers.
+    fn prefix_entries(&self, list: &str) -> Vec<(u32, &str)> {
+        let numbered = |line: &'_ Line| -> Option<(u32, usize)> {
+            let rest = line.text.strip_prefix(list)?.strip_prefix(" seq ")?;
+            let (number, entry) = rest.split_once(' ')?;
+            Some((number.parse().ok()?, line.text.len() - entry.len()))
+        };
+        let entries = self.lines.iter().filter_map(|line| {
+            let (number, from) = numbered(line)?;
+            Some((number, &line.text[from..]))
+        });
+        entries.collect()
+    }
+
     /// Takes away the line that is named, or what begins with the words.
     pub(crate) fn take_away(&mut self, path: &[String], text: &str) {
+        if path.is_empty()
+            && let Some((list, entry)) = prefix_entry(text)
+        {
+            self.take_where(path, |line| {
+                line.strip_prefix(list).is_some_and(|rest| {
+                    rest.starts_with(" seq ") && rest.ends_with(&format!(" {entry}"))
+                })
+            });
+            return;
+        }
+        if path.is_empty()
+            && let Some(gone) = text.strip_prefix("vlan ").and_then(vlan_ids)
+        {
+            return self.take_vlans(&gone);
+        }
         self.take_named(path, text, true);
+    }
+
+    /// Takes VLANs away: their sections, and their numbers out of lists of them.
+    fn take_vlans(&mut self, gone: &[u16]) {
+        let mut place = 0;
+        while place < self.lines.len() {
+            let text = self.lines[place].text.clone();
+            let ids = text.strip_prefix("vlan ").and_then(vlan_ids).unwrap_or_default();
+            let left: Vec<u16> = ids.iter().copied().filter(|id| !gone.contains(id)).collect();
+            if left.len() == ids.len() {
+                place += 1;
+            } else if left.is_empty() {
+                self.take_where(&[], |line| line == text);
+            } else {
+                let less = format!("vlan {}", names::vlan_list(&left));
+                self.lines.set_text(place, &less);
+                self.changed.push(Changed::went("", &text));
+                self.changed.push(Changed::came("", &less));
+                place += 1;
+            }
+        }
     }
 
     /// The same; says whether there was any. Only if it may, what is longer than what was named is meant too.
@@ -362,6 +421,15 @@ fn written_out(text: &str) -> String {
         if is_short { "redirect".to_owned() } else { word.to_owned() }
     };
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// An entry of a prefix list without its number: the list, and the entry.
+fn prefix_entry(text: &str) -> Option<(&str, &str)> {
+    let family =
+        ["ip prefix-list ", "ipv6 prefix-list "].into_iter().find(|head| text.starts_with(head))?;
+    let (name, entry) = text[family.len()..].split_once(' ')?;
+    let is_entry = ["permit ", "deny "].iter().any(|word| entry.starts_with(word));
+    is_entry.then(|| (&text[..family.len() + name.len()], entry))
 }
 
 /// Whether an entry has this number, and it alone was named.

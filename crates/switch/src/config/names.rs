@@ -1,4 +1,4 @@
-//! Names of interfaces: written out, and in ranges.
+//! Names of interfaces, written out and in ranges; numbers of VLANs.
 
 /// Interfaces in one range: more than any switch has are none.
 const RANGE_MAX: usize = 1_024;
@@ -74,4 +74,28 @@ pub(crate) fn interface_name(typed: &str) -> String {
 /// The lines `interface …` that a name or a range stands for.
 pub(crate) fn interface_names(typed: &str) -> Vec<String> {
     expanded(&format!("interface {typed}"))
+}
+
+/// The numbers of `1,10-12`.
+pub(crate) fn vlan_ids(listed: &str) -> Option<Vec<u16>> {
+    let mut ids = Vec::new();
+    for part in listed.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.trim().parse::<u16>().ok()?, last.trim().parse::<u16>().ok()?);
+        if first == 0 || last > 4_094 {
+            return None;
+        }
+        ids.extend(first..=last);
+    }
+    Some(ids)
+}
+
+/// `1,10-12` for these numbers.
+pub(super) fn vlan_list(ids: &[u16]) -> String {
+    let runs = ids.chunk_by(|a, b| *b == a + 1);
+    let shown = runs.map(|run| match run {
+        [first, .., last] => format!("{first}-{last}"),
+        _ => run.first().map_or_else(String::new, ToString::to_string),
+    });
+    shown.collect::<Vec<_>>().join(",")
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::Switch;
 use crate::command::{Command, Topic};
-use crate::config::{Line, Lines};
+use crate::config::{Line, Lines, vlan_ids};
 
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
@@ -213,7 +213,7 @@ impl Switch {
         let mut vlans: BTreeMap<u16, Option<&Lines>> = BTreeMap::from([(1, None)]);
         for line in &self.running.lines {
             let Some(listed) = line.text.strip_prefix("vlan ") else { continue };
-            for id in ids_of(listed).into_iter().flatten() {
+            for id in vlan_ids(listed).into_iter().flatten() {
                 let lines = vlans.entry(id).or_default();
                 if !line.children.is_empty() {
                     *lines = Some(&line.children);
@@ -256,18 +256,4 @@ impl Switch {
         }
         vrfs
     }
-}
-
-/// The numbers of `1,10-12`.
-fn ids_of(listed: &str) -> Option<Vec<u16>> {
-    let mut ids = Vec::new();
-    for part in listed.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (first.trim().parse::<u16>().ok()?, last.trim().parse::<u16>().ok()?);
-        if first == 0 || last > 4_094 {
-            return None;
-        }
-        ids.extend(first..=last);
-    }
-    Some(ids)
 }
