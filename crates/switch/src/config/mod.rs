@@ -293,7 +293,9 @@ impl ConfigTree {
             });
             return;
         }
+        // A line of their own is all that is meant; VLANs without one are in a list.
         if path.is_empty()
+            && self.lines.place_of(text).is_none()
             && let Some(gone) = text.strip_prefix("vlan ").and_then(vlan_ids)
         {
             return self.take_vlans(&gone);
