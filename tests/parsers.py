@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""The text of show commands as public templates read it: ntc-templates knows these commands of NX-OS, and errs at a line it does
-not know. Each has to give records, and these what the switch was told."""
+"""The text of show commands as public parsers read it: ntc-templates knows these commands of NX-OS, and errs at a line it does
+not know. Each has to give records, and these what the switch was told. With --all genie and napalm read it too."""
 
-from ntc_templates.parse import parse_output
+import importlib
+import sys
+from unittest.mock import Mock
 
 from lab import Lab
 
@@ -13,6 +15,57 @@ CONFIG = [
     "interface mgmt0", "ip address 192.0.2.5/24", "exit", "interface loopback7", "ip address 10.9.9.9/32", "exit",
     "ip access-list TAP", "10 permit ip any any redirect Ethernet1/5", "20 remark the rest",
 ]
+
+
+# Modules and classes of genie's parsers, the command, and whether an answer without entries is one that they call empty.
+GENIE = [
+    ("show_feature", "ShowFeature", "show feature"), ("show_platform", "ShowVersion", "show version"),
+    ("show_platform", "ShowInventory", "show inventory"), ("show_platform", "ShowModule", "show module"),
+    ("show_platform", "ShowBoot", "show boot"), ("show_logging", "ShowLoggingLogfile", "show logging logfile"),
+    ("show_interface", "ShowInterfaceBrief", "show interface brief"),
+    ("show_interface", "ShowInterfaceStatus", "show interface status"),
+    ("show_interface", "ShowInterfaceDescription", "show interface description"),
+    ("show_interface", "ShowIpInterfaceBrief", "show ip interface brief"), ("show_vrf", "ShowVrf", "show vrf"),
+    ("show_vlan", "ShowVlan", "show vlan"), ("show_system", "ShowSystemResources", "show system resources"),
+    ("show_users", "ShowUsers", "show users"), ("show_acl", "ShowAccessLists", "show ip access-lists"),
+]
+
+
+def genie(switch):
+    """What genie's parsers make of the commands."""
+    read = {}
+    for module, name, command in GENIE:
+        parser = getattr(importlib.import_module(f"genie.libs.parser.nxos.{module}"), name)
+        read[command] = parser(device=Mock()).parse(output=switch.run(command))
+        assert read[command], command
+    assert read["show feature"]["feature"]["bgp"]["instance"]["1"]["state"].startswith("enabled")
+    assert read["show interface description"]["interfaces"]["Ethernet1/1"]["description"] == "to rack 4"
+    assert read["show interface brief"]["interface"]["ethernet"]["Ethernet1/1"]["vlan"] == "10"
+    assert read["show vlan"]["vlans"]["10"]["name"] == "ten"
+    assert set(read["show vrf"]["vrfs"]) == {"default", "management", "red"}
+    assert "admin" in str(read["show users"])
+    print(f"genie: {len(GENIE)} parsers")
+
+
+def napalm(switch):
+    """What napalm's driver over SSH makes of the switch."""
+    driver = importlib.import_module("napalm").get_network_driver("nxos_ssh")
+    device = driver("127.0.0.1", "admin", switch.password, optional_args={"port": switch.port})
+    device.open()
+    try:
+        facts = device.get_facts()
+        assert (facts["hostname"], facts["os_version"], facts["vendor"]) == ("leaf-parsed", "10.4(3)", "Cisco"), facts
+        interfaces = device.get_interfaces()
+        assert interfaces["Ethernet1/1"]["mtu"] == 9216 and interfaces["Ethernet1/1"]["is_enabled"], interfaces["Ethernet1/1"]
+        assert not interfaces["Ethernet1/2"]["is_enabled"]
+        assert device.get_vlans()["10"]["name"] == "ten"
+        assert device.get_users()["admin"]["level"] == 15
+        assert "feature bgp" in device.get_config()["running"]
+        assert device.get_lldp_neighbors() == {}
+        assert device.get_environment()["memory"]["available_ram"] > 0
+    finally:
+        device.close()
+    print("napalm: read")
 
 
 def one(records, **wanted):
@@ -26,6 +79,14 @@ def main():
     with Lab() as lab:
         switch = lab.start_switch("parsed")
         switch.run("configure terminal", *CONFIG, "end")
+
+        if "--all" in sys.argv:
+            genie(switch)
+            napalm(switch)
+            print("parsers: passed")
+            return
+
+        from ntc_templates.parse import parse_output
 
         def parsed(command):
             text = switch.run(command)

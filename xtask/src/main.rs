@@ -15,7 +15,7 @@ const HELP: &str = "\
 cargo xtask test [--no-install]   everything: format, lints, tests, documents, real parts
 cargo xtask bench                 speed and memory, as ratios within one run
 cargo xtask mutations [TEXT]      puts faults in, one by one; a test has to fail for each
-cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise)
+cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise), and what genie and napalm read
 ";
 
 fn main() -> ExitCode {
@@ -45,6 +45,12 @@ fn main() -> ExitCode {
 
 fn soak(seeds: &str) -> Result<()> {
     step("release build", Command::new("cargo").args(["build", "--release"]))?;
+    let python = parts::parsers_python()?;
+    let mut parsers = Command::new(python);
+    step(
+        "genie and napalm",
+        parsers.args(["tests/parsers.py", "--all"]).env("RUMLINE", rumline()),
+    )?;
     let mut simulator = Command::new(rumline());
     step("simulated worlds", simulator.args(["sim", "--seed", "1000000", "--seeds", seeds]))
 }

@@ -73,6 +73,22 @@ pub(crate) fn python() -> PathBuf {
     }
 }
 
+/// Parsers of others that are too large for each run; in an environment of their own.
+const PARSERS: [&str; 4] =
+    ["pyats==26.9", "genie==26.9", "genie.libs.parser==26.9", "napalm==5.2.0"];
+
+/// The Python with these parsers, installed if need be.
+pub(crate) fn parsers_python() -> Result<PathBuf> {
+    let venv = root().join("target/venv-parsers");
+    if fs::read_to_string(venv.join("complete")).unwrap_or_default() != PARSERS.join("\n") {
+        println!("installing {}", PARSERS.join(", "));
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(PARSERS))?;
+        fs::write(venv.join("complete"), PARSERS.join("\n"))?;
+    }
+    Ok(venv.join("bin/python"))
+}
+
 fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("{:?}", command.get_program()))?;
     if !output.status.success() {

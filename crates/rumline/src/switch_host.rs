@@ -11,10 +11,13 @@ use rumline_agent::Input;
 use rumline_cli::{LineHandler, Reply, Terminal, split_commands};
 use rumline_net::{
     Clock, FileDisk, HttpClient, KeptFiles, NameLookup, Names, OsRandom, RawConsole, SshServer,
-    StepWatch, TerminalEvent, TerminalOutput, read_console, tftp_get, tftp_put, write_private,
+    StepWatch, TerminalEvent, TerminalOutput, process_facts, read_console, tftp_get, tftp_put,
+    write_private,
 };
 use rumline_protocol::{Random, RealSuite, Timestamp, random_hex};
-use rumline_switch::{Devices, Effect, Hardware, NameSettings, RemoteCopy, Session, Switch};
+use rumline_switch::{
+    Devices, Effect, Hardware, NameSettings, Process, RemoteCopy, Session, Switch,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -295,6 +298,25 @@ impl Host {
         (&mut self.switch, devices)
     }
 
+    /// Tells the switch of the process it is.
+    fn note_process(&mut self) {
+        let facts = process_facts();
+        self.switch.note_process(Process {
+            pid: std::process::id(),
+            user_millis: facts.user_millis,
+            kernel_millis: facts.kernel_millis,
+            up_millis: facts.up_millis,
+            resident_kib: facts.resident_kib,
+            memory_total_kib: facts.memory_total_kib,
+            memory_free_kib: facts.memory_free_kib,
+            memory_buffers_kib: facts.memory_buffers_kib,
+            memory_cached_kib: facts.memory_cached_kib,
+            vmalloc_total_kib: facts.vmalloc_total_kib,
+            vmalloc_free_kib: facts.vmalloc_free_kib,
+            load_hundredths: facts.load_hundredths,
+        });
+    }
+
     fn input(&mut self, input: Input) {
         let now = self.clock.now();
         let (switch, mut devices) = self.parts();
@@ -508,6 +530,7 @@ impl Host {
         output: mpsc::Sender<TerminalOutput>,
     ) {
         let now = self.clock.now();
+        self.note_process();
         let line = if number == CONSOLE { "console0".to_owned() } else { format!("pts/{number}") };
         if let Some(command) = command {
             let mut session = Session::for_program(login);
@@ -545,6 +568,7 @@ impl Host {
 
     fn typed(&mut self, number: u64, bytes: &[u8]) {
         let Some(mut open) = self.terminals.remove(&number) else { return };
+        self.note_process();
         let now = self.clock.now();
         let mut effects = Vec::new();
         let (switch, devices) = self.parts();

@@ -26,6 +26,7 @@ pub use config::{ConfigTree, Line, Lines};
 pub use session::Session;
 pub use topics::files::{FlashPath, damaged_startup, text_of};
 pub use topics::names::NameSettings;
+pub use topics::system::Process;
 pub use words::command_reference;
 
 use crate::config::{Reader, Settings, Software, Source};
@@ -198,6 +199,7 @@ pub struct Switch {
     reset_reason: String,
     configured_at: Timestamp,
     log: Log,
+    process: Process,
 }
 
 impl Switch {
@@ -251,6 +253,7 @@ impl Switch {
             reset_reason: reset_reason.to_owned(),
             configured_at: now,
             log: Log::default(),
+            process: Process::default(),
         };
         let mut effects = switch.configuration_replaced(now, devices);
         if let Some(damage) = damage {

@@ -55,6 +55,20 @@ fn lab() -> Lab {
     lab.now = lab.now + 3 * Timestamp::HOUR;
     lab.run(&["license smart save usage all bootflash:all.txt"]);
     lab.session = rumline_switch::Session::for_program("admin");
+    lab.switch.note_process(rumline_switch::Process {
+        pid: 4711,
+        user_millis: 1_500,
+        kernel_millis: 500,
+        up_millis: 100_000,
+        resident_kib: 12_345,
+        memory_total_kib: 2_000_000,
+        memory_free_kib: 1_200_000,
+        memory_buffers_kib: 100,
+        memory_cached_kib: 200,
+        vmalloc_total_kib: 400,
+        vmalloc_free_kib: 300,
+        load_hundredths: [25, 31, 128],
+    });
     lab
 }
 
@@ -374,4 +388,27 @@ fn the_names_of_data_are_told_with_their_sources() {
         std::fs::write(&path, &text).unwrap();
     }
     assert!(kept == text, "docs/nxapi.md was of before and is written now: read it");
+}
+
+#[test]
+fn what_is_told_of_the_process_is_what_the_machine_tells() {
+    let mut lab = lab();
+    let told = lab.run(&["show system resources"]);
+    for part in [
+        "1 minute: 0.25   5 minutes: 0.31   15 minutes: 1.28",
+        "CPU states  :   1.50% user,   0.50% kernel,   98.00% idle",
+        "2000000K total,   800000K used,   1200000K free",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    lab.switch.note_process(rumline_switch::Process {
+        resident_kib: 99,
+        pid: 7,
+        ..Default::default()
+    });
+    assert!(lab.run(&["show processes memory"]).contains("    7           99  rumline\n"));
+    assert!(
+        lab.run(&["show processes cpu"]).contains("0.00% user,    0.00% kernel,   100.00% idle")
+    );
+    assert!(lab.run(&["show users"]).contains("         7 *\n"));
 }

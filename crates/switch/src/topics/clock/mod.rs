@@ -221,6 +221,12 @@ impl Zone {
         )
     }
 
+    /// `Aug  3 20:38`, as `show users` prints it.
+    pub(crate) fn short_time(&self, at: Timestamp) -> String {
+        let t = self.civil(at);
+        format!("{} {:2} {:02}:{:02}", t.month_name(), t.day, t.hour, t.minute)
+    }
+
     /// `20:43:58.000 UTC Thu Aug 03 2023`, as `show clock` prints it.
     pub(crate) fn show_clock(&self, at: Timestamp) -> String {
         let t = self.civil(at);

@@ -71,7 +71,19 @@ fn shown(interface: &Interface) -> String {
     if let Some((address, bits)) = &interface.address {
         text.push_str(&format!("  Internet Address is {address}/{bits}\n"));
     }
-    text.push_str(&format!("  MTU {} bytes\n", interface.mtu_bytes));
+    // What NX-OS has for each kind where nothing is negotiated.
+    let (bandwidth_kbit, delay_usec) = match interface.kind {
+        Kind::Ethernet => (10_000_000, 10),
+        Kind::Management | Kind::Vlan => (1_000_000, 10),
+        Kind::PortChannel => (100_000, 10),
+        Kind::Loopback => (8_000_000, 5_000),
+        Kind::Tunnel => (9, 500_000),
+        Kind::Nve => (10_000_000, 10),
+    };
+    text.push_str(&format!(
+        "  MTU {} bytes, BW {bandwidth_kbit} Kbit, DLY {delay_usec} usec\n",
+        interface.mtu_bytes
+    ));
     if matches!(interface.kind, Kind::Ethernet | Kind::PortChannel) {
         text.push_str(&format!("  Port mode is {}\n", interface.mode()));
     }
@@ -218,9 +230,19 @@ pub(super) fn descriptions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
     let all = switch.interfaces();
     let text = || {
         let mut text = format!("{RULE}Interface                Description\n{RULE}");
-        for interface in &all {
-            let description = interface.description.as_deref().unwrap_or("--");
-            text.push_str(&format!("{:<24} {description}\n", interface.short()));
+        let description = |interface: &Interface| {
+            interface.description.clone().unwrap_or_else(|| "--".to_owned())
+        };
+        for interface in all.iter().filter(|one| one.kind != Kind::Ethernet) {
+            text.push_str(&format!("{:<24} {}\n", interface.short(), description(interface)));
+        }
+        text.push_str(&format!("\n{RULE}Port          Type   Speed   Description\n{RULE}"));
+        for interface in all.iter().filter(|one| one.kind == Kind::Ethernet) {
+            text.push_str(&format!(
+                "{:<13} eth    10G     {}\n",
+                interface.short(),
+                description(interface)
+            ));
         }
         text
     };

@@ -1,4 +1,8 @@
-//! The switch itself: its name, its hardware and software, its restart.
+//! The switch itself: its name, its hardware and software, its restart, the process it is.
+
+mod process;
+
+pub use process::Process;
 
 use rumline_cli::Fields;
 use rumline_protocol::{Timestamp, Udi};
@@ -43,6 +47,13 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show module", |switch, call| {
             call.shown(|| switch.show_module(), || switch.module_rows())
         }),
+        Command::anyone("show environment", |_, call| {
+            let told = "This switch is software: it has no fans, power supplies and sensors";
+            call.shown(|| format!("{told}\n"), || Fields::new().text("environment", told))
+        }),
+        Command::anyone("show processes cpu", process::show_cpu),
+        Command::anyone("show processes memory", process::show_memory),
+        Command::anyone("show system resources", process::show_resources),
         Command::anyone("show system uptime", |switch, call| {
             call.shown(|| switch.show_uptime(call.now), || switch.uptime_fields(call.now))
         }),

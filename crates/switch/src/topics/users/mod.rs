@@ -266,14 +266,16 @@ fn show_privilege(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 
 fn show_users(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let Session { login, line, since, .. } = &*call.session;
-    let time = switch.derived.zone.log_time(since.unwrap_or(switch.booted_at));
+    let time = switch.derived.zone.short_time(since.unwrap_or(switch.booted_at));
+    let pid = switch.process.pid;
     call.shown(
         || {
             let head = "NAME     LINE         TIME         IDLE          PID COMMENT";
-            format!("{head}\n{login:<8} {line:<12} {time}  .\n")
+            format!("{head}\n{login:<8} {line:<12} {time}   .     {pid:>10} *\n")
         },
         || {
             let row = Fields::new().text("user", login).text("line", line).text("time", &time);
+            let row = row.text("idle", ".").number("pid", pid).text("comment", "*");
             Fields::new().table("sessions", [row])
         },
     )

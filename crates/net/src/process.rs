@@ -1,0 +1,87 @@
+//! What the operating system tells of this process and its machine.
+
+/// Numbers of `/proc`; where it tells nothing they are 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProcessFacts {
+    /// What the process has computed in user mode.
+    pub user_millis: u64,
+    /// The same in the kernel.
+    pub kernel_millis: u64,
+    /// How long it runs.
+    pub up_millis: u64,
+    /// What it holds in memory.
+    pub resident_kib: u64,
+    /// The machine's memory.
+    pub memory_total_kib: u64,
+    /// What of it is free.
+    pub memory_free_kib: u64,
+    /// What of it the kernel holds in buffers.
+    pub memory_buffers_kib: u64,
+    /// What of it the kernel holds of files.
+    pub memory_cached_kib: u64,
+    /// What the kernel could allocate, and what of that is free.
+    pub vmalloc_total_kib: u64,
+    /// What of that is free.
+    pub vmalloc_free_kib: u64,
+    /// The machine's load over 1, 5 and 15 minutes, in hundredths.
+    pub load_hundredths: [u32; 3],
+}
+
+/// A tick of the kernel's accounting; it is the same on all Linux machines.
+const TICK_MILLIS: u64 = 10;
+
+/// Reads them.
+#[must_use]
+pub fn process_facts() -> ProcessFacts {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{name}")).unwrap_or_default();
+    let (stat, uptime, memory) = (read("self/stat"), read("uptime"), read("meminfo"));
+    // The name of the program, in brackets, may hold anything.
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |place: usize| {
+        fields.get(place).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0) * TICK_MILLIS
+    };
+    let up_millis = hundredths(uptime.split(' ').next().unwrap_or_default()) * 10;
+    let kib = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    };
+    let mut load_hundredths = [0; 3];
+    for (slot, load) in load_hundredths.iter_mut().zip(read("loadavg").split(' ')) {
+        *slot = u32::try_from(hundredths(load)).unwrap_or(u32::MAX);
+    }
+    ProcessFacts {
+        user_millis: ticks(11),
+        kernel_millis: ticks(12),
+        up_millis: up_millis.saturating_sub(ticks(19)),
+        resident_kib: kib(&read("self/status"), "VmRSS:"),
+        memory_total_kib: kib(&memory, "MemTotal:"),
+        memory_free_kib: kib(&memory, "MemAvailable:"),
+        memory_buffers_kib: kib(&memory, "Buffers:"),
+        memory_cached_kib: kib(&memory, "Cached:"),
+        vmalloc_total_kib: kib(&memory, "VmallocTotal:"),
+        vmalloc_free_kib: kib(&memory, "VmallocTotal:")
+            .saturating_sub(kib(&memory, "VmallocUsed:")),
+        load_hundredths,
+    }
+}
+
+/// `0.25` in hundredths.
+fn hundredths(text: &str) -> u64 {
+    let (whole, part) = text.trim().split_once('.').unwrap_or((text, "0"));
+    let part: u64 = part.get(..2).and_then(|part| part.parse().ok()).unwrap_or(0);
+    whole.parse::<u64>().unwrap_or(0) * 100 + part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::process_facts;
+
+    #[test]
+    fn this_process_is_there() {
+        let facts = process_facts();
+        assert!(facts.resident_kib > 1_000 && facts.memory_total_kib > facts.resident_kib);
+        assert!(facts.memory_free_kib <= facts.memory_total_kib);
+        assert!(facts.up_millis < 24 * 3_600_000, "{facts:?}");
+    }
+}
