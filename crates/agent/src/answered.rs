@@ -5,7 +5,7 @@ use rumline_protocol::{Document, MESSAGE_VERSION, Response, ResponseStatus, Time
 use crate::config::Peer;
 use crate::exchange::{InFlight, Kind, Push, Wanted, printable};
 use crate::install::Source;
-use crate::ledger::Poll;
+use crate::ledger::{HistoryEntry, Poll};
 use crate::syslog::SyslogMessage;
 use crate::timers::{OFFER_AGAIN_SECONDS, POLL_SECONDS_MAX, RETRY_SECONDS};
 use crate::{Agent, Effect, Environment};
@@ -403,7 +403,13 @@ impl Agent {
         } else {
             format!("Status: {label}, {message}")
         };
-        self.ledger.add_history(flight.class, flight.sent_at, &text);
+        let entry = HistoryEntry {
+            at: flight.sent_at,
+            text,
+            sent_to: Some(flight.peer.name().to_owned()),
+            answered_at: Some(now),
+        };
+        self.ledger.add_entry(flight.class, entry);
         self.unsaved = true;
     }
 }

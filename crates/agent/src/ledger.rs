@@ -65,6 +65,12 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// What happened.
     pub text: String,
+    /// Of a message: whom it was sent to. One of before this was kept has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_to: Option<String>,
+    /// Of a message: when the answer came, or was no longer waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<Timestamp>,
 }
 
 /// The switch came up with a clock that is behind what it had recorded: all instants were put back with it, until the clock
@@ -296,10 +302,16 @@ impl Ledger {
     }
 
     pub(crate) fn add_history(&mut self, class: &str, at: Timestamp, text: &str) {
+        let text = text.to_owned();
+        self.add_entry(class, HistoryEntry { at, text, sent_to: None, answered_at: None });
+    }
+
+    /// Remembers a message and what came of it (PI-SHOW-025).
+    pub(crate) fn add_entry(&mut self, class: &str, entry: HistoryEntry) {
         let entries = self.history.entry(class.to_owned()).or_default();
         if entries.len() == Self::HISTORY_MAX {
             entries.remove(0);
         }
-        entries.push(HistoryEntry { at, text: text.to_owned() });
+        entries.push(entry);
     }
 }

@@ -629,3 +629,24 @@ fn marks_are_below_what_is_wrong_whatever_the_letters() {
     let help = lab.switch.help(&lab.session, "show clock | gr");
     assert_eq!(help, [("grep".to_owned(), String::new())]);
 }
+
+#[test]
+fn what_is_taken_away_is_gone_and_a_long_password_is_none() {
+    let mut lab = Lab::new(None);
+    lab.configure(&[
+        "vrf context red",
+        "ip route 0.0.0.0/0 192.0.2.1",
+        "username ops passphrase  lifetime 99 warntime 7",
+    ]);
+    let text = lab.switch.running().render();
+    assert!(text.contains("vrf context red\n  ip route 0.0.0.0/0 192.0.2.1\n"), "{text}");
+    assert!(text.contains("\nusername ops passphrase  lifetime 99 warntime 7\n"), "{text}");
+    lab.configure(&["no vrf context red"]);
+    assert!(!lab.switch.running().render().contains("vrf context"));
+    let long = format!("Aa1{}", "x".repeat(125));
+    lab.configure(&[&format!("username long password {long}")]);
+    assert!(lab.switch.may_log_in("long", &long));
+    for other in [format!("{long}y"), format!("{long}{long}")] {
+        assert!(!lab.switch.may_log_in("long", &other));
+    }
+}

@@ -442,3 +442,26 @@ fn unknown_hardware_does_not_come_up() {
         assert!(error.is_some_and(|error| !error.to_string().is_empty()), "{pid} {release}");
     }
 }
+
+#[test]
+fn the_history_tells_of_each_message_and_of_its_answer() {
+    // PI-SHOW-025
+    let mut lab = Lab::new(None);
+    lab.configure(&["feature bgp"]);
+    lab.report_and_acknowledge(1, 60);
+    let history = lab.run(&["show license history message"]);
+    let usage = history
+        .split("Usage Reporting:\n")
+        .nth(1)
+        .unwrap()
+        .split("Result Polling:")
+        .next()
+        .unwrap();
+    let lines: Vec<&str> = usage.lines().collect();
+    let peer = "the Cisco Smart License utility (CSLU)";
+    assert!(lines[0].ends_with(&format!(": Request: to {peer}")), "{usage}");
+    assert!(lines[1].contains(": Response: Status: "), "{usage}");
+    let times: Vec<&str> =
+        lines[..2].iter().map(|line| line.trim().split(": ").next().unwrap()).collect();
+    assert!(times[0] <= times[1] && times[0].starts_with("Mar "), "{usage}");
+}

@@ -266,8 +266,16 @@ impl Switch {
             None => text.push_str(&format!("  {none}\n")),
             Some(entries) => {
                 for entry in entries {
-                    let at = self.derived.zone.license_time(entry.at);
-                    text.push_str(&format!("  {at}: {}\n", entry.text));
+                    let time = |at| self.derived.zone.license_time(at);
+                    let at = time(entry.at);
+                    match (&entry.sent_to, entry.answered_at) {
+                        (Some(peer), Some(answered_at)) => text.push_str(&format!(
+                            "  {at}: Request: to the {peer}\n  {}: Response: {}\n",
+                            time(answered_at),
+                            entry.text
+                        )),
+                        _ => text.push_str(&format!("  {at}: {}\n", entry.text)),
+                    }
                 }
             }
         }
