@@ -26,7 +26,13 @@ pub(super) fn show_section(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
         Some(section) => (section, true),
         None => (section.as_str(), false),
     };
-    let shown = if all { format!(" {section} all") } else { format!(" {section}") };
+    // As NX-OS writes it above.
+    let written_out = section.strip_prefix("interface ").map(interface_names);
+    let section_shown = match written_out.as_deref() {
+        Some([one]) => one.clone(),
+        _ => section.to_owned(),
+    };
+    let shown = if all { format!(" {section_shown} all") } else { format!(" {section_shown}") };
     let mut text = switch.running_head(call, &shown);
     text.push_str(&switch.version_line());
     let mut lines = section_lines(&switch.running, section);

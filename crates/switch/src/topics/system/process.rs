@@ -123,7 +123,7 @@ pub(super) fn show_cpu(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     call.shown(
         || {
             format!(
-                "\nCPU utilization for five seconds: {percent}%/0%; one minute: {percent}%; five minutes: {percent}%\n\
+                "\nCPU utilization since the start: {percent}%\n\
                  PID    Runtime(ms)  Process\n-----  -----------  -----------\n{:>5}  {runtime_millis:>11}  rumline\n\n\
                  CPU util  :    {user}% user,    {kernel}% kernel,   {idle}% idle\n",
                 process.pid
