@@ -301,6 +301,34 @@ fn a_gate_is_shut_to_a_model_and_says_from_when_on_it_is_open() {
         });
         assert_eq!(lab.run(&[line]), wanted, "{pid} {release}");
     }
+    for (release, logging, callhome, ports) in [
+        ("10.2(4)M", "1.0", "1.0", "Not supported"),
+        ("10.3(1)F", "2.0", "1.0", "Supported"),
+        ("10.5(1)F", "2.0", "2.0", "Supported"),
+    ] {
+        // PI-MSG-005, PI-LIC-010
+        let mut lab =
+            boot(at("Mar 04 09:00:00 2024"), "N9K-C93180YC-FX3", SERIAL, release, None).unwrap();
+        let told = lab.run(&["show license tech support"]);
+        assert!(
+            told.contains(&format!("Logging Version: {logging}\n24-port licensing: {ports}\n")),
+            "{told}"
+        );
+        lab.configure(&["license smart transport callhome"]);
+        assert!(
+            lab.run(&["show license tech support"])
+                .contains(&format!("Logging Version: {callhome}\n"))
+        );
+    }
+    let dns = "ip name-server 192.0.2.53 source-interface mgmt0";
+    for (release, wanted) in [
+        ("10.3(2)F", "% This command needs Cisco NX-OS Release 10.3(3)F or later\n"),
+        ("10.3(3)F", ""),
+    ] {
+        let mut lab = Lab::with_release(release);
+        lab.run(&["configure terminal"]);
+        assert_eq!(lab.run(&[dns]), wanted, "{release}");
+    }
     let mut lab = Lab::with_release("10.3(1)F");
     lab.run(&["configure terminal", "callhome"]);
     assert!(

@@ -10,6 +10,11 @@ use crate::config::{ConfigTree, interface_name, starts_with_words};
 /// A line that was understood as a setting.
 pub(crate) type Given = Matched<&'static Setting>;
 
+/// What the words of a setting cannot tell. The software is that of the switch it is typed at; there is none for a file of any
+/// release.
+pub(crate) type Check =
+    fn(&ConfigTree, &Given, Option<Software<'_>>) -> Result<Option<&'static str>, String>;
+
 /// A line that means something to the switch.
 #[derive(Debug)]
 pub(crate) struct Setting {
@@ -22,7 +27,7 @@ pub(crate) struct Setting {
     /// What a release or model must have.
     pub gate: Option<&'static str>,
     /// What the words cannot tell: what is wrong, or what there is to say about what is taken.
-    pub check: fn(&ConfigTree, &Given) -> Result<Option<&'static str>, String>,
+    pub check: Check,
     pub put: Put,
 }
 
@@ -109,7 +114,11 @@ impl Setting {
     }
 }
 
-fn fine(_: &ConfigTree, _: &Given) -> Result<Option<&'static str>, String> {
+fn fine(
+    _: &ConfigTree,
+    _: &Given,
+    _: Option<Software<'_>>,
+) -> Result<Option<&'static str>, String> {
     Ok(None)
 }
 
@@ -165,7 +174,7 @@ impl<'a> Settings<'a> {
         let mut told = None;
         if !negated {
             self.pass(setting)?;
-            told = (setting.check)(tree, given).map_err(CommandError::Failed)?;
+            told = (setting.check)(tree, given, self.software).map_err(CommandError::Failed)?;
         }
         let line = setting.spelled(given);
         for path in paths {
@@ -187,7 +196,17 @@ impl<'a> Settings<'a> {
 
     /// Whether release and model have a setting.
     fn pass(&self, setting: &Setting) -> Result<(), CommandError> {
-        let (Some(name), Some(software)) = (setting.gate, self.software) else { return Ok(()) };
+        match (setting.gate, self.software) {
+            (Some(name), Some(software)) => software.asks(name).map_err(CommandError::Failed),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Software<'_> {
+    /// Whether it has what a gate is named for; if not, from when on it would.
+    pub(crate) fn asks(self, name: &str) -> Result<(), String> {
+        let software = self;
         if software.has(name) {
             return Ok(());
         }
@@ -197,9 +216,9 @@ impl<'a> Settings<'a> {
             Some(exception) => exception.since.as_deref(),
             None => gate.and_then(|gate| gate.since.as_deref()),
         };
-        Err(CommandError::Failed(match since {
+        Err(match since {
             Some(since) => format!("% This command needs Cisco NX-OS Release {since} or later"),
             None => format!("% This command is not supported on {}", software.pid),
-        }))
+        })
     }
 }

@@ -4,7 +4,7 @@ use rumline_cli::Fields;
 
 use crate::Switch;
 use crate::command::{Command, Topic};
-use crate::config::{ConfigTree, Given, Line, Put, Setting, starts_with_words};
+use crate::config::{ConfigTree, Given, Line, Put, Setting, Software, starts_with_words};
 
 /// The line that opens the mode, and the name of its section.
 pub(crate) const CALLHOME: Setting = Setting { put: Put::Mode, ..Setting::line("callhome") };
@@ -65,7 +65,11 @@ const ORDER: [&str; 12] = [
 ];
 
 /// PI-NET-025.
-fn has_server(tree: &ConfigTree, _: &Given) -> Result<Option<&'static str>, String> {
+fn has_server(
+    tree: &ConfigTree,
+    _: &Given,
+    _: Option<Software<'_>>,
+) -> Result<Option<&'static str>, String> {
     match value(tree, PROXY_SERVER) {
         Some(_) => Ok(None),
         None => Err("% Configure the HTTP proxy server first".to_owned()),

@@ -5,7 +5,7 @@ use rumline_protocol::{Civil, Timestamp};
 
 use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Command, Topic};
-use crate::config::{ConfigTree, Given, Setting};
+use crate::config::{ConfigTree, Given, Setting, Software};
 use crate::{Effect, Switch};
 
 const TIMEZONE: Setting = Setting::line("clock timezone");
@@ -125,7 +125,11 @@ impl Summer {
     }
 }
 
-fn is_summer_time(_: &ConfigTree, given: &Given) -> Result<Option<&'static str>, String> {
+fn is_summer_time(
+    _: &ConfigTree,
+    given: &Given,
+    _: Option<Software<'_>>,
+) -> Result<Option<&'static str>, String> {
     match Summer::of(given.canonical.trim_start_matches(SUMMER_TIME.head)) {
         Some(_) => Ok(None),
         None => Err("% Invalid day or month, e.g. 2 Sun Mar 02:00 1 Sun Nov 02:00 60".to_owned()),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use rumline_agent::{Config, Transport};
 
 pub(super) use crate::config::Setting;
-use crate::config::{ConfigTree, Given, Put};
+use crate::config::{ConfigTree, Given, Put, Software};
 use crate::topics::callhome;
 
 pub(crate) const CUSTOM_ID: Setting = Setting::line("license smart custom_id");
@@ -30,7 +30,7 @@ pub(crate) const URL_CSLU: Setting = Setting {
 pub(crate) const URL_SMART: Setting = Setting {
     put: Put::Head,
     default: Some(rumline_agent::DEFAULT_SMART_URL),
-    check: |_, given| check_url(given, &["https://"]),
+    check: |_, given, _| check_url(given, &["https://"]),
     ..Setting::line("license smart url smart")
 };
 pub(crate) const INTERVAL: Setting =
@@ -69,12 +69,20 @@ pub(crate) fn licensing(tree: &ConfigTree) -> Config {
 }
 
 /// PI-NET-007.
-fn is_ipv4(_: &ConfigTree, given: &Given) -> Result<Option<&'static str>, String> {
+fn is_ipv4(
+    _: &ConfigTree,
+    given: &Given,
+    _: Option<Software<'_>>,
+) -> Result<Option<&'static str>, String> {
     let is_ipv6 = given.get("address").is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     if is_ipv6 { Err(IPV6.to_owned()) } else { Ok(None) }
 }
 
-fn check_cslu_url(_: &ConfigTree, given: &Given) -> Result<Option<&'static str>, String> {
+fn check_cslu_url(
+    _: &ConfigTree,
+    given: &Given,
+    _: Option<Software<'_>>,
+) -> Result<Option<&'static str>, String> {
     if given.get("url") == URL_CSLU.default {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! `show license tech support` (PI-SHOW-024; REL-012).
 
+use rumline_agent::Transport;
 use rumline_protocol::Timestamp;
 
 use crate::Switch;
@@ -78,6 +79,8 @@ impl Switch {
     }
 
     fn other_info(&self, now: Timestamp) -> String {
+        let is_callhome = self.agent.config().transport == Transport::Callhome;
+        let logging = if is_callhome { "logging 2.0 for callhome" } else { "logging 2.0" };
         let storage = match self.agent.storage_failure() {
             None => "OK".to_owned(),
             Some(error) => error.to_string(),
@@ -89,12 +92,15 @@ impl Switch {
         format!(
             "Other Info\n==========\nSoftware ID: {}\nSmart Agent for Licensing: {}\n\
              Product Instance Identifier: {}\nDevice key: {}\nAccount: {account}\nStorage: {storage}\n\
-             Message Version: {}\nTime: {}\n\nDevice public key:\n{}",
+             Message Version: {}\nLogging Version: {}\n24-port licensing: {}\nTime: {}\n\nDevice public key:\n{}",
             self.agent.profile().software_tag,
             self.release.agent,
             self.agent.product_instance_identifier(),
             self.agent.public_key().key_id(),
             rumline_protocol::MESSAGE_VERSION,
+            // G-32; PI-LIC-010
+            if self.software().has(logging) { "2.0" } else { "1.0" },
+            if self.software().has("24 ports") { "Supported" } else { "Not supported" },
             self.derived.zone.license_time(now),
             self.agent.public_key().to_pem()
         )

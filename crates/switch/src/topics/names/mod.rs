@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::command::Topic;
-use crate::config::{ConfigTree, Given, Put, Setting};
+use crate::config::{ConfigTree, Given, Put, Setting, Software};
 
 /// The most name servers (PI-NET-009).
 const SERVERS_MAX: usize = 6;
@@ -66,7 +66,11 @@ fn servers(config: &ConfigTree) -> impl Iterator<Item = IpAddr> {
         .flat_map(|words| words.into_iter().map_while(|word| word.parse().ok()).collect::<Vec<_>>())
 }
 
-fn are_addresses(_: &ConfigTree, given: &Given) -> Result<Option<&'static str>, String> {
+fn are_addresses(
+    _: &ConfigTree,
+    given: &Given,
+    _: Option<Software<'_>>,
+) -> Result<Option<&'static str>, String> {
     let words = given.get("addresses").unwrap_or_default();
     match words.split_whitespace().find(|word| word.parse::<IpAddr>().is_err()) {
         None => Ok(None),
@@ -75,7 +79,11 @@ fn are_addresses(_: &ConfigTree, given: &Given) -> Result<Option<&'static str>, 
 }
 
 /// PI-NET-009.
-fn are_servers(tree: &ConfigTree, given: &Given) -> Result<Option<&'static str>, String> {
+fn are_servers(
+    tree: &ConfigTree,
+    given: &Given,
+    software: Option<Software<'_>>,
+) -> Result<Option<&'static str>, String> {
     let line = given.get("servers").unwrap_or_default();
     let mut words = line.split_whitespace().peekable();
     let mut own: Vec<IpAddr> = Vec::new();
@@ -89,6 +97,10 @@ fn are_servers(tree: &ConfigTree, given: &Given) -> Result<Option<&'static str>,
     if own.is_empty() || !options_fit {
         let word = rest.first().copied().unwrap_or_default();
         return Err(format!("% Invalid ip address: {word}"));
+    }
+    if let Some(software) = software.filter(|_| rest.contains(&"source-interface")) {
+        // PI-NET-011, REL-005
+        software.asks("dns source interface")?;
     }
     let others = servers(tree).filter(|known| !own.contains(known)).count();
     if others + own.len() > SERVERS_MAX {
