@@ -35,6 +35,7 @@ pub(crate) fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError>
         (word.to_owned(), rest.trim_start().to_owned())
     };
     let mut held;
+    let mut is_after_options = false;
     loop {
         let (first, rest) = next(text);
         let number = |text: &str| {
@@ -49,7 +50,7 @@ pub(crate) fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError>
                 rest
             }
             "invert-match" => {
-                grep.inverted = !grep.inverted;
+                grep.inverted = name != "exclude";
                 rest
             }
             "count" => {
@@ -81,6 +82,7 @@ pub(crate) fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError>
             "--" => {
                 held = rest;
                 text = &held;
+                is_after_options = true;
                 break;
             }
             _ if !first.starts_with('-') || first.len() < 2 => break,
@@ -88,7 +90,7 @@ pub(crate) fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError>
                 let mut rest = rest.clone();
                 for (place, letter) in flags[1..].char_indices() {
                     match letter {
-                        'v' => grep.inverted = true,
+                        'v' => grep.inverted = name != "exclude",
                         'i' | 'y' => any_case = true,
                         'c' => grep.counts = true,
                         'n' => grep.numbers = true,
@@ -122,11 +124,21 @@ pub(crate) fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError>
         text = &held;
     }
     let pattern = unquoted(text.trim());
-    if pattern.is_empty() || is_bare_option(text) {
+    if pattern.is_empty() || is_bare_option(text) && !is_after_options {
         return Err(error());
     }
+    // What stands behind a pattern would become part of it: another answer than the one asked for.
+    let is_quoted = pattern.len() < text.trim().len();
+    let last = pattern.rsplit(' ').next().unwrap_or_default();
+    let is_late = last.len() < pattern.len() && (is_bare_option(last) || WORDS.contains(&last));
+    let has_more =
+        pattern.contains(" -e ") || text.starts_with(['"', '\'']) && pattern.contains(['"', '\'']);
+    if !is_after_options && (!is_quoted && is_late || has_more) {
+        let told = "% Options stand before the pattern, and there is one pattern".to_owned();
+        return Err(PipeError { at, told: Some(told) });
+    }
     (grep.before, grep.after) = (before.unwrap_or(around), after.unwrap_or(around));
-    let mut source = if fixed { escaped(pattern) } else { pattern.to_owned() };
+    let mut source = if fixed { regex_lite::escape(pattern) } else { pattern.to_owned() };
     if line {
         source = format!("^(?:{source})$");
     } else if word {
@@ -139,16 +151,14 @@ pub(crate) fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError>
     Ok(grep)
 }
 
+/// Options as words.
+const WORDS: &[&str] =
+    &["ignore-case", "invert-match", "count", "line-number", "word-exp", "line-exp"];
+
 /// Whether a text is an option that no pattern follows.
 fn is_bare_option(text: &str) -> bool {
     let is_flag = |c: char| "vicnwxFEeABCy".contains(c) || c.is_ascii_digit();
     text.strip_prefix('-').is_some_and(|flags| !flags.is_empty() && flags.chars().all(is_flag))
-}
-
-fn escaped(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_ascii_punctuation() { vec!['\\', c] } else { vec![c] })
-        .collect()
 }
 
 /// `head`, `head 5`, `head lines 5`, `head -n 5`, `head -5`.
@@ -212,6 +222,7 @@ pub(crate) fn cut(options: &[(usize, String)], at: usize) -> Result<Columns, Pip
         match letter {
             'd' => columns.delimiter = one_letter(&value, at)?,
             's' => columns.only_delimited = true,
+            _ if !columns.ranges.is_empty() => return Err(PipeError::at(at)),
             _ => {
                 let ranges = value.split(',').map(|part| range(part).ok_or(PipeError::at(at)));
                 columns.ranges = ranges.collect::<Result<_, _>>()?;
@@ -247,6 +258,7 @@ pub(crate) fn sort(options: &[(usize, String)]) -> Result<Sort, PipeError> {
             'n' => sort.numeric = true,
             'u' => sort.unique = true,
             'f' => sort.any_case = true,
+            'k' if sort.key.is_some() => return Err(PipeError::at(at)),
             't' => sort.separator = Some(one_letter(&value, at)?),
             _ => {
                 let (first, last) = value

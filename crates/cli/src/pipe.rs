@@ -426,6 +426,27 @@ mod tests {
     }
 
     #[test]
+    fn what_would_become_part_of_a_pattern_is_refused() {
+        for pipe in [
+            " grep -e sw -e zz",
+            " grep SWITCH -i",
+            " inc x ignore-case",
+            " include \"a\" \"b\"",
+            " sort -k 3 -k 2",
+            " cut -f 1 -c 2",
+            " cut -c 1 -c 2",
+        ] {
+            assert!(Pipeline::parse(&format!("show x |{pipe}")).is_err(), "{pipe}");
+        }
+        assert_eq!(run(" grep -F '<bgp>'", TEXT), "");
+        assert_eq!(run(" grep -F 'bgp 1'", TEXT), "router bgp 1\n");
+        assert_eq!(run(" grep -- -x", "a -x b\nc\n"), "a -x b\n");
+        assert_eq!(run(" grep '^f.*-i$'", "f -i\ng\n"), "f -i\n");
+        assert_eq!(run(" exclude -v bgp", TEXT), run(" include bgp", TEXT));
+        assert_eq!(run(" exclude invert-match bgp", TEXT), run(" include bgp", TEXT));
+    }
+
+    #[test]
     fn commands_are_apart_by_semicolons_that_are_not_quoted() {
         assert_eq!(split_commands("show a ; show b\nshow c"), ["show a ", " show b", "show c"]);
         assert_eq!(split_commands("description \"a; b\";x"), ["description \"a; b\"", "x"]);

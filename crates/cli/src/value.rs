@@ -53,6 +53,15 @@ impl Fields {
         self
     }
 
+    /// With a number, if there is one.
+    #[must_use]
+    pub fn maybe_number(self, name: &'static str, number: Option<impl TryInto<i64>>) -> Self {
+        match number {
+            Some(number) => self.number(name, number),
+            None => self,
+        }
+    }
+
     /// With named values.
     #[must_use]
     pub fn group(mut self, name: &'static str, fields: Self) -> Self {
@@ -260,7 +269,7 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '\n' | '\t' => out.push(c),
             // XML has no place for these.
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -79,7 +79,7 @@ impl<'c> Call<'c, '_> {
     ) -> Answer {
         Ok(Outcome::text(match self.rendering {
             Rendering::Text => text(),
-            rendering => value().rendered(rendering, &self.command.canonical),
+            rendering => value().rendered(rendering, self.command.action.name),
         }))
     }
 
@@ -89,7 +89,7 @@ impl<'c> Call<'c, '_> {
             Rendering::Text => Ok(Outcome::text(text)),
             rendering => {
                 let fields = Fields::lines(&text);
-                Ok(Outcome::text(fields.rendered(rendering, &self.command.canonical)))
+                Ok(Outcome::text(fields.rendered(rendering, self.command.action.name)))
             }
         }
     }

@@ -316,7 +316,11 @@ impl Switch {
         let command = command_of(line);
         if command.len() < line.len() {
             let begun = line.rsplit('|').next().unwrap_or_default().trim_start();
-            let words = Pipeline::words().iter().filter(|word| word.starts_with(begun));
+            let is_first = line.matches('|').count() == 1;
+            let is_data = |word: &str| word.starts_with("json") || word == "xml";
+            let words = Pipeline::words()
+                .iter()
+                .filter(|word| word.starts_with(begun) && (is_first || !is_data(word)));
             return words.map(|word| ((*word).to_owned(), String::new())).collect();
         }
         let alias = self.without_alias(line);

@@ -276,6 +276,31 @@ fn interfaces_vlans_and_vrfs_are_what_the_configuration_makes_them() {
             .contains("Eth1/2               10.1.0.1        protocol-down/link-down/admin-up\n")
     );
     assert_eq!(lab.run(&["show ip interface brief vrf blue"]), "% There is no VRF blue\n");
+    lab.configure(&[
+        "interface Vlan10",
+        "ip address 192.0.2.1/24",
+        "ip address 192.0.2.2/24 secondary",
+    ]);
+    lab.configure(&["interface Vlan11", "ip address 172.16.0.1 255.255.255.0"]);
+    lab.configure(&["interface Ethernet1/3", "ip address 5.5.5.5/24"]);
+    lab.configure(&[
+        "interface Ethernet1/4",
+        "no switchport",
+        "vrf member ghost",
+        "ip address 10.20.0.1/24 tag 5",
+    ]);
+    let all = lab.run(&["show ip interface brief vrf all"]);
+    for part in [
+        "Vlan10               192.0.2.1 ",
+        "Vlan11               172.16.0.1 ",
+        "VRF \"ghost\"(4)",
+        "Eth1/4               10.20.0.1 ",
+    ] {
+        assert!(all.contains(part), "{part} in {all}");
+    }
+    assert!(!all.contains("5.5.5.5") && !all.contains("192.0.2.2"), "{all}");
+    let xml = lab.run(&["show interface mgmt0 | xml"]);
+    assert!(xml.contains("  <interface>\n    <__readonly__>"), "{xml}");
     lab.configure(&["no vlan 10,20-21", "no interface loopback7"]);
     assert!(
         !lab.run(&["show vlan"]).contains("VLAN0020")

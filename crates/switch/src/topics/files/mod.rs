@@ -282,7 +282,7 @@ fn dir_text(wanted: &str, devices: &mut Devices<'_>) -> Result<Option<String>, D
 fn show_file(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let bytes = read_bytes(call.text("file"), call.devices)?;
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
-    if !text.ends_with('\n') {
+    if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     call.lines(text)

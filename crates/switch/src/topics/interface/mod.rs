@@ -4,6 +4,7 @@
 mod show;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use crate::Switch;
 use crate::command::{Command, Topic};
@@ -69,6 +70,23 @@ struct Interface {
 const MTU_BYTES: u32 = 1_500;
 const DEFAULT_VRF: &str = "default";
 
+/// The address and the bits of its mask: `192.0.2.1/24`, or with the mask behind it.
+fn address_of(words: &[&str]) -> Option<(String, u8)> {
+    let (address, bits) = match *words {
+        [first, ..] if first.contains('/') => {
+            let (address, bits) = first.split_once('/')?;
+            (address, bits.parse::<u8>().ok()?)
+        }
+        [address, mask, ..] => {
+            let mask = u32::from(mask.parse::<Ipv4Addr>().ok()?);
+            let bits = mask.leading_ones();
+            (address, u8::try_from(bits).ok().filter(|_| mask.count_ones() == bits)?)
+        }
+        _ => return None,
+    };
+    (address.parse::<Ipv4Addr>().is_ok() && bits <= 32).then(|| (address.to_owned(), bits))
+}
+
 impl Interface {
     fn of(name: &str, lines: &[Line], switchports_are_down: bool) -> Option<Self> {
         let (head, kind) = KINDS.iter().find(|(head, _)| {
@@ -100,9 +118,10 @@ impl Interface {
             Kind::Vlan => Some("VLAN/BD is down"),
             Kind::Tunnel | Kind::Nve => Some("No data plane"),
         };
-        let address = value("ip address").and_then(|value| {
-            let (address, bits) = value.split_whitespace().next()?.split_once('/')?;
-            Some((address.to_owned(), bits.parse().ok()?))
+        // A switch port has none, whatever its lines say.
+        let address = lines.iter().rev().filter(|_| is_routed).find_map(|line| {
+            let words: Vec<&str> = line.text.strip_prefix("ip address ")?.split(' ').collect();
+            if words.contains(&"secondary") { None } else { address_of(&words) }
         });
         let number =
             |text: Option<&str>| text.and_then(|text| text.split(' ').next()?.parse().ok());
@@ -247,8 +266,11 @@ impl Switch {
     /// The VRFs: their names, in the order of their numbers.
     fn vrfs(&self) -> Vec<(String, u32)> {
         let mut vrfs = vec![(DEFAULT_VRF.to_owned(), 1), ("management".to_owned(), 2)];
-        for line in self.running.starting_with("vrf context") {
-            let name = line.text.trim_start_matches("vrf context ").to_owned();
+        // Those with a section of their own, and those that an interface names.
+        let contexts = self.running.starting_with("vrf context");
+        let contexts = contexts.map(|line| line.text.trim_start_matches("vrf context ").to_owned());
+        let members = self.interfaces().into_iter().map(|interface| interface.vrf);
+        for name in contexts.chain(members) {
             if !vrfs.iter().any(|(known, _)| *known == name) {
                 let next = u32::try_from(vrfs.len()).unwrap_or(u32::MAX).saturating_add(1);
                 vrfs.push((name, next));

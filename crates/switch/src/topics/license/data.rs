@@ -139,7 +139,7 @@ impl Switch {
         Fields::new()
             .text("last_ack_received", at(usage.last_ack_at))
             .text("next_ack_deadline", at(usage.next_ack_deadline_at))
-            .maybe("push_interval_days", usage.push_interval_days)
+            .maybe_number("push_interval_days", usage.push_interval_days)
             .text("next_ack_push_check", at(usage.next_ack_check_at))
             .text("next_report_push", at(usage.next_push_at))
             .text("last_report_push", at(usage.last_push_at))
