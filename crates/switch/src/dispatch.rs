@@ -48,10 +48,15 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Outcome {
         let prompt_letters = self.prompt(session).chars().count();
+        let full = self.without_alias(line).map(|(full, ..)| full);
+        let secret =
+            users::holds_secret(line) || full.is_some_and(|full| users::holds_secret(&full));
         let mut outcome = match self.carry_out(now, session, line, devices) {
             Ok(outcome) => outcome,
             Err(error) => Outcome::failed(error),
         };
+        // What holds a secret is not remembered, whether or not it was carried out.
+        outcome.reply.forget = secret;
         if let Some(error) = &outcome.error {
             outcome.reply.text = shown_error(error, line, prompt_letters);
         }
@@ -110,9 +115,9 @@ impl Switch {
             session.history.push(trimmed.to_owned());
         }
         let Some((full, name_bytes, full_bytes)) = alias else {
-            return self.one_line(now, session, line, secret, devices);
+            return self.one_line(now, session, line, devices);
         };
-        self.one_line(now, session, &full, secret, devices).map_err(|error| match error {
+        self.one_line(now, session, &full, devices).map_err(|error| match error {
             // Below what was typed, not below what that stands for.
             CommandError::Syntax { refusal, at } => {
                 let inside = at < full_bytes;
@@ -128,7 +133,6 @@ impl Switch {
         now: Timestamp,
         session: &mut Session,
         line: &str,
-        secret: bool,
         devices: &mut Devices<'_>,
     ) -> Answer {
         let first = line.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
@@ -146,10 +150,7 @@ impl Switch {
                     }
                 });
             }
-            let mut outcome = self.dispatch(now, session, command, Rendering::Text, devices)?;
-            // What holds a secret is not remembered.
-            outcome.reply.forget = secret;
-            return Ok(outcome);
+            return self.dispatch(now, session, command, Rendering::Text, devices);
         }
         // Nothing is carried out before all of the line is understood.
         let pipeline = Pipeline::parse(line).map_err(|error| match error.told {
@@ -159,7 +160,6 @@ impl Switch {
         let file = pipeline.redirect.as_ref().map(|to| self.redirected(session, to)).transpose()?;
         let command = command_of(line);
         let mut outcome = self.dispatch(now, session, command, pipeline.rendering, devices)?;
-        outcome.reply.forget = secret;
         let whole = outcome.reply.text.clone();
         let mut compares = false;
         for pipe in &pipeline.pipes {

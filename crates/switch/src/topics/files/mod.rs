@@ -104,7 +104,7 @@ impl Switch {
             FlashPath::Remote(url) => return read_remote(url, &to),
         };
         let bytes = bytes.map_err(copy_failed)?.ok_or_else(|| failed(NO_FILE))?;
-        let mut warning = "";
+        let mut warning = String::new();
         match &to {
             FlashPath::Bootflash(name) if !name.is_empty() => {
                 devices.flash.write(name, &bytes).map_err(copy_failed)?;
@@ -114,12 +114,16 @@ impl Switch {
                 let read = FileText::of(&bytes)?;
                 let mut tree = ConfigTree::default();
                 let settings = Settings::of_a_file(devices.random);
-                Reader::new(&mut tree, settings, Source::File, &self.words.grammar)
+                let refused = Reader::new(&mut tree, settings, Source::File, &self.words.grammar)
                     .text(&read.text);
                 let text = tree.render();
                 write_startup(&text, devices.store).map_err(copy_failed)?;
                 (self.startup, self.saved_at) = (Some(text), Some(now));
-                warning = read.warning;
+                warning = read.warning.to_owned();
+                if !refused.is_empty() {
+                    warning.push_str("Lines that were not understood:\n");
+                    push_refused(&refused, &mut warning);
+                }
             }
             FlashPath::Running => {
                 let read = FileText::of(&bytes)?;
