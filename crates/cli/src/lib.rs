@@ -7,14 +7,18 @@
 
 mod editor;
 mod filter;
+mod forms;
 mod options;
+mod parts;
 mod pipe;
 mod terminal;
 mod token;
 mod tree;
 mod value;
 
-pub use pipe::{Pipe, PipeError, Pipeline, Redirect, Rendering, command_of, split_commands};
+pub use forms::pipe_help;
+pub use parts::{command_of, split_commands};
+pub use pipe::{Pipe, PipeError, Pipeline, Redirect, Rendering};
 pub use terminal::{LineHandler, Reply, Terminal};
 pub use token::Refusal;
 pub use tree::{Argument, Described, Matched, Parsed, Tree, TreeError};

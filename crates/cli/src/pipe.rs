@@ -6,7 +6,9 @@
 use regex_lite::Regex;
 
 use crate::filter::{Columns, Counts, Grep, Sort, Uniq, difference, section};
+use crate::forms::name_of;
 use crate::options::{cut, grep, lines, regex, sort, uniq, unquoted, wc};
+use crate::parts::{parts_of, words_of};
 
 /// How an answer is rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,130 +90,7 @@ impl PipeError {
     }
 }
 
-const WORDS: &[&str] = &[
-    "begin",
-    "count",
-    "cut",
-    "diff",
-    "egrep",
-    "end",
-    "exclude",
-    "grep",
-    "head",
-    "include",
-    "json",
-    "json-pretty",
-    "last",
-    "no-more",
-    "section",
-    "sort",
-    "uniq",
-    "wc",
-    "xml",
-];
-/// What a Nexus has beside these, and is a program of its own there.
-const NOT_HERE: &[&str] = &[
-    "awk", "bash", "email", "human", "less", "more", "perl", "python", "sed", "tee", "tr", "vi",
-    "vsh", "xargs",
-];
-
-/// The command of a line, and where it ends: at its first bar or `>` outside quotes.
-#[must_use]
-pub fn command_of(line: &str) -> &str {
-    parts_of(line).0[0].1
-}
-
-/// A part of a line, and where it begins.
-type Part<'l> = (usize, &'l str);
-
-/// The commands of a text: apart by line ends, and by semicolons outside quotes.
-#[must_use]
-pub fn split_commands(text: &str) -> Vec<&str> {
-    let mut commands = Vec::new();
-    for line in text.split('\n') {
-        let (mut start, mut quote) = (0, None);
-        for (at, c) in line.char_indices() {
-            match c {
-                _ if quote == Some(c) => quote = None,
-                '"' | '\'' if quote.is_none() && line[at + 1..].contains(c) => quote = Some(c),
-                ';' if quote.is_none() => {
-                    commands.push(&line[start..at]);
-                    start = at + 1;
-                }
-                _ => {}
-            }
-        }
-        commands.push(&line[start..]);
-    }
-    commands
-}
-
-/// The parts of a line between its bars, each with its place, and what stands behind `>`.
-fn parts_of(line: &str) -> (Vec<Part<'_>>, Option<Part<'_>>) {
-    let mut parts = Vec::new();
-    let mut start = 0;
-    let mut quote: Option<char> = None;
-    let bytes = line.as_bytes();
-    let blank =
-        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_none_or(u8::is_ascii_whitespace);
-    for (at, c) in line.char_indices() {
-        match c {
-            _ if quote == Some(c) => quote = None,
-            '"' | '\'' if quote.is_none() && line[at + 1..].contains(c) => quote = Some(c),
-            // The first bar always splits, as in `show feature|inc bgp`. Alternatives in a pattern have no blanks around theirs.
-            '|' if quote.is_none()
-                && (parts.is_empty() || blank(at.checked_sub(1)) && blank(Some(at + 1))) =>
-            {
-                parts.push((start, &line[start..at]));
-                start = at + 1;
-            }
-            '>' if quote.is_none() && blank(at.checked_sub(1)) => {
-                parts.push((start, &line[start..at]));
-                return (parts, Some((at, &line[at..])));
-            }
-            _ => {}
-        }
-    }
-    parts.push((start, &line[start..]));
-    (parts, None)
-}
-
-/// Words of a part, quotes of both kinds taken off, each with its place.
-fn words_of(part: &str, offset: usize) -> Vec<(usize, String)> {
-    let mut words: Vec<(usize, String)> = Vec::new();
-    let mut quote: Option<char> = None;
-    let mut inside = false;
-    for (at, c) in part.char_indices() {
-        if quote == Some(c) {
-            quote = None;
-        } else if quote.is_none() && (c == '"' || c == '\'') && part[at + 1..].contains(c) {
-            quote = Some(c);
-            if !inside {
-                words.push((offset + at, String::new()));
-            }
-            inside = true;
-        } else if quote.is_none() && c.is_whitespace() {
-            inside = false;
-        } else {
-            if !inside {
-                words.push((offset + at, String::new()));
-            }
-            inside = true;
-            if let Some((_, word)) = words.last_mut() {
-                word.push(c);
-            }
-        }
-    }
-    words
-}
-
 impl Pipeline {
-    /// The words a pipe may begin with.
-    #[must_use]
-    pub fn words() -> &'static [&'static str] {
-        WORDS
-    }
-
     /// Reads what stands behind the command of a line.
     ///
     /// # Errors
@@ -248,21 +127,6 @@ impl Pipeline {
             pipeline.redirect = Some(Redirect { file: file.clone(), appends });
         }
         Ok(pipeline)
-    }
-}
-
-/// The name of a pipe, written out.
-fn name_of(typed: &str, at: usize) -> Result<&'static str, PipeError> {
-    let word = typed.to_ascii_lowercase();
-    if NOT_HERE.contains(&word.as_str()) {
-        let told = format!("% {word} is not available: it is a program of its own on a Nexus");
-        return Err(PipeError { at, told: Some(told) });
-    }
-    let mut fitting = WORDS.iter().filter(|known| known.starts_with(word.as_str()));
-    let exact = WORDS.iter().find(|known| **known == word);
-    match (exact, fitting.next(), fitting.next()) {
-        (Some(name), ..) | (None, Some(name), None) if !word.is_empty() => Ok(name),
-        _ => Err(PipeError::at(at)),
     }
 }
 
@@ -447,19 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_apart_by_semicolons_that_are_not_quoted() {
-        assert_eq!(split_commands("show a ; show b\nshow c"), ["show a ", " show b", "show c"]);
-        assert_eq!(split_commands("description \"a; b\";x"), ["description \"a; b\"", "x"]);
-        assert_eq!(split_commands("don't ; do"), ["don't ", " do"]);
-    }
-
-    #[test]
-    fn a_bar_inside_a_pattern_is_no_pipe_and_what_is_quoted_is_text() {
-        let parts = |line| parts_of(line).0.iter().map(|(_, part)| *part).collect::<Vec<_>>();
-        assert_eq!(parts("show x | inc a|b | count"), ["show x ", " inc a|b ", " count"]);
-        assert_eq!(command_of("show x|inc a"), "show x");
-        assert_eq!(parts("show x | inc 'a | b'")[1], " inc 'a | b'");
-        assert_eq!(parts("show x | inc don't | count").len(), 3, "no quote that ends nowhere");
+    fn output_goes_to_the_file_behind_the_bracket() {
         let written = Pipeline::parse("show x | json >> bootflash:x.json").unwrap();
         assert_eq!(written.rendering, Rendering::Json);
         let redirect = written.redirect.unwrap();
@@ -467,5 +319,6 @@ mod tests {
         assert!(Pipeline::parse("show x | inc '>'").unwrap().redirect.is_none());
         assert!(Pipeline::parse("show x | inc a->b").unwrap().redirect.is_none());
         assert_eq!(Pipeline::parse("show x >'a b'").unwrap().redirect.unwrap().file, "a b");
+        assert_eq!(Pipeline::parse("show x>file").unwrap().redirect.unwrap().file, "file");
     }
 }

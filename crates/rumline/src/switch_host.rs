@@ -399,14 +399,20 @@ impl Host {
         let mut lines =
             Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
         let bytes = open.terminal.finish(&text, &mut lines);
-        let alive = open.output.try_send(TerminalOutput::Bytes(bytes)).is_ok();
-        if open.terminal.closed() {
-            let _gone = open.output.try_send(TerminalOutput::Close);
-        } else if alive {
-            self.terminals.insert(copied.session, open);
-        }
+        effects.extend(self.put_back(copied.session, open, bytes));
         self.start_copies(copied.session, &mut effects);
         self.carry_out(effects);
+    }
+
+    /// Shows a session what is for it, and keeps it unless it is over.
+    fn put_back(&mut self, number: u64, mut open: OpenTerminal, bytes: Vec<u8>) -> Vec<Effect> {
+        let alive = open.output.try_send(TerminalOutput::Bytes(bytes)).is_ok();
+        if alive && !open.terminal.closed() {
+            self.terminals.insert(number, open);
+            return Vec::new();
+        }
+        let _gone = open.output.try_send(TerminalOutput::Close);
+        self.switch.session_ended(self.clock.now(), &mut open.session)
     }
 
     /// Shows a system message on the console and where `terminal monitor` is on.
@@ -425,9 +431,8 @@ impl Host {
             let lines =
                 Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
             let bytes = open.terminal.notify(line, &lines);
-            if open.output.try_send(TerminalOutput::Bytes(bytes)).is_ok() {
-                self.terminals.insert(number, open);
-            }
+            // What follows from its end is told to nobody in the midst of telling.
+            let _told = self.put_back(number, open, bytes);
         }
     }
 
@@ -503,18 +508,16 @@ impl Host {
                 drop(taken);
             }
             TerminalEvent::Ended { session } => {
-                if let Some(open) = self.terminals.get_mut(&session) {
+                if let Some(mut open) = self.terminals.remove(&session) {
                     open.terminal.end_of_input();
-                    if open.terminal.closed() {
-                        let _gone = open.output.try_send(TerminalOutput::Close);
-                        self.terminals.remove(&session);
-                    }
+                    let effects = self.put_back(session, open, Vec::new());
+                    self.carry_out(effects);
                 }
             }
             TerminalEvent::Closed { session } => {
                 if let Some(mut open) = self.terminals.remove(&session) {
                     let now = self.clock.now();
-                    let effects = self.switch.end_configuration(now, &mut open.session);
+                    let effects = self.switch.session_ended(now, &mut open.session);
                     self.carry_out(effects);
                 }
             }
@@ -554,16 +557,17 @@ impl Host {
         }
         let mut session = Session::new(login);
         session.length = usize::try_from(rows).unwrap_or(0);
-        (session.line, session.since) = (line, Some(now));
+        session.line = line;
+        self.switch.session_began(now, &mut session);
         let terminal = Terminal::default();
         let mut effects = Vec::new();
         let (switch, devices) = self.parts();
         let banners = switch.banners();
         let lines = Lines { switch, session: &mut session, devices, now, effects: &mut effects };
         let bytes = terminal.start(&banners, &lines);
-        if output.try_send(TerminalOutput::Bytes(bytes)).is_ok() {
-            self.terminals.insert(number, OpenTerminal { terminal, session, output });
-        }
+        let open = OpenTerminal { terminal, session, output };
+        let effects = self.put_back(number, open, bytes);
+        self.carry_out(effects);
     }
 
     fn typed(&mut self, number: u64, bytes: &[u8]) {
@@ -575,14 +579,7 @@ impl Host {
         let mut lines =
             Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
         let shown = open.terminal.feed(bytes, &mut lines);
-        let mut alive = open.output.try_send(TerminalOutput::Bytes(shown)).is_ok();
-        if open.terminal.closed() {
-            let _gone = open.output.try_send(TerminalOutput::Close);
-            alive = false;
-        }
-        if alive {
-            self.terminals.insert(number, open);
-        }
+        effects.extend(self.put_back(number, open, shown));
         self.start_copies(number, &mut effects);
         self.carry_out(effects);
     }

@@ -1,13 +1,13 @@
 //! The way from a line to what is done.
 
 use rumline_agent::Input;
-use rumline_cli::{Parsed, Pipe, Pipeline, Redirect, Refusal, Rendering, command_of};
+use rumline_cli::{Parsed, Pipe, Pipeline, Redirect, Refusal, Rendering, command_of, pipe_help};
 use rumline_protocol::Timestamp;
 
 use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Who};
 use crate::config::{Place, Reader, Source, split_no};
-use crate::session::{Question, Session};
+use crate::session::{Question, Seen, Session};
 use crate::topics::files::FlashPath;
 use crate::topics::logging::By;
 use crate::topics::{files, users};
@@ -39,6 +39,19 @@ impl Switch {
         }
     }
 
+    /// A session begins.
+    pub fn session_began(&mut self, now: Timestamp, session: &mut Session) {
+        session.since = Some(now);
+        let seen = Seen { login: session.login.clone(), since: now, active_at: now };
+        self.seen.insert(session.line.clone(), seen);
+    }
+
+    /// A session is over.
+    pub fn session_ended(&mut self, now: Timestamp, session: &mut Session) -> Vec<Effect> {
+        self.seen.remove(&session.line);
+        self.end_configuration(now, session)
+    }
+
     /// Carries out a line.
     pub fn execute(
         &mut self,
@@ -47,6 +60,9 @@ impl Switch {
         line: &str,
         devices: &mut Devices<'_>,
     ) -> Outcome {
+        if let Some(seen) = self.seen.get_mut(&session.line) {
+            seen.active_at = now;
+        }
         let prompt_letters = self.prompt(session).chars().count();
         let full = self.without_alias(line).map(|(full, ..)| full);
         let secret =
@@ -135,11 +151,9 @@ impl Switch {
         line: &str,
         devices: &mut Devices<'_>,
     ) -> Answer {
-        let first = line.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-        let is_show = !first.is_empty() && "show".starts_with(&first);
         // In configuration a bar is text.
-        let is_text = session.place.is_some() && !is_show;
-        if is_text || !is_show {
+        if !is_show(line) {
+            let is_text = session.place.is_some();
             let command = if is_text { line } else { command_of(line) };
             if command.len() < line.len() {
                 let told = Pipeline::parse(line).err().and_then(|error| error.told);
@@ -313,15 +327,11 @@ impl Switch {
     /// What `?` shows.
     #[must_use]
     pub fn help(&self, session: &Session, line: &str) -> Vec<(String, String)> {
-        let command = command_of(line);
-        if command.len() < line.len() {
-            let begun = line.rsplit('|').next().unwrap_or_default().trim_start();
-            let is_first = line.matches('|').count() == 1;
-            let is_data = |word: &str| word.starts_with("json") || word == "xml";
-            let words = Pipeline::words()
-                .iter()
-                .filter(|word| word.starts_with(begun) && (is_first || !is_data(word)));
-            return words.map(|word| ((*word).to_owned(), String::new())).collect();
+        // In configuration a bar is text, and only what shows something takes one.
+        if is_show(line)
+            && let Some(rows) = pipe_help(line)
+        {
+            return if rows.is_empty() { unrecognized() } else { rows };
         }
         let alias = self.without_alias(line);
         let line = alias.as_ref().map_or(line, |(full, ..)| full.as_str());
@@ -333,15 +343,18 @@ impl Switch {
         // Of several that say the same word, the one that says what it is for.
         rows.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.len().cmp(&a.1.len())));
         rows.dedup_by(|later, kept| later.0 == kept.0);
-        if rows.is_empty() {
-            rows.push(("% Unrecognized command".to_owned(), String::new()));
-        }
-        rows
+        if rows.is_empty() { unrecognized() } else { rows }
     }
 
     /// What the last word may become.
     #[must_use]
     pub fn complete(&self, session: &Session, line: &str) -> Vec<String> {
+        if is_show(line)
+            && let Some(rows) = pipe_help(line)
+        {
+            let words = rows.into_iter().map(|(word, _)| word);
+            return words.filter(|word| word.starts_with(|c: char| c.is_alphabetic())).collect();
+        }
         let mut words = self.words.exec.complete(line);
         if let Some(place) = &session.place {
             let (line, _) = split_no(line);
@@ -388,6 +401,17 @@ impl Switch {
             }
         }
     }
+}
+
+/// Whether a line shows something: that alone may be piped.
+fn is_show(line: &str) -> bool {
+    let first = line.split(|c: char| c.is_whitespace() || c == '|').find(|word| !word.is_empty());
+    first.is_some_and(|word| "show".starts_with(&word.to_ascii_lowercase()))
+}
+
+/// What `?` shows where there is nothing to name.
+fn unrecognized() -> Vec<(String, String)> {
+    vec![("% Unrecognized command".to_owned(), String::new())]
 }
 
 /// An error as a terminal shows it: in the manner of NX-OS, its mark below the word that is wrong.

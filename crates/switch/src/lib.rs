@@ -24,6 +24,8 @@ use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
 pub use answer::{CommandError, Outcome};
 pub use config::{ConfigTree, Line, Lines};
 pub use session::Session;
+
+use crate::session::Seen;
 pub use topics::files::{FlashPath, damaged_startup, text_of};
 pub use topics::names::NameSettings;
 pub use topics::system::Process;
@@ -200,6 +202,10 @@ pub struct Switch {
     configured_at: Timestamp,
     log: Log,
     process: Process,
+    /// Who is logged in, by line.
+    seen: BTreeMap<String, Seen>,
+    /// The numbers of VRFs.
+    vrf_numbers: BTreeMap<String, u32>,
 }
 
 impl Switch {
@@ -254,6 +260,8 @@ impl Switch {
             configured_at: now,
             log: Log::default(),
             process: Process::default(),
+            seen: BTreeMap::new(),
+            vrf_numbers: BTreeMap::new(),
         };
         let mut effects = switch.configuration_replaced(now, devices);
         if let Some(damage) = damage {

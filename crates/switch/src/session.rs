@@ -53,6 +53,15 @@ impl Question {
     }
 }
 
+/// What others see of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub login: String,
+    pub since: Timestamp,
+    /// When it gave its last command.
+    pub active_at: Timestamp,
+}
+
 /// A session of one person or program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {

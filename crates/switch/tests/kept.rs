@@ -503,5 +503,5 @@ fn marks_are_below_what_is_wrong_whatever_the_letters() {
     lab.run(&["configure terminal", "callhome"]);
     assert!(lab.run(&["explain enable"]).contains("Mode: config-callhome"));
     let help = lab.switch.help(&lab.session, "show clock | gr");
-    assert_eq!(help, [("grep".to_owned(), String::new())]);
+    assert_eq!(help, [("grep".to_owned(), "Print lines that match".to_owned())]);
 }

@@ -22,6 +22,7 @@ const CALLS: &[(&str, &str)] = &[
     ("show license rum id <0-9223372036854775807>", "show license rum id ID"),
     ("show license rum id <0-9223372036854775807> detail", "show license rum id ID detail"),
     ("show interface LINE", "show interface Ethernet1/1"),
+    ("show vlan id LINE", "show vlan id 1"),
     ("show ip interface brief vrf WORD", "show ip interface brief vrf all"),
     ("show logging last <1-9999>", "show logging last 1"),
 ];
@@ -45,7 +46,9 @@ fn lab() -> Lab {
          username eve role network-operator\n\
          license smart usage interval 40\ncallhome\n  email-contact ops@example.net\nip access-list TAP\n  10 permit ip \
          any any redirect Ethernet1/5\n  20 remark the rest\nvlan 10\n  name ten\ninterface Ethernet1/1\n  description up\n  \
-         mtu 9216\n  no shutdown\ninterface Vlan10\n  no shutdown\n  \
+         mtu 9216\n  no shutdown\ninterface Ethernet1/2\n  switchport mode trunk\n  switchport trunk native vlan \
+         10\n  switchport trunk allowed vlan 1,10\n  channel-group 7 mode active\ninterface breakout module 1 port 54 map \
+         25g-4x\ninterface Vlan10\n  no shutdown\n  \
          ip address 10.0.10.1/24\ninterface mgmt0\n  ip address 192.0.2.5/24\nvrf context red\nrouter bgp 65000\n  router-id 192.0.2.1\n",
     ));
     lab.flash.files.insert("note.txt".to_owned(), b"one & <two>\n\"three\"\n".to_vec());
@@ -256,7 +259,7 @@ fn interfaces_vlans_and_vrfs_are_what_the_configuration_makes_them() {
     let one = lab.run(&["show interface e1/1 | json"]);
     assert_eq!(
         one,
-        "{\"TABLE_interface\": {\"ROW_interface\": {\"interface\": \"Ethernet1/1\", \"state\": \"down\", \"state_rsn_desc\": \"Administratively down\", \"admin_state\": \"down\", \"desc\": \"to rack 4\", \"eth_mtu\": 9216}}}\n"
+        "{\"TABLE_interface\": {\"ROW_interface\": {\"interface\": \"Ethernet1/1\", \"state\": \"down\", \"state_rsn_desc\": \"Administratively down\", \"admin_state\": \"down\", \"desc\": \"to rack 4\", \"eth_mtu\": 9216, \"eth_bw\": 10000000, \"eth_dly\": 10, \"eth_mode\": \"access\"}}}\n"
     );
     assert_eq!(lab.run(&["show interface e9/9"]), "% Invalid interface: e9/9\n");
     let vlans = lab.run(&["show vlan"]);
@@ -301,11 +304,95 @@ fn interfaces_vlans_and_vrfs_are_what_the_configuration_makes_them() {
     assert!(!all.contains("5.5.5.5") && !all.contains("192.0.2.2"), "{all}");
     let xml = lab.run(&["show interface mgmt0 | xml"]);
     assert!(xml.contains("  <interface>\n    <__readonly__>"), "{xml}");
+    lab.configure(&["no vrf context red", "interface Ethernet1/2", "no vrf member red"]);
+    assert!(lab.run(&["show vrf"]).contains("ghost                                   4 Up"));
+    lab.configure(&["vrf context blue"]);
+    assert!(lab.run(&["show vrf"]).contains("blue                                    3 Up"));
     lab.configure(&["no vlan 10,20-21", "no interface loopback7"]);
     assert!(
         !lab.run(&["show vlan"]).contains("VLAN0020")
             && !lab.run(&["show interface brief"]).contains("Lo7")
     );
+}
+
+#[test]
+fn ports_are_what_breakouts_trunks_and_channels_make_them() {
+    let mut lab = Lab::new(Some(
+        "feature lacp\nno system default switchport\ninterface breakout module 1 port 49-50 map 10g-4x\ninterface \
+         Ethernet1/1\n  switchport\n  switchport mode trunk\n  switchport trunk native vlan 99\n  switchport trunk allowed \
+         vlan 10,20\n  channel-group 5 mode active\ninterface Ethernet1/50/2\n  speed 10000\ninterface fc1/3\n  no shutdown\n",
+    ));
+    let brief = lab.run(&["show interface brief"]);
+    for part in [
+        "Eth1/1          99      eth  trunk  down    Link not connected         auto(D) 5\n",
+        "Eth1/2          --      eth  routed down ",
+        "Eth1/49/4       --      eth  routed down    Link not connected         auto(D) --\n",
+        "Eth1/50/2       --      eth  routed down    Link not connected         10G(D)  --\n",
+        "Po5           --      eth  routed down    No operational members    auto(I) lacp\n",
+        "fc1/3      1      auto   on      down ",
+    ] {
+        assert!(brief.contains(part), "{part} in {brief}");
+    }
+    assert!(!brief.contains("Eth1/49 ") && !brief.contains("Eth1/49/5"), "{brief}");
+    let data = lab.run(&["show interface brief | json"]);
+    assert!(data.contains("\"ratemode\": \"I\"") && data.contains("\"speed\": \"10G\""), "{data}");
+    assert!(lab.run(&["show interface e1/50/2"]).contains("BW 10000000 Kbit"));
+    assert!(lab.run(&["show interface description"]).contains("Eth1/50/2     eth    10G     --"));
+    let trunks = lab.run(&["show interface trunk"]);
+    assert!(trunks.contains("Eth1/1        99      not-trunking  Po5\n"), "{trunks}");
+    assert!(trunks.contains("Eth1/1        10,20\n") && !trunks.contains("Eth1/2 "), "{trunks}");
+    let names = |lab: &mut Lab, asked: &str| lab.run(&[&format!("{asked} | inc ^Eth|^mgmt")]);
+    let several = names(&mut lab, "show interface e1/1-2, mgmt0");
+    assert_eq!(several.lines().count(), 3, "{several}");
+    assert_eq!(names(&mut lab, "show interface Ethernet 1/53-99").lines().count(), 2);
+    lab.configure(&["vlan 10"]);
+    assert!(lab.run(&["show vlan id 10"]).contains("\n10   enet "));
+    assert_eq!(lab.run(&["show vlan id 11"]), "VLAN 11 not found in current VLAN database\n");
+    assert_eq!(lab.run(&["show vlan id x"]), "% Invalid VLAN list\n");
+    for (line, told) in [
+        ("mtu 70000", "range is (576:9216)"),
+        ("switchport access vlan 5000", "range is (1:4094)"),
+        ("switchport trunk native vlan 0", "range is (1:4094)"),
+    ] {
+        let said = lab.run(&["configure terminal", "interface e1/2", line, "end"]);
+        assert!(said.contains(told), "{line}: {said}");
+    }
+    lab.run(&[
+        "configure terminal",
+        "interface e1/3",
+        "switchport",
+        "sw acc vlan 7",
+        "no sw acc vlan",
+        "mtu 9216",
+        "no mtu",
+    ]);
+    lab.run(&["end"]);
+    assert_eq!(
+        lab.run(&["show running-config interface e1/3 | begin ^interface"]),
+        "interface Ethernet1/3\n  switchport\n"
+    );
+}
+
+#[test]
+fn those_who_are_logged_in_see_each_other() {
+    let mut lab = Lab::new(None);
+    let now = lab.now;
+    let session = |login: &str, line: &str| {
+        let mut session = rumline_switch::Session::for_program(login);
+        session.line = line.to_owned();
+        session
+    };
+    let (mut eve, mut bob) = (session("eve", "pts/1"), session("bob", "pts/2"));
+    lab.switch.session_began(now, &mut eve);
+    lab.switch.session_began(now, &mut bob);
+    lab.now = now + 3_700;
+    lab.session = bob;
+    let shown = lab.run(&["show users"]);
+    assert!(shown.contains("eve      pts/1 ") && shown.contains(" 01:01 "), "{shown}");
+    assert!(shown.contains("bob      pts/2 ") && shown.ends_with(" *\n"), "{shown}");
+    assert!(lab.run(&["show users | json"]).contains("\"idle\": \"01:01\""));
+    lab.switch.session_ended(now, &mut eve);
+    assert!(!lab.run(&["show users"]).contains("eve"));
 }
 
 #[test]

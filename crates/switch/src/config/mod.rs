@@ -20,7 +20,7 @@ pub(crate) use lines::{Key, numbered};
 use rumline_catalogue::Catalogue;
 
 pub use lines::{Line, Lines};
-pub(crate) use names::{interface_name, interface_names, vlan_ids};
+pub(crate) use names::{interface_name, interface_names, vlan_ids, vlan_list};
 pub(crate) use place::{Grammar, Place};
 pub(crate) use reader::{Reader, Refusals, Source, split_no};
 pub(crate) use setting::{Given, Put, Setting, Settings, Software};
@@ -315,7 +315,7 @@ impl ConfigTree {
             } else if left.is_empty() {
                 self.take_where(&[], |line| line == text);
             } else {
-                let less = format!("vlan {}", names::vlan_list(&left));
+                let less = format!("vlan {}", vlan_list(&left));
                 self.lines.set_text(place, &less);
                 self.changed.push(Changed::went("", &text));
                 self.changed.push(Changed::came("", &less));

@@ -91,7 +91,7 @@ pub(crate) fn vlan_ids(listed: &str) -> Option<Vec<u16>> {
 }
 
 /// `1,10-12` for these numbers.
-pub(super) fn vlan_list(ids: &[u16]) -> String {
+pub(crate) fn vlan_list(ids: &[u16]) -> String {
     let runs = ids.chunk_by(|a, b| *b == a + 1);
     let shown = runs.map(|run| match run {
         [first, .., last] => format!("{first}-{last}"),

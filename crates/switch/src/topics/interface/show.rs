@@ -1,12 +1,12 @@
-//! What is shown of interfaces, VLANs and VRFs: in the columns of NX-OS, and with its names.
+//! What is shown of interfaces: in the columns of NX-OS, and with its names.
 
 use rumline_cli::Fields;
 
-use super::{Interface, Kind, Vlan};
+use super::port::{Interface, Kind};
 use crate::Switch;
 use crate::answer::{Answer, CommandError};
 use crate::command::Call;
-use crate::config::interface_name;
+use crate::config::interface_names;
 
 const RULE: &str =
     "--------------------------------------------------------------------------------\n";
@@ -34,11 +34,15 @@ pub(super) fn lldp(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 pub(super) fn interfaces(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let mut all = switch.interfaces();
     if let Some(typed) = call.command.get("interface") {
-        let name = interface_name(&typed.split_whitespace().collect::<String>());
-        all.retain(|interface| interface.name.eq_ignore_ascii_case(&name));
-        if all.is_empty() {
+        let lines = interface_names(typed);
+        let wanted: Vec<&str> =
+            lines.iter().map(|line| line.trim_start_matches("interface ")).collect();
+        let known = |name: &str| all.iter().any(|one| one.name.eq_ignore_ascii_case(name));
+        // Of a range those that there are, as long as there is one.
+        if !wanted.iter().any(|name| known(name)) {
             return Err(CommandError::failed(format!("% Invalid interface: {typed}")));
         }
+        all.retain(|one| wanted.iter().any(|name| one.name.eq_ignore_ascii_case(name)));
     }
     let text = || all.iter().map(shown).collect::<String>();
     let row = |interface: &Interface| {
@@ -48,7 +52,13 @@ pub(super) fn interfaces(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer
             .maybe("state_rsn_desc", interface.down)
             .text("admin_state", if interface.is_admin_up { "up" } else { "down" })
             .maybe("desc", interface.description.as_deref())
-            .number("eth_mtu", interface.mtu_bytes);
+            .number("eth_mtu", interface.mtu_bytes)
+            .number("eth_bw", interface.rates().0)
+            .number("eth_dly", interface.rates().1);
+        let fields = match interface.kind {
+            Kind::Ethernet | Kind::PortChannel => fields.text("eth_mode", interface.mode()),
+            _ => fields,
+        };
         match &interface.address {
             None => fields,
             Some((address, bits)) => {
@@ -71,15 +81,7 @@ fn shown(interface: &Interface) -> String {
     if let Some((address, bits)) = &interface.address {
         text.push_str(&format!("  Internet Address is {address}/{bits}\n"));
     }
-    // What NX-OS has for each kind where nothing is negotiated.
-    let (bandwidth_kbit, delay_usec) = match interface.kind {
-        Kind::Ethernet => (10_000_000, 10),
-        Kind::Management | Kind::Vlan => (1_000_000, 10),
-        Kind::PortChannel => (100_000, 10),
-        Kind::Loopback => (8_000_000, 5_000),
-        Kind::Tunnel => (9, 500_000),
-        Kind::Nve => (10_000_000, 10),
-    };
+    let (bandwidth_kbit, delay_usec) = interface.rates();
     text.push_str(&format!(
         "  MTU {} bytes, BW {bandwidth_kbit} Kbit, DLY {delay_usec} usec\n",
         interface.mtu_bytes
@@ -91,10 +93,30 @@ fn shown(interface: &Interface) -> String {
     text
 }
 
+/// `auto(D)`.
+fn rate(interface: &Interface) -> String {
+    format!("{}({})", interface.speed(), interface.rate_mode())
+}
+
 pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let all = switch.interfaces();
     let text = || {
         let mut text = String::new();
+        let ports: Vec<&Interface> =
+            all.iter().filter(|one| one.kind == Kind::FibreChannel).collect();
+        if !ports.is_empty() {
+            text.push_str(&format!(
+                "{RULE}Interface  Vsan   Admin  Admin   Status          SFP    Oper  Oper   Port\n                  Mode   Trunk                          Mode  Speed  Channel\n                         Mode                                 (Gbps)\n{RULE}"
+            ));
+            for port in ports {
+                text.push_str(&format!(
+                    "{:<10} 1      auto   on      {:<15} --     --           --     --\n",
+                    port.name,
+                    port.state()
+                ));
+            }
+            text.push('\n');
+        }
         for interface in all.iter().filter(|one| one.kind == Kind::Management) {
             let address = interface.address.as_ref().map_or("--", |(address, _)| address);
             text.push_str(&format!(
@@ -107,12 +129,13 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
         ));
         for interface in all.iter().filter(|one| one.kind == Kind::Ethernet) {
             text.push_str(&format!(
-                "{:<15} {:<7} eth  {:<6} {:<7} {:<26} auto(D) {}\n",
+                "{:<15} {:<7} eth  {:<6} {:<7} {:<26} {:<7} {}\n",
                 interface.short(),
                 interface.vlan(),
                 interface.mode(),
                 interface.state(),
                 interface.reason(),
+                rate(interface),
                 interface.channel.as_deref().unwrap_or("--")
             ));
         }
@@ -122,11 +145,13 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
                 "Port-channel VLAN    Type Mode   Status  Reason                    Speed   Protocol\nInterface\n",
                 |one| {
                     format!(
-                        "{:<7} eth  {:<6} {:<7} {:<25} auto(I) none",
+                        "{:<7} eth  {:<6} {:<7} {:<25} {:<7} {}",
                         one.vlan(),
                         one.mode(),
                         one.state(),
-                        one.reason()
+                        one.reason(),
+                        rate(one),
+                        if one.has_lacp { "lacp" } else { "none" }
                     )
                 },
             ),
@@ -173,9 +198,10 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
                 .text("vlan", interface.vlan())
                 .text("type", "eth")
                 .text("portmode", interface.mode())
-                .text("speed", "auto")
-                .text("ratemode", "D")
+                .text("speed", interface.speed())
+                .text("ratemode", interface.rate_mode())
                 .text("portchan", interface.channel.as_deref().unwrap_or("--")),
+            Kind::FibreChannel => fields.text("vsan", "1"),
             _ => fields
                 .maybe("ip_addr", interface.address.as_ref().map(|(address, _)| address))
                 .number("mtu", interface.mtu_bytes),
@@ -208,7 +234,7 @@ pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
                 state(interface),
                 vlan(interface),
                 "auto",
-                "auto"
+                interface.speed()
             ));
         }
         text
@@ -220,7 +246,7 @@ pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
             .text("state", state(interface))
             .text("vlan", vlan(interface))
             .text("duplex", "auto")
-            .text("speed", "auto")
+            .text("speed", interface.speed())
             .text("type", "--")
     };
     call.shown(text, || Fields::new().table("interface", all.iter().map(row)))
@@ -239,8 +265,9 @@ pub(super) fn descriptions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
         text.push_str(&format!("\n{RULE}Port          Type   Speed   Description\n{RULE}"));
         for interface in all.iter().filter(|one| one.kind == Kind::Ethernet) {
             text.push_str(&format!(
-                "{:<13} eth    10G     {}\n",
+                "{:<13} eth    {:<7} {}\n",
                 interface.short(),
+                interface.speed(),
                 description(interface)
             ));
         }
@@ -254,116 +281,50 @@ pub(super) fn descriptions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
     call.shown(text, || Fields::new().table("interface", all.iter().map(row)))
 }
 
-pub(super) fn ip_brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let wanted = call.command.get("vrf").unwrap_or(super::DEFAULT_VRF);
-    let vrfs: Vec<(String, u32)> =
-        switch.vrfs().into_iter().filter(|(name, _)| wanted == "all" || name == wanted).collect();
-    if vrfs.is_empty() {
-        return Err(CommandError::failed(format!("% There is no VRF {wanted}")));
-    }
-    let all = switch.interfaces();
-    let of = |vrf: &str| {
-        all.iter()
-            .filter(|one| one.vrf == vrf)
-            .filter_map(|one| Some((one, one.address.as_ref()?)))
-            .collect::<Vec<_>>()
-    };
-    let admin = |one: &Interface| if one.is_admin_up { "up" } else { "down" };
+pub(super) fn trunks(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let mut all = switch.interfaces();
+    all.retain(|one| one.is_trunk && !one.is_routed);
     let text = || {
-        let mut text = String::new();
-        for (vrf, id) in &vrfs {
+        let mut text = format!(
+            "{RULE}Port          Native  Status        Port\n              Vlan                  Channel\n{RULE}"
+        );
+        for one in &all {
+            let channel =
+                one.channel.as_ref().map_or("--".to_owned(), |number| format!("Po{number}"));
             text.push_str(&format!(
-                "IP Interface Status for VRF \"{vrf}\"({id})\nInterface            IP Address      Interface Status\n"
+                "{:<13} {:<7} {:<13} {channel}\n",
+                one.short(),
+                one.native_vlan,
+                "not-trunking"
             ));
-            for (one, (address, _)) in of(vrf) {
-                let state = one.state();
-                text.push_str(&format!(
-                    "{:<20} {address:<15} protocol-{state}/link-{state}/admin-{}\n",
-                    one.short(),
-                    admin(one)
-                ));
-            }
-            text.push('\n');
         }
-        text
-    };
-    let rows = || {
-        let rows = vrfs.iter().flat_map(|(vrf, _)| of(vrf)).map(|(one, (address, _))| {
-            Fields::new()
-                .text("vrf-name-out", &one.vrf)
-                .text("intf-name", one.short())
-                .text("prefix", address)
-                .text("proto-state", one.state())
-                .text("link-state", one.state())
-                .text("admin-state", admin(one))
-        });
-        let rows: Vec<Fields> = rows.collect();
-        let names = vrfs.iter().map(|(vrf, _)| Fields::new().text("vrf-name-out", vrf));
-        Fields::new().table("vrf", names).table("intf", rows)
-    };
-    call.shown(text, rows)
-}
-
-pub(super) fn vlans(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let all = switch.vlans();
-    let state = |vlan: &Vlan| match (vlan.is_active, vlan.is_shut) {
-        (false, _) => "suspended",
-        (true, true) => "act/lshut",
-        (true, false) => "active",
-    };
-    let text = || {
-        let mut text = String::from(
-            "VLAN Name                             Status    Ports\n\
-             ---- -------------------------------- --------- -------------------------------\n",
-        );
-        for vlan in &all {
-            let mut rows = vlan.ports.chunks(4).map(|ports| ports.join(", ")).collect::<Vec<_>>();
-            if rows.is_empty() {
-                rows.push(String::new());
-            }
-            let count = rows.len();
-            for (index, ports) in rows.iter().enumerate() {
-                let comma = if index + 1 < count { "," } else { "" };
-                let head = if index == 0 {
-                    format!("{:<4} {:<32} {:<9} ", vlan.id, vlan.name, state(vlan))
-                } else {
-                    " ".repeat(48)
-                };
-                text.push_str(format!("{head}{ports}{comma}").trim_end());
-                text.push('\n');
+        for (head, value) in [
+            ("Vlans Allowed on Trunk", None),
+            ("Vlans Err-disabled on Trunk", Some("none")),
+            ("STP Forwarding", Some("none")),
+        ] {
+            text.push_str(&format!("\n{RULE}Port          {head}\n{RULE}"));
+            for one in &all {
+                let value = value.unwrap_or(&one.trunk_vlans);
+                text.push_str(&format!("{:<13} {value}\n", one.short()));
             }
         }
         text
     };
-    let row = |vlan: &Vlan| {
+    let row = |one: &Interface| {
+        let channel = one.channel.as_ref().map(|number| format!("Po{number}"));
         Fields::new()
-            .number("vlanshowbr-vlanid", vlan.id)
-            .text("vlanshowbr-vlanid-utf", vlan.id)
-            .text("vlanshowbr-vlanname", &vlan.name)
-            .text("vlanshowbr-vlanstate", if vlan.is_active { "active" } else { "suspend" })
-            .text("vlanshowbr-shutstate", if vlan.is_shut { "shutdown" } else { "noshutdown" })
-            .text("vlanshowplist-ifidx", vlan.ports.join(","))
+            .text("interface", one.short())
+            .number("native", one.native_vlan)
+            .text("status", "not-trunking")
+            .text("portchannel", channel.unwrap_or("--".to_owned()))
     };
-    call.shown(text, || Fields::new().table("vlanbriefxbrief", all.iter().map(row)))
-}
-
-pub(super) fn vrfs(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let all = switch.vrfs();
-    let text = || {
-        let mut text = String::from(
-            "VRF-Name                           VRF-ID State   Reason                        \n",
-        );
-        for (name, id) in &all {
-            text.push_str(&format!("{name:<34} {id:>6} Up      --                            \n"));
-        }
-        text
+    let allowed = |one: &Interface| {
+        Fields::new().text("interface", one.short()).text("allowedvlans", &one.trunk_vlans)
     };
-    let row = |(name, id): &(String, u32)| {
+    call.shown(text, || {
         Fields::new()
-            .text("vrf_name", name)
-            .number("vrf_id", *id)
-            .text("vrf_state", "Up")
-            .text("vrf_reason", "--")
-    };
-    call.shown(text, || Fields::new().table("vrf", all.iter().map(row)))
+            .table("interface", all.iter().map(row))
+            .table("allowed_vlans", all.iter().map(allowed))
+    })
 }

@@ -12,7 +12,7 @@ use crate::Switch;
 use crate::answer::{Answer, CommandError};
 use crate::command::{Call, Command, Topic};
 use crate::config::{ConfigTree, Given, Put, Setting, Settings, starts_with_words};
-use crate::session::Session;
+use crate::session::{Seen, Session};
 
 /// The head of the lines of local users.
 pub(crate) const USERNAME: &str = "username";
@@ -265,18 +265,36 @@ fn show_privilege(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 }
 
 fn show_users(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let Session { login, line, since, .. } = &*call.session;
-    let time = switch.derived.zone.short_time(since.unwrap_or(switch.booted_at));
-    let pid = switch.process.pid;
+    let (now, pid) = (call.now, switch.process.pid);
+    let Session { login, line: own, since, .. } = &*call.session;
+    let mut seen = switch.seen.clone();
+    let since = since.unwrap_or(switch.booted_at);
+    seen.entry(own.clone()).or_insert(Seen { login: login.clone(), since, active_at: now });
+    let rows = seen.iter().map(|(line, seen)| {
+        let time = switch.derived.zone.short_time(seen.since);
+        let idle = match now.since(seen.active_at) / 60 {
+            ..=0 => ".".to_owned(),
+            minutes => format!("{:02}:{:02}", minutes / 60, minutes % 60),
+        };
+        (&seen.login, line, time, idle, if line == own { "*" } else { "" })
+    });
+    let rows: Vec<_> = rows.collect();
     call.shown(
         || {
-            let head = "NAME     LINE         TIME         IDLE          PID COMMENT";
-            format!("{head}\n{login:<8} {line:<12} {time}   .     {pid:>10} *\n")
+            let head = "NAME     LINE         TIME         IDLE          PID COMMENT\n";
+            rows.iter().fold(head.to_owned(), |text, (login, line, time, idle, comment)| {
+                let row = format!("{login:<8} {line:<12} {time} {idle:^7} {pid:>9} {comment}");
+                format!("{text}{}\n", row.trim_end())
+            })
         },
         || {
-            let row = Fields::new().text("user", login).text("line", line).text("time", &time);
-            let row = row.text("idle", ".").number("pid", pid).text("comment", "*");
-            Fields::new().table("sessions", [row])
+            let row =
+                |(login, line, time, idle, comment): &(&String, &String, String, String, &str)| {
+                    let row =
+                        Fields::new().text("user", login).text("line", line).text("time", time);
+                    row.text("idle", idle).number("pid", pid).text("comment", comment)
+                };
+            Fields::new().table("sessions", rows.iter().map(row))
         },
     )
 }
