@@ -123,6 +123,9 @@ def main():
         vlans = parsed("show vlan")
         assert one(vlans, vlan_id="10")["vlan_name"] == "ten", vlans
         assert one(vlans, vlan_id="10")["interfaces"] == ["Eth1/1"], vlans
+        assert parsed("show processes cpu") and parsed("show environment")
+        for command in ("show cdp neighbors", "show lldp neighbors"):
+            assert parse_output(platform="cisco_nxos", command=command, data=switch.run(command)) == [], command
         assert {record["name"] for record in parsed("show vrf")} == {"default", "management", "red"}
     print("parsers: passed")
 

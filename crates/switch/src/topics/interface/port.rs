@@ -65,6 +65,8 @@ pub(super) struct Defaults {
     pub are_routed: bool,
 }
 
+/// The bandwidth of a port that has not agreed on one.
+const KBIT_ETHERNET: u32 = 10_000_000;
 /// The largest frame where nothing else is set.
 const MTU_BYTES: u32 = 1_500;
 /// The VRF of whatever names none.
@@ -85,6 +87,15 @@ fn address_of(words: &[&str]) -> Option<(String, u8)> {
         _ => return None,
     };
     (address.parse::<Ipv4Addr>().is_ok() && bits <= 32).then(|| (address.to_owned(), bits))
+}
+
+/// `10G` for 10000, `1000` for itself.
+fn shown_speed(mbit: u32) -> String {
+    if mbit >= 10_000 && mbit % 1_000 == 0 {
+        format!("{}G", mbit / 1_000)
+    } else {
+        mbit.to_string()
+    }
 }
 
 /// The VLANs of a trunk: those of its lines in their order, `add 5`, `remove 5` and `except 5` among them; all where it has none.
@@ -217,13 +228,14 @@ impl Interface {
         }
     }
 
-    /// Its speed, as it is set or agreed: `10G`, `1000`, `auto`.
+    /// Its speed, as it is set: `10G`, `1000`, or `auto` where it is agreed.
     pub(super) fn speed(&self) -> String {
-        match self.speed_mbit {
-            None => "auto".to_owned(),
-            Some(mbit) if mbit >= 10_000 && mbit % 1_000 == 0 => format!("{}G", mbit / 1_000),
-            Some(mbit) => mbit.to_string(),
-        }
+        self.speed_mbit.map_or_else(|| "auto".to_owned(), shown_speed)
+    }
+
+    /// What it would run at: as it is set, or what its kind has.
+    pub(super) fn nominal_speed(&self) -> String {
+        shown_speed(self.speed_mbit.unwrap_or(KBIT_ETHERNET / 1_000))
     }
 
     /// `D` for a port by itself, `I` for one made of several.
@@ -234,7 +246,7 @@ impl Interface {
     /// Bandwidth and delay in microseconds: as they are set, or what NX-OS has for each kind where nothing is agreed.
     pub(super) fn rates(&self) -> (u32, u32) {
         let (kbit, delay_usec) = match self.kind {
-            Kind::Ethernet | Kind::Nve => (10_000_000, 10),
+            Kind::Ethernet | Kind::Nve => (KBIT_ETHERNET, 10),
             Kind::FibreChannel => (8_000_000, 10),
             Kind::Management | Kind::Vlan => (1_000_000, 10),
             Kind::PortChannel => (100_000, 10),
@@ -285,6 +297,8 @@ mod tests {
         assert_eq!(port(&["speed 1000"]).speed(), "1000");
         assert_eq!(port(&["speed 2500"]).speed(), "2500");
         assert_eq!(port(&["speed auto"]).speed(), "auto");
+        assert_eq!(port(&[]).nominal_speed(), "10G");
+        assert_eq!(port(&["speed 1000"]).nominal_speed(), "1000");
         assert_eq!(port(&["speed 10000", "bandwidth 512"]).rates().0, 512);
     }
 

@@ -267,7 +267,7 @@ pub(super) fn descriptions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
             text.push_str(&format!(
                 "{:<13} eth    {:<7} {}\n",
                 interface.short(),
-                interface.speed(),
+                interface.nominal_speed(),
                 description(interface)
             ));
         }
