@@ -28,6 +28,10 @@ GENIE = [
     ("show_interface", "ShowIpInterfaceBrief", "show ip interface brief"), ("show_vrf", "ShowVrf", "show vrf"),
     ("show_vlan", "ShowVlan", "show vlan"), ("show_system", "ShowSystemResources", "show system resources"),
     ("show_users", "ShowUsers", "show users"), ("show_acl", "ShowAccessLists", "show ip access-lists"),
+    ("show_checkpoint", "ShowCheckpointSummary", "show checkpoint summary"),
+    ("show_platform", "ShowProcessesCpu", "show processes cpu"),
+    ("show_platform", "ShowProcessesMemory", "show processes memory"),
+    ("show_environment", "ShowEnvironment", "show environment"),
 ]
 
 
@@ -38,13 +42,19 @@ def genie(switch):
         parser = getattr(importlib.import_module(f"genie.libs.parser.nxos.{module}"), name)
         read[command] = parser(device=Mock()).parse(output=switch.run(command))
         assert read[command], command
+    from genie.libs.parser.nxos.show_interface import ShowInterface
+
+    interfaces = ShowInterface(device=Mock()).cli(command="show interface", output=switch.run("show interface"))
+    assert interfaces["Ethernet1/1"]["mtu"] == 9216, interfaces["Ethernet1/1"]
+    assert read["show checkpoint summary"]["checkpoint"]["one"]["created_by"] == "admin"
+    assert read["show processes cpu"]["index"][1]["process"] == "rumline"
     assert read["show feature"]["feature"]["bgp"]["instance"]["1"]["state"].startswith("enabled")
     assert read["show interface description"]["interfaces"]["Ethernet1/1"]["description"] == "to rack 4"
     assert read["show interface brief"]["interface"]["ethernet"]["Ethernet1/1"]["vlan"] == "10"
     assert read["show vlan"]["vlans"]["10"]["name"] == "ten"
     assert set(read["show vrf"]["vrfs"]) == {"default", "management", "red"}
     assert "admin" in str(read["show users"])
-    print(f"genie: {len(GENIE)} parsers")
+    print(f"genie: {len(GENIE) + 1} parsers")
 
 
 def napalm(switch):
@@ -81,6 +91,7 @@ def main():
         switch.run("configure terminal", *CONFIG, "end")
 
         if "--all" in sys.argv:
+            switch.run("checkpoint one")
             genie(switch)
             napalm(switch)
             print("parsers: passed")
@@ -123,8 +134,8 @@ def main():
         vlans = parsed("show vlan")
         assert one(vlans, vlan_id="10")["vlan_name"] == "ten", vlans
         assert one(vlans, vlan_id="10")["interfaces"] == ["Eth1/1"], vlans
-        assert parsed("show processes cpu") and parsed("show environment")
-        for command in ("show cdp neighbors", "show lldp neighbors"):
+        assert parsed("show processes cpu")[0]["cpu_5_sec"].isdigit()
+        for command in ("show cdp neighbors", "show lldp neighbors", "show environment"):
             assert parse_output(platform="cisco_nxos", command=command, data=switch.run(command)) == [], command
         assert {record["name"] for record in parsed("show vrf")} == {"default", "management", "red"}
     print("parsers: passed")

@@ -122,7 +122,7 @@ fn form(word: &str) -> Option<&'static Form> {
     let mut fitting = FORMS.iter().filter(|form| form.name.starts_with(word));
     let exact = FORMS.iter().find(|form| form.name == word);
     match (exact, fitting.next(), fitting.next()) {
-        (Some(form), ..) | (None, Some(form), None) if !word.is_empty() => Some(form),
+        (Some(form), ..) | (None, Some(form), None) => Some(form),
         _ => None,
     }
 }
@@ -157,7 +157,7 @@ pub fn pipe_help(line: &str) -> Option<Vec<(String, String)>> {
     let Some(form) = form(&name.to_ascii_lowercase()) else { return Some(Vec::new()) };
     let before = done.last().map_or("", |(_, word)| word.as_str());
     let is_lines = before == "-n" && form.options.contains(&COUNT);
-    if done.len() > 1 && form.options.len() > 1 && (is_lines || WITH_COUNT.contains(&before)) {
+    if is_lines || form.options.len() > 1 && WITH_COUNT.contains(&before) {
         return Some(given(&[COUNT]));
     }
     let rows: Vec<Row> = form.options.iter().copied().filter(|(word, _)| fits(word)).collect();
@@ -194,6 +194,9 @@ mod tests {
         assert_eq!(words("show x | js"), ["json", "json-pretty"]);
         assert_eq!(words("show x | head "), ["<1-4294967295>", "-n", "lines"]);
         assert_eq!(words("show x | head lines "), ["<1-4294967295>"]);
+        assert_eq!(words("show x | last -n "), ["<1-4294967295>"]);
+        assert_eq!(words("show x | last 5 "), words("show x | last "));
+        assert_eq!(words("show x | begin next "), ["<LINE>"]);
         assert_eq!(words("show x | gr -A "), ["<1-4294967295>"]);
         assert_eq!(words("show x | include ig"), ["<LINE>", "ignore-case"]);
         assert_eq!(words("show x | sort -n "), ["-f", "-k", "-n", "-r", "-t", "-u"]);

@@ -145,6 +145,9 @@ mod tests {
         );
         assert_eq!(parts("show x | cut -d'|' -f 1 | count").len(), 3, "behind an option it does");
         assert_eq!(parts("show x | inc a-b'c | inc d'"), ["show x ", " inc a-b'c ", " inc d'"]);
+        assert_eq!(parts("show x | inc 'a | count").len(), 3, "a quote that nothing closes");
+        assert_eq!(parts("show x | inc a| b").len(), 2, "blanks on both sides make a pipe");
+        assert_eq!(parts("show x | inc a |b").len(), 2);
         assert_eq!(command_of("show x>file"), "show x");
     }
 

@@ -9,8 +9,14 @@ pub struct ProcessFacts {
     pub kernel_millis: u64,
     /// How long it runs.
     pub up_millis: u64,
+    /// How often it was given a processor.
+    pub invocations: u64,
     /// What it holds in memory.
     pub resident_kib: u64,
+    /// What it has asked for.
+    pub data_kib: u64,
+    /// Where its stack begins.
+    pub stack_base: u64,
     /// The machine's memory.
     pub memory_total_kib: u64,
     /// What of it is free.
@@ -42,7 +48,7 @@ pub fn process_facts() -> ProcessFacts {
         fields.get(place).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0) * TICK_MILLIS
     };
     let up_millis = hundredths(uptime.split(' ').next().unwrap_or_default()) * 10;
-    let kib = |text: &str, name: &str| {
+    let number = |text: &str, name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     };
@@ -50,18 +56,23 @@ pub fn process_facts() -> ProcessFacts {
     for (slot, load) in load_hundredths.iter_mut().zip(read("loadavg").split(' ')) {
         *slot = u32::try_from(hundredths(load)).unwrap_or(u32::MAX);
     }
+    let status = read("self/status");
     ProcessFacts {
         user_millis: ticks(11),
         kernel_millis: ticks(12),
         up_millis: up_millis.saturating_sub(ticks(19)),
-        resident_kib: kib(&read("self/status"), "VmRSS:"),
-        memory_total_kib: kib(&memory, "MemTotal:"),
-        memory_free_kib: kib(&memory, "MemAvailable:"),
-        memory_buffers_kib: kib(&memory, "Buffers:"),
-        memory_cached_kib: kib(&memory, "Cached:"),
-        vmalloc_total_kib: kib(&memory, "VmallocTotal:"),
-        vmalloc_free_kib: kib(&memory, "VmallocTotal:")
-            .saturating_sub(kib(&memory, "VmallocUsed:")),
+        invocations: number(&status, "voluntary_ctxt_switches:")
+            + number(&status, "nonvoluntary_ctxt_switches:"),
+        resident_kib: number(&status, "VmRSS:"),
+        data_kib: number(&status, "VmData:"),
+        stack_base: fields.get(25).and_then(|field| field.parse().ok()).unwrap_or(0),
+        memory_total_kib: number(&memory, "MemTotal:"),
+        memory_free_kib: number(&memory, "MemAvailable:"),
+        memory_buffers_kib: number(&memory, "Buffers:"),
+        memory_cached_kib: number(&memory, "Cached:"),
+        vmalloc_total_kib: number(&memory, "VmallocTotal:"),
+        vmalloc_free_kib: number(&memory, "VmallocTotal:")
+            .saturating_sub(number(&memory, "VmallocUsed:")),
         load_hundredths,
     }
 }
@@ -82,6 +93,7 @@ mod tests {
         let facts = process_facts();
         assert!(facts.resident_kib > 1_000 && facts.memory_total_kib > facts.resident_kib);
         assert!(facts.memory_free_kib <= facts.memory_total_kib);
+        assert!(facts.invocations > 0 && facts.data_kib > 100 && facts.stack_base > 0, "{facts:?}");
         assert!(facts.up_millis < 24 * 3_600_000, "{facts:?}");
     }
 }

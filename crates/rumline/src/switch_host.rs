@@ -174,6 +174,7 @@ pub(crate) async fn run(setup: Setup) -> Result<()> {
             let shown = host.clock.of_world(millis);
             host.input(Input::ClockStepped { from: to - shown / 1000, to });
         }
+        host.note_process();
         match next {
             Happened::Terminal(event) => host.terminal_event(event),
             Happened::Input(input) => host.input(input),
@@ -306,7 +307,10 @@ impl Host {
             user_millis: facts.user_millis,
             kernel_millis: facts.kernel_millis,
             up_millis: facts.up_millis,
+            invocations: facts.invocations,
             resident_kib: facts.resident_kib,
+            data_kib: facts.data_kib,
+            stack_base: facts.stack_base,
             memory_total_kib: facts.memory_total_kib,
             memory_free_kib: facts.memory_free_kib,
             memory_buffers_kib: facts.memory_buffers_kib,
@@ -533,7 +537,6 @@ impl Host {
         output: mpsc::Sender<TerminalOutput>,
     ) {
         let now = self.clock.now();
-        self.note_process();
         let line = if number == CONSOLE { "console0".to_owned() } else { format!("pts/{number}") };
         if let Some(command) = command {
             let mut session = Session::for_program(login);
@@ -572,7 +575,6 @@ impl Host {
 
     fn typed(&mut self, number: u64, bytes: &[u8]) {
         let Some(mut open) = self.terminals.remove(&number) else { return };
-        self.note_process();
         let now = self.clock.now();
         let mut effects = Vec::new();
         let (switch, devices) = self.parts();

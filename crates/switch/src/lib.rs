@@ -37,6 +37,7 @@ use crate::topics::configuration::{Checkpoint, Draft};
 use crate::topics::files::{Found, read_startup, write_startup};
 use crate::topics::license::{InUse, licensing};
 use crate::topics::logging::Log;
+use crate::topics::system::Samples;
 use crate::topics::{names, system, terminal, users};
 use crate::words::Words;
 
@@ -202,6 +203,7 @@ pub struct Switch {
     configured_at: Timestamp,
     log: Log,
     process: Process,
+    samples: Samples,
     /// Who is logged in, by line.
     seen: BTreeMap<String, Seen>,
     /// The numbers of VRFs.
@@ -260,6 +262,7 @@ impl Switch {
             configured_at: now,
             log: Log::default(),
             process: Process::default(),
+            samples: Samples::default(),
             seen: BTreeMap::new(),
             vrf_numbers: BTreeMap::new(),
         };

@@ -60,6 +60,9 @@ fn lab() -> Lab {
     lab.session = rumline_switch::Session::for_program("admin");
     lab.switch.note_process(rumline_switch::Process {
         pid: 4711,
+        invocations: 400,
+        data_kib: 9_000,
+        stack_base: 0x7ffc_0000,
         user_millis: 1_500,
         kernel_millis: 500,
         up_millis: 100_000,
@@ -518,7 +521,10 @@ fn what_is_told_of_the_process_is_what_the_machine_tells() {
         pid: 7,
         ..Default::default()
     });
-    assert!(lab.run(&["show processes memory"]).contains("    7           99  rumline\n"));
+    assert!(
+        lab.run(&["show processes memory"])
+            .contains("    7         0           0      101376  0/0 ")
+    );
     assert!(
         lab.run(&["show processes cpu"]).contains("0.00% user,    0.00% kernel,   100.00% idle")
     );

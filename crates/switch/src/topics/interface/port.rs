@@ -91,7 +91,7 @@ fn address_of(words: &[&str]) -> Option<(String, u8)> {
 
 /// `10G` for 10000, `1000` for itself.
 fn shown_speed(mbit: u32) -> String {
-    if mbit >= 10_000 && mbit % 1_000 == 0 {
+    if mbit >= 10_000 && mbit.is_multiple_of(1_000) {
         format!("{}G", mbit / 1_000)
     } else {
         mbit.to_string()

@@ -3,6 +3,7 @@
 mod process;
 
 pub use process::Process;
+pub(crate) use process::Samples;
 
 use rumline_cli::Fields;
 use rumline_protocol::{Timestamp, Udi};
