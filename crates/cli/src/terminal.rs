@@ -43,9 +43,6 @@ pub trait LineHandler {
     }
 }
 
-/// What may be typed while a command goes on, in bytes; more is not taken.
-const TYPED_AHEAD_BYTES_MAX: usize = 4_096;
-
 const MORE: &str = "--More--";
 
 /// A session's state.
@@ -91,6 +88,12 @@ impl Terminal {
         self.editor.history()
     }
 
+    /// Whether a command goes on. What is typed meanwhile is kept: whoever brings it holds back what is more.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.typed_ahead.is_some()
+    }
+
     /// Takes what was typed; returns what to show.
     pub fn feed(&mut self, bytes: &[u8], handler: &mut dyn LineHandler) -> Vec<u8> {
         let mut out = Vec::new();
@@ -99,9 +102,7 @@ impl Terminal {
                 break;
             }
             if let Some(ahead) = &mut self.typed_ahead {
-                if ahead.len() < TYPED_AHEAD_BYTES_MAX {
-                    ahead.push(*byte);
-                }
+                ahead.push(*byte);
                 continue;
             }
             let after_cr = std::mem::replace(&mut self.after_cr, *byte == b'\r');

@@ -12,7 +12,6 @@ mod kept_files;
 mod names;
 mod pace;
 mod private_file;
-mod process;
 mod random;
 mod ssh;
 mod ssh_client;
@@ -27,9 +26,11 @@ pub use http_server::{PeerAddress, Security, Shutdown, serve};
 pub use kept_files::KeptFiles;
 pub use names::{DNS_PORT, NameLookup, Names};
 pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
-pub use process::{ProcessFacts, process_facts};
 pub use random::OsRandom;
-pub use ssh::{SshServer, TerminalEvent, TerminalOutput};
+pub use ssh::{
+    FileAnswer, FileError, FileRequest, HostKeys, Proof, Screen, SshEvent, SshServer,
+    TerminalOutput,
+};
 pub use ssh_client::{SshClient, SshError};
 pub use tftp::{TftpError, tftp_get, tftp_put};
 pub use tls::{TlsError, certificate_to_pem, client_config, pem_to_der, server_config};

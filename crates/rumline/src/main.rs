@@ -13,7 +13,6 @@ mod lab_clock;
 mod server_parts;
 mod sim_command;
 mod switch_command;
-mod switch_host;
 mod verify_command;
 
 use std::io::IsTerminal;

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use rumline_host::Setup;
 use rumline_net::{KeptFiles, OsRandom, pem_to_der};
 use rumline_protocol::{Random, random_hex};
 use rumline_switch::Hardware;
 use serde::{Deserialize, Serialize};
 
 use crate::lab_clock::LabClock;
-use crate::switch_host::{self, Setup};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -102,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         clock: LabClock::clock(arguments.lab_clock),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(switch_host::run(setup))?;
+    runtime.block_on(rumline_host::run(setup))?;
     // A thread may still wait for a key on standard input.
     runtime.shutdown_background();
     Ok(true)

@@ -42,7 +42,8 @@ impl Switch {
     /// A session begins.
     pub fn session_began(&mut self, now: Timestamp, session: &mut Session) {
         session.since = Some(now);
-        let seen = Seen { login: session.login.clone(), since: now, active_at: now };
+        let (login, from) = (session.login.clone(), session.from.clone());
+        let seen = Seen { login, from, since: now, active_at: now };
         self.seen.insert(session.line.clone(), seen);
     }
 

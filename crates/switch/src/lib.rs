@@ -309,6 +309,12 @@ impl Switch {
         users::may_log_in(&self.running, login, password)
     }
 
+    /// Whether a login may enter with a public key, in the form of OpenSSH without a comment.
+    #[must_use]
+    pub fn knows_key(&self, login: &str, key: &str) -> bool {
+        users::knows_key(&self.running, login, key)
+    }
+
     /// Whether `admin` has a password.
     #[must_use]
     pub fn has_admin(&self) -> bool {

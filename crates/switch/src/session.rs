@@ -57,6 +57,7 @@ impl Question {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub login: String,
+    pub from: Option<String>,
     pub since: Timestamp,
     /// When it gave its last command.
     pub active_at: Timestamp,
@@ -83,8 +84,10 @@ pub struct Session {
     pub(crate) answers: BTreeMap<String, String>,
     /// The session of `configure session` it is in.
     pub(crate) draft: Option<String>,
-    /// Where it comes from, e.g. `console0` or `pts/1`.
+    /// Its line, e.g. `console0` or `pts/1`.
     pub line: String,
+    /// The address it comes from.
+    pub from: Option<String>,
     /// When it began, if that is known.
     pub since: Option<Timestamp>,
 }
@@ -105,6 +108,7 @@ impl Session {
             answers: BTreeMap::new(),
             draft: None,
             line: "console0".to_owned(),
+            from: None,
             since: None,
         }
     }

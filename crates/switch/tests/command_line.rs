@@ -534,7 +534,7 @@ fn a_question_mark_in_a_banner_is_a_letter_of_it() {
     let (mut lab, mut terminal) = (Lab::new(None), Terminal::default());
     let out = typed(&mut lab, &mut terminal, "conf t\nbanner motd #\nWho are you?\n#\nend\n");
     assert!(!out.contains("Unrecognized") && !out.contains("LINE"), "{out}");
-    assert_eq!(lab.switch.banners(), "Who are you?\n");
+    assert_eq!(lab.switch.banner("motd").unwrap(), "Who are you?\n");
 }
 
 #[test]

@@ -366,8 +366,9 @@ fn a_redirect_entry_needs_its_feature_and_one_of_an_older_file_is_kept() {
 #[test]
 fn banners_are_there_for_whoever_opens_a_session() {
     let lab = Lab::new(Some("banner motd #\nKeep out\n  of here\n#\nbanner exec ^Welcome^\n"));
-    assert_eq!(lab.switch.banners(), "Keep out\n  of here\nWelcome\n");
-    assert_eq!(Lab::new(None).switch.banners(), "");
+    assert_eq!(lab.switch.banner("motd").unwrap(), "Keep out\n  of here\n");
+    assert_eq!(lab.switch.banner("exec").unwrap(), "Welcome\n");
+    assert_eq!(Lab::new(None).switch.banner("motd"), None);
 }
 
 #[test]

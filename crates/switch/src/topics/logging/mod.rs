@@ -67,11 +67,10 @@ impl By {
 }
 
 impl Switch {
-    /// Somebody logged in.
-    pub fn logged_in(&mut self, now: Timestamp, login: &str, from: &str) -> Effect {
-        let text = format!(
-            "%AUTHPRIV-6-SYSTEM_MSG: Accepted password for {login} from {from} - dcos_sshd"
-        );
+    /// Somebody logged in, with a `password` or a `publickey`.
+    pub fn logged_in(&mut self, now: Timestamp, login: &str, with: &str, from: &str) -> Effect {
+        let text =
+            format!("%AUTHPRIV-6-SYSTEM_MSG: Accepted {with} for {login} from {from} - dcos_sshd");
         self.log_line(now, &text)
     }
 
@@ -101,6 +100,19 @@ impl Switch {
         }
         self.log.lines.push_back(line.clone());
         Effect::Log(line)
+    }
+
+    /// Somebody changed something without a session: `command` is what would have done it.
+    pub fn note_change(
+        &mut self,
+        now: Timestamp,
+        login: &str,
+        from: &str,
+        command: &str,
+        done: bool,
+    ) {
+        let by = By { login: login.to_owned(), line: from.to_owned(), mode: None };
+        self.account(now, &by, command, done);
     }
 
     /// A command changed something: who gave it, and what it was. Secrets are left out.

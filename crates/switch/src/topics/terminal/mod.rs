@@ -104,14 +104,9 @@ impl Switch {
 }
 
 impl Switch {
-    /// What is shown to whoever opens a session: the banners, first the one of the day.
+    /// The text of a banner, without its delimiters: `motd` is shown before a login, `exec` behind it.
     #[must_use]
-    pub fn banners(&self) -> String {
-        ["motd", "exec"].into_iter().filter_map(|kind| self.banner(kind)).collect()
-    }
-
-    /// The text of a banner, without its delimiters.
-    fn banner(&self, kind: &str) -> Option<String> {
+    pub fn banner(&self, kind: &str) -> Option<String> {
         let line = self.running.value(&format!("banner {kind}"))?;
         let delimiter = line.chars().next()?;
         let body = line.strip_prefix(delimiter)?.split(delimiter).next().unwrap_or_default();

@@ -46,18 +46,34 @@ pub(crate) fn hash_password(password: &str, random: &mut dyn Random) -> Option<S
 /// The longest password tried, in bytes: checking one costs the square of its length.
 const PASSWORD_BYTES_MAX: usize = 128;
 
+/// A hash that no password fits.
+const NOBODY: &str = "$5$0123456789abcdef$1111111111111111111111111111111111111111111";
+
 /// Whether a login may enter with a password.
 pub(crate) fn may_log_in(config: &ConfigTree, login: &str, password: &str) -> bool {
     if password.len() > PASSWORD_BYTES_MAX {
         return false;
     }
-    config.starting_with("username").any(|line| {
+    let hash = config.starting_with(USERNAME).find_map(|line| {
         let words: Vec<&str> = line.text.split_whitespace().collect();
-        let ["username", name, "password", "5", hash, ..] = words[..] else { return false };
-        name == login
-            && ShaCrypt::from(Algorithm::Sha256Crypt)
-                .verify_password(password.as_bytes(), hash)
-                .is_ok()
+        match words[..] {
+            [_, name, "password", "5", hash, ..] if name == login => Some(hash),
+            _ => None,
+        }
+    });
+    // Whoever is not known waits as long as whoever is.
+    let fits = ShaCrypt::from(Algorithm::Sha256Crypt)
+        .verify_password(password.as_bytes(), hash.unwrap_or(NOBODY))
+        .is_ok();
+    fits && hash.is_some()
+}
+
+/// Whether a login may enter with a public key: `username NAME sshkey KIND KEY`.
+pub(crate) fn knows_key(config: &ConfigTree, login: &str, key: &str) -> bool {
+    config.starting_with(USERNAME).any(|line| {
+        let words: Vec<&str> = line.text.split_whitespace().skip(1).collect();
+        let [name, "sshkey", kind, bytes, ..] = words[..] else { return false };
+        name == login && key.split_once(' ') == Some((kind, bytes))
     })
 }
 
@@ -77,7 +93,8 @@ pub(crate) fn administrators(config: &ConfigTree) -> BTreeSet<String> {
 
 impl Switch {
     /// Whether a user may change things.
-    pub(crate) fn is_administrator(&self, login: &str) -> bool {
+    #[must_use]
+    pub fn is_administrator(&self, login: &str) -> bool {
         login == "admin" || self.derived.administrators.contains(login)
     }
 }
@@ -266,17 +283,21 @@ fn show_privilege(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 
 fn show_users(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let (now, pid) = (call.now, switch.process.pid);
-    let Session { login, line: own, since, .. } = &*call.session;
+    let Session { login, line: own, since, from, .. } = &*call.session;
     let mut seen = switch.seen.clone();
     let since = since.unwrap_or(switch.booted_at);
-    seen.entry(own.clone()).or_insert(Seen { login: login.clone(), since, active_at: now });
+    let (login, from) = (login.clone(), from.clone());
+    seen.entry(own.clone()).or_insert(Seen { login, from, since, active_at: now });
     let rows = seen.iter().map(|(line, seen)| {
         let time = switch.derived.zone.short_time(seen.since);
         let idle = match now.since(seen.active_at) / 60 {
             ..=0 => ".".to_owned(),
             minutes => format!("{:02}:{:02}", minutes / 60, minutes % 60),
         };
-        (&seen.login, line, time, idle, if line == own { "*" } else { "" })
+        let from = seen.from.as_ref().map(|from| format!("({from}) session=ssh"));
+        let own = (line == own).then(|| "*".to_owned());
+        let comment: Vec<String> = from.into_iter().chain(own).collect();
+        (&seen.login, line, time, idle, comment.join(" "))
     });
     let rows: Vec<_> = rows.collect();
     call.shown(
@@ -288,12 +309,16 @@ fn show_users(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
             })
         },
         || {
-            let row =
-                |(login, line, time, idle, comment): &(&String, &String, String, String, &str)| {
-                    let row =
-                        Fields::new().text("user", login).text("line", line).text("time", time);
-                    row.text("idle", idle).number("pid", pid).text("comment", comment)
-                };
+            let row = |(login, line, time, idle, comment): &(
+                &String,
+                &String,
+                String,
+                String,
+                String,
+            )| {
+                let row = Fields::new().text("user", login).text("line", line).text("time", time);
+                row.text("idle", idle).number("pid", pid).text("comment", comment)
+            };
             Fields::new().table("sessions", rows.iter().map(row))
         },
     )

@@ -1,44 +1,12 @@
 //! What the operating system tells of this process and its machine.
 
-/// Numbers of `/proc`; where it tells nothing they are 0.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProcessFacts {
-    /// What the process has computed in user mode.
-    pub user_millis: u64,
-    /// The same in the kernel.
-    pub kernel_millis: u64,
-    /// How long it runs.
-    pub up_millis: u64,
-    /// How often it was given a processor.
-    pub invocations: u64,
-    /// What it holds in memory.
-    pub resident_kib: u64,
-    /// What it has asked for.
-    pub data_kib: u64,
-    /// Where its stack begins.
-    pub stack_base: u64,
-    /// The machine's memory.
-    pub memory_total_kib: u64,
-    /// What of it is free.
-    pub memory_free_kib: u64,
-    /// What of it the kernel holds in buffers.
-    pub memory_buffers_kib: u64,
-    /// What of it the kernel holds of files.
-    pub memory_cached_kib: u64,
-    /// What the kernel could allocate, and what of that is free.
-    pub vmalloc_total_kib: u64,
-    /// What of that is free.
-    pub vmalloc_free_kib: u64,
-    /// The machine's load over 1, 5 and 15 minutes, in hundredths.
-    pub load_hundredths: [u32; 3],
-}
+use rumline_switch::Process;
 
 /// A tick of the kernel's accounting; it is the same on all Linux machines.
 const TICK_MILLIS: u64 = 10;
 
-/// Reads them.
-#[must_use]
-pub fn process_facts() -> ProcessFacts {
+/// Numbers of `/proc`; where it tells nothing they are 0.
+pub(crate) fn process_facts() -> Process {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{name}")).unwrap_or_default();
     let (stat, uptime, memory) = (read("self/stat"), read("uptime"), read("meminfo"));
     // The name of the program, in brackets, may hold anything.
@@ -57,7 +25,8 @@ pub fn process_facts() -> ProcessFacts {
         *slot = u32::try_from(hundredths(load)).unwrap_or(u32::MAX);
     }
     let status = read("self/status");
-    ProcessFacts {
+    Process {
+        pid: std::process::id(),
         user_millis: ticks(11),
         kernel_millis: ticks(12),
         up_millis: up_millis.saturating_sub(ticks(19)),

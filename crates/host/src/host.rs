@@ -1,0 +1,373 @@
+//! One switch and its loop: keys, answers, requests and time go in, what it wants done is carried out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rumline_agent::Input;
+use rumline_net::{
+    Clock, FileDisk, HostKeys, HttpClient, KeptFiles, NameLookup, Names, OsRandom, RawConsole,
+    Screen, SshEvent, SshServer, StepWatch, TerminalOutput, read_console, write_private,
+};
+use rumline_protocol::{RealSuite, Timestamp, random_hex};
+use rumline_switch::{Devices, Effect, Hardware, NameSettings, Session, Switch};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::copies::Copied;
+use crate::process::process_facts;
+use crate::sessions::{Batch, CONSOLE, OpenTerminal};
+
+/// An answer of the peer must be here within this.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
+/// How old what is known of the process may be.
+const PROCESS_AGE: Duration = Duration::from_secs(1);
+
+/// What a switch process is started with.
+pub struct Setup {
+    /// Where the switch keeps everything.
+    pub dir: PathBuf,
+    /// What it is.
+    pub hardware: Hardware,
+    /// Further roots that TLS trusts, DER.
+    pub tls_roots: Vec<Vec<u8>>,
+    /// The port of the name servers that the configuration names.
+    pub dns_port: u16,
+    /// The startup configuration of a switch that has none yet.
+    pub first_config: Option<String>,
+    /// Where SSH listens, if it does.
+    pub ssh: Option<SocketAddr>,
+    /// Whether this terminal is its console.
+    pub console: bool,
+    /// Where the first password of admin is written to; it is shown if nowhere.
+    pub admin_password_file: Option<PathBuf>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// A switch with what it needs around it.
+pub struct Host {
+    setup: Setup,
+    pub(crate) clock: Clock,
+    pub(crate) switch: Switch,
+    store: FileDisk,
+    pub(crate) flash: FileDisk,
+    random: OsRandom,
+    http: HttpClient,
+    names: Names,
+    /// Where what happens is told to the loop, and where the loop hears of it.
+    pub(crate) happened: mpsc::Sender<Happened>,
+    heard: mpsc::Receiver<Happened>,
+    ssh: SshServer,
+    at_ssh: mpsc::Receiver<SshEvent>,
+    pub(crate) terminals: BTreeMap<u64, OpenTerminal>,
+    pub(crate) batches: BTreeMap<u64, Batch>,
+    /// Sessions with commands to give, in turn.
+    pub(crate) ready: VecDeque<u64>,
+    screen: Option<tokio::task::JoinHandle<()>>,
+    /// When the process was looked at last, by its own clock.
+    looked_at: Option<tokio::time::Instant>,
+}
+
+/// What the loop wakes up for.
+pub(crate) enum Happened {
+    Ssh(SshEvent),
+    Input(Input),
+    Copied(Copied),
+    Console(Vec<u8>),
+    /// It is the next session's turn.
+    Turn,
+    End,
+}
+
+/// Runs a switch until it is told to end.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn run(setup: Setup) -> Result<()> {
+    let host = Host::start(setup)?;
+    if let Some(address) = host.setup.ssh {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let local = listener.local_addr()?;
+        tokio::spawn(host.ssh().run(listener));
+        println!(
+            "{} ({}): ssh admin@{} -p {}",
+            host.switch.hostname(),
+            host.switch.udi(),
+            local.ip(),
+            local.port()
+        );
+    }
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    host.serve(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+    .await;
+    Ok(())
+}
+
+async fn next_typed(typed: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
+    match typed {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Host {
+    /// Brings a switch up.
+    ///
+    /// # Errors
+    /// When its directory cannot be used, or there is no such switch.
+    pub fn start(setup: Setup) -> Result<Self> {
+        let mut clock = setup.clock;
+        let files = KeptFiles::of(&setup.dir);
+        let offset = files.read("clock")?;
+        let offset = offset.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+        clock.set_offset_millis(offset.unwrap_or(0));
+        let mut store = FileDisk::open(&setup.dir.join("store")).context("the switch's store")?;
+        let mut flash = FileDisk::open(&setup.dir.join("bootflash")).context("bootflash")?;
+        let mut random = OsRandom;
+        let mut roots = setup.tls_roots.clone();
+        if !setup.hardware.root_certificate.is_empty() {
+            roots.push(setup.hardware.root_certificate.clone());
+        }
+        let names = Names::default();
+        let http = HttpClient::with_names(&roots, ANSWER_TIMEOUT, names.clone())?;
+        let mut devices = Devices { store: &mut store, flash: &mut flash, random: &mut random };
+        let (switch, effects) = Switch::boot(
+            clock.now(),
+            &setup.hardware,
+            Arc::new(RealSuite),
+            setup.first_config.as_deref(),
+            "Unknown",
+            &mut devices,
+        )?;
+        let (happened, heard) = mpsc::channel(16);
+        let (events, at_ssh) = mpsc::channel(64);
+        let ssh = SshServer::new(HostKeys::of(&files)?, events);
+        let mut host = Self {
+            setup,
+            clock,
+            switch,
+            store,
+            flash,
+            random,
+            http,
+            names,
+            happened,
+            heard,
+            ssh,
+            at_ssh,
+            terminals: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            ready: VecDeque::new(),
+            screen: None,
+            looked_at: None,
+        };
+        // A password that is asked for is made. Where none is, that of the startup configuration holds.
+        let marker = host.setup.dir.join("admin-set");
+        if !marker.exists() {
+            if host.setup.admin_password_file.is_some() || !host.switch.has_admin() {
+                host.give_admin_a_password()?;
+            } else {
+                println!("Log in as admin with the password of the startup configuration");
+            }
+            write_private(&marker, b"")?;
+        }
+        host.ensure_admin()?;
+        host.carry_out(effects);
+        Ok(host)
+    }
+
+    /// Its SSH server, to bring connections to.
+    #[must_use]
+    pub fn ssh(&self) -> SshServer {
+        self.ssh.clone()
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(mut self, stop: impl Future<Output = ()>) {
+        let raw = self.setup.console.then(RawConsole::enter);
+        let mut typed = self.setup.console.then(read_console);
+        if self.setup.console {
+            self.open_console();
+        }
+        let mut steps = StepWatch::default();
+        tokio::pin!(stop);
+        loop {
+            let wake = self.switch.next_wake();
+            let due = wake.map_or(Duration::from_secs(60), |(at, _)| self.clock.until(at));
+            let next = tokio::select! {
+                Some(event) = self.at_ssh.recv() => Happened::Ssh(event),
+                Some(happened) = self.heard.recv() => happened,
+                bytes = next_typed(&mut typed) => bytes.map_or(Happened::End, Happened::Console),
+                () = tokio::time::sleep(due) => Happened::Input(Input::Tick),
+                () = std::future::ready(()), if !self.ready.is_empty() => Happened::Turn,
+                () = &mut stop => Happened::End,
+            };
+            // A step of the clock is told before anything is done by the new time.
+            if let Some(millis) = steps.step_millis() {
+                let to = self.clock.now();
+                let shown = self.clock.of_world(millis);
+                self.input(Input::ClockStepped { from: to - shown / 1000, to });
+            }
+            self.note_process();
+            match next {
+                Happened::Ssh(event) => self.ssh_event(event),
+                Happened::Input(input) => self.input(input),
+                Happened::Copied(copied) => self.copied(copied),
+                Happened::Console(bytes) => self.typed(CONSOLE, bytes, None),
+                Happened::Turn => self.step_batch(),
+                Happened::End => break,
+            }
+            if self.setup.console && !self.terminals.contains_key(&CONSOLE) {
+                break;
+            }
+        }
+        let now = self.clock.now();
+        let (switch, mut devices) = self.parts();
+        switch.shut_down(now, &mut devices);
+        self.close_all();
+        if let Some(screen) = self.screen.take() {
+            // The last of it is still on its way to the screen.
+            let _shown = tokio::time::timeout(Duration::from_secs(2), screen).await.is_ok();
+        }
+        drop(raw);
+    }
+
+    /// After `write erase` nobody could log in: admin gets a new password.
+    fn ensure_admin(&mut self) -> Result<()> {
+        // What the switch starts with next time is its own.
+        self.setup.first_config = None;
+        if self.switch.has_admin() { Ok(()) } else { self.give_admin_a_password() }
+    }
+
+    fn give_admin_a_password(&mut self) -> Result<()> {
+        let password = format!("Rl{}", random_hex(&mut self.random, 8));
+        let (switch, mut devices) = self.parts();
+        switch.set_admin_password(&password, &mut devices)?;
+        match &self.setup.admin_password_file {
+            Some(file) => write_private(file, format!("{password}\n").as_bytes())?,
+            None => println!("Log in as admin with the password (shown once): {password}"),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn parts(&mut self) -> (&mut Switch, Devices<'_>) {
+        let devices =
+            Devices { store: &mut self.store, flash: &mut self.flash, random: &mut self.random };
+        (&mut self.switch, devices)
+    }
+
+    /// Tells the switch of the process it is, unless that was told just now.
+    fn note_process(&mut self) {
+        if self.looked_at.is_none_or(|at| at.elapsed() >= PROCESS_AGE) {
+            self.looked_at = Some(tokio::time::Instant::now());
+            self.switch.note_process(process_facts());
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.clock.now();
+        let (switch, mut devices) = self.parts();
+        let effects = switch.agent_input(now, input, &mut devices);
+        self.carry_out(effects);
+    }
+
+    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { request_id, url, body, .. } => self.send(request_id, url, body),
+                Effect::Log(line) => self.notify(&line),
+                Effect::ClockSet(to) => self.set_clock(to),
+                // A copy belongs to a session, which takes it out before.
+                Effect::Copy(_) => {}
+                Effect::Reload => return self.reload(),
+            }
+        }
+    }
+
+    fn send(&self, request_id: String, url: String, body: Vec<u8>) {
+        let NameSettings { hosts, servers, domains, lookup } = self.switch.names();
+        let (table_only, port) = (!lookup, self.setup.dns_port);
+        self.names.set(NameLookup { hosts, servers, domains, table_only, port });
+        let (http, happened) = (self.http.clone(), self.happened.clone());
+        tokio::spawn(async move {
+            let input = match http.send("POST", &url, None, "application/json", body).await {
+                Ok(reply) if reply.status == 200 => Input::Answer { request_id, body: reply.body },
+                Ok(reply) if reply.status == 429 => {
+                    let retry_after_seconds = reply.retry_after_seconds.unwrap_or(60);
+                    Input::Busy { request_id, retry_after_seconds }
+                }
+                Ok(reply) => {
+                    let reason = match reply.status {
+                        404 => "404 host not found".to_owned(),
+                        status => format!("HTTP status {status}"),
+                    };
+                    Input::Unreachable { request_id, reason }
+                }
+                Err(error) => Input::Unreachable { request_id, reason: error.to_string() },
+            };
+            // The switch may be gone by now.
+            let _gone = happened.send(Happened::Input(input)).await;
+        });
+    }
+
+    fn set_clock(&mut self, to: Timestamp) {
+        let from = self.clock.now();
+        self.clock.set(to);
+        let offset = self.clock.offset_millis().to_string();
+        if let Err(error) = KeptFiles::of(&self.setup.dir).write("clock", offset.as_bytes()) {
+            tracing::warn!(%error, "the clock's setting could not be kept");
+        }
+        self.input(Input::ClockStepped { from, to });
+    }
+
+    fn reload(&mut self) {
+        self.close_all();
+        let now = self.clock.now();
+        let hardware = self.setup.hardware.clone();
+        let first_config = self.setup.first_config.clone();
+        let suite = Arc::new(RealSuite);
+        let reason = "Reset Requested by CLI command reload";
+        let (_, mut devices) = self.parts();
+        match Switch::boot(now, &hardware, suite, first_config.as_deref(), reason, &mut devices) {
+            Ok((switch, effects)) => {
+                self.switch = switch;
+                if let Err(error) = self.ensure_admin() {
+                    tracing::error!(%error, "admin has no password");
+                }
+                self.carry_out(effects);
+            }
+            Err(error) => tracing::error!(%error, "the switch did not come up again"),
+        }
+        if self.setup.console {
+            self.open_console();
+        }
+    }
+
+    fn open_console(&mut self) {
+        let (output, mut shown) = mpsc::channel(1024);
+        let screen = tokio::spawn(async move {
+            use tokio::io::AsyncWriteExt;
+            let mut screen = tokio::io::stdout();
+            while let Some(TerminalOutput::Bytes(bytes)) = shown.recv().await {
+                if screen.write_all(&bytes).await.is_err() || screen.flush().await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.screen = Some(screen);
+        self.open(CONSOLE, Session::new("admin"), Screen::default(), output);
+    }
+}

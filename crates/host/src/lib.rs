@@ -1,0 +1,16 @@
+//! The process around switches: what they want done is done here, and what comes to them comes through here. A host has one
+//! loop, so that a switch is asked one thing at a time; sessions and requests wait in line, and none of them long.
+
+#![warn(missing_docs)]
+#![expect(
+    clippy::print_stdout,
+    reason = "a person starts a switch at a terminal and is told how to log in"
+)]
+
+mod copies;
+mod files;
+mod host;
+mod process;
+mod sessions;
+
+pub use host::{Host, Setup, run};
