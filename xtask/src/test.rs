@@ -55,6 +55,7 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
     let python = parts::python();
     for script in [
         "netmiko_switch.py",
+        "ssh_clients.py",
         "cases.py",
         "judges.py",
         "parsers.py",

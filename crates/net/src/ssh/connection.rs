@@ -25,6 +25,9 @@ const CHANNELS_MAX: usize = 16;
 /// Pieces of output that may wait for the client.
 const WAITING_MAX: usize = 256;
 
+/// What is on its way between a client and its files, in bytes.
+const SFTP_BUFFER_BYTES: usize = 64 << 10;
+
 struct OpenChannel {
     id: ChannelId,
     session: u64,
@@ -291,11 +294,13 @@ impl Handler for Connection {
         session.channel_success(channel)?;
         let (files, handle) = (self.files(), session.handle());
         tokio::spawn(async move {
-            let is_fine = scp::run(stream.into_stream(), files, scp).await;
+            // Its end closes the channel, and the status goes before that.
+            let mut stream = stream.into_stream();
+            let is_fine = scp::run(&mut stream, files, scp).await;
             let _gone = handle.exit_status_request(channel, u32::from(!is_fine)).await;
             let _gone = handle.eof(channel).await;
             let _gone = handle.close(channel).await;
-            drop(served);
+            drop((stream, served));
         });
         Ok(())
     }
@@ -309,13 +314,20 @@ impl Handler for Connection {
         let stream = if name == "sftp" { self.stream(channel) } else { None };
         let Some((stream, served)) = stream else { return session.channel_failure(channel) };
         session.channel_success(channel)?;
-        let (sftp, handle) = (Sftp::new(self.files()), session.handle());
+        let ((sftp, end), handle) = (Sftp::new(self.files()), session.handle());
         tokio::spawn(async move {
-            // What went wrong was told to the client.
-            russh_sftp::server::run(stream.into_stream(), sftp).await;
+            // It goes on in a task of its own, whose end would close the channel before the status is told.
+            let (mut near, far) = tokio::io::duplex(SFTP_BUFFER_BYTES);
+            let mut stream = stream.into_stream();
+            russh_sftp::server::run(far, sftp).await;
+            // Whoever went away needs no status.
+            let _gone = tokio::io::copy_bidirectional(&mut stream, &mut near).await;
+            drop(near);
+            let _ended = end.await;
             let _gone = handle.exit_status_request(channel, 0).await;
+            let _gone = handle.eof(channel).await;
             let _gone = handle.close(channel).await;
-            drop(served);
+            drop((stream, served));
         });
         Ok(())
     }

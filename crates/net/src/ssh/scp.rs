@@ -40,14 +40,13 @@ impl Scp {
 type Moved = Result<(), FileError>;
 
 /// Carries it out; what went wrong is told to the other side. Whether all of it went well.
-pub(super) async fn run<S>(stream: S, files: Files, scp: Scp) -> bool
+pub(super) async fn run<S>(stream: &mut S, files: Files, scp: Scp) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut stream = stream;
     let moved = match scp {
-        Scp::Sink(path) => sink(&mut stream, &files, &path).await,
-        Scp::Source(path) => source(&mut stream, &files, &path).await,
+        Scp::Sink(path) => sink(stream, &files, &path).await,
+        Scp::Source(path) => source(stream, &files, &path).await,
     };
     let Err(error) = &moved else { return true };
     // Whoever went away is told nothing.

@@ -7,6 +7,8 @@ use russh_sftp::protocol::{
 };
 use russh_sftp::server::{Handler, StatusReply};
 
+use tokio::sync::oneshot;
+
 use super::files::{
     FILE_BYTES_MAX, FileAnswer, FileError, FileRequest, Files, Named, named, too_large,
 };
@@ -33,6 +35,8 @@ pub(super) struct Sftp {
     files: Files,
     open: BTreeMap<String, Opened>,
     last: u64,
+    /// Dropped with it, when the client has ended.
+    _ended: oneshot::Sender<()>,
 }
 
 impl From<FileError> for StatusReply {
@@ -74,8 +78,10 @@ fn file_named(path: &str) -> Result<String, FileError> {
 }
 
 impl Sftp {
-    pub(super) fn new(files: Files) -> Self {
-        Self { files, open: BTreeMap::new(), last: 0 }
+    /// With what tells of its end.
+    pub(super) fn new(files: Files) -> (Self, oneshot::Receiver<()>) {
+        let (ended, end) = oneshot::channel();
+        (Self { files, open: BTreeMap::new(), last: 0, _ended: ended }, end)
     }
 
     fn keep(&mut self, id: u32, opened: Opened) -> Result<Handle, FileError> {
