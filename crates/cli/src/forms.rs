@@ -41,6 +41,15 @@ const LINES: &[Row] = &[COUNT, ("-n", "Number of lines"), ("lines", "Number of l
 /// Options that a number stands behind.
 const WITH_COUNT: &[&str] = &["-A", "-B", "-C", "next", "prev", "lines"];
 
+/// Options of pipes that a value stands behind, and what it is.
+const VALUES: &[(&str, &str, Row)] = &[
+    ("cut", "-c", ("<LIST>", "Letters, e.g. 1-4")),
+    ("cut", "-d", ("<LETTER>", "What fields are apart by")),
+    ("cut", "-f", ("<LIST>", "Fields, e.g. 1,3-")),
+    ("sort", "-k", ("<FIELDS>", "The field to sort by, e.g. 2 or 2,3")),
+    ("sort", "-t", ("<LETTER>", "What fields are apart by")),
+];
+
 const FORMS: &[Form] = &[
     Form { name: "begin", help: "Begin with the line that matches", options: &[PATTERN] },
     Form { name: "count", help: "Count lines", options: &[] },
@@ -160,9 +169,23 @@ pub fn pipe_help(line: &str) -> Option<Vec<(String, String)>> {
     if is_lines || form.options.len() > 1 && WITH_COUNT.contains(&before) {
         return Some(given(&[COUNT]));
     }
-    let rows: Vec<Row> = form.options.iter().copied().filter(|(word, _)| fits(word)).collect();
+    if done.len() > 1
+        && VALUES.iter().any(|(name, option, _)| (form.name, before) == (*name, *option))
+    {
+        let of_it =
+            VALUES.iter().filter(|(name, option, _)| (form.name, before) == (*name, *option));
+        return Some(given(&of_it.map(|(_, _, row)| *row).collect::<Vec<_>>()));
+    }
+    // Behind what is searched for, and behind a number of lines, there is nothing more of it.
+    let has_all = begun.is_empty()
+        && done.len() > 1
+        && (form.options.contains(&PATTERN)
+            && !form.options.iter().any(|(word, _)| *word == before)
+            || form.options.contains(&COUNT) && before.bytes().all(|b| b.is_ascii_digit()));
+    let options = if has_all { &[][..] } else { form.options };
+    let rows: Vec<Row> = options.iter().copied().filter(|(word, _)| fits(word)).collect();
     let mut rows: Vec<(String, String)> = given(&rows);
-    if begun.is_empty() && form.options.is_empty() {
+    if begun.is_empty() && options.is_empty() {
         rows.push(("|".to_owned(), "Pipe command output to filter".to_owned()));
         rows.push((">".to_owned(), "Redirect it to a file".to_owned()));
         rows.push(("<CR>".to_owned(), String::new()));
@@ -195,8 +218,14 @@ mod tests {
         assert_eq!(words("show x | head "), ["<1-4294967295>", "-n", "lines"]);
         assert_eq!(words("show x | head lines "), ["<1-4294967295>"]);
         assert_eq!(words("show x | last -n "), ["<1-4294967295>"]);
-        assert_eq!(words("show x | last 5 "), words("show x | last "));
-        assert_eq!(words("show x | begin next "), ["<LINE>"]);
+        for line in
+            ["show x | last 5 ", "show x | inc a ", "show x | begin a ", "show x | grep -A 1 x "]
+        {
+            assert_eq!(words(line), ["|", ">", "<CR>"], "{line}");
+        }
+        assert_eq!(words("show x | sort -k "), ["<FIELDS>"]);
+        assert_eq!(words("show x | cut -f 1 -d "), ["<LETTER>"]);
+        assert_eq!(words("show x | grep -i "), words("show x | grep "));
         assert_eq!(words("show x | gr -A "), ["<1-4294967295>"]);
         assert_eq!(words("show x | include ig"), ["<LINE>", "ignore-case"]);
         assert_eq!(words("show x | sort -n "), ["-f", "-k", "-n", "-r", "-t", "-u"]);

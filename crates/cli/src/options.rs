@@ -131,8 +131,12 @@ pub(crate) fn grep(name: &str, text: &str, at: usize) -> Result<Grep, PipeError>
     let is_quoted = pattern.len() < text.trim().len();
     let last = pattern.rsplit(' ').next().unwrap_or_default();
     let is_late = last.len() < pattern.len() && (is_bare_option(last) || WORDS.contains(&last));
-    let has_more =
-        pattern.contains(" -e ") || text.starts_with(['"', '\'']) && pattern.contains(['"', '\'']);
+    // Behind the quote that closes it there is more.
+    let opened = text.trim().chars().next().filter(|c| ['"', '\''].contains(c));
+    let has_more = pattern.contains(" -e ")
+        || opened.is_some_and(|quote| {
+            text.trim()[1..].split_once(quote).is_some_and(|(_, rest)| !rest.is_empty())
+        });
     if !is_after_options && (!is_quoted && is_late || has_more) {
         let told = "% Options stand before the pattern, and there is one pattern".to_owned();
         return Err(PipeError { at, told: Some(told) });

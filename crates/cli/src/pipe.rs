@@ -304,6 +304,11 @@ mod tests {
         }
         assert_eq!(run(" grep -F '<bgp>'", TEXT), "");
         assert_eq!(run(" grep -F 'bgp 1'", TEXT), "router bgp 1\n");
+        for pattern in ["\"it's\"", "it's", "\"it's\" | count | inc 1", "-F \"it's\"", "'\"it'"] {
+            let text = if pattern.starts_with('\'') { "\"it\n" } else { "it's\n" };
+            assert_eq!(run(&format!(" inc {pattern}"), text).lines().count(), 1, "{pattern}");
+        }
+        assert!(Pipeline::parse("show x | inc \"it's\" more").is_err());
         assert_eq!(run(" grep -- -x", "a -x b\nc\n"), "a -x b\n");
         assert_eq!(run(" grep '^f.*-i$'", "f -i\ng\n"), "f -i\n");
         assert_eq!(run(" exclude -v bgp", TEXT), run(" include bgp", TEXT));

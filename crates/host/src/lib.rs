@@ -7,10 +7,8 @@
     reason = "a person starts a switch at a terminal and is told how to log in"
 )]
 
-mod copies;
 mod files;
 mod host;
 mod process;
-mod sessions;
 
 pub use host::{Host, Setup, run};

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The floor of each crate: a crate may use those on lower floors.
-const FLOORS: [(&str, u32); 15] = [
+const FLOORS: [(&str, u32); 16] = [
     ("rumline-protocol", 1),
     ("rumline-cli", 1),
     ("rumline-store", 1),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, u32); 15] = [
     ("rumline-cssm", 3),
     ("rumline-net", 3),
     ("rumline-switch", 3),
+    ("rumline-host", 4),
     ("rumline-web", 4),
     ("rumline-sim", 4),
     ("rumline-testkit", 4),

@@ -352,6 +352,13 @@ fn ports_are_what_breakouts_trunks_and_channels_make_them() {
     assert!(lab.run(&["show vlan id 10"]).contains("\n10   enet "));
     assert_eq!(lab.run(&["show vlan id 11"]), "VLAN 11 not found in current VLAN database\n");
     assert_eq!(lab.run(&["show vlan id x"]), "% Invalid VLAN list\n");
+    assert_eq!(lab.run(&["show vlan id 10-1"]), "% Invalid VLAN list\n");
+    assert!(lab.run(&["show vlan id 10-30"]).contains("\n10   enet "));
+    for (list, wrong) in [("e1/1,foo", "foo"), ("e1/1,e1/99", "e1/99"), ("e1/1,3", "3")] {
+        let told = lab.run(&[&format!("show interface {list}")]);
+        assert_eq!(told, format!("% Invalid interface: {wrong}\n"));
+    }
+    assert!(data.contains("\"speed\": \"1000\"") && data.contains("\"proto\": \"lacp\""), "{data}");
     for (line, told) in [
         ("mtu 70000", "range is (576:9216)"),
         ("switchport access vlan 5000", "range is (1:4094)"),
@@ -374,6 +381,103 @@ fn ports_are_what_breakouts_trunks_and_channels_make_them() {
         lab.run(&["show running-config interface e1/3 | begin ^interface"]),
         "interface Ethernet1/3\n  switchport\n"
     );
+}
+
+/// What is typed in a mode is of that mode, or refused: nothing of it becomes a line of global configuration, and no value that
+/// could not be one takes the place of one that is.
+#[test]
+fn short_and_wrong_lines_of_an_interface_leave_the_rest_as_it_is() {
+    let mut lab = Lab::new(None);
+    let mut typed = |line: &str, expected: &str| {
+        let hostname = lab.run(&["show hostname"]);
+        lab.run(&["configure terminal", "default interface e1/1", "interface e1/1", "mtu 9000"]);
+        let told = lab.run(&[line]);
+        let prompt = lab.switch.prompt(&lab.session);
+        lab.run(&["end"]);
+        assert_eq!(prompt, "switch(config-if)# ", "{line}");
+        assert_eq!(lab.run(&["show hostname"]), hostname, "{line}");
+        let lines = lab.run(&["show running-config interface e1/1 | inc '^  ' | exclude mtu"]);
+        assert_eq!(lines.trim(), expected, "{line}: {told}");
+        let is_kept = lab.run(&["show running-config interface e1/1"]).contains("  mtu 9000\n");
+        assert!(is_kept || told.is_empty(), "{line}: {told}");
+        assert_eq!(told.is_empty(), !expected.is_empty(), "{line}: {told}");
+    };
+    typed("sw mo tr", "switchport mode trunk");
+    typed("switchp mode tr", "switchport mode trunk");
+    typed("sw acc vl 10", "switchport access vlan 10");
+    typed("sw tr al vl 10", "switchport trunk allowed vlan 10");
+    typed("sw tr na vl 10", "switchport trunk native vlan 10");
+    typed("channel-g 5 mo act", "channel-group 5 mode active");
+    typed("spe 1000", "speed 1000");
+    typed("ip addr 10.2.2.1/24", "ip address 10.2.2.1/24");
+    typed("ip ad 10.2.2.1/24", "ip address 10.2.2.1/24");
+    typed("desc up", "description up");
+    for wrong in [
+        "mtu abc",
+        "mtu",
+        "mtu 9000 5",
+        "switchport access vlan",
+        "switchport access vlan 10,20",
+        "sw acc vlan x",
+        "switchport access vlan 10 foo",
+        "switchport mode xyz",
+        "speed abc",
+        "channel-group 9999",
+        "channel-group 5 mode x",
+        "switchport trunk allowed vlan 5000",
+        "switchport trunk allowed vlan add",
+        "switchport trunk allowed vlan remove x",
+    ] {
+        typed(wrong, "");
+    }
+}
+
+#[test]
+fn the_vlans_of_a_trunk_stay_one_line() {
+    let mut lab = Lab::new(None);
+    let mut after = |lines: &[&str]| {
+        lab.run(&["configure terminal", "default interface e1/1", "interface e1/1"]);
+        for line in lines {
+            assert_eq!(lab.run(&[&format!("switchport trunk allowed vlan {line}")]), "", "{line}");
+        }
+        lab.run(&["end"]);
+        lab.run(&["show running-config interface e1/1 | inc allowed"]).trim().to_owned()
+    };
+    let line = |vlans: &str| format!("switchport trunk allowed vlan {vlans}");
+    assert_eq!(after(&["10,20", "add 21-22", "remove 20"]), line("10,21-22"));
+    assert_eq!(after(&["remove 1-4000"]), line("4001-4094"));
+    assert_eq!(after(&["except 5"]), line("1-4,6-4094"));
+    assert_eq!(after(&["none", "add 7"]), line("7"));
+    assert_eq!(after(&["10", "all"]), "");
+    assert_eq!(after(&["add 7"]), "");
+    assert_eq!(after(&["remove 2-4094", "remove 1"]), line("none"));
+    lab.run(&[
+        "configure terminal",
+        "interface e1/1",
+        "switchport trunk allowed vlan 5",
+        "no switchport trunk allowed vlan",
+        "end",
+    ]);
+    assert_eq!(lab.run(&["show running-config interface e1/1 | inc allowed"]), "");
+}
+
+#[test]
+fn breakouts_stand_beside_each_other_and_ranges_take_blanks() {
+    let mut lab = Lab::new(None);
+    lab.configure(&[
+        "interface breakout module 1 port 49 map 10g-4x",
+        "interface breakout module 1 port 50-51 map 25g-4x",
+        "interface breakout module 1 port 49 map 25g-4x",
+        "interface e1/4 - 5, e1/7",
+        "shutdown",
+    ]);
+    let lines = lab.run(&["show running-config | inc breakout"]);
+    assert_eq!(
+        lines,
+        "interface breakout module 1 port 49 map 25g-4x\ninterface breakout module 1 port 50-51 map 25g-4x\n"
+    );
+    let shut = lab.run(&["show interface brief | inc Administratively | cut -d ' ' -f 1"]);
+    assert_eq!(shut, "Eth1/4\nEth1/5\nEth1/7\n");
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Hit {
     pub(crate) text: String,
     /// Whether it names what it is about: of a line that is only begun, enough for a `no`.
     pub(crate) names_it: bool,
+    /// How many of its words are keywords.
+    pub(crate) known: usize,
     pattern: &'static Pattern,
 }
 
@@ -201,7 +203,7 @@ impl Pattern {
 
     fn hit(&'static self, words: &[&str]) -> Hit {
         let (text, names_it) = (self.written_out(words), self.names(words));
-        Hit { kind: self.kind, text, names_it, pattern: self }
+        Hit { kind: self.kind, text, names_it, known: self.known(words), pattern: self }
     }
 
     /// Whether as many words name what is meant: the value of a setting need not be told.
@@ -265,15 +267,41 @@ impl ModeRow {
 
     /// The same of a line with abbreviated keywords: what all agree on that it may mean and that know most of its words.
     pub(crate) fn short_hit(&'static self, words: &[&str]) -> Option<Hit> {
-        let fitting = || {
-            self.patterns
-                .iter()
-                .filter(|pattern| pattern.is_whole(words) && pattern.fits(words, true))
+        self.short_hits(words).ok().flatten()
+    }
+
+    /// The word that could mean several things here, if that is why none of them is meant.
+    pub(crate) fn ambiguous_word(&'static self, words: &[&str]) -> Option<usize> {
+        self.short_hits(words).err()
+    }
+
+    fn short_hits(&'static self, words: &[&str]) -> Result<Option<Hit>, usize> {
+        let mut fitting: Vec<&'static Pattern> = self
+            .patterns
+            .iter()
+            .filter(|pattern| pattern.is_whole(words) && pattern.fits(words, true))
+            .collect();
+        // A keyword that is typed in full is that one, whatever else begins so: `ip` is not `ipv6`.
+        for (place, typed) in words.iter().enumerate() {
+            let is_full = |pattern: &&Pattern| matches!(pattern.words.get(place), Some(Word::Fixed(word)) if word == typed);
+            if fitting.iter().any(is_full) {
+                fitting.retain(|pattern| {
+                    is_full(pattern) || !matches!(pattern.words.get(place), Some(Word::Fixed(_)))
+                });
+            }
+        }
+        let Some(most) = fitting.iter().map(|pattern| pattern.known(words)).max() else {
+            return Ok(None);
         };
-        let most = fitting().map(|pattern| pattern.known(words)).max()?;
-        let mut found = fitting().filter(|pattern| pattern.known(words) == most);
-        let first = found.next()?.hit(words);
-        found.all(|other| other.hit(words).text == first.text).then_some(first)
+        let mut found = fitting.into_iter().filter(|pattern| pattern.known(words) == most);
+        let Some(first) = found.next().map(|pattern| pattern.hit(words)) else { return Ok(None) };
+        match found.map(|other| other.hit(words)).find(|other| other.text != first.text) {
+            None => Ok(Some(first)),
+            Some(other) => {
+                let pairs = first.text.split(' ').zip(other.text.split(' '));
+                Err(pairs.take_while(|(a, b)| a == b).count())
+            }
+        }
     }
 }
 

@@ -6,6 +6,10 @@ const RANGE_MAX: usize = 1_024;
 /// A line for each interface of a range, its name written out.
 pub(super) fn expanded(text: &str) -> Vec<String> {
     let Some(name) = text.strip_prefix("interface ") else { return vec![text.to_owned()] };
+    // `e1/4 - 5, e1/7` is what it is without its blanks.
+    let name = ["-", ","].iter().fold(name.to_owned(), |name, mark| {
+        name.split(mark).map(str::trim).collect::<Vec<_>>().join(mark)
+    });
     let words: Vec<&str> = name.split_whitespace().collect();
     if words.first() == Some(&"breakout") {
         return vec![text.to_owned()];
@@ -82,7 +86,7 @@ pub(crate) fn vlan_ids(listed: &str) -> Option<Vec<u16>> {
     for part in listed.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last) = (first.trim().parse::<u16>().ok()?, last.trim().parse::<u16>().ok()?);
-        if first == 0 || last > 4_094 {
+        if first == 0 || last > 4_094 || first > last {
             return None;
         }
         ids.extend(first..=last);

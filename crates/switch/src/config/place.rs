@@ -129,9 +129,19 @@ impl Place {
                 .rev()
                 .find_map(|depth| Some((depth, find(&modes::all()[self.modes[depth].row])?)))
         };
-        // A word that is one says more than a word that may be the beginning of one.
-        hit(&|row| numbered_hit(row, words, negated))
-            .or_else(|| hit(&|row| numbered_short(row, words)))
+        // A word that is one says more than a word that may be the beginning of one; a row further in that knows more of the
+        // words says more than one further out that takes anything.
+        let exact = hit(&|row| numbered_hit(row, words, negated));
+        let outer = exact.as_ref().map_or((0, 0), |(depth, hit)| (depth + 1, hit.known));
+        let short = hit(&|row| numbered_short(row, words));
+        let short = short.filter(|(depth, hit)| depth + 1 > outer.0 && hit.known > outer.1);
+        short.or(exact)
+    }
+
+    /// The word of a line that could mean several things in a mode inside global configuration.
+    pub(super) fn ambiguous_word(&self, words: &[&str]) -> Option<usize> {
+        let rows = self.modes.iter().skip(1).rev().map(|mode| &modes::all()[mode.row]);
+        rows.into_iter().find_map(|row| row.ambiguous_word(words))
     }
 
     /// The innermost mode that a line so far in may belong to. Where lines are indented, one that is no further in than what
@@ -143,6 +153,11 @@ impl Place {
         };
         self.modes.iter().skip(1).take_while(|mode| !leaves(mode)).count()
     }
+}
+
+fn begins_with(words: &[&str], head: &str) -> bool {
+    let head: Vec<&str> = head.split(' ').collect();
+    words.starts_with(&head)
 }
 
 /// A hit of a line that may have a number before it, as entries of lists have.
@@ -193,10 +208,13 @@ impl Grammar {
 
     /// Whether words begin as a setting of global configuration does.
     pub(super) fn begins_setting(&self, words: &[&str]) -> bool {
-        self.heads.iter().any(|head| {
-            let head: Vec<&str> = head.split(' ').collect();
-            words.len() >= head.len() && words.starts_with(&head)
-        })
+        self.heads.iter().any(|head| begins_with(words, head))
+    }
+
+    /// Whether words begin as a setting of a mode does.
+    pub(super) fn begins_setting_of(&self, prompt: Option<&str>, words: &[&str]) -> bool {
+        let rows = self.of_mode(prompt).map(Tree::reference).unwrap_or_default();
+        rows.iter().any(|row| begins_with(words, row.action.head))
     }
 
     /// The settings of global configuration.

@@ -127,17 +127,31 @@ impl<'a> Reader<'a> {
         }
         let found = place.find(&words, negated, hint);
         let found = found.or_else(|| place.find(&words, negated, place.modes.len() - 1));
+        if self.source != Source::File {
+            let is_outer = found.as_ref().is_none_or(|(depth, _)| *depth == 0);
+            let is_exact = found.as_ref().is_some_and(|(_, hit)| hit.text == words.join(" "));
+            if is_outer
+                && !is_exact
+                && let Some(told) = self.meant_here(place, body, &words, negated, offset)
+            {
+                return told;
+            }
+        }
         match found {
             Some((depth, hit)) if depth > 0 => {
                 place.modes.truncate(depth + 1);
                 note_indent(place, indent);
                 let own = self.grammar.of_mode(place.prompt());
+                let full: Vec<&str> = hit.text.split(' ').collect();
                 match own.map(|own| own.match_line(body, negated)) {
                     Some(Parsed::Command(command)) => {
                         return self.settings.apply(self.tree, &place.paths(), &command, negated);
                     }
                     Some(Parsed::Refused { refusal, at })
-                        if self.source != Source::File && is_final(place, refusal) =>
+                        if self.source != Source::File
+                            && (is_final(place, refusal)
+                                || !negated
+                                    && self.grammar.begins_setting_of(place.prompt(), &full)) =>
                     {
                         return Err(CommandError::Syntax { refusal, at: offset + at });
                     }
@@ -147,6 +161,37 @@ impl<'a> Reader<'a> {
             }
             found => self.global(place, body, negated, (offset, indent, hint), found.map(|f| f.1)),
         }
+    }
+
+    /// An abbreviated line that is meant in the mode it stands in, whatever it could mean further out: a setting of that mode,
+    /// or something ambiguous.
+    fn meant_here(
+        &mut self,
+        place: &Place,
+        body: &str,
+        words: &[&str],
+        negated: bool,
+        offset: usize,
+    ) -> Option<Result<String, CommandError>> {
+        if place.modes.len() == 1 {
+            return None;
+        }
+        let own = self.grammar.of_mode(place.prompt()).map(|own| own.match_line(body, negated));
+        match own {
+            Some(Parsed::Command(command)) => {
+                return Some(self.settings.apply(self.tree, &place.paths(), &command, negated));
+            }
+            Some(Parsed::Refused { refusal, at })
+                if self.grammar.begins_setting_of(place.prompt(), words) =>
+            {
+                return Some(Err(CommandError::Syntax { refusal, at: offset + at }));
+            }
+            _ => {}
+        }
+        let word = place.ambiguous_word(words)?;
+        let before: usize = words.iter().take(word).map(|word| word.len() + 1).sum();
+        let at = offset + (body.len() - body.trim_start().len()) + before;
+        Some(Err(CommandError::Syntax { refusal: Refusal::Ambiguous, at }))
     }
 
     /// A line further in than the one before begins a section that nobody knows, if nobody knows one of the two.

@@ -31,6 +31,9 @@ pub(crate) struct Setting {
     pub put: Put,
 }
 
+/// The lines there are, what is typed, and whether behind `no`; what the line is then, if there is one.
+pub(crate) type Fold = fn(&[&str], &Given, bool) -> Result<Option<String>, CommandError>;
+
 /// How a setting gets into the configuration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Put {
@@ -46,6 +49,8 @@ pub(crate) enum Put {
     Mode,
     /// Otherwise spelled.
     As(fn(&Given) -> String),
+    /// What is typed changes the one line there is: of the lines so far it makes the new one, or none.
+    Folded(Fold),
     /// It is more than a line.
     Own(fn(&mut Settings<'_>, &mut ConfigTree, &Given, bool) -> Result<(), CommandError>),
 }
@@ -109,7 +114,9 @@ impl Setting {
                 }
             }
             Put::As(spell) => spell(given),
-            Put::Line | Put::Toggle | Put::Mode | Put::Own(_) => given.canonical.clone(),
+            Put::Line | Put::Toggle | Put::Mode | Put::Folded(_) | Put::Own(_) => {
+                given.canonical.clone()
+            }
         }
     }
 }
@@ -180,6 +187,19 @@ impl<'a> Settings<'a> {
         for path in paths {
             match setting.put {
                 Put::Own(put) => put(self, tree, given, negated)?,
+                // A file has what it has.
+                Put::Folded(_) if self.software.is_none() => tree.add_entry(path, &line),
+                Put::Folded(fold) => {
+                    let is_one = |line: &str| starts_with_words(line, setting.head);
+                    let lines = tree.section(path).into_iter().flat_map(|lines| lines.iter());
+                    let so_far: Vec<&str> =
+                        lines.map(|line| line.text.as_str()).filter(|line| is_one(line)).collect();
+                    let folded = fold(&so_far, given, negated)?;
+                    tree.take_where(path, is_one);
+                    if let Some(line) = folded {
+                        tree.set(path, &line, setting.key_words(&line));
+                    }
+                }
                 Put::Toggle => tree.toggle(path, &line, negated),
                 Put::Mode if negated => {
                     tree.remove(path, &line, usize::MAX);

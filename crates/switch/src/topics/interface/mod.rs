@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::Switch;
 use crate::command::{Command, Topic};
-use crate::config::{Lines, Setting, vlan_ids};
+use crate::config::{Lines, Put, Setting, vlan_ids};
 
 use port::{DEFAULT_VRF, Defaults, Interface, Kind};
 
@@ -29,8 +29,13 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show vrf", segments::vrfs),
     ],
     settings: &[
+        Setting::line("channel-group"),
         Setting::line("mtu"),
+        Setting::line("speed"),
+        Setting::line("state"),
         Setting::line("switchport access vlan"),
+        Setting::line("switchport mode"),
+        Setting { put: Put::Folded(port::folded_vlans), ..Setting::line(port::TRUNK_VLANS) },
         Setting::line("switchport trunk native vlan"),
     ],
 };

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use crate::config::{Line, vlan_ids, vlan_list};
+use crate::answer::CommandError;
+use crate::config::{Given, Line, vlan_ids, vlan_list};
 
 /// The kinds of interface, in the order they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,32 +99,58 @@ fn shown_speed(mbit: u32) -> String {
     }
 }
 
-/// The VLANs of a trunk: those of its lines in their order, `add 5`, `remove 5` and `except 5` among them; all where it has none.
+/// The head of the lines of the VLANs of a trunk.
+pub(super) const TRUNK_VLANS: &str = "switchport trunk allowed vlan";
+const VLANS: std::ops::RangeInclusive<u16> = 1..=4_094;
+
+/// What is left of VLANs after a line: `10,20-22`, `all`, `none`, `add 5`, `remove 5`, `except 5`; none where it is no list.
+fn after(vlans: Option<BTreeSet<u16>>, value: &str) -> Option<BTreeSet<u16>> {
+    let (how, listed) = value.split_once(' ').unwrap_or(("", value));
+    let ids: BTreeSet<u16> = match (how, listed) {
+        ("", "all") => VLANS.collect(),
+        ("", "none") => BTreeSet::new(),
+        _ => vlan_ids(listed)?.into_iter().collect(),
+    };
+    Some(match how {
+        "" => ids,
+        "add" => vlans.unwrap_or_default().union(&ids).copied().collect(),
+        "remove" => vlans.unwrap_or_else(|| VLANS.collect()).difference(&ids).copied().collect(),
+        "except" => VLANS.filter(|id| !ids.contains(id)).collect(),
+        _ => return None,
+    })
+}
+
+fn shown(vlans: Option<BTreeSet<u16>>) -> String {
+    let vlans: Vec<u16> =
+        vlans.map_or_else(|| VLANS.collect(), |vlans| vlans.into_iter().collect());
+    if vlans.is_empty() { "none".to_owned() } else { vlan_list(&vlans) }
+}
+
+fn of_lines<'l>(lines: impl IntoIterator<Item = &'l str>) -> Option<BTreeSet<u16>> {
+    let values =
+        lines.into_iter().filter_map(|line| line.strip_prefix(TRUNK_VLANS)?.strip_prefix(' '));
+    values.fold(None, |vlans, value| after(vlans.clone(), value).or(vlans))
+}
+
+/// The VLANs of a trunk: those of its lines in their order; all where it has none.
 fn trunk_vlans(lines: &[Line]) -> String {
-    let all = 1..=4_094;
-    let mut vlans: BTreeSet<u16> = all.clone().collect();
-    let mut is_given = false;
-    for line in lines {
-        let Some(value) = line.text.strip_prefix("switchport trunk allowed vlan ") else {
-            continue;
-        };
-        let (how, listed) = value.split_once(' ').unwrap_or(("", value));
-        let ids: BTreeSet<u16> = match listed {
-            "all" => all.clone().collect(),
-            listed => vlan_ids(listed).unwrap_or_default().into_iter().collect(),
-        };
-        vlans = match how {
-            "add" if is_given => &vlans | &ids,
-            "remove" => &vlans - &ids,
-            "except" => all.clone().filter(|id| !ids.contains(id)).collect(),
-            _ => ids,
-        };
-        is_given = true;
-    }
-    if vlans.is_empty() {
-        return "none".to_owned();
-    }
-    vlan_list(&vlans.into_iter().collect::<Vec<_>>())
+    shown(of_lines(lines.iter().map(|line| line.text.as_str())))
+}
+
+/// The line of the VLANs of a trunk after another one was typed.
+pub(super) fn folded_vlans(
+    lines: &[&str],
+    given: &Given,
+    negated: bool,
+) -> Result<Option<String>, CommandError> {
+    let Some(value) = given.get("vlans").filter(|_| !negated) else { return Ok(None) };
+    let so_far = of_lines(lines.iter().copied());
+    // A trunk without a line has all of them, and more cannot be added.
+    let so_far =
+        if value.starts_with("add ") && lines.is_empty() { Some(VLANS.collect()) } else { so_far };
+    let vlans = after(so_far, value).ok_or(CommandError::failed("% Invalid VLAN list"))?;
+    let is_all = vlans.len() == VLANS.count();
+    Ok((!is_all).then(|| format!("{TRUNK_VLANS} {}", shown(Some(vlans)))))
 }
 
 impl Interface {
@@ -236,6 +263,11 @@ impl Interface {
     /// What it would run at: as it is set, or what its kind has.
     pub(super) fn nominal_speed(&self) -> String {
         shown_speed(self.speed_mbit.unwrap_or(KBIT_ETHERNET / 1_000))
+    }
+
+    /// What a port channel is agreed on with.
+    pub(super) fn protocol(&self) -> &'static str {
+        if self.has_lacp { "lacp" } else { "none" }
     }
 
     /// `D` for a port by itself, `I` for one made of several.

@@ -11,6 +11,9 @@ use crate::config::interface_names;
 const RULE: &str =
     "--------------------------------------------------------------------------------\n";
 
+/// What the management interface runs at, in megabits a second.
+const MANAGEMENT_SPEED: &str = "1000";
+
 /// A part of `show interface brief`: the kind, its head, and what stands in its columns.
 type Section = (Kind, &'static str, fn(&Interface) -> String);
 
@@ -34,15 +37,7 @@ pub(super) fn lldp(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 pub(super) fn interfaces(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let mut all = switch.interfaces();
     if let Some(typed) = call.command.get("interface") {
-        let lines = interface_names(typed);
-        let wanted: Vec<&str> =
-            lines.iter().map(|line| line.trim_start_matches("interface ")).collect();
-        let known = |name: &str| all.iter().any(|one| one.name.eq_ignore_ascii_case(name));
-        // Of a range those that there are, as long as there is one.
-        if !wanted.iter().any(|name| known(name)) {
-            return Err(CommandError::failed(format!("% Invalid interface: {typed}")));
-        }
-        all.retain(|one| wanted.iter().any(|name| one.name.eq_ignore_ascii_case(name)));
+        all = chosen(all, typed)?;
     }
     let text = || all.iter().map(shown).collect::<String>();
     let row = |interface: &Interface| {
@@ -67,6 +62,22 @@ pub(super) fn interfaces(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer
         }
     };
     call.shown(text, || Fields::new().table("interface", all.iter().map(row)))
+}
+
+/// Those that are named: of a range those that there are, and one at least.
+fn chosen(all: Vec<Interface>, typed: &str) -> Result<Vec<Interface>, CommandError> {
+    let is_named = |one: &Interface, line: &String| {
+        line.strip_prefix("interface ").is_some_and(|name| one.name.eq_ignore_ascii_case(name))
+    };
+    let mut names = Vec::new();
+    for part in typed.split(',') {
+        let lines = interface_names(part.trim());
+        if !lines.iter().any(|line| all.iter().any(|one| is_named(one, line))) {
+            return Err(CommandError::failed(format!("% Invalid interface: {}", part.trim())));
+        }
+        names.extend(lines);
+    }
+    Ok(all.into_iter().filter(|one| names.iter().any(|line| is_named(one, line))).collect())
 }
 
 fn shown(interface: &Interface) -> String {
@@ -121,7 +132,7 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
             let address = interface.address.as_ref().map_or("--", |(address, _)| address);
             text.push_str(&format!(
                 "{RULE}Port   VRF          Status IP Address                              Speed    MTU\n{RULE}{:<6} {:<12} {:<6} {address:<39} {:<8} {}\n\n",
-                interface.name, "--", interface.state(), "1000", interface.mtu_bytes
+                interface.name, "--", interface.state(), MANAGEMENT_SPEED, interface.mtu_bytes
             ));
         }
         text.push_str(&format!(
@@ -151,7 +162,7 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
                         one.state(),
                         one.reason(),
                         rate(one),
-                        if one.has_lacp { "lacp" } else { "none" }
+                        one.protocol()
                     )
                 },
             ),
@@ -194,7 +205,14 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
             .text("state", interface.state())
             .text("state_rsn_desc", interface.reason());
         match interface.kind {
-            Kind::Ethernet | Kind::PortChannel => fields
+            Kind::PortChannel => fields
+                .text("vlan", interface.vlan())
+                .text("type", "eth")
+                .text("portmode", interface.mode())
+                .text("speed", interface.speed())
+                .text("ratemode", interface.rate_mode())
+                .text("proto", interface.protocol()),
+            Kind::Ethernet => fields
                 .text("vlan", interface.vlan())
                 .text("type", "eth")
                 .text("portmode", interface.mode())
@@ -202,6 +220,10 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
                 .text("ratemode", interface.rate_mode())
                 .text("portchan", interface.channel.as_deref().unwrap_or("--")),
             Kind::FibreChannel => fields.text("vsan", "1"),
+            Kind::Management => fields
+                .maybe("ip_addr", interface.address.as_ref().map(|(address, _)| address))
+                .text("speed", MANAGEMENT_SPEED)
+                .number("mtu", interface.mtu_bytes),
             _ => fields
                 .maybe("ip_addr", interface.address.as_ref().map(|(address, _)| address))
                 .number("mtu", interface.mtu_bytes),
@@ -217,6 +239,13 @@ pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
         Some("Administratively down") => "disabled",
         Some(_) => "notconnec",
     };
+    let (duplex, speed) = (
+        |one: &Interface| if one.kind == Kind::Management { "full" } else { "auto" },
+        |one: &Interface| match one.kind {
+            Kind::Management => MANAGEMENT_SPEED.to_owned(),
+            _ => one.speed(),
+        },
+    );
     let vlan = |interface: &Interface| match interface.mode() {
         "access" => interface.access_vlan.to_string(),
         mode => mode.to_owned(),
@@ -233,8 +262,8 @@ pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
                 interface.short(),
                 state(interface),
                 vlan(interface),
-                "auto",
-                interface.speed()
+                duplex(interface),
+                speed(interface)
             ));
         }
         text
@@ -245,8 +274,8 @@ pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
             .maybe("name", interface.description.as_deref())
             .text("state", state(interface))
             .text("vlan", vlan(interface))
-            .text("duplex", "auto")
-            .text("speed", interface.speed())
+            .text("duplex", duplex(interface))
+            .text("speed", speed(interface))
             .text("type", "--")
     };
     call.shown(text, || Fields::new().table("interface", all.iter().map(row)))
@@ -322,9 +351,14 @@ pub(super) fn trunks(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let allowed = |one: &Interface| {
         Fields::new().text("interface", one.short()).text("allowedvlans", &one.trunk_vlans)
     };
+    let none = |name: &'static str| {
+        move |one: &Interface| Fields::new().text("interface", one.short()).text(name, "none")
+    };
     call.shown(text, || {
         Fields::new()
             .table("interface", all.iter().map(row))
             .table("allowed_vlans", all.iter().map(allowed))
+            .table("vlans_errdis", all.iter().map(none("errdisvlans")))
+            .table("stp_forward", all.iter().map(none("stpfwdvlans")))
     })
 }

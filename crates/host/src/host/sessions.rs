@@ -8,16 +8,16 @@ use rumline_protocol::Timestamp;
 use rumline_switch::{Devices, Effect, Session, Switch};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Host;
 use crate::files;
-use crate::host::Host;
 
 /// The console's session.
-pub(crate) const CONSOLE: u64 = 0;
+pub(super) const CONSOLE: u64 = 0;
 /// What commands without a terminal may answer in all, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// A terminal that is open.
-pub(crate) struct OpenTerminal {
+pub(super) struct OpenTerminal {
     terminal: Terminal,
     session: Session,
     output: mpsc::Sender<TerminalOutput>,
@@ -28,7 +28,7 @@ pub(crate) struct OpenTerminal {
 }
 
 /// Commands without a terminal: one after another, and all that they answer at the end.
-pub(crate) struct Batch {
+pub(super) struct Batch {
     session: Session,
     lines: VecDeque<String>,
     said: Vec<u8>,
@@ -80,7 +80,7 @@ impl LineHandler for Lines<'_> {
 }
 
 impl Host {
-    pub(crate) fn ssh_event(&mut self, event: SshEvent) {
+    pub(super) fn ssh_event(&mut self, event: SshEvent) {
         match event {
             SshEvent::Banner { answer } => {
                 // Whoever asked may have hung up.
@@ -170,7 +170,7 @@ impl Host {
         lines.find(is_free).unwrap_or_default()
     }
 
-    pub(crate) fn open(
+    pub(super) fn open(
         &mut self,
         number: u64,
         mut session: Session,
@@ -197,7 +197,7 @@ impl Host {
     }
 
     /// Takes what was typed, or holds it while a command goes on.
-    pub(crate) fn typed(
+    pub(super) fn typed(
         &mut self,
         number: u64,
         bytes: Vec<u8>,
@@ -250,7 +250,7 @@ impl Host {
     }
 
     /// What a session waited for has come.
-    pub(crate) fn go_on(&mut self, number: u64, text: &str) {
+    pub(super) fn go_on(&mut self, number: u64, text: &str) {
         if let Some(batch) = self.batches.get_mut(&number) {
             batch.say(text);
             batch.has_failed |= text.starts_with('%');
@@ -278,7 +278,7 @@ impl Host {
     }
 
     /// Shows a system message on the console and where `terminal monitor` is on.
-    pub(crate) fn notify(&mut self, line: &str) {
+    pub(super) fn notify(&mut self, line: &str) {
         let now = self.clock.now();
         let numbers: Vec<u64> = self
             .terminals
@@ -299,7 +299,7 @@ impl Host {
     }
 
     /// All sessions end: the switch restarts.
-    pub(crate) fn close_all(&mut self) {
+    pub(super) fn close_all(&mut self) {
         for (_, open) in std::mem::take(&mut self.terminals) {
             let _gone = open.output.try_send(TerminalOutput::Close(0));
         }
@@ -327,7 +327,7 @@ impl Host {
     }
 
     /// Gives the next command of whoever's turn it is.
-    pub(crate) fn step_batch(&mut self) {
+    pub(super) fn step_batch(&mut self) {
         let Some(number) = self.ready.pop_front() else { return };
         let Some(mut batch) = self.batches.remove(&number) else { return };
         let now = self.clock.now();

@@ -1,5 +1,8 @@
 //! One switch and its loop: keys, answers, requests and time go in, what it wants done is carried out.
 
+mod copies;
+mod sessions;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,9 +21,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::copies::Copied;
 use crate::process::process_facts;
-use crate::sessions::{Batch, CONSOLE, OpenTerminal};
+use copies::Copied;
+use sessions::{Batch, CONSOLE, OpenTerminal};
 
 /// An answer of the peer must be here within this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
@@ -52,29 +55,29 @@ pub struct Setup {
 /// A switch with what it needs around it.
 pub struct Host {
     setup: Setup,
-    pub(crate) clock: Clock,
-    pub(crate) switch: Switch,
+    clock: Clock,
+    switch: Switch,
     store: FileDisk,
-    pub(crate) flash: FileDisk,
+    flash: FileDisk,
     random: OsRandom,
     http: HttpClient,
     names: Names,
     /// Where what happens is told to the loop, and where the loop hears of it.
-    pub(crate) happened: mpsc::Sender<Happened>,
+    happened: mpsc::Sender<Happened>,
     heard: mpsc::Receiver<Happened>,
     ssh: SshServer,
     at_ssh: mpsc::Receiver<SshEvent>,
-    pub(crate) terminals: BTreeMap<u64, OpenTerminal>,
-    pub(crate) batches: BTreeMap<u64, Batch>,
+    terminals: BTreeMap<u64, OpenTerminal>,
+    batches: BTreeMap<u64, Batch>,
     /// Sessions with commands to give, in turn.
-    pub(crate) ready: VecDeque<u64>,
+    ready: VecDeque<u64>,
     screen: Option<tokio::task::JoinHandle<()>>,
     /// When the process was looked at last, by its own clock.
     looked_at: Option<tokio::time::Instant>,
 }
 
 /// What the loop wakes up for.
-pub(crate) enum Happened {
+enum Happened {
     Ssh(SshEvent),
     Input(Input),
     Copied(Copied),
@@ -263,7 +266,7 @@ impl Host {
         Ok(())
     }
 
-    pub(crate) fn parts(&mut self) -> (&mut Switch, Devices<'_>) {
+    fn parts(&mut self) -> (&mut Switch, Devices<'_>) {
         let devices =
             Devices { store: &mut self.store, flash: &mut self.flash, random: &mut self.random };
         (&mut self.switch, devices)
@@ -284,7 +287,7 @@ impl Host {
         self.carry_out(effects);
     }
 
-    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) {
+    fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Send { request_id, url, body, .. } => self.send(request_id, url, body),

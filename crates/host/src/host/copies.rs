@@ -3,18 +3,18 @@
 use rumline_net::{tftp_get, tftp_put};
 use rumline_switch::{Effect, RemoteCopy, Switch};
 
-use crate::host::{Happened, Host};
+use super::{Happened, Host};
 
 /// What a copy over the network came to.
-pub(crate) struct Copied {
-    pub session: u64,
+pub(super) struct Copied {
+    pub(super) session: u64,
     copy: RemoteCopy,
     outcome: Result<Vec<u8>, String>,
 }
 
 impl Host {
     /// Starts the copies among the effects of a session; whether there are any.
-    pub(crate) fn start_copies(&self, session: u64, effects: &mut Vec<Effect>) -> bool {
+    pub(super) fn start_copies(&self, session: u64, effects: &mut Vec<Effect>) -> bool {
         let mut started = false;
         effects.retain(|effect| {
             let Effect::Copy(copy) = effect else { return true };
@@ -36,7 +36,7 @@ impl Host {
     }
 
     /// What the session is told of a copy.
-    pub(crate) fn copied(&mut self, copied: Copied) {
+    pub(super) fn copied(&mut self, copied: Copied) {
         let (_, mut devices) = self.parts();
         let text = Switch::copied(&copied.copy, copied.outcome, &mut devices);
         self.go_on(copied.session, &text);
