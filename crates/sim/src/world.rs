@@ -523,7 +523,7 @@ impl<'p> World<'p> {
                     }
                     self.mix(line.len() as u64);
                 }
-                Effect::ClockSet(_) | Effect::Copy(_) => {}
+                Effect::ClockSet(_) | Effect::Copy(_) | Effect::EndSession(_) => {}
                 Effect::Reload => {
                     self.nodes[node].switch = None;
                     return self.power_on(node);

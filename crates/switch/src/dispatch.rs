@@ -1,7 +1,10 @@
 //! The way from a line to what is done.
 
 use rumline_agent::Input;
-use rumline_cli::{Parsed, Pipe, Pipeline, Redirect, Refusal, Rendering, command_of, pipe_help};
+use rumline_cli::{
+    Parsed, Pipe, Pipeline, Redirect, Refusal, Rendering, Reply, command_of, pipe_help,
+    split_commands,
+};
 use rumline_protocol::Timestamp;
 
 use crate::answer::{Answer, CommandError, Outcome};
@@ -64,6 +67,39 @@ impl Switch {
         if let Some(seen) = self.seen.get_mut(&session.line) {
             seen.active_at = now;
         }
+        let parts = split_commands(line);
+        // In configuration a semicolon is text, as it is in the answer to a question.
+        if parts.len() < 2 || session.place.is_some() || session.question.is_some() {
+            return self.execute_one(now, session, line, 0, devices);
+        }
+        let mut whole = Outcome::default();
+        for part in parts {
+            // The marks of errors stand below the line as it was typed.
+            let before = part.as_ptr() as usize - line.as_ptr() as usize;
+            let letters = line[..before].chars().count();
+            let outcome = self.execute_one(now, session, part, letters, devices);
+            whole.effects.extend(outcome.effects);
+            whole.error = whole.error.or(outcome.error);
+            let text = std::mem::take(&mut whole.reply.text) + &outcome.reply.text;
+            let forget = whole.reply.forget || outcome.reply.forget;
+            whole.reply = Reply { text, forget, ..outcome.reply };
+            // What is asked, or goes on, or ends, ends the line too.
+            let reply = &whole.reply;
+            if reply.question.is_some() || reply.pending || reply.close {
+                break;
+            }
+        }
+        whole
+    }
+
+    fn execute_one(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        letters_before: usize,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
         let prompt_letters = self.prompt(session).chars().count();
         let full = self.without_alias(line).map(|(full, ..)| full);
         let secret =
@@ -75,7 +111,7 @@ impl Switch {
         // What holds a secret is not remembered, whether or not it was carried out.
         outcome.reply.forget = secret;
         if let Some(error) = &outcome.error {
-            outcome.reply.text = shown_error(error, line, prompt_letters);
+            outcome.reply.text = shown_error(error, line, prompt_letters + letters_before);
         }
         outcome
     }
@@ -404,10 +440,13 @@ impl Switch {
     }
 }
 
-/// Whether a line shows something: that alone may be piped.
+/// Whether a line shows something, or lists files: that alone may be piped.
 fn is_show(line: &str) -> bool {
     let first = line.split(|c: char| c.is_whitespace() || c == '|').find(|word| !word.is_empty());
-    first.is_some_and(|word| "show".starts_with(&word.to_ascii_lowercase()))
+    first.is_some_and(|word| {
+        let word = word.to_ascii_lowercase();
+        "show".starts_with(&word) || word == "dir"
+    })
 }
 
 /// What `?` shows where there is nothing to name.

@@ -138,6 +138,8 @@ pub enum Effect {
     Log(String),
     /// Copy a file to or from a server; whoever asked waits for [`Switch::copied`].
     Copy(RemoteCopy),
+    /// End the session on this line.
+    EndSession(String),
     /// Restart the switch.
     Reload,
     /// The clock now shows this.

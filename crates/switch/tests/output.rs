@@ -22,6 +22,8 @@ const CALLS: &[(&str, &str)] = &[
     ("show license rum id <0-9223372036854775807>", "show license rum id ID"),
     ("show license rum id <0-9223372036854775807> detail", "show license rum id ID detail"),
     ("show interface LINE", "show interface Ethernet1/1"),
+    ("show vlan name LINE", "show vlan name default"),
+    ("show vrf WORD", "show vrf red"),
     ("show vlan id LINE", "show vlan id 1"),
     ("show ip interface brief vrf WORD", "show ip interface brief vrf all"),
     ("show logging last <1-9999>", "show logging last 1"),
@@ -435,6 +437,15 @@ fn short_and_wrong_lines_of_an_interface_leave_the_rest_as_it_is() {
 #[test]
 fn the_vlans_of_a_trunk_stay_one_line() {
     let mut lab = Lab::new(None);
+    let several = lab.run(&[
+        "show hostname ; show hostname | count; show nonsense ; show vrf management | count",
+    ]);
+    assert_eq!(
+        several,
+        format!("switch\n1\n{}^\n% Invalid command at '^' marker.\n2\n", " ".repeat(52))
+    );
+    assert_eq!(lab.run(&["show hostname | inc 'a;b'"]), "");
+    assert!(lab.run(&["dir | inc Usage"]).starts_with("Usage for"));
     let mut after = |lines: &[&str]| {
         lab.run(&["configure terminal", "default interface e1/1", "interface e1/1"]);
         for line in lines {
@@ -498,6 +509,10 @@ fn those_who_are_logged_in_see_each_other() {
     assert!(shown.contains("eve      pts/1 ") && shown.contains(" 01:01 "), "{shown}");
     assert!(shown.contains("bob      pts/2 ") && shown.ends_with(" *\n"), "{shown}");
     assert!(lab.run(&["show users | json"]).contains("\"idle\": \"01:01\""));
+    lab.session.login = "admin".to_owned();
+    assert_eq!(lab.run(&["clear line pts/9"]), "% There is no session on pts/9\n");
+    let outcome = lab.execute("clear line pts/1");
+    assert_eq!(outcome.effects, [rumline_switch::Effect::EndSession("pts/1".to_owned())]);
     lab.switch.session_ended(now, &mut eve);
     assert!(!lab.run(&["show users"]).contains("eve"));
 }

@@ -295,6 +295,7 @@ impl Host {
                 Effect::ClockSet(to) => self.set_clock(to),
                 // A copy belongs to a session, which takes it out before.
                 Effect::Copy(_) => {}
+                Effect::EndSession(line) => self.end_session(&line),
                 Effect::Reload => return self.reload(),
             }
         }

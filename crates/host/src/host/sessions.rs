@@ -298,6 +298,17 @@ impl Host {
         }
     }
 
+    /// The session on a line ends, whatever it does.
+    pub(super) fn end_session(&mut self, line: &str) {
+        let on_it = |open: &OpenTerminal| open.session.line == line;
+        let number = self.terminals.iter().find(|(_, open)| on_it(open)).map(|(number, _)| *number);
+        if let Some(mut open) = number.and_then(|number| self.terminals.remove(&number)) {
+            let _gone = open.output.try_send(TerminalOutput::Close(0));
+            let effects = self.switch.session_ended(self.clock.now(), &mut open.session);
+            self.carry_out(effects);
+        }
+    }
+
     /// All sessions end: the switch restarts.
     pub(super) fn close_all(&mut self) {
         for (_, open) in std::mem::take(&mut self.terminals) {

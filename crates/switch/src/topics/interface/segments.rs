@@ -66,6 +66,13 @@ pub(super) fn vlans(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
             return Err(CommandError::failed(told));
         }
     }
+    if let Some(name) = call.command.get("name") {
+        all.retain(|vlan| vlan.name == name);
+        if all.is_empty() {
+            let told = format!("VLAN {name} not found in current VLAN database");
+            return Err(CommandError::failed(told));
+        }
+    }
     let text = || {
         let mut text = table_of(&all);
         text.push_str("\nVLAN Type         Vlan-mode\n---- -----        ----------\n");
@@ -136,7 +143,13 @@ pub(super) fn ip_brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 }
 
 pub(super) fn vrfs(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let all = switch.vrfs();
+    let mut all = switch.vrfs();
+    if let Some(wanted) = call.command.get("vrf") {
+        all.retain(|(name, _)| name == wanted);
+        if all.is_empty() {
+            return Err(CommandError::failed(format!("% There is no VRF {wanted}")));
+        }
+    }
     let text = || {
         let mut text = String::from(
             "VRF-Name                           VRF-ID State   Reason                        \n",

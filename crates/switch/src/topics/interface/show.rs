@@ -37,8 +37,29 @@ pub(super) fn lldp(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 pub(super) fn interfaces(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let mut all = switch.interfaces();
     if let Some(typed) = call.command.get("interface") {
-        all = chosen(all, typed)?;
+        let (names, table) = typed.trim().rsplit_once(' ').unwrap_or((typed, ""));
+        let table = TABLES.iter().find(|(name, _)| !table.is_empty() && name.starts_with(table));
+        let Some((_, table)) = table else {
+            all = chosen(all, typed)?;
+            return details(&all, call);
+        };
+        all = chosen(all, names)?;
+        return table(&all, call);
     }
+    details(&all, call)
+}
+
+/// What is shown of interfaces that are named.
+type Table = fn(&[Interface], &mut Call<'_, '_>) -> Answer;
+
+const TABLES: &[(&str, Table)] = &[
+    ("brief", brief_of),
+    ("description", descriptions_of),
+    ("status", status_of),
+    ("trunk", trunks_of),
+];
+
+fn details(all: &[Interface], call: &mut Call<'_, '_>) -> Answer {
     let text = || all.iter().map(shown).collect::<String>();
     let row = |interface: &Interface| {
         let fields = Fields::new()
@@ -110,7 +131,10 @@ fn rate(interface: &Interface) -> String {
 }
 
 pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let all = switch.interfaces();
+    brief_of(&switch.interfaces(), call)
+}
+
+fn brief_of(all: &[Interface], call: &mut Call<'_, '_>) -> Answer {
     let text = || {
         let mut text = String::new();
         let ports: Vec<&Interface> =
@@ -233,7 +257,10 @@ pub(super) fn brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 }
 
 pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let all = switch.interfaces();
+    status_of(&switch.interfaces(), call)
+}
+
+fn status_of(all: &[Interface], call: &mut Call<'_, '_>) -> Answer {
     let state = |interface: &Interface| match interface.down {
         None => "connected",
         Some("Administratively down") => "disabled",
@@ -254,7 +281,7 @@ pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
         let mut text = format!(
             "{RULE}Port          Name               Status    Vlan      Duplex  Speed   Type\n{RULE}"
         );
-        for interface in &all {
+        for interface in all {
             let name: String =
                 interface.description.as_deref().unwrap_or("--").chars().take(18).collect();
             text.push_str(&format!(
@@ -282,7 +309,10 @@ pub(super) fn status(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 }
 
 pub(super) fn descriptions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let all = switch.interfaces();
+    descriptions_of(&switch.interfaces(), call)
+}
+
+fn descriptions_of(all: &[Interface], call: &mut Call<'_, '_>) -> Answer {
     let text = || {
         let mut text = format!("{RULE}Interface                Description\n{RULE}");
         let description = |interface: &Interface| {
@@ -311,8 +341,11 @@ pub(super) fn descriptions(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
 }
 
 pub(super) fn trunks(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let mut all = switch.interfaces();
-    all.retain(|one| one.is_trunk && !one.is_routed);
+    trunks_of(&switch.interfaces(), call)
+}
+
+fn trunks_of(all: &[Interface], call: &mut Call<'_, '_>) -> Answer {
+    let all: Vec<&Interface> = all.iter().filter(|one| one.is_trunk && !one.is_routed).collect();
     let text = || {
         let mut text = format!(
             "{RULE}Port          Native  Status        Port\n              Vlan                  Channel\n{RULE}"
@@ -356,9 +389,9 @@ pub(super) fn trunks(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     };
     call.shown(text, || {
         Fields::new()
-            .table("interface", all.iter().map(row))
-            .table("allowed_vlans", all.iter().map(allowed))
-            .table("vlans_errdis", all.iter().map(none("errdisvlans")))
-            .table("stp_forward", all.iter().map(none("stpfwdvlans")))
+            .table("interface", all.iter().copied().map(row))
+            .table("allowed_vlans", all.iter().copied().map(allowed))
+            .table("vlans_errdis", all.iter().copied().map(none("errdisvlans")))
+            .table("stp_forward", all.iter().copied().map(none("stpfwdvlans")))
     })
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use rumline_cli::{Fields, Refusal};
 
-use crate::Switch;
 use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Command, Topic};
 use crate::config::{ConfigTree, Place, Setting, split_no};
+use crate::{Effect, Switch};
 
 /// `cli alias name NAME COMMAND`.
 const ALIAS: Setting = Setting::keyed("cli alias name", 4);
@@ -15,6 +15,13 @@ const ALIAS: Setting = Setting::keyed("cli alias name", 4);
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
+        Command::administrator("clear line", |switch, call| {
+            let line = call.text("line").to_owned();
+            if !switch.seen.contains_key(&line) {
+                return Err(CommandError::failed(format!("% There is no session on {line}")));
+            }
+            Ok(Outcome::default().with(vec![Effect::EndSession(line)]))
+        }),
         Command::anyone("explain", explain),
         Command::anyone("no terminal monitor", |_, call| {
             call.session.monitor = false;
