@@ -108,6 +108,16 @@ impl Fields {
     }
 }
 
+impl Fields {
+    /// As elements of XML, without anything around them.
+    #[must_use]
+    pub fn elements(&self) -> String {
+        let mut out = String::new();
+        elements(self, 0, &mut out);
+        out
+    }
+}
+
 /// The rows of a table, one or many, behind their two names.
 enum Row<'f> {
     Value(String, &'f Value),

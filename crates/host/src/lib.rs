@@ -10,5 +10,6 @@
 mod files;
 mod host;
 mod process;
+mod web;
 
 pub use host::{Host, Setup, run};

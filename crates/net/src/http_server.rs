@@ -55,6 +55,8 @@ pub struct PeerAddress(pub SocketAddr);
 pub enum Security {
     /// By TLS only.
     Tls(Arc<rustls::ServerConfig>),
+    /// Not at all.
+    Plain,
     /// As the client likes: what it sends first shows whether it speaks TLS (C-02).
     TlsOrPlain(Arc<rustls::ServerConfig>),
 }
@@ -73,8 +75,9 @@ pub async fn serve(
     shutdown: &Shutdown,
 ) -> std::io::Result<()> {
     let (acceptor, plain_too) = match security {
-        Security::Tls(config) => (TlsAcceptor::from(config), false),
-        Security::TlsOrPlain(config) => (TlsAcceptor::from(config), true),
+        Security::Tls(config) => (Some(TlsAcceptor::from(config)), false),
+        Security::TlsOrPlain(config) => (Some(TlsAcceptor::from(config)), true),
+        Security::Plain => (None, true),
     };
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut ending = shutdown.watch();
@@ -98,10 +101,11 @@ pub async fn serve(
         }
         let (acceptor, router, ending) = (acceptor.clone(), router.clone(), shutdown.watch());
         tokio::spawn(async move {
-            if plain_too && !begins_with_tls(&stream).await {
-                serve_stream(Departing::new(stream), address, router, ending).await;
-            } else {
-                serve_tls(stream, address, acceptor, router, ending).await;
+            match acceptor {
+                Some(acceptor) if !plain_too || begins_with_tls(&stream).await => {
+                    serve_tls(stream, address, acceptor, router, ending).await;
+                }
+                _ => serve_stream(Departing::new(stream), address, router, ending).await,
             }
             drop(permit);
         });

@@ -1,6 +1,6 @@
 //! `rumline switch`: a switch as a process.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -33,6 +33,15 @@ pub(crate) struct Arguments {
     /// No SSH, the console alone.
     #[arg(long)]
     no_ssh: bool,
+    /// The address NX-API listens on (feature nxapi), at the ports of the configuration.
+    #[arg(long, default_value = "127.0.0.1")]
+    nxapi_address: IpAddr,
+    /// Where NX-API listens for HTTP instead, whatever port the configuration says.
+    #[arg(long)]
+    nxapi_http: Option<SocketAddr>,
+    /// Where NX-API listens for HTTPS instead.
+    #[arg(long)]
+    nxapi_https: Option<SocketAddr>,
     /// The console on this terminal.
     #[arg(long)]
     console: bool,
@@ -97,6 +106,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         dns_port: arguments.dns_port,
         first_config,
         ssh: (!arguments.no_ssh).then_some(arguments.ssh),
+        nxapi_address: arguments.nxapi_address,
+        nxapi_http: arguments.nxapi_http,
+        nxapi_https: arguments.nxapi_https,
         console: arguments.console,
         admin_password_file: arguments.admin_password_file.clone(),
         clock: LabClock::clock(arguments.lab_clock),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rumline_cli::{Refusal, Reply};
+use rumline_cli::{Fields, Refusal, Reply};
 
 use crate::Effect;
 
@@ -13,6 +13,8 @@ pub struct Outcome {
     pub reply: Reply,
     /// What the switch wants done.
     pub effects: Vec<Effect>,
+    /// What it answers as data, where that was asked for.
+    pub data: Option<Fields>,
     /// Why nothing was done, if nothing was.
     pub error: Option<CommandError>,
 }
@@ -48,6 +50,8 @@ pub enum CommandError {
     },
     /// The role of whoever gave it may not.
     Denied,
+    /// It is for people only (PI-SHOW-035).
+    NoData,
     /// It is one, and it cannot be: a sentence as it is shown.
     Failed(String),
 }
@@ -67,7 +71,7 @@ impl CommandError {
     pub fn at(&self) -> Option<usize> {
         match self {
             Self::Syntax { at, .. } => Some(*at),
-            Self::Denied | Self::Failed(_) => None,
+            Self::Denied | Self::NoData | Self::Failed(_) => None,
         }
     }
 }
@@ -77,6 +81,7 @@ impl fmt::Display for CommandError {
         match self {
             Self::Syntax { refusal, .. } => refusal.fmt(f),
             Self::Denied => f.write_str("% Permission denied for the role"),
+            Self::NoData => f.write_str("% This command has no JSON or XML output"),
             Self::Failed(text) => f.write_str(text),
         }
     }

@@ -77,20 +77,22 @@ impl<'c> Call<'c, '_> {
         text: impl FnOnce() -> String,
         value: impl FnOnce() -> Fields,
     ) -> Answer {
-        Ok(Outcome::text(match self.rendering {
-            Rendering::Text => text(),
-            rendering => value().rendered(rendering, self.command.action.name),
-        }))
+        match self.rendering {
+            Rendering::Text => Ok(Outcome::text(text())),
+            rendering => Ok(self.data(rendering, value())),
+        }
+    }
+
+    fn data(&self, rendering: Rendering, fields: Fields) -> Outcome {
+        let text = fields.rendered(rendering, self.command.action.name);
+        Outcome { data: Some(fields), ..Outcome::text(text) }
     }
 
     /// An answer whose data is its lines.
     pub(crate) fn lines(&self, text: String) -> Answer {
         match self.rendering {
             Rendering::Text => Ok(Outcome::text(text)),
-            rendering => {
-                let fields = Fields::lines(&text);
-                Ok(Outcome::text(fields.rendered(rendering, self.command.action.name)))
-            }
+            rendering => Ok(self.data(rendering, Fields::lines(&text))),
         }
     }
 
@@ -98,7 +100,7 @@ impl<'c> Call<'c, '_> {
     pub(crate) fn text_only(&self, text: impl FnOnce() -> String) -> Answer {
         match self.rendering {
             Rendering::Text => Ok(Outcome::text(text())),
-            _ => Err(CommandError::failed("% This command has no JSON or XML output")),
+            _ => Err(CommandError::NoData),
         }
     }
 

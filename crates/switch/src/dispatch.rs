@@ -92,6 +92,27 @@ impl Switch {
         whole
     }
 
+    /// Carries out one line; what it shows is rendered so unless it says otherwise itself.
+    pub(crate) fn execute_as(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        line: &str,
+        rendering: Rendering,
+        devices: &mut Devices<'_>,
+    ) -> Outcome {
+        let is_piped = command_of(line).len() < line.len();
+        if rendering == Rendering::Text || is_piped {
+            return self.execute_one(now, session, line, 0, devices);
+        }
+        let outcome = self.dispatch(now, session, line, rendering, devices);
+        let mut outcome = outcome.unwrap_or_else(Outcome::failed);
+        if let Some(error) = &outcome.error {
+            outcome.reply.text = shown_error(error, line, 0);
+        }
+        outcome
+    }
+
     fn execute_one(
         &mut self,
         now: Timestamp,
@@ -441,7 +462,7 @@ impl Switch {
 }
 
 /// Whether a line shows something, or lists files: that alone may be piped.
-fn is_show(line: &str) -> bool {
+pub(crate) fn is_show(line: &str) -> bool {
     let first = line.split(|c: char| c.is_whitespace() || c == '|').find(|word| !word.is_empty());
     first.is_some_and(|word| {
         let word = word.to_ascii_lowercase();

@@ -10,6 +10,7 @@ mod answer;
 mod command;
 mod config;
 mod dispatch;
+mod nxapi;
 mod session;
 mod topics;
 mod words;
@@ -23,6 +24,7 @@ use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
 
 pub use answer::{CommandError, Outcome};
 pub use config::{ConfigTree, Line, Lines};
+pub use nxapi::{HttpAnswer, NxapiSettings, Verb};
 pub use session::Session;
 
 use crate::session::Seen;

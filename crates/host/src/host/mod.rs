@@ -2,9 +2,10 @@
 
 mod copies;
 mod sessions;
+mod web;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::process::process_facts;
+use crate::web::WebRequest;
 use copies::Copied;
 use sessions::{Batch, CONSOLE, OpenTerminal};
+use web::{Cookies, Listening};
 
 /// An answer of the peer must be here within this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
@@ -44,6 +47,12 @@ pub struct Setup {
     pub first_config: Option<String>,
     /// Where SSH listens, if it does.
     pub ssh: Option<SocketAddr>,
+    /// The address that NX-API listens on, at the ports of the configuration.
+    pub nxapi_address: IpAddr,
+    /// Where its HTTP listens instead, whatever port the configuration says.
+    pub nxapi_http: Option<SocketAddr>,
+    /// Where its HTTPS listens instead.
+    pub nxapi_https: Option<SocketAddr>,
     /// Whether this terminal is its console.
     pub console: bool,
     /// Where the first password of admin is written to; it is shown if nowhere.
@@ -67,6 +76,13 @@ pub struct Host {
     heard: mpsc::Receiver<Happened>,
     ssh: SshServer,
     at_ssh: mpsc::Receiver<SshEvent>,
+    /// Where requests to NX-API are told, and where the loop hears of them.
+    web: mpsc::Sender<WebRequest>,
+    at_web: mpsc::Receiver<WebRequest>,
+    cookies: Cookies,
+    listening: Listening,
+    /// NX-API's certificate and its key, DER.
+    certificate: (Vec<u8>, Vec<u8>),
     terminals: BTreeMap<u64, OpenTerminal>,
     batches: BTreeMap<u64, Batch>,
     /// Sessions with commands to give, in turn.
@@ -81,6 +97,9 @@ enum Happened {
     Ssh(SshEvent),
     Input(Input),
     Copied(Copied),
+    Web(WebRequest),
+    /// Something went wrong outside of the switch: its log says so.
+    Told(String),
     Console(Vec<u8>),
     /// It is the next session's turn.
     Turn,
@@ -126,6 +145,19 @@ async fn next_typed(typed: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u
     }
 }
 
+/// The certificate of NX-API and its key, DER: one that it made for itself.
+fn certificate(files: &KeptFiles) -> Result<(Vec<u8>, Vec<u8>)> {
+    if let (Some(certificate), Some(key)) = (files.read("nxapi.der")?, files.read("nxapi.key")?) {
+        return Ok((certificate, key));
+    }
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
+        .context("NX-API's certificate cannot be made")?;
+    let (certificate, key) = (made.cert.der().to_vec(), made.signing_key.serialize_der());
+    files.write("nxapi.key", &key)?;
+    files.write("nxapi.der", &certificate)?;
+    Ok((certificate, key))
+}
+
 impl Host {
     /// Brings a switch up.
     ///
@@ -157,6 +189,8 @@ impl Host {
         )?;
         let (happened, heard) = mpsc::channel(16);
         let (events, at_ssh) = mpsc::channel(64);
+        let (web, at_web) = mpsc::channel(16);
+        let certificate = certificate(&files)?;
         let ssh = SshServer::new(HostKeys::of(&files)?, events);
         let mut host = Self {
             setup,
@@ -171,6 +205,11 @@ impl Host {
             heard,
             ssh,
             at_ssh,
+            web,
+            at_web,
+            cookies: Cookies::default(),
+            listening: Listening::default(),
+            certificate,
             terminals: BTreeMap::new(),
             batches: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -206,6 +245,7 @@ impl Host {
             self.open_console();
         }
         let mut steps = StepWatch::default();
+        self.listen_as_configured();
         tokio::pin!(stop);
         loop {
             let wake = self.switch.next_wake();
@@ -213,6 +253,7 @@ impl Host {
             let next = tokio::select! {
                 Some(event) = self.at_ssh.recv() => Happened::Ssh(event),
                 Some(happened) = self.heard.recv() => happened,
+                Some(request) = self.at_web.recv() => Happened::Web(request),
                 bytes = next_typed(&mut typed) => bytes.map_or(Happened::End, Happened::Console),
                 () = tokio::time::sleep(due) => Happened::Input(Input::Tick),
                 () = std::future::ready(()), if !self.ready.is_empty() => Happened::Turn,
@@ -229,6 +270,11 @@ impl Host {
                 Happened::Ssh(event) => self.ssh_event(event),
                 Happened::Input(input) => self.input(input),
                 Happened::Copied(copied) => self.copied(copied),
+                Happened::Web(request) => self.web_request(request),
+                Happened::Told(text) => {
+                    let told = self.switch.told(self.clock.now(), &text);
+                    self.carry_out(vec![told]);
+                }
                 Happened::Console(bytes) => self.typed(CONSOLE, bytes, None),
                 Happened::Turn => self.step_batch(),
                 Happened::End => break,
@@ -236,6 +282,7 @@ impl Host {
             if self.setup.console && !self.terminals.contains_key(&CONSOLE) {
                 break;
             }
+            self.listen_as_configured();
         }
         let now = self.clock.now();
         let (switch, mut devices) = self.parts();

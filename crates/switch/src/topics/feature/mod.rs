@@ -20,12 +20,32 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show feature", |switch, call| {
             call.shown(|| switch.show_feature(), || switch.feature_rows())
         }),
+        Command::anyone("show nxapi", |switch, call| {
+            let settings = switch.nxapi_settings();
+            let is_on = settings.http.or(settings.https).is_some();
+            let state = if is_on { "nxapi enabled" } else { "nxapi disabled" };
+            let listens = |kind: &str, port: Option<u16>| {
+                port.map(|port| format!("{kind} Listen on port {port}\n")).unwrap_or_default()
+            };
+            call.shown(
+                || {
+                    let http = listens("HTTP", settings.http);
+                    format!("{state}\n{http}{}", listens("HTTPS", settings.https))
+                },
+                || {
+                    Fields::new()
+                        .text("nxapi_status", state)
+                        .maybe_number("http_port", settings.http)
+                        .maybe_number("https_port", settings.https)
+                },
+            )
+        }),
         Command::anyone("show ip access-lists", |switch, call| {
             let wanted = call.command.get("name");
             call.shown(|| switch.show_access_lists(wanted), || switch.access_list_rows(wanted))
         }),
     ],
-    settings: &[],
+    settings: &[Setting::line("nxapi http port"), Setting::line("nxapi https port")],
 };
 
 fn set_feature(

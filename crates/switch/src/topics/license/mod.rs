@@ -9,7 +9,7 @@ mod uses;
 use rumline_agent::{DiskError, Effect, Environment, Input, SaveScope, SyslogMessage};
 use rumline_cli::Fields;
 
-pub(crate) use settings::licensing;
+pub(crate) use settings::{licensing, transport_word};
 pub(crate) use uses::InUse;
 
 use crate::answer::{Answer, CommandError, Outcome};

@@ -40,6 +40,11 @@ pub(crate) const VRF: Setting =
 
 const IPV6: &str = "% IPv6 is supported only on callhome transport";
 
+/// The word of the transport, as it is set or by default.
+pub(crate) fn transport_word(tree: &ConfigTree) -> &str {
+    TRANSPORT.value(tree).or(TRANSPORT.default).unwrap_or_default()
+}
+
 /// The licensing configuration.
 pub(crate) fn licensing(tree: &ConfigTree) -> Config {
     let transport = match TRANSPORT.value(tree) {

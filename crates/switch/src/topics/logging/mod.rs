@@ -102,6 +102,11 @@ impl Switch {
         Effect::Log(line)
     }
 
+    /// Something went wrong outside of the switch.
+    pub fn told(&mut self, now: Timestamp, text: &str) -> Effect {
+        self.log_line(now, &format!("%NGINX-3-NGX_ERR: {text}"))
+    }
+
     /// Somebody changed something without a session: `command` is what would have done it.
     pub fn note_change(
         &mut self,

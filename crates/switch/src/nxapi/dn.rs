@@ -1,0 +1,316 @@
+//! The objects of licensing as NX-API's REST has them: what is set there is a line of the configuration, and the reverse.
+
+use serde_json::{Map, Value, json};
+
+use super::{Done, Failed, HttpAnswer, OnError, Run, Wanted};
+use crate::config::ConfigTree;
+use crate::topics::license;
+
+const JSON: &str = "application/json";
+const SMART: &str = "sys/licensemanager/inst/smartlicensing";
+
+/// What a path may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// What is there.
+    Get,
+    /// Set it.
+    Post,
+    /// As if it had never been set.
+    Delete,
+}
+
+/// An object below `smartlicensing`: one value, which is one line.
+struct Child {
+    /// Its relative name.
+    rn: &'static str,
+    class: &'static str,
+    attribute: &'static str,
+    /// The line without its value.
+    line: &'static str,
+}
+
+const CHILDREN: &[Child] = &[
+    Child {
+        rn: "transportcsluurl",
+        class: "licensemanagerTransportCsluUrl",
+        attribute: "url",
+        line: "license smart url cslu",
+    },
+    Child {
+        rn: "transportsmarturl",
+        class: "licensemanagerTransportSmartUrl",
+        attribute: "url",
+        line: "license smart url smart",
+    },
+    Child {
+        rn: "vrf",
+        class: "licensemanagerVrf",
+        attribute: "vrfname",
+        line: "license smart vrf",
+    },
+    Child {
+        rn: "proxyaddress",
+        class: "licensemanagerProxyAddress",
+        attribute: "address",
+        line: "license smart proxy address",
+    },
+    Child {
+        rn: "proxyport",
+        class: "licensemanagerProxyPort",
+        attribute: "port",
+        line: "license smart proxy port",
+    },
+    Child {
+        rn: "usage",
+        class: "licensemanagerUsage",
+        attribute: "interval",
+        line: "license smart usage interval",
+    },
+];
+
+/// Modes of transport, and the word of the command line for each.
+const MODES: &[(&str, &str)] = &[
+    ("transportCallhome", "callhome"),
+    ("transportCslu", "cslu"),
+    ("transportOff", "off"),
+    ("transportSmart", "smart"),
+];
+const TRANSPORT: &str = "license smart transport";
+
+fn http(status: u16, objects: &[Value]) -> HttpAnswer {
+    let body = json!({ "totalCount": objects.len().to_string(), "imdata": objects }).to_string();
+    HttpAnswer { status, content_type: JSON, body, effects: Vec::new() }
+}
+
+fn error(status: u16, code: &str, text: &str) -> HttpAnswer {
+    http(status, &[json!({ "error": { "attributes": { "code": code, "text": text } } })])
+}
+
+/// `api/mo/sys/….json` and `api/node/mo/sys/….json` name an object.
+fn dn_of(path: &str) -> Option<&str> {
+    let path = path.trim_start_matches('/').strip_prefix("api/")?;
+    let path = path.strip_prefix("node/").unwrap_or(path).strip_prefix("mo/")?;
+    path.strip_suffix(".json")
+}
+
+fn object(class: &str, attributes: &[(&str, String)], children: Option<Vec<Value>>) -> Value {
+    let attributes: Map<String, Value> = attributes
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
+        .collect();
+    let mut inner = json!({ "attributes": attributes });
+    if let Some(children) = children.filter(|children| !children.is_empty()) {
+        inner["children"] = Value::from(children);
+    }
+    let mut outer = Map::new();
+    outer.insert(class.to_owned(), inner);
+    Value::Object(outer)
+}
+
+fn child_object(config: &ConfigTree, child: &Child) -> Option<Value> {
+    let value = config.value(child.line).filter(|value| !value.is_empty())?;
+    let attributes = [("dn", format!("{SMART}/{}", child.rn)), (child.attribute, value.to_owned())];
+    Some(object(child.class, &attributes, None))
+}
+
+fn smart_object(config: &ConfigTree, with_children: bool) -> Value {
+    let mode = license::transport_word(config);
+    let mode = MODES.iter().find(|(_, word)| *word == mode).map_or("", |(name, _)| name);
+    let children = with_children
+        .then(|| CHILDREN.iter().filter_map(|child| child_object(config, child)).collect());
+    object(
+        "licensemanagerSmartLicensing",
+        &[("dn", SMART.to_owned()), ("transportMode", mode.to_owned())],
+        children,
+    )
+}
+
+/// The lines that an object of a request stands for, it and those below it.
+fn lines_of(class: &str, inner: &Value, lines: &mut Vec<String>) -> Result<(), String> {
+    let attribute = |name: &str| match &inner["attributes"][name] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let is_deleted = attribute("status").is_some_and(|status| status == "deleted");
+    // Whoever brings a line end would bring a second line.
+    let fine = |value: String| {
+        if value.contains(char::is_control) {
+            Err(format!("Invalid value of {class}"))
+        } else {
+            Ok(value)
+        }
+    };
+    if let Some(child) = CHILDREN.iter().find(|child| child.class == class) {
+        match attribute(child.attribute) {
+            _ if is_deleted => lines.push(format!("no {}", child.line)),
+            Some(value) if value.is_empty() => lines.push(format!("no {}", child.line)),
+            Some(value) => lines.push(format!("{} {}", child.line, fine(value)?)),
+            None => {}
+        }
+    } else if class == "licensemanagerSmartLicensing" {
+        if is_deleted {
+            lines.push(format!("no {TRANSPORT}"));
+        } else if let Some(mode) = attribute("transportMode") {
+            let word = MODES.iter().find(|(name, _)| *name == mode);
+            let (_, word) =
+                word.ok_or_else(|| format!("Invalid value {mode} of attribute transportMode"))?;
+            lines.push(format!("{TRANSPORT} {word}"));
+        }
+    } else if !["topSystem", "licensemanagerLicenseManager", "licensemanagerInst", "polUni"]
+        .contains(&class)
+    {
+        return Err(format!("Unknown class {class}"));
+    }
+    for child in inner["children"].as_array().into_iter().flatten() {
+        for (class, inner) in child.as_object().into_iter().flatten() {
+            lines_of(class, inner, lines)?;
+        }
+    }
+    Ok(())
+}
+
+/// Answers a request for an object.
+pub(super) fn answer(
+    run: &mut Run<'_, '_, '_>,
+    verb: Verb,
+    path: &str,
+    query: &str,
+    body: &[u8],
+) -> HttpAnswer {
+    let Some(dn) = dn_of(path) else {
+        return error(404, "400", "Unknown path, use api/mo/DN.json");
+    };
+    let child = dn.strip_prefix(SMART).and_then(|rest| rest.strip_prefix('/'));
+    let child = child.and_then(|rn| CHILDREN.iter().find(|child| child.rn == rn));
+    let is_above = ["sys", "sys/licensemanager", "sys/licensemanager/inst"].contains(&dn);
+    if child.is_none() && dn != SMART && !is_above {
+        let rn = dn.rsplit('/').next().unwrap_or_default();
+        return error(400, "102", &format!("Invalid DN {dn}, wrong rn prefix {rn}"));
+    }
+    match verb {
+        Verb::Get => get(run, dn, child, query),
+        Verb::Post => {
+            let value: Value = match serde_json::from_slice(body) {
+                Ok(value) => value,
+                Err(why) => return error(400, "107", &format!("Invalid JSON: {why}")),
+            };
+            let mut lines = Vec::new();
+            for (class, inner) in value.as_object().into_iter().flatten() {
+                if let Err(told) = lines_of(class, inner, &mut lines) {
+                    return error(400, "103", &told);
+                }
+            }
+            configured(run, &lines)
+        }
+        Verb::Delete => {
+            let lines = match child {
+                Some(child) => vec![format!("no {}", child.line)],
+                None if dn == SMART => {
+                    let children = CHILDREN.iter().map(|child| format!("no {}", child.line));
+                    std::iter::once(format!("no {TRANSPORT}")).chain(children).collect()
+                }
+                None => return error(403, "106", &format!("{dn} cannot be deleted")),
+            };
+            configured(run, &lines)
+        }
+    }
+}
+
+fn get(run: &Run<'_, '_, '_>, dn: &str, child: Option<&Child>, query: &str) -> HttpAnswer {
+    let config = &run.switch.running;
+    let has = |what: &str| query.split('&').any(|pair| pair == what);
+    let with_children = has("rsp-subtree=full") || has("rsp-subtree=children");
+    if let Some(child) = child {
+        // What is not set is not there.
+        return http(200, &child_object(config, child).into_iter().collect::<Vec<_>>());
+    }
+    if dn == SMART {
+        let smart = smart_object(config, with_children);
+        let mut objects = vec![smart];
+        if has("query-target=children") || has("query-target=subtree") {
+            if has("query-target=children") {
+                objects.clear();
+            }
+            objects.extend(CHILDREN.iter().filter_map(|child| child_object(config, child)));
+        }
+        return http(200, &objects);
+    }
+    let own = |class: &str, attributes: &[(&str, String)]| {
+        let mut all = vec![("dn", dn.to_owned())];
+        all.extend_from_slice(attributes);
+        http(200, &[object(class, &all, None)])
+    };
+    match dn {
+        "sys" => own(
+            "topSystem",
+            &[
+                ("name", run.switch.hostname().to_owned()),
+                ("serial", run.switch.udi.serial.clone()),
+                ("version", run.switch.release.version.clone()),
+            ],
+        ),
+        "sys/licensemanager" => own("licensemanagerLicenseManager", &[]),
+        _ => own("licensemanagerInst", &[]),
+    }
+}
+
+/// Lines of configuration, all or none of them.
+fn configured(run: &mut Run<'_, '_, '_>, lines: &[String]) -> HttpAnswer {
+    let commands: Vec<(Wanted, &str)> =
+        lines.iter().map(|line| (Wanted::Configured, line.as_str())).collect();
+    let done: Result<Vec<Done>, Failed> =
+        run.all(&commands, OnError::RollBack).into_iter().collect();
+    match done {
+        Ok(_) => http(200, &[]),
+        Err(Failed::Denied) => error(403, "122", "The user has no privilege to configure"),
+        Err(failed) => error(400, "103", &failed.text()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_objects() {
+        assert_eq!(dn_of("/api/mo/sys/x.json"), Some("sys/x"));
+        assert_eq!(dn_of("/api/node/mo/sys.json"), Some("sys"));
+        for other in ["/api/mo/sys", "/api/class/x.json", "/mo/sys.json", "/"] {
+            assert_eq!(dn_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn objects_are_lines_however_deep_they_lie() {
+        let body = json!({ "topSystem": { "children": [ { "licensemanagerLicenseManager": { "children": [
+            { "licensemanagerInst": { "children": [ { "licensemanagerSmartLicensing": {
+                "attributes": { "transportMode": "transportCslu" },
+                "children": [
+                    { "licensemanagerTransportCsluUrl": { "attributes": { "url": "http://c:8182/x" } } },
+                    { "licensemanagerUsage": { "attributes": { "interval": 40 } } },
+                    { "licensemanagerVrf": { "attributes": { "status": "deleted" } } },
+                ] } } ] } } ] } } ] } });
+        let lines = |body: &Value| {
+            let mut lines = Vec::new();
+            let (class, inner) = body.as_object().unwrap().iter().next().unwrap();
+            lines_of(class, inner, &mut lines).map(|()| lines)
+        };
+        assert_eq!(
+            lines(&body).unwrap(),
+            [
+                "license smart transport cslu",
+                "license smart url cslu http://c:8182/x",
+                "license smart usage interval 40",
+                "no license smart vrf"
+            ]
+        );
+        let bad =
+            json!({ "licensemanagerSmartLicensing": { "attributes": { "transportMode": "x" } } });
+        assert!(lines(&bad).unwrap_err().contains("transportMode"));
+        assert!(lines(&json!({ "bgpEntity": {} })).unwrap_err().contains("bgpEntity"));
+        let two = json!({ "licensemanagerVrf": { "attributes": { "vrfname": "a\nhostname b" } } });
+        assert!(lines(&two).is_err());
+    }
+}

@@ -1,0 +1,261 @@
+//! NX-API's own form, `ins_api`, in XML and in JSON.
+
+use quick_xml::events::Event;
+use quick_xml::reader::Reader;
+use rumline_cli::Rendering;
+use serde_json::{Value, json};
+
+use super::{COMMANDS_MAX, Done, Failed, HttpAnswer, OnError, Run, Wanted};
+
+const JSON: &str = "application/json";
+const XML: &str = "text/xml; charset=UTF-8";
+const VERSION: &str = "1.0";
+
+/// What was asked for.
+#[derive(Debug, Default)]
+struct Request {
+    version: String,
+    kind: String,
+    input: String,
+    output_format: String,
+    rollback: String,
+}
+
+/// A command with what came of it.
+struct Output<'c> {
+    input: &'c str,
+    result: Result<Done, Failed>,
+}
+
+/// Codes and messages of what cannot be done at all.
+type Refused = (&'static str, &'static str);
+
+impl Request {
+    fn wanted(&self) -> Result<Wanted, Refused> {
+        match self.kind.as_str() {
+            "cli_show" | "cli_show_array" => Ok(Wanted::Data),
+            "cli_show_ascii" => Ok(Wanted::Text),
+            "cli_conf" => Ok(Wanted::Configured),
+            "bash" => Err(("501", "Bash is not available on this switch")),
+            _ => Err(("501", "Msg type not supported")),
+        }
+    }
+
+    /// Its commands, apart by ` ;`: a semicolon without a blank before it is text.
+    fn commands(&self) -> Vec<&str> {
+        self.input.split(" ;").map(str::trim).filter(|command| !command.is_empty()).collect()
+    }
+
+    fn on_error(&self) -> OnError {
+        match self.rollback.as_str() {
+            "continue-on-error" => OnError::Continue,
+            "rollback-on-error" => OnError::RollBack,
+            _ => OnError::Stop,
+        }
+    }
+}
+
+/// Whether a value is of this form.
+pub(super) fn is_one(value: &Value) -> bool {
+    value.get("ins_api").is_some()
+}
+
+fn carried_out<'r>(
+    run: &mut Run<'_, '_, '_>,
+    request: &'r Request,
+) -> Result<Vec<Output<'r>>, Refused> {
+    let wanted = request.wanted()?;
+    let commands = request.commands();
+    if commands.is_empty() {
+        return Err(("400", "No input command"));
+    }
+    if commands.len() > COMMANDS_MAX {
+        return Err(("413", "Request too large"));
+    }
+    let wanted: Vec<(Wanted, &str)> = commands.iter().map(|command| (wanted, *command)).collect();
+    // What shows something goes on after an error; configuration does as it is told.
+    let on_error = if request.kind == "cli_conf" { request.on_error() } else { OnError::Continue };
+    let results = run.all(&wanted, on_error);
+    Ok(commands.into_iter().zip(results).map(|(input, result)| Output { input, result }).collect())
+}
+
+fn code_of(failed: &Failed) -> Refused {
+    match failed {
+        Failed::NoData => ("501", "Structured output unsupported"),
+        Failed::Command(_) => ("400", "Input CLI command error"),
+        Failed::Denied => ("401", "Permission denied"),
+        Failed::NotTried => ("400", "Not executed: a command before it failed"),
+        Failed::TooLarge => ("413", "Response size too large"),
+    }
+}
+
+/// Answers a request in JSON.
+pub(super) fn json(run: &mut Run<'_, '_, '_>, value: &Value) -> HttpAnswer {
+    let text = |name: &str| match &value["ins_api"][name] {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let request = Request {
+        version: text("version"),
+        kind: text("type"),
+        input: text("input"),
+        output_format: text("output_format"),
+        rollback: text("rollback"),
+    };
+    answered(run, &request)
+}
+
+/// Answers a request in XML.
+pub(super) fn xml(run: &mut Run<'_, '_, '_>, body: &[u8]) -> HttpAnswer {
+    match read_xml(body) {
+        Some(request) => answered(run, &request),
+        None => {
+            let refused = Err(("400", "Input XML format error"));
+            http_xml(&Request::default(), &refused)
+        }
+    }
+}
+
+/// The elements below `ins_api`; none where it is something else.
+fn read_xml(body: &[u8]) -> Option<Request> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut reader = Reader::from_str(text);
+    let mut request = Request { output_format: "xml".to_owned(), ..Request::default() };
+    let mut open: Vec<String> = Vec::new();
+    let mut content = String::new();
+    let mut has_root = false;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(element) => {
+                open.push(element.name().as_ref().to_owned());
+                if open.len() > 2 || open[0] != "ins_api" {
+                    return None;
+                }
+                has_root = true;
+                content.clear();
+            }
+            Event::Text(text) => content.push_str(text.as_ref()),
+            Event::CData(text) => content.push_str(text.as_ref()),
+            Event::GeneralRef(name) => content.push_str(match name.as_ref() {
+                "lt" => "<",
+                "gt" => ">",
+                "amp" => "&",
+                "quot" => "\"",
+                "apos" => "'",
+                _ => return None,
+            }),
+            Event::End(_) => {
+                let name = open.pop()?;
+                let text = content.trim().to_owned();
+                match name.as_str() {
+                    "version" => request.version = text,
+                    "type" => request.kind = text,
+                    "input" => request.input = text,
+                    "output_format" => request.output_format = text,
+                    "rollback" => request.rollback = text,
+                    _ => {}
+                }
+                content.clear();
+            }
+            Event::Empty(_) if open.len() == 1 => {}
+            // No document brings its own definitions.
+            Event::DocType(_) | Event::Empty(_) => return None,
+            Event::Eof => return (open.is_empty() && has_root).then_some(request),
+            _ => {}
+        }
+    }
+}
+
+fn answered(run: &mut Run<'_, '_, '_>, request: &Request) -> HttpAnswer {
+    let outputs = carried_out(run, request);
+    if request.output_format == "xml" {
+        http_xml(request, &outputs)
+    } else {
+        http_json(request, &outputs)
+    }
+}
+
+fn version(request: &Request) -> &str {
+    if request.version.is_empty() { VERSION } else { &request.version }
+}
+
+fn http_json(request: &Request, outputs: &Result<Vec<Output<'_>>, Refused>) -> HttpAnswer {
+    let one = |output: &Output<'_>| {
+        let input = Value::from(output.input);
+        match &output.result {
+            Ok(done) => {
+                let body = match done {
+                    Done::Data(fields) => fields.rendered(Rendering::Json, "").trim().to_owned(),
+                    Done::Text(_) if request.kind == "cli_conf" => "{}".to_owned(),
+                    Done::Text(text) => Value::from(text.as_str()).to_string(),
+                };
+                format!(
+                    "{{\"input\": {input}, \"msg\": \"Success\", \"code\": \"200\", \"body\": {body}}}"
+                )
+            }
+            Err(failed) => {
+                let (code, msg) = code_of(failed);
+                let error = format!("{}\n", failed.text());
+                json!({ "input": input, "msg": msg, "code": code, "clierror": error }).to_string()
+            }
+        }
+    };
+    let output = match outputs {
+        Err((code, msg)) => json!({ "msg": msg, "code": code }).to_string(),
+        Ok(outputs) => match &outputs[..] {
+            [output] => one(output),
+            outputs => {
+                format!("[{}]", outputs.iter().map(one).collect::<Vec<_>>().join(", "))
+            }
+        },
+    };
+    let (kind, version) = (Value::from(request.kind.as_str()), Value::from(version(request)));
+    let body = format!(
+        "{{\"ins_api\": {{\"type\": {kind}, \"version\": {version}, \"sid\": \"eoc\", \
+         \"outputs\": {{\"output\": {output}}}}}}}"
+    );
+    HttpAnswer { status: 200, content_type: JSON, body, effects: Vec::new() }
+}
+
+fn escaped(text: &str) -> String {
+    quick_xml::escape::escape(text).into_owned()
+}
+
+fn http_xml(request: &Request, outputs: &Result<Vec<Output<'_>>, Refused>) -> HttpAnswer {
+    let mut body = format!(
+        "<?xml version=\"1.0\"?>\n<ins_api>\n  <type>{}</type>\n  <version>{}</version>\n  <sid>eoc</sid>\n  <outputs>\n",
+        escaped(&request.kind),
+        escaped(version(request))
+    );
+    match outputs {
+        Err((code, msg)) => body.push_str(&format!(
+            "    <output>\n      <msg>{msg}</msg>\n      <code>{code}</code>\n    </output>\n"
+        )),
+        Ok(outputs) => {
+            for output in outputs {
+                let input = escaped(output.input);
+                let (inner, msg, code) = match &output.result {
+                    Ok(Done::Data(fields)) => {
+                        (format!("<body>\n{}</body>", fields.elements()), "Success", "200")
+                    }
+                    Ok(Done::Text(_)) if request.kind == "cli_conf" => {
+                        ("<body></body>".to_owned(), "Success", "200")
+                    }
+                    Ok(Done::Text(text)) => {
+                        (format!("<body>{}</body>", escaped(text)), "Success", "200")
+                    }
+                    Err(failed) => {
+                        let (code, msg) = code_of(failed);
+                        (format!("<clierror>{}\n</clierror>", escaped(&failed.text())), msg, code)
+                    }
+                };
+                body.push_str(&format!(
+                    "    <output>\n      {inner}\n      <input>{input}</input>\n      <msg>{msg}</msg>\n      <code>{code}</code>\n    </output>\n"
+                ));
+            }
+        }
+    }
+    body.push_str("  </outputs>\n</ins_api>\n");
+    HttpAnswer { status: 200, content_type: XML, body, effects: Vec::new() }
+}

@@ -1,0 +1,122 @@
+//! NX-API in JSON-RPC: `cli`, `cli_ascii` and `cli_array`, one request or a list of them.
+
+use rumline_cli::Rendering;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::{COMMANDS_MAX, Done, Failed, HttpAnswer, OnError, Run, Wanted};
+
+const CONTENT_TYPE: &str = "application/json-rpc; charset=UTF-8";
+
+/// A request that was read, or what is wrong with it.
+struct Request {
+    id: Value,
+    method: Result<Wanted, (i64, &'static str)>,
+    /// Whether the answer has its rows as lists even where there is one.
+    command: String,
+    on_error: OnError,
+}
+
+fn error(id: &Value, code: i64, message: &str, told: Option<&str>) -> Value {
+    let mut error = json!({ "code": code, "message": message });
+    if let Some(told) = told {
+        error["data"] = json!({ "msg": format!("{told}\n") });
+    }
+    json!({ "jsonrpc": "2.0", "error": error, "id": id })
+}
+
+fn http(status: u16, body: String) -> HttpAnswer {
+    HttpAnswer { status, content_type: CONTENT_TYPE, body, effects: Vec::new() }
+}
+
+fn read(value: &Value) -> Request {
+    let id = value.get("id").cloned().unwrap_or(Value::Null);
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let method = match value.get("method").and_then(Value::as_str) {
+        Some("cli" | "cli_array") => Ok(Wanted::Either),
+        Some("cli_ascii") => Ok(Wanted::Text),
+        Some(_) => Err((-32601, "Method not found")),
+        None => Err((-32600, "Invalid request")),
+    };
+    let method = match value.get("jsonrpc").and_then(Value::as_str) {
+        Some("2.0") => method,
+        _ => Err((-32600, "Invalid request")),
+    };
+    let on_error = match value.get("rollback").and_then(Value::as_str) {
+        Some("continue-on-error") => OnError::Continue,
+        Some("rollback-on-error") => OnError::RollBack,
+        _ => OnError::Stop,
+    };
+    let command = text(value.get("params").and_then(|params| params.get("cmd")));
+    let is_empty = command.trim().is_empty();
+    let method = method
+        .and_then(|method| if is_empty { Err((-32602, "Invalid params")) } else { Ok(method) });
+    Request { id, method, command, on_error }
+}
+
+/// Answers what arrives.
+pub(super) fn answer(run: &mut Run<'_, '_, '_>, body: &[u8]) -> HttpAnswer {
+    let value: Value = match serde_json::from_slice(body) {
+        Ok(value) => value,
+        Err(why) => {
+            let told = error(&Value::Null, -32700, "Parse error", Some(&why.to_string()));
+            return http(400, told.to_string());
+        }
+    };
+    let (values, is_list) = match value {
+        Value::Array(values) => (values, true),
+        value => (vec![value], false),
+    };
+    if values.is_empty() || values.len() > COMMANDS_MAX {
+        return http(400, error(&Value::Null, -32600, "Invalid request", None).to_string());
+    }
+    let requests: Vec<Request> = values.iter().map(read).collect();
+    let commands: Vec<(Wanted, &str)> = requests
+        .iter()
+        .filter_map(|request| {
+            Some((request.method.as_ref().ok().copied()?, request.command.as_str()))
+        })
+        .collect();
+    let on_error = requests.first().map_or(OnError::Stop, |request| request.on_error);
+    let mut done = run.all(&commands, on_error).into_iter();
+    let mut has_failed = false;
+    let answers: Vec<String> = requests
+        .iter()
+        .map(|request| {
+            let result = match request.method {
+                Err((code, message)) => {
+                    has_failed = true;
+                    return error(&request.id, code, message, None).to_string();
+                }
+                Ok(wanted) => (wanted, done.next().unwrap_or(Err(Failed::NotTried))),
+            };
+            has_failed |= result.1.is_err();
+            written(&request.id, result.0, result.1)
+        })
+        .collect();
+    // A list is one where there is more than one.
+    let body = match (&answers[..], is_list) {
+        ([one], _) => one.clone(),
+        _ => format!("[{}]", answers.join(", ")),
+    };
+    http(if has_failed && answers.len() == 1 { 500 } else { 200 }, body)
+}
+
+fn written(id: &Value, wanted: Wanted, result: Result<Done, Failed>) -> String {
+    match result {
+        Ok(Done::Data(fields)) => {
+            // It keeps the order of its names.
+            let body = fields.rendered(Rendering::Json, "");
+            let body = RawValue::from_string(body.trim().to_owned()).unwrap_or_default();
+            format!("{{\"jsonrpc\": \"2.0\", \"result\": {{\"body\": {body}}}, \"id\": {id}}}")
+        }
+        Ok(Done::Text(text)) if wanted == Wanted::Text => {
+            json!({ "jsonrpc": "2.0", "result": { "msg": text }, "id": id }).to_string()
+        }
+        Ok(Done::Text(_)) => json!({ "jsonrpc": "2.0", "result": null, "id": id }).to_string(),
+        Err(failed @ (Failed::Command(_) | Failed::NoData)) => {
+            error(id, -32602, "Invalid params", Some(&failed.text())).to_string()
+        }
+        Err(failed) => error(id, -32603, "Internal error", Some(&failed.text())).to_string(),
+    }
+}
