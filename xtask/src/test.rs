@@ -56,6 +56,7 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
     for script in [
         "netmiko_switch.py",
         "ssh_clients.py",
+        "nxapi_clients.py",
         "cases.py",
         "judges.py",
         "parsers.py",

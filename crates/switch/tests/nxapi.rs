@@ -77,7 +77,7 @@ fn json_rpc_answers_a_list_with_a_list_in_its_order() {
 fn json_rpc_says_what_is_wrong() {
     let mut lab = Lab::new(None);
     let (status, wrong) = rpc(&mut lab, &call(3, "cli", "show nonsense"));
-    assert_eq!((status, &wrong["error"]["code"], &wrong["id"]), (500, &json!(-32602), &json!(3)));
+    assert_eq!((status, &wrong["error"]["code"], &wrong["id"]), (200, &json!(-32602), &json!(3)));
     assert_eq!(wrong["error"]["message"], "Invalid params");
     assert!(
         wrong["error"]["data"]["msg"].as_str().unwrap().contains("% Invalid command"),

@@ -44,11 +44,12 @@ impl Cookies {
     }
 }
 
-/// What listens, and what ends it.
+/// What listens for HTTP and for HTTPS, and what ends it.
 #[derive(Default)]
 pub(super) struct Listening {
     settings: NxapiSettings,
-    shutdowns: Vec<Shutdown>,
+    http: Option<(SocketAddr, Shutdown)>,
+    https: Option<(SocketAddr, Shutdown)>,
 }
 
 fn refused(status: u16, body: &str) -> HttpAnswer {
@@ -176,20 +177,36 @@ impl Host {
         if settings == self.listening.settings {
             return;
         }
-        for shutdown in self.listening.shutdowns.drain(..) {
-            shutdown.begin();
-        }
         self.listening.settings = settings;
         let address = |port: Option<u16>, instead: Option<SocketAddr>| {
             port.map(|port| instead.unwrap_or_else(|| (self.setup.nxapi_address, port).into()))
         };
         let http = address(settings.http, self.setup.nxapi_http);
         let https = address(settings.https, self.setup.nxapi_https);
-        for (address, has_tls) in [(http, false), (https, true)] {
-            let Some(address) = address else { continue };
-            let shutdown = Shutdown::default();
-            self.listening.shutdowns.push(shutdown.clone());
-            self.listen(address, has_tls, shutdown);
+        let before = std::mem::take(&mut self.listening.http);
+        self.listening.http = self.moved(before, http, false);
+        let before = std::mem::take(&mut self.listening.https);
+        self.listening.https = self.moved(before, https, true);
+    }
+
+    /// What listens goes on where it is to listen still; if not it ends, and another one begins.
+    fn moved(
+        &self,
+        before: Option<(SocketAddr, Shutdown)>,
+        to: Option<SocketAddr>,
+        has_tls: bool,
+    ) -> Option<(SocketAddr, Shutdown)> {
+        match (before, to) {
+            (Some((address, shutdown)), Some(to)) if address == to => Some((address, shutdown)),
+            (before, to) => {
+                if let Some((_, shutdown)) = before {
+                    shutdown.begin();
+                }
+                let to = to?;
+                let shutdown = Shutdown::default();
+                self.listen(to, has_tls, shutdown.clone());
+                Some((to, shutdown))
+            }
         }
     }
 

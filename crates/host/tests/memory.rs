@@ -1,0 +1,220 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! A host over a network in memory: logins, terminals, commands, and what the first bytes of a shell look like to the patterns
+//! of programs (clients.md, sections 1, 3, 4 and 6).
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex_lite::Regex;
+use rumline_host::{Host, Setup};
+use rumline_net::{Clock, SshServer};
+use rumline_switch::Hardware;
+use russh::ChannelMsg;
+use russh::client::{Config, Handle, Handler, connect_stream};
+use russh::keys::PublicKeyOrCertificate;
+use tokio::sync::oneshot;
+
+struct AnyHost;
+
+impl Handler for AnyHost {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+}
+
+struct Lab {
+    ssh: SshServer,
+    password: String,
+}
+
+impl Lab {
+    /// Runs `test` beside a switch.
+    fn run<T>(test: impl AsyncFnOnce(Lab) -> T) -> T {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("switch")).unwrap();
+        let file = dir.path().join("password");
+        let setup = Setup {
+            dir: dir.path().join("switch"),
+            hardware: Hardware {
+                pid: "N9K-C93180YC-FX3".to_owned(),
+                serial: "RML26170001".to_owned(),
+                release: "10.4(3)F".to_owned(),
+                root_certificate: Vec::new(),
+            },
+            tls_roots: Vec::new(),
+            dns_port: 53,
+            first_config: Some("hostname leaf-1\nbanner motd #\nHands off\n#\n".to_owned()),
+            ssh: None,
+            nxapi_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            nxapi_http: None,
+            nxapi_https: None,
+            console: false,
+            admin_password_file: Some(file.clone()),
+            clock: Clock::real(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let host = Host::start(setup).unwrap();
+            let password = std::fs::read_to_string(file).unwrap().trim().to_owned();
+            let lab = Lab { ssh: host.ssh(), password };
+            let (stop, stopped) = oneshot::channel::<()>();
+            let serving = host.serve(async move {
+                let _dropped = stopped.await;
+            });
+            let testing = async {
+                let told = tokio::time::timeout(Duration::from_secs(60), test(lab)).await;
+                drop(stop);
+                told.expect("an answer in time")
+            };
+            tokio::join!(serving, testing).1
+        })
+    }
+
+    async fn connect(&self) -> Handle<AnyHost> {
+        let (near, far) = tokio::io::duplex(64 << 10);
+        self.ssh.serve(far, IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+        connect_stream(Arc::new(Config::default()), near, AnyHost).await.unwrap()
+    }
+
+    async fn logged_in(&self) -> Handle<AnyHost> {
+        let mut handle = self.connect().await;
+        let told = handle.authenticate_password("admin", self.password.as_str()).await.unwrap();
+        assert!(told.success());
+        handle
+    }
+}
+
+/// What commands say, and their status.
+async fn exec(handle: &Handle<AnyHost>, command: &str) -> (String, u32) {
+    let mut channel = handle.channel_open_session().await.unwrap();
+    channel.exec(true, command).await.unwrap();
+    let (mut said, mut status) = (Vec::new(), u32::MAX);
+    while let Some(message) = channel.wait().await {
+        match message {
+            ChannelMsg::Data { data } => said.extend_from_slice(&data),
+            ChannelMsg::ExitStatus { exit_status } => status = exit_status,
+            _ => {}
+        }
+    }
+    (String::from_utf8(said).unwrap(), status)
+}
+
+/// What a shell shows after what is typed, until it ends so.
+async fn shell(handle: &Handle<AnyHost>, typed: &str, end: &str) -> String {
+    let mut channel = handle.channel_open_session().await.unwrap();
+    channel.request_pty(false, "vt100", 511, 1_000, 0, 0, &[]).await.unwrap();
+    channel.request_shell(true).await.unwrap();
+    if !typed.is_empty() {
+        channel.data(typed.as_bytes()).await.unwrap();
+    }
+    let mut shown = String::new();
+    while !shown.ends_with(end) {
+        match channel.wait().await {
+            Some(ChannelMsg::Data { data }) => shown.push_str(std::str::from_utf8(&data).unwrap()),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    shown
+}
+
+#[test]
+fn the_first_bytes_of_a_shell_are_a_prompt_to_everybody() {
+    let shown = Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        shell(&handle, "", "# ").await
+    });
+    // What went before the login is not shown again behind it.
+    assert_eq!(shown, "\r\nleaf-1# ");
+    for (who, pattern) in [
+        ("network_cli", r"[\r\n](?:[a-zA-Z0-9_][a-zA-Z0-9_.\-]*(?:\([^)]*\))?)[>#]\s*$"),
+        ("unicon", r"^(.*?)(leaf-1)(\(maint-mode\))?#\s?$"),
+        ("scrapli", r"(?m)^[\w.\-]{1,63}(\(maint-mode\))?#\s?$"),
+        ("netmiko", r"[>#]\s*$"),
+    ] {
+        let text = if who == "unicon" { shown.trim_start() } else { &shown };
+        assert!(Regex::new(pattern).unwrap().is_match(text), "{who}: {shown:?}");
+    }
+}
+
+#[test]
+fn prompts_of_modes_are_those_that_programs_know() {
+    let shown = Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        let typed = "term length 0\rterm width 511\rterminal session-timeout 0\rconfig term\rno logging console\r\
+                     line console\rexec-timeout 0\rline vty\rexec-timeout 0\rterminal width 511\rend\rexit\r";
+        shell(&handle, typed, "exit\r\n").await
+    });
+    for prompt in ["leaf-1(config)# ", "leaf-1(config-console)# ", "leaf-1(config-line)# "] {
+        assert!(shown.contains(&format!("\r\n{prompt}")), "{prompt} in {shown}");
+    }
+    assert!(!shown.contains('%'), "{shown}");
+    assert!(!shown.replace("\r\n", "").contains('\n'), "{shown:?}");
+}
+
+#[test]
+fn commands_have_their_answers_and_statuses() {
+    Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        assert_eq!(exec(&handle, "show hostname").await, ("leaf-1\n".to_owned(), 0));
+        let (said, status) = exec(&handle, &["show hostname"; 500].join(" ; ")).await;
+        assert_eq!((said.lines().count(), status), (500, 0));
+        let (said, status) = exec(&handle, "show nonsense ; show hostname").await;
+        assert!(said.contains("% Invalid command") && said.ends_with("leaf-1\n"), "{said}");
+        assert_eq!(status, 1);
+        assert_eq!(exec(&handle, "exit ; show hostname").await, (String::new(), 0));
+        // Several channels of one connection stand beside each other.
+        let (one, two) = tokio::join!(exec(&handle, "show users"), exec(&handle, "show hostname"));
+        assert!(one.0.contains("(192.0.2.7) session=ssh *"), "{}", one.0);
+        assert_eq!(two.0, "leaf-1\n");
+        let (users, _) = exec(&handle, "show users | count").await;
+        assert_eq!(users, "2\n", "sessions that are over are gone");
+    });
+}
+
+#[test]
+fn three_wrong_passwords_end_it_and_keys_are_none() {
+    Lab::run(async |lab: Lab| {
+        let mut handle = lab.connect().await;
+        let none = handle.authenticate_none("admin").await.unwrap();
+        assert!(!none.success());
+        for _ in 0..2 {
+            assert!(!handle.authenticate_password("admin", "wrong").await.unwrap().success());
+        }
+        let right = handle.authenticate_password("admin", lab.password.as_str()).await.unwrap();
+        assert!(right.success(), "the third one counts");
+        let mut handle = lab.connect().await;
+        for _ in 0..3 {
+            assert!(!handle.authenticate_password("admin", "wrong").await.unwrap().success());
+        }
+        let late = handle.authenticate_password("admin", lab.password.as_str()).await;
+        assert!(!late.is_ok_and(|told| told.success()), "a fourth one");
+        let mut unknown = lab.connect().await;
+        assert!(!unknown.authenticate_password("nobody", "x").await.unwrap().success());
+    });
+}
+
+#[test]
+fn a_session_that_is_cleared_ends() {
+    Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        let mut channel = handle.channel_open_session().await.unwrap();
+        channel.request_shell(true).await.unwrap();
+        while let Some(message) = channel.wait().await {
+            if matches!(message, ChannelMsg::Data { .. }) {
+                break;
+            }
+        }
+        assert_eq!(exec(&handle, "clear line pts/0").await, (String::new(), 0));
+        while let Some(message) = channel.wait().await {
+            if matches!(message, ChannelMsg::Close) {
+                break;
+            }
+        }
+        let (said, status) = exec(&handle, "clear line pts/7").await;
+        assert_eq!((said.as_str(), status), ("% There is no session on pts/7\n", 1));
+    });
+}
