@@ -111,6 +111,18 @@ def call(url, context, token, method, path, body=None, raw=None):
         return content
 
 
+def listening(process, kinds):
+    """Where NX-API listens, as the switch says on its way."""
+    found = {}
+    for line in process.stdout:
+        match = re.match(r"NX-API: (https?)://(\S+):(\d+)", line)
+        if match:
+            found[match[1]] = int(match[3])
+        if len(found) == kinds:
+            return found
+    raise AssertionError("the switch ended")
+
+
 class Switch:
     def __init__(self, lab, name, process, port, password):
         self.lab, self.name, self.process, self.port, self.password = lab, name, process, port, password

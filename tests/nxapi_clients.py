@@ -3,7 +3,6 @@
 objects of licensing; and what is wrong: logins, bodies, half a handshake."""
 
 import json
-import re
 import socket
 import ssl
 import threading
@@ -15,22 +14,10 @@ from nxapi_plumbing.errors import NXAPICommandError
 from pynxos.device import Device as PynxosDevice
 from pynxos.errors import CLIError
 
-from lab import Lab
+from lab import Lab, listening
 
 urllib3.disable_warnings()
 SMART = "/api/mo/sys/licensemanager/inst/smartlicensing.json"
-
-
-def listening(process, kinds):
-    """Where NX-API listens, as the switch says on its way."""
-    found = {}
-    for line in process.stdout:
-        match = re.match(r"NX-API: (https?)://(\S+):(\d+)", line)
-        if match:
-            found[match[1]] = int(match[3])
-        if len(found) == kinds:
-            return found
-    raise AssertionError("the switch ended")
 
 
 def clients(switch, ports):

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 
 fn soak(seeds: &str) -> Result<()> {
     step("release build", Command::new("cargo").args(["build", "--release"]))?;
-    let python = parts::parsers_python()?;
+    let python = parts::PARSERS.python()?;
     let mut parsers = Command::new(python);
     step(
         "genie and napalm",

@@ -24,14 +24,70 @@ const PACKAGES: [(&str, &str); 11] = [
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu"),
 ];
 
-/// Packages from PyPI.
-const PYTHON_PACKAGES: [&str; 4] =
-    ["netmiko==4.6.0", "selenium==4.51.0", "netutils==1.19.2", "hier-config==3.7.1"];
+/// Packages from PyPI in an environment of their own below `target`.
+pub(crate) struct Venv {
+    folder: &'static str,
+    packages: &'static [&'static str],
+}
+
+/// Clients, browsers and judges of others.
+pub(crate) const CLIENTS: Venv = Venv {
+    folder: "venv",
+    packages: &[
+        "netmiko==4.6.0",
+        "selenium==4.51.0",
+        "netutils==1.19.2",
+        "hier-config==3.7.1",
+        "asyncssh==2.24.1",
+        "ansible-pylibssh==1.4.0",
+        "pynxos==0.0.5",
+        "nxapi-plumbing==0.5.2",
+    ],
+};
+
+/// Ansible with its collections.
+pub(crate) const ANSIBLE: Venv = Venv {
+    folder: "venv-ansible",
+    packages: &["ansible>=12,<13", "paramiko==5.1.0", "ansible-pylibssh==1.4.0"],
+};
+
+/// Parsers that are too large for each run.
+pub(crate) const PARSERS: Venv = Venv {
+    folder: "venv-parsers",
+    packages: &["pyats==26.9", "genie==26.9", "genie.libs.parser==26.9", "napalm==5.2.0"],
+};
+
+impl Venv {
+    fn path(&self) -> PathBuf {
+        root().join("target").join(self.folder)
+    }
+
+    /// Whether it was filled to the end, and with these packages.
+    fn is_complete(&self) -> bool {
+        let filled = fs::read_to_string(self.path().join("complete")).unwrap_or_default();
+        filled == self.packages.join("\n")
+    }
+
+    /// Its Python, with the packages installed if need be.
+    pub(crate) fn python(&self) -> Result<PathBuf> {
+        if !self.is_complete() {
+            println!("installing {}", self.packages.join(", "));
+            run(Command::new("python3").args(["-m", "venv"]).arg(self.path()))?;
+            run(Command::new(self.path().join("bin/pip"))
+                .args(["install", "--quiet"])
+                .args(self.packages))?;
+            fs::write(self.path().join("complete"), self.packages.join("\n"))?;
+        }
+        Ok(self.path().join("bin/python"))
+    }
+}
 
 /// Says what is needed, and installs what is missing if it may.
 pub(crate) fn prepare(install: bool) -> Result<()> {
     println!("The tests need these packages: {}", PACKAGES.map(|(name, _)| name).join(", "));
-    println!("and from PyPI, in target/venv: {}", PYTHON_PACKAGES.join(", "));
+    for venv in [&CLIENTS, &ANSIBLE] {
+        println!("and from PyPI, in target/{}: {}", venv.folder, venv.packages.join(", "));
+    }
     let missing: Vec<&str> = PACKAGES
         .iter()
         .filter(|(_, shown_by)| !Path::new(shown_by).exists())
@@ -49,44 +105,13 @@ pub(crate) fn prepare(install: bool) -> Result<()> {
             .args(["install", "-y", "--no-install-recommends"])
             .args(&missing))?;
     }
-    if !python().exists() {
-        if !install {
-            bail!("target/venv is missing; run without --no-install");
+    for venv in [&CLIENTS, &ANSIBLE] {
+        if !install && !venv.is_complete() {
+            bail!("target/{} is missing; run without --no-install", venv.folder);
         }
-        let venv = root().join("target/venv");
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))?;
-        fs::write(venv.join("complete"), PYTHON_PACKAGES.join("\n"))?;
+        venv.python()?;
     }
     Ok(())
-}
-
-/// The Python with the packages.
-pub(crate) fn python() -> PathBuf {
-    let venv = root().join("target/venv");
-    // A venv that was not filled to the end, or with something else, does not count.
-    let filled = fs::read_to_string(venv.join("complete")).unwrap_or_default();
-    if filled == PYTHON_PACKAGES.join("\n") {
-        venv.join("bin/python")
-    } else {
-        venv.join("incomplete")
-    }
-}
-
-/// Parsers of others that are too large for each run; in an environment of their own.
-const PARSERS: [&str; 4] =
-    ["pyats==26.9", "genie==26.9", "genie.libs.parser==26.9", "napalm==5.2.0"];
-
-/// The Python with these parsers, installed if need be.
-pub(crate) fn parsers_python() -> Result<PathBuf> {
-    let venv = root().join("target/venv-parsers");
-    if fs::read_to_string(venv.join("complete")).unwrap_or_default() != PARSERS.join("\n") {
-        println!("installing {}", PARSERS.join(", "));
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(PARSERS))?;
-        fs::write(venv.join("complete"), PARSERS.join("\n"))?;
-    }
-    Ok(venv.join("bin/python"))
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -52,11 +52,11 @@ fn simulate() -> Result<()> {
 
 /// Clients people have, against the real processes.
 fn end_to_end(postgres: &Postgres) -> Result<()> {
-    let python = parts::python();
     for script in [
         "netmiko_switch.py",
         "ssh_clients.py",
         "nxapi_clients.py",
+        "ansible_plays.py",
         "cases.py",
         "judges.py",
         "parsers.py",
@@ -71,7 +71,8 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
         "collectors.py",
         "browser.py",
     ] {
-        let mut test = Command::new(&python);
+        let venv = if script == "ansible_plays.py" { &parts::ANSIBLE } else { &parts::CLIENTS };
+        let mut test = Command::new(venv.python()?);
         test.arg(root().join("tests").join(script))
             .env("RUMLINE", rumline())
             .env("RUMLINE_POSTGRES_URL", &postgres.url);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use rumline_host::Setup;
 use rumline_net::{KeptFiles, OsRandom, pem_to_der};
@@ -57,6 +57,10 @@ pub(crate) struct Arguments {
     /// The port of the name servers in the configuration, for a lab without the right to port 53.
     #[arg(long, default_value_t = rumline_net::DNS_PORT)]
     dns_port: u16,
+    /// So many switches in one process: each in a folder of its own below --dir, their SSH ports counted up from --ssh, their
+    /// passwords in files named so and counted up.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    count: u16,
     /// Write the first password of admin to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
@@ -73,7 +77,6 @@ struct Label {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    let label = label(arguments)?;
     let root_certificate = match &arguments.root {
         Some(path) => {
             let pem = std::fs::read(path).with_context(|| path.display().to_string())?;
@@ -94,34 +97,61 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         }
         None => None,
     };
-    let setup = Setup {
-        dir: arguments.dir.clone(),
+    if arguments.count > 1 && arguments.console {
+        bail!("--console is for one switch");
+    }
+    if arguments.count > 1 && arguments.serial.is_some() {
+        bail!("--serial is for one switch: no two have the same");
+    }
+    let setup = |dir: PathBuf, label: Label, number: u16| Setup {
+        dir,
         hardware: Hardware {
             pid: label.pid,
             serial: label.serial,
             release: arguments.release.clone(),
-            root_certificate,
+            root_certificate: root_certificate.clone(),
         },
-        tls_roots,
+        tls_roots: tls_roots.clone(),
         dns_port: arguments.dns_port,
-        first_config,
-        ssh: (!arguments.no_ssh).then_some(arguments.ssh),
+        first_config: first_config.clone(),
+        ssh: (!arguments.no_ssh).then(|| counted(arguments.ssh, number)),
         nxapi_address: arguments.nxapi_address,
-        nxapi_http: arguments.nxapi_http,
-        nxapi_https: arguments.nxapi_https,
+        nxapi_http: arguments.nxapi_http.map(|address| counted(address, number)),
+        nxapi_https: arguments.nxapi_https.map(|address| counted(address, number)),
         console: arguments.console,
-        admin_password_file: arguments.admin_password_file.clone(),
+        admin_password_file: arguments.admin_password_file.clone().map(|file| {
+            let is_one = arguments.count == 1;
+            if is_one { file } else { format!("{}.{}", file.display(), number + 1).into() }
+        }),
         clock: LabClock::clock(arguments.lab_clock),
     };
+    let mut setups = Vec::new();
+    for number in 0..arguments.count {
+        let dir = match arguments.count {
+            1 => arguments.dir.clone(),
+            _ => arguments.dir.join((number + 1).to_string()),
+        };
+        let label = label(arguments, &dir)?;
+        setups.push(setup(dir, label, number));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(rumline_host::run(setup))?;
+    runtime.block_on(rumline_host::run(setups))?;
     // A thread may still wait for a key on standard input.
     runtime.shutdown_background();
     Ok(true)
 }
 
-fn label(arguments: &Arguments) -> Result<Label> {
-    let files = KeptFiles::of(&arguments.dir);
+/// The port of one of several; any port stays any.
+fn counted(address: SocketAddr, number: u16) -> SocketAddr {
+    let port = match address.port() {
+        0 => 0,
+        port => port.saturating_add(number),
+    };
+    SocketAddr::new(address.ip(), port)
+}
+
+fn label(arguments: &Arguments, dir: &Path) -> Result<Label> {
+    let files = KeptFiles::of(dir);
     if let Some(bytes) = files.read("label.json")? {
         let label: Label = serde_json::from_slice(&bytes).context("label.json is damaged")?;
         return Ok(label);
@@ -136,7 +166,7 @@ fn label(arguments: &Arguments) -> Result<Label> {
         root_certificate: Vec::new(),
     };
     hardware.check()?;
-    make_directory(&arguments.dir)?;
+    make_directory(dir)?;
     files.write("label.json", &serde_json::to_vec_pretty(&label)?)?;
     Ok(label)
 }

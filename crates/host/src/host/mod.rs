@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::join_all;
 use rumline_agent::Input;
 use rumline_net::{
     Clock, FileDisk, HostKeys, HttpClient, KeptFiles, NameLookup, Names, OsRandom, RawConsole,
@@ -20,7 +21,7 @@ use rumline_protocol::{RealSuite, Timestamp, random_hex};
 use rumline_switch::{Devices, Effect, Hardware, NameSettings, Session, Switch};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::process::process_facts;
 use crate::web::WebRequest;
@@ -106,35 +107,49 @@ enum Happened {
     End,
 }
 
-/// Runs a switch until it is told to end.
+/// Runs switches until they are told to end.
 ///
 /// # Errors
-/// When it cannot be started.
-pub async fn run(setup: Setup) -> Result<()> {
-    let host = Host::start(setup)?;
-    if let Some(address) = host.setup.ssh {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}"))?;
-        let local = listener.local_addr()?;
-        tokio::spawn(host.ssh().run(listener));
-        println!(
-            "{} ({}): ssh admin@{} -p {}",
-            host.switch.hostname(),
-            host.switch.udi(),
-            local.ip(),
-            local.port()
-        );
+/// When one of them cannot be started.
+pub async fn run(setups: Vec<Setup>) -> Result<()> {
+    let (stop, _) = watch::channel(false);
+    let mut hosts = Vec::new();
+    for setup in setups {
+        let host = Host::start(setup)?;
+        if let Some(address) = host.setup.ssh {
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}"))?;
+            let local = listener.local_addr()?;
+            tokio::spawn(host.ssh().run(listener));
+            println!(
+                "{} ({}): ssh admin@{} -p {}",
+                host.switch.hostname(),
+                host.switch.udi(),
+                local.ip(),
+                local.port()
+            );
+        }
+        let mut stopped = stop.subscribe();
+        hosts.push(host.serve(async move {
+            // An error means that whoever could say so is gone: that ends it too.
+            let _gone = stopped.wait_for(|stop| *stop).await.is_err();
+        }));
     }
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    host.serve(async move {
+    let told = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    })
-    .await;
+        stop.send_replace(true);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = join_all(hosts) => {}
+        () = told => {}
+    }
     Ok(())
 }
 

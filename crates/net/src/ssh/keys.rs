@@ -30,7 +30,7 @@ fn ecdsa() -> std::io::Result<Vec<u8>> {
 
 /// Of RSA, in PKCS #8.
 fn rsa() -> std::io::Result<Vec<u8>> {
-    let key = KeyPair::generate(KeySize::Rsa3072).map_err(failed)?;
+    let key = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
     let bytes = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&key).map_err(failed)?;
     Ok(bytes.as_ref().to_vec())
 }
