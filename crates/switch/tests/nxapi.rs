@@ -359,3 +359,47 @@ fn objects_that_cannot_be_change_nothing() {
     assert_eq!(object_of(&mut lab, "eve", Verb::Post, &format!("{SMART}.json"), &off).0, 403);
     assert_eq!(lab.run(&["show running-config | exclude Time"]), before);
 }
+
+fn collector(lab: &mut Lab, login: &str, method: &str, rest: &str, body: &[u8]) -> (u16, Value) {
+    let mut devices =
+        Devices { store: &mut lab.store, flash: &mut lab.flash, random: &mut lab.random };
+    let answer =
+        lab.switch.smartlic(lab.now, login, "192.0.2.9", (method, rest), body, &mut devices);
+    (answer.status, serde_json::from_str(&answer.body).unwrap())
+}
+
+#[test]
+fn a_collector_of_ones_own_gets_the_reports_as_they_are_signed() {
+    let mut lab = Lab::new(Some("feature bgp\nusername eve role network-operator\n"));
+    lab.now = lab.now + 3_600;
+    let mut ask = |method: &str, rest: &str| collector(&mut lab, "admin", method, rest, b"");
+    assert_eq!(ask("GET", "list"), (200, json!({ "usage_list": [] })));
+    assert_eq!(ask("POST", "close-reports").0, 200);
+    let (_, list) = ask("GET", "list");
+    let id = list["usage_list"][0]["report_id"].as_u64().unwrap();
+    let (status, all) = ask("GET", "all-reports");
+    assert_eq!(status, 200);
+    let one = &all["usage"][0];
+    let payload: Value = serde_json::from_str(one["payload"].as_str().unwrap()).unwrap();
+    assert!(payload.to_string().contains("LAN_ENTERPRISE") || payload.is_object(), "{payload}");
+    assert!(one["signature"].is_object() && one["header"]["type"] == "rum", "{one}");
+    assert!(all["file"].as_str().unwrap().trim_start().starts_with('<'));
+    assert_eq!(ask("GET", "days").1["usage"][0]["payload"], one["payload"]);
+    assert_eq!(ask("GET", "days/5").0, 200);
+    let (status, single) = ask("GET", &format!("days/{id}"));
+    assert_eq!((status, &single["usage"][0]["payload"]), (200, &one["payload"]));
+    for (method, rest, status) in [
+        ("GET", "days/x", 400),
+        ("GET", "days/99999999999", 404),
+        ("POST", "list", 405),
+        ("GET", "nothing", 404),
+        ("GET", "", 404),
+    ] {
+        assert_eq!(ask(method, rest).0, status, "{method} {rest}");
+    }
+    assert_eq!(collector(&mut lab, "eve", "GET", "all-reports", b"").0, 403);
+    for bad in [&b"nonsense"[..], b"", b"<a/>", b"\xff\xfe"] {
+        let (status, told) = collector(&mut lab, "admin", "POST", "import", bad);
+        assert_eq!(status, 400, "{told}");
+    }
+}

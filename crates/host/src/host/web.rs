@@ -11,6 +11,8 @@ use tokio::net::TcpListener;
 use super::{Happened, Host};
 use crate::web::{Credentials, WebAnswer, WebRequest, router};
 
+/// Where collectors of one's own ask.
+const COLLECTORS: &str = "/smartlic-service/";
 /// How long a cookie stands for a login, in seconds.
 const COOKIE_SECONDS: i64 = 600;
 /// Cookies that are known at a time.
@@ -131,6 +133,15 @@ impl Host {
                 let (switch, mut devices) = self.parts();
                 let (kind, body) = (&request.content_type, &request.body);
                 let mut answer = switch.nxapi(now, &login, &from, kind, body, &mut devices);
+                let effects = std::mem::take(&mut answer.effects);
+                self.carry_out(effects);
+                answer
+            }
+            (Some(login), path) if path.starts_with(COLLECTORS) => {
+                let (switch, mut devices) = self.parts();
+                let what = (request.method.as_str(), &path[COLLECTORS.len()..]);
+                let mut answer =
+                    switch.smartlic(now, &login, &from, what, &request.body, &mut devices);
                 let effects = std::mem::take(&mut answer.effects);
                 self.carry_out(effects);
                 answer

@@ -4,6 +4,7 @@
 mod dn;
 mod ins_api;
 mod jsonrpc;
+mod smartlic;
 
 pub use dn::Verb;
 
@@ -248,6 +249,23 @@ impl Switch {
         let mut effects = Vec::new();
         let mut run = Run::new(self, now, login, from, devices, &mut effects);
         let mut answer = dn::answer(&mut run, verb, path, query, body);
+        answer.effects = effects;
+        answer
+    }
+
+    /// Answers a request of a collector; `rest` is what stands behind `/smartlic-service/`.
+    pub fn smartlic(
+        &mut self,
+        now: Timestamp,
+        login: &str,
+        from: &str,
+        (method, rest): (&str, &str),
+        body: &[u8],
+        devices: &mut Devices<'_>,
+    ) -> HttpAnswer {
+        let mut effects = Vec::new();
+        let mut run = Run::new(self, now, login, from, devices, &mut effects);
+        let mut answer = smartlic::answer(&mut run, method, rest, body);
         answer.effects = effects;
         answer
     }
