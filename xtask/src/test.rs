@@ -57,6 +57,7 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
         "ssh_clients.py",
         "nxapi_clients.py",
         "ansible_plays.py",
+        "examples.py",
         "cases.py",
         "judges.py",
         "parsers.py",
