@@ -6,10 +6,43 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 
 from lab import Lab, listening
 
-REPORT = pathlib.Path(__file__).parent.parent / "examples/compliance_report.py"
+EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
+REPORT = EXAMPLES / "compliance_report.py"
+
+
+def air_gap(lab, fleet, switches):
+    """Usage out, its ACK in: afterwards CSSM has it and the switch knows."""
+    folder = lab.dir / "carried"
+    folder.mkdir()
+    file = lab.dir / "fleet.json"
+    file.write_text(json.dumps(fleet))
+
+    def run(what):
+        command = [sys.executable, EXAMPLES / "air_gap.py", what, file, folder]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
+
+    names = [switch["name"] for switch in fleet["switches"]]
+    assert [line.split(":")[0] for line in run("collect")] == names
+    assert run("import")[0] == f"{names[0]}: {names[0]}.ack.txt is not there"
+    for name in names:
+        usage = (folder / f"{name}.usage.txt").read_bytes()
+        uploaded = lab.call("POST", f"{lab.va}/usage-files?name={name}.txt", raw=usage)
+        ack = f"/smart-accounts/1/usage-files/{uploaded['id']}"
+        for _ in range(100):
+            if lab.call("GET", ack)["status"] != "Processing":
+                break
+            time.sleep(0.1)
+        (folder / f"{name}.ack.txt").write_bytes(lab.call("GET", f"{ack}/acknowledgement"))
+    told = run("import")
+    assert all("RUM" in line or "ACK" in line.upper() for line in told), told
+    for name in names:
+        status = switches[name].run("show license status | include 'Last ACK received'")
+        assert "<none>" not in status, (name, status)
+    print("air_gap: passed")
 
 
 def main():
@@ -41,6 +74,7 @@ def main():
         file.write_text(json.dumps(fleet))
         done = subprocess.run([sys.executable, REPORT, file], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0 and done.stdout == "2 switches, 0 faults\n", done
+        air_gap(lab, fleet, switches)
     print("examples: passed")
 
 
