@@ -68,6 +68,13 @@ def cookies(switch, ports):
     refused = requests.post(url, json=body, auth=("admin", "wrong"), timeout=20)
     assert refused.status_code == 401 and "basic" in refused.headers["www-authenticate"].lower()
     assert requests.post(url, json=body, timeout=20).status_code == 401
+    # It ends with the login, and with its password.
+    switch.run("configure terminal", "username temp password F1rst-one role network-admin", "end")
+    answer = requests.post(url, json=body, auth=("temp", "F1rst-one"), timeout=20)
+    headers = {"cookie": answer.headers["set-cookie"].split(";")[0]}
+    assert requests.post(url, json=body, headers=headers, timeout=20).status_code == 200
+    switch.run("configure terminal", "username temp password Sec0nd-one role network-admin", "end")
+    assert requests.post(url, json=body, headers=headers, timeout=20).status_code == 401
     assert "Authentication failed for user admin" in switch.run("show logging logfile")
     print("cookies: passed")
 

@@ -225,14 +225,22 @@ def files(switch, directory):
         scp(protocol, local, f"admin@127.0.0.1:bootflash:{name}")
         assert (switch.flash / name).read_bytes() == content, protocol
         back = directory / f"back{number}"
-        scp(protocol, f"admin@127.0.0.1:/bootflash/{name}", back)
-        assert back.read_bytes() == content, protocol
+        for path in (f"/bootflash/{name}", f"bootflash:{name}", name):
+            back.unlink(missing_ok=True)
+            scp(protocol, f"admin@127.0.0.1:{path}", back)
+            assert back.read_bytes() == content, (protocol, path)
         scp(protocol, local, "admin@127.0.0.1:")
         assert (switch.flash / "image.bin").read_bytes() == content, protocol
         told = scp(protocol, "admin@127.0.0.1:none.bin", back, expected=1)
         assert "No such file" in told, told
         scp(protocol, local, "admin@127.0.0.1:../evil", expected=1)
         switch.run("delete bootflash:image.bin no-prompt")
+    # What is too large leaves what was there.
+    large = directory / "large"
+    large.write_bytes(b"x" * ((32 << 20) + 1))
+    scp("-s", large, "admin@127.0.0.1:bootflash:image0.bin", expected=1)
+    scp("-O", large, "admin@127.0.0.1:bootflash:image0.bin", expected=1)
+    assert (switch.flash / "image0.bin").read_bytes() == content
     batch = directory / "batch"
     batch.write_text(f"put {local} a.bin\nls\nrename a.bin b.bin\nget b.bin {directory}/b.bin\nrm b.bin\nls -l\n")
     command = ["sshpass", "-p", switch.password, "sftp", *base, "-o", "BatchMode=no", "-b", str(batch), "admin@127.0.0.1"]

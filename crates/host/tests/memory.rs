@@ -198,6 +198,30 @@ fn three_wrong_passwords_end_it_and_keys_are_none() {
 }
 
 #[test]
+fn a_copy_that_waits_keeps_no_other_channel_waiting_and_ends_by_ctrl_c() {
+    Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("tftp://{}/x", server.local_addr().unwrap());
+        let mut channel = handle.channel_open_session().await.unwrap();
+        channel.request_shell(true).await.unwrap();
+        channel.data(format!("copy {url} bootflash:x\rshow hostname\r").as_bytes()).await.unwrap();
+        // The server was asked, and says nothing.
+        let mut asked = [0; 600];
+        server.recv_from(&mut asked).await.unwrap();
+        let quick = tokio::time::timeout(Duration::from_secs(5), exec(&handle, "show hostname"));
+        assert_eq!(quick.await.unwrap().0, "leaf-1\n");
+        channel.data(&b"\x03"[..]).await.unwrap();
+        let mut shown = String::new();
+        while !shown.contains("Copy was interrupted") || !shown.contains("\nleaf-1\r\n") {
+            if let Some(ChannelMsg::Data { data }) = channel.wait().await {
+                shown.push_str(std::str::from_utf8(&data).unwrap());
+            }
+        }
+    });
+}
+
+#[test]
 fn a_session_that_is_cleared_ends() {
     Lab::run(async |lab: Lab| {
         let handle = lab.logged_in().await;

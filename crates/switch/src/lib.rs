@@ -319,6 +319,12 @@ impl Switch {
         users::knows_key(&self.running, login, key)
     }
 
+    /// What a login is known by; it changes with what is set for it, and there is none once the login is gone.
+    #[must_use]
+    pub fn login_mark(&self, login: &str) -> Option<[u8; 32]> {
+        users::mark(&self.running, login)
+    }
+
     /// Whether `admin` has a password.
     #[must_use]
     pub fn has_admin(&self) -> bool {

@@ -99,6 +99,20 @@ fn json_rpc_says_what_is_wrong() {
     assert_eq!(ask(&mut lab, "admin", "application/json-rpc", deep.as_bytes()).status, 400);
     let many = Value::from(vec![call(1, "cli", "show clock"); 1_001]);
     assert_eq!(rpc(&mut lab, &many).0, 400);
+    // What is piped is text: never an answer without its content.
+    let (_, piped) = rpc(&mut lab, &call(1, "cli", "show hostname | count"));
+    assert_eq!(piped["error"]["data"]["msg"], "structured output unsupported\n");
+    assert_eq!(
+        rpc(&mut lab, &call(1, "cli_ascii", "show hostname | count")).1["result"]["msg"],
+        "1\n"
+    );
+    let (_, copy) = rpc(&mut lab, &call(1, "cli_ascii", "copy tftp://192.0.2.9/x bootflash:x"));
+    assert!(copy["error"]["data"]["msg"].as_str().unwrap().contains("give it over SSH"), "{copy}");
+    let (_, several) = rpc(&mut lab, &call(1, "cli", "configure terminal ; vlan 92 ; name foo"));
+    assert!(
+        several["result"].is_null() && lab.run(&["show vlan id 92"]).contains("foo"),
+        "{several}"
+    );
     // PI-SHOW-035: for people only.
     let (_, refused) = rpc(&mut lab, &call(1, "cli", "show license eventlog"));
     assert_eq!(refused["error"]["data"]["msg"], "structured output unsupported\n");
@@ -131,6 +145,37 @@ fn an_error_stops_goes_on_or_rolls_back_as_it_is_asked_to() {
         assert_eq!(running.contains("feature bgp"), bgp, "{rollback}");
         assert_eq!(running.contains("feature lacp"), lacp, "{rollback}");
     }
+}
+
+#[test]
+fn what_is_no_command_counts_as_one_that_failed() {
+    let mut lab = Lab::new(None);
+    let bad = json!({ "jsonrpc": "2.0", "method": "cli", "params": {}, "id": 1 });
+    let (_, told) = rpc(&mut lab, &json!([bad, call(2, "cli", "hostname after")]));
+    assert_eq!(
+        (&told[0]["error"]["code"], &told[1]["error"]["code"]),
+        (&json!(-32602), &json!(-32603))
+    );
+    let mut first = call(1, "cli", "hostname before");
+    first["rollback"] = json!("rollback-on-error");
+    let (_, told) = rpc(&mut lab, &json!([first, call(2, "nope", "x")]));
+    assert_eq!(told[1]["error"]["code"], -32601);
+    assert_eq!(lab.run(&["show hostname"]), "switch\n");
+    let mut unknown = call(1, "cli", "hostname x");
+    unknown["rollback"] = json!("nonsense");
+    assert_eq!(rpc(&mut lab, &unknown).1["error"]["code"], -32602);
+    assert_eq!(ins(&mut lab, "cli_show", "vlan 77")["code"], "405");
+    assert_eq!(ins(&mut lab, "cli_conf", "show clock")["code"], "405");
+    for body in ["[]", "5", "{\"licensemanagerSmartLicensing\":5}"] {
+        let value: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(object(&mut lab, Verb::Post, &format!("{SMART}.json"), &value).0, 400, "{body}");
+    }
+    lab.configure(&[
+        "snmp-server community Secr3tComm",
+        "snmp-server user u network-admin auth md5 Secr3tSnmp",
+    ]);
+    lab.run(&["copy scp://u:Secr3tScp@192.0.2.1/x bootflash:"]);
+    assert!(!lab.run(&["show accounting log"]).contains("Secr3t"));
 }
 
 #[test]
@@ -231,6 +276,9 @@ fn it_is_reached_where_the_configuration_says() {
     lab.run(&["end"]);
     lab.configure(&["no nxapi https", "no nxapi http port"]);
     assert_eq!(ports(&lab), (None, None));
+    lab.configure(&["nxapi https port 8443"]);
+    assert_eq!(ports(&lab), (None, Some(8443)), "whoever gives it a port wants it");
+    lab.configure(&["no nxapi https"]);
     lab.configure(&["nxapi https", "nxapi http"]);
     assert_eq!(ports(&lab), (Some(80), Some(8443)));
     lab.configure(&["no feature nxapi"]);

@@ -14,12 +14,13 @@ pub(super) struct Copied {
 
 impl Host {
     /// Starts the copies among the effects of a session; whether there are any.
-    pub(super) fn start_copies(&self, session: u64, effects: &mut Vec<Effect>) -> bool {
+    pub(super) fn start_copies(&mut self, session: u64, effects: &mut Vec<Effect>) -> bool {
         let mut started = false;
+        let happened = self.happened.clone();
         effects.retain(|effect| {
             let Effect::Copy(copy) = effect else { return true };
-            let (copy, happened) = (copy.clone(), self.happened.clone());
-            tokio::spawn(async move {
+            let (copy, happened) = (copy.clone(), happened.clone());
+            let work = tokio::spawn(async move {
                 let outcome = match &copy.put {
                     Some(bytes) => tftp_put(&copy.url, bytes).await.map(|()| Vec::new()),
                     None => tftp_get(&copy.url).await,
@@ -29,14 +30,27 @@ impl Host {
                 // The switch may be gone by now.
                 let _gone = happened.send(Happened::Copied(copied)).await;
             });
+            self.jobs.insert(session, work.abort_handle());
             started = true;
             false
         });
         started
     }
 
+    /// What a session waits for ends: somebody typed Ctrl-C.
+    pub(super) fn interrupt(&mut self, session: u64) {
+        if let Some(work) = self.jobs.remove(&session) {
+            work.abort();
+            self.go_on(session, "% Copy was interrupted\n");
+        }
+    }
+
     /// What the session is told of a copy.
     pub(super) fn copied(&mut self, copied: Copied) {
+        if self.jobs.remove(&copied.session).is_none() {
+            // It was interrupted just before its end.
+            return;
+        }
         let (_, mut devices) = self.parts();
         let text = Switch::copied(&copied.copy, copied.outcome, &mut devices);
         self.go_on(copied.session, &text);

@@ -86,6 +86,8 @@ pub struct Host {
     certificate: (Vec<u8>, Vec<u8>),
     terminals: BTreeMap<u64, OpenTerminal>,
     batches: BTreeMap<u64, Batch>,
+    /// Copies that go on, by session.
+    jobs: BTreeMap<u64, tokio::task::AbortHandle>,
     /// Sessions with commands to give, in turn.
     ready: VecDeque<u64>,
     screen: Option<tokio::task::JoinHandle<()>>,
@@ -227,6 +229,7 @@ impl Host {
             certificate,
             terminals: BTreeMap::new(),
             batches: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             ready: VecDeque::new(),
             screen: None,
             looked_at: None,
@@ -401,6 +404,7 @@ impl Host {
 
     fn reload(&mut self) {
         self.close_all();
+        self.cookies = Cookies::default();
         let now = self.clock.now();
         let hardware = self.setup.hardware.clone();
         let first_config = self.setup.first_config.clone();

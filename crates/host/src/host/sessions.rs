@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use rumline_cli::{LineHandler, Reply, Terminal, split_commands};
-use rumline_net::{Proof, Screen, SshEvent, TerminalOutput};
+use rumline_net::{FileRequest, Proof, Screen, SshEvent, TerminalOutput};
 use rumline_protocol::Timestamp;
 use rumline_switch::{Devices, Effect, Session, Switch};
 use tokio::sync::{mpsc, oneshot};
@@ -103,6 +103,7 @@ impl Host {
                 }
             }
             SshEvent::Typed { session, bytes, taken } => self.typed(session, bytes, Some(taken)),
+            SshEvent::Interrupted { session } => self.interrupt(session),
             SshEvent::Ended { session } => {
                 if let Some(mut open) = self.terminals.remove(&session) {
                     open.has_ended = true;
@@ -122,7 +123,8 @@ impl Host {
             }
             SshEvent::File { login, from, request, answer } => {
                 let change = files::change(&request);
-                let may = change.is_none() || self.switch.is_administrator(&login);
+                let wants_to = change.is_some() || matches!(request, FileRequest::MayWrite);
+                let may = !wants_to || self.switch.is_administrator(&login);
                 let done = if may {
                     files::carry_out(&mut self.flash, request)
                 } else {
@@ -314,10 +316,15 @@ impl Host {
         for (_, open) in std::mem::take(&mut self.terminals) {
             let _gone = open.output.try_send(TerminalOutput::Close(0));
         }
-        for (_, batch) in std::mem::take(&mut self.batches) {
+        for (_, mut batch) in std::mem::take(&mut self.batches) {
+            // Not all of it was done.
+            batch.has_failed |= !batch.lines.is_empty();
             batch.close();
         }
         self.ready.clear();
+        for (_, work) in std::mem::take(&mut self.jobs) {
+            work.abort();
+        }
     }
 
     fn run_batch(

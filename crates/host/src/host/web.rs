@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use rumline_net::{Security, Shutdown, serve, server_config};
 use rumline_protocol::{Timestamp, random_hex};
-use rumline_switch::{HttpAnswer, NxapiSettings, Verb};
+use rumline_switch::{HttpAnswer, NxapiSettings, Switch, Verb};
 use tokio::net::TcpListener;
 
 use super::{Happened, Host};
@@ -18,31 +18,40 @@ const COOKIE_SECONDS: i64 = 600;
 /// Cookies that are known at a time.
 const COOKIES_MAX: usize = 1_000;
 
-/// Who is logged in by cookie, and until when.
+/// A login by cookie.
+struct Kept {
+    login: String,
+    /// What the login was known by then: a cookie is none any more once that has changed.
+    mark: Option<[u8; 32]>,
+    until: Timestamp,
+}
+
+/// Who is logged in by cookie.
 #[derive(Default)]
-pub(super) struct Cookies(BTreeMap<String, (String, Timestamp)>);
+pub(super) struct Cookies(BTreeMap<String, Kept>);
 
 impl Cookies {
-    fn login(&mut self, cookie: &str, now: Timestamp) -> Option<String> {
-        let (login, until) = self.0.get_mut(cookie)?;
-        if *until < now {
+    fn login(&mut self, cookie: &str, now: Timestamp, switch: &Switch) -> Option<String> {
+        let kept = self.0.get_mut(cookie)?;
+        if kept.until < now || kept.mark != switch.login_mark(&kept.login) {
             self.0.remove(cookie);
             return None;
         }
-        *until = now + COOKIE_SECONDS;
-        Some(login.clone())
+        kept.until = now + COOKIE_SECONDS;
+        Some(kept.login.clone())
     }
 
-    fn keep(&mut self, cookie: String, login: &str, now: Timestamp) {
+    fn keep(&mut self, cookie: String, login: &str, now: Timestamp, switch: &Switch) {
         if self.0.len() >= COOKIES_MAX {
-            self.0.retain(|_, (_, until)| *until >= now);
+            self.0.retain(|_, kept| kept.until >= now);
         }
         if self.0.len() >= COOKIES_MAX {
-            let oldest = self.0.iter().min_by_key(|(_, (_, until))| *until);
+            let oldest = self.0.iter().min_by_key(|(_, kept)| kept.until);
             let oldest = oldest.map(|(cookie, _)| cookie.clone());
             oldest.and_then(|oldest| self.0.remove(&oldest));
         }
-        self.0.insert(cookie, (login.to_owned(), now + COOKIE_SECONDS));
+        let (login, mark) = (login.to_owned(), switch.login_mark(login));
+        self.0.insert(cookie, Kept { login, mark, until: now + COOKIE_SECONDS });
     }
 }
 
@@ -84,7 +93,7 @@ impl Host {
                 }
                 may.then(|| login.clone())
             }
-            Credentials::Cookie(cookie) => self.cookies.login(cookie, now),
+            Credentials::Cookie(cookie) => self.cookies.login(cookie, now, &self.switch),
             Credentials::None => None,
         };
         let mut cookie = None;
@@ -127,7 +136,7 @@ impl Host {
             (Some(login), "/ins" | "/ins/") if request.method == "POST" => {
                 if matches!(request.credentials, Credentials::Basic { .. }) {
                     let value = random_hex(&mut self.random, 24);
-                    self.cookies.keep(value.clone(), &login, now);
+                    self.cookies.keep(value.clone(), &login, now, &self.switch);
                     cookie = Some(format!("nxapi_auth={value}; Path=/; HttpOnly"));
                 }
                 let (switch, mut devices) = self.parts();
@@ -171,7 +180,7 @@ impl Host {
             return (rest_error(401, "401", why), None);
         }
         let token = random_hex(&mut self.random, 24);
-        self.cookies.keep(token.clone(), login, now);
+        self.cookies.keep(token.clone(), login, now, &self.switch);
         let told = serde_json::json!([{ "aaaLogin": { "attributes": {
             "token": token, "userName": login, "refreshTimeoutSeconds": COOKIE_SECONDS.to_string(),
             "guiIdleTimeoutSeconds": COOKIE_SECONDS.to_string(), "restTimeoutSeconds": "90",

@@ -34,8 +34,9 @@ struct OpenChannel {
     screen: Screen,
     /// Until it is known what it is for.
     channel: Option<Channel<Msg>>,
-    /// Whether it is a terminal or runs commands.
-    is_terminal: bool,
+    /// Where what is typed goes, of a terminal or of commands; none of files. Those that wait for one command keep no other
+    /// channel waiting.
+    typed: Option<mpsc::Sender<Typed>>,
     /// Whoever serves it has another one.
     served: Arc<()>,
 }
@@ -44,6 +45,31 @@ impl OpenChannel {
     /// Whether it is over, whatever the client says of it.
     fn is_over(&self) -> bool {
         self.channel.is_none() && Arc::strong_count(&self.served) == 1
+    }
+}
+
+/// What comes from a client.
+enum Typed {
+    Bytes(Vec<u8>),
+    End,
+}
+
+/// Pieces of what is typed that may wait for a command; more keeps the connection waiting.
+const TYPED_MAX: usize = 64;
+const CTRL_C: u8 = 3;
+
+/// Hands on what is typed, a piece at a time.
+async fn hand_on(session: u64, events: mpsc::Sender<SshEvent>, mut pieces: mpsc::Receiver<Typed>) {
+    while let Some(piece) = pieces.recv().await {
+        let Typed::Bytes(bytes) = piece else {
+            // The switch may be gone by now.
+            let _gone = events.send(SshEvent::Ended { session }).await;
+            continue;
+        };
+        let (taken, done) = oneshot::channel();
+        let _gone = events.send(SshEvent::Typed { session, bytes, taken }).await;
+        // Nobody answers: it is dropped.
+        let _dropped = done.await;
     }
 }
 
@@ -137,7 +163,8 @@ impl Connection {
             return session.channel_failure(id);
         };
         channel.channel = None;
-        channel.is_terminal = true;
+        let (typed, pieces) = mpsc::channel(TYPED_MAX);
+        channel.typed = Some(typed);
         let (number, screen, served) =
             (channel.session, channel.screen, Arc::clone(&channel.served));
         session.channel_success(id)?;
@@ -167,6 +194,7 @@ impl Connection {
         let event = SshEvent::Open { session: number, login, from, screen, command, output };
         // The switch may be gone by now.
         let _gone = events.send(event).await;
+        tokio::spawn(hand_on(number, events, pieces));
         Ok(())
     }
 
@@ -179,7 +207,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        for channel in self.channels.drain(..).filter(|channel| channel.is_terminal) {
+        for channel in self.channels.drain(..).filter(|channel| channel.typed.is_some()) {
             let (events, session) = (self.server.events.clone(), channel.session);
             tokio::spawn(async move {
                 let _ended = events.send(SshEvent::Closed { session }).await.is_ok();
@@ -246,7 +274,7 @@ impl Handler for Connection {
             session,
             screen: Screen::default(),
             channel: Some(channel),
-            is_terminal: false,
+            typed: None,
             served: Arc::default(),
         });
         reply.accept().await;
@@ -338,16 +366,13 @@ impl Handler for Connection {
         data: &[u8],
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        let Some(open) = self.channel(channel).filter(|open| open.is_terminal) else {
-            return Ok(());
-        };
-        let session = open.session;
+        let Some(open) = self.channel(channel) else { return Ok(()) };
+        let (session, Some(typed)) = (open.session, open.typed.clone()) else { return Ok(()) };
+        if data.contains(&CTRL_C) {
+            let _ended = self.server.events.send(SshEvent::Interrupted { session }).await;
+        }
         for piece in data.chunks(PIECE_BYTES) {
-            let (taken, done) = oneshot::channel();
-            let event = SshEvent::Typed { session, bytes: piece.to_vec(), taken };
-            let _ended = self.server.events.send(event).await;
-            // Nobody answers: it is dropped.
-            let _dropped = done.await;
+            let _ended = typed.send(Typed::Bytes(piece.to_vec())).await;
         }
         Ok(())
     }
@@ -357,9 +382,8 @@ impl Handler for Connection {
         channel: ChannelId,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        if let Some(open) = self.channel(channel).filter(|open| open.is_terminal) {
-            let session = open.session;
-            let _ended = self.server.events.send(SshEvent::Ended { session }).await;
+        if let Some(typed) = self.channel(channel).and_then(|open| open.typed.clone()) {
+            let _ended = typed.send(Typed::End).await;
         }
         Ok(())
     }
@@ -371,7 +395,7 @@ impl Handler for Connection {
     ) -> Result<(), Self::Error> {
         if let Some(place) = self.channels.iter().position(|open| open.id == channel) {
             let open = self.channels.remove(place);
-            if open.is_terminal {
+            if open.typed.is_some() {
                 let session = open.session;
                 let _ended = self.server.events.send(SshEvent::Closed { session }).await;
             }

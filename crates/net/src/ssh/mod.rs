@@ -102,6 +102,11 @@ pub enum SshEvent {
         /// Dropped when they were taken: more comes only then, so that whoever pastes keeps nobody else waiting.
         taken: oneshot::Sender<()>,
     },
+    /// Ctrl-C was typed: what goes on is to end, whatever was typed before it and waits.
+    Interrupted {
+        /// The session.
+        session: u64,
+    },
     /// Nothing more will be typed.
     Ended {
         /// The session.

@@ -142,7 +142,9 @@ async fn source(
         return Err(FileError::Failed(format!("{path}: not a regular file")));
     };
     let bytes = files.read(&name).await?;
-    let head = format!("C0644 {} {name}\n", bytes.len());
+    // The other side compares it with the end of what it asked for.
+    let told = path.rsplit('/').next().filter(|told| !told.is_empty()).unwrap_or(&name);
+    let head = format!("C0644 {} {told}\n", bytes.len());
     stream.write_all(head.as_bytes()).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     expect_go_on(stream).await?;

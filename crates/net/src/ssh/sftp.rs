@@ -14,7 +14,7 @@ use super::files::{
 };
 
 /// Files and listings that are open at a time.
-const OPEN_MAX: usize = 8;
+const OPEN_MAX: usize = 4;
 /// What is read at a time at most, in bytes.
 const PIECE_BYTES_MAX: usize = 256 << 10;
 
@@ -28,6 +28,8 @@ enum Opened {
         is_changed: bool,
         appends: bool,
     },
+    /// A file that did not take all that was to be in it: it is not written.
+    Broken,
 }
 
 /// The SFTP of one client.
@@ -126,6 +128,9 @@ impl Handler for Sftp {
     ) -> Result<Handle, Self::Error> {
         let name = file_named(&filename)?;
         let writes = flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND);
+        if writes {
+            self.files.ask(FileRequest::MayWrite).await?;
+        }
         let there = match self.files.ask(FileRequest::Size(name.clone())).await {
             Ok(_) => true,
             Err(FileError::NotFound) if writes && flags.contains(OpenFlags::CREATE) => false,
@@ -142,6 +147,10 @@ impl Handler for Sftp {
 
     async fn close(&mut self, id: u32, handle: String) -> Result<Status, Self::Error> {
         self.opened(&handle)?;
+        if let Some(Opened::Broken) = self.open.get(&handle) {
+            self.open.remove(&handle);
+            return Err(too_large().into());
+        }
         if let Some(Opened::File { name, bytes, is_changed: true, .. }) = self.open.remove(&handle)
         {
             self.files.ask(FileRequest::Write(name, bytes)).await?;
@@ -182,6 +191,7 @@ impl Handler for Sftp {
         let start = if *appends { bytes.len() } else { start };
         let end = start.saturating_add(data.len());
         if end > FILE_BYTES_MAX {
+            self.open.insert(handle, Opened::Broken);
             return Err(too_large().into());
         }
         if bytes.len() < end {
@@ -203,6 +213,7 @@ impl Handler for Sftp {
     async fn fstat(&mut self, id: u32, handle: String) -> Result<Attrs, Self::Error> {
         let attrs = match self.opened(&handle)? {
             Opened::Directory(_) => of_directory(),
+            Opened::Broken => return Err(too_large().into()),
             Opened::File { bytes, .. } => of_file(bytes.len() as u64),
         };
         Ok(Attrs { id, attrs })
@@ -213,8 +224,11 @@ impl Handler for Sftp {
         &mut self,
         id: u32,
         path: String,
-        _: FileAttributes,
+        attrs: FileAttributes,
     ) -> Result<Status, Self::Error> {
+        if attrs.size.is_some() {
+            return Err(StatusCode::OpUnsupported.into());
+        }
         self.attributes(&path).await?;
         Ok(status(id))
     }
@@ -229,6 +243,7 @@ impl Handler for Sftp {
             && let Some(size) = attrs.size.and_then(|size| usize::try_from(size).ok())
         {
             if size > FILE_BYTES_MAX {
+                self.open.insert(handle, Opened::Broken);
                 return Err(too_large().into());
             }
             *is_changed |= size != bytes.len();

@@ -196,6 +196,9 @@ pub(super) fn answer(
                 Ok(value) => value,
                 Err(why) => return error(400, "107", &format!("Invalid JSON: {why}")),
             };
+            if !value.as_object().is_some_and(|value| value.values().all(Value::is_object)) {
+                return error(400, "107", "Invalid JSON: an object of a class is wanted");
+            }
             let mut lines = Vec::new();
             for (class, inner) in value.as_object().into_iter().flatten() {
                 if let Err(told) = lines_of(class, inner, &mut lines) {
@@ -258,8 +261,8 @@ fn get(run: &Run<'_, '_, '_>, dn: &str, child: Option<&Child>, query: &str) -> H
 
 /// Lines of configuration, all or none of them.
 fn configured(run: &mut Run<'_, '_, '_>, lines: &[String]) -> HttpAnswer {
-    let commands: Vec<(Wanted, &str)> =
-        lines.iter().map(|line| (Wanted::Configured, line.as_str())).collect();
+    let commands: Vec<Option<(Wanted, &str)>> =
+        lines.iter().map(|line| Some((Wanted::Configured, line.as_str()))).collect();
     let done: Result<Vec<Done>, Failed> =
         run.all(&commands, OnError::RollBack).into_iter().collect();
     match done {

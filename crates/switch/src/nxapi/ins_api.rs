@@ -72,7 +72,9 @@ fn carried_out<'r>(
     if commands.len() > COMMANDS_MAX {
         return Err(("413", "Request too large"));
     }
-    let wanted: Vec<(Wanted, &str)> = commands.iter().map(|command| (wanted, *command)).collect();
+    let wanted: Vec<Option<(Wanted, &str)>> =
+        commands.iter().map(|command| Some((wanted, *command))).collect();
+    run.is_strict = true;
     // What shows something goes on after an error; configuration does as it is told.
     let on_error = if request.kind == "cli_conf" { request.on_error() } else { OnError::Continue };
     let results = run.all(&wanted, on_error);
@@ -86,6 +88,8 @@ fn code_of(failed: &Failed) -> Refused {
         Failed::Denied => ("401", "Permission denied"),
         Failed::NotTried => ("400", "Not executed: a command before it failed"),
         Failed::TooLarge => ("413", "Response size too large"),
+        Failed::WrongMode(told) => ("405", told),
+        Failed::Malformed => ("400", "No input command"),
     }
 }
 
@@ -143,7 +147,10 @@ fn read_xml(body: &[u8]) -> Option<Request> {
                 "amp" => "&",
                 "quot" => "\"",
                 "apos" => "'",
-                _ => return None,
+                other => {
+                    content.push(numbered(other)?);
+                    continue;
+                }
             }),
             Event::End(_) => {
                 let name = open.pop()?;
@@ -165,6 +172,16 @@ fn read_xml(body: &[u8]) -> Option<Request> {
             _ => {}
         }
     }
+}
+
+/// The letter of `#32` or `#x20`.
+fn numbered(name: &str) -> Option<char> {
+    let digits = name.strip_prefix('#')?;
+    let number = match digits.strip_prefix('x') {
+        Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+        None => digits.parse().ok()?,
+    };
+    char::from_u32(number)
 }
 
 fn answered(run: &mut Run<'_, '_, '_>, request: &Request) -> HttpAnswer {

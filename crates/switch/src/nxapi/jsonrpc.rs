@@ -42,15 +42,17 @@ fn read(value: &Value) -> Request {
         Some("2.0") => method,
         _ => Err((-32600, "Invalid request")),
     };
-    let on_error = match value.get("rollback").and_then(Value::as_str) {
-        Some("continue-on-error") => OnError::Continue,
-        Some("rollback-on-error") => OnError::RollBack,
-        _ => OnError::Stop,
+    let (on_error, is_known) = match value.get("rollback").map(Value::as_str) {
+        None | Some(Some("stop-on-error")) => (OnError::Stop, true),
+        Some(Some("continue-on-error")) => (OnError::Continue, true),
+        Some(Some("rollback-on-error")) => (OnError::RollBack, true),
+        Some(_) => (OnError::Stop, false),
     };
     let command = text(value.get("params").and_then(|params| params.get("cmd")));
     let is_empty = command.trim().is_empty();
-    let method = method
-        .and_then(|method| if is_empty { Err((-32602, "Invalid params")) } else { Ok(method) });
+    let method = method.and_then(|method| {
+        if is_empty || !is_known { Err((-32602, "Invalid params")) } else { Ok(method) }
+    });
     Request { id, method, command, on_error }
 }
 
@@ -71,24 +73,20 @@ pub(super) fn answer(run: &mut Run<'_, '_, '_>, body: &[u8]) -> HttpAnswer {
         return http(400, error(&Value::Null, -32600, "Invalid request", None).to_string());
     }
     let requests: Vec<Request> = values.iter().map(read).collect();
-    let commands: Vec<(Wanted, &str)> = requests
+    let commands: Vec<Option<(Wanted, &str)>> = requests
         .iter()
-        .filter_map(|request| {
-            Some((request.method.as_ref().ok().copied()?, request.command.as_str()))
-        })
+        .map(|request| Some((request.method.as_ref().ok().copied()?, request.command.as_str())))
         .collect();
     let on_error = requests.first().map_or(OnError::Stop, |request| request.on_error);
     let mut done = run.all(&commands, on_error).into_iter();
     let answers: Vec<String> = requests
         .iter()
         .map(|request| {
-            let result = match request.method {
-                Err((code, message)) => {
-                    return error(&request.id, code, message, None).to_string();
-                }
-                Ok(wanted) => (wanted, done.next().unwrap_or(Err(Failed::NotTried))),
-            };
-            written(&request.id, result.0, result.1)
+            let result = done.next().unwrap_or(Err(Failed::NotTried));
+            match request.method {
+                Err((code, message)) => error(&request.id, code, message, None).to_string(),
+                Ok(wanted) => written(&request.id, wanted, result),
+            }
         })
         .collect();
     // A list is one where there is more than one.

@@ -55,7 +55,8 @@ impl NxapiSettings {
         let has = |text: &str| config.lines.iter().any(|line| line.text == text);
         let port = |head: &str| config.value(head).and_then(|port| port.trim().parse().ok());
         let http = port("nxapi http port").or(has("nxapi http").then_some(HTTP_PORT));
-        let https = port("nxapi https port").or(Some(HTTPS_PORT));
+        let https =
+            port("nxapi https port").or(Some(HTTPS_PORT)).filter(|port| http != Some(*port));
         Self { http, https: https.filter(|_| !has("no nxapi https")) }
     }
 }
@@ -93,6 +94,10 @@ enum Failed {
     NotTried,
     /// The answers are too large together.
     TooLarge,
+    /// It shows where it should configure, or the reverse.
+    WrongMode(&'static str),
+    /// It is not even one.
+    Malformed,
 }
 
 impl Failed {
@@ -103,6 +108,8 @@ impl Failed {
             Self::Denied => "% Permission denied for the role".to_owned(),
             Self::NotTried => "not executed: a command before it failed".to_owned(),
             Self::TooLarge => "the answer is too large".to_owned(),
+            Self::WrongMode(text) => (*text).to_owned(),
+            Self::Malformed => "it is no command".to_owned(),
         }
     }
 }
@@ -124,6 +131,8 @@ struct Run<'s, 'd, 'e> {
     session: Session,
     effects: &'e mut Vec<Effect>,
     answer_bytes: usize,
+    /// Whether what shows and what configures are asked for apart.
+    is_strict: bool,
 }
 
 impl<'s, 'd, 'e> Run<'s, 'd, 'e> {
@@ -137,19 +146,26 @@ impl<'s, 'd, 'e> Run<'s, 'd, 'e> {
     ) -> Self {
         let mut session = Session::for_program(login);
         session.line = from.to_owned();
-        Self { switch, devices, now, session, effects, answer_bytes: 0 }
+        Self { switch, devices, now, session, effects, answer_bytes: 0, is_strict: false }
     }
 
-    /// Carries out commands; one result for each.
-    fn all(&mut self, commands: &[(Wanted, &str)], on_error: OnError) -> Vec<Result<Done, Failed>> {
+    /// Carries out commands; one result for each. What is none counts as one that failed.
+    fn all(
+        &mut self,
+        commands: &[Option<(Wanted, &str)>],
+        on_error: OnError,
+    ) -> Vec<Result<Done, Failed>> {
         let before = (on_error == OnError::RollBack).then(|| self.switch.running.clone());
         let mut done = Vec::with_capacity(commands.len());
         let mut has_failed = false;
-        for (wanted, line) in commands {
-            let result = if has_failed && on_error != OnError::Continue {
-                Err(Failed::NotTried)
-            } else {
-                self.one(*wanted, line)
+        for command in commands {
+            let restarts = self.effects.iter().any(|effect| matches!(effect, Effect::Reload));
+            let result = match command {
+                _ if has_failed && on_error != OnError::Continue || restarts => {
+                    Err(Failed::NotTried)
+                }
+                None => Err(Failed::Malformed),
+                Some((wanted, line)) => self.lines(*wanted, line),
             };
             has_failed |= result.is_err();
             done.push(result);
@@ -161,16 +177,31 @@ impl<'s, 'd, 'e> Run<'s, 'd, 'e> {
         done
     }
 
+    /// One command, or several apart by ` ;`: what comes of the last one.
+    fn lines(&mut self, wanted: Wanted, text: &str) -> Result<Done, Failed> {
+        let mut done = Err(Failed::Malformed);
+        for line in text.split(" ;").map(str::trim).filter(|line| !line.is_empty()) {
+            done = Ok(self.one(wanted, line)?);
+        }
+        done
+    }
+
     fn one(&mut self, wanted: Wanted, line: &str) -> Result<Done, Failed> {
         if self.answer_bytes > ANSWER_BYTES_MAX {
             return Err(Failed::TooLarge);
         }
         let shows = is_show(line);
+        if self.is_strict && shows && wanted == Wanted::Configured {
+            return Err(Failed::WrongMode("Configuration mode does not allow show"));
+        }
         // What is no command of EXEC is a line of configuration, whose mode stays open for the next one.
         if !shows && self.session.place.is_none() {
             let is_exec =
                 matches!(self.switch.words.exec.match_line(line.trim(), false), Parsed::Command(_));
             if !is_exec {
+                if self.is_strict && wanted != Wanted::Configured {
+                    return Err(Failed::WrongMode("Show mode does not allow configuration"));
+                }
                 if !self.switch.is_administrator(&self.session.login) {
                     return Err(Failed::Denied);
                 }
@@ -184,7 +215,11 @@ impl<'s, 'd, 'e> Run<'s, 'd, 'e> {
         let outcome = self.execute(line, rendering)?;
         match (wanted, outcome.data) {
             (Wanted::Data | Wanted::Either, Some(fields)) => Ok(Done::Data(fields)),
+            // What was piped is text, and what went to a file is nothing.
             (Wanted::Data, None) if shows => Err(Failed::NoData),
+            (Wanted::Either, None) if shows && !outcome.reply.text.is_empty() => {
+                Err(Failed::NoData)
+            }
             _ => Ok(Done::Text(outcome.reply.text)),
         }
     }
@@ -192,6 +227,10 @@ impl<'s, 'd, 'e> Run<'s, 'd, 'e> {
     fn execute(&mut self, line: &str, rendering: Rendering) -> Result<Outcome, Failed> {
         let outcome =
             self.switch.execute_as(self.now, &mut self.session, line, rendering, self.devices);
+        if outcome.effects.iter().any(|effect| matches!(effect, Effect::Copy(_))) {
+            let told = "% Copies over the network are for sessions: give it over SSH";
+            return Err(Failed::Command(told.to_owned()));
+        }
         self.effects.extend(outcome.effects.clone());
         self.answer_bytes += outcome.reply.text.len();
         match &outcome.error {

@@ -45,8 +45,26 @@ pub(crate) const TOPIC: Topic = Topic {
             call.shown(|| switch.show_access_lists(wanted), || switch.access_list_rows(wanted))
         }),
     ],
-    settings: &[Setting::line("nxapi http port"), Setting::line("nxapi https port")],
+    settings: &[
+        Setting::line("nxapi http port"),
+        Setting { put: Put::Own(set_https_port), ..Setting::line("nxapi https port") },
+    ],
 };
+
+/// Whoever gives it a port wants it.
+fn set_https_port(
+    _: &mut Settings<'_>,
+    tree: &mut ConfigTree,
+    given: &Given,
+    negated: bool,
+) -> Result<(), CommandError> {
+    tree.take_where(&[], |line| line.starts_with("nxapi https port "));
+    if !negated {
+        tree.take_where(&[], |line| line == "no nxapi https");
+        tree.set(&[], &given.canonical, 3);
+    }
+    Ok(())
+}
 
 fn set_feature(
     _: &mut Settings<'_>,

@@ -68,6 +68,15 @@ pub(crate) fn may_log_in(config: &ConfigTree, login: &str, password: &str) -> bo
     fits && hash.is_some()
 }
 
+/// What a login is known by: it changes with its password, its role and its keys.
+pub(crate) fn mark(config: &ConfigTree, login: &str) -> Option<[u8; 32]> {
+    let own = config
+        .starting_with(USERNAME)
+        .filter(|line| line.text.split_whitespace().nth(1) == Some(login));
+    let lines: Vec<&str> = own.map(|line| line.text.as_str()).collect();
+    (!lines.is_empty()).then(|| rumline_protocol::sha256(lines.join("\n").as_bytes()))
+}
+
 /// Whether a login may enter with a public key: `username NAME sshkey KIND KEY`.
 pub(crate) fn knows_key(config: &ConfigTree, login: &str, key: &str) -> bool {
     config.starting_with(USERNAME).any(|line| {
@@ -128,7 +137,14 @@ pub(crate) fn holds_secret(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
     let words: Vec<&str> = line.split_whitespace().filter(|word| *word != "no").collect();
     let begins = |at: usize, word: &str| words.get(at).is_some_and(|typed| word.starts_with(typed));
+    let is_credential = |word: &&str| {
+        word.split_once("://").is_some_and(|(_, rest)| {
+            rest.split('/').next().is_some_and(|host| host.contains('@') && host.contains(':'))
+        })
+    };
     ["passw", "idt", "key", "secret"].iter().any(|word| line.contains(word))
+        || begins(0, "snmp-server") && (begins(1, "user") || begins(1, "community"))
+        || words.iter().any(is_credential)
         || begins(0, USERNAME) && words.len() > 2
         || begins(0, "license") && begins(2, "trust") && words.len() > 3
 }
