@@ -22,9 +22,10 @@ fn failed(error: DiskError) -> FileError {
 /// What a request changes, as the accounting log has it; none where it only reads.
 pub(crate) fn change(request: &FileRequest) -> Option<String> {
     match request {
-        FileRequest::MayWrite | FileRequest::List | FileRequest::Size(_) | FileRequest::Read(_) => {
-            None
-        }
+        FileRequest::MayWrite(_)
+        | FileRequest::List
+        | FileRequest::Size(_)
+        | FileRequest::Read(_) => None,
         FileRequest::Write(name, _) => Some(format!("copy scp: bootflash:{name}")),
         FileRequest::Remove(name) => Some(format!("delete bootflash:{name}")),
         FileRequest::Rename(from, to) => Some(format!("move bootflash:{from} bootflash:{to}")),
@@ -37,7 +38,7 @@ pub(crate) fn carry_out(
     request: FileRequest,
 ) -> Result<FileAnswer, FileError> {
     match request {
-        FileRequest::MayWrite => Ok(FileAnswer::Done),
+        FileRequest::MayWrite(_) => Ok(FileAnswer::Done),
         FileRequest::List => {
             let mut names = Vec::new();
             for name in flash.list("").map_err(failed)? {

@@ -123,8 +123,15 @@ impl Host {
             }
             SshEvent::File { login, from, request, answer } => {
                 let change = files::change(&request);
-                let wants_to = change.is_some() || matches!(request, FileRequest::MayWrite);
+                let wants_to = change.is_some() || matches!(request, FileRequest::MayWrite(_));
                 let may = !wants_to || self.switch.is_administrator(&login);
+                // Who may not is told of, as who did.
+                let change = match &request {
+                    FileRequest::MayWrite(name) if !may => {
+                        Some(format!("copy scp: bootflash:{name}"))
+                    }
+                    _ => change,
+                };
                 let done = if may {
                     files::carry_out(&mut self.flash, request)
                 } else {

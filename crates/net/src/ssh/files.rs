@@ -12,8 +12,8 @@ pub(super) const FILE_BYTES_MAX: usize = 32 << 20;
 /// What a client wants of the files.
 #[derive(Debug)]
 pub enum FileRequest {
-    /// Whether they may be changed.
-    MayWrite,
+    /// Whether one may be written.
+    MayWrite(String),
     /// All of them.
     List,
     /// How long one is.

@@ -129,7 +129,7 @@ impl Handler for Sftp {
         let name = file_named(&filename)?;
         let writes = flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND);
         if writes {
-            self.files.ask(FileRequest::MayWrite).await?;
+            self.files.ask(FileRequest::MayWrite(name.clone())).await?;
         }
         let there = match self.files.ask(FileRequest::Size(name.clone())).await {
             Ok(_) => true,
