@@ -38,10 +38,12 @@ class Device:
 
     def use(self, *features):
         self.switch.run("configure terminal", "license smart transport off", *(f"feature {f}" for f in features))
+        self.used_at = time.monotonic()
 
     def report(self, name):
         """A usage file and its ACK. Nothing is in use afterwards, so that what the switch shows does not move by
-        itself."""
+        itself. Use is counted in whole seconds: there is none to report before one has passed."""
+        time.sleep(max(0, self.used_at + 2 - time.monotonic()))
         self.switch.run("configure terminal", "no feature ospf", "no feature itd", "end",
                         f"license smart save usage all bootflash:{name}.txt")
         content = (self.switch.flash / f"{name}.txt").read_bytes()
