@@ -18,7 +18,7 @@ def play(lab, hosts, name):
     inventory = lab.dir / f"inventory-{name}.json"
     inventory.write_text(json.dumps({"all": {"children": {"switches": {"hosts": hosts}}}}))
     environment = {
-        **os.environ, "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_STDOUT_CALLBACK": "json", "ANSIBLE_HOME": str(lab.dir / "ansible"),
+        **os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_STDOUT_CALLBACK": "json", "ANSIBLE_HOME": str(lab.dir / "ansible"),
         "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_DEPRECATION_WARNINGS": "False", "ANSIBLE_PERSISTENT_CONNECT_TIMEOUT": "60",
         "ANSIBLE_LIBSSH_HOST_KEY_AUTO_ADD": "True"}
     command = [pathlib.Path(sys.executable).parent / "ansible-playbook", "-i", inventory, PLAYBOOK]
