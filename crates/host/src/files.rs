@@ -58,7 +58,7 @@ pub(crate) fn carry_out(
         }
         FileRequest::Remove(name) => {
             let name = checked(&name)?;
-            read(flash, &name)?;
+            flash.size_bytes(&name).map_err(failed)?.ok_or(FileError::NotFound)?;
             flash.remove(&name).map_err(failed)?;
             Ok(FileAnswer::Done)
         }

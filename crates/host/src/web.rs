@@ -17,8 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 /// The largest request, in bytes.
 const BODY_BYTES_MAX: usize = 4 << 20;
 
-/// What somebody proves with who they are.
-#[derive(Debug)]
+/// What somebody proves with who they are; it is shown nowhere.
 pub(crate) enum Credentials {
     Basic {
         login: String,
@@ -30,7 +29,6 @@ pub(crate) enum Credentials {
 }
 
 /// A request on its way to the switch.
-#[derive(Debug)]
 pub(crate) struct WebRequest {
     pub from: SocketAddr,
     pub credentials: Credentials,

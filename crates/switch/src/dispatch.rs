@@ -73,11 +73,11 @@ impl Switch {
             return self.execute_one(now, session, line, 0, devices);
         }
         let mut whole = Outcome::default();
+        // The marks of errors stand below the line as it was typed.
+        let mut letters_before = 0;
         for part in parts {
-            // The marks of errors stand below the line as it was typed.
-            let before = part.as_ptr() as usize - line.as_ptr() as usize;
-            let letters = line[..before].chars().count();
-            let outcome = self.execute_one(now, session, part, letters, devices);
+            let outcome = self.execute_one(now, session, part, letters_before, devices);
+            letters_before += part.chars().count() + 1;
             whole.effects.extend(outcome.effects);
             whole.error = whole.error.or(outcome.error);
             let text = std::mem::take(&mut whole.reply.text) + &outcome.reply.text;

@@ -33,7 +33,9 @@ pub(super) struct Cookies(BTreeMap<String, Kept>);
 impl Cookies {
     fn login(&mut self, cookie: &str, now: Timestamp, switch: &Switch) -> Option<String> {
         let kept = self.0.get_mut(cookie)?;
-        if kept.until < now || kept.mark != switch.login_mark(&kept.login) {
+        // A clock that was set back lengthens no login.
+        let is_over = kept.until < now || kept.until > now + COOKIE_SECONDS;
+        if is_over || kept.mark != switch.login_mark(&kept.login) {
             self.0.remove(cookie);
             return None;
         }
@@ -137,7 +139,7 @@ impl Host {
                 if matches!(request.credentials, Credentials::Basic { .. }) {
                     let value = random_hex(&mut self.random, 24);
                     self.cookies.keep(value.clone(), &login, now, &self.switch);
-                    cookie = Some(format!("nxapi_auth={value}; Path=/; HttpOnly"));
+                    cookie = Some(format!("nxapi_auth={value}; Path=/; HttpOnly; SameSite=Strict"));
                 }
                 let (switch, mut devices) = self.parts();
                 let (kind, body) = (&request.content_type, &request.body);
@@ -187,7 +189,7 @@ impl Host {
             "creationTime": now.seconds().to_string(), "firstLoginTime": now.seconds().to_string(),
             "remoteUser": "false", "siteFingerprint": "", "version": "1.0",
         } } }]);
-        let cookie = format!("APIC-cookie={token}; Path=/; HttpOnly");
+        let cookie = format!("APIC-cookie={token}; Path=/; HttpOnly; SameSite=Strict");
         (rest(200, &told.to_string()), Some(cookie))
     }
 

@@ -131,12 +131,9 @@ impl Connection {
         self.server.events.send(event).await.is_ok() && allowed.await.unwrap_or(false)
     }
 
-    /// Somebody has proven who they are: they are in, if there is a place.
-    fn enter(&mut self, user: &str) -> Auth {
-        self.place = self.server.place();
-        if self.place.is_none() {
-            return over();
-        }
+    /// Somebody has proven who they are: they are in.
+    fn enter(&mut self, user: &str, place: OwnedSemaphorePermit) -> Auth {
+        self.place = Some(place);
         user.clone_into(&mut self.login);
         self.server.silent.remove(self.number);
         if let Some(logged_in) = self.logged_in.take() {
@@ -230,8 +227,10 @@ impl Handler for Connection {
         if self.wrong >= WRONG_MAX {
             return Ok(over());
         }
+        // Without a place nobody is said to have logged in.
+        let Some(place) = self.server.place() else { return Ok(over()) };
         if self.ask_login(user, Proof::Password(password.to_owned())).await {
-            return Ok(self.enter(user));
+            return Ok(self.enter(user, place));
         }
         self.wrong += 1;
         Ok(if self.wrong < WRONG_MAX { again() } else { over() })
@@ -253,8 +252,9 @@ impl Handler for Connection {
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
         let proof = Proof::Key { text: text_of(key.public_key), is_proven: true };
+        let Some(place) = self.server.place() else { return Ok(over()) };
         let may = self.ask_login(user, proof).await;
-        Ok(if may { self.enter(user) } else { again() })
+        Ok(if may { self.enter(user, place) } else { again() })
     }
 
     async fn channel_open_session(
