@@ -9,12 +9,14 @@ import threading
 
 import requests
 import urllib3
+from lxml import etree
 from nxapi_plumbing import Device as PlumbingDevice
-from nxapi_plumbing.errors import NXAPICommandError
+from nxapi_plumbing.errors import NXAPIAuthError, NXAPICommandError
 from pynxos.device import Device as PynxosDevice
 from pynxos.errors import CLIError
 
-from lab import Lab, listening
+from lab import Lab, box, listening
+from relay import Relay
 
 urllib3.disable_warnings()
 SMART = "/api/mo/sys/licensemanager/inst/smartlicensing.json"
@@ -52,6 +54,146 @@ def clients(switch, ports):
         except NXAPICommandError as error:
             assert "Invalid command" in str(error) or "nonsense" in str(error), error
     print("clients: passed")
+
+
+def json_rpc(switch, relay):
+    """pynxos and nxapi-plumbing speak JSON-RPC; the relay has what they send and what they get."""
+    pynxos = PynxosDevice("127.0.0.1", "admin", switch.password, transport="http", port=relay.port, timeout=30)
+    plumbing = PlumbingDevice(api_format="jsonrpc", host="127.0.0.1", username="admin", password=switch.password, transport="http",
+                              port=relay.port, timeout=30)
+
+    def last():
+        request, answer = relay.requests[-1], relay.answers[-1]
+        assert request.first == "POST /ins HTTP/1.1" and request.headers["content-type"] == "application/json-rpc", request.first
+        assert request.headers["authorization"].startswith("Basic ")
+        sent = json.loads(request.body)
+        assert isinstance(sent, list) and [call["id"] for call in sent] == list(range(1, len(sent) + 1)), sent
+        for call in sent:
+            assert set(call) == {"jsonrpc", "method", "params", "id"} and set(call["params"]) == {"cmd", "version"}, call
+        assert answer.first.startswith("HTTP/1.1 200"), answer.first
+        return sent, json.loads(answer.body)
+
+    # One command, one object; more, a list in their order.
+    many = ["show clock", "show hostname", "show version", "show hostname"]
+    for device, version in ((pynxos, "1"), (plumbing, "1.0")):
+        device.show("show hostname")
+        sent, answer = last()
+        assert len(sent) == 1 and json.dumps(sent[0]["params"]["version"]) == version and sent[0]["method"] == "cli", sent
+        assert answer == {"jsonrpc": "2.0", "result": {"body": {"hostname": "programs"}}, "id": 1}, answer
+        device.show_list(many)
+        sent, answer = last()
+        assert [call["params"]["cmd"] for call in sent] == many and [one["id"] for one in answer] == [1, 2, 3, 4], answer
+        bodies = [one["result"]["body"] for one in answer]
+        assert "simple_time" in bodies[0] and bodies[1] == bodies[3] == {"hostname": "programs"}, bodies
+        assert bodies[2]["host_name"] == "programs", bodies[2]
+    box("5.1")
+    for device in (pynxos, plumbing):
+        device.show("show hostname", raw_text=True)
+        sent, answer = last()
+        assert sent[0]["method"] == "cli_ascii" and answer["result"] == {"msg": "programs\n"}, answer
+        device.config_list(["interface Ethernet1/7", "description seven"])
+        sent, answer = last()
+        assert sent[0]["method"] == "cli" and [one["result"] for one in answer] == [None, None], answer
+    box("5.2")
+    for device, kind in ((pynxos, CLIError), (plumbing, NXAPICommandError)):
+        for call in (device.show, device.config):
+            try:
+                call("feature nonsense")
+                raise AssertionError("no error")
+            except kind as error:
+                assert "% Invalid command at '^' marker." in error.message, error
+            _, answer = last()
+            error = answer["error"]
+            assert (error["code"], error["message"]) == (-32602, "Invalid params") and error["data"]["msg"], answer
+    wrong = PynxosDevice("127.0.0.1", "admin", "wrong", transport="http", port=relay.port, timeout=30)
+    try:
+        wrong.show("show hostname")
+        raise AssertionError("a wrong password was accepted")
+    except CLIError:
+        # It has read the error out of a body that is JSON.
+        assert relay.answers[-1].first.startswith("HTTP/1.1 401") and json.loads(relay.answers[-1].body)["error"]
+    wrong = PlumbingDevice(api_format="jsonrpc", host="127.0.0.1", username="admin", password="wrong", transport="http",
+                           port=relay.port, timeout=30)
+    try:
+        wrong.show("show hostname")
+        raise AssertionError("a wrong password was accepted")
+    except NXAPIAuthError:
+        pass
+    url, auth, kind = f"http://127.0.0.1:{relay.port}/ins", ("admin", switch.password), {"content-type": "application/json-rpc"}
+    for status, body in ((413, b"x" * (5 << 20)), (None, b"{"), (None, b"[]"), (None, b"[1]")):
+        answer = requests.post(url, data=body, auth=auth, headers=kind, timeout=30)
+        assert status in (None, answer.status_code) and answer.json()["error"], (body[:9], answer.status_code, answer.text)
+    box("5.3")
+    # Lines of one request are one session of configuration: where one leaves it, the next goes on; the next request begins anew.
+    for device in (pynxos, plumbing):
+        device.config_list(["interface Ethernet1/8", "description eight", "vlan 88", "name eighty-eight"])
+        running = switch.run("show running-config")
+        assert "\ninterface Ethernet1/8\n  description eight\n" in running, running
+        assert "\nvlan 88\n  name eighty-eight\n" in running, running
+        try:
+            device.config("description nowhere")
+            raise AssertionError("no error")
+        except (CLIError, NXAPICommandError):
+            pass
+        switch.run("configure terminal", "hostname changed", "end")
+        assert "hostname changed" not in switch.run("show startup-config")
+        device.save()
+        sent, answer = last()
+        assert (sent[0]["method"], sent[0]["params"]["cmd"]) == ("cli_ascii", "copy run startup-config"), sent
+        assert "Copy complete" in answer["result"]["msg"], answer
+        assert "hostname changed" in switch.run("show startup-config")
+        switch.run("configure terminal", "no vlan 88", "interface Ethernet1/8", "no description", "exit", "hostname programs", "end",
+                   "copy running-config startup-config")
+    box("5.4")
+    print("json_rpc: passed")
+
+
+def xml(switch, relay):
+    """nxapi-plumbing speaks the other format, as napalm has it do."""
+    device = PlumbingDevice(api_format="xml", host="127.0.0.1", username="admin", password=switch.password, transport="http",
+                            port=relay.port, timeout=30)
+
+    def last():
+        request, answer = relay.requests[-1], relay.answers[-1]
+        assert request.headers["content-type"] == "application/xml", request.headers
+        sent = etree.fromstring(request.body)
+        assert [child.tag for child in sent] == ["version", "type", "chunk", "sid", "input", "output_format"], request.body
+        assert [sent.findtext(name) for name in ("version", "chunk", "sid", "output_format")] == ["1.0", "0", "sid", "xml"]
+        assert answer.first.startswith("HTTP/1.1 200"), answer.first
+        told = etree.fromstring(answer.body)
+        assert told.tag == "ins_api" and len(told.findall("outputs")) == 1, answer.body
+        return sent.findtext("type"), sent.findtext("input"), told.findall("outputs/output")
+
+    device.show_list(["show hostname", "show clock"])
+    kind, given, outputs = last()
+    assert (kind, given) == ("cli_show", "show hostname ;show clock")
+    assert outputs[0].findtext("body/hostname") == "programs" and outputs[1].findtext("body/simple_time"), outputs
+    device.show_list(["show hostname", "show privilege"], raw_text=True)
+    assert last()[0] == "cli_show_ascii" and last()[2][0].findtext("body") == "programs\n"
+    device.config_list(["interface Ethernet1/9", "description nine"])
+    kind, given, _ = last()
+    assert (kind, given) == ("cli_conf", "interface Ethernet1/9 ;description nine")
+    assert "description nine" in switch.run("show running-config interface e1/9")
+    box("5.6")
+    for call, commands, inputs in (
+            (device.show_list, ["show hostname"], ["show hostname"]), (device.show_list, ["show clock"] * 3, ["show clock"] * 3),
+            (device.config_list, ["vlan 9", "name nine"], ["vlan 9", "name nine"])):
+        told = call(commands)
+        outputs = last()[2]
+        assert len(told) == len(outputs) == len(commands)
+        for output, given in zip(outputs, inputs):
+            assert (output.findtext("input"), output.findtext("msg"), output.findtext("code")) == (given, "Success", "200")
+            assert output.find("body") is not None and output.find("clierror") is None
+    for call, given in ((device.show, "show nonsense"), (device.config, "feature nonsense")):
+        try:
+            call(given)
+            raise AssertionError("no error")
+        except NXAPICommandError as error:
+            assert error.command == given and "% Invalid command at" in error.message, error
+        output, = last()[2]
+        assert "% Invalid command at '^' marker." in output.findtext("clierror") and output.findtext("code") != "200"
+    box("5.7")
+    print("xml: passed")
 
 
 def cookies(switch, ports):
@@ -110,6 +252,27 @@ def objects(switch, ports):
     print("objects: passed")
 
 
+def turns(switch, ports):
+    """A long request takes its turns with everybody else."""
+    url, kind = f"http://127.0.0.1:{ports['http']}/ins", {"content-type": "application/json-rpc"}
+    call = {"jsonrpc": "2.0", "method": "cli_ascii", "params": {"cmd": "copy run start", "version": 1}, "id": 1}
+    answers = []
+
+    def long():
+        answer = requests.post(url, json=[call] * 1_000, auth=("admin", switch.password), headers=kind, timeout=120)
+        answers.append(len(answer.json()))
+
+    thread = threading.Thread(target=long)
+    thread.start()
+    between = 0
+    while thread.is_alive():
+        assert switch.run("show hostname") == "programs\n"
+        between += 1
+    thread.join()
+    assert answers == [1_000] and between > 2, (answers, between)
+    print(f"turns: passed ({between} commands between)")
+
+
 def hostile(switch, ports):
     """Too large, too deep, malformed, of another role, half a handshake: an answer or the end, and the switch lives."""
     url = f"http://127.0.0.1:{ports['http']}/ins"
@@ -153,8 +316,12 @@ def main():
         # Whoever reads no more of it must not hold the switch.
         threading.Thread(target=switch.process.stdout.read, daemon=True).start()
         clients(switch, ports)
+        relay = Relay(ports["http"])
+        json_rpc(switch, relay)
+        xml(switch, relay)
         cookies(switch, ports)
         objects(switch, ports)
+        turns(switch, ports)
         hostile(switch, ports)
         switch.run("configure terminal", "no feature nxapi", "end")
         try:

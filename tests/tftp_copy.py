@@ -29,6 +29,9 @@ with Lab() as lab:
         assert (switch.flash / "again.txt").read_bytes() == saved
         missing = switch.run(f"copy {url}/nothing.txt bootflash:nothing.txt")
         assert missing.startswith("% Copy failed: File not found"), missing
+        log = switch.run("show accounting log")
+        assert f"copy {url}/all_rum.txt bootflash:again.txt (SUCCESS)" in log, log
+        assert f"copy {url}/nothing.txt bootflash:nothing.txt (FAILURE)" in log, log
         assert "Only tftp" in switch.run("copy ftp://127.0.0.1/x bootflash:x")
     finally:
         server.terminate()

@@ -42,6 +42,9 @@ pub(crate) const CLIENTS: Venv = Venv {
         "ansible-pylibssh==1.4.0",
         "pynxos==0.0.5",
         "nxapi-plumbing==0.5.2",
+        "scrapli==2025.1.30",
+        "ssh2-python==1.2.0.post1",
+        "python-hcl2==8.1.4",
     ],
 };
 
@@ -51,7 +54,13 @@ pub(crate) const ANSIBLE: Venv = Venv {
     packages: &["ansible>=12,<13", "paramiko==5.1.0", "ansible-pylibssh==1.4.0"],
 };
 
-/// Parsers that are too large for each run.
+/// The newer of the two scraplis, which is another program.
+pub(crate) const SCRAPLI: Venv = Venv {
+    folder: "venv-scrapli",
+    packages: &["scrapli==2026.10.14", "ntc-templates==9.3.0"],
+};
+
+/// unicon, genie and napalm, which bring much with them.
 pub(crate) const PARSERS: Venv = Venv {
     folder: "venv-parsers",
     packages: &["pyats==26.9", "genie==26.9", "genie.libs.parser==26.9", "napalm==5.2.0"],
@@ -85,7 +94,7 @@ impl Venv {
 /// Says what is needed, and installs what is missing if it may.
 pub(crate) fn prepare(install: bool) -> Result<()> {
     println!("The tests need these packages: {}", PACKAGES.map(|(name, _)| name).join(", "));
-    for venv in [&CLIENTS, &ANSIBLE] {
+    for venv in [&CLIENTS, &ANSIBLE, &SCRAPLI, &PARSERS] {
         println!("and from PyPI, in target/{}: {}", venv.folder, venv.packages.join(", "));
     }
     let missing: Vec<&str> = PACKAGES
@@ -105,7 +114,7 @@ pub(crate) fn prepare(install: bool) -> Result<()> {
             .args(["install", "-y", "--no-install-recommends"])
             .args(&missing))?;
     }
-    for venv in [&CLIENTS, &ANSIBLE] {
+    for venv in [&CLIENTS, &ANSIBLE, &SCRAPLI, &PARSERS] {
         if !install && !venv.is_complete() {
             bail!("target/{} is missing; run without --no-install", venv.folder);
         }

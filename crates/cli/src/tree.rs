@@ -75,6 +75,8 @@ pub struct Argument {
     pub name: String,
     /// What was typed.
     pub value: String,
+    /// Where it begins in the line, in bytes.
+    pub at: usize,
 }
 
 /// A complete command.
@@ -93,6 +95,12 @@ impl<A> Matched<A> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.arguments.iter().find(|a| a.name == name).map(|a| a.value.as_str())
+    }
+
+    /// Where the value of that name begins in the line, in bytes.
+    #[must_use]
+    pub fn place_of(&self, name: &str) -> usize {
+        self.arguments.iter().find(|a| a.name == name).map_or(0, |a| a.at)
     }
 
     /// Whether a keyword stands in the command.
@@ -226,14 +234,18 @@ impl<A: Copy> Tree<A> {
                 Token::Value { kind: Kind::Line, name } => {
                     let rest = line[*at..].trim_end();
                     canonical.push_str(rest);
-                    arguments.push(Argument { name: name.clone(), value: rest.to_owned() });
+                    arguments.push(Argument {
+                        name: name.clone(),
+                        value: rest.to_owned(),
+                        at: *at,
+                    });
                     end = node.ends(negated);
                     break;
                 }
                 Token::Value { name, .. } => {
                     canonical.push_str(word);
                     let value = word.trim_matches('"').to_owned();
-                    arguments.push(Argument { name: name.clone(), value });
+                    arguments.push(Argument { name: name.clone(), value, at: *at });
                 }
             }
             end = node.ends(negated);

@@ -1,12 +1,15 @@
 //! What the operating system tells of this process and its machine.
 
+use std::path::Path;
+
 use rumline_switch::Process;
 
 /// A tick of the kernel's accounting; it is the same on all Linux machines.
 const TICK_MILLIS: u64 = 10;
 
 /// Numbers of `/proc`; where it tells nothing they are 0.
-pub(crate) fn process_facts() -> Process {
+/// `flash` is where bootflash: lies.
+pub(crate) fn process_facts(flash: &Path) -> Process {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{name}")).unwrap_or_default();
     let (stat, uptime, memory) = (read("self/stat"), read("uptime"), read("meminfo"));
     // The name of the program, in brackets, may hold anything.
@@ -42,8 +45,14 @@ pub(crate) fn process_facts() -> Process {
         vmalloc_total_kib: number(&memory, "VmallocTotal:"),
         vmalloc_free_kib: number(&memory, "VmallocTotal:")
             .saturating_sub(number(&memory, "VmallocUsed:")),
+        flash_free_bytes: free_bytes(flash),
         load_hundredths,
     }
+}
+
+/// What may still be written to a file system.
+fn free_bytes(path: &Path) -> u64 {
+    rustix::fs::statvfs(path).map_or(0, |told| told.f_bavail.saturating_mul(told.f_frsize))
 }
 
 /// `0.25` in hundredths.
@@ -55,14 +64,17 @@ fn hundredths(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::process_facts;
 
     #[test]
     fn this_process_is_there() {
-        let facts = process_facts();
+        let facts = process_facts(Path::new("/"));
         assert!(facts.resident_kib > 1_000 && facts.memory_total_kib > facts.resident_kib);
         assert!(facts.memory_free_kib <= facts.memory_total_kib);
         assert!(facts.invocations > 0 && facts.data_kib > 100 && facts.stack_base > 0, "{facts:?}");
+        assert!(facts.flash_free_bytes > 1_000);
         assert!(facts.up_millis < 24 * 3_600_000, "{facts:?}");
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
@@ -83,26 +84,38 @@ async fn ask(
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let (answer, answered) = oneshot::channel();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_owned();
+    let refused =
+        |status, told: &str| written(HttpAnswer::refused(&content_type, status, told), None);
+    let body = match body {
+        Ok(body) => body,
+        Err(why) => return refused(why.status().as_u16(), &why.body_text()),
+    };
+    let (answer, answered) = oneshot::channel();
     let request = WebRequest {
         from,
         credentials: credentials(&headers),
         method,
         path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
-        content_type: content_type.unwrap_or_default().to_owned(),
+        content_type: content_type.clone(),
         body,
         answer,
     };
+    let ended = "The switch restarts";
     if requests.send(request).await.is_err() {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        return refused(503, ended);
     }
-    let Ok(WebAnswer { answer, cookie }) = answered.await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
+    match answered.await {
+        Ok(WebAnswer { answer, cookie }) => written(answer, cookie),
+        Err(_) => refused(503, ended),
+    }
+}
+
+fn written(answer: HttpAnswer, cookie: Option<String>) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, [(CONTENT_TYPE, answer.content_type)], answer.body).into_response();
     if let Some(cookie) = cookie.and_then(|cookie| cookie.parse().ok()) {

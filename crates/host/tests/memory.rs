@@ -213,7 +213,8 @@ fn a_copy_that_waits_keeps_no_other_channel_waiting_and_ends_by_ctrl_c() {
         assert_eq!(quick.await.unwrap().0, "leaf-1\n");
         channel.data(&b"\x03"[..]).await.unwrap();
         let mut shown = String::new();
-        while !shown.contains("Copy was interrupted") || !shown.contains("\nleaf-1\r\n") {
+        while !shown.contains("Copy failed: it was interrupted") || !shown.contains("\nleaf-1\r\n")
+        {
             if let Some(ChannelMsg::Data { data }) = channel.wait().await {
                 shown.push_str(std::str::from_utf8(&data).unwrap());
             }
@@ -240,5 +241,48 @@ fn a_session_that_is_cleared_ends() {
         }
         let (said, status) = exec(&handle, "clear line pts/7").await;
         assert_eq!((said.as_str(), status), ("% There is no session on pts/7\n", 1));
+    });
+}
+
+#[test]
+fn a_login_from_before_a_restart_is_none_after_it() {
+    Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        let (said, status) = exec(&handle, "show hostname ; reload ; show clock").await;
+        assert_eq!((said.starts_with("leaf-1\n"), status), (true, 1), "{said}");
+        assert!(handle.channel_open_session().await.is_err());
+        let handle = lab.logged_in().await;
+        assert_eq!(exec(&handle, "show hostname").await.0, "leaf-1\n");
+    });
+}
+
+#[test]
+fn pages_are_as_long_as_the_window_unless_it_was_said() {
+    Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        let mut channel = handle.channel_open_session().await.unwrap();
+        channel.request_pty(false, "vt100", 80, 1_000, 0, 0, &[]).await.unwrap();
+        channel.request_shell(true).await.unwrap();
+        let mut until = async |typed: &str, rows: u32, end: &str| {
+            channel.window_change(80, rows, 0, 0).await.unwrap();
+            channel.data(typed.as_bytes()).await.unwrap();
+            let mut shown = String::new();
+            while !shown.ends_with(end) {
+                match channel.wait().await {
+                    Some(ChannelMsg::Data { data }) => {
+                        shown.push_str(&String::from_utf8_lossy(&data))
+                    }
+                    Some(_) => {}
+                    None => panic!("it ended: {shown}"),
+                }
+            }
+            shown
+        };
+        let paged = until("show feature\r", 10, "--More--").await;
+        assert!((9..=12).contains(&paged.matches("\r\n").count()), "{paged}");
+        until("q", 10, "# ").await;
+        until("terminal length 0\r", 10, "# ").await;
+        let whole = until("show feature\r", 20, "# ").await;
+        assert!(whole.lines().count() > 90 && !whole.contains("--More--"), "{whole}");
     });
 }

@@ -155,8 +155,7 @@ impl Switch {
             }
             let (by, command) = (By::of(session), question.command());
             let answer = self.confirmed(now, question, devices);
-            self.account(now, &by, &command, answer.is_ok());
-            return answer;
+            return self.accounted(now, by, &command, answer);
         }
         if line.len() > LINE_BYTES_MAX {
             return Err(CommandError::failed("% Line too long"));
@@ -303,15 +302,16 @@ impl Switch {
                 // What is asked about first is told of when it is done.
                 let asks = answer.as_ref().is_ok_and(|outcome| outcome.reply.question.is_some());
                 if who == Who::Administrator && !asks {
-                    let done = answer.as_ref().is_ok_and(|outcome| outcome.error.is_none());
-                    self.account(now, &by, &found.canonical, done);
+                    return self.accounted(now, by, &found.canonical, answer);
                 }
                 answer
             }
             // Whoever understood more of the line says what is wrong with it.
             Parsed::Refused { refusal, at } => Err(match refused {
                 Some((own, own_at))
-                    if own_at > at || own_at == at && refusal == Refusal::Invalid =>
+                    if own_at > at
+                        || own_at == at && refusal == Refusal::Invalid
+                        || own == Refusal::Ambiguous && refusal == Refusal::Incomplete =>
                 {
                     CommandError::Syntax { refusal: own, at: own_at }
                 }
@@ -382,6 +382,26 @@ impl Switch {
         self.log_line(now, &text)
     }
 
+    /// The accounting log tells of a command: now, or when the copy that it began has come to its end.
+    fn accounted(&mut self, now: Timestamp, by: By, command: &str, answer: Answer) -> Answer {
+        let mut outcome = match answer {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.account(now, &by, command, false);
+                return Err(error);
+            }
+        };
+        let copies = outcome.effects.iter_mut().find_map(|effect| match effect {
+            Effect::Copy(copy) => Some(copy),
+            _ => None,
+        });
+        match copies {
+            Some(copy) => copy.asked = Some((by, command.to_owned())),
+            None => self.account(now, &by, command, outcome.error.is_none()),
+        }
+        Ok(outcome)
+    }
+
     /// What `?` shows.
     #[must_use]
     pub fn help(&self, session: &Session, line: &str) -> Vec<(String, String)> {
@@ -430,7 +450,7 @@ impl Switch {
         question: Question,
         call: &mut Call<'_, '_>,
     ) -> Answer {
-        if call.session.dont_ask {
+        if call.session.dont_ask || call.session.is_program {
             return self.confirmed(call.now, question, call.devices);
         }
         let mut outcome = Outcome::text(before);

@@ -24,7 +24,7 @@ use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
 
 pub use answer::{CommandError, Outcome};
 pub use config::{ConfigTree, Line, Lines};
-pub use nxapi::{HttpAnswer, NxapiSettings, Verb};
+pub use nxapi::{HttpAnswer, NxapiRequest, NxapiSettings, Verb};
 pub use session::Session;
 
 use crate::session::Seen;
@@ -38,7 +38,7 @@ use crate::topics::clock::Zone;
 use crate::topics::configuration::{Checkpoint, Draft};
 use crate::topics::files::{Found, read_startup, write_startup};
 use crate::topics::license::{InUse, licensing};
-use crate::topics::logging::Log;
+use crate::topics::logging::{By, Log};
 use crate::topics::system::Samples;
 use crate::topics::{names, system, terminal, users};
 use crate::words::Words;
@@ -154,9 +154,11 @@ pub struct RemoteCopy {
     /// The server's file.
     pub url: String,
     /// What to write there; none to read from there.
-    pub put: Option<Vec<u8>>,
+    pub put: Option<Arc<[u8]>>,
     /// The name on bootflash: of what is read.
     pub name: String,
+    /// Who asked for it, and how.
+    asked: Option<(By, String)>,
 }
 
 /// Why a switch does not come up.
@@ -212,6 +214,8 @@ pub struct Switch {
     seen: BTreeMap<String, Seen>,
     /// The numbers of VRFs.
     vrf_numbers: BTreeMap<String, u32>,
+    /// What is fetched in pieces over NX-API.
+    chunks: nxapi::Chunks,
 }
 
 impl Switch {
@@ -269,6 +273,7 @@ impl Switch {
             samples: Samples::default(),
             seen: BTreeMap::new(),
             vrf_numbers: BTreeMap::new(),
+            chunks: nxapi::Chunks::default(),
         };
         let mut effects = switch.configuration_replaced(now, devices);
         if let Some(damage) = damage {

@@ -77,6 +77,8 @@ pub struct Session {
     /// Whether it sees system messages.
     pub monitor: bool,
     pub(crate) dont_ask: bool,
+    /// Whether nobody is there to be asked, whatever was said.
+    pub(crate) is_program: bool,
     pub(crate) question: Option<Question>,
     /// Commands given so far.
     pub(crate) history: Vec<String>,
@@ -103,6 +105,7 @@ impl Session {
             width: 80,
             monitor: false,
             dont_ask: false,
+            is_program: false,
             question: None,
             history: Vec::new(),
             answers: BTreeMap::new(),
@@ -116,7 +119,7 @@ impl Session {
     /// A session that asks nothing and does not page, as programs want it.
     #[must_use]
     pub fn for_program(login: &str) -> Self {
-        Self { length: 0, dont_ask: true, ..Self::new(login) }
+        Self { length: 0, is_program: true, ..Self::new(login) }
     }
 
     /// Remembers what a command answered, to be compared with; a few, and not the largest.

@@ -7,6 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{Lab, at, boot, local, read, shared};
+use rumline_agent::Disk;
 use rumline_switch::{ConfigTree, Line};
 use std::collections::BTreeSet;
 
@@ -405,4 +406,60 @@ fn whatever_is_in_a_file_it_is_taken_or_told_of() {
         lab.boot_again("reload");
         assert_eq!((lab.switch.running().render(), lab.packages()), (before, packages));
     }
+}
+
+#[test]
+fn the_lines_between_two_configurations_lead_from_one_to_the_other() {
+    // As programs do it: a checkpoint in a file, another file beside it, and what lies between them.
+    let sides = [
+        "hostname a\nfeature bgp\ninterface Ethernet1/1\n  description one\n  no switchport\nvlan 7\n  name seven\n",
+        "hostname b\nfeature lacp\ninterface Ethernet1/1\n  description two\n  mtu 9216\nno ip domain-lookup\n",
+        "hostname a\nrouter bgp 65001\n  neighbor 10.0.0.1\n    remote-as 65002\nfeature bgp\nvlan 7\n",
+    ];
+    for from in sides {
+        for to in sides {
+            let mut lab = Lab::new(Some(from));
+            let done = lab.run(&["checkpoint file sot"]);
+            assert!(done.ends_with("Done\n"), "{done}");
+            let mut other = Lab::new(Some(to));
+            other.run(&["checkpoint file goal"]);
+            let goal = other.flash.read("goal").unwrap().unwrap();
+            lab.flash.write("goal", &goal).unwrap();
+            // Passwords of two switches are two: they are not what is looked at.
+            let patch = lab.run(&["show diff rollback-patch file sot file bootflash:goal"]);
+            let (head, lines) = patch.split_once("\n!!\n").unwrap_or((&patch, ""));
+            assert!(head.contains("#Generating Rollback Patch"), "{patch}");
+            assert_eq!(head.contains("Rollback Patch is Empty"), from == to, "{patch}");
+            let lines: Vec<&str> = lines.lines().collect();
+            lab.configure(&lines);
+            let left = lab.run(&["show diff rollback-patch running-config file goal"]);
+            assert!(left.contains("Rollback Patch is Empty"), "{patch}\n{left}");
+        }
+    }
+    let mut lab = Lab::new(None);
+    lab.run(&["checkpoint one"]);
+    let same = lab.run(&["show diff rollback-patch checkpoint one running-config"]);
+    assert!(same.contains("Rollback Patch is Empty"), "{same}");
+    for (line, told) in [
+        ("show diff rollback-patch checkpoint", "% Incomplete command"),
+        ("show diff rollback-patch running-config", "% Incomplete command"),
+        ("show diff rollback-patch running-config nonsense", "% Invalid command"),
+        ("show diff rollback-patch checkpoint two running-config", "% There is no checkpoint two"),
+        ("show diff rollback-patch file x running-config", "No such file or directory"),
+        ("checkpoint file running-config", "% Invalid file name"),
+    ] {
+        let said = lab.run(&[line]);
+        assert!(said.contains(told), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_word_that_several_lines_begin_with_is_ambiguous() {
+    let mut lab = Lab::new(None);
+    for typed in ["l", "i", "f"] {
+        let said = lab.run(&["configure terminal", typed, "end"]);
+        assert!(said.contains("% Ambiguous command"), "{typed}: {said}");
+    }
+    let said = lab.run(&["show interface Ethernet1/99"]);
+    assert!(said.contains("% Invalid command at '^' marker."), "{said}");
 }

@@ -54,7 +54,8 @@ fn interfaces_vlans_and_vrfs_are_what_the_configuration_makes_them() {
         one,
         "{\"TABLE_interface\": {\"ROW_interface\": {\"interface\": \"Ethernet1/1\", \"state\": \"down\", \"state_rsn_desc\": \"Administratively down\", \"admin_state\": \"down\", \"desc\": \"to rack 4\", \"eth_mtu\": 9216, \"eth_bw\": 10000000, \"eth_dly\": 10, \"eth_mode\": \"access\"}}}\n"
     );
-    assert_eq!(lab.run(&["show interface e9/9"]), "% Invalid interface: e9/9\n");
+    let refused = |at: usize| format!("{}^\n% Invalid command at '^' marker.\n", " ".repeat(at));
+    assert_eq!(lab.run(&["show interface e9/9"]), refused("switch# show interface ".len()));
     let vlans = lab.run(&["show vlan"]);
     for part in [
         "10   ten                              active    Eth1/1\n",
@@ -146,7 +147,8 @@ fn ports_are_what_breakouts_trunks_and_channels_make_them() {
     assert!(lab.run(&["show vlan id 10-30"]).contains("\n10   enet "));
     for (list, wrong) in [("e1/1,foo", "foo"), ("e1/1,e1/99", "e1/99"), ("e1/1,3", "3")] {
         let told = lab.run(&[&format!("show interface {list}")]);
-        assert_eq!(told, format!("% Invalid interface: {wrong}\n"));
+        let at = "switch# show interface ".len() + list.find(wrong).unwrap();
+        assert_eq!(told, format!("{}^\n% Invalid command at '^' marker.\n", " ".repeat(at)));
     }
     assert!(data.contains("\"speed\": \"1000\"") && data.contains("\"proto\": \"lacp\""), "{data}");
     for (line, told) in [

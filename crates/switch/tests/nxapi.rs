@@ -4,13 +4,29 @@
 mod common;
 
 use common::*;
-use rumline_switch::{Devices, HttpAnswer, Verb};
+use rumline_switch::{Devices, Effect, HttpAnswer, Verb};
 use serde_json::{Value, json};
 
 fn ask(lab: &mut Lab, login: &str, kind: &str, body: &[u8]) -> HttpAnswer {
+    asked(lab, login, kind, body).0
+}
+
+/// The answer, and what the switch wants done.
+fn asked(lab: &mut Lab, login: &str, kind: &str, body: &[u8]) -> (HttpAnswer, Vec<Effect>) {
     let mut devices =
         Devices { store: &mut lab.store, flash: &mut lab.flash, random: &mut lab.random };
-    lab.switch.nxapi(lab.now, login, "192.0.2.9", kind, body, &mut devices)
+    let mut request = match lab.switch.nxapi(login, "192.0.2.9", kind, body) {
+        Ok(request) => request,
+        Err(answer) => return (answer, Vec::new()),
+    };
+    let mut effects = Vec::new();
+    loop {
+        let (answer, more) = lab.switch.nxapi_turn(lab.now, &mut request, &mut devices);
+        effects.extend(more);
+        if let Some(answer) = answer {
+            return (answer, effects);
+        }
+    }
 }
 
 fn rpc(lab: &mut Lab, body: &Value) -> (u16, Value) {
@@ -108,6 +124,12 @@ fn json_rpc_says_what_is_wrong() {
     );
     let (_, copy) = rpc(&mut lab, &call(1, "cli_ascii", "copy tftp://192.0.2.9/x bootflash:x"));
     assert!(copy["error"]["data"]["msg"].as_str().unwrap().contains("give it over SSH"), "{copy}");
+    let log = lab.run(&["show accounting log"]);
+    assert!(log.contains("copy tftp://192.0.2.9/x bootflash:x (FAILURE)"), "{log}");
+    // Of a text without an end nothing is there, and that is told.
+    let (_, open) = rpc(&mut lab, &call(1, "cli", "banner motd #"));
+    assert!(open["error"]["data"]["msg"].as_str().unwrap().contains("has no end"), "{open}");
+    assert_eq!(lab.switch.banner("motd"), None);
     let (_, several) = rpc(&mut lab, &call(1, "cli", "configure terminal ; vlan 92 ; name foo"));
     assert!(
         several["result"].is_null() && lab.run(&["show vlan id 92"]).contains("foo"),
@@ -293,9 +315,10 @@ fn roles_are_those_of_the_command_line() {
     assert_eq!(shown.status, 200);
     for cmd in ["hostname x", "copy running-config startup-config", "reload", "license smart sync"]
     {
-        let refused = ask(&mut lab, "eve", "application/json-rpc", body(cmd).as_bytes());
+        let (refused, effects) =
+            asked(&mut lab, "eve", "application/json-rpc", body(cmd).as_bytes());
         assert!(refused.body.contains("Permission denied"), "{cmd}: {}", refused.body);
-        assert!(refused.effects.is_empty(), "{cmd}");
+        assert!(effects.is_empty(), "{cmd}");
     }
     assert_eq!(lab.run(&["show hostname"]), "switch\n");
 }
@@ -308,7 +331,7 @@ fn object_of(lab: &mut Lab, login: &str, verb: Verb, path: &str, body: &Value) -
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let mut devices =
         Devices { store: &mut lab.store, flash: &mut lab.flash, random: &mut lab.random };
-    let answer = lab.switch.nxapi_object(
+    let (answer, _) = lab.switch.nxapi_object(
         lab.now,
         login,
         "192.0.2.9",
@@ -411,7 +434,7 @@ fn objects_that_cannot_be_change_nothing() {
 fn collector(lab: &mut Lab, login: &str, method: &str, rest: &str, body: &[u8]) -> (u16, Value) {
     let mut devices =
         Devices { store: &mut lab.store, flash: &mut lab.flash, random: &mut lab.random };
-    let answer =
+    let (answer, _) =
         lab.switch.smartlic(lab.now, login, "192.0.2.9", (method, rest), body, &mut devices);
     (answer.status, serde_json::from_str(&answer.body).unwrap())
 }
@@ -450,4 +473,85 @@ fn a_collector_of_ones_own_gets_the_reports_as_they_are_signed() {
         let (status, told) = collector(&mut lab, "admin", "POST", "import", bad);
         assert_eq!(status, 400, "{told}");
     }
+}
+
+fn chunked(lab: &mut Lab, kind: &str, sid: &str, input: &str, format: &str) -> (String, String) {
+    let body = format!(
+        "<ins_api><version>1.0</version><type>{kind}</type><chunk>1</chunk><sid>{sid}</sid>\
+         <input>{input}</input><output_format>{format}</output_format></ins_api>"
+    );
+    let answer = ask(lab, "admin", "text/xml", body.as_bytes()).body;
+    let between = |begin: &str, end: &str| {
+        let at = answer.find(begin)? + begin.len();
+        Some(answer[at..at + answer[at..].find(end)?].to_owned())
+    };
+    let sid = between("<sid>", "</sid>").unwrap_or_default();
+    (sid, between("<body>", "</body>").unwrap_or(answer))
+}
+
+#[test]
+fn a_long_answer_is_fetched_in_pieces() {
+    let config: String = (0..1_000).map(|n| format!("interface loopback{n}\n")).collect();
+    let mut lab = Lab::new(Some(&config));
+    let plain = ask(
+        &mut lab,
+        "admin",
+        "text/xml",
+        b"<ins_api><version>1.0</version><type>cli_show_ascii</type><chunk>0</chunk><sid>sid</sid>\
+          <input>show interface</input><output_format>xml</output_format></ins_api>",
+    );
+    let whole = plain.body.split_once("<body>").unwrap().1.split_once("</body>").unwrap().0;
+    assert!(whole.len() > 80_000, "{}", whole.len());
+    let (mut sid, mut fetched) =
+        chunked(&mut lab, "cli_show_ascii", "sid", "show interface ;show clock", "xml");
+    let mut pieces = 1;
+    while sid != "eoc" {
+        let (next, piece) = chunked(&mut lab, "cli_show_ascii", &sid, "show interface", "xml");
+        fetched.push_str(&piece);
+        sid = next;
+        pieces += 1;
+    }
+    assert!(fetched == whole && pieces > 1, "{pieces} pieces");
+    // Elements come as text, since a piece of them is none.
+    let (sid, body) = chunked(&mut lab, "cli_show", "1", "show hostname", "xml");
+    assert_eq!((sid.as_str(), body.contains("&lt;hostname&gt;switch")), ("eoc", true), "{body}");
+    for (kind, sid, input, format, told) in [
+        ("cli_show", "eoc", "show clock", "xml", "The eoc value is not allowed"),
+        ("cli_show", "0123456789abcdef01234567", "show clock", "xml", "Invalid session ID"),
+        ("cli_show", "1", "show clock", "json", "Chunking allows only XML output"),
+        ("cli_conf", "1", "vlan 7", "xml", "show commands only"),
+        ("cli_show", "1", "show nonsense", "xml", "% Invalid command"),
+    ] {
+        let (_, answer) = chunked(&mut lab, kind, sid, input, format);
+        assert!(answer.contains(told), "{told}: {answer}");
+    }
+}
+
+#[test]
+fn commands_of_a_request_are_given_in_turns_unless_they_may_be_taken_back() {
+    let mut lab = Lab::new(None);
+    let turns = |lab: &mut Lab, rollback: &str, lines: &[&str]| {
+        let calls: Vec<Value> = lines
+            .iter()
+            .map(|line| {
+                let mut call = call(1, "cli_ascii", line);
+                call["rollback"] = json!(rollback);
+                call
+            })
+            .collect();
+        let body = Value::from(calls).to_string();
+        let mut request = lab.switch.nxapi("admin", "x", "application/json-rpc", body.as_bytes());
+        let request = request.as_mut().unwrap_or_else(|answer| panic!("{answer:?}"));
+        let mut devices =
+            Devices { store: &mut lab.store, flash: &mut lab.flash, random: &mut lab.random };
+        (1..).find(|_| lab.switch.nxapi_turn(lab.now, request, &mut devices).0.is_some()).unwrap()
+    };
+    assert_eq!(turns(&mut lab, "stop-on-error", &["show clock"; 5]), 5);
+    assert_eq!(turns(&mut lab, "rollback-on-error", &["feature bgp", "nonsense"]), 1);
+    assert_eq!(turns(&mut lab, "stop-on-error", &["nonsense", "show clock", "show clock"]), 1);
+    assert_eq!(turns(&mut lab, "continue-on-error", &["nonsense", "show clock"]), 2);
+    // Nothing waits for what comes behind a restart.
+    assert_eq!(turns(&mut lab, "stop-on-error", &["reload", "show clock", "show clock"]), 1);
+    let log = lab.run(&["show accounting log"]);
+    assert!(log.contains("rollback of a request to NX-API"), "{log}");
 }

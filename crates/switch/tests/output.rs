@@ -18,6 +18,8 @@ const CALLS: &[(&str, &str)] = &[
     ("show startup-config LINE", "show startup-config interface Ethernet1/1"),
     ("show ip access-lists WORD", "show ip access-lists TAP"),
     ("show file WORD", "show file bootflash:note.txt"),
+    ("show diff rollback-patch LINE", "show diff rollback-patch startup-config running-config"),
+    ("show file WORD md5sum", "show file bootflash:note.txt md5sum"),
     ("show file WORD sha256sum", "show file bootflash:note.txt sha256sum"),
     ("show license rum id <0-9223372036854775807>", "show license rum id ID"),
     ("show license rum id <0-9223372036854775807> detail", "show license rum id ID detail"),
@@ -61,6 +63,7 @@ fn lab() -> Lab {
     lab.run(&["license smart save usage all bootflash:all.txt"]);
     lab.session = rumline_switch::Session::for_program("admin");
     lab.switch.note_process(rumline_switch::Process {
+        flash_free_bytes: 51_000_000_000,
         pid: 4711,
         invocations: 400,
         data_kib: 9_000,

@@ -25,9 +25,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::process::process_facts;
 use crate::web::WebRequest;
-use copies::Copied;
+use copies::{Copied, Job};
 use sessions::{Batch, CONSOLE, OpenTerminal};
-use web::{Cookies, Listening};
+use web::{Call, Cookies, Listening};
 
 /// An answer of the peer must be here within this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
@@ -87,12 +87,24 @@ pub struct Host {
     terminals: BTreeMap<u64, OpenTerminal>,
     batches: BTreeMap<u64, Batch>,
     /// Copies that go on, by session.
-    jobs: BTreeMap<u64, tokio::task::AbortHandle>,
-    /// Sessions with commands to give, in turn.
-    ready: VecDeque<u64>,
+    jobs: BTreeMap<u64, Job>,
+    /// Requests to NX-API that are not done.
+    calls: BTreeMap<u64, Call>,
+    last_call: u64,
+    /// Who has commands to give, in turn.
+    ready: VecDeque<Turn>,
     screen: Option<tokio::task::JoinHandle<()>>,
     /// When the process was looked at last, by its own clock.
     looked_at: Option<tokio::time::Instant>,
+}
+
+/// Whose turn it is to give a command.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// A session without a terminal.
+    Batch(u64),
+    /// A request to NX-API.
+    Call(u64),
 }
 
 /// What the loop wakes up for.
@@ -104,7 +116,7 @@ enum Happened {
     /// Something went wrong outside of the switch: its log says so.
     Told(String),
     Console(Vec<u8>),
-    /// It is the next session's turn.
+    /// It is the next one's turn.
     Turn,
     End,
 }
@@ -229,6 +241,8 @@ impl Host {
             certificate,
             terminals: BTreeMap::new(),
             batches: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            last_call: 0,
             jobs: BTreeMap::new(),
             ready: VecDeque::new(),
             screen: None,
@@ -294,7 +308,11 @@ impl Host {
                     self.carry_out(vec![told]);
                 }
                 Happened::Console(bytes) => self.typed(CONSOLE, bytes, None),
-                Happened::Turn => self.step_batch(),
+                Happened::Turn => match self.ready.pop_front() {
+                    Some(Turn::Batch(number)) => self.step_batch(number),
+                    Some(Turn::Call(number)) => self.step_call(number),
+                    None => {}
+                },
                 Happened::End => break,
             }
             if self.setup.console && !self.terminals.contains_key(&CONSOLE) {
@@ -341,7 +359,8 @@ impl Host {
     fn note_process(&mut self) {
         if self.looked_at.is_none_or(|at| at.elapsed() >= PROCESS_AGE) {
             self.looked_at = Some(tokio::time::Instant::now());
-            self.switch.note_process(process_facts());
+            let facts = process_facts(&self.setup.dir.join("bootflash"));
+            self.switch.note_process(facts);
         }
     }
 
@@ -404,6 +423,7 @@ impl Host {
 
     fn reload(&mut self) {
         self.close_all();
+        self.ssh.hang_up();
         self.cookies = Cookies::default();
         let now = self.clock.now();
         let hardware = self.setup.hardware.clone();

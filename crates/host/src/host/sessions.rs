@@ -8,7 +8,7 @@ use rumline_protocol::Timestamp;
 use rumline_switch::{Devices, Effect, Session, Switch};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Host;
+use super::{Host, Turn};
 use crate::files;
 
 /// The console's session.
@@ -20,6 +20,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub(super) struct OpenTerminal {
     terminal: Terminal,
     session: Session,
+    screen: Screen,
     output: mpsc::Sender<TerminalOutput>,
     /// What was typed while a command goes on; more comes once it was taken.
     held: Vec<(Vec<u8>, Option<oneshot::Sender<()>>)>,
@@ -36,6 +37,12 @@ pub(super) struct Batch {
     /// Whether a screen wants both letters at the end of a line.
     is_raw: bool,
     output: mpsc::Sender<TerminalOutput>,
+}
+
+/// Lines on a page of a screen, none where it has no end, and letters in a line.
+fn size_of(screen: Screen) -> (usize, usize) {
+    let columns = usize::try_from(screen.columns).ok().filter(|columns| *columns >= 24);
+    (usize::try_from(screen.rows).unwrap_or(0), columns.unwrap_or(80))
 }
 
 /// Lines of one session on their way to the switch.
@@ -104,6 +111,7 @@ impl Host {
             }
             SshEvent::Typed { session, bytes, taken } => self.typed(session, bytes, Some(taken)),
             SshEvent::Interrupted { session } => self.interrupt(session),
+            SshEvent::Resized { session, screen } => self.resized(session, screen),
             SshEvent::Ended { session } => {
                 if let Some(mut open) = self.terminals.remove(&session) {
                     open.has_ended = true;
@@ -187,10 +195,7 @@ impl Host {
         output: mpsc::Sender<TerminalOutput>,
     ) {
         let now = self.clock.now();
-        session.length = usize::try_from(screen.rows).unwrap_or(0);
-        if let Ok(columns @ 24..) = usize::try_from(screen.columns) {
-            session.width = columns;
-        }
+        (session.length, session.width) = size_of(screen);
         self.switch.session_began(now, &mut session);
         let terminal = Terminal::default();
         let mut effects = Vec::new();
@@ -200,9 +205,23 @@ impl Host {
         let banners: String = kinds.iter().filter_map(|kind| switch.banner(kind)).collect();
         let lines = Lines { switch, session: &mut session, devices, now, effects: &mut effects };
         let bytes = terminal.start(&banners, &lines);
-        let open = OpenTerminal { terminal, session, output, held: Vec::new(), has_ended: false };
+        let (held, has_ended) = (Vec::new(), false);
+        let open = OpenTerminal { terminal, session, screen, output, held, has_ended };
         let effects = self.put_back(number, open, bytes);
         self.carry_out(effects);
+    }
+
+    /// A window has another size. What was set by `terminal length` or `terminal width` stays as it was set.
+    fn resized(&mut self, number: u64, screen: Screen) {
+        let Some(open) = self.terminals.get_mut(&number) else { return };
+        let ((rows, columns), now) = (size_of(open.screen), size_of(screen));
+        if open.session.length == rows {
+            open.session.length = now.0;
+        }
+        if open.session.width == columns {
+            open.session.width = now.1;
+        }
+        open.screen = screen;
     }
 
     /// Takes what was typed, or holds it while a command goes on.
@@ -263,7 +282,7 @@ impl Host {
         if let Some(batch) = self.batches.get_mut(&number) {
             batch.say(text);
             batch.has_failed |= text.starts_with('%');
-            self.ready.push_back(number);
+            self.ready.push_back(Turn::Batch(number));
             return;
         }
         let Some(mut open) = self.terminals.remove(&number) else { return };
@@ -328,9 +347,12 @@ impl Host {
             batch.has_failed |= !batch.lines.is_empty();
             batch.close();
         }
+        // Whoever waits for an answer hears that there is none.
+        self.calls.clear();
         self.ready.clear();
-        for (_, work) in std::mem::take(&mut self.jobs) {
-            work.abort();
+        for session in self.jobs.keys().copied().collect::<Vec<_>>() {
+            // Nobody is there to be told.
+            let _told = self.end_job(session);
         }
     }
 
@@ -348,12 +370,11 @@ impl Host {
         let is_raw = screen.is_there;
         let batch = Batch { session, lines, said: Vec::new(), has_failed: false, is_raw, output };
         self.batches.insert(number, batch);
-        self.ready.push_back(number);
+        self.ready.push_back(Turn::Batch(number));
     }
 
-    /// Gives the next command of whoever's turn it is.
-    pub(super) fn step_batch(&mut self) {
-        let Some(number) = self.ready.pop_front() else { return };
+    /// Gives a session's next command.
+    pub(super) fn step_batch(&mut self, number: u64) {
         let Some(mut batch) = self.batches.remove(&number) else { return };
         let now = self.clock.now();
         let Some(line) = batch.lines.pop_front() else {
@@ -366,12 +387,15 @@ impl Host {
         batch.has_failed |= outcome.error.is_some();
         batch.say(&outcome.reply.text);
         if outcome.reply.close {
+            // Whoever leaves wants nothing more; behind a restart is what was not done.
+            let restarts = outcome.effects.iter().any(|effect| matches!(effect, Effect::Reload));
+            batch.has_failed |= restarts && !batch.lines.is_empty();
             batch.lines.clear();
         }
         let mut effects = outcome.effects;
         self.batches.insert(number, batch);
         if !self.start_copies(number, &mut effects) {
-            self.ready.push_back(number);
+            self.ready.push_back(Turn::Batch(number));
         }
         self.carry_out(effects);
     }

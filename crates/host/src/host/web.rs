@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use rumline_net::{Security, Shutdown, serve, server_config};
 use rumline_protocol::{Timestamp, random_hex};
-use rumline_switch::{HttpAnswer, NxapiSettings, Switch, Verb};
+use rumline_switch::{HttpAnswer, NxapiRequest, NxapiSettings, Switch, Verb};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
-use super::{Happened, Host};
+use super::{Happened, Host, Turn};
 use crate::web::{Credentials, WebAnswer, WebRequest, router};
 
 /// Where collectors of one's own ask.
@@ -17,6 +18,8 @@ const COLLECTORS: &str = "/smartlic-service/";
 const COOKIE_SECONDS: i64 = 600;
 /// Cookies that are known at a time.
 const COOKIES_MAX: usize = 1_000;
+/// Requests that are carried out at a time.
+const CALLS_MAX: usize = 256;
 
 /// A login by cookie.
 struct Kept {
@@ -57,6 +60,13 @@ impl Cookies {
     }
 }
 
+/// A request to NX-API whose commands are given in turns, and who waits for the answer.
+pub(super) struct Call {
+    commands: NxapiRequest,
+    answer: oneshot::Sender<WebAnswer>,
+    cookie: Option<String>,
+}
+
 /// What listens for HTTP and for HTTPS, and what ends it.
 #[derive(Default)]
 pub(super) struct Listening {
@@ -65,16 +75,11 @@ pub(super) struct Listening {
     https: Option<(SocketAddr, Shutdown)>,
 }
 
-fn refused(status: u16, body: &str) -> HttpAnswer {
-    let body = format!("{body}\n");
-    HttpAnswer { status, content_type: "text/plain; charset=utf-8", body, effects: Vec::new() }
-}
-
 /// An answer of NX-API's REST.
 fn rest(status: u16, objects: &str) -> HttpAnswer {
     let count = usize::from(objects != "[]");
     let body = format!("{{\"totalCount\": \"{count}\", \"imdata\": {objects}}}");
-    HttpAnswer { status, content_type: "application/json", body, effects: Vec::new() }
+    HttpAnswer { status, content_type: "application/json", body }
 }
 
 fn rest_error(status: u16, code: &str, text: &str) -> HttpAnswer {
@@ -114,54 +119,106 @@ impl Host {
             (None, path) if path.starts_with("/api/") => {
                 rest_error(403, "403", "Token was invalid (Error: Token timeout)")
             }
+            (Some(login), "/api/aaaRefresh.json") if request.method == "GET" => {
+                let (answer, given) = self.aaa_refresh(now, &login, &request.credentials);
+                cookie = Some(given);
+                answer
+            }
             (Some(_), "/api/aaaLogout.json") => {
                 if let Credentials::Cookie(cookie) = &request.credentials {
                     self.cookies.0.remove(cookie);
                 }
                 rest(200, "[]")
             }
-            (Some(login), path) if path.starts_with("/api/") => {
-                let Some(verb) = verb else {
-                    let answer = rest_error(405, "405", "Use GET, POST or DELETE");
-                    let _gone = request.answer.send(WebAnswer { answer, cookie });
-                    return;
-                };
-                let (switch, mut devices) = self.parts();
-                let what = (verb, path, request.query.as_str());
-                let mut answer =
-                    switch.nxapi_object(now, &login, &from, what, &request.body, &mut devices);
-                let effects = std::mem::take(&mut answer.effects);
-                self.carry_out(effects);
-                answer
-            }
-            (None, _) => refused(401, "Authorization required"),
+            (Some(login), path) if path.starts_with("/api/") => match verb {
+                None => rest_error(405, "405", "Use GET, POST or DELETE"),
+                Some(verb) => {
+                    let (switch, mut devices) = self.parts();
+                    let what = (verb, path, request.query.as_str());
+                    let (answer, effects) =
+                        switch.nxapi_object(now, &login, &from, what, &request.body, &mut devices);
+                    self.carry_out(effects);
+                    answer
+                }
+            },
+            (None, _) => HttpAnswer::refused(&request.content_type, 401, "Authorization required"),
             (Some(login), "/ins" | "/ins/") if request.method == "POST" => {
                 if matches!(request.credentials, Credentials::Basic { .. }) {
                     let value = random_hex(&mut self.random, 24);
                     self.cookies.keep(value.clone(), &login, now, &self.switch);
                     cookie = Some(format!("nxapi_auth={value}; Path=/; HttpOnly; SameSite=Strict"));
                 }
-                let (switch, mut devices) = self.parts();
                 let (kind, body) = (&request.content_type, &request.body);
-                let mut answer = switch.nxapi(now, &login, &from, kind, body, &mut devices);
-                let effects = std::mem::take(&mut answer.effects);
-                self.carry_out(effects);
-                answer
+                match self.switch.nxapi(&login, &from, kind, body) {
+                    Err(answer) => answer,
+                    Ok(commands) => {
+                        return self.begin_call(Call { commands, answer: request.answer, cookie });
+                    }
+                }
             }
             (Some(login), path) if path.starts_with(COLLECTORS) => {
                 let (switch, mut devices) = self.parts();
                 let what = (request.method.as_str(), &path[COLLECTORS.len()..]);
-                let mut answer =
+                let (answer, effects) =
                     switch.smartlic(now, &login, &from, what, &request.body, &mut devices);
-                let effects = std::mem::take(&mut answer.effects);
                 self.carry_out(effects);
                 answer
             }
-            (Some(_), "/ins" | "/ins/") => refused(405, "NX-API takes POST"),
-            (Some(_), path) => refused(404, &format!("There is nothing at {path}")),
+            (Some(_), "/ins" | "/ins/") => {
+                HttpAnswer::refused(&request.content_type, 405, "NX-API takes POST")
+            }
+            (Some(_), path) => {
+                let told = format!("There is nothing at {path}");
+                HttpAnswer::refused(&request.content_type, 404, &told)
+            }
         };
         // Whoever asked may have hung up.
         let _gone = request.answer.send(WebAnswer { answer, cookie });
+    }
+
+    /// The commands of a request go in turns with those of others.
+    fn begin_call(&mut self, call: Call) {
+        if self.calls.len() >= CALLS_MAX {
+            let told = "The switch has too many requests, ask again";
+            let answer = HttpAnswer::refused("application/json-rpc", 503, told);
+            let _gone = call.answer.send(WebAnswer { answer, cookie: call.cookie });
+            return;
+        }
+        self.last_call += 1;
+        self.calls.insert(self.last_call, call);
+        self.ready.push_back(Turn::Call(self.last_call));
+    }
+
+    /// Gives the next command of a request.
+    pub(super) fn step_call(&mut self, number: u64) {
+        let Some(mut call) = self.calls.remove(&number) else { return };
+        // Whoever hung up wants the rest done as much as before: it was asked for.
+        let now = self.clock.now();
+        let (switch, mut devices) = self.parts();
+        let (answer, effects) = switch.nxapi_turn(now, &mut call.commands, &mut devices);
+        match answer {
+            Some(answer) => {
+                let _gone = call.answer.send(WebAnswer { answer, cookie: call.cookie });
+            }
+            None => {
+                self.calls.insert(number, call);
+                self.ready.push_back(Turn::Call(number));
+            }
+        }
+        self.carry_out(effects);
+    }
+
+    /// A login by cookie goes on with another one, as NX-API's REST has it.
+    fn aaa_refresh(
+        &mut self,
+        now: Timestamp,
+        login: &str,
+        credentials: &Credentials,
+    ) -> (HttpAnswer, String) {
+        if let Credentials::Cookie(before) = credentials {
+            self.cookies.0.remove(before);
+        }
+        self.cookie_given(now, login)
     }
 
     /// A login for a cookie, as NX-API's REST has it.
@@ -181,6 +238,11 @@ impl Host {
             let why = "Username or password is incorrect - FAILED local authentication";
             return (rest_error(401, "401", why), None);
         }
+        let (answer, cookie) = self.cookie_given(now, login);
+        (answer, Some(cookie))
+    }
+
+    fn cookie_given(&mut self, now: Timestamp, login: &str) -> (HttpAnswer, String) {
         let token = random_hex(&mut self.random, 24);
         self.cookies.keep(token.clone(), login, now, &self.switch);
         let told = serde_json::json!([{ "aaaLogin": { "attributes": {
@@ -190,7 +252,7 @@ impl Host {
             "remoteUser": "false", "siteFingerprint": "", "version": "1.0",
         } } }]);
         let cookie = format!("APIC-cookie={token}; Path=/; HttpOnly; SameSite=Strict");
-        (rest(200, &told.to_string()), Some(cookie))
+        (rest(200, &told.to_string()), cookie)
     }
 
     /// Listens where the configuration says, once that says otherwise than before.

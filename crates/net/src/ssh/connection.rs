@@ -84,6 +84,8 @@ pub(super) struct Connection {
     logged_in: Option<oneshot::Sender<()>>,
     place: Option<OwnedSemaphorePermit>,
     channels: Vec<OpenChannel>,
+    /// How often all had been hung up when it began.
+    began: u64,
 }
 
 /// A refusal after which there is nothing more to try.
@@ -109,7 +111,9 @@ impl Connection {
         from: IpAddr,
         logged_in: oneshot::Sender<()>,
     ) -> Self {
+        let began = *server.hung_up.borrow();
         Self {
+            began,
             server,
             number,
             from,
@@ -264,7 +268,8 @@ impl Handler for Connection {
         _: &mut Session,
     ) -> Result<(), Self::Error> {
         self.channels.retain(|open| !open.is_over());
-        if self.channels.len() >= CHANNELS_MAX {
+        // After a restart nobody goes on with a login from before.
+        if self.channels.len() >= CHANNELS_MAX || *self.server.hung_up.borrow() != self.began {
             reply.reject(russh::ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
@@ -296,6 +301,22 @@ impl Handler for Connection {
             open.screen = Screen { rows, columns, is_there: true };
         }
         session.channel_success(channel)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        columns: u32,
+        rows: u32,
+        _: u32,
+        _: u32,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let Some(open) = self.channel(channel) else { return Ok(()) };
+        open.screen = Screen { rows, columns, is_there: true };
+        let (session, screen) = (open.session, open.screen);
+        let _ended = self.server.events.send(SshEvent::Resized { session, screen }).await;
+        Ok(())
     }
 
     async fn shell_request(

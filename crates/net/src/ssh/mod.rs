@@ -17,7 +17,7 @@ use russh::server::Config;
 use russh::{MethodKind, MethodSet};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 pub use files::{FileAnswer, FileError, FileRequest};
@@ -102,6 +102,13 @@ pub enum SshEvent {
         /// Dropped when they were taken: more comes only then, so that whoever pastes keeps nobody else waiting.
         taken: oneshot::Sender<()>,
     },
+    /// The screen of a terminal has another size.
+    Resized {
+        /// The session.
+        session: u64,
+        /// Its screen from now on.
+        screen: Screen,
+    },
     /// Ctrl-C was typed: what goes on is to end, whatever was typed before it and waits.
     Interrupted {
         /// The session.
@@ -136,6 +143,8 @@ const SESSIONS_MAX: usize = 64;
 const SILENT_MAX: usize = 64;
 /// Whoever connects must have logged in within this.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a connection that is hung up may still take to send what is on its way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Requests to log in that are refused on one connection, keys among them.
 const REFUSED_MAX: usize = 256;
 
@@ -171,6 +180,8 @@ pub struct SshServer {
     numbers: Arc<AtomicU64>,
     silent: Arc<Silent>,
     sessions: Arc<Semaphore>,
+    /// Grows when all connections are to end.
+    hung_up: Arc<watch::Sender<u64>>,
 }
 
 /// The ways to log in that there are.
@@ -200,7 +211,13 @@ impl SshServer {
             numbers: Arc::new(AtomicU64::new(1)),
             silent: Arc::default(),
             sessions: Arc::new(Semaphore::new(SESSIONS_MAX)),
+            hung_up: Arc::new(watch::channel(0).0),
         }
+    }
+
+    /// Ends all connections: what is on its way is still sent, and nothing new is begun.
+    pub fn hang_up(&self) {
+        self.hung_up.send_modify(|times| *times += 1);
     }
 
     /// Serves whoever connects to `listener`, for good.
@@ -228,6 +245,7 @@ impl SshServer {
     {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (logged_in, login) = oneshot::channel();
+        let mut hung_up = self.hung_up.subscribe();
         let connection = Connection::new(self.clone(), number, from, logged_in);
         let config = Arc::clone(&self.config);
         let silent = Arc::clone(&self.silent);
@@ -241,13 +259,17 @@ impl SshServer {
                     std::future::pending::<()>().await;
                 }
             };
+            tokio::pin!(session);
             tokio::select! {
-                outcome = session => {
+                outcome = &mut session => {
                     if let Err(error) = outcome {
                         tracing::debug!(%error, "SSH connection ended");
                     }
                 }
                 () = late => tracing::debug!("nobody logged in"),
+                _ = hung_up.changed() => {
+                    let _sent = tokio::time::timeout(LAST_WORDS, session).await.is_ok();
+                }
             }
             silent.remove(number);
         });

@@ -1,5 +1,6 @@
 //! The modes of configuration as data: which lines open which, and which lines belong to which (`modes.txt`).
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 /// What a line of a mode does to another one of its kind.
@@ -273,6 +274,17 @@ impl ModeRow {
     /// The word that could mean several things here, if that is why none of them is meant.
     pub(crate) fn ambiguous_word(&'static self, words: &[&str]) -> Option<usize> {
         self.short_hits(words).err()
+    }
+
+    /// Whether several of its lines, of different first words, begin with what is no word in full.
+    pub(crate) fn begins_several(&'static self, typed: &str) -> bool {
+        let first = |pattern: &'static Pattern| match pattern.words.first() {
+            Some(Word::Fixed(word)) => Some(*word),
+            _ => None,
+        };
+        let begun = self.patterns.iter().filter_map(first).filter(|word| word.starts_with(typed));
+        let begun: BTreeSet<&str> = begun.collect();
+        begun.len() > 1 && !begun.contains(typed)
     }
 
     fn short_hits(&'static self, words: &[&str]) -> Result<Option<Hit>, usize> {

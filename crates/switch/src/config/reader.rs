@@ -267,6 +267,12 @@ impl<'a> Reader<'a> {
                     return self.keep(place, &hit, negated, indent, offset + body.trim_end().len());
                 }
                 if self.source != Source::File && (is_modelled(&words) || !is_inner) {
+                    if let [word] = words[..]
+                        && modes::all()[modes::GLOBAL].begins_several(word)
+                    {
+                        let refusal = Refusal::Ambiguous;
+                        return Err(CommandError::Syntax { refusal, at: offset });
+                    }
                     return Err(CommandError::Syntax { refusal, at: at + offset });
                 }
                 if (self.grammar.is_exec)(body) {

@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Done, Failed, HttpAnswer, OnError, Run, Wanted};
+use super::{Batch, Done, Failed, HttpAnswer, OnError, Run, Wanted};
 use crate::config::ConfigTree;
 use crate::topics::license;
 
 const JSON: &str = "application/json";
 const SMART: &str = "sys/licensemanager/inst/smartlicensing";
+const SMART_CLASS: &str = "licensemanagerSmartLicensing";
 
 /// What a path may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ const TRANSPORT: &str = "license smart transport";
 
 fn http(status: u16, objects: &[Value]) -> HttpAnswer {
     let body = json!({ "totalCount": objects.len().to_string(), "imdata": objects }).to_string();
-    HttpAnswer { status, content_type: JSON, body, effects: Vec::new() }
+    HttpAnswer { status, content_type: JSON, body }
 }
 
 fn error(status: u16, code: &str, text: &str) -> HttpAnswer {
@@ -119,11 +120,31 @@ fn smart_object(config: &ConfigTree, with_children: bool) -> Value {
     let mode = MODES.iter().find(|(_, word)| *word == mode).map_or("", |(name, _)| name);
     let children = with_children
         .then(|| CHILDREN.iter().filter_map(|child| child_object(config, child)).collect());
-    object(
-        "licensemanagerSmartLicensing",
-        &[("dn", SMART.to_owned()), ("transportMode", mode.to_owned())],
-        children,
-    )
+    object(SMART_CLASS, &[("dn", SMART.to_owned()), ("transportMode", mode.to_owned())], children)
+}
+
+/// The class of the object at a DN.
+fn class_at(dn: &str) -> Option<&'static str> {
+    match dn {
+        "sys" => Some("topSystem"),
+        "sys/licensemanager" => Some("licensemanagerLicenseManager"),
+        "sys/licensemanager/inst" => Some("licensemanagerInst"),
+        SMART => Some(SMART_CLASS),
+        _ => {
+            let rn = dn.strip_prefix(SMART)?.strip_prefix('/')?;
+            CHILDREN.iter().find(|child| child.rn == rn).map(|child| child.class)
+        }
+    }
+}
+
+/// The class that objects of a class lie below.
+fn class_above(class: &str) -> Option<&'static str> {
+    match class {
+        "licensemanagerLicenseManager" => Some("topSystem"),
+        "licensemanagerInst" => Some("licensemanagerLicenseManager"),
+        SMART_CLASS => Some("licensemanagerInst"),
+        class => CHILDREN.iter().any(|child| child.class == class).then_some(SMART_CLASS),
+    }
 }
 
 /// The lines that an object of a request stands for, it and those below it.
@@ -149,7 +170,7 @@ fn lines_of(class: &str, inner: &Value, lines: &mut Vec<String>) -> Result<(), S
             Some(value) => lines.push(format!("{} {}", child.line, fine(value)?)),
             None => {}
         }
-    } else if class == "licensemanagerSmartLicensing" {
+    } else if class == SMART_CLASS {
         if is_deleted {
             lines.push(format!("no {TRANSPORT}"));
         } else if let Some(mode) = attribute("transportMode") {
@@ -158,14 +179,16 @@ fn lines_of(class: &str, inner: &Value, lines: &mut Vec<String>) -> Result<(), S
                 word.ok_or_else(|| format!("Invalid value {mode} of attribute transportMode"))?;
             lines.push(format!("{TRANSPORT} {word}"));
         }
-    } else if !["topSystem", "licensemanagerLicenseManager", "licensemanagerInst", "polUni"]
-        .contains(&class)
-    {
-        return Err(format!("Unknown class {class}"));
     }
     for child in inner["children"].as_array().into_iter().flatten() {
-        for (class, inner) in child.as_object().into_iter().flatten() {
-            lines_of(class, inner, lines)?;
+        for (below, inner) in child.as_object().into_iter().flatten() {
+            match class_above(below) {
+                None => return Err(format!("Unknown class {below}")),
+                Some(above) if above != class => {
+                    return Err(format!("{below} is a child of {above}, not of {class}"));
+                }
+                Some(_) => lines_of(below, inner, lines)?,
+            }
         }
     }
     Ok(())
@@ -173,7 +196,7 @@ fn lines_of(class: &str, inner: &Value, lines: &mut Vec<String>) -> Result<(), S
 
 /// Answers a request for an object.
 pub(super) fn answer(
-    run: &mut Run<'_, '_, '_>,
+    run: &mut Run<'_, '_>,
     verb: Verb,
     path: &str,
     query: &str,
@@ -201,6 +224,18 @@ pub(super) fn answer(
             }
             let mut lines = Vec::new();
             for (class, inner) in value.as_object().into_iter().flatten() {
+                let named = inner["attributes"]["dn"].as_str().unwrap_or(dn);
+                match class_at(named) {
+                    Some(there) if there == class => {}
+                    Some(there) => {
+                        return error(
+                            400,
+                            "103",
+                            &format!("{named} is of class {there}, not {class}"),
+                        );
+                    }
+                    None => return error(400, "102", &format!("Invalid DN {named}")),
+                }
                 if let Err(told) = lines_of(class, inner, &mut lines) {
                     return error(400, "103", &told);
                 }
@@ -221,7 +256,7 @@ pub(super) fn answer(
     }
 }
 
-fn get(run: &Run<'_, '_, '_>, dn: &str, child: Option<&Child>, query: &str) -> HttpAnswer {
+fn get(run: &Run<'_, '_>, dn: &str, child: Option<&Child>, query: &str) -> HttpAnswer {
     let config = &run.switch.running;
     let has = |what: &str| query.split('&').any(|pair| pair == what);
     let with_children = has("rsp-subtree=full") || has("rsp-subtree=children");
@@ -260,11 +295,11 @@ fn get(run: &Run<'_, '_, '_>, dn: &str, child: Option<&Child>, query: &str) -> H
 }
 
 /// Lines of configuration, all or none of them.
-fn configured(run: &mut Run<'_, '_, '_>, lines: &[String]) -> HttpAnswer {
-    let commands: Vec<Option<(Wanted, &str)>> =
-        lines.iter().map(|line| Some((Wanted::Configured, line.as_str()))).collect();
-    let done: Result<Vec<Done>, Failed> =
-        run.all(&commands, OnError::RollBack).into_iter().collect();
+fn configured(run: &mut Run<'_, '_>, lines: &[String]) -> HttpAnswer {
+    let commands = lines.iter().map(|line| Some((Wanted::Configured, line.clone()))).collect();
+    let mut batch = Batch::new(commands, OnError::RollBack);
+    run.all(&mut batch);
+    let done: Result<Vec<Done>, Failed> = batch.results.into_iter().collect();
     match done {
         Ok(_) => http(200, &[]),
         Err(Failed::Denied) => error(403, "122", "The user has no privilege to configure"),
@@ -312,7 +347,10 @@ mod tests {
         let bad =
             json!({ "licensemanagerSmartLicensing": { "attributes": { "transportMode": "x" } } });
         assert!(lines(&bad).unwrap_err().contains("transportMode"));
-        assert!(lines(&json!({ "bgpEntity": {} })).unwrap_err().contains("bgpEntity"));
+        let bad = json!({ "topSystem": { "children": [{ "bgpEntity": {} }] } });
+        assert!(lines(&bad).unwrap_err().contains("bgpEntity"));
+        let misplaced = json!({ "topSystem": { "children": [{ "licensemanagerVrf": {} }] } });
+        assert!(lines(&misplaced).unwrap_err().contains("child of"));
         let two = json!({ "licensemanagerVrf": { "attributes": { "vrfname": "a\nhostname b" } } });
         assert!(lines(&two).is_err());
     }

@@ -3,22 +3,28 @@
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 use rumline_cli::Rendering;
+use rumline_protocol::Random;
 use serde_json::{Value, json};
 
-use super::{COMMANDS_MAX, Done, Failed, HttpAnswer, OnError, Run, Wanted};
+use super::chunks::Piece;
+use super::{Batch, COMMANDS_MAX, Chunks, Done, Failed, Form, HttpAnswer, OnError, Wanted};
 
 const JSON: &str = "application/json";
 const XML: &str = "text/xml; charset=UTF-8";
 const VERSION: &str = "1.0";
+/// The session id of an answer that no other piece follows.
+const LAST: &str = "eoc";
 
 /// What was asked for.
 #[derive(Debug, Default)]
-struct Request {
+pub(super) struct Request {
     version: String,
     kind: String,
     input: String,
     output_format: String,
     rollback: String,
+    chunk: String,
+    sid: String,
 }
 
 /// A command with what came of it.
@@ -36,7 +42,7 @@ impl Request {
             "cli_show" | "cli_show_array" => Ok(Wanted::Data),
             "cli_show_ascii" => Ok(Wanted::Text),
             "cli_conf" => Ok(Wanted::Configured),
-            "bash" => Err(("501", "Bash is not available on this switch")),
+            "bash" => Err(("501", "Bash command not supported")),
             _ => Err(("501", "Msg type not supported")),
         }
     }
@@ -44,6 +50,38 @@ impl Request {
     /// Its commands, apart by ` ;`: a semicolon without a blank before it is text.
     fn commands(&self) -> Vec<&str> {
         self.input.split(" ;").map(str::trim).filter(|command| !command.is_empty()).collect()
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.chunk == "1"
+    }
+
+    fn batch(&self) -> Result<Batch, Refused> {
+        let wanted = self.wanted()?;
+        let mut commands = self.commands();
+        if commands.is_empty() {
+            return Err(("400", "No input command"));
+        }
+        if commands.len() > COMMANDS_MAX {
+            return Err(("413", "Request too large"));
+        }
+        if self.is_chunked() {
+            if wanted == Wanted::Configured {
+                return Err(("400", "Chunking is for show commands only"));
+            }
+            if self.output_format != "xml" {
+                return Err(("501", "Chunking allows only XML output"));
+            }
+            if self.sid == LAST {
+                return Err(("400", "The eoc value is not allowed as session Id in the request"));
+            }
+            commands.truncate(usize::from(!Chunks::is_sid(&self.sid)));
+        }
+        let commands =
+            commands.into_iter().map(|command| Some((wanted, command.to_owned()))).collect();
+        // What shows something goes on after an error; configuration does as it is told.
+        let on_error = if self.kind == "cli_conf" { self.on_error() } else { OnError::Continue };
+        Ok(Batch::new(commands, on_error))
     }
 
     fn on_error(&self) -> OnError {
@@ -60,25 +98,12 @@ pub(super) fn is_one(value: &Value) -> bool {
     value.get("ins_api").is_some()
 }
 
-fn carried_out<'r>(
-    run: &mut Run<'_, '_, '_>,
-    request: &'r Request,
-) -> Result<Vec<Output<'r>>, Refused> {
-    let wanted = request.wanted()?;
-    let commands = request.commands();
-    if commands.is_empty() {
-        return Err(("400", "No input command"));
+/// The commands of a request, or the answer to what has none.
+fn batch_of(request: Request) -> Result<(Form, Batch), HttpAnswer> {
+    match request.batch() {
+        Ok(batch) => Ok((Form::InsApi(request), batch)),
+        Err(refused) => Err(written(&request, LAST, &Err(refused))),
     }
-    if commands.len() > COMMANDS_MAX {
-        return Err(("413", "Request too large"));
-    }
-    let wanted: Vec<Option<(Wanted, &str)>> =
-        commands.iter().map(|command| Some((wanted, *command))).collect();
-    run.is_strict = true;
-    // What shows something goes on after an error; configuration does as it is told.
-    let on_error = if request.kind == "cli_conf" { request.on_error() } else { OnError::Continue };
-    let results = run.all(&wanted, on_error);
-    Ok(commands.into_iter().zip(results).map(|(input, result)| Output { input, result }).collect())
 }
 
 fn code_of(failed: &Failed) -> Refused {
@@ -93,36 +118,44 @@ fn code_of(failed: &Failed) -> Refused {
     }
 }
 
-/// Answers a request in JSON.
-pub(super) fn json(run: &mut Run<'_, '_, '_>, value: &Value) -> HttpAnswer {
+/// An answer to what may not be asked, in JSON.
+pub(super) fn refused(status: u16, told: &str) -> HttpAnswer {
+    let output = json!({ "code": status.to_string(), "msg": told, "clierror": told });
+    let body = json!({ "ins_api": { "outputs": { "output": output } } }).to_string();
+    HttpAnswer { status, content_type: JSON, body }
+}
+
+/// Reads a request in JSON.
+pub(super) fn read_json(value: &Value) -> Result<(Form, Batch), HttpAnswer> {
     let text = |name: &str| match &value["ins_api"][name] {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let request = Request {
+    batch_of(Request {
         version: text("version"),
         kind: text("type"),
         input: text("input"),
         output_format: text("output_format"),
         rollback: text("rollback"),
-    };
-    answered(run, &request)
+        chunk: text("chunk"),
+        sid: text("sid"),
+    })
 }
 
-/// Answers a request in XML.
-pub(super) fn xml(run: &mut Run<'_, '_, '_>, body: &[u8]) -> HttpAnswer {
-    match read_xml(body) {
-        Some(request) => answered(run, &request),
+/// Reads a request in XML.
+pub(super) fn read_xml(body: &[u8]) -> Result<(Form, Batch), HttpAnswer> {
+    match elements(body) {
+        Some(request) => batch_of(request),
         None => {
             let refused = Err(("400", "Input XML format error"));
-            http_xml(&Request::default(), &refused)
+            Err(http_xml(&Request::default(), LAST, &refused))
         }
     }
 }
 
 /// The elements below `ins_api`; none where it is something else.
-fn read_xml(body: &[u8]) -> Option<Request> {
+fn elements(body: &[u8]) -> Option<Request> {
     let text = std::str::from_utf8(body).ok()?;
     let mut reader = Reader::from_str(text);
     let mut request = Request { output_format: "xml".to_owned(), ..Request::default() };
@@ -161,6 +194,8 @@ fn read_xml(body: &[u8]) -> Option<Request> {
                     "input" => request.input = text,
                     "output_format" => request.output_format = text,
                     "rollback" => request.rollback = text,
+                    "chunk" => request.chunk = text,
+                    "sid" => request.sid = text,
                     _ => {}
                 }
                 content.clear();
@@ -184,12 +219,44 @@ fn numbered(name: &str) -> Option<char> {
     char::from_u32(number)
 }
 
-fn answered(run: &mut Run<'_, '_, '_>, request: &Request) -> HttpAnswer {
-    let outputs = carried_out(run, request);
+/// Writes down what came of a request, or the next piece of what came of one before.
+pub(super) fn answer(
+    request: &Request,
+    results: Vec<Result<Done, Failed>>,
+    login: &str,
+    chunks: &mut Chunks,
+    random: &mut dyn Random,
+) -> HttpAnswer {
+    if !request.is_chunked() {
+        let outputs = request.commands().into_iter().zip(results);
+        let outputs = outputs.map(|(input, result)| Output { input, result }).collect();
+        return written(request, LAST, &Ok(outputs));
+    }
+    // The first command alone is shown, and where it is too long for one answer it is cut.
+    let shown = match results.into_iter().next() {
+        None => chunks.next(login, &request.sid),
+        Some(Err(failed)) => {
+            let input = request.commands().first().copied().unwrap_or_default();
+            return written(request, LAST, &Ok(vec![Output { input, result: Err(failed) }]));
+        }
+        Some(Ok(Done::Data(fields))) => chunks.begin(login, fields.elements(), random),
+        Some(Ok(Done::Text(text))) => chunks.begin(login, text, random),
+    };
+    match shown {
+        Err(refused) => written(request, LAST, &Err(refused)),
+        Ok(Piece { text, sid }) => {
+            let input = request.commands().first().copied().unwrap_or_default();
+            let output = Output { input, result: Ok(Done::Text(text)) };
+            written(request, sid.as_deref().unwrap_or(LAST), &Ok(vec![output]))
+        }
+    }
+}
+
+fn written(request: &Request, sid: &str, outputs: &Result<Vec<Output<'_>>, Refused>) -> HttpAnswer {
     if request.output_format == "xml" {
-        http_xml(request, &outputs)
+        http_xml(request, sid, outputs)
     } else {
-        http_json(request, &outputs)
+        http_json(request, outputs)
     }
 }
 
@@ -232,16 +299,20 @@ fn http_json(request: &Request, outputs: &Result<Vec<Output<'_>>, Refused>) -> H
         "{{\"ins_api\": {{\"type\": {kind}, \"version\": {version}, \"sid\": \"eoc\", \
          \"outputs\": {{\"output\": {output}}}}}}}"
     );
-    HttpAnswer { status: 200, content_type: JSON, body, effects: Vec::new() }
+    HttpAnswer { status: 200, content_type: JSON, body }
 }
 
 fn escaped(text: &str) -> String {
     quick_xml::escape::escape(text).into_owned()
 }
 
-fn http_xml(request: &Request, outputs: &Result<Vec<Output<'_>>, Refused>) -> HttpAnswer {
+fn http_xml(
+    request: &Request,
+    sid: &str,
+    outputs: &Result<Vec<Output<'_>>, Refused>,
+) -> HttpAnswer {
     let mut body = format!(
-        "<?xml version=\"1.0\"?>\n<ins_api>\n  <type>{}</type>\n  <version>{}</version>\n  <sid>eoc</sid>\n  <outputs>\n",
+        "<?xml version=\"1.0\"?>\n<ins_api>\n  <type>{}</type>\n  <version>{}</version>\n  <sid>{sid}</sid>\n  <outputs>\n",
         escaped(&request.kind),
         escaped(version(request))
     );
@@ -274,5 +345,5 @@ fn http_xml(request: &Request, outputs: &Result<Vec<Output<'_>>, Refused>) -> Ht
         }
     }
     body.push_str("  </outputs>\n</ins_api>\n");
-    HttpAnswer { status: 200, content_type: XML, body, effects: Vec::new() }
+    HttpAnswer { status: 200, content_type: XML, body }
 }

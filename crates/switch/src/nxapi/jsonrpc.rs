@@ -4,17 +4,25 @@ use rumline_cli::Rendering;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{COMMANDS_MAX, Done, Failed, HttpAnswer, OnError, Run, Wanted};
+use super::{Batch, COMMANDS_MAX, Done, Failed, Form, HttpAnswer, OnError, Wanted};
 
 const CONTENT_TYPE: &str = "application/json-rpc; charset=UTF-8";
 
-/// A request that was read, or what is wrong with it.
+/// What a request wants, or what is wrong with it.
+type Method = Result<Wanted, (i64, &'static str)>;
+
+/// A request that was read.
 struct Request {
     id: Value,
-    method: Result<Wanted, (i64, &'static str)>,
-    /// Whether the answer has its rows as lists even where there is one.
+    method: Method,
     command: String,
     on_error: OnError,
+}
+
+/// Requests that came together, and whether as a list.
+pub(super) struct Calls {
+    requests: Vec<(Value, Method)>,
+    is_list: bool,
 }
 
 fn error(id: &Value, code: i64, message: &str, told: Option<&str>) -> Value {
@@ -26,10 +34,10 @@ fn error(id: &Value, code: i64, message: &str, told: Option<&str>) -> Value {
 }
 
 fn http(status: u16, body: String) -> HttpAnswer {
-    HttpAnswer { status, content_type: CONTENT_TYPE, body, effects: Vec::new() }
+    HttpAnswer { status, content_type: CONTENT_TYPE, body }
 }
 
-fn read(value: &Value) -> Request {
+fn read_one(value: &Value) -> Request {
     let id = value.get("id").cloned().unwrap_or(Value::Null);
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let method = match value.get("method").and_then(Value::as_str) {
@@ -56,41 +64,47 @@ fn read(value: &Value) -> Request {
     Request { id, method, command, on_error }
 }
 
-/// Answers what arrives.
-pub(super) fn answer(run: &mut Run<'_, '_, '_>, body: &[u8]) -> HttpAnswer {
-    let value: Value = match serde_json::from_slice(body) {
-        Ok(value) => value,
-        Err(why) => {
-            let told = error(&Value::Null, -32700, "Parse error", Some(&why.to_string()));
-            return http(400, told.to_string());
-        }
-    };
+/// An answer to what could not be read or may not be asked.
+pub(super) fn refused(status: u16, told: &str) -> HttpAnswer {
+    http(status, error(&Value::Null, -32600, told, None).to_string())
+}
+
+/// Reads what arrives.
+pub(super) fn read(body: &[u8]) -> Result<(Form, Batch), HttpAnswer> {
+    let value: Value = serde_json::from_slice(body).map_err(|why| {
+        let told = error(&Value::Null, -32700, "Parse error", Some(&why.to_string()));
+        http(400, told.to_string())
+    })?;
     let (values, is_list) = match value {
         Value::Array(values) => (values, true),
         value => (vec![value], false),
     };
     if values.is_empty() || values.len() > COMMANDS_MAX {
-        return http(400, error(&Value::Null, -32600, "Invalid request", None).to_string());
+        return Err(http(400, error(&Value::Null, -32600, "Invalid request", None).to_string()));
     }
-    let requests: Vec<Request> = values.iter().map(read).collect();
-    let commands: Vec<Option<(Wanted, &str)>> = requests
+    let read: Vec<Request> = values.iter().map(read_one).collect();
+    let on_error = read.first().map_or(OnError::Stop, |request| request.on_error);
+    let (mut commands, mut requests) = (Vec::new(), Vec::new());
+    for Request { id, method, command, .. } in read {
+        commands.push(method.ok().map(|wanted| (wanted, command)));
+        requests.push((id, method));
+    }
+    Ok((Form::JsonRpc(Calls { requests, is_list }), Batch::new(commands, on_error)))
+}
+
+/// Writes down what came of each.
+pub(super) fn answer(calls: &Calls, results: Vec<Result<Done, Failed>>) -> HttpAnswer {
+    let answers: Vec<String> = calls
+        .requests
         .iter()
-        .map(|request| Some((request.method.as_ref().ok().copied()?, request.command.as_str())))
-        .collect();
-    let on_error = requests.first().map_or(OnError::Stop, |request| request.on_error);
-    let mut done = run.all(&commands, on_error).into_iter();
-    let answers: Vec<String> = requests
-        .iter()
-        .map(|request| {
-            let result = done.next().unwrap_or(Err(Failed::NotTried));
-            match request.method {
-                Err((code, message)) => error(&request.id, code, message, None).to_string(),
-                Ok(wanted) => written(&request.id, wanted, result),
-            }
+        .zip(results)
+        .map(|((id, method), result)| match method {
+            Err((code, message)) => error(id, *code, message, None).to_string(),
+            Ok(wanted) => written(id, *wanted, result),
         })
         .collect();
     // A list is one where there is more than one.
-    let body = match (&answers[..], is_list) {
+    let body = match (&answers[..], calls.is_list) {
         ([one], _) => one.clone(),
         _ => format!("[{}]", answers.join(", ")),
     };

@@ -1,11 +1,13 @@
 //! NX-API: commands in requests, answers as data. What arrives is read, carried out line by line in a session of its own, and
 //! written down in the form it was asked in. HTTP itself is for whoever hands the requests on.
 
+mod chunks;
 mod dn;
 mod ins_api;
 mod jsonrpc;
 mod smartlic;
 
+pub(crate) use chunks::Chunks;
 pub use dn::Verb;
 
 use rumline_cli::{Fields, Parsed, Rendering};
@@ -26,8 +28,22 @@ pub struct HttpAnswer {
     pub content_type: &'static str,
     /// The body.
     pub body: String,
-    /// What the switch wants done.
-    pub effects: Vec<Effect>,
+}
+
+impl HttpAnswer {
+    /// An answer to what is not even looked at, such as a request of nobody: JSON for clients that read the body as JSON
+    /// whatever the status is.
+    #[must_use]
+    pub fn refused(content_type: &str, status: u16, told: &str) -> Self {
+        if content_type.contains("json-rpc") {
+            jsonrpc::refused(status, told)
+        } else if content_type.contains("json") {
+            ins_api::refused(status, told)
+        } else {
+            let content_type = "text/plain; charset=utf-8";
+            Self { status, content_type, body: format!("{told}\n") }
+        }
+    }
 }
 
 /// How NX-API is to be reached.
@@ -123,58 +139,113 @@ enum OnError {
     RollBack,
 }
 
-/// The commands of one request, on their way through the switch.
-struct Run<'s, 'd, 'e> {
-    switch: &'s mut Switch,
-    devices: &'s mut Devices<'d>,
-    now: Timestamp,
+/// Who asks, and what holds from one command of a request to the next.
+struct Caller {
     session: Session,
-    effects: &'e mut Vec<Effect>,
     answer_bytes: usize,
     /// Whether what shows and what configures are asked for apart.
     is_strict: bool,
 }
 
-impl<'s, 'd, 'e> Run<'s, 'd, 'e> {
-    fn new(
-        switch: &'s mut Switch,
-        now: Timestamp,
-        login: &str,
-        from: &str,
-        devices: &'s mut Devices<'d>,
-        effects: &'e mut Vec<Effect>,
-    ) -> Self {
+impl Caller {
+    fn new(login: &str, from: &str) -> Self {
         let mut session = Session::for_program(login);
         session.line = from.to_owned();
-        Self { switch, devices, now, session, effects, answer_bytes: 0, is_strict: false }
+        Self { session, answer_bytes: 0, is_strict: false }
+    }
+}
+
+/// Commands, and what came of those that were given.
+struct Batch {
+    commands: Vec<Option<(Wanted, String)>>,
+    on_error: OnError,
+    results: Vec<Result<Done, Failed>>,
+    has_failed: bool,
+    /// Whether the switch is about to restart.
+    restarts: bool,
+}
+
+impl Batch {
+    fn new(commands: Vec<Option<(Wanted, String)>>, on_error: OnError) -> Self {
+        let results = Vec::with_capacity(commands.len());
+        Self { commands, on_error, results, has_failed: false, restarts: false }
     }
 
-    /// Carries out commands; one result for each. What is none counts as one that failed.
-    fn all(
-        &mut self,
-        commands: &[Option<(Wanted, &str)>],
-        on_error: OnError,
-    ) -> Vec<Result<Done, Failed>> {
-        let before = (on_error == OnError::RollBack).then(|| self.switch.running.clone());
-        let mut done = Vec::with_capacity(commands.len());
-        let mut has_failed = false;
-        for command in commands {
-            let restarts = self.effects.iter().any(|effect| matches!(effect, Effect::Reload));
-            let result = match command {
-                _ if has_failed && on_error != OnError::Continue || restarts => {
-                    Err(Failed::NotTried)
-                }
-                None => Err(Failed::Malformed),
-                Some((wanted, line)) => self.lines(*wanted, line),
-            };
-            has_failed |= result.is_err();
-            done.push(result);
+    fn is_done(&self) -> bool {
+        self.results.len() == self.commands.len()
+    }
+
+    /// Whether the next command is one that others may not come before.
+    fn holds_the_switch(&self) -> bool {
+        // What is to be as it was before must not take away what somebody else did meanwhile, and where the rest is not tried
+        // there is nothing to wait for.
+        self.on_error == OnError::RollBack
+            || self.restarts
+            || (self.has_failed && self.on_error != OnError::Continue)
+    }
+}
+
+/// What a request is written in.
+enum Form {
+    JsonRpc(jsonrpc::Calls),
+    InsApi(ins_api::Request),
+}
+
+/// A request to NX-API: its commands are given one after another, in turns with those of others.
+pub struct NxapiRequest {
+    form: Form,
+    caller: Caller,
+    batch: Batch,
+}
+
+/// Commands of a caller, on their way through the switch.
+struct Run<'s, 'd> {
+    switch: &'s mut Switch,
+    devices: &'s mut Devices<'d>,
+    now: Timestamp,
+    caller: &'s mut Caller,
+    effects: &'s mut Vec<Effect>,
+}
+
+impl Run<'_, '_> {
+    /// Carries out all commands; one result for each. What is none counts as one that failed.
+    fn all(&mut self, batch: &mut Batch) {
+        let before = (batch.on_error == OnError::RollBack).then(|| self.switch.running.clone());
+        while !batch.is_done() {
+            self.next(batch);
         }
-        self.effects.extend(self.switch.end_configuration(self.now, &mut self.session));
-        if let Some(before) = before.filter(|_| has_failed) {
-            self.effects.extend(self.switch.run_with(self.now, before, self.devices));
+        self.end(batch, before);
+    }
+
+    fn next(&mut self, batch: &mut Batch) {
+        let result = match batch.commands.get(batch.results.len()) {
+            _ if batch.restarts => Err(Failed::NotTried),
+            _ if batch.has_failed && batch.on_error != OnError::Continue => Err(Failed::NotTried),
+            None | Some(None) => Err(Failed::Malformed),
+            Some(Some((wanted, line))) => self.lines(*wanted, line),
+        };
+        batch.has_failed |= result.is_err();
+        batch.restarts |= self.effects.iter().any(|effect| matches!(effect, Effect::Reload));
+        batch.results.push(result);
+    }
+
+    /// Ends the configuration; where a command failed it is as it was `before`.
+    fn end(&mut self, batch: &mut Batch, before: Option<ConfigTree>) {
+        let now = self.now;
+        if self.caller.session.takes_text()
+            && let Some(last) = batch.results.last_mut()
+        {
+            let told = "% The text has no end: the letter that began it is to end it";
+            *last = Err(Failed::Command(told.to_owned()));
+            batch.has_failed = true;
         }
-        done
+        self.effects.extend(self.switch.end_configuration(now, &mut self.caller.session));
+        if let Some(before) = before.filter(|_| batch.has_failed) {
+            self.switch.running = before;
+            self.effects.extend(self.switch.configuration_replaced(now, self.devices));
+            let (login, from) = (&self.caller.session.login, &self.caller.session.line);
+            self.switch.note_change(now, login, from, "rollback of a request to NX-API", true);
+        }
     }
 
     /// One command, or several apart by ` ;`: what comes of the last one.
@@ -187,25 +258,25 @@ impl<'s, 'd, 'e> Run<'s, 'd, 'e> {
     }
 
     fn one(&mut self, wanted: Wanted, line: &str) -> Result<Done, Failed> {
-        if self.answer_bytes > ANSWER_BYTES_MAX {
+        if self.caller.answer_bytes > ANSWER_BYTES_MAX {
             return Err(Failed::TooLarge);
         }
         let shows = is_show(line);
-        if self.is_strict && shows && wanted == Wanted::Configured {
+        if self.caller.is_strict && shows && wanted == Wanted::Configured {
             return Err(Failed::WrongMode("Configuration mode does not allow show"));
         }
         // What is no command of EXEC is a line of configuration, whose mode stays open for the next one.
-        if !shows && self.session.place.is_none() {
+        if !shows && self.caller.session.place.is_none() {
             let is_exec =
                 matches!(self.switch.words.exec.match_line(line.trim(), false), Parsed::Command(_));
             if !is_exec {
-                if self.is_strict && wanted != Wanted::Configured {
+                if self.caller.is_strict && wanted != Wanted::Configured {
                     return Err(Failed::WrongMode("Show mode does not allow configuration"));
                 }
-                if !self.switch.is_administrator(&self.session.login) {
+                if !self.switch.is_administrator(&self.caller.session.login) {
                     return Err(Failed::Denied);
                 }
-                self.session.place = Some(Place::global());
+                self.caller.session.place = Some(Place::global());
             }
         }
         let rendering = match wanted {
@@ -225,14 +296,24 @@ impl<'s, 'd, 'e> Run<'s, 'd, 'e> {
     }
 
     fn execute(&mut self, line: &str, rendering: Rendering) -> Result<Outcome, Failed> {
-        let outcome =
-            self.switch.execute_as(self.now, &mut self.session, line, rendering, self.devices);
-        if outcome.effects.iter().any(|effect| matches!(effect, Effect::Copy(_))) {
+        let outcome = self.switch.execute_as(
+            self.now,
+            &mut self.caller.session,
+            line,
+            rendering,
+            self.devices,
+        );
+        let copy = outcome.effects.iter().find_map(|effect| match effect {
+            Effect::Copy(copy) => Some(copy),
+            _ => None,
+        });
+        if let Some(copy) = copy {
             let told = "% Copies over the network are for sessions: give it over SSH";
+            self.switch.copied(self.now, copy, Err(told.to_owned()), self.devices);
             return Err(Failed::Command(told.to_owned()));
         }
         self.effects.extend(outcome.effects.clone());
-        self.answer_bytes += outcome.reply.text.len();
+        self.caller.answer_bytes += outcome.reply.text.len();
         match &outcome.error {
             None => Ok(outcome),
             Some(CommandError::Denied) => Err(Failed::Denied),
@@ -249,30 +330,66 @@ impl Switch {
         NxapiSettings::of(&self.running)
     }
 
-    /// Answers a request to NX-API of somebody who is logged in from an address.
+    /// Reads a request to NX-API of somebody who is logged in from an address.
+    ///
+    /// # Errors
+    /// The answer to what is no request.
     pub fn nxapi(
-        &mut self,
-        now: Timestamp,
+        &self,
         login: &str,
         from: &str,
         content_type: &str,
         body: &[u8],
-        devices: &mut Devices<'_>,
-    ) -> HttpAnswer {
-        let mut effects = Vec::new();
-        let mut run = Run::new(self, now, login, from, devices, &mut effects);
+    ) -> Result<NxapiRequest, HttpAnswer> {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        let mut answer = match first {
-            Some(b'<') => ins_api::xml(&mut run, body),
-            _ if content_type.contains("json-rpc") => jsonrpc::answer(&mut run, body),
+        let (form, batch) = match first {
+            Some(b'<') => ins_api::read_xml(body)?,
+            _ if content_type.contains("json-rpc") => jsonrpc::read(body)?,
             // Some clients call either of the two plain JSON.
             _ => match serde_json::from_slice(body) {
-                Ok(value) if ins_api::is_one(&value) => ins_api::json(&mut run, &value),
-                _ => jsonrpc::answer(&mut run, body),
+                Ok(value) if ins_api::is_one(&value) => ins_api::read_json(&value)?,
+                _ => jsonrpc::read(body)?,
             },
         };
-        answer.effects = effects;
-        answer
+        let mut caller = Caller::new(login, from);
+        caller.is_strict = matches!(form, Form::InsApi(_));
+        Ok(NxapiRequest { form, caller, batch })
+    }
+
+    /// Gives the next command of a request, and the answer after the last one.
+    pub fn nxapi_turn(
+        &mut self,
+        now: Timestamp,
+        request: &mut NxapiRequest,
+        devices: &mut Devices<'_>,
+    ) -> (Option<HttpAnswer>, Vec<Effect>) {
+        let mut effects = Vec::new();
+        let NxapiRequest { form, caller, batch } = request;
+        let mut run = Run { switch: self, devices, now, caller, effects: &mut effects };
+        if batch.on_error == OnError::RollBack {
+            run.all(batch);
+        } else {
+            if !batch.is_done() {
+                run.next(batch);
+            }
+            while !batch.is_done() && batch.holds_the_switch() {
+                run.next(batch);
+            }
+            if batch.is_done() {
+                run.end(batch, None);
+            }
+        }
+        let answer = batch.is_done().then(|| {
+            let results = std::mem::take(&mut batch.results);
+            match form {
+                Form::JsonRpc(calls) => jsonrpc::answer(calls, results),
+                Form::InsApi(request) => {
+                    let login = &caller.session.login;
+                    ins_api::answer(request, results, login, &mut self.chunks, devices.random)
+                }
+            }
+        });
+        (answer, effects)
     }
 
     /// Answers a request for an object of NX-API's REST: `path` and `query` as they were asked for.
@@ -284,12 +401,12 @@ impl Switch {
         (verb, path, query): (Verb, &str, &str),
         body: &[u8],
         devices: &mut Devices<'_>,
-    ) -> HttpAnswer {
-        let mut effects = Vec::new();
-        let mut run = Run::new(self, now, login, from, devices, &mut effects);
-        let mut answer = dn::answer(&mut run, verb, path, query, body);
-        answer.effects = effects;
-        answer
+    ) -> (HttpAnswer, Vec<Effect>) {
+        let (mut effects, mut caller) = (Vec::new(), Caller::new(login, from));
+        let caller = &mut caller;
+        let mut run = Run { switch: self, devices, now, caller, effects: &mut effects };
+        let answer = dn::answer(&mut run, verb, path, query, body);
+        (answer, effects)
     }
 
     /// Answers a request of a collector; `rest` is what stands behind `/smartlic-service/`.
@@ -301,22 +418,11 @@ impl Switch {
         (method, rest): (&str, &str),
         body: &[u8],
         devices: &mut Devices<'_>,
-    ) -> HttpAnswer {
-        let mut effects = Vec::new();
-        let mut run = Run::new(self, now, login, from, devices, &mut effects);
-        let mut answer = smartlic::answer(&mut run, method, rest, body);
-        answer.effects = effects;
-        answer
-    }
-
-    /// Takes a configuration for the running one.
-    fn run_with(
-        &mut self,
-        now: Timestamp,
-        config: ConfigTree,
-        devices: &mut Devices<'_>,
-    ) -> Vec<Effect> {
-        self.running = config;
-        self.configuration_replaced(now, devices)
+    ) -> (HttpAnswer, Vec<Effect>) {
+        let (mut effects, mut caller) = (Vec::new(), Caller::new(login, from));
+        let caller = &mut caller;
+        let mut run = Run { switch: self, devices, now, caller, effects: &mut effects };
+        let answer = smartlic::answer(&mut run, method, rest, body);
+        (answer, effects)
     }
 }

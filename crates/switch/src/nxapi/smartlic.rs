@@ -17,7 +17,7 @@ const DAYS_DEFAULT: u32 = 90;
 const FILE_BYTES_MAX: usize = 64 << 20;
 
 fn http(status: u16, value: &Value) -> HttpAnswer {
-    HttpAnswer { status, content_type: JSON, body: value.to_string(), effects: Vec::new() }
+    HttpAnswer { status, content_type: JSON, body: value.to_string() }
 }
 
 fn error(status: u16, text: &str) -> HttpAnswer {
@@ -25,14 +25,9 @@ fn error(status: u16, text: &str) -> HttpAnswer {
 }
 
 /// Answers a request; `rest` is what stands behind `/smartlic-service/`.
-pub(super) fn answer(
-    run: &mut Run<'_, '_, '_>,
-    method: &str,
-    rest: &str,
-    body: &[u8],
-) -> HttpAnswer {
+pub(super) fn answer(run: &mut Run<'_, '_>, method: &str, rest: &str, body: &[u8]) -> HttpAnswer {
     let parts: Vec<&str> = rest.trim_matches('/').split('/').collect();
-    if !run.switch.is_administrator(&run.session.login) {
+    if !run.switch.is_administrator(&run.caller.session.login) {
         return error(403, "Permission denied for the role");
     }
     let number = |text: &str| text.parse::<u64>().ok();
@@ -57,7 +52,7 @@ pub(super) fn answer(
     }
 }
 
-fn closed(run: &mut Run<'_, '_, '_>) -> HttpAnswer {
+fn closed(run: &mut Run<'_, '_>) -> HttpAnswer {
     let Run { switch, devices, now, .. } = run;
     // Beginning a file closes what is open; there may be nothing to close.
     let begun = switch.agent.begin_usage_file(*now, SaveScope::Unreported, &mut devices.agent());
@@ -67,7 +62,7 @@ fn closed(run: &mut Run<'_, '_, '_>) -> HttpAnswer {
     }
 }
 
-fn list(run: &mut Run<'_, '_, '_>) -> HttpAnswer {
+fn list(run: &mut Run<'_, '_>) -> HttpAnswer {
     let summaries = match run.switch.agent.report_summaries(LISTED_MAX, run.devices.store) {
         Ok(summaries) => summaries,
         Err(why) => return error(500, &why.to_string()),
@@ -87,7 +82,7 @@ fn list(run: &mut Run<'_, '_, '_>) -> HttpAnswer {
     http(200, &json!({ "usage_list": rows }))
 }
 
-fn usage(run: &mut Run<'_, '_, '_>, scope: SaveScope) -> HttpAnswer {
+fn usage(run: &mut Run<'_, '_>, scope: SaveScope) -> HttpAnswer {
     let Run { switch, devices, now, .. } = run;
     let begun = switch.agent.begin_usage_file(*now, scope, &mut devices.agent());
     let mut file = match begun {
@@ -126,7 +121,7 @@ fn usage(run: &mut Run<'_, '_, '_>, scope: SaveScope) -> HttpAnswer {
 }
 
 /// An ACK, a policy or a trust code: the text of its file, or that in base64.
-fn import(run: &mut Run<'_, '_, '_>, body: &[u8]) -> HttpAnswer {
+fn import(run: &mut Run<'_, '_>, body: &[u8]) -> HttpAnswer {
     let text = std::str::from_utf8(body).unwrap_or_default().trim();
     let decoded = if text.starts_with('<') { None } else { from_base64(text) };
     let bytes = decoded.as_deref().unwrap_or(body);

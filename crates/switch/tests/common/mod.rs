@@ -219,7 +219,8 @@ impl Lab {
                         flash: &mut self.flash,
                         random: &mut self.random,
                     };
-                    Switch::copied(&copy, Ok(b"from the server".to_vec()), &mut devices);
+                    let got = Ok(b"from the server".to_vec());
+                    self.switch.copied(self.now, &copy, got, &mut devices);
                 }
                 Effect::Send { request_id, url, body, .. } => {
                     let request = serde_json::from_slice(&body).unwrap();

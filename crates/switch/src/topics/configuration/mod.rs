@@ -1,5 +1,6 @@
 //! The configuration as a whole: ways into it, what is shown of it, checkpoints, and lines that are carried out together.
 
+mod patch;
 mod running;
 mod saved;
 
@@ -15,6 +16,7 @@ pub(crate) const TOPIC: Topic = Topic {
     commands: &[
         Command::administrator("abort", saved::abort),
         Command::administrator("checkpoint", saved::checkpoint),
+        Command::administrator("checkpoint file", saved::checkpoint_file),
         Command::administrator("clear checkpoint", |switch, _| {
             switch.checkpoints.clear();
             Ok(Outcome::default())
@@ -43,6 +45,7 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show checkpoint", saved::show_checkpoints),
         Command::anyone("show checkpoint summary", saved::show_summary),
         Command::anyone("show configuration session", saved::show_sessions),
+        Command::anyone("show diff rollback-patch", patch::show),
         Command::anyone("show running-config", running::show_running),
         Command::anyone("show running-config diff", running::show_diff),
         Command::anyone("show running-config section", running::show_section),

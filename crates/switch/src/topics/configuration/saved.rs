@@ -78,6 +78,15 @@ pub(super) fn checkpoint(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer
     Ok(Outcome::text(format!("{told}Done\n")))
 }
 
+/// `checkpoint file`: the running configuration in a file that `rollback running-config file` takes.
+pub(super) fn checkpoint_file(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let at = switch.derived.zone.config_time(call.now);
+    let text =
+        format!("!Command: Checkpoint cmd vdc 1\n!Time: {at}\n\n{}", switch.running.render());
+    files::write_text(call.text("file"), &text, call.devices)?;
+    Ok(Outcome::text("Done\n"))
+}
+
 pub(super) fn forget_checkpoint(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let place = switch.checkpoint_place(call.text("name"))?;
     switch.checkpoints.remove(place);
@@ -85,8 +94,7 @@ pub(super) fn forget_checkpoint(switch: &mut Switch, call: &mut Call<'_, '_>) ->
 }
 
 pub(super) fn rollback(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let place = switch.checkpoint_place(call.text("name"))?;
-    let tree = switch.checkpoints[place].tree.clone();
+    let tree = switch.checkpoint_tree(call.text("name"))?;
     Ok(switch.go_to(tree, call))
 }
 
@@ -114,6 +122,11 @@ fn not_understood(what: &str, refused: &Refusals) -> CommandError {
 }
 
 impl Switch {
+    /// The configuration of a checkpoint.
+    pub(super) fn checkpoint_tree(&self, name: &str) -> Result<ConfigTree, CommandError> {
+        Ok(self.checkpoints[self.checkpoint_place(name)?].tree.clone())
+    }
+
     fn has_checkpoint(&self, name: &str) -> bool {
         self.checkpoints.iter().any(|known| known.name == name)
     }

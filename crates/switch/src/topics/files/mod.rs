@@ -3,6 +3,9 @@
 mod flash;
 mod startup;
 
+use std::sync::Arc;
+
+use md5::Digest;
 use rumline_agent::DiskError;
 use rumline_cli::Fields;
 use rumline_protocol::{Timestamp, sha256};
@@ -37,7 +40,14 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::administrator("delete", delete),
         Command::anyone("dir", dir),
         Command::anyone("show file", show_file),
-        Command::anyone("show file sha256sum", show_sum),
+        Command::anyone("show file md5sum", |_, call| {
+            let bytes = read_bytes(call.text("file"), call.devices)?;
+            show_sum(call, "md5sum", &md5::Md5::digest(&bytes))
+        }),
+        Command::anyone("show file sha256sum", |_, call| {
+            let bytes = read_bytes(call.text("file"), call.devices)?;
+            show_sum(call, "sha256sum", &sha256(&bytes))
+        }),
         Command::administrator("write erase", |switch, call| {
             switch.ask("", Question::WriteErase, call)
         }),
@@ -131,7 +141,7 @@ impl Switch {
                 outcome.reply.text.push_str(read.warning);
                 return Ok(outcome);
             }
-            FlashPath::Remote(url) => return remote_copy(url, Some(bytes), String::new()),
+            FlashPath::Remote(url) => return remote_copy(url, Some(bytes.into()), String::new()),
         }
         Ok(Outcome::text(format!(
             "Copy complete, now saving to disk (please wait)...\nCopy complete.\n{warning}"
@@ -160,6 +170,8 @@ impl Switch {
 
     /// What a copy over the network came to: the text for whoever waits.
     pub fn copied(
+        &mut self,
+        now: Timestamp,
         copy: &RemoteCopy,
         outcome: Result<Vec<u8>, String>,
         devices: &mut Devices<'_>,
@@ -170,6 +182,9 @@ impl Switch {
             }
             other => other.map(|_| ()),
         };
+        if let Some((by, command)) = &copy.asked {
+            self.account(now, by, command, written.is_ok());
+        }
         match written {
             Ok(()) => "Trying to connect to tftp server......\nConnection to Server Established.\n\
                  Copy complete, now saving to disk (please wait)...\nCopy complete.\n"
@@ -238,6 +253,20 @@ fn read_bytes(file: &str, devices: &mut Devices<'_>) -> Result<Vec<u8>, CommandE
     devices.flash.read(&name).map_err(CommandError::disk)?.ok_or_else(|| failed(NO_FILE))
 }
 
+/// Writes a text file to bootflash:.
+pub(crate) fn write_text(
+    file: &str,
+    text: &str,
+    devices: &mut Devices<'_>,
+) -> Result<(), CommandError> {
+    match FlashPath::parse(file) {
+        Some(FlashPath::Bootflash(name)) if !name.is_empty() => {
+            devices.flash.write(&name, text.as_bytes()).map_err(CommandError::disk)
+        }
+        _ => Err(failed(INVALID_NAME)),
+    }
+}
+
 fn delete(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let name = match FlashPath::parse(call.text("file")) {
         Some(FlashPath::Bootflash(name)) if !name.is_empty() => name,
@@ -255,31 +284,39 @@ pub(crate) fn delete_file(name: &str, devices: &mut Devices<'_>) -> Answer {
     Ok(Outcome::default())
 }
 
-fn dir(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+fn dir(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let wanted = match call.command.get("file").map(FlashPath::parse) {
         None => String::new(),
         Some(Some(FlashPath::Bootflash(name))) => name,
         Some(_) => return Err(failed(INVALID_NAME)),
     };
-    let text = dir_text(&wanted, call.devices).map_err(CommandError::disk)?;
+    let free_bytes = switch.process.flash_free_bytes;
+    let text = dir_text(&wanted, free_bytes, call.devices).map_err(CommandError::disk)?;
     text.map(Outcome::text).ok_or_else(|| failed(NO_FILE))
 }
 
-fn dir_text(wanted: &str, devices: &mut Devices<'_>) -> Result<Option<String>, DiskError> {
+fn dir_text(
+    wanted: &str,
+    free_bytes: u64,
+    devices: &mut Devices<'_>,
+) -> Result<Option<String>, DiskError> {
     let mut text = String::new();
-    let mut total = 0;
+    let mut used = 0;
     for name in devices.flash.list("")? {
+        let size = devices.flash.size_bytes(&name)?.unwrap_or(0);
+        used += size;
         if !wanted.is_empty() && name != wanted {
             continue;
         }
-        let size = devices.flash.size_bytes(&name)?.unwrap_or(0);
-        total += size;
         text.push_str(&format!("{size:>11}  {name}\n"));
     }
     if text.is_empty() && !wanted.is_empty() {
         return Ok(None);
     }
-    text.push_str(&format!("\nUsage for bootflash://\n{total:>11} bytes used\n"));
+    let total = used + free_bytes;
+    text.push_str(&format!(
+        "\nUsage for bootflash://\n{used:>11} bytes used\n{free_bytes:>11} bytes free\n{total:>11} bytes total\n"
+    ));
     Ok(Some(text))
 }
 
@@ -292,10 +329,9 @@ fn show_file(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     call.lines(text)
 }
 
-fn show_sum(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let bytes = read_bytes(call.text("file"), call.devices)?;
-    let sum: String = sha256(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    call.shown(|| format!("{sum}\n"), || Fields::new().text("sha256sum", &sum))
+fn show_sum(call: &Call<'_, '_>, name: &'static str, sum: &[u8]) -> Answer {
+    let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    call.shown(|| format!("{sum}\n"), || Fields::new().text(name, &sum))
 }
 
 fn read_remote(url: &str, to: &FlashPath) -> Answer {
@@ -305,11 +341,11 @@ fn read_remote(url: &str, to: &FlashPath) -> Answer {
     }
 }
 
-fn remote_copy(url: &str, put: Option<Vec<u8>>, name: String) -> Answer {
+fn remote_copy(url: &str, put: Option<Arc<[u8]>>, name: String) -> Answer {
     if !url.starts_with("tftp://") {
         return Err(failed("% Only tftp:// servers are supported"));
     }
-    let copy = RemoteCopy { url: url.to_owned(), put, name };
+    let copy = RemoteCopy { url: url.to_owned(), put, name, asked: None };
     let mut outcome = Outcome::default().with(vec![Effect::Copy(copy)]);
     outcome.reply.pending = true;
     Ok(outcome)

@@ -42,7 +42,7 @@ fn table_of(vlans: &[Vlan]) -> String {
 
 fn row(vlan: &Vlan) -> Fields {
     Fields::new()
-        .number("vlanshowbr-vlanid", vlan.id)
+        .text("vlanshowbr-vlanid", vlan.id)
         .text("vlanshowbr-vlanid-utf", vlan.id)
         .text("vlanshowbr-vlanname", &vlan.name)
         .text("vlanshowbr-vlanstate", if vlan.is_active { "active" } else { "suspend" })

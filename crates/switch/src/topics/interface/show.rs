@@ -1,6 +1,6 @@
 //! What is shown of interfaces: in the columns of NX-OS, and with its names.
 
-use rumline_cli::Fields;
+use rumline_cli::{Fields, Refusal};
 
 use super::port::{Interface, Kind};
 use crate::Switch;
@@ -40,10 +40,10 @@ pub(super) fn interfaces(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer
         let (names, table) = typed.trim().rsplit_once(' ').unwrap_or((typed, ""));
         let table = TABLES.iter().find(|(name, _)| !table.is_empty() && name.starts_with(table));
         let Some((_, table)) = table else {
-            all = chosen(all, typed)?;
+            all = chosen(all, typed, call)?;
             return details(&all, call);
         };
-        all = chosen(all, names)?;
+        all = chosen(all, names, call)?;
         return table(&all, call);
     }
     details(&all, call)
@@ -86,16 +86,22 @@ fn details(all: &[Interface], call: &mut Call<'_, '_>) -> Answer {
 }
 
 /// Those that are named: of a range those that there are, and one at least.
-fn chosen(all: Vec<Interface>, typed: &str) -> Result<Vec<Interface>, CommandError> {
+fn chosen(
+    all: Vec<Interface>,
+    typed: &str,
+    call: &Call<'_, '_>,
+) -> Result<Vec<Interface>, CommandError> {
     let is_named = |one: &Interface, line: &String| {
         line.strip_prefix("interface ").is_some_and(|name| one.name.eq_ignore_ascii_case(name))
     };
     let mut names = Vec::new();
+    let mut at = call.command.place_of("interface");
     for part in typed.split(',') {
         let lines = interface_names(part.trim());
         if !lines.iter().any(|line| all.iter().any(|one| is_named(one, line))) {
-            return Err(CommandError::failed(format!("% Invalid interface: {}", part.trim())));
+            return Err(CommandError::Syntax { refusal: Refusal::Invalid, at });
         }
+        at += part.len() + 1;
         names.extend(lines);
     }
     Ok(all.into_iter().filter(|one| names.iter().any(|line| is_named(one, line))).collect())

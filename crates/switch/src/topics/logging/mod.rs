@@ -48,6 +48,7 @@ impl Log {
 }
 
 /// Who gave a command, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct By {
     login: String,
     line: String,

@@ -39,6 +39,8 @@ pub struct Process {
     pub vmalloc_total_kib: u64,
     /// What of that is free.
     pub vmalloc_free_kib: u64,
+    /// What may still be written to bootflash:.
+    pub flash_free_bytes: u64,
     /// The machine's load over 1, 5 and 15 minutes, in hundredths.
     pub load_hundredths: [u32; 3],
 }

@@ -42,6 +42,10 @@ pub(crate) const TOPIC: Topic = Topic {
             call.session.dont_ask = true;
             Ok(Outcome::default())
         }),
+        Command::anyone("no terminal dont-ask", |_, call| {
+            call.session.dont_ask = false;
+            Ok(Outcome::default())
+        }),
         Command::anyone("terminal length", |_, call| {
             call.session.length = call.number("lines");
             Ok(Outcome::default())
