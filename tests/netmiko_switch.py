@@ -26,7 +26,7 @@ def recording(name, keep):
 
 
 recording("recv", lambda result, *_: received.extend(result))
-recording("sendall", lambda _, arguments, __: sent.extend(arguments[0]))
+recording("sendall", lambda _, arguments, __: sent.extend(arguments[0].encode() if isinstance(arguments[0], str) else arguments[0]))
 recording("get_pty", lambda _, arguments, named: terminals.append((*arguments, *named.values())))
 
 

@@ -10,7 +10,8 @@ from unittest.mock import Mock
 from lab import Lab, box
 
 CONFIG = [
-    "hostname leaf-parsed", "feature bgp", "feature ospf", "feature tap-aggregation", "vlan 10", "name ten", "exit", "vrf context red", "exit",
+    "hostname leaf-parsed", "feature bgp", "feature ospf", "feature tap-aggregation", "vlan 10", "name ten", "exit",
+    "vrf context red", "exit",
     "interface Ethernet1/1", "description to rack 4", "switchport access vlan 10", "mtu 9216", "exit",
     "interface Ethernet1/2", "no switchport", "ip address 10.1.0.1/31", "shutdown", "exit",
     "interface mgmt0", "ip address 192.0.2.5/24", "exit", "interface loopback7", "ip address 10.9.9.9/32", "exit",

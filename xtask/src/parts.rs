@@ -55,10 +55,8 @@ pub(crate) const ANSIBLE: Venv = Venv {
 };
 
 /// The newer of the two scraplis, which is another program.
-pub(crate) const SCRAPLI: Venv = Venv {
-    folder: "venv-scrapli",
-    packages: &["scrapli==2026.10.14", "ntc-templates==9.3.0"],
-};
+pub(crate) const SCRAPLI: Venv =
+    Venv { folder: "venv-scrapli", packages: &["scrapli==2026.10.14", "ntc-templates==9.3.0"] };
 
 /// unicon, genie and napalm, which bring much with them.
 pub(crate) const PARSERS: Venv = Venv {

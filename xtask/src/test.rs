@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::parts::{self, Postgres};
+use crate::parts::{self, Postgres, Venv};
 use crate::{root, rumline, step};
 
 /// Simulated worlds in the test command; `soak` runs thousands.
@@ -50,34 +50,45 @@ fn simulate() -> Result<()> {
     Ok(())
 }
 
-/// Clients people have, against the real processes.
+/// Clients people have, against the real processes: each script, and where its packages are.
+const SCRIPTS: &[(&str, &Venv)] = &[
+    ("netmiko_switch.py", &parts::CLIENTS),
+    ("ssh_clients.py", &parts::CLIENTS),
+    ("nxapi_clients.py", &parts::CLIENTS),
+    ("scrapli_live.py", &parts::CLIENTS),
+    ("scrapli_live.py", &parts::SCRAPLI),
+    ("unicon_live.py", &parts::PARSERS),
+    ("napalm_live.py", &parts::PARSERS),
+    ("ansible_plays.py", &parts::ANSIBLE),
+    ("examples.py", &parts::CLIENTS),
+    ("cases.py", &parts::CLIENTS),
+    ("judges.py", &parts::CLIENTS),
+    ("parsers.py", &parts::CLIENTS),
+    ("genie_parsers.py", &parts::PARSERS),
+    ("openssl_verify.py", &parts::CLIENTS),
+    ("forgeries.py", &parts::CLIENTS),
+    ("write_erase.py", &parts::CLIENTS),
+    ("tftp_copy.py", &parts::CLIENTS),
+    ("cssm_postgres.py", &parts::CLIENTS),
+    ("crash.py", &parts::CLIENTS),
+    ("discovery.py", &parts::CLIENTS),
+    ("flips.py", &parts::CLIENTS),
+    ("collectors.py", &parts::CLIENTS),
+    ("browser.py", &parts::CLIENTS),
+    // What clients need was shown by those before it.
+    ("boxes.py", &parts::CLIENTS),
+];
+
 fn end_to_end(postgres: &Postgres) -> Result<()> {
-    for script in [
-        "netmiko_switch.py",
-        "ssh_clients.py",
-        "nxapi_clients.py",
-        "ansible_plays.py",
-        "examples.py",
-        "cases.py",
-        "judges.py",
-        "parsers.py",
-        "openssl_verify.py",
-        "forgeries.py",
-        "write_erase.py",
-        "tftp_copy.py",
-        "cssm_postgres.py",
-        "crash.py",
-        "discovery.py",
-        "flips.py",
-        "collectors.py",
-        "browser.py",
-    ] {
-        let venv = if script == "ansible_plays.py" { &parts::ANSIBLE } else { &parts::CLIENTS };
+    let boxes = std::env::temp_dir().join(format!("rumline-boxes-{}", std::process::id()));
+    for (script, venv) in SCRIPTS {
         let mut test = Command::new(venv.python()?);
         test.arg(root().join("tests").join(script))
             .env("RUMLINE", rumline())
+            .env("RUMLINE_BOXES", &boxes)
             .env("RUMLINE_POSTGRES_URL", &postgres.url);
         step(&format!("end to end: {script}"), &mut test)?;
     }
+    std::fs::remove_file(boxes)?;
     Ok(())
 }

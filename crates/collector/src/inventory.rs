@@ -2,6 +2,7 @@
 
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{Timestamp, Udi};
+use rumline_server::Only;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -277,7 +278,7 @@ impl Collector {
             tx.execute("DELETE FROM event WHERE at < $1", &[before.0.into()])?;
             Ok::<_, Error>(())
         })?;
-        for tenant in self.tenants(None)? {
+        for tenant in self.tenants(&Only::All)? {
             let (tenant_id, mut first) = (tenant.id, 1);
             while self.last_instance(tenant_id)? >= first {
                 let from = first;

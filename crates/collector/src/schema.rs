@@ -8,6 +8,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, sql: rumline_server::AUDIT_TABLE },
     Migration { version: 3, sql: rumline_server::IDENTITY_TABLE },
     Migration { version: 4, sql: V4 },
+    Migration { version: 5, sql: rumline_server::GRANTS_TABLE },
+    Migration { version: 6, sql: rumline_server::AUDIT_CHANGES },
 ];
 
 const V4: &str = "ALTER TABLE tenant ADD COLUMN description TEXT NOT NULL DEFAULT '';";

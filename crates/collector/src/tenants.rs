@@ -1,7 +1,7 @@
 //! Tenants: one Smart Account and Virtual Account pair each (CSLU-011 to 013, ONPREM-002, 005, G-20).
 
 use rumline_protocol::Timestamp;
-use rumline_server::{ScopeId, check_name, next_id};
+use rumline_server::{Only, ScopeId, check_name, next_id};
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -222,14 +222,15 @@ impl Collector {
         })
     }
 
-    /// The tenants; only that of `scope_id` if there is one.
+    /// The tenants that are among these.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn tenants(&self, scope_id: Option<ScopeId>) -> Result<Vec<Tenant>, Error> {
+    pub fn tenants(&self, only: &Only<ScopeId>) -> Result<Vec<Tenant>, Error> {
+        let only = only.clone();
         self.db.read("tenants.list", move |tx| {
             let all = tx.rows(select!("ORDER BY id"), &[], from_row)?;
-            Ok(all.into_iter().filter(|t| scope_id.is_none_or(|own| own == t.id.into())).collect())
+            Ok(all.into_iter().filter(|t| only.has(&t.id.into())).collect())
         })
     }
 
@@ -343,7 +344,7 @@ impl Collector {
                 let sql = format!("DELETE FROM {table} WHERE tenant_id = $1");
                 tx.execute(&sql, &[id.into()])?;
             }
-            tx.execute("DELETE FROM person WHERE scope_id = $1", &[id.into()])?;
+            rumline_server::forget_scope(tx, id.into())?;
             tx.execute("DELETE FROM tenant WHERE id = $1", &[id.into()])?;
             let Tenant { name, smart_account, virtual_account, .. } = tenant;
             let text =

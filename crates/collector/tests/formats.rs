@@ -211,7 +211,9 @@ fn databases_of_every_version_are_brought_up_to_date() {
         let suite = Arc::new(CountingSuite::default());
         let (issuer, shared) = (kept.signing(), suite.clone());
         let cssm = Cssm::open(open("cssm.db"), shared, issuer, random(), at_once()).unwrap();
-        let instances = cssm.instances(SmartAccountId(1), Default::default(), 10).unwrap();
+        let instances = cssm
+            .instances(SmartAccountId(1), &rumline_server::Only::All, Default::default(), 10)
+            .unwrap();
         let counted = ["SN1", "SN2"].map(|serial| {
             let found = instances.iter().find(|view| view.serial == serial).unwrap();
             let reports = cssm.reports(SmartAccountId(1), found.id, 0, 1000).unwrap();

@@ -45,7 +45,8 @@ fn a_bundle_damaged_at_any_byte_is_refused_or_taken_as_it_was() {
         );
         assert!(cut.is_err(), "{length} of {} bytes", bundle.len());
     }
-    let instances = estate.cssm.instances(sa, Default::default(), 10).unwrap();
+    let instances =
+        estate.cssm.instances(sa, &rumline_server::Only::All, Default::default(), 10).unwrap();
     assert!(instances.len() <= 1 && instances.iter().all(|i| i.reports == 1), "{instances:?}");
 }
 
@@ -238,7 +239,10 @@ fn a_collector_cannot_alter_drop_or_replay_unnoticed() {
         Some(parts.join("<RUMReport>"))
     });
     estate.cssm.receive_bundle(estate.now, &dropped).unwrap();
-    let instance = &estate.cssm.instances(estate.sa, Default::default(), 10).unwrap()[0];
+    let instance = &estate
+        .cssm
+        .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
+        .unwrap()[0];
     assert!(instance.reports_missing > 0, "{instance:?}");
     // Altered: its signature tells, and the others are taken.
     let altered = rewritten(&batch.bytes, signer, |_, text| {
@@ -262,7 +266,11 @@ fn a_collector_cannot_alter_drop_or_replay_unnoticed() {
     collector.sync_now(CSLU).unwrap();
     estate.run_for(Timestamp::HOUR);
     assert_eq!(
-        estate.cssm.instances(estate.sa, Default::default(), 10).unwrap()[0].reports_missing,
+        estate
+            .cssm
+            .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
+            .unwrap()[0]
+            .reports_missing,
         0
     );
     assert_eq!(estate.unacknowledged(switch), 0);

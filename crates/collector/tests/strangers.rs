@@ -352,7 +352,13 @@ fn what_lies_beside_the_signed_part_of_a_bundle_is_refused() {
             estate.cssm.upload_usage(estate.now, &Actor::person("eve"), sa, va, &name, &bytes);
         assert!(refused.is_err());
     }
-    assert!(estate.cssm.instances(estate.sa, Default::default(), 10).unwrap().is_empty());
+    assert!(
+        estate
+            .cssm
+            .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// A file on a disk that is full.

@@ -92,7 +92,10 @@ fn two_tenants_of_an_on_prem_forward_to_their_own_accounts() {
             .collect()
     };
     assert_eq!((serials(one), serials(two)), (vec!["SN1".to_owned()], vec!["SN2".to_owned()]));
-    let rows = estate.cssm.instances(estate.sa, Default::default(), 10).unwrap();
+    let rows = estate
+        .cssm
+        .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
+        .unwrap();
     assert_ne!(rows[0].virtual_account_id, rows[1].virtual_account_id);
 }
 

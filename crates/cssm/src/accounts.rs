@@ -4,10 +4,10 @@ use rumline_protocol::Timestamp;
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
-use rumline_server::{check_name, next_id};
+use rumline_server::{Only, PartId, ScopeId, check_name, next_id};
 
 use crate::ids::{Account, SmartAccountId, VirtualAccountId};
-use crate::{Actor, Cssm, Error, Role};
+use crate::{Actor, Cssm, Error};
 
 /// A smart account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,18 @@ pub(crate) fn add_event(
     Ok(())
 }
 
+/// The condition that a row is of these virtual accounts.
+pub(crate) fn within(only: &Only<PartId>) -> String {
+    match only {
+        Only::All => String::new(),
+        Only::These(these) if these.is_empty() => "AND 1 = 0".to_owned(),
+        Only::These(these) => {
+            let numbers: Vec<String> = these.iter().map(|id| id.0.to_string()).collect();
+            format!("AND virtual_account_id IN ({})", numbers.join(", "))
+        }
+    }
+}
+
 pub(crate) fn smart_account(tx: &mut Tx<'_>, id: SmartAccountId) -> Result<SmartAccount, Error> {
     let sql = "SELECT id, name, domain FROM smart_account WHERE id = $1";
     tx.row(sql, &[id.into()], |row| {
@@ -138,23 +150,22 @@ impl Cssm {
         self.db.read("accounts.one", move |tx| smart_account(tx, id))
     }
 
-    /// Adds a person, or gives a known one a new password and role.
+    /// Whether an account is there, and one of its virtual accounts.
     ///
     /// # Errors
-    /// When a value is not acceptable or the store fails.
-    pub fn add_person(
+    /// When it is not.
+    pub fn check_account(
         &self,
-        now: Timestamp,
-        actor: &Actor,
-        login: &str,
-        password: &str,
-        role: Role,
-        smart_account_id: Option<SmartAccountId>,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: Option<VirtualAccountId>,
     ) -> Result<(), Error> {
-        if let Some(id) = smart_account_id {
-            self.smart_account(id)?;
-        }
-        self.people().add(now, actor, login, password, role, smart_account_id.map(Into::into))
+        self.db.read("accounts.check", move |tx| {
+            smart_account(tx, smart_account_id)?;
+            match virtual_account_id {
+                Some(id) => virtual_account(tx, smart_account_id, id).map(|_| ()),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Creates a smart account with its virtual account `Default`.
@@ -189,7 +200,7 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn smart_accounts(&self, only: Option<SmartAccountId>) -> Result<Vec<SmartAccount>, Error> {
+    pub fn smart_accounts(&self, only: &Only<ScopeId>) -> Result<Vec<SmartAccount>, Error> {
         let all = self.db.read("accounts.list", |tx| {
             tx.rows("SELECT id, name, domain FROM smart_account ORDER BY id", &[], |row| {
                 Ok::<_, Error>(SmartAccount {
@@ -199,7 +210,7 @@ impl Cssm {
                 })
             })
         })?;
-        Ok(all.into_iter().filter(|account| only.is_none_or(|id| id == account.id)).collect())
+        Ok(all.into_iter().filter(|account| only.has(&account.id.into())).collect())
     }
 
     /// Creates a virtual account (CSSM-002).

@@ -11,12 +11,12 @@ use rumline_server::next_id;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{add_event, smart_account, virtual_account};
+use crate::accounts::{add_event, smart_account, virtual_account, within};
 use crate::answer::{self, Contents};
 use crate::collected::{self, Hop, Taken, Took, VerifiedDevice};
 use crate::ids::{Account, SmartAccountId, UsageFileId, VirtualAccountId};
 use crate::set_aside::{self, SetAside};
-use crate::{Actor, Cssm, Error, claims, instances, standing};
+use crate::{Actor, Cssm, Error, Only, PartId, claims, instances, standing};
 
 /// The most files in one archive.
 const MEMBERS_MAX: usize = 20_000;
@@ -135,6 +135,17 @@ pub(crate) fn of_bundle(
     );
     let values = [smart_account_id.into(), virtual_account_id.into(), digest.into()];
     tx.row(&sql, &values, from_row)
+}
+
+/// The virtual account of one of them.
+pub(crate) fn virtual_account_of(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: i64,
+) -> Result<Option<VirtualAccountId>, Error> {
+    let sql = "SELECT virtual_account_id FROM usage_file WHERE smart_account_id = $1
+        AND id = $2";
+    Ok(tx.row(sql, &[smart_account_id.into(), id.into()], |row| row.id(0))?)
 }
 
 impl Cssm {
@@ -316,12 +327,17 @@ impl Cssm {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn usage_files(&self, smart_account_id: SmartAccountId) -> Result<Vec<UsageFile>, Error> {
+    pub fn usage_files(
+        &self,
+        smart_account_id: SmartAccountId,
+        only: &Only<PartId>,
+    ) -> Result<Vec<UsageFile>, Error> {
+        let within = within(only);
         self.db.read("files.list", move |tx| {
             smart_account(tx, smart_account_id)?;
             let sql = format!(
-                "SELECT {COLUMNS} FROM usage_file WHERE smart_account_id = $1 ORDER BY id DESC
-                LIMIT 1000"
+                "SELECT {COLUMNS} FROM usage_file WHERE smart_account_id = $1 {within}
+                ORDER BY id DESC LIMIT 1000"
             );
             tx.rows(&sql, &[smart_account_id.into()], from_row)
         })

@@ -28,6 +28,18 @@ impl From<SmartAccountId> for rumline_server::ScopeId {
     }
 }
 
+impl From<VirtualAccountId> for rumline_server::PartId {
+    fn from(id: VirtualAccountId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<rumline_server::PartId> for VirtualAccountId {
+    fn from(id: rumline_server::PartId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl From<rumline_server::ScopeId> for SmartAccountId {
     fn from(id: rumline_server::ScopeId) -> Self {
         Self(id.0)

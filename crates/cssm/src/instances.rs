@@ -359,3 +359,14 @@ pub(crate) fn note_report(
     tx.execute(SQL, &values)?;
     Ok(())
 }
+
+/// The virtual account of one of them.
+pub(crate) fn virtual_account_of(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: i64,
+) -> Result<Option<VirtualAccountId>, Error> {
+    let sql = "SELECT virtual_account_id FROM product_instance WHERE smart_account_id = $1
+        AND id = $2 AND removed_at IS NULL";
+    Ok(tx.row(sql, &[smart_account_id.into(), id.into()], |row| row.id(0))?)
+}

@@ -5,13 +5,13 @@ use rumline_protocol::Timestamp;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{add_event, smart_account};
+use crate::accounts::{add_event, smart_account, within};
 use crate::alerts::{self, AlertKind};
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances;
 use crate::lineage::{self, EpochView};
 use crate::spans::Spans;
-use crate::{Actor, Cssm, Error};
+use crate::{Actor, Cssm, Error, Only, PartId};
 
 /// A product instance in the inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,19 +165,21 @@ const INSTANCE: &str = "SELECT id, pid, serial, virtual_account_id, hostname, so
     WHERE smart_account_id = $1 AND removed_at IS NULL";
 
 impl Cssm {
-    /// The product instances of an account, in the order they were registered; `after` is the last number seen.
+    /// The product instances of an account, of these virtual accounts, in the order they were registered; `after` is the last number seen.
     ///
     /// # Errors
     /// When there is no such account.
     pub fn instances(
         &self,
         smart_account_id: SmartAccountId,
+        only: &Only<PartId>,
         after: InstanceId,
         limit: i64,
     ) -> Result<Vec<InstanceView>, Error> {
+        let within = within(only);
         self.db.read("inventory.instances", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let sql = format!("{INSTANCE} AND id > $2 ORDER BY id LIMIT $3");
+            let sql = format!("{INSTANCE} AND id > $2 {within} ORDER BY id LIMIT $3");
             let values = [smart_account_id.into(), after.into(), limit.clamp(1, 1000).into()];
             let mut views = tx.rows(&sql, &values, instance_from_row)?;
             for view in &mut views {

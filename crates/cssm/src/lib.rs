@@ -31,6 +31,7 @@ mod standing;
 mod strangers;
 mod tokens;
 mod trust;
+mod whose;
 
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +50,9 @@ pub use ids::{
 pub use inventory::{Gap, InstanceView, LicenseView, ReportRow};
 pub use lineage::EpochView;
 pub use receiver::{Answer, Taken};
-pub use rumline_server::{Action, Actor, AuditRow, Caller, Error, People, Role, SharedRandom};
+pub use rumline_server::{
+    Action, Actor, AuditRow, Caller, Error, Grant, Only, PartId, People, Role, SharedRandom,
+};
 pub use schema::MIGRATIONS;
 pub use set_aside::SetAside;
 pub use tokens::{NewToken, RegistrationToken};

@@ -11,6 +11,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, sql: rumline_server::AUDIT_TABLE },
     Migration { version: 5, sql: rumline_server::IDENTITY_TABLE },
     Migration { version: 6, sql: "ALTER TABLE poll ADD COLUMN fetched_at BIGINT" },
+    Migration { version: 7, sql: rumline_server::GRANTS_TABLE },
+    Migration { version: 8, sql: rumline_server::AUDIT_CHANGES },
 ];
 
 const V1: &str = "

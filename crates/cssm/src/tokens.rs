@@ -126,6 +126,17 @@ pub(crate) fn count_use(
     Ok(())
 }
 
+/// The virtual account of one of them.
+pub(crate) fn virtual_account_of(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: i64,
+) -> Result<Option<VirtualAccountId>, Error> {
+    let sql = "SELECT virtual_account_id FROM registration_token WHERE smart_account_id = $1
+        AND id = $2";
+    Ok(tx.row(sql, &[smart_account_id.into(), id.into()], |row| row.id(0))?)
+}
+
 impl Cssm {
     /// Creates a token for a virtual account.
     ///

@@ -4,7 +4,7 @@ use rumline_catalogue::Catalogue;
 use rumline_protocol::{
     Purpose, Signed, SignedText, Suite, Timestamp, TrustCode, TrustRequest, is_of_now,
 };
-use rumline_server::{audit, next_id};
+use rumline_server::{Act, audit, next_id};
 use rumline_store::Tx;
 
 use crate::accounts::{add_event, virtual_account};
@@ -84,7 +84,7 @@ pub(crate) fn exchange(
     let Some((smart_account_id, token)) = tokens::find(tx, token_text)? else {
         let text = "the token is not valid";
         let actor = Actor::collector(&udi);
-        audit(tx, now, &actor, "token", "unknown", text)?;
+        audit(tx, now, &actor, &Act::new("token", "unknown").refused(text))?;
         return Ok(Exchange::Refused(text.to_owned()));
     };
     let account = (smart_account_id, token.virtual_account_id);

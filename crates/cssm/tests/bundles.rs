@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use rumline_cssm::{Actor, InstanceId, NewCollector, UsageFile};
+use rumline_cssm::{Actor, InstanceId, NewCollector, Only, UsageFile};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
@@ -85,7 +85,7 @@ fn a_registered_collector_brings_bundles_and_others_do_not() {
                 assert_eq!(document.account.unwrap().value.virtual_account, "Default");
             }
         }
-        let seen = lab.cssm.instances(lab.sa, InstanceId::default(), 10).unwrap();
+        let seen = lab.cssm.instances(lab.sa, &Only::All, InstanceId::default(), 10).unwrap();
         assert_eq!(seen.iter().map(|i| i.reports).collect::<Vec<_>>(), [1, 1]);
         lab.cssm.remove_collector(lab.now, &Actor::person("eve"), lab.sa, registered.id).unwrap();
         assert!(lab.cssm.receive_bundle(lab.now, &bytes).is_err());

@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 
 use rumline_agent::{Config, Input, Transport};
 use rumline_cssm::{
-    Actor, Error, InstanceId, SmartAccountId, UsageFile, UsageFileId, VirtualAccountId,
+    Actor, Error, InstanceId, Only, SmartAccountId, UsageFile, UsageFileId, VirtualAccountId,
 };
 use rumline_protocol::*;
 use rumline_testkit::*;
@@ -45,7 +45,7 @@ fn odd_tar(name: &[u8], kind: tar::EntryType, link: Option<&str>, content: &[u8]
 /// Nothing was taken: no device, no file, no event.
 fn assert_untouched(lab: &Lab, events: usize) {
     assert!(lab.instances().is_empty());
-    assert!(lab.cssm.usage_files(lab.sa).unwrap().is_empty());
+    assert!(lab.cssm.usage_files(lab.sa, &Only::All).unwrap().is_empty());
     assert!(lab.cssm.licenses(lab.now, lab.sa).unwrap().is_empty());
     assert_eq!(lab.cssm.events(lab.sa, 1000).unwrap().len(), events);
 }
@@ -88,7 +88,7 @@ fn a_usage_file_is_taken_as_xml_as_tar_and_as_gzipped_tar() {
             assert_eq!((instance.reports, instance.reports_missing), (2, 0));
             assert_eq!(instance.last_report_at, Some(lab.now.0));
         }
-        let files = lab.cssm.usage_files(lab.sa).unwrap();
+        let files = lab.cssm.usage_files(lab.sa, &Only::All).unwrap();
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["usage.tar.gz", "usage.tar", "all_rum.txt"], "newest first");
         assert_eq!(files[2], first);
@@ -116,7 +116,7 @@ fn a_file_uploaded_twice_counts_once_and_says_so() {
         }
         assert_eq!(lab.counted("SN1"), 100);
         // And the same over the network, later.
-        assert_eq!(lab.cssm.usage_files(lab.sa).unwrap().len(), 3);
+        assert_eq!(lab.cssm.usage_files(lab.sa, &Only::All).unwrap().len(), 3);
         // The same switch twice in one archive is still one product instance.
         let both = write_tar(&[member("a.txt", &early), member("b.txt", &late)]);
         let file = lab.upload("both.tar", &both).unwrap();
@@ -152,7 +152,7 @@ fn a_switch_of_another_smart_account_is_refused_and_nothing_is_stored() {
             assert!(text.contains("SN1") && text.contains("another Smart Account"), "{text}");
         }
         // The newcomer in the archive is taken; SN1 stays where it is, and both accounts are told (T16).
-        let there = lab.cssm.instances(other, InstanceId::default(), 10).unwrap();
+        let there = lab.cssm.instances(other, &Only::All, InstanceId::default(), 10).unwrap();
         assert_eq!(there.iter().map(|i| i.serial.as_str()).collect::<Vec<_>>(), ["SN2"]);
         for (account, words) in [(lab.sa, "tried to register"), (other, "belongs to another")] {
             let alerts = lab.cssm.alerts(account).unwrap();
@@ -401,7 +401,7 @@ fn the_ack_file_is_named_after_the_usage_file() {
         for bad in ["", " x", "a\nb", "a\0b", &"x".repeat(101)] {
             assert!(lab.upload(bad, text.as_bytes()).is_err(), "{bad:?}");
         }
-        let id = lab.cssm.usage_files(lab.sa).unwrap()[0].id;
+        let id = lab.cssm.usage_files(lab.sa, &Only::All).unwrap()[0].id;
         let (other, _) = lab.other_account("Other");
         assert!(lab.cssm.acknowledgement_file(other, id).is_err());
         assert!(lab.cssm.acknowledgement_file(lab.sa, UsageFileId(id.0 + 1)).is_err());
@@ -469,7 +469,7 @@ fn uploaded_usage_stays_whatever_is_done_afterwards() {
         lab.cssm.tidy(lab.now.plus_days(10_000)).unwrap();
         let thief = Device::new(&lab.cssm, "SN1");
         lab.document(&thief.trust(lab.now, &lab.token(), true));
-        assert_eq!(lab.cssm.usage_files(lab.sa).unwrap(), std::slice::from_ref(&file));
+        assert_eq!(lab.cssm.usage_files(lab.sa, &Only::All).unwrap(), std::slice::from_ref(&file));
         assert!(lab.cssm.acknowledgement_file(lab.sa, file.id).is_ok());
         assert_eq!(lab.cssm.reports(lab.sa, id, 0, 10).unwrap().len(), 1);
         assert_eq!(lab.cssm.reports(lab.sa, id, 0, 10).unwrap()[0].count_seconds, 100);
@@ -580,6 +580,9 @@ fn of_a_large_file_that_is_not_whole_nothing_is_taken() {
         let other = lab.cssm.create_virtual_account(lab.now, &person, lab.sa, "Other").unwrap();
         let told = upload(lab, file.as_bytes(), other.id);
         assert!(told.contains("a file of this size is not set aside"), "{told}");
-        assert_eq!((lab.counted("SN1"), lab.cssm.usage_files(lab.sa).unwrap().len()), (0, 0));
+        assert_eq!(
+            (lab.counted("SN1"), lab.cssm.usage_files(lab.sa, &Only::All).unwrap().len()),
+            (0, 0)
+        );
     });
 }

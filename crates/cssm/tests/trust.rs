@@ -1,7 +1,7 @@
 //! Tokens and trust codes (CSSM-003, 012, 024; PI-TRUST; PI-NET-032; TOPO-2).
 
 use rumline_agent::{Config, Input, Transport};
-use rumline_cssm::{Actor, Answer, InstanceId, NewToken, Settings, SmartAccountId};
+use rumline_cssm::{Actor, Answer, InstanceId, NewToken, Only, Settings, SmartAccountId};
 use rumline_protocol::*;
 use rumline_testkit::*;
 
@@ -428,7 +428,7 @@ fn a_report_whose_ack_was_lost_before_a_move_counts_once() {
         lab.let_go("SN1");
         lab.document(&device.trust(lab.now, &lab.token_of(other), true));
         lab.document(&device.usage(&[&report]));
-        let id = lab.cssm.instances(other.0, InstanceId::default(), 10).unwrap()[0].id;
+        let id = lab.cssm.instances(other.0, &Only::All, InstanceId::default(), 10).unwrap()[0].id;
         let counted = |account: SmartAccountId| -> i64 {
             let rows = lab.cssm.reports(account, id, 0, 10).unwrap();
             rows.iter().map(|row| row.count_seconds).sum()

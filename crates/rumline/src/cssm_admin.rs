@@ -40,17 +40,72 @@ pub(crate) enum Command {
     VirtualAccounts { smart_account: String },
     /// Create a virtual account.
     CreateVirtualAccount { smart_account: String, name: String },
-    /// Add a person, or change their password and role.
+    /// All people and programs, or those of a smart account.
+    People {
+        #[arg(long)]
+        smart_account: Option<String>,
+    },
+    /// Add a person; without a password file a program, whose secret is printed.
     AddPerson {
         login: String,
         /// viewer, user or administrator.
         role: String,
         /// File with the password.
         #[arg(long)]
-        password_file: PathBuf,
+        password_file: Option<PathBuf>,
         /// The only smart account they may see.
         #[arg(long)]
         smart_account: Option<String>,
+        /// The only virtual account of it they may see.
+        #[arg(long, requires = "smart_account")]
+        virtual_account: Option<String>,
+    },
+    /// Remove somebody; what they did stays told.
+    RemovePerson { login: String },
+    /// Let somebody log in no more.
+    DisablePerson { login: String },
+    /// Let somebody log in again.
+    EnablePerson { login: String },
+    /// Give a person another password.
+    SetPassword {
+        login: String,
+        /// File with the password.
+        #[arg(long)]
+        password_file: PathBuf,
+    },
+    /// Make another secret for a program, and print it.
+    RenewSecret { login: String },
+    /// Give yourself another password.
+    ChangePassword {
+        /// File with the old one.
+        #[arg(long)]
+        old_password_file: PathBuf,
+        /// File with the new one.
+        #[arg(long)]
+        password_file: PathBuf,
+    },
+    /// Grant a role, in the place of what was granted for the same before; without an account for everything.
+    Grant {
+        login: String,
+        /// viewer, user or administrator.
+        role: String,
+        #[arg(long)]
+        smart_account: Option<String>,
+        #[arg(long, requires = "smart_account")]
+        virtual_account: Option<String>,
+    },
+    /// Take a role back.
+    TakeBack {
+        login: String,
+        #[arg(long)]
+        smart_account: Option<String>,
+        #[arg(long, requires = "smart_account")]
+        virtual_account: Option<String>,
+    },
+    /// A new password for somebody who has none any more, printed once; this CSSM (--dir) must not run meanwhile.
+    ResetPassword {
+        #[arg(default_value = "admin")]
+        login: String,
     },
     /// Record a perpetual purchase.
     Purchase { smart_account: String, virtual_account: String, license: String, quantity: i64 },
@@ -224,18 +279,6 @@ async fn carry_out(client: &Client, command: &Command) -> Result<()> {
             let path = format!("{}/virtual-accounts", api.smart_account(smart_account).await?);
             show(&json("POST", path, Some(json!({ "name": name }))).await?);
         }
-        Command::AddPerson { login, role, password_file, smart_account } => {
-            let id = match smart_account {
-                Some(name) => Some(api.find("/smart-accounts", name).await?),
-                None => None,
-            };
-            let password = read_password(Some(password_file))?;
-            let body = json!({
-                "login": login, "password": password, "role": role, "smart_account_id": id,
-            });
-            json("POST", "/people".to_owned(), Some(body)).await?;
-            println!("{login} may log in as {role}.");
-        }
         Command::Purchase { smart_account, virtual_account, license, quantity } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
             let body = json!({
@@ -246,6 +289,99 @@ async fn carry_out(client: &Client, command: &Command) -> Result<()> {
             println!("{quantity} x {license} purchased.");
         }
         other => account_commands(&api, other).await?,
+    }
+    Ok(())
+}
+
+/// What a role is for: nothing named is everything.
+async fn role_for(
+    api: &Api,
+    smart_account: Option<&String>,
+    virtual_account: Option<&String>,
+) -> Result<(Option<i64>, Option<i64>)> {
+    let Some(smart) = smart_account else { return Ok((None, None)) };
+    let sa = api.find("/smart-accounts", smart).await?;
+    let va = match virtual_account {
+        Some(name) => {
+            Some(api.find(&format!("/smart-accounts/{sa}/virtual-accounts"), name).await?)
+        }
+        None => None,
+    };
+    Ok((Some(sa), va))
+}
+
+async fn people_commands(api: &Api, command: &Command) -> Result<()> {
+    let of = |login: &str| format!("/people/{}", rumline_web::in_query(login).replace('/', "%2F"));
+    match command {
+        Command::People { smart_account: None } => show(&api.json("GET", "/people", None).await?),
+        Command::People { smart_account: Some(name) } => {
+            let path = format!("{}/people", api.smart_account(name).await?);
+            show(&api.json("GET", &path, None).await?);
+        }
+        Command::AddPerson { login, role, password_file, smart_account, virtual_account } => {
+            let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
+            let password = password_file.as_deref().map(|file| read_password(Some(file)));
+            let body = json!({
+                "login": login, "password": password.transpose()?, "role": role,
+                "virtual_account_id": va,
+            });
+            // Whoever administers the account alone may do it there.
+            let path = sa.map_or("/people".to_owned(), |sa| format!("/smart-accounts/{sa}/people"));
+            let made = api.json("POST", &path, Some(body)).await?;
+            match made["secret"].as_str() {
+                Some(secret) => println!("{secret}"),
+                None => println!("{login} may log in as {role}."),
+            }
+        }
+        Command::RemovePerson { login } => {
+            api.json("DELETE", &of(login), None).await?;
+            println!("{login} removed.");
+        }
+        Command::DisablePerson { login } => {
+            api.json("POST", &format!("{}/disable", of(login)), None).await?;
+            println!("{login} may log in no more.");
+        }
+        Command::EnablePerson { login } => {
+            api.json("POST", &format!("{}/enable", of(login)), None).await?;
+            println!("{login} may log in again.");
+        }
+        Command::SetPassword { login, password_file } => {
+            let body = json!({ "password": read_password(Some(password_file))? });
+            api.json("POST", &format!("{}/password", of(login)), Some(body)).await?;
+            println!("{login} has another password.");
+        }
+        Command::RenewSecret { login } => {
+            let made = api.json("POST", &format!("{}/secret", of(login)), None).await?;
+            println!("{}", made["secret"].as_str().unwrap_or_default());
+        }
+        Command::ChangePassword { old_password_file, password_file } => {
+            let (old, new) =
+                (read_password(Some(old_password_file))?, read_password(Some(password_file))?);
+            let body = json!({ "old": old, "new": new });
+            api.json("POST", "/me/password", Some(body)).await?;
+            println!("Password changed; log in again.");
+        }
+        Command::Grant { login, role, smart_account, virtual_account } => {
+            let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
+            let body = json!({ "role": role, "virtual_account_id": va });
+            let path = match sa {
+                Some(sa) => format!("/smart-accounts/{sa}{}/roles", of(login)),
+                None => format!("{}/roles", of(login)),
+            };
+            api.json("PUT", &path, Some(body)).await?;
+            println!("{login} is {role} now.");
+        }
+        Command::TakeBack { login, smart_account, virtual_account } => {
+            let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
+            let part = va.map_or(String::new(), |va| format!("?virtual_account_id={va}"));
+            let path = match sa {
+                Some(sa) => format!("/smart-accounts/{sa}{}/roles{part}", of(login)),
+                None => format!("{}/roles", of(login)),
+            };
+            api.json("DELETE", &path, None).await?;
+            println!("Taken back.");
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -374,7 +510,7 @@ async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
             show(&settle(smart_account.clone(), format!("{what}/move"), None).await?);
         }
         Command::Audit => show(&api.json("GET", "/audit", None).await?),
-        _ => {}
+        other => people_commands(api, other).await?,
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use rumline_net::{
     Clock, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory, make_private, serve,
     server_config,
 };
-use rumline_protocol::RealSuite;
+use rumline_protocol::{Authority, RealSuite};
 use rumline_store::Db;
 use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles};
 use tokio::net::TcpListener;
@@ -59,11 +59,48 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     if let Some(cssm_admin::Command::RenewSigningKey { revoke }) = &arguments.admin {
         return renew(arguments, *revoke);
     }
+    if let Some(cssm_admin::Command::ResetPassword { login }) = &arguments.admin {
+        return reset_password(arguments, login);
+    }
     if let Some(command) = &arguments.admin {
         return cssm_admin::run(&arguments.client, command);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve_until_told(arguments))?;
+    Ok(true)
+}
+
+/// Opens the CSSM of a directory, which whoever calls it has locked.
+fn open(arguments: &Arguments, authority: &Authority) -> Result<Cssm> {
+    let db = match &arguments.postgres {
+        Some(url) => Db::open_postgres(url)?,
+        None => {
+            let file = arguments.dir.join("cssm.db");
+            // SQLite gives its other files the rights of this one.
+            make_private(&file)?;
+            Db::open_sqlite(&file)?
+        }
+    };
+    let settings = Settings {
+        requests_per_hour_max: arguments.requests_per_hour,
+        ack_delay_seconds: arguments.ack_delay_seconds,
+    };
+    let random: rumline_cssm::SharedRandom = Arc::new(Mutex::new(OsRandom));
+    let issuer = authority.identity()?;
+    Ok(Cssm::open(Arc::new(db), Arc::new(RealSuite), issuer, random, settings)?)
+}
+
+/// A new password for whoever owns the machine and has none any more; CSSM must not run meanwhile.
+fn reset_password(arguments: &Arguments, login: &str) -> Result<bool> {
+    let dir = &arguments.dir;
+    if !dir.join("root.pem").exists() {
+        anyhow::bail!("there is no CSSM in {}; name its directory with --dir", dir.display());
+    }
+    let _lock = lock_directory(dir).context("stop this CSSM first")?;
+    let now = LabClock::clock(arguments.lab_clock).now();
+    let cssm = open(arguments, &authority(dir, NAME, "cssm.db", now)?)?;
+    let password = cssm.people().reset_password(now, login)?;
+    println!("The password of {login} (shown once): {password}");
     Ok(true)
 }
 
@@ -96,28 +133,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let mut names = arguments.names.clone();
     names.push(arguments.listen.ip().to_string());
     let (certificate, key) = tls_identity(&arguments.dir, &authority, &names, now)?;
-    let db = match &arguments.postgres {
-        Some(url) => {
-            let url = url.clone();
-            tokio::task::spawn_blocking(move || Db::open_postgres(&url)).await??
-        }
-        None => {
-            let file = arguments.dir.join("cssm.db");
-            // SQLite gives its other files the rights of this one.
-            make_private(&file)?;
-            Db::open_sqlite(&file)?
-        }
-    };
-    let settings = Settings {
-        requests_per_hour_max: arguments.requests_per_hour,
-        ack_delay_seconds: arguments.ack_delay_seconds,
-    };
-    let (db, issuer) = (Arc::new(db), authority.identity()?);
-    let random: rumline_cssm::SharedRandom = Arc::new(Mutex::new(OsRandom));
-    let cssm = tokio::task::spawn_blocking(move || {
-        Cssm::open(db, Arc::new(RealSuite), issuer, random, settings)
-    })
-    .await??;
+    let cssm = tokio::task::block_in_place(|| open(arguments, &authority))?;
     // Nobody is listened to before there is somebody who may log in.
     announce_administrator(cssm.people(), now, arguments.admin_password_file.as_deref()).await?;
     let listener = TcpListener::bind(arguments.listen)

@@ -8,31 +8,33 @@ pub struct Actor {
     name: String,
     /// Where it acts from, as far as that is known.
     address: Option<String>,
+    /// Why it acts, if it said so.
+    reason: Option<String>,
 }
 
 impl Actor {
     /// A person, by login.
     #[must_use]
     pub fn person(login: &str) -> Self {
-        Self { name: login.to_owned(), address: None }
+        Self { name: login.to_owned(), address: None, reason: None }
     }
 
     /// A collector, by kind and name.
     #[must_use]
     pub fn collector(title: &str) -> Self {
-        Self { name: title.to_owned(), address: None }
+        Self { name: title.to_owned(), address: None, reason: None }
     }
 
     /// A product instance.
     #[must_use]
     pub fn device(udi: &rumline_protocol::Udi) -> Self {
-        Self { name: udi.to_string(), address: None }
+        Self { name: udi.to_string(), address: None, reason: None }
     }
 
     /// The server itself.
     #[must_use]
     pub fn system() -> Self {
-        Self { name: "system".to_owned(), address: None }
+        Self { name: "system".to_owned(), address: None, reason: None }
     }
 
     /// The same, acting from this address.
@@ -40,6 +42,19 @@ impl Actor {
     pub fn at(mut self, address: Option<&str>) -> Self {
         self.address = address.map(str::to_owned);
         self
+    }
+
+    /// The same, acting for this reason.
+    #[must_use]
+    pub fn because(mut self, reason: Option<&str>) -> Self {
+        self.reason = reason.map(str::to_owned);
+        self
+    }
+
+    /// Why it acts.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// Its name.

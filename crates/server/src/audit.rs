@@ -4,10 +4,13 @@ use rumline_protocol::Timestamp;
 use rumline_store::{Db, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, Error, next_id};
+use crate::{Actor, Error, ScopeId, next_id};
 
-/// The newest rows that are kept.
-const ROWS_MAX: i64 = 100_000;
+/// Logins that are kept, the newest; all else that was done is kept for good.
+const LOGINS_MAX: i64 = 100_000;
+/// Letters of what a row tells.
+const LETTERS_MAX: usize = 200;
+const CHANGE_LETTERS_MAX: usize = 4_000;
 
 /// The table, for the schema of a server.
 pub const AUDIT_TABLE: &str = "
@@ -21,6 +24,52 @@ CREATE TABLE audit (
     outcome TEXT NOT NULL
 );
 ";
+
+/// What the table got later: whose account it is about, what it was before and is after, and why it was done.
+pub const AUDIT_CHANGES: &str = "
+ALTER TABLE audit ADD COLUMN scope_id BIGINT;
+ALTER TABLE audit ADD COLUMN was TEXT;
+ALTER TABLE audit ADD COLUMN becomes TEXT;
+ALTER TABLE audit ADD COLUMN reason TEXT;
+CREATE INDEX audit_scope ON audit (scope_id, id);
+";
+
+/// What somebody did, or was refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Act<'a> {
+    action: &'a str,
+    subject: &'a str,
+    scope_id: Option<ScopeId>,
+    was: Option<&'a str>,
+    becomes: Option<&'a str>,
+    refused: Option<&'a str>,
+}
+
+impl<'a> Act<'a> {
+    /// An action, e.g. `login`, and to whom or what.
+    #[must_use]
+    pub fn new(action: &'a str, subject: &'a str) -> Self {
+        Self { action, subject, scope_id: None, was: None, becomes: None, refused: None }
+    }
+
+    /// The same in an account.
+    #[must_use]
+    pub fn within(self, scope_id: ScopeId) -> Self {
+        Self { scope_id: Some(scope_id), ..self }
+    }
+
+    /// The same, with what it was before and is after.
+    #[must_use]
+    pub fn changing(self, was: Option<&'a str>, becomes: Option<&'a str>) -> Self {
+        Self { was, becomes, ..self }
+    }
+
+    /// That it was refused, and why.
+    #[must_use]
+    pub fn refused(self, why: &'a str) -> Self {
+        Self { refused: Some(why), ..self }
+    }
+}
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,40 +88,53 @@ pub struct AuditRow {
     pub subject: String,
     /// `done`, or why it was refused.
     pub outcome: String,
+    /// The account it is about, if it is about one.
+    pub scope_id: Option<ScopeId>,
+    /// What it was before.
+    pub was: Option<String>,
+    /// What it is after.
+    pub becomes: Option<String>,
+    /// Why it was done, if that was said.
+    pub reason: Option<String>,
 }
 
-fn short(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+fn short(text: &str, letters: usize) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(letters).collect()
 }
 
 /// Writes a row, in the transaction of what it is about.
 ///
 /// # Errors
 /// When the store fails.
-pub fn audit(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    actor: &Actor,
-    action: &str,
-    subject: &str,
-    outcome: &str,
-) -> Result<(), Error> {
+pub fn audit(tx: &mut Tx<'_>, now: Timestamp, actor: &Actor, act: &Act<'_>) -> Result<(), Error> {
     let id: i64 = next_id(tx, "audit")?;
-    let sql = "INSERT INTO audit (id, at, actor, address, action, subject, outcome)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let (name, subject, outcome) = (short(actor.name()), short(subject), short(outcome));
+    let sql = "INSERT INTO audit (id, at, actor, address, action, subject, outcome, scope_id, was,
+        becomes, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let outcome = act.refused.map_or("done".to_owned(), |why| format!("refused: {why}"));
+    let long = |text: Option<&str>| text.map(|text| short(text, CHANGE_LETTERS_MAX));
+    let (name, subject, outcome) = (
+        short(actor.name(), LETTERS_MAX),
+        short(act.subject, LETTERS_MAX),
+        short(&outcome, LETTERS_MAX),
+    );
+    let (was, becomes, reason) = (long(act.was), long(act.becomes), long(actor.reason()));
     let values = [
         id.into(),
         now.0.into(),
         (&name).into(),
         actor.address().into(),
-        action.into(),
+        act.action.into(),
         (&subject).into(),
         (&outcome).into(),
+        act.scope_id.into(),
+        was.as_deref().into(),
+        becomes.as_deref().into(),
+        reason.as_deref().into(),
     ];
     tx.execute(sql, &values)?;
     if id % 1000 == 0 {
-        tx.execute("DELETE FROM audit WHERE id < $1", &[(id - ROWS_MAX).into()])?;
+        let sql = "DELETE FROM audit WHERE id < $1 AND action = 'login'";
+        tx.execute(sql, &[(id - LOGINS_MAX).into()])?;
     }
     Ok(())
 }
@@ -83,8 +145,8 @@ pub fn audit(
 /// When the store fails.
 pub fn audit_rows(db: &Db, before: Option<i64>, limit: i64) -> Result<Vec<AuditRow>, Error> {
     db.read("audit.list", move |tx| {
-        let sql = "SELECT id, at, actor, address, action, subject, outcome FROM audit
-            WHERE id < $1 ORDER BY id DESC LIMIT $2";
+        let sql = "SELECT id, at, actor, address, action, subject, outcome, scope_id, was, becomes,
+            reason FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2";
         let values = [before.unwrap_or(i64::MAX).into(), limit.clamp(1, 1000).into()];
         tx.rows(sql, &values, |row| {
             Ok(AuditRow {
@@ -95,6 +157,10 @@ pub fn audit_rows(db: &Db, before: Option<i64>, limit: i64) -> Result<Vec<AuditR
                 action: row.text(4)?,
                 subject: row.text(5)?,
                 outcome: row.text(6)?,
+                scope_id: row.opt_id(7)?,
+                was: row.opt_text(8)?,
+                becomes: row.opt_text(9)?,
+                reason: row.opt_text(10)?,
             })
         })
     })

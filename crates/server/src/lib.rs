@@ -5,24 +5,27 @@
 
 #![warn(missing_docs)]
 
-mod access;
 mod actor;
 mod audit;
 mod error;
+mod grants;
 mod identity;
+mod logins;
 mod names;
+mod people;
 mod throttle;
 
 use std::sync::{Arc, Mutex};
 
 use rumline_protocol::Random;
 
-pub use access::{Action, Caller, People, Role, ScopeId};
 pub use actor::Actor;
-pub use audit::{AUDIT_TABLE, AuditRow, audit, audit_rows};
+pub use audit::{AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, audit, audit_rows};
 pub use error::Error;
+pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId};
 pub use identity::{IDENTITY_TABLE, check_identity};
 pub use names::{check_name, next_id, random_hex};
+pub use people::{GRANTS_TABLE, Kind, People, Person, forget_scope};
 pub use throttle::Throttle;
 
 /// A source of randomness that several threads share.

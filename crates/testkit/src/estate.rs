@@ -11,7 +11,7 @@ use rumline_collector::{
     Answer, Collector, Done, Error, Exchange, Kind, Settings, Tenant, TenantId, TenantSettings,
     Transfer, Work,
 };
-use rumline_cssm::{Actor, InstanceId, NewCollector, UsageFile, VirtualAccountId};
+use rumline_cssm::{Actor, InstanceId, NewCollector, Only, UsageFile, VirtualAccountId};
 use rumline_protocol::{SimulatedSuite, Suite, Timestamp, base64, registration_text};
 use rumline_store::Db;
 
@@ -226,7 +226,7 @@ impl Estate {
             });
             let mut next = wakes.min();
             for (index, server) in self.servers.iter().enumerate().filter(|(_, s)| s.up) {
-                for tenant in server.collector.tenants(None).unwrap() {
+                for tenant in server.collector.tenants(&Only::All).unwrap() {
                     if let Some(at) =
                         server.collector.sync_state(self.now, tenant.id).unwrap().due_at
                     {
@@ -303,7 +303,7 @@ impl Estate {
     /// Licence seconds CSSM has counted for a switch.
     pub fn counted(&self, switch: usize) -> i64 {
         let udi = &self.switches[switch].udi;
-        let all = self.cssm.instances(self.sa, InstanceId::default(), 1000).unwrap();
+        let all = self.cssm.instances(self.sa, &Only::All, InstanceId::default(), 1000).unwrap();
         let Some(found) = all.iter().find(|row| row.serial == udi.serial) else { return 0 };
         let reports = self.cssm.reports(self.sa, found.id, 0, 10_000).unwrap();
         reports.iter().map(|report| report.count_seconds).sum()

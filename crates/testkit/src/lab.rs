@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use rumline_agent::{Config, Input, Transport};
 use rumline_cssm::{
-    Account, Actor, Answer, Cssm, Error, InstanceId, InstanceView, NewToken, Settings,
+    Account, Actor, Answer, Cssm, Error, InstanceId, InstanceView, NewToken, Only, Settings,
     SmartAccountId, TokenId, UsageFile, VirtualAccountId,
 };
 use rumline_protocol::{
@@ -181,7 +181,7 @@ impl Lab {
     }
 
     pub fn instances(&self) -> Vec<InstanceView> {
-        self.cssm.instances(self.sa, InstanceId::default(), 1000).unwrap()
+        self.cssm.instances(self.sa, &Only::All, InstanceId::default(), 1000).unwrap()
     }
 
     pub fn instance(&self, serial: &str) -> InstanceView {

@@ -9,6 +9,7 @@ mod cssm;
 mod openapi;
 mod packed;
 mod page;
+mod people;
 mod problem;
 mod site;
 mod spool;

@@ -50,7 +50,7 @@ pub(crate) fn page<S: Site>(state: &S, frame: Frame<'_>, content: &Markup) -> Ma
                     @if let Some(caller) = caller {
                         div.who {
                             @if let Some(corner) = corner { (corner) }
-                            span { (caller.login) span.soft { " (" (caller.role.name()) ")" } }
+                            span { (caller.login) span.soft { " (" (caller.highest_role().name()) ")" } }
                             form method="post" action="/logout" { button { "Log out" } }
                         }
                     }

@@ -1,5 +1,6 @@
 //! What the servers have in common on the web: a table of routes, and a guard in front of each of them.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use axum::routing::MethodRouter;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use rumline_net::PeerAddress;
 use rumline_protocol::Timestamp;
-use rumline_server::{Action, Caller, Error, People};
+use rumline_server::{Action, Caller, Error, Only, PartId, People, ScopeId};
 use tokio::sync::Semaphore;
 
 use crate::packed;
@@ -30,6 +31,12 @@ pub trait Site: Clone + Send + Sync + 'static {
     const ABOUT: &'static str;
     /// The parameter of a path that names the scope a caller may be bound to.
     const SCOPE: &'static str;
+    /// The parameter that names a part of it, if scopes have parts.
+    const PART: Option<&'static str> = None;
+    /// What the API calls the number of a scope.
+    const SCOPE_ID: &'static str;
+    /// What it calls the number of a part, if scopes have parts.
+    const PART_ID: Option<&'static str> = None;
 
     /// Its people.
     fn people(&self) -> &People;
@@ -39,6 +46,19 @@ pub trait Site: Clone + Send + Sync + 'static {
     fn gates(&self) -> &Gates;
     /// The name of the cookie that holds a login: servers on one host must not share one.
     fn cookie(&self) -> &str;
+    /// Whether a scope is there, and a part of it.
+    ///
+    /// # Errors
+    /// When it is not, or the store fails.
+    fn check_scope(&self, scope_id: ScopeId, part_id: Option<PartId>) -> Result<(), Error>;
+    /// The part of a scope that one of its things is of: `kind` is what stands before its number in the path.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn part_of(&self, kind: &str, scope_id: ScopeId, id: i64) -> Result<Option<PartId>, Error> {
+        let _ = (kind, scope_id, id);
+        Ok(None)
+    }
     /// Its name in the titles of pages.
     fn title(&self) -> &'static str {
         Self::NAME
@@ -90,6 +110,10 @@ pub struct Route<S> {
     pub response: &'static str,
     /// The largest body it takes into memory, in bytes.
     pub bytes_max: usize,
+    /// Whether it is for those too who may act in parts of the scope only: its handler shows them these alone.
+    pub in_parts: bool,
+    /// Whether it takes the whole scope, though its path names one thing of it.
+    pub takes_all: bool,
     /// Whether it is called by product instances and collectors only, by the thousand: nothing stands around its
     /// handler, which takes a [`Message`].
     pub(crate) for_machines: bool,
@@ -100,6 +124,16 @@ impl<S> Route<S> {
     /// The same for larger bodies.
     pub(crate) fn taking(self, bytes_max: usize) -> Self {
         Self { bytes_max, ..self }
+    }
+
+    /// The same for whoever may act in a part: the handler leaves out the others.
+    pub(crate) fn in_parts(self) -> Self {
+        Self { in_parts: true, ..self }
+    }
+
+    /// The same for those only who may act in the whole scope.
+    pub(crate) fn takes_all(self) -> Self {
+        Self { takes_all: true, ..self }
     }
 
     /// The same for messages.
@@ -119,6 +153,8 @@ macro_rules! route {
             request: None,
             response: "",
             bytes_max: $crate::site::BODY_BYTES_MAX,
+            in_parts: false,
+            takes_all: false,
             for_machines: false,
             handler: || axum::routing::$method($handler),
         }
@@ -132,6 +168,8 @@ macro_rules! route {
             request: $request,
             response: $response,
             bytes_max: $crate::site::BODY_BYTES_MAX,
+            in_parts: false,
+            takes_all: false,
             for_machines: false,
             handler: || axum::routing::$method($handler),
         }
@@ -139,6 +177,8 @@ macro_rules! route {
 }
 pub(crate) use route;
 
+/// The header that says why somebody does something, for the audit.
+const REASON: &str = "rumline-reason";
 /// The largest body of most routes, in bytes: a form, or some JSON.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 /// The largest message of a product instance or a collector: one with the longest report.
@@ -151,7 +191,8 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
     let mut router = Router::new();
     for route in routes {
         let page = route.summary.is_empty();
-        let guard = Guard { access: route.access, page };
+        let Route { access, path, in_parts, takes_all, .. } = route;
+        let guard = Guard { access, page, path, in_parts, takes_all };
         let mut handler = (route.handler)();
         if route.access != Access::Anyone {
             let state = (state.clone(), guard);
@@ -239,6 +280,16 @@ fn on_its_way(mut response: Response) -> Response {
 struct Guard {
     access: Access,
     page: bool,
+    path: &'static str,
+    in_parts: bool,
+    takes_all: bool,
+}
+
+impl Guard {
+    /// What stands before `{id}` in the path.
+    fn kind(&self) -> Option<&'static str> {
+        self.path.split("/{id}").next().filter(|head| *head != self.path)?.rsplit('/').next()
+    }
 }
 
 /// Stands before every handler that is not for anyone.
@@ -248,27 +299,71 @@ async fn authorize<S: Site>(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match caller_of(&state, request.method(), request.headers()).await {
+    let mut caller = match caller_of(&state, request.method(), request.headers()).await {
         Ok(caller) => caller,
         // A person is shown the way, a program is told.
         Err(Error::Unauthenticated) if guard.page => return crate::page::to_login(request.uri()),
         Err(error) => return refuse(&state, guard, None, error),
     };
     if let Access::May(action) = guard.access {
-        let scope = parameters.iter().find(|(name, _)| *name == S::SCOPE).map(|(_, value)| value);
-        let allowed = match scope {
-            None => caller.may_at_all(action),
-            Some(id) => match id.parse() {
-                Ok(id) => caller.may(action, id),
-                Err(_) => Err(Error::NotFound("account")),
-            },
+        let allowed = match named::<S>(&parameters) {
+            Err(error) => Err(error),
+            Ok((None, ..)) => caller.may_at_all(action),
+            Ok((Some(scope), part, id)) => {
+                may(&state, guard, &caller, (action, scope, part), id).await
+            }
         };
         if let Err(error) = allowed {
             return refuse(&state, guard, Some(&caller), error);
         }
     }
+    let reason = request.headers().get(REASON).and_then(|value| value.to_str().ok());
+    caller.reason = reason.map(printable);
+    let peer = request.extensions().get::<PeerAddress>();
+    caller.address = peer.map(|peer| peer.0.ip().to_string());
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// The scope, the part of it and the thing that a path names.
+type Named = (Option<ScopeId>, Option<PartId>, Option<i64>);
+
+fn named<S: Site>(parameters: &RawPathParams) -> Result<Named, Error> {
+    let number = |wanted: &str| {
+        let found = parameters.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| value.parse::<i64>().map_err(|_| Error::NotFound("account")))
+    };
+    let scope = number(S::SCOPE).transpose()?.map(ScopeId);
+    let part = S::PART.and_then(number).transpose()?.map(PartId);
+    // A number that is none is for the handler to refuse.
+    Ok((scope, part, number("id").and_then(Result::ok)))
+}
+
+/// Whether a caller may act in a scope, or in the part of it that the path is about.
+async fn may<S: Site>(
+    state: &S,
+    guard: Guard,
+    caller: &Caller,
+    (action, scope, part): (Action, ScopeId, Option<PartId>),
+    id: Option<i64>,
+) -> Result<(), Error> {
+    let in_all = caller.may(action, scope, part);
+    if part.is_some() || guard.takes_all || !matches!(in_all, Err(Error::Forbidden)) {
+        return in_all;
+    }
+    if guard.in_parts && caller.parts(action, scope) != Only::These(BTreeSet::new()) {
+        return Ok(());
+    }
+    // Not in all of it, but perhaps in the part that this one thing is of.
+    let (Some(kind), Some(id)) = (guard.kind(), id) else { return in_all };
+    let (state, is_blind) = (state.clone(), caller.parts(Action::View, scope));
+    let looked_up = tokio::task::spawn_blocking(move || state.part_of(kind, scope, id)).await;
+    match looked_up.unwrap_or(Ok(None))? {
+        Some(part) => caller.may(action, scope, Some(part)),
+        // Whether it is there is not for those who could not see it.
+        None if is_blind == Only::All => in_all,
+        None => Err(Error::NotFound("such thing")),
+    }
 }
 
 /// A refusal: to a person as a page, to a program as a problem document.

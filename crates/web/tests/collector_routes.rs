@@ -109,7 +109,7 @@ impl Server {
         format!(
             "{:?}",
             (
-                c.tenants(None).unwrap(),
+                c.tenants(&rumline_server::Only::All).unwrap(),
                 c.instances(TENANT, "", Default::default(), 1000).unwrap(),
                 c.events(TENANT, 1000).unwrap(),
                 c.transfers(TENANT).unwrap(),

@@ -11,32 +11,72 @@ use rumline_cssm::{Action, Settings};
 use rumline_web::{Access, cssm_routes, openapi};
 use serde_json::Value;
 
-const CALLERS: [&str; 6] = ["nobody", "other", "viewer", "user", "administrator", "global"];
+const CALLERS: [&str; 10] = [
+    "nobody",
+    "other",
+    "other part",
+    "part viewer",
+    "part user",
+    "part administrator",
+    "viewer",
+    "user",
+    "administrator",
+    "global",
+];
+/// Things that are of a virtual account each.
+const OF_PARTS: [&str; 4] = ["product-instances", "tokens", "usage-files", "collectors"];
 
 /// The status the table demands for a caller.
 fn expected(route: &Route, caller: &str) -> u16 {
-    let in_account = route.path.contains("{sa}");
-    let rank = |wanted: &str| CALLERS.iter().position(|name| *name == wanted).unwrap();
-    let least = match route.access {
+    let action = match route.access {
         Access::Anyone => return 200,
-        Access::LoggedIn => "other",
-        Access::May(Action::View) => "viewer",
-        Access::May(Action::Operate) => "user",
-        Access::May(Action::Administer) => "administrator",
-        Access::May(Action::AdministerAll) => "global",
+        _ if caller == "nobody" => return 401,
+        Access::LoggedIn => return 200,
+        Access::May(action) => action,
     };
-    match caller {
-        "nobody" => 401,
+    let in_account = route.path.contains("{sa}");
+    let allows = |role: &str| match action {
+        Action::View => true,
+        Action::Operate => role != "viewer",
+        Action::Administer => role == "administrator",
+        Action::AdministerAll => false,
+    };
+    let status = |role: &str| if allows(role) { 200 } else { 403 };
+    let thing = route.path.split("/{id}").next().filter(|head| *head != route.path);
+    let kind = thing.and_then(|head| head.rsplit('/').next());
+    match caller.strip_prefix("part ").unwrap_or(caller) {
+        "global" => 200,
         "other" if in_account => 404,
-        caller if rank(caller) >= rank(least) => 200,
+        "other" => status("administrator"),
+        _ if action == Action::AdministerAll => 403,
+        role if caller == role && caller != "other part" => status(role),
+        _ if route.takes_all => 403,
+        "other part" if route.path.contains("{va}") || kind.is_some() => 404,
+        "other part" if route.in_parts => 200,
+        role if route.path.contains("{va}") || route.in_parts => status(role),
+        role if kind.is_some_and(|kind| OF_PARTS.contains(&kind)) => status(role),
+        // Which other things there are is not for those of a part.
+        _ if kind.is_some() => 404,
         _ => 403,
     }
+}
+
+fn ends_login(path: &str) -> bool {
+    path.ends_with("/logout") || path.ends_with("/me/password")
 }
 
 /// Reading first, ending the login last, so that each call finds what the ones before left alone.
 fn in_a_safe_order() -> Vec<Route> {
     let mut routes = cssm_routes();
-    routes.sort_by_key(|route| (route.path.ends_with("/logout"), route.method != "get"));
+    routes.sort_by_key(|route| {
+        let ends = route.path.ends_with("/logout") || route.path.ends_with("/me/password");
+        (
+            ends,
+            route.path.ends_with("/me/password"),
+            route.method == "delete",
+            route.method != "get",
+        )
+    });
     routes
 }
 
@@ -52,8 +92,7 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
         let before = server.state();
         for route in in_a_safe_order() {
             let (path, body) = server.example(&route);
-            let token =
-                if path.ends_with("/logout") { server.log_in(caller) } else { token.clone() };
+            let token = if ends_login(&path) { server.log_in(caller) } else { token.clone() };
             let answer = server.call(route.method, &path, token.as_deref(), body).await;
             let what = format!("{} {} as {caller}: {}", route.method, path, answer.text());
             assert_eq!(answer.plain_status(), expected(&route, caller), "{what}");
@@ -61,7 +100,7 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
                 answer.assert_problem();
             }
         }
-        if matches!(caller, "nobody" | "other" | "viewer") {
+        if matches!(caller, "nobody" | "other" | "other part" | "viewer" | "part viewer") {
             // The other account's administrator has created nothing and ended nothing here.
             assert_eq!(server.state(), before, "{caller}");
         }
@@ -110,11 +149,17 @@ async fn a_wrong_password_is_refused_in_the_same_words_as_an_unknown_login() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_one_account_is_readable_by_another() {
     // CSSM-008, CSSM-003: nor under the reader's own account number
+    for reader in ["other", "other part"] {
+        nothing_is_readable_by(reader).await;
+    }
+}
+
+async fn nothing_is_readable_by(reader: &str) {
     let server = Server::new(&Settings::default());
-    let token = server.log_in("other").unwrap();
+    let token = server.log_in(reader).unwrap();
     let secrets = server.secrets();
     for route in in_a_safe_order().into_iter().filter(|route| route.access != Access::Anyone) {
-        if route.path.ends_with("/logout") {
+        if ends_login(route.path) {
             continue;
         }
         let (path, body) = server.example(&route);
@@ -351,7 +396,11 @@ fn the_table_of_routes_is_the_one_that_was_looked_at() {
     // CSSM-008: whoever adds a route says here who may use it
     let mut lines: Vec<String> = cssm_routes()
         .iter()
-        .map(|route| format!("{} {} {:?}", route.method, route.path, route.access))
+        .map(|route| {
+            let parts = if route.in_parts { ", of the caller's virtual accounts" } else { "" };
+            let all = if route.takes_all { ", in the whole account" } else { "" };
+            format!("{} {} {:?}{parts}{all}", route.method, route.path, route.access)
+        })
         .collect();
     let distinct: BTreeSet<&String> = lines.iter().collect();
     assert_eq!(distinct.len(), lines.len());

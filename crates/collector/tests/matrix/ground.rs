@@ -154,7 +154,11 @@ impl Ground {
         let mut out = String::new();
         let estate = &self.estate;
         for sa in [estate.sa, self.other.0] {
-            for view in estate.cssm.instances(sa, Default::default(), 1000).unwrap() {
+            for view in estate
+                .cssm
+                .instances(sa, &rumline_server::Only::All, Default::default(), 1000)
+                .unwrap()
+            {
                 let reports = estate.cssm.reports(sa, view.id, 0, 10_000).unwrap();
                 let counted: i64 = reports.iter().map(|report| report.count_seconds).sum();
                 writeln!(
@@ -177,7 +181,7 @@ impl Ground {
             }
         }
         for server in &estate.servers {
-            for tenant in server.collector.tenants(None).unwrap() {
+            for tenant in server.collector.tenants(&rumline_server::Only::All).unwrap() {
                 for view in
                     server.collector.instances(tenant.id, "", Default::default(), 100).unwrap()
                 {
@@ -219,7 +223,7 @@ impl Ground {
                 let mut lines = Vec::new();
                 for server in &estate.servers {
                     let collector = &server.collector;
-                    for tenant in collector.tenants(None).unwrap() {
+                    for tenant in collector.tenants(&rumline_server::Only::All).unwrap() {
                         let instances =
                             collector.instances(tenant.id, "", Default::default(), 100).unwrap();
                         lines.extend(instances.into_iter().filter_map(|view| view.alert));
@@ -243,7 +247,11 @@ impl Ground {
                 let alerts = alerts.map(|alert| format!("{} {}", alert.text, alert.last_at));
                 let claims = cssm.claims(sa).unwrap().into_iter();
                 let claims = claims.map(|claim| format!("claim {}: {}", claim.serial, claim.kind));
-                let files = cssm.usage_files(sa).unwrap().into_iter().map(|file| file.message);
+                let files = cssm
+                    .usage_files(sa, &rumline_server::Only::All)
+                    .unwrap()
+                    .into_iter()
+                    .map(|file| file.message);
                 events.chain(alerts).chain(claims).chain(files).collect()
             }
         }

@@ -8,7 +8,7 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rumline_collector::{
-    Actor, Caller, ClaimId, Collector, Error, InstanceId, Role, Tenant, TenantId, TenantSettings,
+    Actor, Caller, ClaimId, Collector, Error, InstanceId, Tenant, TenantId, TenantSettings,
     TransferId,
 };
 use rumline_protocol::{Timestamp, Udi};
@@ -65,40 +65,6 @@ pub(super) async fn log_out(State(state): State<CollectorSite>, headers: HeaderM
     run(&state, move |collector, _| collector.people().log_out(&token)).await
 }
 
-pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Value> {
-    Json(json!({
-        "login": caller.login,
-        "role": caller.role,
-        "tenant_id": caller.scope_id,
-    }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewPerson {
-    login: String,
-    password: String,
-    role: Role,
-    tenant_id: Option<TenantId>,
-}
-
-pub(super) async fn add_person(
-    State(state): State<CollectorSite>,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Answer {
-    let new: NewPerson = parse(&body)?;
-    run(&state, move |collector, now| {
-        if let Some(id) = new.tenant_id {
-            collector.tenant(id)?;
-        }
-        let people = collector.people();
-        let (login, password) = (&new.login, &new.password);
-        people.add(now, &caller.actor(), login, password, new.role, new.tenant_id.map(Into::into))
-    })
-    .await
-}
-
 /// A tenant as the API shows it.
 fn shown(state: &CollectorSite, tenant: &Tenant) -> Value {
     let mut value = serde_json::to_value(tenant).unwrap_or(Value::Null);
@@ -112,7 +78,7 @@ pub(super) async fn tenants(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
 ) -> Answer {
-    let found = run_raw(&state, move |collector, _| collector.tenants(caller.scope_id)).await?;
+    let found = run_raw(&state, move |collector, _| collector.tenants(&caller.scopes())).await?;
     Ok(Json(found.iter().map(|tenant| shown(&state, tenant)).collect()))
 }
 

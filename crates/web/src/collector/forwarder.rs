@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rumline_collector::{Done, Error, Exchange, SyncState, TenantId, Work};
+use rumline_server::Only;
 use tokio::task::JoinSet;
 
 use crate::collector::CollectorSite;
@@ -56,7 +57,7 @@ async fn look(site: &CollectorSite, exchanges: &mut Exchanges) -> Result<Duratio
     let (collector, now) = (site.collector.clone(), site.now());
     let due = blocking(move || {
         let mut due = Vec::new();
-        for tenant in collector.tenants(None)? {
+        for tenant in collector.tenants(&Only::All)? {
             let state = collector.sync_state(now, tenant.id)?;
             due.extend(state.due_at.map(|at| (at, tenant.id, state)));
         }

@@ -16,7 +16,7 @@ use axum::Router;
 use rumline_collector::{Collector, Kind, TenantId};
 use rumline_net::{Clock, Shutdown};
 use rumline_protocol::Timestamp;
-use rumline_server::People;
+use rumline_server::{Error, PartId, People, ScopeId};
 use tokio::sync::{Semaphore, watch};
 
 use crate::site::{Gates, Site, router_over};
@@ -182,6 +182,14 @@ impl Site for CollectorSite {
     const ABOUT: &'static str = "Tenants, product instances, licences in use, files for and from \
         Cisco. A CSLU has one tenant, number 1. Times are seconds since 1970.";
     const SCOPE: &'static str = "tenant";
+    const SCOPE_ID: &'static str = "tenant_id";
+
+    fn check_scope(&self, scope_id: ScopeId, part_id: Option<PartId>) -> Result<(), Error> {
+        if part_id.is_some() {
+            return Err(Error::NotFound("part of a tenant"));
+        }
+        self.collector.tenant(scope_id.into()).map(|_| ())
+    }
 
     fn people(&self) -> &People {
         &self.people

@@ -48,8 +48,8 @@ pub(super) async fn token(
 
 /// The tenants the caller may see.
 async fn visible(state: &CollectorSite, caller: &Caller) -> Result<Vec<Tenant>, Problem> {
-    let scope = caller.scope_id;
-    api::run_raw(state, move |collector, _| collector.tenants(scope)).await
+    let only = caller.scopes();
+    api::run_raw(state, move |collector, _| collector.tenants(&only)).await
 }
 
 async fn of_account(

@@ -1,5 +1,7 @@
 //! The REST handlers of CSSM.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State};
@@ -7,9 +9,11 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use rumline_cssm::{
     Account, AlertId, Caller, ClaimId, CollectorId, Cssm, Error, InstanceId, NewCollector,
-    NewToken, Purchase, Role, SmartAccountId, TokenId, UsageFileId, VirtualAccountId,
+    NewToken, Purchase, SmartAccountId, TokenId, UsageFileId, VirtualAccountId,
 };
 use rumline_protocol::{ClassPolicy, Policy, Timestamp};
+use rumline_server::Action::{self, View};
+use rumline_server::Only;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,7 +45,7 @@ fn done() -> Result<Value, Error> {
 }
 
 pub(super) async fn health(State(state): State<CssmSite>) -> Result<&'static str, Problem> {
-    run_raw(&state, |cssm, _| cssm.smart_accounts(Some(SmartAccountId(0)))).await?;
+    run_raw(&state, |cssm, _| cssm.smart_accounts(&Only::These(BTreeSet::new()))).await?;
     Ok("ok")
 }
 
@@ -70,48 +74,11 @@ pub(super) async fn log_out(State(state): State<CssmSite>, headers: HeaderMap) -
     run(&state, move |cssm, _| cssm.people().log_out(&token).and_then(|()| done())).await
 }
 
-pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Value> {
-    Json(json!({
-        "login": caller.login,
-        "role": caller.role,
-        "smart_account_id": caller.scope_id,
-    }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewPerson {
-    login: String,
-    password: String,
-    role: Role,
-    smart_account_id: Option<SmartAccountId>,
-}
-
-pub(super) async fn add_person(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Answer {
-    let new: NewPerson = parse(&body)?;
-    run(&state, move |cssm, now| {
-        cssm.add_person(
-            now,
-            &caller.actor(),
-            &new.login,
-            &new.password,
-            new.role,
-            new.smart_account_id,
-        )?;
-        done()
-    })
-    .await
-}
-
 pub(super) async fn smart_accounts(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.smart_accounts(caller.scope_id.map(Into::into))).await
+    run(&state, move |cssm, _| cssm.smart_accounts(&caller.scopes())).await
 }
 
 #[derive(Deserialize)]
@@ -135,9 +102,16 @@ pub(super) async fn create_smart_account(
 
 pub(super) async fn virtual_accounts(
     State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.virtual_accounts(sa)).await
+    run(&state, move |cssm, _| {
+        let only = caller.parts(View, sa.into());
+        let mut all = cssm.virtual_accounts(sa)?;
+        all.retain(|account| only.has(&account.id.into()));
+        Ok(all)
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -297,10 +271,13 @@ fn default_limit() -> i64 {
 
 pub(super) async fn instances(
     State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
     Query(paging): Query<Paging>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.instances(sa, InstanceId(paging.after), paging.limit)).await
+    let only = caller.parts(View, sa.into());
+    let after = InstanceId(paging.after);
+    run(&state, move |cssm, _| cssm.instances(sa, &only, after, paging.limit)).await
 }
 
 pub(super) async fn instance(
@@ -336,16 +313,25 @@ pub(super) async fn reports(
 
 pub(super) async fn licenses(
     State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
 ) -> Answer {
-    run(&state, move |cssm, now| cssm.licenses(now, sa)).await
+    run(&state, move |cssm, now| {
+        let only = caller.parts(View, sa.into());
+        let mut all = cssm.licenses(now, sa)?;
+        all.retain(|view| only.has(&view.virtual_account_id.into()));
+        Ok(all)
+    })
+    .await
 }
 
 pub(super) async fn usage_files(
     State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.usage_files(sa)).await
+    let only = caller.parts(View, sa.into());
+    run(&state, move |cssm, _| cssm.usage_files(sa, &only)).await
 }
 
 #[derive(Deserialize)]
@@ -381,9 +367,16 @@ pub(super) async fn acknowledgement(
 
 pub(super) async fn collectors(
     State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.collectors(sa)).await
+    run(&state, move |cssm, _| {
+        let only = caller.parts(View, sa.into());
+        let mut all = cssm.collectors(sa)?;
+        all.retain(|collector| only.has(&collector.virtual_account_id.into()));
+        Ok(all)
+    })
+    .await
 }
 
 pub(super) async fn register_collector(
@@ -489,6 +482,8 @@ pub(super) async fn transfer_instance(
 ) -> Answer {
     let Transfer { virtual_account_id } = parse(&body)?;
     run(&state, move |cssm, now| {
+        // Whoever gives it away has to be somebody there as well.
+        caller.may(Action::Administer, sa.into(), Some(virtual_account_id.into()))?;
         cssm.transfer_instance(now, &caller.actor(), sa, id, virtual_account_id)?;
         cssm.instance(sa, id)
     })

@@ -9,9 +9,10 @@ mod upload;
 use std::sync::Arc;
 
 use axum::Router;
-use rumline_cssm::{Cssm, People};
+use rumline_cssm::{Cssm, Error, People};
 use rumline_net::Clock;
 use rumline_protocol::Timestamp;
+use rumline_server::{PartId, ScopeId};
 
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
@@ -45,6 +46,18 @@ impl Site for CssmSite {
     const ABOUT: &'static str = "Accounts, tokens, policies, product instances, licences and usage \
         files. Times are seconds since 1970.";
     const SCOPE: &'static str = "sa";
+    const PART: Option<&'static str> = Some("va");
+    const SCOPE_ID: &'static str = "smart_account_id";
+    const PART_ID: Option<&'static str> = Some("virtual_account_id");
+
+    fn check_scope(&self, scope_id: ScopeId, part_id: Option<PartId>) -> Result<(), Error> {
+        self.cssm.check_account(scope_id.into(), part_id.map(Into::into))
+    }
+
+    fn part_of(&self, kind: &str, scope_id: ScopeId, id: i64) -> Result<Option<PartId>, Error> {
+        let found = self.cssm.virtual_account_of(kind, scope_id.into(), id)?;
+        Ok(found.map(Into::into))
+    }
 
     fn people(&self) -> &People {
         &self.people

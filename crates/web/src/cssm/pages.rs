@@ -4,7 +4,7 @@ use axum::extract::{Extension, Multipart, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use rumline_cssm::{
-    Action, Caller, SmartAccount, SmartAccountId, UsageFile, UsageFileId, VirtualAccount,
+    Action, Caller, Only, SmartAccount, SmartAccountId, UsageFile, UsageFileId, VirtualAccount,
     VirtualAccountId,
 };
 
@@ -30,9 +30,8 @@ pub(super) async fn root(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
 ) -> Response {
-    let scope = caller.scope_id;
-    let found =
-        api::run_raw(&state, move |cssm, _| cssm.smart_accounts(scope.map(Into::into))).await;
+    let only = caller.scopes();
+    let found = api::run_raw(&state, move |cssm, _| cssm.smart_accounts(&only)).await;
     let outcome = found.map(|accounts| match accounts.as_slice() {
         [only] => Redirect::to(&address(only.id)).into_response(),
         accounts => accounts_page(&state, &caller, accounts),
@@ -62,7 +61,7 @@ pub(super) async fn usage_files(
     Path(sa): Path<SmartAccountId>,
 ) -> Response {
     let found = api::run_raw(&state, move |cssm, _| {
-        Ok((cssm.smart_account(sa)?, cssm.virtual_accounts(sa)?, cssm.usage_files(sa)?))
+        Ok((cssm.smart_account(sa)?, cssm.virtual_accounts(sa)?, cssm.usage_files(sa, &Only::All)?))
     });
     let outcome = found.await.map(|(account, within, files)| {
         usage_files_page(&state, &caller, &account, &within, &files)

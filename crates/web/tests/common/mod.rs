@@ -11,7 +11,10 @@ use rumline_agent::{
     Agent, Config, Disk, Effect, Environment, Input, LicenseUse, MemoryDisk, Profile, SaveScope,
     Transport,
 };
-use rumline_cssm::{Cssm, NewToken, Role, Settings, SmartAccountId, UsageFileId, VirtualAccountId};
+use rumline_cssm::{
+    Cssm, Grant, NewToken, Only, PartId, Role, Settings, SmartAccountId, UsageFileId,
+    VirtualAccountId,
+};
 use rumline_net::Clock;
 use rumline_protocol::{
     BundleWriter, EntitlementTag, HaMember, Manifest, Request as Message, RequestBody,
@@ -130,7 +133,7 @@ impl Server {
         let upload = cssm
             .upload_usage(now, &Actor::person("admin"), SA, VA, "all_rum.txt", file.as_bytes())
             .unwrap();
-        let instance = cssm.instances(SA, Default::default(), 10).unwrap().remove(0);
+        let instance = cssm.instances(SA, &Only::All, Default::default(), 10).unwrap().remove(0);
         assert_eq!((token.id.0, upload.id.0, instance.id.0), (1, 1, 1));
         let spool = tempfile::tempdir().unwrap();
         let state = CssmSite {
@@ -148,17 +151,22 @@ impl Server {
 
     /// Makes a person and logs in; none for nobody.
     pub(crate) fn log_in(&self, caller: &str) -> Option<String> {
-        let (role, account) = match caller {
+        let grant = match caller {
             "nobody" => return None,
-            "other" => (Role::Administrator, Some(OTHER)),
-            "viewer" => (Role::Viewer, Some(SA)),
-            "user" => (Role::User, Some(SA)),
-            "administrator" => (Role::Administrator, Some(SA)),
-            _ => (Role::Administrator, None),
+            "other" => Grant::of(Role::Administrator, Some(OTHER.into())),
+            "other part" => Grant::of_part(Role::Administrator, SA.into(), PartId(9)),
+            "part viewer" => Grant::of_part(Role::Viewer, SA.into(), VA.into()),
+            "part user" => Grant::of_part(Role::User, SA.into(), VA.into()),
+            "part administrator" => Grant::of_part(Role::Administrator, SA.into(), VA.into()),
+            "viewer" => Grant::of(Role::Viewer, Some(SA.into())),
+            "user" => Grant::of(Role::User, Some(SA.into())),
+            "administrator" => Grant::of(Role::Administrator, Some(SA.into())),
+            _ => Grant::of(Role::Administrator, None),
         };
-        self.cssm
-            .add_person(self.now, &Actor::person("admin"), caller, PASSWORD, role, account)
-            .unwrap();
+        let (people, by) = (self.cssm.people(), Actor::person("admin"));
+        if people.person(caller).is_err() {
+            people.create(self.now, &by, caller, Some(PASSWORD), &[grant]).unwrap();
+        }
         Some(self.cssm.people().log_in(self.now, caller, PASSWORD, "here").unwrap())
     }
 
@@ -186,14 +194,14 @@ impl Server {
         format!(
             "{:?}",
             (
-                cssm.smart_accounts(None).unwrap(),
+                cssm.smart_accounts(&Only::All).unwrap(),
                 [SA, OTHER].map(|sa| cssm.events(sa, 1000).unwrap()),
                 [SA, OTHER].map(|sa| cssm.virtual_accounts(sa).unwrap()),
                 cssm.tokens(SA, VA).unwrap(),
                 cssm.policy(SA, VA).unwrap(),
-                cssm.instances(SA, Default::default(), 1000).unwrap(),
+                cssm.instances(SA, &Only::All, Default::default(), 1000).unwrap(),
                 cssm.licenses(self.now, SA).unwrap(),
-                cssm.usage_files(SA).unwrap(),
+                cssm.usage_files(SA, &Only::All).unwrap(),
                 (cssm.alerts(SA).unwrap(), cssm.claims(SA).unwrap()),
             )
         )
@@ -208,6 +216,7 @@ impl Server {
     /// A call that a route's row describes and that succeeds for whoever may make it.
     pub(crate) fn example(&self, route: &Route) -> (String, Vec<u8>) {
         let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", "1");
+        let path = path.replace("{login}", self.somebody(route.path));
         let example = route.request.unwrap_or_default().as_bytes().to_vec();
         let numbered = |id: &str| route.path.replace("{sa}", "1").replace("{id}", id);
         match (route.method, route.path.rsplit('/').next().unwrap()) {
@@ -217,13 +226,14 @@ impl Server {
             ("post", "license") => (path, self.trust_message()),
             ("post", "login") if route.summary.is_empty() => {
                 self.cssm
-                    .add_person(
+                    .people()
+                    .add(
                         self.now,
                         &Actor::person("admin"),
                         "eve",
                         PASSWORD,
                         Role::Viewer,
-                        Some(SA),
+                        Some(SA.into()),
                     )
                     .unwrap();
                 (path, format!("login=eve&password={}", PASSWORD.replace(' ', "+")).into_bytes())
@@ -236,22 +246,33 @@ impl Server {
             }
             ("post", "login") => {
                 self.cssm
-                    .add_person(
+                    .people()
+                    .add(
                         self.now,
                         &Actor::person("admin"),
                         "eve",
                         PASSWORD,
                         Role::Viewer,
-                        Some(SA),
+                        Some(SA.into()),
                     )
                     .unwrap();
                 let body = serde_json::json!({ "login": "eve", "password": PASSWORD });
                 (path, body.to_string().into_bytes())
             }
             ("post", "people") => {
-                let body = String::from_utf8(example).unwrap();
-                (path, body.replace('…', PASSWORD).into_bytes())
+                static NUMBER: AtomicI64 = AtomicI64::new(0);
+                let login = format!("new-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+                let body = String::from_utf8(example).unwrap().replace('…', PASSWORD);
+                (path, body.replace("eve", &login).replace("ann", &login).into_bytes())
             }
+            ("post", "password") if path.contains("/me/") => {
+                let body = serde_json::json!({ "old": PASSWORD, "new": "another password" });
+                (path, body.to_string().into_bytes())
+            }
+            ("post", "password") => {
+                (path, serde_json::json!({ "password": PASSWORD }).to_string().into_bytes())
+            }
+            ("delete", "roles") => (format!("{path}?smart_account_id=1"), example),
             ("post", "smart-accounts") => {
                 let body = String::from_utf8(example).unwrap();
                 (path, body.replace("Example", "New").into_bytes())
@@ -262,6 +283,20 @@ impl Server {
             }
             _ => (path, example),
         }
+    }
+
+    /// Somebody whom a path may name: a program where its secret is renewed, else a person with a role in the first account.
+    fn somebody(&self, path: &str) -> &'static str {
+        let (people, by) = (self.cssm.people(), Actor::person("admin"));
+        let (login, password) =
+            if path.ends_with("/secret") { ("robot", None) } else { ("victim", Some(PASSWORD)) };
+        let grant = Grant::of(Role::Viewer, Some(SA.into()));
+        if path.contains("{login}")
+            && people.create(self.now, &by, login, password, &[grant]).is_err()
+        {
+            people.grant(self.now, &by, login, grant).unwrap();
+        }
+        login
     }
 
     /// A collector's registration for a virtual account of the first smart account.

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use rumline_collector::{Action, Caller, Collector, Role, Tenant, TenantId, TenantSettings};
+use rumline_server::{Only, Person};
 use serde::Deserialize;
 
 use super::{copyable, home, may, shown, tabs, to};
@@ -19,8 +20,8 @@ pub(in crate::collector) async fn root(
     if state.is_cslu() {
         return Redirect::to("/tenants/1").into_response();
     }
-    let scope = caller.scope_id;
-    let found = api::run_raw(&state, move |collector, _| collector.tenants(scope)).await;
+    let only = caller.scopes();
+    let found = api::run_raw(&state, move |collector, _| collector.tenants(&only)).await;
     let outcome = found.map(|tenants| workspace(&state, &caller, &tenants));
     shown(&state, &caller, "/", outcome)
 }
@@ -104,7 +105,7 @@ pub(in crate::collector) async fn admin(
     Extension(caller): Extension<Caller>,
 ) -> Response {
     let outcome = api::run_raw(&state, |collector, _| {
-        Ok((collector.people().list()?, collector.tenants(None)?))
+        Ok((collector.people().list(None)?, collector.tenants(&Only::All)?))
     });
     let outcome =
         outcome.await.map(|(people, tenants)| admin_page(&state, &caller, &people, &tenants));
@@ -115,7 +116,7 @@ pub(in crate::collector) async fn admin(
 fn admin_page(
     state: &CollectorSite,
     caller: &Caller,
-    people: &[Caller],
+    people: &[Person],
     tenants: &[Tenant],
 ) -> Response {
     let of = |id: Option<TenantId>| match id.and_then(|id| tenants.iter().find(|t| t.id == id)) {
@@ -131,8 +132,13 @@ fn admin_page(
         div.scroll tabindex="0" role="region" aria-label="Table" { table {
             thead { tr { th { "Login" } th { "Role" } @if !state.is_cslu() { th { "Tenant" } } } }
             tbody { @for person in people { tr {
-                td { (person.login) } td { (person.role.name()) }
-                @if !state.is_cslu() { td { (of(person.scope_id.map(Into::into))) } }
+                td { (person.login) }
+                td { @for (index, grant) in person.grants.iter().enumerate() {
+                    @if index > 0 { ", " } (grant.role.name())
+                } }
+                @if !state.is_cslu() { td { @for (index, grant) in person.grants.iter().enumerate() {
+                    @if index > 0 { ", " } (of(grant.scope_id.map(Into::into)))
+                } } }
             } } }
         } }
         h2 { "Add a user, or give one another password and role" }

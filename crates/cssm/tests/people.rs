@@ -1,0 +1,174 @@
+//! People and programs: added, granted, disabled, removed, and what the audit tells of it (G-01, CSSM-008).
+
+use rumline_cssm::{Actor, Error, Grant, PartId, Role};
+use rumline_server::{Kind, ScopeId};
+use rumline_testkit::{at_once, on_every_engine};
+
+const SECRET: &str = "correct horse battery";
+const HERE: &str = "192.0.2.7";
+
+fn by() -> Actor {
+    Actor::person("admin").at(Some(HERE)).because(Some("ticket 7"))
+}
+
+#[test]
+fn whoever_is_added_can_be_listed_changed_disabled_and_removed() {
+    on_every_engine(&at_once(), |lab| {
+        let (people, now) = (lab.cssm.people(), lab.now);
+        let own = Grant::of(Role::User, Some(lab.sa.into()));
+        people.create(now, &by(), "ann", Some(SECRET), &[own]).unwrap();
+        let taken = people.create(now, &by(), "ann", Some(SECRET), &[own]);
+        assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
+        let ann = people.person("ann").unwrap();
+        assert_eq!((ann.kind, ann.grants, ann.created_at), (Kind::Person, vec![own], now));
+        // Another role for a virtual account; the one for the account stays.
+        let part = Grant::of_part(Role::Administrator, lab.sa.into(), PartId(lab.va.0));
+        people.grant(now, &by(), "ann", part).unwrap();
+        let viewer = Grant::of(Role::Viewer, Some(lab.sa.into()));
+        people.grant(now, &by(), "ann", viewer).unwrap();
+        assert_eq!(people.person("ann").unwrap().grants, [viewer, part]);
+        let token = people.log_in(now, "ann", SECRET, HERE).unwrap();
+        assert_eq!(people.caller(now, &token).unwrap().grants, [viewer, part]);
+        people.take_back(now, &by(), "ann", Some(lab.sa.into()), None).unwrap();
+        assert!(people.caller(now, &token).is_err(), "a login does not outlive what it stood for");
+        let again = people.take_back(now, &by(), "ann", Some(lab.sa.into()), None);
+        assert!(matches!(again, Err(Error::NotFound(_))));
+        // Whoever is disabled is not logged in, and may be again.
+        let token = people.log_in(now, "ann", SECRET, HERE).unwrap();
+        people.set_disabled(now, &by(), "ann", true).unwrap();
+        assert!(people.caller(now, &token).is_err());
+        assert!(matches!(people.log_in(now, "ann", SECRET, HERE), Err(Error::Unauthenticated)));
+        people.set_disabled(now, &by(), "ann", false).unwrap();
+        people.log_in(now, "ann", SECRET, HERE).unwrap();
+        assert_eq!(people.list(Some(lab.sa.into())).unwrap().len(), 1);
+        assert!(people.list(Some(ScopeId(999))).unwrap().is_empty());
+        people.remove(now, &by(), "ann").unwrap();
+        assert!(matches!(people.person("ann"), Err(Error::NotFound(_))));
+        assert!(matches!(people.remove(now, &by(), "ann"), Err(Error::NotFound(_))));
+        for outcome in [
+            people.set_password(now, &by(), "ann", SECRET),
+            people.set_disabled(now, &by(), "ann", true),
+            people.grant(now, &by(), "ann", own),
+        ] {
+            assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
+        }
+    });
+}
+
+#[test]
+fn a_program_has_a_secret_that_is_made_and_renewed() {
+    on_every_engine(&at_once(), |lab| {
+        let (people, now) = (lab.cssm.people(), lab.now);
+        let own = Grant::of(Role::Viewer, Some(lab.sa.into()));
+        let secret = people.create(now, &by(), "robot", None, &[own]).unwrap().unwrap();
+        assert!(secret.len() >= 40);
+        let token = people.log_in(now, "robot", &secret, HERE).unwrap();
+        assert_eq!(people.person("robot").unwrap().kind, Kind::Client);
+        let chosen = people.set_password(now, &by(), "robot", SECRET);
+        assert!(matches!(chosen, Err(Error::Conflict(_))), "{chosen:?}");
+        let renewed = people.renew_secret(now, &by(), "robot").unwrap();
+        assert_ne!(renewed, secret);
+        assert!(people.caller(now, &token).is_err());
+        assert!(people.log_in(now, "robot", &secret, HERE).is_err());
+        people.log_in(now, "robot", &renewed, HERE).unwrap();
+        people.create(now, &by(), "ann", Some(SECRET), &[own]).unwrap();
+        assert!(matches!(people.renew_secret(now, &by(), "ann"), Err(Error::NotFound(_))));
+    });
+}
+
+#[test]
+fn ones_own_password_takes_the_old_one() {
+    on_every_engine(&at_once(), |lab| {
+        let (people, now) = (lab.cssm.people(), lab.now);
+        let own = Grant::of(Role::Viewer, Some(lab.sa.into()));
+        people.create(now, &by(), "ann", Some(SECRET), &[own]).unwrap();
+        let ann = Actor::person("ann").at(Some(HERE));
+        for (old, new) in [("wrong", "another password"), (SECRET, "short"), (SECRET, SECRET)] {
+            let outcome = people.change_own_password(now, &ann, old, new);
+            assert!(matches!(outcome, Err(Error::Invalid(_))), "{new}: {outcome:?}");
+        }
+        people.change_own_password(now, &ann, SECRET, "another password").unwrap();
+        people.log_in(now, "ann", "another password", HERE).unwrap();
+        // Whoever tries many is made to wait, as at a login.
+        let guess = |number: i64| {
+            people.change_own_password(now, &ann, &format!("guess {number}"), "yet another one")
+        };
+        let outcomes: Vec<_> = (0..100).map(guess).collect();
+        assert!(outcomes.iter().any(|o| matches!(o, Err(Error::TooManyRequests { .. }))));
+        for password in ["", "too short", &"x".repeat(1_001)] {
+            let outcome = people.create(now, &by(), "bob", Some(password), &[own]);
+            assert!(matches!(outcome, Err(Error::Invalid(_))), "{}", password.len());
+        }
+        for login in ["", " a", "a\nb", &"x".repeat(101)] {
+            let outcome = people.create(now, &by(), login, Some(SECRET), &[own]);
+            assert!(matches!(outcome, Err(Error::Invalid(_))), "{login:?}");
+        }
+        assert!(matches!(
+            people.create(now, &by(), "bob", Some(SECRET), &[]),
+            Err(Error::Invalid(_))
+        ));
+    });
+}
+
+#[test]
+fn the_last_administrator_of_everything_stays_whatever_is_done() {
+    on_every_engine(&at_once(), |lab| {
+        let (people, now) = (lab.cssm.people(), lab.now);
+        let all = Grant::of(Role::Administrator, None);
+        people.create(now, &by(), "root", Some(SECRET), &[all]).unwrap();
+        let only = |outcome: Result<(), Error>| {
+            assert!(matches!(outcome, Err(Error::Conflict(_))), "{outcome:?}");
+        };
+        only(people.remove(now, &by(), "root"));
+        only(people.set_disabled(now, &by(), "root", true));
+        only(people.take_back(now, &by(), "root", None, None));
+        only(people.grant(now, &by(), "root", Grant::of(Role::User, None)));
+        only(people.add(now, &by(), "root", SECRET, Role::Administrator, Some(lab.sa.into())));
+        people.log_in(now, "root", SECRET, HERE).unwrap();
+        people.create(now, &by(), "other", Some(SECRET), &[all]).unwrap();
+        people.set_disabled(now, &by(), "other", true).unwrap();
+        only(people.remove(now, &by(), "root"));
+        people.set_disabled(now, &by(), "other", false).unwrap();
+        people.remove(now, &by(), "root").unwrap();
+        // Whoever owns the machine has a way back, however it came to this.
+        let password = people.reset_password(now, "other").unwrap();
+        assert!(people.log_in(now, "other", SECRET, HERE).is_err());
+        people.log_in(now, "other", &password, HERE).unwrap();
+        assert!(matches!(people.reset_password(now, "nobody"), Err(Error::NotFound(_))));
+    });
+}
+
+#[test]
+fn what_was_done_to_whom_is_told_with_before_and_after() {
+    on_every_engine(&at_once(), |lab| {
+        let (people, now) = (lab.cssm.people(), lab.now);
+        let own = Grant::of(Role::User, Some(lab.sa.into()));
+        people.create(now, &by(), "ann", Some(SECRET), &[own]).unwrap();
+        people.grant(now, &by(), "ann", Grant::of(Role::Viewer, Some(lab.sa.into()))).unwrap();
+        people.set_disabled(now, &by(), "ann", true).unwrap();
+        people.remove(now, &by(), "ann").unwrap();
+        assert!(people.remove(now, &by(), "ann").is_err());
+        let rows = people.audit_rows(None, 4).unwrap();
+        let told: Vec<_> = rows
+            .iter()
+            .map(|row| (row.action.as_str(), row.was.as_deref(), row.becomes.as_deref()))
+            .collect();
+        let (user, viewer) = ("user of account 1", "viewer of account 1");
+        assert_eq!(
+            told,
+            [
+                ("person removed", Some("disabled, viewer of account 1"), None),
+                ("person disabled", Some(viewer), Some("disabled, viewer of account 1")),
+                ("role granted", Some(user), Some(viewer)),
+                ("person added", None, Some(user)),
+            ]
+        );
+        for row in rows {
+            assert_eq!((row.actor.as_str(), row.subject.as_str()), ("admin", "ann"));
+            assert_eq!(
+                (row.address.as_deref(), row.reason.as_deref()),
+                (Some(HERE), Some("ticket 7"))
+            );
+        }
+    });
+}

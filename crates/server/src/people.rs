@@ -1,0 +1,546 @@
+//! The people of a server and the programs that log in as they do, with what they were granted: the tables `person` and
+//! `grant_of`. Who of them is logged in is in `logins`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use rumline_protocol::Timestamp;
+use rumline_store::{Db, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Act, audit};
+use crate::{
+    Actor, AuditRow, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle, check_name,
+    random_hex,
+};
+
+/// What a first start made is changed by this: grants stand in a table of their own, and a person may be disabled.
+pub const GRANTS_TABLE: &str = "
+CREATE TABLE grant_of (
+    login TEXT NOT NULL,
+    scope_id BIGINT NOT NULL,
+    part_id BIGINT NOT NULL,
+    role TEXT NOT NULL,
+    PRIMARY KEY (login, scope_id, part_id)
+);
+CREATE INDEX grant_of_scope ON grant_of (scope_id, part_id);
+INSERT INTO grant_of (login, scope_id, part_id, role)
+    SELECT login, COALESCE(scope_id, 0), 0, role FROM person;
+ALTER TABLE person DROP COLUMN role;
+ALTER TABLE person DROP COLUMN scope_id;
+ALTER TABLE person ADD COLUMN kind TEXT NOT NULL DEFAULT 'person';
+ALTER TABLE person ADD COLUMN disabled_at BIGINT;
+";
+
+/// The shortest password, in characters.
+const PASSWORD_LETTERS_MIN: usize = 10;
+/// The longest one, in bytes: hashing more only costs.
+const PASSWORD_BYTES_MAX: usize = 1_000;
+/// Grants of one person.
+const GRANTS_MAX: usize = 1_000;
+
+/// Who logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A person, who chooses their password.
+    Person,
+    /// A program: its password is made here, and shown once.
+    Client,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// Somebody who may log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Login name.
+    pub login: String,
+    /// A person or a program.
+    pub kind: Kind,
+    /// What they may do where.
+    pub grants: Vec<Grant>,
+    /// When they were added.
+    pub created_at: Timestamp,
+    /// Since when they may not log in.
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// The people of a server and their logins.
+#[derive(Clone)]
+pub struct People {
+    pub(crate) db: Arc<Db>,
+    pub(crate) random: SharedRandom,
+    pub(crate) throttle: Arc<Mutex<Throttle>>,
+}
+
+fn hash(password: &str) -> Result<String, Error> {
+    let hash = Argon2::default()
+        .hash_password(password.as_bytes())
+        .map_err(|error| Error::invalid(error.to_string()))?;
+    Ok(hash.to_string())
+}
+
+/// Whether it is the password of this hash.
+pub(crate) fn is_password(password: &str, hash: &str) -> bool {
+    let parsed = PasswordHash::new(hash);
+    parsed
+        .is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
+}
+
+/// The hash of a password that nobody has: an unknown name costs what a known one does.
+pub(crate) fn nobodys_hash() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| hash("a password nobody has").unwrap_or_default())
+}
+
+fn checked_hash(password: &str) -> Result<String, Error> {
+    if password.chars().count() < PASSWORD_LETTERS_MIN {
+        return Err(Error::invalid("a password has at least 10 characters"));
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(Error::invalid("a password has at most 1,000 bytes"));
+    }
+    hash(password)
+}
+
+/// Grants as they are read: what they are for, and the role.
+pub(crate) fn grants_of(tx: &mut Tx<'_>, login: &str) -> Result<Vec<Grant>, Error> {
+    let sql = "SELECT scope_id, part_id, role FROM grant_of WHERE login = $1
+        ORDER BY scope_id, part_id";
+    tx.rows(sql, &[login.into()], |row| grant_from(row.int(0)?, row.int(1)?, &row.text(2)?))
+}
+
+fn grant_from(scope_id: i64, part_id: i64, role: &str) -> Result<Grant, Error> {
+    let some = |id: i64| (id != 0).then_some(id);
+    let role = Role::from_name(role).ok_or(Error::NotFound("role"))?;
+    let (scope_id, part_id) = (some(scope_id).map(ScopeId), some(part_id).map(PartId));
+    Ok(Grant { role, scope_id, part_id })
+}
+
+/// What grants say, for the audit.
+fn told(grants: &[Grant]) -> String {
+    let one = |grant: &Grant| match (grant.scope_id, grant.part_id) {
+        (None, _) => format!("{} of everything", grant.role.name()),
+        (Some(scope), None) => format!("{} of account {scope}", grant.role.name()),
+        (Some(scope), Some(part)) => {
+            format!("{} of virtual account {part} of account {scope}", grant.role.name())
+        }
+    };
+    if grants.is_empty() {
+        return "nothing".to_owned();
+    }
+    grants.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn put_grant(tx: &mut Tx<'_>, login: &str, grant: &Grant) -> Result<(), Error> {
+    let sql = "INSERT INTO grant_of (login, scope_id, part_id, role) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (login, scope_id, part_id) DO UPDATE SET role = excluded.role";
+    let (scope, part) = (grant.scope_id.map_or(0, |id| id.0), grant.part_id.map_or(0, |id| id.0));
+    tx.execute(sql, &[login.into(), scope.into(), part.into(), grant.role.name().into()])?;
+    Ok(())
+}
+
+/// Whether somebody may administer everything, and log in.
+fn is_administered(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let sql = "SELECT person.login FROM grant_of JOIN person ON person.login = grant_of.login
+        WHERE grant_of.scope_id = 0 AND grant_of.part_id = 0 AND grant_of.role = $1
+        AND person.disabled_at IS NULL LIMIT 1";
+    Ok(tx.row(sql, &[Role::Administrator.name().into()], |row| row.text(0))?.is_some())
+}
+
+fn kind_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<Kind>, Error> {
+    let sql = "SELECT kind FROM person WHERE login = $1";
+    let kind = tx.row(sql, &[login.into()], |row| row.text(0))?;
+    Ok(kind.map(|kind| if kind == Kind::Client.name() { Kind::Client } else { Kind::Person }))
+}
+
+/// Those whose grants were all of a scope that goes are gone with it, and so are their logins.
+///
+/// # Errors
+/// When the store fails.
+pub fn forget_scope(tx: &mut Tx<'_>, scope_id: ScopeId) -> Result<(), Error> {
+    let sql = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1";
+    let bound: Vec<String> = tx.rows(sql, &[scope_id.into()], |row| row.text(0))?;
+    tx.execute("DELETE FROM grant_of WHERE scope_id = $1", &[scope_id.into()])?;
+    for login in bound {
+        if grants_of(tx, &login)?.is_empty() {
+            tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
+            tx.execute("DELETE FROM person WHERE login = $1", &[(&login).into()])?;
+        }
+    }
+    Ok(())
+}
+
+impl People {
+    /// The people in a database.
+    #[must_use]
+    pub fn new(db: Arc<Db>, random: SharedRandom) -> Self {
+        nobodys_hash();
+        Self { db, random, throttle: Arc::default() }
+    }
+
+    /// Makes the first administrator if there is nobody yet; `show` hands the password to whoever started the server,
+    /// before anybody can log in with it.
+    ///
+    /// # Errors
+    /// When the store fails, or `show` does.
+    pub fn first_administrator(
+        &self,
+        now: Timestamp,
+        show: impl FnOnce(&str) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
+        let anybody = self.db.read("people.anybody", |tx| {
+            tx.row("SELECT login FROM person ORDER BY login LIMIT 1", &[], |row| row.text(0))
+        })?;
+        if anybody.is_some() {
+            return Ok(());
+        }
+        let password = random_hex(&self.random, 12);
+        show(&password).map_err(Error::Unwritten)?;
+        self.add(now, &Actor::system(), "admin", &password, Role::Administrator, None)
+    }
+
+    /// What is done to a person, in one transaction: nobody takes away the last administrator of everything, logins end where
+    /// they would go on with what was taken away, and the audit tells of it.
+    fn change(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        action: &'static str,
+        work: impl Fn(&mut Tx<'_>, &str) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (login, actor) = (login.to_owned(), actor.clone());
+        self.db.write("people.change", move |tx| {
+            let was_administered = is_administered(tx)?;
+            let before = state_of(tx, &login)?;
+            work(tx, &login)?;
+            if was_administered && !is_administered(tx)? {
+                let text = "this is the last administrator of everything: make another one first";
+                return Err(Error::Conflict(text.to_owned()));
+            }
+            tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
+            let after = state_of(tx, &login)?;
+            let act = Act::new(action, &login).changing(before.as_deref(), after.as_deref());
+            audit(tx, now, &actor, &act)
+        })
+    }
+
+    /// Adds a person, or gives a known one a new password and one role; that the scope exists is the caller's to check.
+    ///
+    /// # Errors
+    /// When a value is not acceptable or the store fails.
+    pub fn add(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        password: &str,
+        role: Role,
+        scope_id: Option<ScopeId>,
+    ) -> Result<(), Error> {
+        check_name("a login name", login)?;
+        let hash = checked_hash(password)?;
+        let grant = Grant::of(role, scope_id);
+        self.change(now, actor, login, "person set", move |tx, login| {
+            let sql = "INSERT INTO person (login, password_hash, created_at) VALUES ($1, $2, $3)
+                ON CONFLICT (login) DO UPDATE SET password_hash = excluded.password_hash";
+            tx.execute(sql, &[login.into(), (&hash).into(), now.0.into()])?;
+            tx.execute("DELETE FROM grant_of WHERE login = $1", &[login.into()])?;
+            put_grant(tx, login, &grant)
+        })
+    }
+
+    /// Adds somebody who is not known yet. For a program a password is made and returned: nobody sees it again.
+    ///
+    /// # Errors
+    /// When a value is not acceptable, the login is taken, or the store fails.
+    pub fn create(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        password: Option<&str>,
+        grants: &[Grant],
+    ) -> Result<Option<String>, Error> {
+        check_name("a login name", login)?;
+        if grants.is_empty() || grants.len() > GRANTS_MAX {
+            return Err(Error::invalid("somebody has 1 to 1,000 roles"));
+        }
+        let (kind, made) = match password {
+            Some(_) => (Kind::Person, None),
+            None => (Kind::Client, Some(random_hex(&self.random, 24))),
+        };
+        let hash = checked_hash(password.or(made.as_deref()).unwrap_or_default())?;
+        let grants = grants.to_vec();
+        self.change(now, actor, login, "person added", move |tx, login| {
+            let sql = "INSERT INTO person (login, password_hash, created_at, kind)
+                VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+            let values = [login.into(), (&hash).into(), now.0.into(), kind.name().into()];
+            if tx.execute(sql, &values)? == 0 {
+                return Err(Error::Conflict(format!("the login {login:?} is taken")));
+            }
+            grants.iter().try_for_each(|grant| put_grant(tx, login, grant))
+        })?;
+        Ok(made)
+    }
+
+    /// Gives a person another password; the logins under the old one end.
+    ///
+    /// # Errors
+    /// When there is no such person, or the password is not acceptable.
+    pub fn set_password(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        password: &str,
+    ) -> Result<(), Error> {
+        let hash = checked_hash(password)?;
+        self.change(now, actor, login, "password changed", move |tx, login| {
+            if kind_of(tx, login)? == Some(Kind::Client) {
+                let text = "the password of a program is made here: renew it instead";
+                return Err(Error::Conflict(text.to_owned()));
+            }
+            let sql = "UPDATE person SET password_hash = $1 WHERE login = $2";
+            match tx.execute(sql, &[(&hash).into(), login.into()])? {
+                0 => Err(Error::NotFound("person")),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Gives oneself another password.
+    ///
+    /// # Errors
+    /// When the old one is wrong, or the new one is not acceptable.
+    pub fn change_own_password(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        old: &str,
+        new: &str,
+    ) -> Result<(), Error> {
+        let login = actor.name().to_owned();
+        let throttled = self.wait_seconds(now, &login, actor.address().unwrap_or_default());
+        if let Some(retry_after_seconds) = throttled {
+            return Err(Error::TooManyRequests { retry_after_seconds });
+        }
+        if !is_password(old, &self.hash_of(&login)?.unwrap_or_default()) {
+            self.failed(now, &login, actor.address().unwrap_or_default());
+            return Err(Error::invalid("the old password is wrong"));
+        }
+        if old == new {
+            return Err(Error::invalid("the new password is the old one"));
+        }
+        self.set_password(now, actor, &login, new)
+    }
+
+    /// Makes another password for a program, and returns it.
+    ///
+    /// # Errors
+    /// When there is no such program.
+    pub fn renew_secret(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+    ) -> Result<String, Error> {
+        let made = random_hex(&self.random, 24);
+        let hash = checked_hash(&made)?;
+        self.change(now, actor, login, "secret renewed", move |tx, login| {
+            if kind_of(tx, login)? != Some(Kind::Client) {
+                return Err(Error::NotFound("program of this login"));
+            }
+            let sql = "UPDATE person SET password_hash = $1 WHERE login = $2";
+            tx.execute(sql, &[(&hash).into(), login.into()])?;
+            Ok(())
+        })?;
+        Ok(made)
+    }
+
+    /// The hash of somebody's password.
+    pub(crate) fn hash_of(&self, login: &str) -> Result<Option<String>, Error> {
+        let login = login.to_owned();
+        self.db.read("people.password", move |tx| {
+            let sql = "SELECT password_hash FROM person WHERE login = $1 AND disabled_at IS NULL";
+            Ok(tx.row(sql, &[(&login).into()], |row| row.text(0))?)
+        })
+    }
+
+    /// Grants a role, in the place of what was granted for the same before.
+    ///
+    /// # Errors
+    /// When there is no such person.
+    pub fn grant(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        grant: Grant,
+    ) -> Result<(), Error> {
+        self.change(now, actor, login, "role granted", move |tx, login| {
+            kind_of(tx, login)?.ok_or(Error::NotFound("person"))?;
+            put_grant(tx, login, &grant)?;
+            if grants_of(tx, login)?.len() > GRANTS_MAX {
+                return Err(Error::invalid("somebody has at most 1,000 roles"));
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes back what was granted for a scope, or a part of it, or everything.
+    ///
+    /// # Errors
+    /// When nothing was.
+    pub fn take_back(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        scope_id: Option<ScopeId>,
+        part_id: Option<PartId>,
+    ) -> Result<(), Error> {
+        self.change(now, actor, login, "role taken back", move |tx, login| {
+            let sql = "DELETE FROM grant_of WHERE login = $1 AND scope_id = $2 AND part_id = $3";
+            let (scope, part) = (scope_id.map_or(0, |id| id.0), part_id.map_or(0, |id| id.0));
+            match tx.execute(sql, &[login.into(), scope.into(), part.into()])? {
+                0 => Err(Error::NotFound("role of this person")),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Lets somebody log in no more, or again.
+    ///
+    /// # Errors
+    /// When there is no such person.
+    pub fn set_disabled(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        is_disabled: bool,
+    ) -> Result<(), Error> {
+        let action = if is_disabled { "person disabled" } else { "person enabled" };
+        self.change(now, actor, login, action, move |tx, login| {
+            let sql = "UPDATE person SET disabled_at = $1 WHERE login = $2";
+            match tx.execute(sql, &[is_disabled.then_some(now.0).into(), login.into()])? {
+                0 => Err(Error::NotFound("person")),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Removes somebody; what they did stays told.
+    ///
+    /// # Errors
+    /// When there is no such person.
+    pub fn remove(&self, now: Timestamp, actor: &Actor, login: &str) -> Result<(), Error> {
+        self.change(now, actor, login, "person removed", move |tx, login| {
+            tx.execute("DELETE FROM grant_of WHERE login = $1", &[login.into()])?;
+            match tx.execute("DELETE FROM person WHERE login = $1", &[login.into()])? {
+                0 => Err(Error::NotFound("person")),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// For the owner of the machine: a new password for somebody who has none any more, made an administrator of everything
+    /// if there is none who could log in.
+    ///
+    /// # Errors
+    /// When there is no such person.
+    pub fn reset_password(&self, now: Timestamp, login: &str) -> Result<String, Error> {
+        let made = random_hex(&self.random, 12);
+        let hash = checked_hash(&made)?;
+        self.change(now, &Actor::system(), login, "password reset", move |tx, login| {
+            let sql = "UPDATE person SET password_hash = $1, disabled_at = NULL WHERE login = $2";
+            if tx.execute(sql, &[(&hash).into(), login.into()])? == 0 {
+                return Err(Error::NotFound("person"));
+            }
+            if !is_administered(tx)? {
+                put_grant(tx, login, &Grant::of(Role::Administrator, None))?;
+            }
+            Ok(())
+        })?;
+        Ok(made)
+    }
+
+    /// Everybody by login, or those who were granted something of a scope.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn list(&self, scope_id: Option<ScopeId>) -> Result<Vec<Person>, Error> {
+        self.db.read("people.list", move |tx| {
+            let mut grants: BTreeMap<String, Vec<Grant>> = BTreeMap::new();
+            let sql = "SELECT login, scope_id, part_id, role FROM grant_of
+                ORDER BY login, scope_id, part_id";
+            tx.each(sql, &[], |row| {
+                let grant = grant_from(row.int(1)?, row.int(2)?, &row.text(3)?)?;
+                grants.entry(row.text(0)?).or_default().push(grant);
+                Ok::<_, Error>(true)
+            })?;
+            let sql = "SELECT login, kind, created_at, disabled_at FROM person ORDER BY login";
+            let mut all = tx.rows(sql, &[], |row| {
+                let login = row.text(0)?;
+                let kind =
+                    if row.text(1)? == Kind::Client.name() { Kind::Client } else { Kind::Person };
+                let grants = grants.remove(&login).unwrap_or_default();
+                let (created_at, disabled_at) =
+                    (Timestamp(row.int(2)?), row.opt_int(3)?.map(Timestamp));
+                Ok::<_, Error>(Person { login, kind, grants, created_at, disabled_at })
+            })?;
+            if scope_id.is_some() {
+                all.retain(|person| person.grants.iter().any(|grant| grant.scope_id == scope_id));
+            }
+            Ok(all)
+        })
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn person(&self, login: &str) -> Result<Person, Error> {
+        let login = login.to_owned();
+        self.db.read("people.one", move |tx| {
+            let sql = "SELECT created_at, disabled_at FROM person WHERE login = $1";
+            let found = tx.row(sql, &[(&login).into()], |row| {
+                Ok::<_, Error>((Timestamp(row.int(0)?), row.opt_int(1)?.map(Timestamp)))
+            })?;
+            let (created_at, disabled_at) = found.ok_or(Error::NotFound("person"))?;
+            let kind = kind_of(tx, &login)?.ok_or(Error::NotFound("person"))?;
+            let grants = grants_of(tx, &login)?;
+            Ok(Person { login: login.clone(), kind, grants, created_at, disabled_at })
+        })
+    }
+
+    /// What was done and refused on this server, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn audit_rows(&self, before: Option<i64>, limit: i64) -> Result<Vec<AuditRow>, Error> {
+        crate::audit_rows(&self.db, before, limit)
+    }
+}
+
+/// What somebody is, for the audit; none where there is nobody.
+fn state_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<String>, Error> {
+    let sql = "SELECT disabled_at FROM person WHERE login = $1";
+    let Some(disabled_at) = tx.row(sql, &[login.into()], |row| row.opt_int(0))? else {
+        return Ok(None);
+    };
+    let disabled = if disabled_at.is_some() { "disabled, " } else { "" };
+    Ok(Some(format!("{disabled}{}", told(&grants_of(tx, login)?))))
+}
