@@ -121,16 +121,16 @@ def prompts(switch):
 
 
 def failures(lab, switch):
-    """Fills logs with all that goes wrong: whoever is asked does not listen, is not there, has no such page, says nothing, is unknown
-    to the switch, does not like what it gets."""
-    class NoSuchPage(http.server.BaseHTTPRequestHandler):
+    """Fills logs with all that goes wrong: whoever is asked does not listen, is not there, is busy, says nothing, is unknown to the
+    switch, does not like what it gets. What the guide itself words as an error to Ansible comes in `words_of_the_guide`."""
+    class Busy(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            self.send_error(404)
+            self.send_error(503)
 
         def log_message(self, *_):
             pass
 
-    server = http.server.HTTPServer(("127.0.0.1", 0), NoSuchPage)
+    server = http.server.HTTPServer(("127.0.0.1", 0), Busy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     closed = socket.create_server(("127.0.0.1", 0))
     port = closed.getsockname()[1]
@@ -140,7 +140,7 @@ def failures(lab, switch):
                "license smart save usage all bootflash:usage.txt", "license smart trust idtoken AAAABBBBCCCC all force")
     for number, url in enumerate((
             f"http://127.0.0.1:{port}/x", "http://no-such-host.invalid/x", f"https://127.0.0.1:{server.server_port}/x",
-            f"http://127.0.0.1:{server.server_port}/x", f"{lab.url}/licservice/nothing"), 1):
+            f"http://127.0.0.1:{server.server_port}/x"), 1):
         switch.run("configure terminal", f"license smart url smart {url}", "end")
         limit = time.monotonic() + 20
         while switch.run("license smart sync", "show license eventlog").count("SAEVT_COMM_FAIL") < number:
@@ -149,6 +149,19 @@ def failures(lab, switch):
     switch.run("license smart trust idtoken AAAABBBBCCCC all force", "show nonsense", "license smart import bootflash:none.txt",
                "license smart import bootflash:usage.txt", "copy bootflash:none.txt bootflash:x")
     server.shutdown()
+
+
+def words_of_the_guide(lab, switch):
+    """The guide's own reason for an address that is not there (p. 78), `404 host not found`, is an error to Ansible: it alone is."""
+    switch.run("configure terminal", f"license smart url smart {lab.url}/licservice/nothing", "end")
+    limit = time.monotonic() + 20
+    while "404 host not found" not in switch.run("license smart sync", "show license eventlog"):
+        assert time.monotonic() < limit, switch.run("show license eventlog")
+        time.sleep(0.2)
+    shown = b"".join(screens(switch, "terminal width 511", "terminal length 0", *SHOWS)[3:])
+    assert b"404 host not found" in shown
+    without = shown.replace(b"404 host not found", b"")
+    assert not any(pattern.search(without) for pattern in TerminalModule.terminal_stderr_re)
 
 
 def outputs(lab, switch):
@@ -177,6 +190,7 @@ def outputs(lab, switch):
     log = b"".join(shown).lower()
     assert log.count(b"fail") > 5, log.decode()
     assert len(well(shows)["stdout"]) == len(SHOWS), shows
+    words_of_the_guide(lab, switch)
     box("4.8")
     print(f"outputs: {len(shown)} answers, {len(refused)} errors")
 

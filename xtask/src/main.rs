@@ -45,12 +45,6 @@ fn main() -> ExitCode {
 
 fn soak(seeds: &str) -> Result<()> {
     step("release build", Command::new("cargo").args(["build", "--release"]))?;
-    let python = parts::PARSERS.python()?;
-    let mut parsers = Command::new(python);
-    step(
-        "genie and napalm",
-        parsers.args(["tests/parsers.py", "--all"]).env("RUMLINE", rumline()),
-    )?;
     let mut simulator = Command::new(rumline());
     step("simulated worlds", simulator.args(["sim", "--seed", "1000000", "--seeds", seeds]))
 }

@@ -53,6 +53,7 @@ fn simulate() -> Result<()> {
 /// Clients people have, against the real processes: each script, and where its packages are.
 const SCRIPTS: &[(&str, &Venv)] = &[
     ("netmiko_switch.py", &parts::CLIENTS),
+    ("raw_login.py", &parts::CLIENTS),
     ("ssh_clients.py", &parts::CLIENTS),
     ("nxapi_clients.py", &parts::CLIENTS),
     ("scrapli_live.py", &parts::CLIENTS),
@@ -60,11 +61,14 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("unicon_live.py", &parts::PARSERS),
     ("napalm_live.py", &parts::PARSERS),
     ("ansible_plays.py", &parts::ANSIBLE),
+    ("ansible_boxes.py", &parts::ANSIBLE),
+    ("ansible_fleet.py", &parts::ANSIBLE),
+    ("terraform_example.py", &parts::CLIENTS),
     ("examples.py", &parts::CLIENTS),
     ("cases.py", &parts::CLIENTS),
     ("judges.py", &parts::CLIENTS),
     ("parsers.py", &parts::CLIENTS),
-    ("genie_parsers.py", &parts::PARSERS),
+    ("parsers.py --all", &parts::PARSERS),
     ("openssl_verify.py", &parts::CLIENTS),
     ("forgeries.py", &parts::CLIENTS),
     ("write_erase.py", &parts::CLIENTS),
@@ -83,7 +87,9 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
     let boxes = std::env::temp_dir().join(format!("rumline-boxes-{}", std::process::id()));
     for (script, venv) in SCRIPTS {
         let mut test = Command::new(venv.python()?);
-        test.arg(root().join("tests").join(script))
+        let mut words = script.split(' ');
+        test.arg(root().join("tests").join(words.next().unwrap_or_default()))
+            .args(words)
             .env("RUMLINE", rumline())
             .env("RUMLINE_BOXES", &boxes)
             .env("RUMLINE_POSTGRES_URL", &postgres.url);

@@ -117,11 +117,13 @@ impl Terminal {
         out
     }
 
-    /// Ends a command that went on; what was typed meanwhile is taken now.
-    pub fn finish(&mut self, text: &str, handler: &mut dyn LineHandler) -> Vec<u8> {
+    /// Ends a command that went on, or lets it ask something; what was typed meanwhile is taken now.
+    pub fn finish(&mut self, reply: Reply, handler: &mut dyn LineHandler) -> Vec<u8> {
         let mut out = Vec::new();
-        push_text(&mut out, text);
+        push_text(&mut out, &reply.text);
         let ahead = self.typed_ahead.take().unwrap_or_default();
+        self.question = reply.question;
+        self.editor.secret = reply.secret;
         self.after_output(handler, &mut out);
         out.extend(self.feed(&ahead, handler));
         out
@@ -382,7 +384,8 @@ mod tests {
         terminal.feed(b"wait\nnext\n", &mut echo);
         terminal.end_of_input();
         assert!(!terminal.closed());
-        terminal.finish("done\n", &mut echo);
+        let done = Reply { text: "done\n".to_owned(), ..Reply::default() };
+        terminal.finish(done, &mut echo);
         assert!(terminal.closed());
     }
 

@@ -57,6 +57,10 @@ pub(crate) enum Kind {
     Name {
         bytes_max: usize,
     },
+    /// A name that begins with a letter or a digit: what prompts begin with.
+    Label {
+        bytes_max: usize,
+    },
     /// An IPv4 or IPv6 address.
     Address,
     /// An address or a host name.
@@ -81,6 +85,7 @@ impl Token {
             "HOST" => Kind::Host,
             "TIME" => Kind::Time,
             _ if kind.starts_with("NAME") => Kind::Name { bytes_max: kind[4..].parse().ok()? },
+            _ if kind.starts_with("LABEL") => Kind::Label { bytes_max: kind[5..].parse().ok()? },
             range => {
                 let (min, max) = range.rsplit_once('-')?;
                 Kind::Number { min: min.parse().ok()?, max: max.parse().ok()? }
@@ -138,11 +143,14 @@ impl Token {
                     Err(Refusal::Range { min, max })
                 }
             }
-            Kind::Name { bytes_max } if word.len() > bytes_max => {
+            Kind::Label { .. } if !word.starts_with(|c: char| c.is_ascii_alphanumeric()) => {
+                Err(Refusal::Value("Invalid name, it begins with a letter or a digit"))
+            }
+            Kind::Name { bytes_max } | Kind::Label { bytes_max } if word.len() > bytes_max => {
                 Err(Refusal::Value("Invalid name, it is too long"))
             }
-            Kind::Name { .. } if among(b"-_.") => Ok(()),
-            Kind::Name { .. } => {
+            Kind::Name { .. } | Kind::Label { .. } if among(b"-_.") => Ok(()),
+            Kind::Name { .. } | Kind::Label { .. } => {
                 Err(Refusal::Value("Invalid name, it may hold letters, digits, '-', '_' and '.'"))
             }
             Kind::Address if word.parse::<IpAddr>().is_ok() => Ok(()),

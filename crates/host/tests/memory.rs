@@ -270,7 +270,7 @@ fn pages_are_as_long_as_the_window_unless_it_was_said() {
             while !shown.ends_with(end) {
                 match channel.wait().await {
                     Some(ChannelMsg::Data { data }) => {
-                        shown.push_str(&String::from_utf8_lossy(&data))
+                        shown.push_str(&String::from_utf8_lossy(&data));
                     }
                     Some(_) => {}
                     None => panic!("it ended: {shown}"),

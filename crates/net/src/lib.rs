@@ -13,6 +13,7 @@ mod names;
 mod pace;
 mod private_file;
 mod random;
+mod scp_client;
 mod ssh;
 mod ssh_client;
 mod tftp;
@@ -27,6 +28,7 @@ pub use kept_files::KeptFiles;
 pub use names::{DNS_PORT, NameLookup, Names};
 pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
 pub use random::OsRandom;
+pub use scp_client::{HostKey, ScpError, scp_get, scp_host_key, scp_put};
 pub use ssh::{
     FileAnswer, FileError, FileRequest, HostKeys, Proof, Screen, SshEvent, SshServer,
     TerminalOutput,

@@ -14,7 +14,7 @@ use crate::session::{Question, Seen, Session};
 use crate::topics::files::FlashPath;
 use crate::topics::logging::By;
 use crate::topics::{files, users};
-use crate::{Devices, Effect, Switch};
+use crate::{Copied, Devices, Effect, RemoteCopy, Switch};
 
 /// The longest line that is read.
 const LINE_BYTES_MAX: usize = 64 << 10;
@@ -146,7 +146,7 @@ impl Switch {
     ) -> Answer {
         if let Some(question) = session.question.take() {
             let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
-            if !yes {
+            if !yes && !question.is_secret() {
                 return Ok(Outcome::default());
             }
             if !self.is_administrator(&session.login) {
@@ -154,7 +154,14 @@ impl Switch {
                 return Err(CommandError::Denied);
             }
             let (by, command) = (By::of(session), question.command());
-            let answer = self.confirmed(now, question, devices);
+            let answer = match question {
+                Question::Unknown { copy, host, key, .. } => {
+                    files::remember_host(&host, &key, devices)?;
+                    return Ok(asked(session, Question::Password { copy, key }));
+                }
+                Question::Password { copy, key } => Ok(files::opened(copy, key, line)),
+                question => self.confirmed(now, question, devices),
+            };
             return self.accounted(now, by, &command, answer);
         }
         if line.len() > LINE_BYTES_MAX {
@@ -396,6 +403,8 @@ impl Switch {
             _ => None,
         });
         match copies {
+            // Of what was asked before it is known already.
+            Some(copy) if copy.asked.is_some() => {}
             Some(copy) => copy.asked = Some((by, command.to_owned())),
             None => self.account(now, &by, command, outcome.error.is_none()),
         }
@@ -453,10 +462,42 @@ impl Switch {
         if call.session.dont_ask || call.session.is_program {
             return self.confirmed(call.now, question, call.devices);
         }
-        let mut outcome = Outcome::text(before);
-        outcome.reply.question = Some(question.text().replace('\n', "\r\n"));
-        call.session.question = Some(question);
+        let mut outcome = asked(call.session, question);
+        outcome.reply.text = before.to_owned();
         Ok(outcome)
+    }
+
+    /// A copy over the network came to its end, or to a question: what the session is told.
+    pub fn copied(
+        &mut self,
+        now: Timestamp,
+        session: &mut Session,
+        copy: &RemoteCopy,
+        outcome: Result<Copied, String>,
+        devices: &mut Devices<'_>,
+    ) -> Reply {
+        let outcome = match outcome {
+            Ok(Copied::HostKey { text, fingerprint }) => {
+                match files::known_host(copy, &text, devices) {
+                    _ if session.is_program => {
+                        Err("scp asks for a password: give it in a session".to_owned())
+                    }
+                    Err(why) => Err(why),
+                    Ok(true) => {
+                        let question = Question::Password { copy: copy.clone(), key: text };
+                        return asked(session, question).reply;
+                    }
+                    Ok(false) => {
+                        let host = copy.host().to_owned();
+                        let copy = copy.clone();
+                        let question = Question::Unknown { copy, host, key: text, fingerprint };
+                        return asked(session, question).reply;
+                    }
+                }
+            }
+            other => other,
+        };
+        Reply { text: self.copy_ended(now, copy, outcome, devices), ..Reply::default() }
     }
 
     /// A question was answered with yes.
@@ -477,8 +518,19 @@ impl Switch {
             Question::Overwrite { source, destination } => {
                 self.copy_files(now, &source, &destination, devices)
             }
+            // They are answered before this.
+            Question::Unknown { .. } | Question::Password { .. } => Ok(Outcome::default()),
         }
     }
+}
+
+/// A question, which the next line answers.
+fn asked(session: &mut Session, question: Question) -> Outcome {
+    let mut outcome = Outcome::default();
+    outcome.reply.question = Some(question.text().replace('\n', "\r\n"));
+    outcome.reply.secret = question.is_secret();
+    session.question = Some(question);
+    outcome
 }
 
 /// Whether a line shows something, or lists files: that alone may be piped.

@@ -148,6 +148,37 @@ pub enum Effect {
     ClockSet(Timestamp),
 }
 
+/// What opens a server; it is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The key of the server that was accepted, in the form of OpenSSH.
+    pub host_key: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What came of a copy over the network, or of what goes before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// The file was read.
+    Read(Vec<u8>),
+    /// The file was written.
+    Written,
+    /// The server shows this key, with this fingerprint.
+    HostKey {
+        /// In the form of OpenSSH.
+        text: String,
+        /// `SHA256:…`.
+        fingerprint: String,
+    },
+}
+
 /// A copy over the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteCopy {
@@ -157,6 +188,8 @@ pub struct RemoteCopy {
     pub put: Option<Arc<[u8]>>,
     /// The name on bootflash: of what is read.
     pub name: String,
+    /// What opens the server. Without it the key of a server of `scp://` is wanted first.
+    pub access: Option<Access>,
     /// Who asked for it, and how.
     asked: Option<(By, String)>,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rumline_protocol::Timestamp;
 
+use crate::RemoteCopy;
 use crate::config::Place;
 
 /// Answers of a session that are remembered, and the largest.
@@ -13,11 +14,28 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// A question a session waits for the answer of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
-    Reload { ascii: bool },
+    Reload {
+        ascii: bool,
+    },
     WriteErase,
     FactoryReset,
     Delete(String),
-    Overwrite { source: String, destination: String },
+    Overwrite {
+        source: String,
+        destination: String,
+    },
+    /// Whether a server that nobody knows is the one that is meant; its key in the form of OpenSSH.
+    Unknown {
+        copy: RemoteCopy,
+        host: String,
+        key: String,
+        fingerprint: String,
+    },
+    /// The password of a server with this key.
+    Password {
+        copy: RemoteCopy,
+        key: String,
+    },
 }
 
 impl Question {
@@ -30,7 +48,13 @@ impl Question {
             Self::FactoryReset => "license smart factory reset".to_owned(),
             Self::Delete(name) => format!("delete bootflash:{name}"),
             Self::Overwrite { source, destination } => format!("copy {source} {destination}"),
+            Self::Unknown { copy, .. } | Self::Password { copy, .. } => copy.command().to_owned(),
         }
+    }
+
+    /// Whether its answer is a secret, and not yes or no.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self, Self::Password { .. })
     }
 
     pub(crate) fn text(&self) -> String {
@@ -49,6 +73,12 @@ impl Question {
                 "Warning: There is already a file existing with this name ({destination}). Do you \
                  want to overwrite (y/n)?[n] "
             ),
+            Self::Unknown { host, fingerprint, .. } => format!(
+                "The authenticity of host '{host}' can't be established.\n\
+                 Its key fingerprint is {fingerprint}.\n\
+                 Are you sure you want to continue connecting (yes/no)? "
+            ),
+            Self::Password { .. } => "Password: ".to_owned(),
         }
     }
 }

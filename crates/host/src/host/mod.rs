@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::process::process_facts;
 use crate::web::WebRequest;
-use copies::{Copied, Job};
+use copies::{Ended, Job};
 use sessions::{Batch, CONSOLE, OpenTerminal};
 use web::{Call, Cookies, Listening};
 
@@ -111,7 +111,7 @@ enum Turn {
 enum Happened {
     Ssh(SshEvent),
     Input(Input),
-    Copied(Copied),
+    Copied(Ended),
     Web(WebRequest),
     /// Something went wrong outside of the switch: its log says so.
     Told(String),

@@ -278,10 +278,10 @@ impl Host {
     }
 
     /// What a session waited for has come.
-    pub(super) fn go_on(&mut self, number: u64, text: &str) {
+    pub(super) fn go_on(&mut self, number: u64, reply: Reply) {
         if let Some(batch) = self.batches.get_mut(&number) {
-            batch.say(text);
-            batch.has_failed |= text.starts_with('%');
+            batch.say(&reply.text);
+            batch.has_failed |= reply.text.starts_with('%');
             self.ready.push_back(Turn::Batch(number));
             return;
         }
@@ -292,7 +292,7 @@ impl Host {
         let (switch, devices) = self.parts();
         let mut lines =
             Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
-        let mut shown = open.terminal.finish(text, &mut lines);
+        let mut shown = open.terminal.finish(reply, &mut lines);
         let mut held = held.into_iter();
         for (bytes, taken) in held.by_ref() {
             if open.terminal.is_busy() {
@@ -401,7 +401,17 @@ impl Host {
     }
 }
 
+impl OpenTerminal {
+    pub(super) fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
+
 impl Batch {
+    pub(super) fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
     fn say(&mut self, text: &str) {
         if self.said.len() + text.len() > ANSWER_BYTES_MAX {
             self.said.extend_from_slice(b"% Too much output\n");

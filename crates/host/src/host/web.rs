@@ -142,7 +142,7 @@ impl Host {
                 }
             },
             (None, _) => HttpAnswer::refused(&request.content_type, 401, "Authorization required"),
-            (Some(login), "/ins" | "/ins/") if request.method == "POST" => {
+            (Some(login), "/ins" | "/ins/" | "/ins.json") if request.method == "POST" => {
                 if matches!(request.credentials, Credentials::Basic { .. }) {
                     let value = random_hex(&mut self.random, 24);
                     self.cookies.keep(value.clone(), &login, now, &self.switch);
@@ -164,7 +164,7 @@ impl Host {
                 self.carry_out(effects);
                 answer
             }
-            (Some(_), "/ins" | "/ins/") => {
+            (Some(_), "/ins" | "/ins/" | "/ins.json") => {
                 HttpAnswer::refused(&request.content_type, 405, "NX-API takes POST")
             }
             (Some(_), path) => {
@@ -218,7 +218,7 @@ impl Host {
         if let Credentials::Cookie(before) = credentials {
             self.cookies.0.remove(before);
         }
-        self.cookie_given(now, login)
+        self.cookie_given(now, login, "aaaRefresh")
     }
 
     /// A login for a cookie, as NX-API's REST has it.
@@ -238,14 +238,14 @@ impl Host {
             let why = "Username or password is incorrect - FAILED local authentication";
             return (rest_error(401, "401", why), None);
         }
-        let (answer, cookie) = self.cookie_given(now, login);
+        let (answer, cookie) = self.cookie_given(now, login, "aaaLogin");
         (answer, Some(cookie))
     }
 
-    fn cookie_given(&mut self, now: Timestamp, login: &str) -> (HttpAnswer, String) {
+    fn cookie_given(&mut self, now: Timestamp, login: &str, class: &str) -> (HttpAnswer, String) {
         let token = random_hex(&mut self.random, 24);
         self.cookies.keep(token.clone(), login, now, &self.switch);
-        let told = serde_json::json!([{ "aaaLogin": { "attributes": {
+        let told = serde_json::json!([{ class: { "attributes": {
             "token": token, "userName": login, "refreshTimeoutSeconds": COOKIE_SECONDS.to_string(),
             "guiIdleTimeoutSeconds": COOKIE_SECONDS.to_string(), "restTimeoutSeconds": "90",
             "creationTime": now.seconds().to_string(), "firstLoginTime": now.seconds().to_string(),

@@ -109,18 +109,111 @@ fn object(class: &str, attributes: &[(&str, String)], children: Option<Vec<Value
     Value::Object(outer)
 }
 
-fn child_object(config: &ConfigTree, child: &Child) -> Option<Value> {
+/// Objects between `sys` and the one of licensing, each with its class and its relative name, from the top.
+const ABOVE: [(&str, &str); 3] = [
+    ("topSystem", "sys"),
+    ("licensemanagerLicenseManager", "licensemanager"),
+    ("licensemanagerInst", "inst"),
+];
+
+/// What an answer holds of the objects below the one that was asked for.
+struct Below {
+    /// How many floors down.
+    depth: usize,
+    /// Classes that are wanted; none for all.
+    classes: Option<Vec<String>>,
+}
+
+impl Below {
+    fn of(query: &str) -> Self {
+        let value = |name: &str| {
+            query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        };
+        let depth = match value("rsp-subtree") {
+            Some("full") => usize::MAX,
+            Some("children") => 1,
+            _ => 0,
+        };
+        let classes = value("rsp-subtree-class")
+            .map(|classes| classes.replace("%2C", ",").split(',').map(str::to_owned).collect());
+        Self { depth, classes }
+    }
+
+    fn wants(&self, class: &str) -> bool {
+        self.classes.as_ref().is_none_or(|classes| classes.iter().any(|wanted| wanted == class))
+    }
+
+    fn deeper(&self) -> Self {
+        Self { depth: self.depth.saturating_sub(1), classes: self.classes.clone() }
+    }
+}
+
+fn child_object(config: &ConfigTree, child: &Child, is_below: bool) -> Option<Value> {
     let value = config.value(child.line).filter(|value| !value.is_empty())?;
-    let attributes = [("dn", format!("{SMART}/{}", child.rn)), (child.attribute, value.to_owned())];
+    let dn = format!("{SMART}/{}", child.rn);
+    let mut attributes = vec![("dn", dn), (child.attribute, value.to_owned())];
+    if is_below {
+        attributes.push(("rn", child.rn.to_owned()));
+    }
     Some(object(child.class, &attributes, None))
 }
 
-fn smart_object(config: &ConfigTree, with_children: bool) -> Value {
+fn smart_object(config: &ConfigTree, below: &Below, is_below: bool) -> Value {
     let mode = license::transport_word(config);
     let mode = MODES.iter().find(|(_, word)| *word == mode).map_or("", |(name, _)| name);
-    let children = with_children
-        .then(|| CHILDREN.iter().filter_map(|child| child_object(config, child)).collect());
-    object(SMART_CLASS, &[("dn", SMART.to_owned()), ("transportMode", mode.to_owned())], children)
+    let wanted = CHILDREN.iter().filter(|child| below.depth > 0 && below.wants(child.class));
+    let children = wanted.filter_map(|child| child_object(config, child, true)).collect();
+    let mut attributes = vec![("dn", SMART.to_owned()), ("transportMode", mode.to_owned())];
+    if is_below {
+        attributes.push(("rn", "smartlicensing".to_owned()));
+    }
+    object(SMART_CLASS, &attributes, Some(children))
+}
+
+/// An object above that of licensing, with what is below it.
+fn above_object(run: &Run<'_, '_>, floor: usize, below: &Below, is_below: bool) -> Value {
+    let (class, rn) = ABOVE[floor];
+    let dn: Vec<&str> = ABOVE[..=floor].iter().map(|(_, rn)| *rn).collect();
+    let mut attributes = vec![("dn", dn.join("/"))];
+    if is_below {
+        attributes.push(("rn", rn.to_owned()));
+    }
+    if floor == 0 {
+        attributes.extend([
+            ("name", run.switch.hostname().to_owned()),
+            ("serial", run.switch.udi.serial.clone()),
+            ("version", run.switch.release.version.clone()),
+        ]);
+    }
+    let mut children = Vec::new();
+    if below.depth > 0 {
+        let inner = match ABOVE.get(floor + 1) {
+            Some(_) => above_object(run, floor + 1, &below.deeper(), true),
+            None => smart_object(&run.switch.running, &below.deeper(), true),
+        };
+        let is_wanted = inner.as_object().is_some_and(|inner| {
+            inner.iter().any(|(class, inner)| below.wants(class) || inner.get("children").is_some())
+        });
+        children.extend(is_wanted.then_some(inner));
+    }
+    object(class, &attributes, Some(children))
+}
+
+/// What programs send for an attribute that is to be as if it had never been set.
+const UNSET: &str = "DME_UNSET_PROPERTY_MARKER";
+
+/// Whether an object that is not known asks for nothing: it names itself, or is to be gone, and so does all below it.
+fn asks_for_nothing(inner: &Value) -> bool {
+    let no_attributes = Map::new();
+    let attributes = inner["attributes"].as_object().unwrap_or(&no_attributes);
+    let is_nothing = |(name, value): (&String, &Value)| {
+        ["rn", "dn"].contains(&name.as_str()) || name == "status" && value == "deleted"
+    };
+    let children = inner["children"].as_array().into_iter().flatten();
+    attributes.iter().all(is_nothing)
+        && children
+            .flat_map(|child| child.as_object().into_iter().flatten())
+            .all(|(_, inner)| asks_for_nothing(inner))
 }
 
 /// The class of the object at a DN.
@@ -166,12 +259,14 @@ fn lines_of(class: &str, inner: &Value, lines: &mut Vec<String>) -> Result<(), S
     if let Some(child) = CHILDREN.iter().find(|child| child.class == class) {
         match attribute(child.attribute) {
             _ if is_deleted => lines.push(format!("no {}", child.line)),
-            Some(value) if value.is_empty() => lines.push(format!("no {}", child.line)),
+            Some(value) if value.is_empty() || value == UNSET => {
+                lines.push(format!("no {}", child.line));
+            }
             Some(value) => lines.push(format!("{} {}", child.line, fine(value)?)),
             None => {}
         }
     } else if class == SMART_CLASS {
-        if is_deleted {
+        if is_deleted || attribute("transportMode").is_some_and(|mode| mode == UNSET) {
             lines.push(format!("no {TRANSPORT}"));
         } else if let Some(mode) = attribute("transportMode") {
             let word = MODES.iter().find(|(name, _)| *name == mode);
@@ -183,6 +278,7 @@ fn lines_of(class: &str, inner: &Value, lines: &mut Vec<String>) -> Result<(), S
     for child in inner["children"].as_array().into_iter().flatten() {
         for (below, inner) in child.as_object().into_iter().flatten() {
             match class_above(below) {
+                None if asks_for_nothing(inner) => {}
                 None => return Err(format!("Unknown class {below}")),
                 Some(above) if above != class => {
                     return Err(format!("{below} is a child of {above}, not of {class}"));
@@ -258,40 +354,24 @@ pub(super) fn answer(
 
 fn get(run: &Run<'_, '_>, dn: &str, child: Option<&Child>, query: &str) -> HttpAnswer {
     let config = &run.switch.running;
-    let has = |what: &str| query.split('&').any(|pair| pair == what);
-    let with_children = has("rsp-subtree=full") || has("rsp-subtree=children");
+    let below = Below::of(query);
     if let Some(child) = child {
         // What is not set is not there.
-        return http(200, &child_object(config, child).into_iter().collect::<Vec<_>>());
+        return http(200, &child_object(config, child, false).into_iter().collect::<Vec<_>>());
     }
-    if dn == SMART {
-        let smart = smart_object(config, with_children);
-        let mut objects = vec![smart];
-        if has("query-target=children") || has("query-target=subtree") {
-            if has("query-target=children") {
-                objects.clear();
-            }
-            objects.extend(CHILDREN.iter().filter_map(|child| child_object(config, child)));
+    if dn != SMART {
+        let floor = dn.matches('/').count();
+        return http(200, &[above_object(run, floor, &below, false)]);
+    }
+    let has = |what: &str| query.split('&').any(|pair| pair == what);
+    let mut objects = vec![smart_object(config, &below, false)];
+    if has("query-target=children") || has("query-target=subtree") {
+        if has("query-target=children") {
+            objects.clear();
         }
-        return http(200, &objects);
+        objects.extend(CHILDREN.iter().filter_map(|child| child_object(config, child, false)));
     }
-    let own = |class: &str, attributes: &[(&str, String)]| {
-        let mut all = vec![("dn", dn.to_owned())];
-        all.extend_from_slice(attributes);
-        http(200, &[object(class, &all, None)])
-    };
-    match dn {
-        "sys" => own(
-            "topSystem",
-            &[
-                ("name", run.switch.hostname().to_owned()),
-                ("serial", run.switch.udi.serial.clone()),
-                ("version", run.switch.release.version.clone()),
-            ],
-        ),
-        "sys/licensemanager" => own("licensemanagerLicenseManager", &[]),
-        _ => own("licensemanagerInst", &[]),
-    }
+    http(200, &objects)
 }
 
 /// Lines of configuration, all or none of them.
@@ -347,8 +427,19 @@ mod tests {
         let bad =
             json!({ "licensemanagerSmartLicensing": { "attributes": { "transportMode": "x" } } });
         assert!(lines(&bad).unwrap_err().contains("transportMode"));
-        let bad = json!({ "topSystem": { "children": [{ "bgpEntity": {} }] } });
+        let bad = json!({ "topSystem": { "children": [
+            { "bgpEntity": { "attributes": { "adminSt": "enabled" } } }] } });
         assert!(lines(&bad).unwrap_err().contains("bgpEntity"));
+        // What programs name only to leave it as it is, or to be rid of it, is passed over.
+        let nothing = json!({ "topSystem": { "children": [
+            { "arpEntity": { "children": [{ "arpVpc": { "attributes": { "rn": "vpc", "status": "deleted" } } }] } },
+            { "licensemanagerLicenseManager": { "children": [{ "licensemanagerInst": { "children": [
+                { "licensemanagerSmartLicensing": { "attributes": { "transportMode": UNSET } } }] } }] } },
+        ] } });
+        assert_eq!(lines(&nothing).unwrap(), ["no license smart transport"]);
+        let hidden = json!({ "topSystem": { "children": [
+            { "arpEntity": { "children": [{ "arpInst": { "attributes": { "ctrl": "x" } } }] } }] } });
+        assert!(lines(&hidden).unwrap_err().contains("arpEntity"));
         let misplaced = json!({ "topSystem": { "children": [{ "licensemanagerVrf": {} }] } });
         assert!(lines(&misplaced).unwrap_err().contains("child of"));
         let two = json!({ "licensemanagerVrf": { "attributes": { "vrfname": "a\nhostname b" } } });

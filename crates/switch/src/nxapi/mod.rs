@@ -309,7 +309,7 @@ impl Run<'_, '_> {
         });
         if let Some(copy) = copy {
             let told = "% Copies over the network are for sessions: give it over SSH";
-            self.switch.copied(self.now, copy, Err(told.to_owned()), self.devices);
+            self.switch.copy_ended(self.now, copy, Err(told.to_owned()), self.devices);
             return Err(Failed::Command(told.to_owned()));
         }
         self.effects.extend(outcome.effects.clone());

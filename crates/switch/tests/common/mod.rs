@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rumline_agent::{Input, MemoryDisk};
 use rumline_protocol::*;
-use rumline_switch::{BootError, Devices, Effect, Hardware, Outcome, Session, Switch};
+use rumline_switch::{BootError, Copied, Devices, Effect, Hardware, Outcome, Session, Switch};
 
 /// A fixed switch of the 9300 range.
 pub(crate) const PID: &str = "N9K-C93180YC-FX3";
@@ -219,8 +219,8 @@ impl Lab {
                         flash: &mut self.flash,
                         random: &mut self.random,
                     };
-                    let got = Ok(b"from the server".to_vec());
-                    self.switch.copied(self.now, &copy, got, &mut devices);
+                    let got = Ok(Copied::Read(b"from the server".to_vec()));
+                    self.switch.copy_ended(self.now, &copy, got, &mut devices);
                 }
                 Effect::Send { request_id, url, body, .. } => {
                     let request = serde_json::from_slice(&body).unwrap();

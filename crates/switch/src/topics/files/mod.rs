@@ -19,11 +19,15 @@ use crate::command::{Call, Command, Topic};
 use crate::config::{ConfigTree, Reader, Refusals, Settings, Source};
 use crate::session::Question;
 use crate::topics::users;
-use crate::{Devices, Effect, RemoteCopy, Switch};
+use crate::{Access, Copied, Devices, Effect, RemoteCopy, Switch};
 
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
+        Command::administrator("clear ssh hosts", |_, call| {
+            call.devices.store.remove(KNOWN_HOSTS).map_err(CommandError::disk)?;
+            Ok(Outcome::default())
+        }),
         Command::administrator("copy running-config startup-config", |switch, call| {
             switch.save_config(call.now, call.devices)
         }),
@@ -169,15 +173,15 @@ impl Switch {
     }
 
     /// What a copy over the network came to: the text for whoever waits.
-    pub fn copied(
+    pub fn copy_ended(
         &mut self,
         now: Timestamp,
         copy: &RemoteCopy,
-        outcome: Result<Vec<u8>, String>,
+        outcome: Result<Copied, String>,
         devices: &mut Devices<'_>,
     ) -> String {
         let written = match outcome {
-            Ok(bytes) if copy.put.is_none() => {
+            Ok(Copied::Read(bytes)) => {
                 devices.flash.write(&copy.name, &bytes).map_err(|error| error.to_string())
             }
             other => other.map(|_| ()),
@@ -185,10 +189,12 @@ impl Switch {
         if let Some((by, command)) = &copy.asked {
             self.account(now, by, command, written.is_ok());
         }
+        let server = copy.url.split("://").next().unwrap_or_default();
         match written {
-            Ok(()) => "Trying to connect to tftp server......\nConnection to Server Established.\n\
+            Ok(()) => format!(
+                "Trying to connect to {server} server......\nConnection to Server Established.\n\
                  Copy complete, now saving to disk (please wait)...\nCopy complete.\n"
-                .to_owned(),
+            ),
             Err(reason) => format!("% Copy failed: {reason}\n"),
         }
     }
@@ -334,6 +340,74 @@ fn show_sum(call: &Call<'_, '_>, name: &'static str, sum: &[u8]) -> Answer {
     call.shown(|| format!("{sum}\n"), || Fields::new().text(name, &sum))
 }
 
+impl RemoteCopy {
+    /// The command that asked for it.
+    pub(crate) fn command(&self) -> &str {
+        self.asked.as_ref().map_or("copy", |(_, command)| command)
+    }
+
+    /// The server, with its port if that is named.
+    pub(crate) fn host(&self) -> &str {
+        let rest = self.url.split("://").nth(1).unwrap_or_default();
+        let server = rest.split('/').next().unwrap_or_default();
+        server.rsplit('@').next().unwrap_or_default()
+    }
+}
+
+/// The keys of servers that were accepted: a line for each, host and key.
+const KNOWN_HOSTS: &str = "known-hosts";
+/// Servers that are remembered, the newest.
+const KNOWN_HOSTS_MAX: usize = 1_000;
+
+fn known_hosts(devices: &mut Devices<'_>) -> Result<Vec<String>, DiskError> {
+    let bytes = devices.store.read(KNOWN_HOSTS)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+}
+
+/// Whether the server of a copy was accepted with this key before.
+///
+/// # Errors
+/// When it was with another one: it may be somebody else.
+pub(crate) fn known_host(
+    copy: &RemoteCopy,
+    key: &str,
+    devices: &mut Devices<'_>,
+) -> Result<bool, String> {
+    let known = known_hosts(devices).map_err(|error| error.to_string())?;
+    let head = format!("{} ", copy.host());
+    match known.iter().find_map(|line| line.strip_prefix(&head)) {
+        None => Ok(false),
+        Some(known) if known == key => Ok(true),
+        Some(_) => {
+            let host = copy.host();
+            Err(format!(
+                "host key of {host} has changed; clear it with clear ssh hosts if it is right"
+            ))
+        }
+    }
+}
+
+/// From now on the server is known by this key.
+pub(crate) fn remember_host(
+    host: &str,
+    key: &str,
+    devices: &mut Devices<'_>,
+) -> Result<(), CommandError> {
+    let mut known = known_hosts(devices).map_err(CommandError::disk)?;
+    known.push(format!("{host} {key}"));
+    let from = known.len().saturating_sub(KNOWN_HOSTS_MAX);
+    let text = known[from..].join("\n") + "\n";
+    devices.store.write(KNOWN_HOSTS, text.as_bytes()).map_err(CommandError::disk)
+}
+
+/// The copy with what opens its server.
+pub(crate) fn opened(copy: RemoteCopy, host_key: String, password: &str) -> Outcome {
+    let access = Some(Access { host_key, password: password.to_owned() });
+    let mut outcome = Outcome::default().with(vec![Effect::Copy(RemoteCopy { access, ..copy })]);
+    outcome.reply.pending = true;
+    outcome
+}
+
 fn read_remote(url: &str, to: &FlashPath) -> Answer {
     match to {
         FlashPath::Bootflash(name) if !name.is_empty() => remote_copy(url, None, name.clone()),
@@ -342,10 +416,10 @@ fn read_remote(url: &str, to: &FlashPath) -> Answer {
 }
 
 fn remote_copy(url: &str, put: Option<Arc<[u8]>>, name: String) -> Answer {
-    if !url.starts_with("tftp://") {
-        return Err(failed("% Only tftp:// servers are supported"));
+    if !url.starts_with("tftp://") && !url.starts_with("scp://") {
+        return Err(failed("% Only tftp:// and scp:// servers are supported"));
     }
-    let copy = RemoteCopy { url: url.to_owned(), put, name, asked: None };
+    let copy = RemoteCopy { url: url.to_owned(), put, name, access: None, asked: None };
     let mut outcome = Outcome::default().with(vec![Effect::Copy(copy)]);
     outcome.reply.pending = true;
     Ok(outcome)

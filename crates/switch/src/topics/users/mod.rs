@@ -139,10 +139,12 @@ pub(crate) fn holds_secret(line: &str) -> bool {
     let begins = |at: usize, word: &str| words.get(at).is_some_and(|typed| word.starts_with(typed));
     let is_credential = |word: &&str| {
         word.split_once("://").is_some_and(|(_, rest)| {
-            rest.split('/').next().is_some_and(|host| host.contains('@') && host.contains(':'))
+            let server = rest.split('/').next().unwrap_or_default();
+            server.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
         })
     };
-    ["passw", "idt", "key", "secret"].iter().any(|word| line.contains(word))
+    ["passw", "key", "secret"].iter().any(|word| line.contains(word))
+        || words.iter().any(|word| word.starts_with("idt"))
         || begins(0, "snmp-server") && (begins(1, "user") || begins(1, "community"))
         || words.iter().any(is_credential)
         || begins(0, USERNAME) && words.len() > 2
