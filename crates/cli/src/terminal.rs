@@ -35,6 +35,8 @@ pub trait LineHandler {
     fn complete(&self, line: &str) -> Vec<String>;
     /// Ctrl-Z: back to the top mode.
     fn end(&mut self);
+    /// A question is not answered: somebody typed Ctrl-C or Ctrl-Z.
+    fn cancel(&mut self) {}
     /// Lines on a page; 0 for no paging.
     fn page_lines(&self) -> usize;
     /// Whether what is typed is text of a person's own, such as a banner: `?` is a letter of it then.
@@ -179,19 +181,23 @@ impl Terminal {
             Key::Complete if self.question.is_none() => self.complete(handler, out),
             Key::Complete => {}
             Key::Interrupt => {
-                self.question = None;
-                self.editor.secret = false;
-                // Whoever asked takes an empty answer for a no.
+                self.leave_question(handler);
                 self.show_prompt(handler, out);
             }
             Key::End => {
-                self.question = None;
-                self.editor.secret = false;
+                self.leave_question(handler);
                 handler.end();
                 self.show_prompt(handler, out);
             }
             Key::EndOfFile => self.closed = true,
         }
+    }
+
+    fn leave_question(&mut self, handler: &mut dyn LineHandler) {
+        if self.question.take().is_some() {
+            handler.cancel();
+        }
+        self.editor.secret = false;
     }
 
     fn complete(&mut self, handler: &dyn LineHandler, out: &mut Vec<u8>) {

@@ -107,8 +107,11 @@ fn a_file_that_is_made_again_asks_for_no_new_trust_and_a_whole_round_ends_acknow
 #[test]
 fn who_repeats_what_others_sent_pays_for_it_and_nobody_else_does() {
     // CSSM-029, G-21
-    let mut estate =
-        Estate::of(&rumline_cssm::Settings { requests_per_hour_max: 12, ack_delay_seconds: 0 });
+    let mut estate = Estate::of(&rumline_cssm::Settings {
+        requests_per_hour_max: 12,
+        ack_delay_seconds: 0,
+        ..rumline_cssm::Settings::default()
+    });
     let device = Device::new(&estate.cssm, "SN1");
     estate.register(&device);
     let span: &[(i64, u32)] = &[(100, 1)];

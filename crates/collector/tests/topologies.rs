@@ -127,7 +127,7 @@ fn a_switch_of_another_on_prem_account_is_refused_and_cured_by_files() {
     let file = estate.upload(lab, &name, &bundle);
     // Nothing moves by itself (T9): whoever may administer both accounts sees what would, and says yes.
     assert_eq!((file.status.as_str(), file.set_aside), ("Errors", 1), "{file:?}");
-    assert!(file.message.contains("SN1 belongs to Default"), "{file:?}");
+    assert!(file.message.contains("SN1 belongs to another virtual account"), "{file:?}");
     let moved = estate.cssm.set_aside(estate.sa, file.id).unwrap();
     assert_eq!((moved.len(), moved[0].serial.as_str()), (1, "SN1"));
     let by = Actor::person("eve");

@@ -4,7 +4,7 @@ use rumline_protocol::Timestamp;
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
-use rumline_server::{Only, PartId, ScopeId, check_name, next_id};
+use rumline_server::{Act, Only, PartId, ScopeId, audit, check_name, next_id};
 
 use crate::ids::{Account, SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error};
@@ -27,31 +27,6 @@ pub struct VirtualAccount {
     pub id: VirtualAccountId,
     /// Its name, case-sensitive.
     pub name: String,
-}
-
-/// How long a purchase lasts (PI-LIC-005).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum PurchaseKind {
-    /// Without end.
-    Perpetual,
-    /// For a term.
-    Subscription,
-}
-
-/// Licences bought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Purchase {
-    /// Short name of the licence.
-    pub license: String,
-    /// How many.
-    pub quantity: i64,
-    /// How long it lasts.
-    pub kind: PurchaseKind,
-    /// When it begins, in seconds since 1970.
-    pub starts_at: i64,
-    /// When it ends, for a subscription.
-    pub ends_at: Option<i64>,
 }
 
 /// Something that happened in an account.
@@ -78,27 +53,56 @@ pub(crate) fn add_event(
     let values =
         [smart_account_id.into(), id.into(), now.0.into(), actor.name().into(), text.into()];
     tx.execute(sql, &values)?;
+    // Of what people did the audit tells more.
+    if actor.is_person() {
+        audit(tx, now, actor, &Act::new("in the account", text).within(smart_account_id.into()))?;
+    }
     Ok(())
 }
 
-/// The condition that a row is of these virtual accounts.
-pub(crate) fn within(only: &Only<PartId>) -> String {
+/// The virtual accounts to ask for, one by one: the texts of statements stay few. None is all of them at once.
+pub(crate) fn one_by_one(only: &Only<PartId>) -> Vec<Option<VirtualAccountId>> {
     match only {
-        Only::All => String::new(),
-        Only::These(these) if these.is_empty() => "AND 1 = 0".to_owned(),
-        Only::These(these) => {
-            let numbers: Vec<String> = these.iter().map(|id| id.0.to_string()).collect();
-            format!("AND virtual_account_id IN ({})", numbers.join(", "))
-        }
+        Only::All => vec![None],
+        Only::These(these) => these.iter().map(|id| Some((*id).into())).collect(),
     }
 }
 
 pub(crate) fn smart_account(tx: &mut Tx<'_>, id: SmartAccountId) -> Result<SmartAccount, Error> {
-    let sql = "SELECT id, name, domain FROM smart_account WHERE id = $1";
+    let sql = "SELECT id, name, domain FROM smart_account WHERE id = $1 AND closed_at IS NULL";
     tx.row(sql, &[id.into()], |row| {
         Ok::<_, Error>(SmartAccount { id: row.id(0)?, name: row.text(1)?, domain: row.text(2)? })
     })?
     .ok_or(Error::NotFound("smart account"))
+}
+
+/// A domain as it is kept: in small letters, and one that could be.
+fn checked_domain(domain: &str) -> Result<String, Error> {
+    let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label) {
+        return Ok(domain);
+    }
+    Err(Error::invalid("a domain is like example.net: letters, digits and hyphens between dots"))
+}
+
+/// A domain names one smart account.
+fn domain_is_free(tx: &mut Tx<'_>, domain: &str, of: Option<SmartAccountId>) -> Result<(), Error> {
+    let sql = "SELECT id, name FROM smart_account WHERE domain = $1 AND closed_at IS NULL";
+    let taken = tx.rows(sql, &[domain.into()], |row| {
+        Ok::<_, Error>((row.id::<SmartAccountId>(0)?, row.text(1)?))
+    })?;
+    match taken.into_iter().find(|(id, _)| Some(*id) != of) {
+        Some((_, name)) => {
+            Err(Error::Conflict(format!("{domain} is the domain of {name:?} already")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The smart and virtual account with these names.
@@ -109,7 +113,8 @@ pub(crate) fn by_names(
 ) -> Result<Option<Account>, Error> {
     let sql = "SELECT smart_account.id, virtual_account.id FROM smart_account
         JOIN virtual_account ON virtual_account.smart_account_id = smart_account.id
-        WHERE smart_account.name = $1 AND virtual_account.name = $2";
+        WHERE smart_account.name = $1 AND virtual_account.name = $2
+        AND smart_account.closed_at IS NULL AND virtual_account.closed_at IS NULL";
     tx.row(sql, &[smart_account.into(), virtual_account.into()], |row| Ok((row.id(0)?, row.id(1)?)))
 }
 
@@ -118,7 +123,8 @@ pub(crate) fn virtual_account(
     smart_account_id: SmartAccountId,
     id: VirtualAccountId,
 ) -> Result<VirtualAccount, Error> {
-    let sql = "SELECT id, name FROM virtual_account WHERE smart_account_id = $1 AND id = $2";
+    let sql = "SELECT id, name FROM virtual_account WHERE smart_account_id = $1 AND id = $2
+        AND closed_at IS NULL";
     tx.row(sql, &[smart_account_id.into(), id.into()], |row| {
         Ok::<_, Error>(VirtualAccount { id: row.id(0)?, name: row.text(1)? })
     })?
@@ -180,9 +186,10 @@ impl Cssm {
         domain: &str,
     ) -> Result<SmartAccount, Error> {
         check_name("a smart account's name", name)?;
-        check_name("a domain", domain)?;
-        let (actor, name, domain) = (actor.clone(), name.to_owned(), domain.to_owned());
+        let domain = checked_domain(domain)?;
+        let (actor, name) = (actor.clone(), name.to_owned());
         self.db.write("accounts.create", move |tx| {
+            domain_is_free(tx, &domain, None)?;
             let id: SmartAccountId = next_id(tx, "smart_account")?;
             let sql = "INSERT INTO smart_account (id, name, domain, created_at)
                 VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
@@ -196,13 +203,81 @@ impl Cssm {
         })
     }
 
+    /// Gives a smart account another name and domain.
+    ///
+    /// # Errors
+    /// When one of them is taken or not acceptable.
+    pub fn rename_smart_account(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        id: SmartAccountId,
+        name: &str,
+        domain: &str,
+    ) -> Result<SmartAccount, Error> {
+        check_name("a smart account's name", name)?;
+        let domain = checked_domain(domain)?;
+        let (actor, name) = (actor.clone(), name.to_owned());
+        self.db.write("accounts.rename", move |tx| {
+            let before = smart_account(tx, id)?;
+            domain_is_free(tx, &domain, Some(id))?;
+            let sql = "SELECT id FROM smart_account WHERE name = $1 AND id <> $2";
+            if tx.row(sql, &[(&name).into(), id.into()], |row| row.int(0))?.is_some() {
+                return Err(Error::Conflict(format!("there is a smart account {name:?} already")));
+            }
+            let sql = "UPDATE smart_account SET name = $1, domain = $2 WHERE id = $3";
+            tx.execute(sql, &[(&name).into(), (&domain).into(), id.into()])?;
+            let text = format!(
+                "smart account {:?} ({}) is {name:?} ({domain}) now",
+                before.name, before.domain
+            );
+            add_event(tx, now, id, &actor, &text)?;
+            smart_account(tx, id)
+        })
+    }
+
+    /// Gives a virtual account another name.
+    ///
+    /// # Errors
+    /// When it is taken or not acceptable.
+    pub fn rename_virtual_account(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        smart_account_id: SmartAccountId,
+        id: VirtualAccountId,
+        name: &str,
+    ) -> Result<VirtualAccount, Error> {
+        check_name("a virtual account's name", name)?;
+        let (actor, name) = (actor.clone(), name.to_owned());
+        self.db.write("accounts.rename_virtual", move |tx| {
+            let before = virtual_account(tx, smart_account_id, id)?;
+            let sql = "SELECT id FROM virtual_account WHERE smart_account_id = $1 AND name = $2
+                AND id <> $3";
+            let values = [smart_account_id.into(), (&name).into(), id.into()];
+            if tx.row(sql, &values, |row| row.int(0))?.is_some() {
+                return Err(Error::Conflict(format!(
+                    "there is a virtual account {name:?} already"
+                )));
+            }
+            let sql =
+                "UPDATE virtual_account SET name = $2 WHERE smart_account_id = $1 AND id = $3";
+            tx.execute(sql, &values)?;
+            let text = format!("virtual account {:?} is {name:?} now", before.name);
+            add_event(tx, now, smart_account_id, &actor, &text)?;
+            virtual_account(tx, smart_account_id, id)
+        })
+    }
+
     /// The smart accounts a caller may see.
     ///
     /// # Errors
     /// When the store fails.
     pub fn smart_accounts(&self, only: &Only<ScopeId>) -> Result<Vec<SmartAccount>, Error> {
         let all = self.db.read("accounts.list", |tx| {
-            tx.rows("SELECT id, name, domain FROM smart_account ORDER BY id", &[], |row| {
+            let sql = "SELECT id, name, domain FROM smart_account WHERE closed_at IS NULL
+                ORDER BY id";
+            tx.rows(sql, &[], |row| {
                 Ok::<_, Error>(SmartAccount {
                     id: row.id(0)?,
                     name: row.text(1)?,
@@ -245,58 +320,11 @@ impl Cssm {
     ) -> Result<Vec<VirtualAccount>, Error> {
         self.db.read("accounts.virtual", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let sql =
-                "SELECT id, name FROM virtual_account WHERE smart_account_id = $1 ORDER BY id";
+            let sql = "SELECT id, name FROM virtual_account WHERE smart_account_id = $1
+                AND closed_at IS NULL ORDER BY id";
             tx.rows(sql, &[smart_account_id.into()], |row| {
                 Ok(VirtualAccount { id: row.id(0)?, name: row.text(1)? })
             })
-        })
-    }
-
-    /// Records a purchase.
-    ///
-    /// # Errors
-    /// When a value is not acceptable.
-    pub fn add_purchase(
-        &self,
-        now: Timestamp,
-        actor: &Actor,
-        smart_account_id: SmartAccountId,
-        virtual_account_id: VirtualAccountId,
-        purchase: &Purchase,
-    ) -> Result<(), Error> {
-        check_name("a licence's name", &purchase.license)?;
-        if !(1..=1_000_000_000).contains(&purchase.quantity) {
-            return Err(Error::invalid("a quantity is 1 to 1,000,000,000"));
-        }
-        let ends = match (purchase.kind, purchase.ends_at) {
-            (PurchaseKind::Perpetual, None) => None,
-            (PurchaseKind::Subscription, Some(at)) if at > purchase.starts_at => Some(at),
-            _ => return Err(Error::invalid("a subscription, and only that, ends after it starts")),
-        };
-        let (actor, purchase) = (actor.clone(), purchase.clone());
-        self.db.write("accounts.add_purchase", move |tx| {
-            virtual_account(tx, smart_account_id, virtual_account_id)?;
-            let id: i64 = next_id(tx, "purchase")?;
-            let kind = match purchase.kind {
-                PurchaseKind::Perpetual => "PERPETUAL",
-                PurchaseKind::Subscription => "SUBSCRIPTION",
-            };
-            let sql = "INSERT INTO purchase (smart_account_id, id, virtual_account_id, license,
-                quantity, kind, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-            let values = [
-                smart_account_id.into(),
-                id.into(),
-                virtual_account_id.into(),
-                (&purchase.license).into(),
-                purchase.quantity.into(),
-                kind.into(),
-                purchase.starts_at.into(),
-                ends.into(),
-            ];
-            tx.execute(sql, &values)?;
-            let text = format!("{} x {} purchased", purchase.quantity, purchase.license);
-            add_event(tx, now, smart_account_id, &actor, &text)
         })
     }
 

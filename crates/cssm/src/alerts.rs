@@ -20,6 +20,14 @@ pub(crate) enum AlertKind {
     OtherKey,
     /// A product instance of this account turned up in another one, or the other way round.
     OtherAccount,
+    /// Fewer licences than are in use.
+    Shortage,
+    /// A purchase is about to end.
+    Expiry,
+    /// A product instance has not reported as its policy asks for.
+    Overdue,
+    /// A collector has said nothing for long.
+    SilentCollector,
 }
 
 impl AlertKind {
@@ -29,6 +37,10 @@ impl AlertKind {
             Self::Clone => "clone",
             Self::OtherKey => "other key",
             Self::OtherAccount => "other account",
+            Self::Shortage => "shortage",
+            Self::Expiry => "expiry",
+            Self::Overdue => "overdue",
+            Self::SilentCollector => "silent collector",
         }
     }
 }
@@ -38,9 +50,9 @@ impl AlertKind {
 pub struct AlertView {
     /// Its number.
     pub id: AlertId,
-    /// `set back`, `clone`, `other key` or `other account`.
+    /// `set back`, `clone`, `other key`, `other account`, `shortage`, `expiry`, `overdue` or `silent collector`.
     pub kind: String,
-    /// The product instance.
+    /// The product instance, licence, purchase or collector.
     pub subject: String,
     /// What is wrong and what to do.
     pub text: String,
@@ -50,6 +62,10 @@ pub struct AlertView {
     pub last_at: i64,
     /// When it was settled.
     pub cleared_at: Option<i64>,
+    /// When somebody said that they see to it.
+    pub acknowledged_at: Option<i64>,
+    /// Who that was.
+    pub acknowledged_by: Option<String>,
 }
 
 /// Raises an alert, or notes that it is still so; says whether it is new.
@@ -61,16 +77,22 @@ pub(crate) fn raise(
     udi: &Udi,
     text: &str,
 ) -> Result<bool, Error> {
-    let subject = udi.to_string();
+    raise_about(tx, now, smart_account_id, kind, &udi.to_string(), text)
+}
+
+/// The same about anything.
+pub(crate) fn raise_about(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: SmartAccountId,
+    kind: AlertKind,
+    subject: &str,
+    text: &str,
+) -> Result<bool, Error> {
     let sql = "UPDATE alert SET last_at = $1, text = $2 WHERE smart_account_id = $3 AND kind = $4
         AND subject = $5 AND cleared_at IS NULL";
-    let values = [
-        now.0.into(),
-        text.into(),
-        smart_account_id.into(),
-        kind.label().into(),
-        (&subject).into(),
-    ];
+    let values =
+        [now.0.into(), text.into(), smart_account_id.into(), kind.label().into(), subject.into()];
     if tx.execute(sql, &values)? > 0 {
         return Ok(false);
     }
@@ -80,7 +102,7 @@ pub(crate) fn raise(
         smart_account_id.into(),
         next_id::<AlertId>(tx, "alert")?.into(),
         kind.label().into(),
-        (&subject).into(),
+        subject.into(),
         text.into(),
         now.0.into(),
     ];
@@ -96,10 +118,31 @@ pub(crate) fn clear(
     kind: AlertKind,
     udi: &Udi,
 ) -> Result<(), Error> {
+    clear_about(tx, now, smart_account_id, kind, &udi.to_string())
+}
+
+/// What open alerts of a kind are about.
+pub(crate) fn open_subjects(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    kind: AlertKind,
+) -> Result<Vec<String>, Error> {
+    let sql = "SELECT subject FROM alert WHERE smart_account_id = $1 AND kind = $2
+        AND cleared_at IS NULL ORDER BY id";
+    tx.rows(sql, &[smart_account_id.into(), kind.label().into()], |row| Ok(row.text(0)?))
+}
+
+/// Settles the alerts of a kind about anything.
+pub(crate) fn clear_about(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: SmartAccountId,
+    kind: AlertKind,
+    subject: &str,
+) -> Result<(), Error> {
     let sql = "UPDATE alert SET cleared_at = $1 WHERE smart_account_id = $2 AND kind = $3
         AND subject = $4 AND cleared_at IS NULL";
-    let subject = udi.to_string();
-    let values = [now.0.into(), smart_account_id.into(), kind.label().into(), (&subject).into()];
+    let values = [now.0.into(), smart_account_id.into(), kind.label().into(), subject.into()];
     tx.execute(sql, &values)?;
     Ok(())
 }
@@ -112,7 +155,8 @@ impl Cssm {
     pub fn alerts(&self, smart_account_id: SmartAccountId) -> Result<Vec<AlertView>, Error> {
         self.db.read("alerts.list", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let sql = "SELECT id, kind, subject, text, raised_at, last_at, cleared_at FROM alert
+            let sql = "SELECT id, kind, subject, text, raised_at, last_at, cleared_at,
+                acknowledged_at, acknowledged_by FROM alert
                 WHERE smart_account_id = $1
                 ORDER BY CASE WHEN cleared_at IS NULL THEN 0 ELSE 1 END, id DESC LIMIT 1000";
             tx.rows(sql, &[smart_account_id.into()], |row| {
@@ -124,8 +168,36 @@ impl Cssm {
                     raised_at: row.int(4)?,
                     last_at: row.int(5)?,
                     cleared_at: row.opt_int(6)?,
+                    acknowledged_at: row.opt_int(7)?,
+                    acknowledged_by: row.opt_text(8)?,
                 })
             })
+        })
+    }
+
+    /// Somebody sees to an alert; it stays open until it is so no more.
+    ///
+    /// # Errors
+    /// When there is no such open alert.
+    pub fn acknowledge_alert(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        smart_account_id: SmartAccountId,
+        id: AlertId,
+    ) -> Result<(), Error> {
+        let actor = actor.clone();
+        self.db.write("alerts.acknowledge", move |tx| {
+            let sql = "SELECT kind, subject FROM alert WHERE smart_account_id = $1 AND id = $2
+                AND cleared_at IS NULL";
+            let ids = [smart_account_id.into(), id.into()];
+            let found = tx.row(sql, &ids, |row| Ok::<_, Error>((row.text(0)?, row.text(1)?)))?;
+            let (kind, subject) = found.ok_or(Error::NotFound("open alert"))?;
+            let sql = "UPDATE alert SET acknowledged_at = $3, acknowledged_by = $4
+                WHERE smart_account_id = $1 AND id = $2";
+            tx.execute(sql, &[ids[0], ids[1], now.0.into(), actor.name().into()])?;
+            let text = format!("alert ({kind}) about {subject} acknowledged");
+            crate::accounts::add_event(tx, now, smart_account_id, &actor, &text)
         })
     }
 

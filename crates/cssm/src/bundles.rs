@@ -381,7 +381,7 @@ impl Cssm {
                         (collected::refuse_all(device, &text, correlation_id), false)
                     }
                     Took::SetAside(home) => {
-                        piece.problems.push(set_aside::words(tx, account.0, &device.udi, home)?);
+                        piece.problems.push(set_aside::words(&device.udi));
                         let (name, device) = (name.clone(), device.clone());
                         piece.aside.push(Aside { name, device, virtual_account_id: home });
                         continue;

@@ -11,7 +11,7 @@ use rumline_server::next_id;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{add_event, smart_account, virtual_account, within};
+use crate::accounts::{add_event, one_by_one, smart_account, virtual_account};
 use crate::answer::{self, Contents};
 use crate::collected::{self, Hop, Taken, Took, VerifiedDevice};
 use crate::ids::{Account, SmartAccountId, UsageFileId, VirtualAccountId};
@@ -22,6 +22,9 @@ use crate::{Actor, Cssm, Error, Only, PartId, claims, instances, standing};
 const MEMBERS_MAX: usize = 20_000;
 /// The most bytes an archive may unpack to.
 const UNPACKED_BYTES_MAX: u64 = 256 << 20;
+
+/// Files that a list holds, the newest.
+const FILES_MAX: usize = 1_000;
 
 /// An uploaded usage file; it cannot be deleted (CSSM-019).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,7 +210,7 @@ impl Cssm {
                     problems.push(text);
                 }
                 Took::SetAside(home) => {
-                    problems.push(set_aside::words(tx, account.0, &device.udi, home)?);
+                    problems.push(set_aside::words(&device.udi));
                     aside.push((place, device, home));
                 }
             }
@@ -332,14 +335,23 @@ impl Cssm {
         smart_account_id: SmartAccountId,
         only: &Only<PartId>,
     ) -> Result<Vec<UsageFile>, Error> {
-        let within = within(only);
+        let parts = one_by_one(only);
         self.db.read("files.list", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let sql = format!(
-                "SELECT {COLUMNS} FROM usage_file WHERE smart_account_id = $1 {within}
-                ORDER BY id DESC LIMIT 1000"
-            );
-            tx.rows(&sql, &[smart_account_id.into()], from_row)
+            let mut files = Vec::new();
+            for part in &parts {
+                let of = if part.is_some() { "AND virtual_account_id = $2" } else { "" };
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM usage_file WHERE smart_account_id = $1 {of}
+                    ORDER BY id DESC LIMIT 1000"
+                );
+                let values = [smart_account_id.into(), (*part).into()];
+                let values = if part.is_some() { &values[..] } else { &values[..1] };
+                files.extend(tx.rows(&sql, values, from_row)?);
+            }
+            files.sort_by_key(|file: &UsageFile| std::cmp::Reverse(file.id));
+            files.truncate(FILES_MAX);
+            Ok(files)
         })
     }
 

@@ -17,6 +17,10 @@ rumline_store::id_types! {
     ClaimId,
     /// An alert.
     AlertId,
+    /// A purchase.
+    PurchaseId,
+    /// An entry of the book of purchases.
+    EntryId,
 }
 
 /// A virtual account, with the smart account it is of.

@@ -5,11 +5,13 @@ use rumline_protocol::Timestamp;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{add_event, smart_account, within};
+use crate::accounts::{add_event, one_by_one, smart_account};
 use crate::alerts::{self, AlertKind};
+use crate::books::{self, LicenseView, Uses};
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances;
 use crate::lineage::{self, EpochView};
+use crate::purchases;
 use crate::spans::Spans;
 use crate::{Actor, Cssm, Error, Only, PartId};
 
@@ -80,21 +82,6 @@ pub struct LicenseOfInstance {
     pub count: i64,
     /// As of when.
     pub as_of: i64,
-}
-
-/// A licence in a virtual account: purchased against in use (CSSM-027).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LicenseView {
-    /// Its virtual account.
-    pub virtual_account_id: VirtualAccountId,
-    /// Short name.
-    pub license: String,
-    /// `Purchased`, as of now.
-    pub purchased: i64,
-    /// `In Use`.
-    pub in_use: i64,
-    /// `Balance`; below zero is a shortage.
-    pub balance: i64,
 }
 
 /// A report held.
@@ -176,12 +163,19 @@ impl Cssm {
         after: InstanceId,
         limit: i64,
     ) -> Result<Vec<InstanceView>, Error> {
-        let within = within(only);
+        let (parts, limit) = (one_by_one(only), limit.clamp(1, 1000));
         self.db.read("inventory.instances", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let sql = format!("{INSTANCE} AND id > $2 {within} ORDER BY id LIMIT $3");
-            let values = [smart_account_id.into(), after.into(), limit.clamp(1, 1000).into()];
-            let mut views = tx.rows(&sql, &values, instance_from_row)?;
+            let mut views = Vec::new();
+            for part in &parts {
+                let of = if part.is_some() { "AND virtual_account_id = $4" } else { "" };
+                let sql = format!("{INSTANCE} AND id > $2 {of} ORDER BY id LIMIT $3");
+                let values = [smart_account_id.into(), after.into(), limit.into(), (*part).into()];
+                let values = if part.is_some() { &values[..] } else { &values[..3] };
+                views.extend(tx.rows(&sql, values, instance_from_row)?);
+            }
+            views.sort_by_key(|view: &InstanceView| view.id);
+            views.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             for view in &mut views {
                 complete(tx, smart_account_id, view)?;
             }
@@ -247,37 +241,10 @@ impl Cssm {
     ) -> Result<Vec<LicenseView>, Error> {
         self.db.read("inventory.licenses", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let sql = "SELECT virtual_account_id, license, CAST(SUM(quantity) AS BIGINT)
-                FROM purchase WHERE smart_account_id = $1 AND starts_at <= $2
-                AND (ends_at IS NULL OR ends_at > $3)
-                GROUP BY virtual_account_id, license ORDER BY virtual_account_id, license";
-            let values = [smart_account_id.into(), now.0.into(), now.0.into()];
-            let mut views = tx.rows(sql, &values, |row| {
-                let purchased = row.int(2)?;
-                Ok::<_, Error>(LicenseView {
-                    virtual_account_id: row.id(0)?,
-                    license: row.text(1)?,
-                    purchased,
-                    in_use: 0,
-                    balance: purchased,
-                })
-            })?;
-            let sql = "SELECT product_instance.virtual_account_id, license_use.tag,
-                CAST(SUM(license_use.count) AS BIGINT) FROM license_use JOIN product_instance
-                ON product_instance.id = license_use.product_instance_id
-                WHERE license_use.smart_account_id = $1 AND license_use.count > 0
-                GROUP BY product_instance.virtual_account_id, license_use.tag
-                ORDER BY product_instance.virtual_account_id, license_use.tag";
-            let used = tx.rows(sql, &[smart_account_id.into()], |row| {
-                Ok::<_, Error>((row.id(0)?, row.text(1)?, row.int(2)?))
-            })?;
-            for (virtual_account_id, tag, count) in used {
-                add_use(&mut views, virtual_account_id, Catalogue::nexus().license_of(&tag), count);
-            }
-            views.sort_by(|a, b| {
-                (a.virtual_account_id, &a.license).cmp(&(b.virtual_account_id, &b.license))
-            });
-            Ok(views)
+            let holdings = purchases::holdings(tx, smart_account_id)?;
+            let uses = uses(tx, smart_account_id)?;
+            let catalogue = Catalogue::nexus();
+            Ok(books::balances(now.0, &holdings, &uses, catalogue.tiers()))
         })
     }
 
@@ -318,30 +285,23 @@ impl Cssm {
     }
 }
 
-fn add_use(
-    views: &mut Vec<LicenseView>,
-    virtual_account_id: VirtualAccountId,
-    license: String,
-    count: i64,
-) {
-    let place = views
-        .iter()
-        .position(|v| v.virtual_account_id == virtual_account_id && v.license == license);
-    let view = match place {
-        Some(index) => &mut views[index],
-        None => {
-            views.push(LicenseView {
-                virtual_account_id,
-                license,
-                purchased: 0,
-                in_use: 0,
-                balance: 0,
-            });
-            views.last_mut().expect("one was just pushed")
-        }
-    };
-    view.in_use += count;
-    view.balance = view.purchased - view.in_use;
+/// What is in use, by virtual account and licence.
+pub(crate) fn uses(tx: &mut Tx<'_>, smart_account_id: SmartAccountId) -> Result<Uses, Error> {
+    let sql = "SELECT product_instance.virtual_account_id, license_use.tag,
+        CAST(SUM(license_use.count) AS BIGINT) FROM license_use JOIN product_instance
+        ON product_instance.id = license_use.product_instance_id
+        WHERE license_use.smart_account_id = $1 AND license_use.count > 0
+        GROUP BY product_instance.virtual_account_id, license_use.tag
+        ORDER BY product_instance.virtual_account_id, license_use.tag";
+    let used = tx.rows(sql, &[smart_account_id.into()], |row| {
+        Ok::<_, Error>((row.id(0)?, row.text(1)?, row.int(2)?))
+    })?;
+    let mut uses = Uses::new();
+    for (virtual_account_id, tag, count) in used {
+        let license = Catalogue::nexus().license_of(&tag);
+        *uses.entry((virtual_account_id, license)).or_default() += count;
+    }
+    Ok(uses)
 }
 
 fn complete(

@@ -109,8 +109,8 @@ impl Cssm {
             match collected::take(tx, now, account, &device, hop, &correlation_id)? {
                 Took::Taken(taken) => Ok(taken),
                 Took::Refused(text) => Err(Error::Conflict(text)),
-                Took::SetAside(home) => {
-                    let text = set_aside::words(tx, account.0, &device.udi, home)?;
+                Took::SetAside(_) => {
+                    let text = set_aside::words(&device.udi);
                     Err(Error::Conflict(format!(
                         "{text}; a file of this size is not set aside: upload it there, or transfer the \
                          product instance first"

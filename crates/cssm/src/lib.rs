@@ -8,9 +8,11 @@
 mod accounts;
 mod alerts;
 mod answer;
+mod books;
 mod bundles;
 mod checked;
 mod claims;
+mod closing;
 mod collected;
 mod collectors;
 mod files;
@@ -23,6 +25,7 @@ mod large_files;
 mod lineage;
 mod parallel;
 mod policies;
+mod purchases;
 mod receiver;
 mod schema;
 mod set_aside;
@@ -31,6 +34,7 @@ mod standing;
 mod strangers;
 mod tokens;
 mod trust;
+mod watch;
 mod whose;
 
 use std::sync::{Arc, Mutex};
@@ -38,17 +42,21 @@ use std::sync::{Arc, Mutex};
 use rumline_protocol::{SigningIdentity, Suite, cssm_id};
 use rumline_store::Db;
 
-pub use accounts::{AccountEvent, Purchase, PurchaseKind, SmartAccount, VirtualAccount};
+pub use accounts::{AccountEvent, SmartAccount, VirtualAccount};
 pub use alerts::AlertView;
+pub use books::LicenseView;
 pub use claims::ClaimView;
 pub use collectors::{Collector, NewCollector};
 pub use files::UsageFile;
 pub use ids::{
-    Account, AlertId, ClaimId, CollectorId, InstanceId, SmartAccountId, TokenId, UsageFileId,
-    VirtualAccountId,
+    Account, AlertId, ClaimId, CollectorId, EntryId, InstanceId, PurchaseId, SmartAccountId,
+    TokenId, UsageFileId, VirtualAccountId,
 };
-pub use inventory::{Gap, InstanceView, LicenseView, ReportRow};
+pub use inventory::{Gap, InstanceView, ReportRow};
 pub use lineage::EpochView;
+pub use purchases::{
+    Correction, Entry, LicenseTransfer, Moved, Purchase, PurchaseKind, PurchaseView, Share,
+};
 pub use receiver::{Answer, Taken};
 pub use rumline_server::{
     Action, Actor, AuditRow, Caller, Error, Grant, Only, PartId, People, Role, SharedRandom,
@@ -56,6 +64,7 @@ pub use rumline_server::{
 pub use schema::MIGRATIONS;
 pub use set_aside::SetAside;
 pub use tokens::{NewToken, RegistrationToken};
+pub use watch::Watched;
 
 /// How the receiver behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,11 +73,13 @@ pub struct Settings {
     pub requests_per_hour_max: i64,
     /// How long after a report its ACK is ready, in seconds (PI-RUM-025, C-43).
     pub ack_delay_seconds: i64,
+    /// How long after it was recorded a purchase counts, in seconds (CSSM-026).
+    pub purchase_delay_seconds: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { requests_per_hour_max: 12, ack_delay_seconds: 300 }
+        Self { requests_per_hour_max: 12, ack_delay_seconds: 300, purchase_delay_seconds: 0 }
     }
 }
 

@@ -13,7 +13,53 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, sql: "ALTER TABLE poll ADD COLUMN fetched_at BIGINT" },
     Migration { version: 7, sql: rumline_server::GRANTS_TABLE },
     Migration { version: 8, sql: rumline_server::AUDIT_CHANGES },
+    Migration { version: 9, sql: V9 },
 ];
+
+/// Purchases become a book: what each virtual account holds of one follows from entries; accounts may be closed.
+const V9: &str = "
+CREATE INDEX product_instance_part ON product_instance (smart_account_id, virtual_account_id, id);
+CREATE INDEX usage_file_part ON usage_file (smart_account_id, virtual_account_id, id);
+ALTER TABLE alert ADD COLUMN acknowledged_at BIGINT;
+ALTER TABLE alert ADD COLUMN acknowledged_by TEXT;
+CREATE INDEX alert_open ON alert (smart_account_id, kind, subject) WHERE cleared_at IS NULL;
+ALTER TABLE smart_account ADD COLUMN closed_at BIGINT;
+ALTER TABLE virtual_account ADD COLUMN closed_at BIGINT;
+ALTER TABLE purchase ADD COLUMN order_number TEXT NOT NULL DEFAULT '';
+ALTER TABLE purchase ADD COLUMN recorded_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE purchase ADD COLUMN visible_at BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE book_entry (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    purchase_id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    quantity BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    login TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (smart_account_id, id)
+);
+CREATE INDEX book_entry_purchase ON book_entry (smart_account_id, purchase_id, id);
+CREATE TABLE holding (
+    smart_account_id BIGINT NOT NULL,
+    purchase_id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    quantity BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, purchase_id, virtual_account_id)
+);
+CREATE INDEX holding_part ON holding (smart_account_id, virtual_account_id, purchase_id);
+INSERT INTO book_entry (smart_account_id, id, purchase_id, virtual_account_id, quantity, kind, at,
+    login, reason)
+    SELECT smart_account_id, id, id, virtual_account_id, quantity, 'bought', starts_at, '', ''
+    FROM purchase;
+INSERT INTO counter (name, value)
+    SELECT 'book_entry', value FROM counter WHERE name = 'purchase';
+INSERT INTO holding (smart_account_id, purchase_id, virtual_account_id, quantity)
+    SELECT smart_account_id, id, virtual_account_id, quantity FROM purchase;
+ALTER TABLE purchase DROP COLUMN virtual_account_id;
+ALTER TABLE purchase DROP COLUMN quantity;
+";
 
 const V1: &str = "
 CREATE TABLE counter (

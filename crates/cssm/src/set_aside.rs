@@ -6,7 +6,6 @@ use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::accounts::virtual_account;
 use crate::collected::VerifiedDevice;
 use crate::ids::{SmartAccountId, UsageFileId, VirtualAccountId};
 
@@ -51,13 +50,7 @@ pub(crate) fn keep(
     Ok(())
 }
 
-/// What is said of a device that was set aside.
-pub(crate) fn words(
-    tx: &mut Tx<'_>,
-    smart_account_id: SmartAccountId,
-    udi: &Udi,
-    virtual_account_id: VirtualAccountId,
-) -> Result<String, Error> {
-    let name = virtual_account(tx, smart_account_id, virtual_account_id)?.name;
-    Ok(format!("{udi} belongs to {name} and stays there unless it is moved"))
+/// What is said of a device that was set aside. Which virtual account it is in is for those who may see all of them.
+pub(crate) fn words(udi: &Udi) -> String {
+    format!("{udi} belongs to another virtual account and stays there unless it is moved")
 }

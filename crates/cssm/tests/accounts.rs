@@ -16,12 +16,24 @@ fn purchase(quantity: i64) -> Purchase {
         kind: PurchaseKind::Perpetual,
         starts_at: START.0,
         ends_at: None,
+        order_number: String::new(),
     }
 }
 
 fn line(va: VirtualAccountId, purchased: i64, in_use: i64) -> LicenseView {
     let balance = purchased - in_use;
-    LicenseView { virtual_account_id: va, license: LAN.to_owned(), purchased, in_use, balance }
+    let runs_short_at = (balance < 0).then_some(START.0);
+    let license = LAN.to_owned();
+    let virtual_account_id = va;
+    LicenseView {
+        virtual_account_id,
+        license,
+        purchased,
+        in_use,
+        substituted: 0,
+        balance,
+        runs_short_at,
+    }
 }
 
 #[test]
@@ -29,8 +41,10 @@ fn names_are_unique_and_case_counts() {
     // CSSM-002; PI-TRUST-006 tells accounts by name
     on_every_engine(&at_once(), |lab| {
         let cssm = &lab.cssm;
-        let account =
-            |name: &str| cssm.create_smart_account(lab.now, &Actor::person("admin"), name, "x.net");
+        let account = |name: &str| {
+            let domain = format!("{}.x.net", name.len());
+            cssm.create_smart_account(lab.now, &Actor::person("admin"), name, &domain)
+        };
         assert!(matches!(account("Example"), Err(Error::Conflict(_))));
         let second = account("example").unwrap();
         assert_ne!(second.id, lab.sa);

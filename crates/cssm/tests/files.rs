@@ -182,7 +182,11 @@ fn a_switch_of_another_smart_account_is_refused_and_nothing_is_stored() {
         let upload = lab.cssm.upload_usage(lab.now, &eve, lab.sa, lab_va, "x.txt", bytes).unwrap();
         assert_eq!((upload.status.as_str(), upload.set_aside), ("Errors", 1));
         assert!(!upload.acknowledgement_ready, "nothing was taken");
-        assert!(upload.message.contains("SN1 belongs to Default"), "{}", upload.message);
+        assert!(
+            upload.message.contains("SN1 belongs to another virtual account"),
+            "{}",
+            upload.message
+        );
         assert_eq!(lab.instance("SN1").virtual_account_id, lab.va);
         assert_eq!(lab.counted("SN1"), 0);
         let moved = lab.cssm.move_set_aside(lab.now, &eve, lab.sa, upload.id).unwrap();

@@ -276,7 +276,8 @@ fn a_clock_that_was_set_back_does_not_freeze_what_is_in_use() {
 #[test]
 fn an_ack_waits_until_it_is_ready_and_then_for_whoever_asks_again() {
     // PI-RUM-025, C-43: no poll interval above 15 minutes
-    let settings = Settings { requests_per_hour_max: 0, ack_delay_seconds: 1200 };
+    let settings =
+        Settings { requests_per_hour_max: 0, ack_delay_seconds: 1200, ..Settings::default() };
     on_every_engine(&settings, |lab| {
         let (device, other) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
         lab.register(&device);
@@ -330,7 +331,8 @@ fn an_ack_waits_until_it_is_ready_and_then_for_whoever_asks_again() {
 #[test]
 fn the_13th_request_in_an_hour_is_too_many() {
     // CSSM-029, L-17, G-21: for each product instance on its own
-    let settings = Settings { requests_per_hour_max: 12, ack_delay_seconds: 0 };
+    let settings =
+        Settings { requests_per_hour_max: 12, ack_delay_seconds: 0, ..Settings::default() };
     on_every_engine(&settings, |lab| {
         let (device, other) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
         lab.register(&device);
@@ -379,7 +381,8 @@ fn without_a_limit_every_request_is_taken() {
 #[test]
 fn a_switch_that_is_told_too_many_requests_loses_nothing() {
     // G-21: the device treats 429 as a failed attempt
-    let settings = Settings { requests_per_hour_max: 2, ack_delay_seconds: 300 };
+    let settings =
+        Settings { requests_per_hour_max: 2, ack_delay_seconds: 300, ..Settings::default() };
     on_every_engine(&settings, |lab| {
         let mut switch = lab.switch("SN1");
         lab.trust(&mut switch, &lab.token(), false);
@@ -515,7 +518,8 @@ fn an_answer_after_a_policy_file_is_not_older_than_it() {
 #[test]
 fn nobody_asks_in_the_name_of_a_device() {
     // CSSM-029, G-21: others must not use up a device's requests, nor learn of its account
-    let settings = Settings { requests_per_hour_max: 12, ack_delay_seconds: 0 };
+    let settings =
+        Settings { requests_per_hour_max: 12, ack_delay_seconds: 0, ..Settings::default() };
     on_every_engine(&settings, |lab| {
         let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);

@@ -248,9 +248,16 @@ fn a_session_that_is_cleared_ends() {
 fn a_login_from_before_a_restart_is_none_after_it() {
     Lab::run(async |lab: Lab| {
         let handle = lab.logged_in().await;
+        let other = lab.logged_in().await;
+        let early = other.channel_open_session().await.unwrap();
         let (said, status) = exec(&handle, "show hostname ; reload ; show clock").await;
         assert_eq!((said.starts_with("leaf-1\n"), status), (true, 1), "{said}");
         assert!(handle.channel_open_session().await.is_err());
+        // Nor does a channel do that was opened before, and the connections end without anybody's doing.
+        early.exec(true, "configure terminal ; hostname taken").await.unwrap();
+        while !handle.is_closed() || !other.is_closed() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let handle = lab.logged_in().await;
         assert_eq!(exec(&handle, "show hostname").await.0, "leaf-1\n");
     });

@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         findings.extend(database(path)?);
     }
     for Finding { file, what, costs, mend } in &findings {
-        println!("DAMAGED  {file}: {what}\n         costs: {costs}\n         do:    {mend}");
+        say!("DAMAGED  {file}: {what}\n         costs: {costs}\n         do:    {mend}");
     }
     Ok(findings.is_empty())
 }
@@ -84,13 +84,13 @@ fn switch(store: &Path) -> Result<Vec<Finding>> {
         costs: "nothing, while the other copy is whole: it is used, and this one written anew",
         mend: "nothing; where both are damaged: copy running-config startup-config",
     }));
-    println!("switch store {}: {files} files of the agent", store.display());
+    say!("switch store {}: {files} files of the agent", store.display());
     Ok(findings)
 }
 
 fn kept_files(dir: &Path) -> Result<Vec<Finding>> {
     let (files, damaged) = KeptFiles::of(dir).damaged()?;
-    println!("{files} keys and settings");
+    say!("{files} keys and settings");
     let finding = |file: String| {
         let (costs, mend) = match file.as_str() {
             "files.sha256" => ("nothing: it is written anew", "nothing"),
@@ -119,7 +119,7 @@ fn database(path: &Path) -> Result<Vec<Finding>> {
     let Look { damage, compared_pages, not_compared } =
         Db::look(path).with_context(|| path.display().to_string())?;
     if !damage.is_empty() {
-        println!("database {file}: damaged");
+        say!("database {file}: damaged");
         let costs = "the server does not start, or stops when it meets it";
         let mend = "put the last backup back; what devices reported since is asked for. If you changed the file \
                     yourself: rumline check --accept DIR";
@@ -156,6 +156,6 @@ fn database(path: &Path) -> Result<Vec<Finding>> {
         None => format!("{compared_pages} pages as they were written"),
         Some(why) => format!("pages not compared ({why}; it gets them at the next start)"),
     };
-    println!("database {file}: structure whole, {pages}, {count} reports looked at");
+    say!("database {file}: structure whole, {pages}, {count} reports looked at");
     Ok(findings)
 }

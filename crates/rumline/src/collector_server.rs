@@ -174,10 +174,10 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         spool: Spool::open(dir.join("spool"))?,
         shutdown: shutdown.clone(),
     });
-    println!("{} listens on {base_url}", role.kind.title());
-    println!("  product instances  {device_url}");
-    println!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
-    println!("  TLS root           {}", dir.join("root.pem").display());
+    say!("{} listens on {base_url}", role.kind.title());
+    say!("  product instances  {device_url}");
+    say!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
+    say!("  TLS root           {}", dir.join("root.pem").display());
     let background = [
         tokio::spawn(forward(site.clone())),
         tokio::spawn(resume_imports(site.clone())),

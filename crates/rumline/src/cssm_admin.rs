@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::out::{Column, Kind, Output, show, text, time};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use rumline_net::{HttpClient, pem_to_der, read_secret, write_private};
+use rumline_protocol::{Civil, Timestamp};
 use serde_json::{Value, json};
 
 #[derive(Args, Clone)]
@@ -19,6 +21,9 @@ pub(crate) struct Client {
     /// Where the API token of `login` is kept.
     #[arg(long, global = true, default_value = "cssm-token")]
     api_token_file: PathBuf,
+    /// How lists are written.
+    #[arg(long, short, global = true, value_enum, default_value_t)]
+    output: Output,
 }
 
 #[derive(Subcommand)]
@@ -107,8 +112,73 @@ pub(crate) enum Command {
         #[arg(default_value = "admin")]
         login: String,
     },
-    /// Record a perpetual purchase.
-    Purchase { smart_account: String, virtual_account: String, license: String, quantity: i64 },
+    /// Give a smart account another name and domain.
+    RenameAccount { smart_account: String, name: String, domain: String },
+    /// Close a smart account in which nothing is left.
+    CloseAccount { smart_account: String },
+    /// Give a virtual account another name.
+    RenameVirtualAccount { smart_account: String, virtual_account: String, name: String },
+    /// Close a virtual account in which nothing is left.
+    CloseVirtualAccount { smart_account: String, virtual_account: String },
+    /// Move all that a virtual account has into another one, and close it.
+    MergeVirtualAccount { smart_account: String, virtual_account: String, into: String },
+    /// The licences there are, and the tiers that cover them.
+    Catalogue,
+    /// Record a purchase; perpetual, unless it ends.
+    Purchase {
+        smart_account: String,
+        virtual_account: String,
+        license: String,
+        quantity: i64,
+        /// The day it begins, YYYY-MM-DD; at once when missing.
+        #[arg(long, value_parser = day)]
+        starts: Option<i64>,
+        /// The day it ends.
+        #[arg(long, value_parser = day)]
+        ends: Option<i64>,
+        /// Meant to be renewed: a subscription, and not a term.
+        #[arg(long, requires = "ends")]
+        subscription: bool,
+        /// The number of the order.
+        #[arg(long, default_value = "")]
+        order: String,
+    },
+    /// Purchases, and who holds how many of each.
+    Purchases { smart_account: String },
+    /// The entries of a purchase.
+    PurchaseEntries { smart_account: String, id: i64 },
+    /// Correct a purchase by an entry: so many more, or fewer.
+    CorrectPurchase {
+        smart_account: String,
+        id: i64,
+        virtual_account: String,
+        #[arg(allow_negative_numbers = true)]
+        quantity: i64,
+        reason: String,
+    },
+    /// Hand licences on to another virtual account, those that last longest first.
+    TransferLicenses {
+        smart_account: String,
+        license: String,
+        quantity: i64,
+        from: String,
+        to: String,
+        /// Say only what would be.
+        #[arg(long)]
+        preview: bool,
+    },
+    /// Move product instances to another virtual account, all or none.
+    TransferInstances {
+        smart_account: String,
+        virtual_account: String,
+        #[arg(required = true)]
+        ids: Vec<i64>,
+        /// Say only which would move.
+        #[arg(long)]
+        preview: bool,
+    },
+    /// The CSLU and SSM On-Prem servers that are registered.
+    Collectors { smart_account: String },
     /// Create a registration token and print it.
     CreateToken {
         smart_account: String,
@@ -146,6 +216,8 @@ pub(crate) enum Command {
     Events { smart_account: String },
     /// What somebody has to look at: clones, devices set back, claims.
     Alerts { smart_account: String },
+    /// Say that you see to an alert.
+    AcknowledgeAlert { smart_account: String, id: i64 },
     /// Settle an alert.
     ClearAlert { smart_account: String, id: i64 },
     /// Product instances that turned up where they do not belong, or with another key.
@@ -160,8 +232,11 @@ pub(crate) enum Command {
     ChooseEpoch { smart_account: String, id: i64, epoch: String },
     /// Move the product instances that an uploaded usage file would move, and take in what it holds of them.
     MoveInstances { smart_account: String, usage_file: i64 },
-    /// What was done and refused on this server: logins, people, tokens.
-    Audit,
+    /// What was done and refused on this server, or in one smart account.
+    Audit {
+        #[arg(long)]
+        smart_account: Option<String>,
+    },
     /// Make another signing key under the root; this CSSM (--dir) must not run meanwhile.
     RenewSigningKey {
         /// Revoke the one before: it may have been stolen.
@@ -181,14 +256,43 @@ pub(crate) struct Api {
     http: HttpClient,
     base: String,
     token: Option<String>,
+    output: Output,
+}
+
+/// The columns of what a path lists.
+fn columns(path: &str) -> &'static [Column] {
+    match path.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default() {
+        "smart-accounts" => ACCOUNTS,
+        "virtual-accounts" => VIRTUAL_ACCOUNTS,
+        "people" => PEOPLE,
+        "tokens" | "revoke" => TOKENS,
+        "product-instances" | "transfer" | "epoch" => INSTANCES,
+        "licenses" => LICENSES,
+        "purchases" | "corrections" => PURCHASES,
+        "license-transfers" => MOVED,
+        "usage-files" | "move" => USAGE_FILES,
+        "set-aside" => SET_ASIDE,
+        "events" => EVENTS,
+        "alerts" => ALERTS,
+        "claims" => CLAIMS,
+        "collectors" => COLLECTORS,
+        "audit" => AUDIT,
+        _ => ACCOUNTS,
+    }
 }
 
 impl Api {
+    /// Shows what a call answers.
+    async fn shown(&self, method: &str, path: &str, body: Option<Value>) -> Result<()> {
+        show(self.output, &self.json(method, path, body).await?, columns(path));
+        Ok(())
+    }
+
     pub(crate) fn new(server: &str, ca_file: &Path, token: Option<String>) -> Result<Self> {
         let pem = std::fs::read(ca_file)
             .with_context(|| format!("cannot read the root certificate {}", ca_file.display()))?;
         let http = HttpClient::new(&pem_to_der(&pem)?, Duration::from_secs(120))?;
-        Ok(Self { http, base: format!("{server}/api/v1"), token })
+        Ok(Self { http, base: format!("{server}/api/v1"), token, output: Output::Table })
     }
 
     pub(crate) fn set_token(&mut self, token: String) {
@@ -245,18 +349,135 @@ fn read_password(file: Option<&Path>) -> Result<String> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn show(value: &Value) {
-    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
-}
+const ACCOUNTS: &[Column] = &[text("Id", "id"), text("Name", "name"), text("Domain", "domain")];
+const VIRTUAL_ACCOUNTS: &[Column] = &[text("Id", "id"), text("Name", "name")];
+const PEOPLE: &[Column] = &[
+    text("Login", "login"),
+    text("Kind", "kind"),
+    Column("Roles", "roles", Kind::List("role")),
+    Column("Accounts", "roles", Kind::List("smart_account_id")),
+    Column("Virtual accounts", "roles", Kind::List("virtual_account_id")),
+    time("Since", "created_at"),
+    time("Disabled", "disabled_at"),
+];
+const TOKENS: &[Column] = &[
+    text("Id", "id"),
+    text("Description", "description"),
+    text("Token", "value"),
+    text("Uses", "uses"),
+    text("At most", "uses_max"),
+    time("Expires", "expires_at"),
+    time("Revoked", "revoked_at"),
+    text("By", "created_by"),
+];
+const INSTANCES: &[Column] = &[
+    text("Id", "id"),
+    text("Name", "name"),
+    text("Product id", "pid"),
+    text("Serial number", "serial"),
+    text("Product type", "product_type"),
+    text("Virtual account", "virtual_account_id"),
+    text("Trust", "trusted"),
+    Column("In use", "licenses", Kind::List("count+license")),
+    time("Last contact", "last_contact_at"),
+    time("Last report", "last_report_at"),
+    text("Missing", "reports_missing"),
+];
+const LICENSES: &[Column] = &[
+    text("Virtual account", "virtual_account_id"),
+    text("License", "license"),
+    text("Purchased", "purchased"),
+    text("In use", "in_use"),
+    text("Substituted", "substituted"),
+    text("Balance", "balance"),
+    time("Runs short", "runs_short_at"),
+];
+const PURCHASES: &[Column] = &[
+    text("Id", "id"),
+    text("License", "license"),
+    text("Kind", "kind"),
+    time("Starts", "starts_at"),
+    time("Ends", "ends_at"),
+    text("Order", "order_number"),
+    time("Recorded", "recorded_at"),
+    Column("Held", "shares", Kind::List("quantity")),
+    Column("By virtual account", "shares", Kind::List("virtual_account_id")),
+];
+const ENTRIES: &[Column] = &[
+    time("At", "at"),
+    text("By", "login"),
+    text("Kind", "kind"),
+    text("Virtual account", "virtual_account_id"),
+    text("Quantity", "quantity"),
+    text("Reason", "reason"),
+];
+const MOVED: &[Column] =
+    &[text("Purchase", "purchase_id"), text("Quantity", "quantity"), time("Ends", "ends_at")];
+const CATALOGUE: &[Column] = &[
+    text("License", "license"),
+    text("Tier", "tier"),
+    Column("Includes", "includes", Kind::List("")),
+];
+const USAGE_FILES: &[Column] = &[
+    text("Id", "id"),
+    text("File name", "name"),
+    time("Reported", "uploaded_at"),
+    text("Virtual account", "virtual_account_id"),
+    text("Reporting status", "status"),
+    text("Product instances", "product_instances"),
+    text("Set aside", "set_aside"),
+    text("Message", "message"),
+];
+const SET_ASIDE: &[Column] = &[
+    text("Product id", "pid"),
+    text("Serial number", "serial"),
+    text("Virtual account", "virtual_account"),
+];
+const EVENTS: &[Column] = &[time("At", "at"), text("By", "login"), text("What", "text")];
+const ALERTS: &[Column] = &[
+    text("Id", "id"),
+    text("Kind", "kind"),
+    text("About", "subject"),
+    text("What to do", "text"),
+    time("Since", "raised_at"),
+    time("Last seen", "last_at"),
+    time("Settled", "cleared_at"),
+    text("Seen to by", "acknowledged_by"),
+];
+const CLAIMS: &[Column] = &[
+    text("Id", "id"),
+    text("Kind", "kind"),
+    text("Product id", "pid"),
+    text("Serial number", "serial"),
+    text("Through", "through"),
+    time("First", "first_at"),
+    time("Last", "last_at"),
+    text("Reports", "reports"),
+];
+const COLLECTORS: &[Column] = &[
+    text("Id", "id"),
+    text("Kind", "kind"),
+    text("Name", "name"),
+    text("Virtual account", "virtual_account_id"),
+    time("Registered", "registered_at"),
+    time("Last contact", "last_contact_at"),
+];
+const AUDIT: &[Column] = &[
+    time("At", "at"),
+    text("Who", "actor"),
+    text("From", "address"),
+    text("What", "action"),
+    text("About", "subject"),
+    text("Outcome", "outcome"),
+    text("Was", "was"),
+    text("Becomes", "becomes"),
+    text("Why", "reason"),
+];
 
 async fn carry_out(client: &Client, command: &Command) -> Result<()> {
     let token = std::fs::read_to_string(&client.api_token_file).ok();
     let token = token.map(|text| text.trim().to_owned());
-    let api = Api::new(&client.server, &client.ca_file, token)?;
-    let json = |method, path: String, body| {
-        let api = &api;
-        async move { api.json(method, &path, body).await }
-    };
+    let api = Api { output: client.output, ..Api::new(&client.server, &client.ca_file, token)? };
     match command {
         Command::Login { login, password_file } => {
             let password = read_password(password_file.as_deref())?;
@@ -264,31 +485,140 @@ async fn carry_out(client: &Client, command: &Command) -> Result<()> {
             let answer = api.json("POST", "/login", Some(body)).await?;
             let token = answer["token"].as_str().context("the answer holds no token")?;
             write_private(&client.api_token_file, format!("{token}\n").as_bytes())?;
-            println!("Logged in as {login}.");
+            say!("Logged in as {login}.");
         }
-        Command::Accounts => show(&json("GET", "/smart-accounts".to_owned(), None).await?),
+        Command::Accounts => api.shown("GET", "/smart-accounts", None).await?,
         Command::CreateAccount { name, domain } => {
             let body = json!({ "name": name, "domain": domain });
-            show(&json("POST", "/smart-accounts".to_owned(), Some(body)).await?);
+            api.shown("POST", "/smart-accounts", Some(body)).await?;
         }
         Command::VirtualAccounts { smart_account } => {
             let path = format!("{}/virtual-accounts", api.smart_account(smart_account).await?);
-            show(&json("GET", path, None).await?);
+            api.shown("GET", &path, None).await?;
         }
         Command::CreateVirtualAccount { smart_account, name } => {
             let path = format!("{}/virtual-accounts", api.smart_account(smart_account).await?);
-            show(&json("POST", path, Some(json!({ "name": name }))).await?);
-        }
-        Command::Purchase { smart_account, virtual_account, license, quantity } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let body = json!({
-                "license": license, "quantity": quantity, "kind": "PERPETUAL", "starts_at": 0,
-                "ends_at": null,
-            });
-            json("POST", format!("{path}/purchases"), Some(body)).await?;
-            println!("{quantity} x {license} purchased.");
+            api.shown("POST", &path, Some(json!({ "name": name }))).await?;
         }
         other => account_commands(&api, other).await?,
+    }
+    Ok(())
+}
+
+/// A day, as its first second since 1970.
+fn day(text: &str) -> Result<i64, String> {
+    let wrong = || format!("{text:?} is no day, it is YYYY-MM-DD");
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts[..] else { return Err(wrong()) };
+    let number = |text: &str| text.parse::<i64>().map_err(|_| wrong());
+    let (year, month, day) = (number(year)?, number(month)?, number(day)?);
+    let civil = Civil { year, month, day, hour: 0, minute: 0, second: 0, weekday: 0 };
+    Timestamp::from_civil(civil).map(|at| at.0).ok_or_else(wrong)
+}
+
+/// The book of purchases, and accounts that change.
+async fn book_commands(api: &Api, command: &Command) -> Result<()> {
+    match command {
+        Command::RenameAccount { smart_account, name, domain } => {
+            let path = api.smart_account(smart_account).await?;
+            let body = json!({ "name": name, "domain": domain });
+            show(api.output, &api.json("PUT", &path, Some(body)).await?, ACCOUNTS);
+        }
+        Command::CloseAccount { smart_account } => {
+            api.json("DELETE", &api.smart_account(smart_account).await?, None).await?;
+            say!("{smart_account} is closed.");
+        }
+        Command::RenameVirtualAccount { smart_account, virtual_account, name } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            let renamed = api.json("PUT", &path, Some(json!({ "name": name }))).await?;
+            show(api.output, &renamed, VIRTUAL_ACCOUNTS);
+        }
+        Command::CloseVirtualAccount { smart_account, virtual_account } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            api.json("DELETE", &path, None).await?;
+            say!("{virtual_account} is closed.");
+        }
+        Command::MergeVirtualAccount { smart_account, virtual_account, into } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            let smart = api.smart_account(smart_account).await?;
+            let into_id = api.find(&format!("{smart}/virtual-accounts"), into).await?;
+            let body = json!({ "virtual_account_id": into_id });
+            api.json("POST", &format!("{path}/merge"), Some(body)).await?;
+            say!("{virtual_account} is merged into {into}.");
+        }
+        Command::Catalogue => {
+            let all = api.json("GET", "/catalogue", None).await?;
+            if api.output == Output::Json {
+                show(api.output, &all, &[]);
+            } else {
+                let rows =
+                    ["licenses", "tiers"].into_iter().filter_map(|part| all[part].as_array());
+                show(api.output, &rows.flatten().cloned().collect(), CATALOGUE);
+            }
+        }
+        Command::Purchase {
+            smart_account,
+            virtual_account,
+            license,
+            quantity,
+            starts,
+            ends,
+            subscription,
+            order,
+        } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            let kind = match (ends, subscription) {
+                (None, _) => "PERPETUAL",
+                (Some(_), true) => "SUBSCRIPTION",
+                (Some(_), false) => "TERM",
+            };
+            let body = json!({
+                "license": license, "quantity": quantity, "kind": kind,
+                "starts_at": starts.unwrap_or(0), "ends_at": ends, "order_number": order,
+            });
+            api.json("POST", &format!("{path}/purchases"), Some(body)).await?;
+            say!("{quantity} x {license} purchased.");
+        }
+        Command::Purchases { smart_account } => {
+            let path = api.smart_account(smart_account).await?;
+            api.shown("GET", &format!("{path}/purchases?limit=1000"), None).await?;
+        }
+        Command::PurchaseEntries { smart_account, id } => {
+            let path = api.smart_account(smart_account).await?;
+            let one = api.json("GET", &format!("{path}/purchases/{id}"), None).await?;
+            show(api.output, &one["entries"], ENTRIES);
+        }
+        Command::CorrectPurchase { smart_account, id, virtual_account, quantity, reason } => {
+            let smart = api.smart_account(smart_account).await?;
+            let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
+            let body = json!({ "virtual_account_id": va, "quantity": quantity, "reason": reason });
+            api.shown("POST", &format!("{smart}/purchases/{id}/corrections"), Some(body)).await?;
+        }
+        Command::TransferLicenses { smart_account, license, quantity, from, to, preview } => {
+            let smart = api.smart_account(smart_account).await?;
+            let parts = format!("{smart}/virtual-accounts");
+            let (from, to) = (api.find(&parts, from).await?, api.find(&parts, to).await?);
+            let body = json!({
+                "license": license, "quantity": quantity, "from": from, "to": to,
+                "preview": preview,
+            });
+            api.shown("POST", &format!("{smart}/license-transfers"), Some(body)).await?;
+        }
+        Command::TransferInstances { smart_account, virtual_account, ids, preview } => {
+            let smart = api.smart_account(smart_account).await?;
+            let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
+            let body = json!({ "ids": ids, "virtual_account_id": va, "preview": preview });
+            let path = format!("{smart}/product-instances/transfer");
+            let moved = api.json("POST", &path, Some(body)).await?;
+            let count = moved["moved"].as_array().map_or(0, Vec::len);
+            let verb = if *preview { "would move" } else { "moved" };
+            say!("{count} of {} {verb} to {virtual_account}.", ids.len());
+        }
+        Command::Collectors { smart_account } => {
+            let path = api.smart_account(smart_account).await?;
+            api.shown("GET", &format!("{path}/collectors"), None).await?;
+        }
+        other => people_commands(api, other).await?,
     }
     Ok(())
 }
@@ -313,10 +643,10 @@ async fn role_for(
 async fn people_commands(api: &Api, command: &Command) -> Result<()> {
     let of = |login: &str| format!("/people/{}", rumline_web::in_query(login).replace('/', "%2F"));
     match command {
-        Command::People { smart_account: None } => show(&api.json("GET", "/people", None).await?),
+        Command::People { smart_account: None } => api.shown("GET", "/people", None).await?,
         Command::People { smart_account: Some(name) } => {
             let path = format!("{}/people", api.smart_account(name).await?);
-            show(&api.json("GET", &path, None).await?);
+            api.shown("GET", &path, None).await?;
         }
         Command::AddPerson { login, role, password_file, smart_account, virtual_account } => {
             let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
@@ -329,37 +659,37 @@ async fn people_commands(api: &Api, command: &Command) -> Result<()> {
             let path = sa.map_or("/people".to_owned(), |sa| format!("/smart-accounts/{sa}/people"));
             let made = api.json("POST", &path, Some(body)).await?;
             match made["secret"].as_str() {
-                Some(secret) => println!("{secret}"),
-                None => println!("{login} may log in as {role}."),
+                Some(secret) => say!("{secret}"),
+                None => say!("{login} may log in as {role}."),
             }
         }
         Command::RemovePerson { login } => {
             api.json("DELETE", &of(login), None).await?;
-            println!("{login} removed.");
+            say!("{login} removed.");
         }
         Command::DisablePerson { login } => {
             api.json("POST", &format!("{}/disable", of(login)), None).await?;
-            println!("{login} may log in no more.");
+            say!("{login} may log in no more.");
         }
         Command::EnablePerson { login } => {
             api.json("POST", &format!("{}/enable", of(login)), None).await?;
-            println!("{login} may log in again.");
+            say!("{login} may log in again.");
         }
         Command::SetPassword { login, password_file } => {
             let body = json!({ "password": read_password(Some(password_file))? });
             api.json("POST", &format!("{}/password", of(login)), Some(body)).await?;
-            println!("{login} has another password.");
+            say!("{login} has another password.");
         }
         Command::RenewSecret { login } => {
             let made = api.json("POST", &format!("{}/secret", of(login)), None).await?;
-            println!("{}", made["secret"].as_str().unwrap_or_default());
+            say!("{}", made["secret"].as_str().unwrap_or_default());
         }
         Command::ChangePassword { old_password_file, password_file } => {
             let (old, new) =
                 (read_password(Some(old_password_file))?, read_password(Some(password_file))?);
             let body = json!({ "old": old, "new": new });
             api.json("POST", "/me/password", Some(body)).await?;
-            println!("Password changed; log in again.");
+            say!("Password changed; log in again.");
         }
         Command::Grant { login, role, smart_account, virtual_account } => {
             let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
@@ -369,7 +699,7 @@ async fn people_commands(api: &Api, command: &Command) -> Result<()> {
                 None => format!("{}/roles", of(login)),
             };
             api.json("PUT", &path, Some(body)).await?;
-            println!("{login} is {role} now.");
+            say!("{login} is {role} now.");
         }
         Command::TakeBack { login, smart_account, virtual_account } => {
             let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
@@ -379,7 +709,7 @@ async fn people_commands(api: &Api, command: &Command) -> Result<()> {
                 None => format!("{}/roles", of(login)),
             };
             api.json("DELETE", &path, None).await?;
-            println!("Taken back.");
+            say!("Taken back.");
         }
         _ => {}
     }
@@ -402,25 +732,31 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
                 "uses_max": uses_max,
             });
             let token = api.json("POST", &format!("{path}/tokens"), Some(body)).await?;
-            println!("{}", token["value"].as_str().unwrap_or_default());
+            say!("{}", token["value"].as_str().unwrap_or_default());
         }
         Command::Tokens { smart_account, virtual_account } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
-            show(&api.json("GET", &format!("{path}/tokens"), None).await?);
+            api.shown("GET", &format!("{path}/tokens"), None).await?;
         }
         Command::RevokeToken { smart_account, id } => {
             let path = api.smart_account(smart_account).await?;
-            show(&api.json("POST", &format!("{path}/tokens/{id}/revoke"), None).await?);
+            api.shown("POST", &format!("{path}/tokens/{id}/revoke"), None).await?;
         }
         Command::Policy { smart_account, virtual_account } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
-            show(&api.json("GET", &format!("{path}/policy"), None).await?);
+            let policy = api.json("GET", &format!("{path}/policy"), None).await?;
+            // What `set-policy` takes.
+            let names =
+                ["policy_name", "reporting_ack_required", "unenforced", "enforced", "export"];
+            let shown: serde_json::Map<String, Value> =
+                names.into_iter().map(|name| (name.to_owned(), policy[name].clone())).collect();
+            show(Output::Json, &Value::Object(shown), &[]);
         }
         Command::SetPolicy { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
             let body = std::fs::read(file)?;
             api.bytes("PUT", &format!("{path}/policy"), body).await?;
-            println!("Policy set.");
+            say!("Policy set.");
         }
         Command::PolicyFile { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
@@ -433,7 +769,7 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             let body = std::fs::read(file).with_context(|| file.display().to_string())?;
             let answer =
                 api.bytes("POST", &format!("{path}/usage-files?name={name}"), body).await?;
-            show(&serde_json::from_slice(&answer)?);
+            show(api.output, &serde_json::from_slice(&answer)?, USAGE_FILES);
         }
         Command::Acknowledgement { smart_account, id, file } => {
             let path = api.smart_account(smart_account).await?;
@@ -443,23 +779,23 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
         Command::RemoveInstance { smart_account, id } => {
             let path = api.smart_account(smart_account).await?;
             api.bytes("DELETE", &format!("{path}/product-instances/{id}"), vec![]).await?;
-            println!("Product instance {id} removed.");
+            say!("Product instance {id} removed.");
         }
         Command::Instances { smart_account } => {
             let path = api.smart_account(smart_account).await?;
-            show(&api.json("GET", &format!("{path}/product-instances?limit=1000"), None).await?);
+            api.shown("GET", &format!("{path}/product-instances?limit=1000"), None).await?;
         }
         Command::Licenses { smart_account } => {
             let path = api.smart_account(smart_account).await?;
-            show(&api.json("GET", &format!("{path}/licenses"), None).await?);
+            api.shown("GET", &format!("{path}/licenses"), None).await?;
         }
         Command::UsageFiles { smart_account } => {
             let path = api.smart_account(smart_account).await?;
-            show(&api.json("GET", &format!("{path}/usage-files"), None).await?);
+            api.shown("GET", &format!("{path}/usage-files"), None).await?;
         }
         Command::Events { smart_account } => {
             let path = api.smart_account(smart_account).await?;
-            show(&api.json("GET", &format!("{path}/events"), None).await?);
+            api.shown("GET", &format!("{path}/events"), None).await?;
         }
         other => settling_commands(api, other).await?,
     }
@@ -470,7 +806,7 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
 async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
     let list = |smart_account: String, what: &'static str| async move {
         let path = api.smart_account(&smart_account).await?;
-        show(&api.json("GET", &format!("{path}/{what}"), None).await?);
+        api.shown("GET", &format!("{path}/{what}"), None).await?;
         Ok::<_, anyhow::Error>(())
     };
     let settle = |smart_account: String, what: String, body: Option<Value>| async move {
@@ -480,37 +816,47 @@ async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
     match command {
         Command::Alerts { smart_account } => list(smart_account.clone(), "alerts").await?,
         Command::Claims { smart_account } => list(smart_account.clone(), "claims").await?,
+        Command::AcknowledgeAlert { smart_account, id } => {
+            settle(smart_account.clone(), format!("alerts/{id}/acknowledge"), None).await?;
+            say!("Alert {id} acknowledged.");
+        }
         Command::ClearAlert { smart_account, id } => {
             settle(smart_account.clone(), format!("alerts/{id}/clear"), None).await?;
-            println!("Alert {id} settled.");
+            say!("Alert {id} settled.");
         }
         Command::AcceptClaim { smart_account, id } => {
             settle(smart_account.clone(), format!("claims/{id}/accept"), None).await?;
-            println!("Accepted; what it reported comes with its next contact.");
+            say!("Accepted; what it reported comes with its next contact.");
         }
         Command::DismissClaim { smart_account, id } => {
             settle(smart_account.clone(), format!("claims/{id}/dismiss"), None).await?;
-            println!("Turned away.");
+            say!("Turned away.");
         }
         Command::TransferInstance { smart_account, id, virtual_account } => {
             let smart = api.smart_account(smart_account).await?;
             let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
             let what = format!("product-instances/{id}/transfer");
             let body = json!({ "virtual_account_id": va });
-            show(&settle(smart_account.clone(), what, Some(body)).await?);
+            show(api.output, &settle(smart_account.clone(), what, Some(body)).await?, INSTANCES);
         }
         Command::ChooseEpoch { smart_account, id, epoch } => {
             let what = format!("product-instances/{id}/epoch");
-            show(&settle(smart_account.clone(), what, Some(json!({ "epoch": epoch }))).await?);
+            let body = Some(json!({ "epoch": epoch }));
+            show(api.output, &settle(smart_account.clone(), what, body).await?, INSTANCES);
         }
         Command::MoveInstances { smart_account, usage_file } => {
             let what = format!("usage-files/{usage_file}/set-aside");
             let path = api.smart_account(smart_account).await?;
-            show(&api.json("GET", &format!("{path}/{what}"), None).await?);
-            show(&settle(smart_account.clone(), format!("{what}/move"), None).await?);
+            api.shown("GET", &format!("{path}/{what}"), None).await?;
+            let moved = settle(smart_account.clone(), format!("{what}/move"), None).await?;
+            show(api.output, &moved, USAGE_FILES);
         }
-        Command::Audit => show(&api.json("GET", "/audit", None).await?),
-        other => people_commands(api, other).await?,
+        Command::Audit { smart_account: None } => api.shown("GET", "/audit", None).await?,
+        Command::Audit { smart_account: Some(name) } => {
+            let path = api.smart_account(name).await?;
+            api.shown("GET", &format!("{path}/audit"), None).await?;
+        }
+        other => book_commands(api, other).await?,
     }
     Ok(())
 }

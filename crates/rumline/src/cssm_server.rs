@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// Seconds from a report to its ACK; 0 to answer at once.
     #[arg(long, default_value_t = 300)]
     ack_delay_seconds: i64,
+    /// Hours until a purchase counts: 24 to 96 at the original.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=96))]
+    purchase_delay_hours: i64,
     /// Write the first administrator's password to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
@@ -84,6 +87,7 @@ fn open(arguments: &Arguments, authority: &Authority) -> Result<Cssm> {
     let settings = Settings {
         requests_per_hour_max: arguments.requests_per_hour,
         ack_delay_seconds: arguments.ack_delay_seconds,
+        purchase_delay_seconds: arguments.purchase_delay_hours * 3_600,
     };
     let random: rumline_cssm::SharedRandom = Arc::new(Mutex::new(OsRandom));
     let issuer = authority.identity()?;
@@ -100,7 +104,7 @@ fn reset_password(arguments: &Arguments, login: &str) -> Result<bool> {
     let now = LabClock::clock(arguments.lab_clock).now();
     let cssm = open(arguments, &authority(dir, NAME, "cssm.db", now)?)?;
     let password = cssm.people().reset_password(now, login)?;
-    println!("The password of {login} (shown once): {password}");
+    say!("The password of {login} (shown once): {password}");
     Ok(true)
 }
 
@@ -114,9 +118,9 @@ fn renew(arguments: &Arguments, revoke: bool) -> Result<bool> {
     let now = LabClock::clock(arguments.lab_clock).now();
     let before = authority(dir, NAME, "cssm.db", now)?;
     renew_signing_key(dir, &before, &before.renewed(now, revoke)?)?;
-    println!("There is a new signing key under the same root.");
+    say!("There is a new signing key under the same root.");
     if revoke {
-        println!("The one before is revoked; devices learn it with their next answer or file.");
+        say!("The one before is revoked; devices learn it with their next answer or file.");
     }
     Ok(true)
 }
@@ -150,19 +154,37 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         spool: Spool::open(arguments.dir.join("spool"))?,
         gates: Gates::default(),
     };
-    println!("CSSM listens on {base_url}");
-    println!("  smart receiver     {base_url}/licservice/license");
-    println!("  pages              {base_url}/");
-    println!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
-    println!("  root certificate   {}", arguments.dir.join("root.pem").display());
+    say!("CSSM listens on {base_url}");
+    say!("  smart receiver     {base_url}/licservice/license");
+    say!("  pages              {base_url}/");
+    say!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
+    say!("  root certificate   {}", arguments.dir.join("root.pem").display());
     let shutdown = Shutdown::default();
-    let background =
-        [tokio::spawn(tidy_daily(cssm, clock)), tokio::spawn(resume_bundles(state.clone()))];
+    let background = [
+        tokio::spawn(tidy_daily(cssm.clone(), clock)),
+        tokio::spawn(watch(cssm, clock)),
+        tokio::spawn(resume_bundles(state.clone())),
+    ];
     tokio::spawn(end_on_signal(shutdown.clone()));
     let tls = Security::Tls(server_config(certificate, key)?);
     serve(listener, tls, cssm_router(state), &shutdown).await?;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())
+}
+
+/// How often is looked for what somebody has to be told of.
+const WATCH: std::time::Duration = std::time::Duration::from_secs(300);
+
+async fn watch(cssm: Cssm, clock: Clock) {
+    loop {
+        let (cssm, now) = (cssm.clone(), clock.now());
+        match tokio::task::spawn_blocking(move || cssm.watch(now)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "alerts could not be looked for"),
+            Err(error) => tracing::warn!(%error, "looking for alerts failed"),
+        }
+        tokio::time::sleep(WATCH).await;
+    }
 }
 
 async fn tidy_daily(cssm: Cssm, clock: Clock) {

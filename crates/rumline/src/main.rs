@@ -2,7 +2,9 @@
 //!
 //! One executable; its roles and tools are subcommands. This crate is wiring: it opens files and sockets, reads
 //! the clock through `rumline-net`, and connects them to the pure crates below.
-#![expect(clippy::print_stdout, reason = "a command's output goes to standard output")]
+
+#[macro_use]
+mod out;
 
 mod check_command;
 mod collector_server;
@@ -18,7 +20,7 @@ mod verify_command;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,11 +50,29 @@ enum Command {
     Check(check_command::Arguments),
     /// Prints the reference of all commands of a switch (docs/commands.md).
     Commands,
+    /// Prints what a shell completes commands and options with.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes a manual page for each command into a folder.
+    Man {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
     /// Years of an estate in seconds, in a world that loses, delays and crashes.
     Sim(sim_command::Arguments),
 }
 
+/// The variable that tells a process to end with the one that started it, however that ends.
+pub(crate) const WITH_PARENT: &str = "RUMLINE_WITH_PARENT";
+
 fn main() -> ExitCode {
+    if std::env::var_os(WITH_PARENT).is_some() {
+        let with_it = Some(rustix::process::Signal::TERM);
+        // Where that cannot be asked for, whoever started it ends it.
+        let _asked = rustix::process::set_parent_process_death_signal(with_it);
+    }
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_env_var("RUMLINE_LOG")
         .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
@@ -72,9 +92,16 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify_command::run(&arguments),
         Command::Check(arguments) => check_command::run(&arguments),
         Command::Commands => {
-            print!("{}", rumline_switch::command_reference());
+            say!("{}", rumline_switch::command_reference().trim_end());
             Ok(true)
         }
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "rumline", &mut text);
+            say!("{}", String::from_utf8_lossy(&text).trim_end());
+            Ok(true)
+        }
+        Command::Man { folder } => manual(&folder),
         Command::Sim(arguments) => sim_command::run(&arguments),
     };
     match outcome {
@@ -85,4 +112,12 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Writes the manual pages.
+fn manual(folder: &std::path::Path) -> anyhow::Result<bool> {
+    std::fs::create_dir_all(folder)?;
+    clap_mangen::generate_to(Arguments::command(), folder)?;
+    say!("The manual pages are in {}.", folder.display());
+    Ok(true)
 }

@@ -110,7 +110,7 @@ pub(crate) async fn announce_administrator(
     let show = move |password: &str| match &file {
         Some(file) => write_private(file, format!("{password}\n").as_bytes()),
         None => {
-            println!("First start. Log in as admin with the password (shown once): {password}");
+            say!("First start. Log in as admin with the password (shown once): {password}");
             Ok(())
         }
     };

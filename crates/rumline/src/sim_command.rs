@@ -56,18 +56,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
                     *met.entry(what).or_default() += 1;
                 }
                 if arguments.seeds == 1 {
-                    println!("{outcome:?}");
+                    say!("{outcome:?}");
                 }
             }
             Err((steps, failure)) => {
                 failed += 1;
                 bar.suspend(|| {
-                    println!("seed {seed} FAILED: {failure}\n{plan:?}\nsteps that still show it:");
-                    println!("vec![");
+                    say!("seed {seed} FAILED: {failure}\n{plan:?}\nsteps that still show it:");
+                    say!("vec![");
                     for step in &steps {
-                        println!("    {step:?},");
+                        say!("    {step:?},");
                     }
-                    println!("]");
+                    say!("]");
                 });
             }
         }
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     }
     bar.finish_and_clear();
     let seconds = (Clock::world_millis() - started) / 1000;
-    println!(
+    say!(
         "{} worlds in {seconds} s: {events} events, {reports} reports, {failed} failed",
         arguments.seeds
     );
@@ -94,7 +94,7 @@ fn tell(met: &BTreeMap<&'static str, u64>, worlds: u64) -> bool {
         let count = met.get(what).copied().unwrap_or(0);
         let too_few = count * 20 < worlds;
         enough &= count > 0;
-        println!("{count:>6} worlds  {what}{}", if too_few { "  FEW" } else { "" });
+        say!("{count:>6} worlds  {what}{}", if too_few { "  FEW" } else { "" });
     }
     enough
 }

@@ -125,6 +125,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         }),
         clock: LabClock::clock(arguments.lab_clock),
     };
+    if arguments.root.is_none() {
+        say!(
+            "No --root is given: this switch is provisioned with no root certificate and takes no answer, ACK or policy of a \
+             CSSM. Give it the root.pem of yours."
+        );
+    }
     let mut setups = Vec::new();
     for number in 0..arguments.count {
         let dir = match arguments.count {

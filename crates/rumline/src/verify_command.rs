@@ -49,11 +49,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         let trusted = Trusted { suite: &RealSuite, roots: &roots, keys: &keys, now };
         let verdict = verify_bytes(&bytes, trusted);
-        println!("{}: {}", path.display(), verdict.kind);
+        say!("{}: {}", path.display(), verdict.kind);
         for finding in &verdict.findings {
-            println!("  {} {}", mark(finding.voucher), finding.text);
+            say!("  {} {}", mark(finding.voucher), finding.text);
         }
-        println!(
+        say!(
             "  {}",
             match verdict.voucher() {
                 Voucher::Cssm => "CSSM vouches for all of it.",

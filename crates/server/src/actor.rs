@@ -10,31 +10,33 @@ pub struct Actor {
     address: Option<String>,
     /// Why it acts, if it said so.
     reason: Option<String>,
+    /// Whether it is a person, or a program that logs in as people do.
+    is_person: bool,
 }
 
 impl Actor {
     /// A person, by login.
     #[must_use]
     pub fn person(login: &str) -> Self {
-        Self { name: login.to_owned(), address: None, reason: None }
+        Self { name: login.to_owned(), address: None, reason: None, is_person: true }
     }
 
     /// A collector, by kind and name.
     #[must_use]
     pub fn collector(title: &str) -> Self {
-        Self { name: title.to_owned(), address: None, reason: None }
+        Self { name: title.to_owned(), address: None, reason: None, is_person: false }
     }
 
     /// A product instance.
     #[must_use]
     pub fn device(udi: &rumline_protocol::Udi) -> Self {
-        Self { name: udi.to_string(), address: None, reason: None }
+        Self { name: udi.to_string(), address: None, reason: None, is_person: false }
     }
 
     /// The server itself.
     #[must_use]
     pub fn system() -> Self {
-        Self { name: "system".to_owned(), address: None, reason: None }
+        Self { name: "system".to_owned(), address: None, reason: None, is_person: false }
     }
 
     /// The same, acting from this address.
@@ -55,6 +57,12 @@ impl Actor {
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// Whether it is a person, or a program that logs in as people do.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        self.is_person
     }
 
     /// Its name.

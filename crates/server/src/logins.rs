@@ -6,7 +6,7 @@ use rumline_protocol::{Timestamp, sha256};
 use rumline_store::Tx;
 
 use crate::audit::{Act, audit};
-use crate::people::{grants_of, is_password, nobodys_hash};
+use crate::people::{grants_of, hash_in, is_password, nobodys_hash};
 use crate::{Actor, Caller, Error, People, Throttle, random_hex};
 
 /// A login lasts this long.
@@ -59,6 +59,10 @@ impl People {
         let token = random_hex(&self.random, 32);
         let digest = sha256(token.as_bytes());
         self.db.write("logins.add", move |tx| {
+            // Nobody goes on with a password that was changed while it was being checked.
+            if hash_in(tx, &name)? != stored {
+                return Err(Error::Unauthenticated);
+            }
             tx.execute("DELETE FROM api_token WHERE expires_at <= $1", &[now.0.into()])?;
             let sql = "INSERT INTO api_token (hash, login, created_at, expires_at)
                 VALUES ($1, $2, $3, $4)";

@@ -75,6 +75,25 @@ pub struct Person {
     pub disabled_at: Option<Timestamp>,
 }
 
+/// What is done to somebody.
+struct Change {
+    action: &'static str,
+    /// Whether their logins end with it. What somebody may do is looked up at each request: a role that goes needs no end.
+    ends_logins: bool,
+    /// The account that it is about, if it is about one.
+    scope_id: Option<ScopeId>,
+}
+
+impl Change {
+    fn of_person(action: &'static str) -> Self {
+        Self { action, ends_logins: true, scope_id: None }
+    }
+
+    fn of_role(action: &'static str, scope_id: Option<ScopeId>) -> Self {
+        Self { action, ends_logins: false, scope_id }
+    }
+}
+
 /// The people of a server and their logins.
 #[derive(Clone)]
 pub struct People {
@@ -128,7 +147,7 @@ fn grant_from(scope_id: i64, part_id: i64, role: &str) -> Result<Grant, Error> {
 }
 
 /// What grants say, for the audit.
-fn told(grants: &[Grant]) -> String {
+fn told_of(grants: &[Grant]) -> String {
     let one = |grant: &Grant| match (grant.scope_id, grant.part_id) {
         (None, _) => format!("{} of everything", grant.role.name()),
         (Some(scope), None) => format!("{} of account {scope}", grant.role.name()),
@@ -158,6 +177,12 @@ fn is_administered(tx: &mut Tx<'_>) -> Result<bool, Error> {
     Ok(tx.row(sql, &[Role::Administrator.name().into()], |row| row.text(0))?.is_some())
 }
 
+/// The hash of the password of somebody who may log in.
+pub(crate) fn hash_in(tx: &mut Tx<'_>, login: &str) -> Result<Option<String>, Error> {
+    let sql = "SELECT password_hash FROM person WHERE login = $1 AND disabled_at IS NULL";
+    Ok(tx.row(sql, &[login.into()], |row| row.text(0))?)
+}
+
 fn kind_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<Kind>, Error> {
     let sql = "SELECT kind FROM person WHERE login = $1";
     let kind = tx.row(sql, &[login.into()], |row| row.text(0))?;
@@ -172,11 +197,25 @@ pub fn forget_scope(tx: &mut Tx<'_>, scope_id: ScopeId) -> Result<(), Error> {
     let sql = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1";
     let bound: Vec<String> = tx.rows(sql, &[scope_id.into()], |row| row.text(0))?;
     tx.execute("DELETE FROM grant_of WHERE scope_id = $1", &[scope_id.into()])?;
-    for login in bound {
-        if grants_of(tx, &login)?.is_empty() {
-            tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
-            tx.execute("DELETE FROM person WHERE login = $1", &[(&login).into()])?;
-        }
+    bound.iter().try_for_each(|login| forget_without_roles(tx, login))
+}
+
+/// Roles for a part of a scope that goes are gone with it; whoever has none left is too.
+///
+/// # Errors
+/// When the store fails.
+pub fn forget_part(tx: &mut Tx<'_>, scope_id: ScopeId, part_id: PartId) -> Result<(), Error> {
+    let ids = [scope_id.into(), part_id.into()];
+    let sql = "SELECT login FROM grant_of WHERE scope_id = $1 AND part_id = $2";
+    let bound: Vec<String> = tx.rows(sql, &ids, |row| row.text(0))?;
+    tx.execute("DELETE FROM grant_of WHERE scope_id = $1 AND part_id = $2", &ids)?;
+    bound.iter().try_for_each(|login| forget_without_roles(tx, login))
+}
+
+fn forget_without_roles(tx: &mut Tx<'_>, login: &str) -> Result<(), Error> {
+    if grants_of(tx, login)?.is_empty() {
+        tx.execute("DELETE FROM api_token WHERE login = $1", &[login.into()])?;
+        tx.execute("DELETE FROM person WHERE login = $1", &[login.into()])?;
     }
     Ok(())
 }
@@ -210,14 +249,14 @@ impl People {
         self.add(now, &Actor::system(), "admin", &password, Role::Administrator, None)
     }
 
-    /// What is done to a person, in one transaction: nobody takes away the last administrator of everything, logins end where
-    /// they would go on with what was taken away, and the audit tells of it.
+    /// What is done to a person, in one transaction: nobody takes away the last administrator of everything, logins end if they
+    /// would go on with what does not hold any more, and the audit tells of it.
     fn change(
         &self,
         now: Timestamp,
         actor: &Actor,
         login: &str,
-        action: &'static str,
+        Change { action, ends_logins, scope_id }: Change,
         work: impl Fn(&mut Tx<'_>, &str) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
         let (login, actor) = (login.to_owned(), actor.clone());
@@ -229,9 +268,13 @@ impl People {
                 let text = "this is the last administrator of everything: make another one first";
                 return Err(Error::Conflict(text.to_owned()));
             }
-            tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
+            if ends_logins {
+                tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
+            }
             let after = state_of(tx, &login)?;
-            let act = Act::new(action, &login).changing(before.as_deref(), after.as_deref());
+            let (was, becomes) = told_apart(before, after);
+            let act = Act::new(action, &login).changing(was.as_deref(), becomes.as_deref());
+            let act = scope_id.map_or(act, |scope_id| act.within(scope_id));
             audit(tx, now, &actor, &act)
         })
     }
@@ -252,7 +295,7 @@ impl People {
         check_name("a login name", login)?;
         let hash = checked_hash(password)?;
         let grant = Grant::of(role, scope_id);
-        self.change(now, actor, login, "person set", move |tx, login| {
+        self.change(now, actor, login, Change::of_person("person set"), move |tx, login| {
             let sql = "INSERT INTO person (login, password_hash, created_at) VALUES ($1, $2, $3)
                 ON CONFLICT (login) DO UPDATE SET password_hash = excluded.password_hash";
             tx.execute(sql, &[login.into(), (&hash).into(), now.0.into()])?;
@@ -283,7 +326,9 @@ impl People {
         };
         let hash = checked_hash(password.or(made.as_deref()).unwrap_or_default())?;
         let grants = grants.to_vec();
-        self.change(now, actor, login, "person added", move |tx, login| {
+        let scope_id = grants.first().and_then(|grant| grant.scope_id);
+        let added = Change { action: "person added", ends_logins: true, scope_id };
+        self.change(now, actor, login, added, move |tx, login| {
             let sql = "INSERT INTO person (login, password_hash, created_at, kind)
                 VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
             let values = [login.into(), (&hash).into(), now.0.into(), kind.name().into()];
@@ -306,8 +351,23 @@ impl People {
         login: &str,
         password: &str,
     ) -> Result<(), Error> {
+        self.replace_password(now, actor, login, password, None)
+    }
+
+    /// The same where the password before is still the one that was verified, if one was.
+    fn replace_password(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        password: &str,
+        verified: Option<String>,
+    ) -> Result<(), Error> {
         let hash = checked_hash(password)?;
-        self.change(now, actor, login, "password changed", move |tx, login| {
+        self.change(now, actor, login, Change::of_person("password changed"), move |tx, login| {
+            if verified.is_some() && hash_in(tx, login)? != verified {
+                return Err(Error::invalid("the old password is wrong"));
+            }
             if kind_of(tx, login)? == Some(Kind::Client) {
                 let text = "the password of a program is made here: renew it instead";
                 return Err(Error::Conflict(text.to_owned()));
@@ -336,14 +396,15 @@ impl People {
         if let Some(retry_after_seconds) = throttled {
             return Err(Error::TooManyRequests { retry_after_seconds });
         }
-        if !is_password(old, &self.hash_of(&login)?.unwrap_or_default()) {
+        let verified = self.hash_of(&login)?.unwrap_or_default();
+        if !is_password(old, &verified) {
             self.failed(now, &login, actor.address().unwrap_or_default());
             return Err(Error::invalid("the old password is wrong"));
         }
         if old == new {
             return Err(Error::invalid("the new password is the old one"));
         }
-        self.set_password(now, actor, &login, new)
+        self.replace_password(now, actor, &login, new, Some(verified))
     }
 
     /// Makes another password for a program, and returns it.
@@ -358,7 +419,7 @@ impl People {
     ) -> Result<String, Error> {
         let made = random_hex(&self.random, 24);
         let hash = checked_hash(&made)?;
-        self.change(now, actor, login, "secret renewed", move |tx, login| {
+        self.change(now, actor, login, Change::of_person("secret renewed"), move |tx, login| {
             if kind_of(tx, login)? != Some(Kind::Client) {
                 return Err(Error::NotFound("program of this login"));
             }
@@ -372,10 +433,7 @@ impl People {
     /// The hash of somebody's password.
     pub(crate) fn hash_of(&self, login: &str) -> Result<Option<String>, Error> {
         let login = login.to_owned();
-        self.db.read("people.password", move |tx| {
-            let sql = "SELECT password_hash FROM person WHERE login = $1 AND disabled_at IS NULL";
-            Ok(tx.row(sql, &[(&login).into()], |row| row.text(0))?)
-        })
+        self.db.read("people.password", move |tx| hash_in(tx, &login))
     }
 
     /// Grants a role, in the place of what was granted for the same before.
@@ -389,7 +447,8 @@ impl People {
         login: &str,
         grant: Grant,
     ) -> Result<(), Error> {
-        self.change(now, actor, login, "role granted", move |tx, login| {
+        let change = Change::of_role("role granted", grant.scope_id);
+        self.change(now, actor, login, change, move |tx, login| {
             kind_of(tx, login)?.ok_or(Error::NotFound("person"))?;
             put_grant(tx, login, &grant)?;
             if grants_of(tx, login)?.len() > GRANTS_MAX {
@@ -411,7 +470,8 @@ impl People {
         scope_id: Option<ScopeId>,
         part_id: Option<PartId>,
     ) -> Result<(), Error> {
-        self.change(now, actor, login, "role taken back", move |tx, login| {
+        let change = Change::of_role("role taken back", scope_id);
+        self.change(now, actor, login, change, move |tx, login| {
             let sql = "DELETE FROM grant_of WHERE login = $1 AND scope_id = $2 AND part_id = $3";
             let (scope, part) = (scope_id.map_or(0, |id| id.0), part_id.map_or(0, |id| id.0));
             match tx.execute(sql, &[login.into(), scope.into(), part.into()])? {
@@ -433,7 +493,7 @@ impl People {
         is_disabled: bool,
     ) -> Result<(), Error> {
         let action = if is_disabled { "person disabled" } else { "person enabled" };
-        self.change(now, actor, login, action, move |tx, login| {
+        self.change(now, actor, login, Change::of_person(action), move |tx, login| {
             let sql = "UPDATE person SET disabled_at = $1 WHERE login = $2";
             match tx.execute(sql, &[is_disabled.then_some(now.0).into(), login.into()])? {
                 0 => Err(Error::NotFound("person")),
@@ -447,7 +507,7 @@ impl People {
     /// # Errors
     /// When there is no such person.
     pub fn remove(&self, now: Timestamp, actor: &Actor, login: &str) -> Result<(), Error> {
-        self.change(now, actor, login, "person removed", move |tx, login| {
+        self.change(now, actor, login, Change::of_person("person removed"), move |tx, login| {
             tx.execute("DELETE FROM grant_of WHERE login = $1", &[login.into()])?;
             match tx.execute("DELETE FROM person WHERE login = $1", &[login.into()])? {
                 0 => Err(Error::NotFound("person")),
@@ -464,16 +524,23 @@ impl People {
     pub fn reset_password(&self, now: Timestamp, login: &str) -> Result<String, Error> {
         let made = random_hex(&self.random, 12);
         let hash = checked_hash(&made)?;
-        self.change(now, &Actor::system(), login, "password reset", move |tx, login| {
-            let sql = "UPDATE person SET password_hash = $1, disabled_at = NULL WHERE login = $2";
-            if tx.execute(sql, &[(&hash).into(), login.into()])? == 0 {
-                return Err(Error::NotFound("person"));
-            }
-            if !is_administered(tx)? {
-                put_grant(tx, login, &Grant::of(Role::Administrator, None))?;
-            }
-            Ok(())
-        })?;
+        self.change(
+            now,
+            &Actor::system(),
+            login,
+            Change::of_person("password reset"),
+            move |tx, login| {
+                let sql =
+                    "UPDATE person SET password_hash = $1, disabled_at = NULL WHERE login = $2";
+                if tx.execute(sql, &[(&hash).into(), login.into()])? == 0 {
+                    return Err(Error::NotFound("person"));
+                }
+                if !is_administered(tx)? {
+                    put_grant(tx, login, &Grant::of(Role::Administrator, None))?;
+                }
+                Ok(())
+            },
+        )?;
         Ok(made)
     }
 
@@ -526,21 +593,43 @@ impl People {
         })
     }
 
-    /// What was done and refused on this server, newest first.
+    /// What was done and refused on this server, or in one account, newest first.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn audit_rows(&self, before: Option<i64>, limit: i64) -> Result<Vec<AuditRow>, Error> {
-        crate::audit_rows(&self.db, before, limit)
+    pub fn audit_rows(
+        &self,
+        scope_id: Option<ScopeId>,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, Error> {
+        crate::audit_rows(&self.db, scope_id, before, limit)
     }
 }
 
-/// What somebody is, for the audit; none where there is nobody.
-fn state_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<String>, Error> {
+/// Whether somebody may log in, and their roles; none where there is nobody.
+type State = Option<(bool, Vec<Grant>)>;
+
+fn state_of(tx: &mut Tx<'_>, login: &str) -> Result<State, Error> {
     let sql = "SELECT disabled_at FROM person WHERE login = $1";
     let Some(disabled_at) = tx.row(sql, &[login.into()], |row| row.opt_int(0))? else {
         return Ok(None);
     };
-    let disabled = if disabled_at.is_some() { "disabled, " } else { "" };
-    Ok(Some(format!("{disabled}{}", told(&grants_of(tx, login)?))))
+    Ok(Some((disabled_at.is_some(), grants_of(tx, login)?)))
+}
+
+/// What somebody was and is, for the audit: of many roles those that differ.
+fn told_apart(before: State, after: State) -> (Option<String>, Option<String>) {
+    let all = |state: &State| state.as_ref().map(|(_, grants)| grants.clone()).unwrap_or_default();
+    let (old, new) = (all(&before), all(&after));
+    let told = |state: State, other: &[Grant]| {
+        state.map(|(is_disabled, grants): (bool, Vec<Grant>)| {
+            let differ: Vec<Grant> =
+                grants.iter().filter(|grant| !other.contains(grant)).copied().collect();
+            let shown = if differ.is_empty() { &grants } else { &differ };
+            let disabled = if is_disabled { "disabled, " } else { "" };
+            format!("{disabled}{}", told_of(shown))
+        })
+    };
+    (told(before, &new), told(after, &old))
 }

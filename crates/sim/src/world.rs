@@ -555,7 +555,8 @@ fn open_cssm(
     let random: rumline_cssm::SharedRandom =
         Arc::new(Mutex::new(Chance::new(seed, 3_000_000 + restarts)));
     // A person in a hurry and a hostile network need more than twelve requests an hour.
-    let settings = Settings { requests_per_hour_max: 60, ack_delay_seconds: 300 };
+    let settings =
+        Settings { requests_per_hour_max: 60, ack_delay_seconds: 300, ..Settings::default() };
     Cssm::open(Arc::clone(db), Arc::clone(suite), issuer, random, settings)
         .map_err(|error| error.to_string())
 }

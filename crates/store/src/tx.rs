@@ -254,10 +254,17 @@ impl Tx<'_> {
 const COUNT_UP: &str = "INSERT INTO counter (name, value) VALUES ($1, 1)
     ON CONFLICT (name) DO UPDATE SET value = counter.value + 1";
 
+/// The number in `$3`.
+fn number_of(name: Option<&str>) -> Option<usize> {
+    name?.strip_prefix('$')?.parse().ok()
+}
+
+/// Binds values to the parameters that name them: to SQLite `$3` is a name, and it counts names as they appear.
 fn bind(statement: &mut rusqlite::Statement<'_>, values: &[Value<'_>]) -> Result<(), StoreError> {
     debug_assert_eq!(statement.parameter_count(), values.len(), "as many values as parameters");
-    for (index, value) in values.iter().enumerate() {
-        let index = index + 1;
+    for index in 1..=statement.parameter_count() {
+        let number = number_of(statement.parameter_name(index)).unwrap_or(index);
+        let Some(value) = values.get(number - 1) else { continue };
         match value {
             Value::Int(value) => statement.raw_bind_parameter(index, value)?,
             Value::Text(value) => statement.raw_bind_parameter(index, value)?,

@@ -230,3 +230,19 @@ fn a_process_that_ends_in_a_commit_leaves_it_whole_or_not_at_all_and_a_copy_is_a
     assert_eq!(names(&db), ["before", "last", "first", "first"]);
     assert_eq!(names(&copy), ["before"]);
 }
+
+#[test]
+fn values_go_to_the_parameters_that_name_them() {
+    for engine in engines() {
+        insert(&engine.db, 1, "one").unwrap();
+        let sql = "UPDATE account SET name = $2, balance = $3 WHERE id = $1 AND name <> $2";
+        let change =
+            move |tx: &mut Tx<'_>| tx.execute(sql, &[1_i64.into(), "two".into(), 7_i64.into()]);
+        assert_eq!(engine.db.write("test.change", change).unwrap(), 1);
+        let sql = "SELECT balance FROM account WHERE balance > $2 AND id = $1 AND name = $3";
+        let found = engine.db.read("test.found", move |tx| {
+            tx.row(sql, &[1_i64.into(), 6_i64.into(), "two".into()], |row| row.int(0))
+        });
+        assert_eq!(found.unwrap(), Some(7));
+    }
+}

@@ -50,8 +50,23 @@ impl Switch {
         self.seen.insert(session.line.clone(), seen);
     }
 
+    /// What a session was asked is not answered.
+    pub fn question_left(&mut self, now: Timestamp, session: &mut Session) {
+        if let Some(question) = session.question.take() {
+            self.left(now, session, &question);
+        }
+    }
+
+    /// A copy that nobody goes on with has come to its end.
+    fn left(&mut self, now: Timestamp, session: &Session, question: &Question) {
+        if matches!(question, Question::Unknown { .. } | Question::Password { .. }) {
+            self.account(now, &By::of(session), &question.command(), false);
+        }
+    }
+
     /// A session is over.
     pub fn session_ended(&mut self, now: Timestamp, session: &mut Session) -> Vec<Effect> {
+        self.question_left(now, session);
         self.seen.remove(&session.line);
         self.end_configuration(now, session)
     }
@@ -147,6 +162,7 @@ impl Switch {
         if let Some(question) = session.question.take() {
             let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
             if !yes && !question.is_secret() {
+                self.left(now, session, &question);
                 return Ok(Outcome::default());
             }
             if !self.is_administrator(&session.login) {
@@ -157,6 +173,7 @@ impl Switch {
             let answer = match question {
                 Question::Unknown { copy, host, key, .. } => {
                     files::remember_host(&host, &key, devices)?;
+                    self.account(now, &by, &format!("ssh host {host} accepted"), true);
                     return Ok(asked(session, Question::Password { copy, key }));
                 }
                 Question::Password { copy, key } => Ok(files::opened(copy, key, line)),

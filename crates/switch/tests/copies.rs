@@ -77,7 +77,9 @@ fn a_server_is_accepted_once_and_its_password_asked_for_each_time() {
     assert!(!log.contains("S3cret") && !log.contains("wrong"), "{log}");
     let short = "scp://ann@192.0.2.9:2222/bootflash/kept.txt bootflash:/pulled.txt";
     let ends = |what: &str| log.lines().filter(|l| l.contains(short) && l.ends_with(what)).count();
-    assert_eq!((ends("(SUCCESS)"), ends("(FAILURE)")), (1, 1), "{log}");
+    // What was left, what was done, what was refused.
+    assert_eq!((ends("(SUCCESS)"), ends("(FAILURE)")), (1, 2), "{log}");
+    assert!(log.contains("cmd=ssh host 192.0.2.9:2222 accepted (SUCCESS)"), "{log}");
 }
 
 #[test]

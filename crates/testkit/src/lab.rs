@@ -41,7 +41,7 @@ pub struct Lab {
 
 /// No limit of requests, and ACKs at once.
 pub fn at_once() -> Settings {
-    Settings { requests_per_hour_max: 0, ack_delay_seconds: 0 }
+    Settings { requests_per_hour_max: 0, ack_delay_seconds: 0, ..Settings::default() }
 }
 
 /// Runs a test on SQLite in memory, on a SQLite file and, when asked for, on PostgreSQL.
@@ -112,7 +112,16 @@ impl Lab {
 
     /// Another smart account: its number and that of its virtual account.
     pub fn other_account(&self, name: &str) -> Account {
-        let sa = self.cssm.create_smart_account(self.now, &admin(), name, "other.net").unwrap().id;
+        let sa = self
+            .cssm
+            .create_smart_account(
+                self.now,
+                &admin(),
+                name,
+                &format!("{}.net", name.to_ascii_lowercase()),
+            )
+            .unwrap()
+            .id;
         (sa, self.cssm.virtual_accounts(sa).unwrap()[0].id)
     }
 

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use rumline_protocol::Timestamp;
-use rumline_server::{Caller, Error, Grant, PartId, People, Person, Role, ScopeId};
+use rumline_server::{Action, Caller, Error, Grant, PartId, People, Person, Role, ScopeId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -289,6 +289,12 @@ pub(crate) async fn grant_in<S: Site>(
 ) -> Answer {
     let role: NewRole = parse(&body)?;
     run(&state, move |site, people, now| {
+        // Whoever has nothing to do with the account yet is for those who administer everything.
+        let known = people.person(&login)?;
+        let is_its = known.grants.iter().any(|grant| grant.scope_id == Some(scope));
+        if !is_its && caller.may_at_all(Action::AdministerAll).is_err() {
+            return Err(Error::NotFound("person of this account"));
+        }
         people.grant(now, &caller.actor(), &login, role.grant(site, Some(scope))?)?;
         done()
     })

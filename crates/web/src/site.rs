@@ -347,6 +347,7 @@ async fn may<S: Site>(
     (action, scope, part): (Action, ScopeId, Option<PartId>),
     id: Option<i64>,
 ) -> Result<(), Error> {
+    let part = part.filter(|_| !guard.takes_all);
     let in_all = caller.may(action, scope, part);
     if part.is_some() || guard.takes_all || !matches!(in_all, Err(Error::Forbidden)) {
         return in_all;

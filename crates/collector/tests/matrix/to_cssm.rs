@@ -317,7 +317,11 @@ fn waiting(g: &mut Ground, report: &SignedReport) -> String {
 }
 
 pub(crate) fn poll(g: &mut Ground, attack: Attack) -> Cell {
-    *g = Ground::of(&Settings { requests_per_hour_max: 0, ack_delay_seconds: 60 });
+    *g = Ground::of(&Settings {
+        requests_per_hour_max: 0,
+        ack_delay_seconds: 60,
+        ..Settings::default()
+    });
     let third = g.reports[2].clone();
     let poll_id = waiting(g, &third);
     let asked_at = g.estate.now;

@@ -9,13 +9,16 @@ use super::{Happened, Host};
 
 /// What a copy over the network came to.
 pub(super) struct Ended {
-    pub(super) session: u64,
+    session: u64,
+    /// Which of the session's copies.
+    number: u64,
     copy: RemoteCopy,
     outcome: Result<Copied, String>,
 }
 
 /// A copy over the network that goes on.
 pub(super) struct Job {
+    number: u64,
     work: AbortHandle,
     copy: RemoteCopy,
 }
@@ -25,17 +28,19 @@ impl Host {
     pub(super) fn start_copies(&mut self, session: u64, effects: &mut Vec<Effect>) -> bool {
         let mut started = false;
         let happened = self.happened.clone();
+        self.last_job += 1;
+        let number = self.last_job;
         effects.retain(|effect| {
             let Effect::Copy(copy) = effect else { return true };
             let (copy, happened) = (copy.clone(), happened.clone());
             let kept = copy.clone();
             let work = tokio::spawn(async move {
                 let outcome = carried_out(&copy).await;
-                let ended = Ended { session, copy, outcome };
+                let ended = Ended { session, number, copy, outcome };
                 // The switch may be gone by now.
                 let _gone = happened.send(Happened::Copied(ended)).await;
             });
-            self.jobs.insert(session, Job { work: work.abort_handle(), copy: kept });
+            self.jobs.insert(session, Job { number, work: work.abort_handle(), copy: kept });
             started = true;
             false
         });
@@ -61,11 +66,12 @@ impl Host {
 
     /// What the session is told of a copy, or asked.
     pub(super) fn copied(&mut self, ended: Ended) {
-        let Ended { session, copy, outcome } = ended;
-        if self.jobs.remove(&session).is_none() {
-            // It was interrupted just before its end.
+        let Ended { session, number, copy, outcome } = ended;
+        // It may have been interrupted just before its end, and another one begun.
+        if self.jobs.get(&session).is_none_or(|job| job.number != number) {
             return;
         }
+        self.jobs.remove(&session);
         let now = self.clock.now();
         let reply = self.with_session(session, |switch, own, devices| {
             switch.copied(now, own, &copy, outcome, devices)

@@ -88,6 +88,7 @@ pub struct Host {
     batches: BTreeMap<u64, Batch>,
     /// Copies that go on, by session.
     jobs: BTreeMap<u64, Job>,
+    last_job: u64,
     /// Requests to NX-API that are not done.
     calls: BTreeMap<u64, Call>,
     last_call: u64,
@@ -244,6 +245,7 @@ impl Host {
             calls: BTreeMap::new(),
             last_call: 0,
             jobs: BTreeMap::new(),
+            last_job: 0,
             ready: VecDeque::new(),
             screen: None,
             looked_at: None,

@@ -77,6 +77,10 @@ impl LineHandler for Lines<'_> {
         self.effects.extend(self.switch.end_configuration(self.now, self.session));
     }
 
+    fn cancel(&mut self) {
+        self.switch.question_left(self.now, self.session);
+    }
+
     fn page_lines(&self) -> usize {
         self.session.page_lines()
     }

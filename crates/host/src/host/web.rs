@@ -20,6 +20,8 @@ const COOKIE_SECONDS: i64 = 600;
 const COOKIES_MAX: usize = 1_000;
 /// Requests that are carried out at a time.
 const CALLS_MAX: usize = 256;
+/// What their answers may hold in memory together before all but one of them wait, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// A login by cookie.
 struct Kept {
@@ -63,6 +65,7 @@ impl Cookies {
 /// A request to NX-API whose commands are given in turns, and who waits for the answer.
 pub(super) struct Call {
     commands: NxapiRequest,
+    content_type: String,
     answer: oneshot::Sender<WebAnswer>,
     cookie: Option<String>,
 }
@@ -152,7 +155,8 @@ impl Host {
                 match self.switch.nxapi(&login, &from, kind, body) {
                     Err(answer) => answer,
                     Ok(commands) => {
-                        return self.begin_call(Call { commands, answer: request.answer, cookie });
+                        let (content_type, answer) = (request.content_type, request.answer);
+                        return self.begin_call(Call { commands, content_type, answer, cookie });
                     }
                 }
             }
@@ -180,7 +184,7 @@ impl Host {
     fn begin_call(&mut self, call: Call) {
         if self.calls.len() >= CALLS_MAX {
             let told = "The switch has too many requests, ask again";
-            let answer = HttpAnswer::refused("application/json-rpc", 503, told);
+            let answer = HttpAnswer::refused(&call.content_type, 503, told);
             let _gone = call.answer.send(WebAnswer { answer, cookie: call.cookie });
             return;
         }
@@ -191,6 +195,13 @@ impl Host {
 
     /// Gives the next command of a request.
     pub(super) fn step_call(&mut self, number: u64) {
+        // Together they hold so much: what is more waits for the first of them, which always goes on.
+        let held: usize = self.calls.values().map(|call| call.commands.answer_bytes()).sum();
+        let is_first = self.calls.first_key_value().is_some_and(|(first, _)| *first == number);
+        if held > ANSWER_BYTES_MAX && !is_first {
+            self.ready.push_back(Turn::Call(number));
+            return;
+        }
         let Some(mut call) = self.calls.remove(&number) else { return };
         // Whoever hung up wants the rest done as much as before: it was asked for.
         let now = self.clock.now();

@@ -146,6 +146,11 @@ impl Connection {
         Auth::Accept
     }
 
+    /// Whether it is from before a restart: nobody goes on with a login from then.
+    fn is_over(&self) -> bool {
+        *self.server.hung_up.borrow() != self.began
+    }
+
     fn files(&self) -> Files {
         let (events, login) = (self.server.events.clone(), self.login.clone());
         Files { events, login, from: self.from }
@@ -158,6 +163,9 @@ impl Connection {
         command: Option<String>,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
+        if self.is_over() {
+            return session.channel_failure(id);
+        }
         let (login, from, events) = (self.login.clone(), self.from, self.server.events.clone());
         // Nothing is read from it here: all that comes is handed to `data`.
         let Some(channel) = self.channel(id).filter(|open| open.channel.is_some()) else {
@@ -201,6 +209,9 @@ impl Connection {
 
     /// The channel as a stream, for a protocol of files.
     fn stream(&mut self, id: ChannelId) -> Option<(Channel<Msg>, Arc<()>)> {
+        if self.is_over() {
+            return None;
+        }
         let open = self.channel(id)?;
         Some((open.channel.take()?, Arc::clone(&open.served)))
     }
@@ -268,8 +279,7 @@ impl Handler for Connection {
         _: &mut Session,
     ) -> Result<(), Self::Error> {
         self.channels.retain(|open| !open.is_over());
-        // After a restart nobody goes on with a login from before.
-        if self.channels.len() >= CHANNELS_MAX || *self.server.hung_up.borrow() != self.began {
+        if self.channels.len() >= CHANNELS_MAX || self.is_over() {
             reply.reject(russh::ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }

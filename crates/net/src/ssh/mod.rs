@@ -6,6 +6,7 @@ mod files;
 mod keys;
 mod scp;
 mod sftp;
+mod wire;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -24,6 +25,7 @@ pub use files::{FileAnswer, FileError, FileRequest};
 pub use keys::HostKeys;
 
 use connection::Connection;
+use wire::Wire;
 
 /// What a terminal shows.
 #[derive(Debug)]
@@ -249,7 +251,10 @@ impl SshServer {
         let connection = Connection::new(self.clone(), number, from, logged_in);
         let config = Arc::clone(&self.config);
         let silent = Arc::clone(&self.silent);
+        let (stream, knife) = Wire::of(stream);
         let task = tokio::spawn(async move {
+            // However this ends, the connection ends with it.
+            let _knife = knife;
             let session = async {
                 let running = russh::server::run_stream(config, stream, connection).await?;
                 running.await

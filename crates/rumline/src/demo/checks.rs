@@ -28,17 +28,17 @@ impl Checks {
 
     /// Prints the table; says whether all held.
     pub(super) fn show(&self) -> bool {
-        println!("\nChecks");
-        println!("{}", "-".repeat(78));
+        say!("\nChecks");
+        say!("{}", "-".repeat(78));
         for row in &self.rows {
             let mark = if row.held { "held  " } else { "FAILED" };
-            println!("{mark}  topology {}  {}", row.topology, row.what);
+            say!("{mark}  topology {}  {}", row.topology, row.what);
             if !row.held {
-                println!("        seen: {}", row.seen.replace('\n', "\n        "));
+                say!("        seen: {}", row.seen.replace('\n', "\n        "));
             }
         }
         let held = self.rows.iter().filter(|row| row.held).count();
-        println!("{}\n{held} of {} checks held", "-".repeat(78), self.rows.len());
+        say!("{}\n{held} of {} checks held", "-".repeat(78), self.rows.len());
         held == self.rows.len() && held > 0
     }
 }

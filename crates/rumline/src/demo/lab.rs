@@ -60,9 +60,19 @@ impl Lab {
         if dir.join("lab.json").exists() {
             bail!("{} holds a lab already; remove it or name another directory", dir.display());
         }
+        remove_abandoned();
         std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
         let dir = dir.canonicalize()?;
+        std::fs::write(dir.join(OWNER), std::process::id().to_string())?;
         let clock = LabClock { base_millis, rate };
+        let lab = Self::started(dir.clone(), temporary, clock).await;
+        if lab.is_err() && temporary {
+            let _best_effort = std::fs::remove_dir_all(&dir);
+        }
+        lab
+    }
+
+    async fn started(dir: PathBuf, temporary: bool, clock: LabClock) -> Result<Self> {
         let progress = ProgressBar::new_spinner();
         progress.set_style(ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")?);
         progress.enable_steady_tick(Duration::from_millis(120));
@@ -89,7 +99,7 @@ impl Lab {
     pub(super) fn say(&self, text: &str) {
         // A bar that is not on a terminal prints nothing by itself.
         if self.progress.is_hidden() {
-            println!("  {text}");
+            say!("  {text}");
         } else {
             self.progress.println(format!("  {text}"));
         }
@@ -97,7 +107,7 @@ impl Lab {
 
     /// A show command's output, under its switch's name.
     pub(super) fn print(&self, name: &str, text: &str) {
-        self.progress.suspend(|| println!("\n{name}# show license status\n{text}"));
+        self.progress.suspend(|| say!("\n{name}# show license status\n{text}"));
     }
 
     pub(super) fn doing(&self, text: &str) {
@@ -273,10 +283,10 @@ impl Lab {
         let licenses = self.api.json("GET", &format!("{path}/licenses"), None).await?;
         let instances = self.api.json("GET", &format!("{path}/product-instances"), None).await?;
         self.progress.finish_and_clear();
-        println!("\nCSSM, smart account {SMART_ACCOUNT}");
-        println!("{:<32}{:>10}{:>8}{:>9}", "License", "Purchased", "In Use", "Balance");
+        say!("\nCSSM, smart account {SMART_ACCOUNT}");
+        say!("{:<32}{:>10}{:>8}{:>9}", "License", "Purchased", "In Use", "Balance");
         for row in licenses.as_array().into_iter().flatten() {
-            println!(
+            say!(
                 "{:<32}{:>10}{:>8}{:>9}",
                 row["license"].as_str().unwrap_or_default(),
                 row["purchased"].to_string(),
@@ -284,7 +294,7 @@ impl Lab {
                 row["balance"].to_string()
             );
         }
-        println!("\n{:<32}{:<14}{:>8}  Licenses", "Product Instance", "Product Type", "Reports");
+        say!("\n{:<32}{:<14}{:>8}  Licenses", "Product Instance", "Product Type", "Reports");
         for row in instances.as_array().into_iter().flatten() {
             let licenses: Vec<&str> = row["licenses"]
                 .as_array()
@@ -292,7 +302,7 @@ impl Lab {
                 .flatten()
                 .filter_map(|license| license["license"].as_str())
                 .collect();
-            println!(
+            say!(
                 "{:<32}{:<14}{:>8}  {}",
                 row["name"].as_str().unwrap_or_default(),
                 row["product_type"].as_str().unwrap_or_default(),
@@ -348,13 +358,13 @@ impl Lab {
     }
 
     /// Leaves the lab up until interrupted.
-    pub(super) async fn keep(&self) -> Result<()> {
-        println!(
+    pub(super) fn keep(&self) -> Result<()> {
+        say!(
             "\nThe lab is up; end it with Ctrl-C. Its description: {}",
             self.dir.join("lab.json").display()
         );
         for switch in &self.switches {
-            println!(
+            say!(
                 "  ssh admin@{} -p {}   # {}, topology {}; password in {}",
                 switch.address.ip(),
                 switch.address.port(),
@@ -364,20 +374,19 @@ impl Lab {
             );
         }
         for collector in &self.collectors {
-            println!(
+            say!(
                 "  {}   # {}, topology {}",
                 collector.url,
                 collector.flavour.title(),
                 collector.flavour.topology
             );
         }
-        println!(
+        say!(
             "  rumline cssm --server {} --ca-file {} --api-token-file {} licenses {SMART_ACCOUNT:?}",
             self.url,
             self.dir.join("cssm/root.pem").display(),
             self.dir.join("cssm-api.token").display()
         );
-        tokio::signal::ctrl_c().await?;
         Ok(())
     }
 
@@ -400,7 +409,21 @@ impl Lab {
         if self.temporary {
             let _best_effort = std::fs::remove_dir_all(&self.dir);
         } else {
-            println!("\nThe lab's files: {}", self.dir.display());
+            say!("\nThe lab's files: {}", self.dir.display());
+        }
+    }
+}
+
+/// The file with the number of the process whose lab a folder is.
+const OWNER: &str = "demo.pid";
+
+/// Removes the folders of labs whose process is gone: nobody could tell it to end.
+fn remove_abandoned() {
+    let folders = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for folder in folders.filter(|f| f.file_name().to_string_lossy().starts_with("rumline-demo-")) {
+        let Ok(owner) = std::fs::read_to_string(folder.path().join(OWNER)) else { continue };
+        if !Path::new("/proc").join(owner.trim()).exists() {
+            let _best_effort = std::fs::remove_dir_all(folder.path());
         }
     }
 }
@@ -461,6 +484,7 @@ pub(super) async fn start(mut command: Command, up: &[&str]) -> Result<(Child, V
     let mut process = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .env(crate::WITH_PARENT, "1")
         .kill_on_drop(true)
         .spawn()
         .context("a process of the lab cannot be started")?;

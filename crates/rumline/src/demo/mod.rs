@@ -10,7 +10,8 @@ mod topology6;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::checks::Checks;
 use self::collector::Flavour;
@@ -44,26 +45,48 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 async fn run_lab(arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
-    let mut checks = Checks::default();
     let mut lab = Lab::start(arguments.dir.as_deref(), arguments.rate).await?;
+    // However it goes, nothing of it is left behind.
+    let outcome = tokio::select! {
+        outcome = show(&mut lab, arguments, topologies) => outcome,
+        signal = told_to_end() => signal.and_then(|signal| bail!("ended by {signal}")),
+    };
+    lab.end().await;
+    outcome
+}
+
+/// Waits until somebody ends this process, and says how.
+async fn told_to_end() -> Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = hang_up.recv() => "SIGHUP",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
+    let mut checks = Checks::default();
     for topology in topologies {
         match topology {
             2 => {
-                topology2::run(&mut lab, arguments.startup_config.as_deref(), &mut checks).await?;
+                topology2::run(lab, arguments.startup_config.as_deref(), &mut checks).await?;
             }
-            6 => topology6::run(&mut lab, &mut checks).await?,
+            6 => topology6::run(lab, &mut checks).await?,
             topology => {
                 let (on_prem, connected) = (*topology >= 4, matches!(topology, 1 | 4));
                 let flavour = Flavour { topology: *topology, on_prem, connected };
-                collected::run(&mut lab, flavour, &mut checks).await?;
+                collected::run(lab, flavour, &mut checks).await?;
             }
         }
     }
     lab.show_cssm().await?;
     let held = checks.show();
     if arguments.keep {
-        lab.keep().await?;
+        lab.keep()?;
+        told_to_end().await?;
     }
-    lab.end().await;
     Ok(held)
 }

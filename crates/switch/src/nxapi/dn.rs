@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Batch, Done, Failed, HttpAnswer, OnError, Run, Wanted};
+use super::{Batch, COMMANDS_MAX, Done, Failed, HttpAnswer, OnError, Run, Wanted};
 use crate::config::ConfigTree;
 use crate::topics::license;
 
@@ -315,7 +315,10 @@ pub(super) fn answer(
                 Ok(value) => value,
                 Err(why) => return error(400, "107", &format!("Invalid JSON: {why}")),
             };
-            if !value.as_object().is_some_and(|value| value.values().all(Value::is_object)) {
+            let is_one = |value: &Map<String, Value>| {
+                !value.is_empty() && value.values().all(Value::is_object)
+            };
+            if !value.as_object().is_some_and(is_one) {
                 return error(400, "107", "Invalid JSON: an object of a class is wanted");
             }
             let mut lines = Vec::new();
@@ -376,6 +379,9 @@ fn get(run: &Run<'_, '_>, dn: &str, child: Option<&Child>, query: &str) -> HttpA
 
 /// Lines of configuration, all or none of them.
 fn configured(run: &mut Run<'_, '_>, lines: &[String]) -> HttpAnswer {
+    if lines.len() > COMMANDS_MAX {
+        return error(413, "413", "The request sets too much, send it in parts");
+    }
     let commands = lines.iter().map(|line| Some((Wanted::Configured, line.clone()))).collect();
     let mut batch = Batch::new(commands, OnError::RollBack);
     run.all(&mut batch);

@@ -240,7 +240,9 @@ impl Run<'_, '_> {
             batch.has_failed = true;
         }
         self.effects.extend(self.switch.end_configuration(now, &mut self.caller.session));
-        if let Some(before) = before.filter(|_| batch.has_failed) {
+        // What changed nothing is not taken back.
+        let is_changed = |before: &ConfigTree| *before != self.switch.running;
+        if let Some(before) = before.filter(|before| batch.has_failed && is_changed(before)) {
             self.switch.running = before;
             self.effects.extend(self.switch.configuration_replaced(now, self.devices));
             let (login, from) = (&self.caller.session.login, &self.caller.session.line);
@@ -320,6 +322,14 @@ impl Run<'_, '_> {
             Some(CommandError::NoData) => Err(Failed::NoData),
             Some(_) => Err(Failed::Command(outcome.reply.text.trim_end().to_owned())),
         }
+    }
+}
+
+impl NxapiRequest {
+    /// What its answers hold in memory so far, in bytes.
+    #[must_use]
+    pub fn answer_bytes(&self) -> usize {
+        self.caller.answer_bytes
     }
 }
 

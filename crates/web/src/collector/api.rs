@@ -498,5 +498,5 @@ pub(super) async fn audit(
     State(state): State<CollectorSite>,
     Query(Before { before }): Query<Before>,
 ) -> Answer {
-    run(&state, move |collector, _| collector.people().audit_rows(before, 1000)).await
+    run(&state, move |collector, _| collector.people().audit_rows(None, before, 1000)).await
 }

@@ -12,8 +12,8 @@ use rumline_agent::{
     Transport,
 };
 use rumline_cssm::{
-    Cssm, Grant, NewToken, Only, PartId, Role, Settings, SmartAccountId, UsageFileId,
-    VirtualAccountId,
+    Cssm, Grant, NewToken, Only, PartId, Purchase, PurchaseKind, Role, Settings, SmartAccountId,
+    UsageFileId, VirtualAccountId,
 };
 use rumline_net::Clock;
 use rumline_protocol::{
@@ -30,6 +30,11 @@ use tower::ServiceExt;
 /// The first smart account and its virtual account.
 const SA: SmartAccountId = SmartAccountId(1);
 const VA: VirtualAccountId = VirtualAccountId(1);
+/// A virtual account that is merged into the first, and one that is closed; both are empty.
+pub(crate) const SPARE: VirtualAccountId = VirtualAccountId(4);
+pub(crate) const EMPTY: VirtualAccountId = VirtualAccountId(5);
+/// A smart account that is closed.
+const CLOSING: SmartAccountId = SmartAccountId(3);
 /// The smart account of others.
 const OTHER: SmartAccountId = SmartAccountId(2);
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -130,6 +135,15 @@ impl Server {
         };
         let token = cssm.create_token(now, &Actor::person("admin"), SA, VA, &new).unwrap();
         let file = Switch::new(&root, "SECRETSERIAL", now - 1000, 7).usage_file();
+        let purchase = Purchase {
+            license: "LAN_ENTERPRISE_SERVICES_PKG".to_owned(),
+            quantity: 5,
+            kind: PurchaseKind::Perpetual,
+            starts_at: 0,
+            ends_at: None,
+            order_number: String::new(),
+        };
+        cssm.add_purchase(now, &Actor::person("admin"), SA, VA, &purchase).unwrap();
         let upload = cssm
             .upload_usage(now, &Actor::person("admin"), SA, VA, "all_rum.txt", file.as_bytes())
             .unwrap();
@@ -176,6 +190,12 @@ impl Server {
         let server = Self::new(settings);
         let (cssm, now, admin) = (&server.cssm, server.now, Actor::person("admin"));
         let lab = cssm.create_virtual_account(now, &admin, SA, "Branch").unwrap().id;
+        for spare in [SPARE, EMPTY] {
+            let made = cssm.create_virtual_account(now, &admin, SA, &spare.to_string()).unwrap();
+            assert_eq!(made.id, spare);
+        }
+        let closing = cssm.create_smart_account(now, &admin, "Closing", "closing.net").unwrap();
+        assert_eq!(closing.id, CLOSING);
         for (key, va) in [(8, VA), (10, VA), (7, lab), (7, lab)] {
             let file = Switch::new(&server.root, "SECRETSERIAL", now - 1000, key).usage_file();
             cssm.upload_usage(now, &admin, SA, va, "decide.txt", file.as_bytes()).unwrap();
@@ -272,10 +292,20 @@ impl Server {
             ("post", "password") => {
                 (path, serde_json::json!({ "password": PASSWORD }).to_string().into_bytes())
             }
+            ("post", "merge") => {
+                (route.path.replace("{sa}", "1").replace("{va}", &SPARE.to_string()), example)
+            }
+            ("delete", "{va}") => {
+                (route.path.replace("{sa}", "1").replace("{va}", &EMPTY.to_string()), example)
+            }
+            ("post", "license-transfers") => {
+                let body = String::from_utf8(example).unwrap();
+                (path, body.replace("\"to\":1", &format!("\"to\":{EMPTY}")).into_bytes())
+            }
             ("delete", "roles") => (format!("{path}?smart_account_id=1"), example),
             ("post", "smart-accounts") => {
                 let body = String::from_utf8(example).unwrap();
-                (path, body.replace("Example", "New").into_bytes())
+                (path, body.replace("Example", "New").replace("example", "new").into_bytes())
             }
             ("post", "usage-files") => {
                 let switch = Switch::new(&self.root, "SECRETSERIAL", self.now - 1000, 7);

@@ -1,5 +1,7 @@
 //! The lines that lead from one configuration to another.
 
+use std::collections::BTreeMap;
+
 use rumline_cli::Refusal;
 
 use crate::Switch;
@@ -59,8 +61,11 @@ pub(super) fn show(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 
 /// What is only in the one is taken away, deepest first, and what is only in the other given; in sections that are in both
 /// the same below them.
-fn patch(from: &[Line], to: &[Line]) -> Vec<Line> {
-    let is_there = |lines: &[Line], text: &str| lines.iter().any(|line| line.text == text);
+fn patch<'l>(from: &'l [Line], to: &'l [Line]) -> Vec<Line> {
+    let by_text = |lines: &'l [Line]| -> BTreeMap<&'l str, &'l Line> {
+        lines.iter().map(|line| (line.text.as_str(), line)).collect()
+    };
+    let (before, after) = (by_text(from), by_text(to));
     let negated = |text: &str| match text.strip_prefix("no ") {
         // Its opposite would be a line as well.
         Some(positive) => format!("default {positive}"),
@@ -68,12 +73,12 @@ fn patch(from: &[Line], to: &[Line]) -> Vec<Line> {
     };
     let mut lines = Vec::new();
     for line in from.iter().filter(|line| !line.text.is_empty()) {
-        if !is_there(to, &line.text) {
+        if !after.contains_key(line.text.as_str()) {
             lines.push(Line::of(negated(&line.text)));
         }
     }
     for line in to.iter().filter(|line| !line.text.is_empty()) {
-        match from.iter().find(|known| known.text == line.text) {
+        match before.get(line.text.as_str()) {
             None => lines.push(line.clone()),
             Some(known) => {
                 let inner = patch(&known.children, &line.children);

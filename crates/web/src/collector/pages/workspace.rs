@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use rumline_collector::{Action, Caller, Collector, Role, Tenant, TenantId, TenantSettings};
-use rumline_server::{Only, Person};
+use rumline_server::{Grant, Only, Person};
 use serde::Deserialize;
 
 use super::{copyable, home, may, shown, tabs, to};
@@ -203,14 +203,13 @@ pub(in crate::collector) async fn save_person(
         if let Some(id) = scope {
             collector.tenant(id)?;
         }
-        collector.people().add(
-            now,
-            &by,
-            form.login.trim(),
-            &form.password,
-            form.role,
-            scope.map(Into::into),
-        )
+        let (people, login) = (collector.people(), form.login.trim());
+        let grant = Grant::of(form.role, scope.map(Into::into));
+        if people.person(login).is_err() {
+            return people.create(now, &by, login, Some(&form.password), &[grant]).map(|_| ());
+        }
+        people.set_password(now, &by, login, &form.password)?;
+        people.grant(now, &by, login, grant)
     });
     shown(&state, &caller, "/admin", saved.await.map(|()| to("/admin")))
 }

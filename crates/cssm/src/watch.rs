@@ -1,0 +1,204 @@
+//! What nobody does and somebody has to be told of: licences that run short or end, reports that are overdue, product
+//! instances and collectors that have fallen silent (CSSM-001, 027; G-19). It is looked for again and again, and what is so
+//! no more is settled by itself.
+
+use std::collections::BTreeSet;
+
+use rumline_catalogue::Catalogue;
+use rumline_protocol::{Policy, Timestamp};
+use rumline_store::Tx;
+use serde::{Deserialize, Serialize};
+
+use crate::alerts::{self, AlertKind};
+use crate::books::{self, LicenseView};
+use crate::ids::{SmartAccountId, VirtualAccountId};
+use crate::{Cssm, Error, Only, inventory, policies, purchases};
+
+const DAY: i64 = 86_400;
+/// How many days before its end a purchase is spoken of, each time anew.
+const EXPIRY_DAYS: [i64; 7] = [1, 3, 7, 14, 30, 60, 90];
+/// A collector that has said nothing for so many days is silent.
+const SILENT_DAYS: i64 = 7;
+/// Product instances of a virtual account that are named one by one; of more the number is told.
+const NAMED_MAX: i64 = 100;
+
+/// A kind of alert that is looked for, and what there is of it: about what, and what is told.
+type Found = Vec<(AlertKind, String, String)>;
+
+/// How many alerts are open after a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Accounts that were looked at.
+    pub smart_accounts: usize,
+    /// What is so now.
+    pub open: usize,
+}
+
+/// The kinds that a look finds and settles.
+const LOOKED_FOR: [AlertKind; 4] =
+    [AlertKind::Shortage, AlertKind::Expiry, AlertKind::Overdue, AlertKind::SilentCollector];
+
+impl Cssm {
+    /// Looks at all accounts, each in a transaction of its own.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn watch(&self, now: Timestamp) -> Result<Watched, Error> {
+        let mut watched = Watched::default();
+        for account in self.smart_accounts(&Only::All)? {
+            let id = account.id;
+            let found = self.db.read("watch.look", move |tx| look(tx, now, id))?;
+            watched.smart_accounts += 1;
+            watched.open += found.len();
+            self.db.write("watch.tell", move |tx| tell(tx, now, id, &found))?;
+        }
+        Ok(watched)
+    }
+}
+
+fn look(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Error> {
+    let sql = "SELECT id, name FROM virtual_account WHERE smart_account_id = $1
+        AND closed_at IS NULL ORDER BY id";
+    let parts: Vec<(VirtualAccountId, String)> =
+        tx.rows(sql, &[id.into()], |row| Ok::<_, Error>((row.id(0)?, row.text(1)?)))?;
+    let mut found = shortages(tx, now, id, &parts)?;
+    found.extend(endings(tx, now, id)?);
+    for (part, name) in &parts {
+        found.extend(overdue(tx, now, (id, *part), name)?);
+    }
+    let sql = "SELECT kind, name, last_contact_at FROM collector WHERE smart_account_id = $1
+        AND removed_at IS NULL AND COALESCE(last_contact_at, registered_at) < $2 ORDER BY id";
+    let silent = tx.rows(sql, &[id.into(), (now.0 - SILENT_DAYS * DAY).into()], |row| {
+        Ok::<_, Error>((format!("{} {}", row.text(0)?, row.text(1)?), row.opt_int(2)?))
+    })?;
+    for (name, last) in silent {
+        let last = last.map_or("never".to_owned(), |at| format!("last at {}", Timestamp(at)));
+        let text = format!(
+            "It has said nothing for {SILENT_DAYS} days ({last}). See that it runs and reaches CSSM, or remove \
+             it: what its product instances report waits there."
+        );
+        found.push((AlertKind::SilentCollector, name, text));
+    }
+    Ok(found)
+}
+
+fn shortages(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    id: SmartAccountId,
+    parts: &[(VirtualAccountId, String)],
+) -> Result<Found, Error> {
+    let holdings = purchases::holdings(tx, id)?;
+    let uses = inventory::uses(tx, id)?;
+    let views = books::balances(now.0, &holdings, &uses, Catalogue::nexus().tiers());
+    let name = |of: VirtualAccountId| {
+        parts.iter().find(|(part, _)| *part == of).map_or("", |(_, name)| name.as_str())
+    };
+    let short = views.iter().filter(|view| view.balance < 0);
+    let told = short.map(|view: &LicenseView| {
+        let LicenseView { license, purchased, in_use, substituted, balance, .. } = view;
+        let covered = if *substituted > 0 {
+            format!(", {substituted} of them by a higher tier")
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "{} of {in_use} in use are covered{covered}: {} too few. Purchase more, transfer some from another \
+             virtual account, or use fewer.",
+            purchased + substituted,
+            -balance
+        );
+        let subject = format!("{license} in {}", name(view.virtual_account_id));
+        (AlertKind::Shortage, subject, text)
+    });
+    Ok(told.collect())
+}
+
+fn endings(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Error> {
+    let sql = "SELECT purchase.id, purchase.license, purchase.ends_at,
+        CAST(SUM(holding.quantity) AS BIGINT) FROM purchase JOIN holding
+        ON holding.smart_account_id = purchase.smart_account_id
+        AND holding.purchase_id = purchase.id
+        WHERE purchase.smart_account_id = $1 AND purchase.ends_at > $2 AND purchase.ends_at <= $3
+        AND holding.quantity <> 0
+        GROUP BY purchase.id, purchase.license, purchase.ends_at ORDER BY purchase.id";
+    let until = now.0 + EXPIRY_DAYS[EXPIRY_DAYS.len() - 1] * DAY;
+    let ending = tx.rows(sql, &[id.into(), now.0.into(), until.into()], |row| {
+        Ok::<_, Error>((row.int(0)?, row.text(1)?, row.int(2)?, row.int(3)?))
+    })?;
+    let told = ending.into_iter().filter_map(|(purchase, license, ends_at, quantity)| {
+        let left = ends_at - now.0;
+        let days = EXPIRY_DAYS.into_iter().find(|days| left <= days * DAY)?;
+        let within = if days == 1 { "a day".to_owned() } else { format!("{days} days") };
+        let text = format!(
+            "{quantity} x {license} end at {}. Renew them, or see to it that they are not needed.",
+            Timestamp(ends_at)
+        );
+        Some((AlertKind::Expiry, format!("purchase {purchase}, within {within}"), text))
+    });
+    Ok(told.collect())
+}
+
+fn overdue(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (id, part): (SmartAccountId, VirtualAccountId),
+    name: &str,
+) -> Result<Found, Error> {
+    let policy = policies::policy_of(tx, id, part)?;
+    let policy = policy.map_or_else(Policy::cisco_default, |set| set.policy);
+    let days = i64::from(policy.longest_days());
+    if !policy.reporting_ack_required || days == 0 {
+        return Ok(Vec::new());
+    }
+    let since = now.0 - days * DAY;
+    let sql = "SELECT pid, serial, last_report_at FROM product_instance
+        WHERE smart_account_id = $1 AND virtual_account_id = $2 AND removed_at IS NULL
+        AND registered_at < $3 AND COALESCE(last_report_at, registered_at) < $3
+        ORDER BY id LIMIT $4";
+    let values = [id.into(), part.into(), since.into(), (NAMED_MAX + 1).into()];
+    let mut late = tx.rows(sql, &values, |row| {
+        let udi = rumline_protocol::Udi { pid: row.text(0)?, serial: row.text(1)? };
+        Ok::<_, Error>((udi.to_string(), row.opt_int(2)?))
+    })?;
+    let is_many = i64::try_from(late.len()).unwrap_or(i64::MAX) > NAMED_MAX;
+    late.truncate(usize::try_from(NAMED_MAX).unwrap_or(usize::MAX));
+    let mut found: Found = late
+        .into_iter()
+        .map(|(udi, last)| {
+            let last = last.map_or("It has never reported".to_owned(), |at| {
+                format!("It last reported at {}", Timestamp(at))
+            });
+            let text = format!(
+                "{last}; its policy asks for a report every {days} days. See `show license status` there, or \
+                 remove it if it is gone."
+            );
+            (AlertKind::Overdue, udi, text)
+        })
+        .collect();
+    if is_many {
+        let text = format!("More than {NAMED_MAX} product instances of {name} are overdue.");
+        found.push((AlertKind::Overdue, format!("product instances of {name}"), text));
+    }
+    Ok(found)
+}
+
+/// Raises what is so, and settles what is so no more.
+fn tell(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId, found: &Found) -> Result<(), Error> {
+    for (kind, subject, text) in found {
+        alerts::raise_about(tx, now, id, *kind, subject, text)?;
+    }
+    for kind in LOOKED_FOR {
+        let still: BTreeSet<&str> = found
+            .iter()
+            .filter(|(of, ..)| *of == kind)
+            .map(|(_, subject, _)| subject.as_str())
+            .collect();
+        for subject in alerts::open_subjects(tx, id, kind)? {
+            if !still.contains(subject.as_str()) {
+                alerts::clear_about(tx, now, id, kind, &subject)?;
+            }
+        }
+    }
+    Ok(())
+}
