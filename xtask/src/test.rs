@@ -78,6 +78,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("discovery.py", &parts::CLIENTS),
     ("flips.py", &parts::CLIENTS),
     ("collectors.py", &parts::CLIENTS),
+    ("demo_ends.py", &parts::CLIENTS),
     ("browser.py", &parts::CLIENTS),
     // What clients need was shown by those before it.
     ("boxes.py", &parts::CLIENTS),

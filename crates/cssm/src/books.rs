@@ -75,12 +75,10 @@ fn standing(at: i64, holdings: &[Holding], uses: &Uses, tiers: &[Tier]) -> Vec<L
             }
             let owned = rows.get(&(*va, tier.license.as_str())).map_or(0, |row| row.0);
             let taken = missing.min(owned);
-            if taken > 0 {
-                let so_far = lent.entry((*va, &tier.license)).or_default();
-                *so_far = taken.max(*so_far);
-                *borrowed.entry((*va, license)).or_default() += taken;
-                missing -= taken;
-            }
+            let so_far = lent.entry((*va, &tier.license)).or_default();
+            *so_far = taken.max(*so_far);
+            *borrowed.entry((*va, license)).or_default() += taken;
+            missing -= taken;
         }
     }
     rows.into_iter()
@@ -217,6 +215,41 @@ mod tests {
         assert_eq!(short(&[holding(LAN, 5, 0, Some(200))], &[]), None, "nothing is used");
         // What counts later does not count now.
         assert_eq!(balances(100, &[holding(LAN, 5, 101, None)], &uses(&[]), tiers()), []);
+    }
+
+    #[test]
+    fn only_what_runs_short_runs_short() {
+        let part = |id, license: &str, until| Holding {
+            virtual_account_id: VirtualAccountId(id),
+            ..holding(license, 1, 0, until)
+        };
+        let holdings = [
+            part(1, FABRIC, None),
+            part(1, LAN, Some(300)),
+            part(2, FABRIC, Some(200)),
+            part(2, LAN, None),
+            // It ends once more, later: the first time counts.
+            part(3, LAN, Some(150)),
+            part(3, LAN, Some(250)),
+        ];
+        let one = |id, license: &str, count| ((VirtualAccountId(id), license.to_owned()), count);
+        let uses: Uses =
+            [one(1, FABRIC, 1), one(1, LAN, 1), one(2, FABRIC, 1), one(2, LAN, 1), one(3, LAN, 2)]
+                .into();
+        let told: Vec<_> = balances(100, &holdings, &uses, tiers())
+            .into_iter()
+            .map(|view| (view.virtual_account_id.0, view.license, view.runs_short_at))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (1, LAN.to_owned(), Some(300)),
+                (1, FABRIC.to_owned(), None),
+                (2, LAN.to_owned(), None),
+                (2, FABRIC.to_owned(), Some(200)),
+                (3, LAN.to_owned(), Some(150)),
+            ]
+        );
     }
 
     #[test]

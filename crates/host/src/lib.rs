@@ -2,11 +2,8 @@
 //! loop, so that a switch is asked one thing at a time; sessions and requests wait in line, and none of them long.
 
 #![warn(missing_docs)]
-#![expect(
-    clippy::print_stdout,
-    reason = "a person starts a switch at a terminal and is told how to log in"
-)]
 
+pub mod command;
 mod files;
 mod host;
 mod process;

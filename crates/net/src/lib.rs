@@ -9,6 +9,7 @@ mod disk;
 mod http_client;
 mod http_server;
 mod kept_files;
+mod lab_clock;
 mod names;
 mod pace;
 mod private_file;
@@ -25,6 +26,7 @@ pub use disk::FileDisk;
 pub use http_client::{HttpClient, HttpError, Reply};
 pub use http_server::{PeerAddress, Security, Shutdown, serve};
 pub use kept_files::KeptFiles;
+pub use lab_clock::LabClock;
 pub use names::{DNS_PORT, NameLookup, Names};
 pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
 pub use random::OsRandom;
@@ -36,3 +38,13 @@ pub use ssh::{
 pub use ssh_client::{SshClient, SshError};
 pub use tftp::{TftpError, tftp_get, tftp_put};
 pub use tls::{TlsError, certificate_to_pem, client_config, pem_to_der, server_config};
+
+/// A line on standard output: what a command says, or a server that has just come up. Whoever reads no more ends nothing.
+#[macro_export]
+macro_rules! say {
+    ($($arguments:tt)*) => {{
+        use std::io::Write as _;
+        // Nobody may be reading any more.
+        let _gone = writeln!(std::io::stdout().lock(), $($arguments)*);
+    }};
+}

@@ -20,10 +20,10 @@ use rumline_web::{
 };
 use tokio::net::TcpListener;
 
-use crate::lab_clock::LabClock;
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
 };
+use rumline_net::LabClock;
 
 /// A batch and its answer must have gone over the wire within this.
 const CISCO_TIMEOUT: Duration = Duration::from_secs(120);

@@ -17,11 +17,11 @@ use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles};
 use tokio::net::TcpListener;
 
 use crate::cssm_admin;
-use crate::lab_clock::LabClock;
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,
     tls_identity,
 };
+use rumline_net::LabClock;
 
 #[derive(Args)]
 pub(crate) struct Arguments {

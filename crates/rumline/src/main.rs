@@ -3,18 +3,17 @@
 //! One executable; its roles and tools are subcommands. This crate is wiring: it opens files and sockets, reads
 //! the clock through `rumline-net`, and connects them to the pure crates below.
 
-#[macro_use]
-mod out;
+#[macro_use(say)]
+extern crate rumline_net;
 
 mod check_command;
 mod collector_server;
 mod cssm_admin;
 mod cssm_server;
 mod demo;
-mod lab_clock;
+mod out;
 mod server_parts;
 mod sim_command;
-mod switch_command;
 mod verify_command;
 
 use std::io::IsTerminal;
@@ -37,7 +36,7 @@ enum Command {
     /// A lab on loopback that shows the whole licensing loop and checks it.
     Demo(demo::Arguments),
     /// A Nexus-like switch, on the console and over SSH.
-    Switch(switch_command::Arguments),
+    Switch(rumline_host::command::Arguments),
     /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
     Cssm(cssm_server::Arguments),
     /// CSLU, the collector that stores and forwards for one account.
@@ -85,7 +84,7 @@ fn main() -> ExitCode {
         .init();
     let outcome = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Switch(arguments) => switch_command::run(&arguments),
+        Command::Switch(arguments) => rumline_host::command::run(&arguments),
         Command::Cssm(arguments) => cssm_server::run(&arguments),
         Command::Cslu(arguments) => collector_server::run_cslu(&arguments),
         Command::Onprem(arguments) => collector_server::run_on_prem(&arguments),

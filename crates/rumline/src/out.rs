@@ -1,16 +1,7 @@
-//! Standard output: lines, and rows as tables, JSON or CSV. Whoever reads no more ends nothing and costs nothing.
+//! Rows on standard output: as tables, JSON or CSV.
 
 use rumline_protocol::Timestamp;
 use serde_json::Value;
-
-/// A line on standard output.
-macro_rules! say {
-    ($($arguments:tt)*) => {{
-        use std::io::Write as _;
-        // Nobody may be reading any more.
-        let _gone = writeln!(std::io::stdout().lock(), $($arguments)*);
-    }};
-}
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -137,7 +137,7 @@ pub async fn run(setups: Vec<Setup>) -> Result<()> {
                 .with_context(|| format!("cannot listen on {address}"))?;
             let local = listener.local_addr()?;
             tokio::spawn(host.ssh().run(listener));
-            println!(
+            rumline_net::say!(
                 "{} ({}): ssh admin@{} -p {}",
                 host.switch.hostname(),
                 host.switch.udi(),
@@ -256,7 +256,7 @@ impl Host {
             if host.setup.admin_password_file.is_some() || !host.switch.has_admin() {
                 host.give_admin_a_password()?;
             } else {
-                println!("Log in as admin with the password of the startup configuration");
+                rumline_net::say!("Log in as admin with the password of the startup configuration");
             }
             write_private(&marker, b"")?;
         }
@@ -346,7 +346,7 @@ impl Host {
         switch.set_admin_password(&password, &mut devices)?;
         match &self.setup.admin_password_file {
             Some(file) => write_private(file, format!("{password}\n").as_bytes())?,
-            None => println!("Log in as admin with the password (shown once): {password}"),
+            None => rumline_net::say!("Log in as admin with the password (shown once): {password}"),
         }
         Ok(())
     }

@@ -321,7 +321,7 @@ impl Host {
                     Err(error) => Err(error.to_string()),
                     Ok(listener) => {
                         if let Ok(local) = listener.local_addr() {
-                            println!("NX-API: {scheme}://{local}");
+                            rumline_net::say!("NX-API: {scheme}://{local}");
                         }
                         let served = serve(listener, security, router(web), &shutdown).await;
                         served.map_err(|error| error.to_string())

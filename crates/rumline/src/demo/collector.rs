@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 use super::lab::{read_line, start, stop};
 use crate::cssm_admin::Api;
-use crate::lab_clock::LabClock;
+use rumline_net::LabClock;
 
 /// Which collector, and whether it may reach CSSM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use super::collector::{Flavour, LabCollector};
 use crate::cssm_admin::Api;
-use crate::lab_clock::LabClock;
+use rumline_net::LabClock;
 
 /// The smart account of the lab.
 pub(super) const SMART_ACCOUNT: &str = "Example Networks";

@@ -8,9 +8,8 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use rumline_cssm::{
-    Account, AlertId, Caller, ClaimId, CollectorId, Correction, Cssm, Error, InstanceId,
-    LicenseTransfer, NewCollector, NewToken, Purchase, PurchaseId, SmartAccountId, TokenId,
-    UsageFileId, VirtualAccountId,
+    Account, AlertId, Caller, ClaimId, CollectorId, Cssm, Error, InstanceId, NewCollector,
+    NewToken, SmartAccountId, TokenId, UsageFileId, VirtualAccountId,
 };
 use rumline_protocol::{ClassPolicy, Policy, Timestamp};
 use rumline_server::Action::{self, View};
@@ -22,10 +21,10 @@ use crate::cssm::{CssmSite, upload};
 use crate::problem::Problem;
 use crate::site::{self, Message, Site, attachment, parse};
 
-type Answer = Result<Json<Value>, Problem>;
+pub(super) type Answer = Result<Json<Value>, Problem>;
 
 /// Runs `work` on a thread that may block, with the time at which the request came.
-async fn run<T: serde::Serialize + Send + 'static>(
+pub(super) async fn run<T: serde::Serialize + Send + 'static>(
     state: &CssmSite,
     work: impl FnOnce(&Cssm, Timestamp) -> Result<T, Error> + Send + 'static,
 ) -> Answer {
@@ -41,7 +40,7 @@ pub(super) async fn run_raw<T: Send + 'static>(
     site::blocking(move || work(&cssm, now)).await
 }
 
-fn done() -> Result<Value, Error> {
+pub(super) fn done() -> Result<Value, Error> {
     Ok(json!({}))
 }
 
@@ -84,9 +83,9 @@ pub(super) async fn smart_accounts(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewSmartAccount {
-    name: String,
-    domain: String,
+pub(super) struct NewSmartAccount {
+    pub name: String,
+    pub domain: String,
 }
 
 pub(super) async fn create_smart_account(
@@ -117,8 +116,8 @@ pub(super) async fn virtual_accounts(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewVirtualAccount {
-    name: String,
+pub(super) struct NewVirtualAccount {
+    pub name: String,
 }
 
 pub(super) async fn create_virtual_account(
@@ -130,191 +129,6 @@ pub(super) async fn create_virtual_account(
     let new: NewVirtualAccount = parse(&body)?;
     run(&state, move |cssm, now| cssm.create_virtual_account(now, &caller.actor(), sa, &new.name))
         .await
-}
-
-pub(super) async fn rename_smart_account(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    body: Bytes,
-) -> Answer {
-    let new: NewSmartAccount = parse(&body)?;
-    run(&state, move |cssm, now| {
-        cssm.rename_smart_account(now, &caller.actor(), sa, &new.name, &new.domain)
-    })
-    .await
-}
-
-pub(super) async fn close_smart_account(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-) -> Answer {
-    run(&state, move |cssm, now| {
-        cssm.close_smart_account(now, &caller.actor(), sa)?;
-        done()
-    })
-    .await
-}
-
-pub(super) async fn rename_virtual_account(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<Account>,
-    body: Bytes,
-) -> Answer {
-    let new: NewVirtualAccount = parse(&body)?;
-    run(&state, move |cssm, now| {
-        cssm.rename_virtual_account(now, &caller.actor(), sa, va, &new.name)
-    })
-    .await
-}
-
-pub(super) async fn close_virtual_account(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<Account>,
-) -> Answer {
-    run(&state, move |cssm, now| {
-        cssm.close_virtual_account(now, &caller.actor(), sa, va)?;
-        done()
-    })
-    .await
-}
-
-pub(super) async fn merge_virtual_account(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<Account>,
-    body: Bytes,
-) -> Answer {
-    let Transfer { virtual_account_id } = parse(&body)?;
-    run(&state, move |cssm, now| {
-        let actor = caller.actor();
-        // A thousand at a time, so that nobody else waits long.
-        while !cssm.merge_virtual_account(now, &actor, sa, va, virtual_account_id)? {}
-        done()
-    })
-    .await
-}
-
-pub(super) async fn add_purchase(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path((sa, va)): Path<Account>,
-    body: Bytes,
-) -> Answer {
-    let purchase: Purchase = parse(&body)?;
-    run(&state, move |cssm, now| cssm.add_purchase(now, &caller.actor(), sa, va, &purchase)).await
-}
-
-pub(super) async fn purchases(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    Query(paging): Query<Paging>,
-) -> Answer {
-    let only = caller.parts(View, sa.into());
-    let after = PurchaseId(paging.after);
-    run(&state, move |cssm, _| cssm.purchases(sa, &only, after, paging.limit)).await
-}
-
-pub(super) async fn purchase(
-    State(state): State<CssmSite>,
-    Path((sa, id)): Path<(SmartAccountId, PurchaseId)>,
-) -> Answer {
-    run(&state, move |cssm, _| {
-        let (view, entries) = cssm.purchase(sa, id)?;
-        let mut shown = serde_json::to_value(view).unwrap_or(Value::Null);
-        shown["entries"] = json!(entries);
-        Ok(shown)
-    })
-    .await
-}
-
-pub(super) async fn correct_purchase(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path((sa, id)): Path<(SmartAccountId, PurchaseId)>,
-    body: Bytes,
-) -> Answer {
-    let correction: Correction = parse(&body)?;
-    run(&state, move |cssm, now| cssm.correct_purchase(now, &caller.actor(), sa, id, &correction))
-        .await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewLicenseTransfer {
-    license: String,
-    quantity: i64,
-    from: VirtualAccountId,
-    to: VirtualAccountId,
-    #[serde(default)]
-    purchase_id: Option<PurchaseId>,
-    /// Whether only to say what would be.
-    #[serde(default)]
-    preview: bool,
-}
-
-pub(super) async fn transfer_licenses(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    body: Bytes,
-) -> Answer {
-    let new: NewLicenseTransfer = parse(&body)?;
-    run(&state, move |cssm, now| {
-        for part in [new.from, new.to] {
-            caller.may(Action::Administer, sa.into(), Some(part.into()))?;
-        }
-        let NewLicenseTransfer { license, quantity, from, to, purchase_id, preview } = new;
-        let transfer = LicenseTransfer { license, quantity, from, to, purchase_id };
-        cssm.transfer_licenses(now, &caller.actor(), sa, &transfer, preview)
-    })
-    .await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewInstanceTransfers {
-    ids: Vec<InstanceId>,
-    virtual_account_id: VirtualAccountId,
-    /// Whether only to say which would move.
-    #[serde(default)]
-    preview: bool,
-}
-
-pub(super) async fn transfer_instances(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    body: Bytes,
-) -> Answer {
-    let new: NewInstanceTransfers = parse(&body)?;
-    run(&state, move |cssm, now| {
-        let (actor, to) = (caller.actor(), new.virtual_account_id);
-        let moved = cssm.transfer_instances(now, &actor, sa, &new.ids, to, new.preview)?;
-        Ok(json!({ "moved": moved }))
-    })
-    .await
-}
-
-/// The licences there are, and the tiers that cover them.
-pub(super) async fn catalogue() -> Json<Value> {
-    let catalogue = rumline_catalogue::Catalogue::nexus();
-    let packages = catalogue.packages().iter().map(|package| {
-        let descriptions: Vec<&str> =
-            package.variants.iter().map(|variant| variant.description.as_str()).collect();
-        json!({ "license": package.name, "tier": package.tier, "descriptions": descriptions })
-    });
-    let tiers = catalogue.tiers().iter().map(
-        |tier| json!({ "license": tier.license, "tier": tier.name, "includes": tier.includes }),
-    );
-    Json(json!({
-        "licenses": packages.collect::<Vec<_>>(),
-        "tiers": tiers.collect::<Vec<_>>(),
-    }))
 }
 
 pub(super) async fn tokens(State(state): State<CssmSite>, Path((sa, va)): Path<Account>) -> Answer {
@@ -432,9 +246,9 @@ pub(super) async fn policy_file(
 #[derive(Deserialize)]
 pub(super) struct Paging {
     #[serde(default)]
-    after: i64,
+    pub after: i64,
     #[serde(default = "default_limit")]
-    limit: i64,
+    pub limit: i64,
 }
 
 fn default_limit() -> i64 {
@@ -654,8 +468,8 @@ pub(super) async fn dismiss_claim(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Transfer {
-    virtual_account_id: VirtualAccountId,
+pub(super) struct Transfer {
+    pub virtual_account_id: VirtualAccountId,
 }
 
 pub(super) async fn transfer_instance(

@@ -1,6 +1,7 @@
 //! CSSM on the web: the smart receiver, the REST API, and the pages people use.
 
 mod api;
+mod books;
 mod pages;
 mod receiver;
 mod routes;

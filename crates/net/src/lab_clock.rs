@@ -2,28 +2,34 @@
 
 use std::str::FromStr;
 
-use anyhow::Context;
-use rumline_net::Clock;
+use crate::Clock;
 
 /// `BASE_MILLIS:RATE`, as `--lab-clock` takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LabClock {
+pub struct LabClock {
+    /// When the world's clock showed this, the lab's did too, in milliseconds since 1970.
     pub base_millis: i64,
+    /// How many times faster it runs.
     pub rate: u32,
 }
 
 impl LabClock {
-    pub(crate) fn clock(this: Option<Self>) -> Clock {
+    /// The clock of a lab, or the real one.
+    #[must_use]
+    pub fn clock(this: Option<Self>) -> Clock {
         this.map_or_else(Clock::real, |lab| Clock::lab(lab.base_millis, lab.rate))
     }
 }
 
 impl FromStr for LabClock {
-    type Err = anyhow::Error;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (base, rate) = text.split_once(':').context("a lab clock is BASE_MILLIS:RATE")?;
-        Ok(Self { base_millis: base.parse()?, rate: rate.parse()? })
+        let wrong = || "a lab clock is BASE_MILLIS:RATE".to_owned();
+        let (base, rate) = text.split_once(':').ok_or_else(wrong)?;
+        let (base_millis, rate) =
+            (base.parse().map_err(|_| wrong())?, rate.parse().map_err(|_| wrong())?);
+        Ok(Self { base_millis, rate })
     }
 }
 

@@ -1,14 +1,20 @@
 //! `rumline cssm …`: administration over the REST API.
 
+mod books;
+mod columns;
+mod people;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::out::{Column, Kind, Output, show, text, time};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use rumline_net::{HttpClient, pem_to_der, read_secret, write_private};
-use rumline_protocol::{Civil, Timestamp};
 use serde_json::{Value, json};
+
+use self::books::{book_commands, day};
+use self::columns::{INSTANCES, USAGE_FILES, columns};
+use crate::out::{Output, show};
 
 #[derive(Args, Clone)]
 pub(crate) struct Client {
@@ -259,28 +265,6 @@ pub(crate) struct Api {
     output: Output,
 }
 
-/// The columns of what a path lists.
-fn columns(path: &str) -> &'static [Column] {
-    match path.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default() {
-        "smart-accounts" => ACCOUNTS,
-        "virtual-accounts" => VIRTUAL_ACCOUNTS,
-        "people" => PEOPLE,
-        "tokens" | "revoke" => TOKENS,
-        "product-instances" | "transfer" | "epoch" => INSTANCES,
-        "licenses" => LICENSES,
-        "purchases" | "corrections" => PURCHASES,
-        "license-transfers" => MOVED,
-        "usage-files" | "move" => USAGE_FILES,
-        "set-aside" => SET_ASIDE,
-        "events" => EVENTS,
-        "alerts" => ALERTS,
-        "claims" => CLAIMS,
-        "collectors" => COLLECTORS,
-        "audit" => AUDIT,
-        _ => ACCOUNTS,
-    }
-}
-
 impl Api {
     /// Shows what a call answers.
     async fn shown(&self, method: &str, path: &str, body: Option<Value>) -> Result<()> {
@@ -349,131 +333,6 @@ fn read_password(file: Option<&Path>) -> Result<String> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-const ACCOUNTS: &[Column] = &[text("Id", "id"), text("Name", "name"), text("Domain", "domain")];
-const VIRTUAL_ACCOUNTS: &[Column] = &[text("Id", "id"), text("Name", "name")];
-const PEOPLE: &[Column] = &[
-    text("Login", "login"),
-    text("Kind", "kind"),
-    Column("Roles", "roles", Kind::List("role")),
-    Column("Accounts", "roles", Kind::List("smart_account_id")),
-    Column("Virtual accounts", "roles", Kind::List("virtual_account_id")),
-    time("Since", "created_at"),
-    time("Disabled", "disabled_at"),
-];
-const TOKENS: &[Column] = &[
-    text("Id", "id"),
-    text("Description", "description"),
-    text("Token", "value"),
-    text("Uses", "uses"),
-    text("At most", "uses_max"),
-    time("Expires", "expires_at"),
-    time("Revoked", "revoked_at"),
-    text("By", "created_by"),
-];
-const INSTANCES: &[Column] = &[
-    text("Id", "id"),
-    text("Name", "name"),
-    text("Product id", "pid"),
-    text("Serial number", "serial"),
-    text("Product type", "product_type"),
-    text("Virtual account", "virtual_account_id"),
-    text("Trust", "trusted"),
-    Column("In use", "licenses", Kind::List("count+license")),
-    time("Last contact", "last_contact_at"),
-    time("Last report", "last_report_at"),
-    text("Missing", "reports_missing"),
-];
-const LICENSES: &[Column] = &[
-    text("Virtual account", "virtual_account_id"),
-    text("License", "license"),
-    text("Purchased", "purchased"),
-    text("In use", "in_use"),
-    text("Substituted", "substituted"),
-    text("Balance", "balance"),
-    time("Runs short", "runs_short_at"),
-];
-const PURCHASES: &[Column] = &[
-    text("Id", "id"),
-    text("License", "license"),
-    text("Kind", "kind"),
-    time("Starts", "starts_at"),
-    time("Ends", "ends_at"),
-    text("Order", "order_number"),
-    time("Recorded", "recorded_at"),
-    Column("Held", "shares", Kind::List("quantity")),
-    Column("By virtual account", "shares", Kind::List("virtual_account_id")),
-];
-const ENTRIES: &[Column] = &[
-    time("At", "at"),
-    text("By", "login"),
-    text("Kind", "kind"),
-    text("Virtual account", "virtual_account_id"),
-    text("Quantity", "quantity"),
-    text("Reason", "reason"),
-];
-const MOVED: &[Column] =
-    &[text("Purchase", "purchase_id"), text("Quantity", "quantity"), time("Ends", "ends_at")];
-const CATALOGUE: &[Column] = &[
-    text("License", "license"),
-    text("Tier", "tier"),
-    Column("Includes", "includes", Kind::List("")),
-];
-const USAGE_FILES: &[Column] = &[
-    text("Id", "id"),
-    text("File name", "name"),
-    time("Reported", "uploaded_at"),
-    text("Virtual account", "virtual_account_id"),
-    text("Reporting status", "status"),
-    text("Product instances", "product_instances"),
-    text("Set aside", "set_aside"),
-    text("Message", "message"),
-];
-const SET_ASIDE: &[Column] = &[
-    text("Product id", "pid"),
-    text("Serial number", "serial"),
-    text("Virtual account", "virtual_account"),
-];
-const EVENTS: &[Column] = &[time("At", "at"), text("By", "login"), text("What", "text")];
-const ALERTS: &[Column] = &[
-    text("Id", "id"),
-    text("Kind", "kind"),
-    text("About", "subject"),
-    text("What to do", "text"),
-    time("Since", "raised_at"),
-    time("Last seen", "last_at"),
-    time("Settled", "cleared_at"),
-    text("Seen to by", "acknowledged_by"),
-];
-const CLAIMS: &[Column] = &[
-    text("Id", "id"),
-    text("Kind", "kind"),
-    text("Product id", "pid"),
-    text("Serial number", "serial"),
-    text("Through", "through"),
-    time("First", "first_at"),
-    time("Last", "last_at"),
-    text("Reports", "reports"),
-];
-const COLLECTORS: &[Column] = &[
-    text("Id", "id"),
-    text("Kind", "kind"),
-    text("Name", "name"),
-    text("Virtual account", "virtual_account_id"),
-    time("Registered", "registered_at"),
-    time("Last contact", "last_contact_at"),
-];
-const AUDIT: &[Column] = &[
-    time("At", "at"),
-    text("Who", "actor"),
-    text("From", "address"),
-    text("What", "action"),
-    text("About", "subject"),
-    text("Outcome", "outcome"),
-    text("Was", "was"),
-    text("Becomes", "becomes"),
-    text("Why", "reason"),
-];
-
 async fn carry_out(client: &Client, command: &Command) -> Result<()> {
     let token = std::fs::read_to_string(&client.api_token_file).ok();
     let token = token.map(|text| text.trim().to_owned());
@@ -501,217 +360,6 @@ async fn carry_out(client: &Client, command: &Command) -> Result<()> {
             api.shown("POST", &path, Some(json!({ "name": name }))).await?;
         }
         other => account_commands(&api, other).await?,
-    }
-    Ok(())
-}
-
-/// A day, as its first second since 1970.
-fn day(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text:?} is no day, it is YYYY-MM-DD");
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts[..] else { return Err(wrong()) };
-    let number = |text: &str| text.parse::<i64>().map_err(|_| wrong());
-    let (year, month, day) = (number(year)?, number(month)?, number(day)?);
-    let civil = Civil { year, month, day, hour: 0, minute: 0, second: 0, weekday: 0 };
-    Timestamp::from_civil(civil).map(|at| at.0).ok_or_else(wrong)
-}
-
-/// The book of purchases, and accounts that change.
-async fn book_commands(api: &Api, command: &Command) -> Result<()> {
-    match command {
-        Command::RenameAccount { smart_account, name, domain } => {
-            let path = api.smart_account(smart_account).await?;
-            let body = json!({ "name": name, "domain": domain });
-            show(api.output, &api.json("PUT", &path, Some(body)).await?, ACCOUNTS);
-        }
-        Command::CloseAccount { smart_account } => {
-            api.json("DELETE", &api.smart_account(smart_account).await?, None).await?;
-            say!("{smart_account} is closed.");
-        }
-        Command::RenameVirtualAccount { smart_account, virtual_account, name } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let renamed = api.json("PUT", &path, Some(json!({ "name": name }))).await?;
-            show(api.output, &renamed, VIRTUAL_ACCOUNTS);
-        }
-        Command::CloseVirtualAccount { smart_account, virtual_account } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            api.json("DELETE", &path, None).await?;
-            say!("{virtual_account} is closed.");
-        }
-        Command::MergeVirtualAccount { smart_account, virtual_account, into } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let smart = api.smart_account(smart_account).await?;
-            let into_id = api.find(&format!("{smart}/virtual-accounts"), into).await?;
-            let body = json!({ "virtual_account_id": into_id });
-            api.json("POST", &format!("{path}/merge"), Some(body)).await?;
-            say!("{virtual_account} is merged into {into}.");
-        }
-        Command::Catalogue => {
-            let all = api.json("GET", "/catalogue", None).await?;
-            if api.output == Output::Json {
-                show(api.output, &all, &[]);
-            } else {
-                let rows =
-                    ["licenses", "tiers"].into_iter().filter_map(|part| all[part].as_array());
-                show(api.output, &rows.flatten().cloned().collect(), CATALOGUE);
-            }
-        }
-        Command::Purchase {
-            smart_account,
-            virtual_account,
-            license,
-            quantity,
-            starts,
-            ends,
-            subscription,
-            order,
-        } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let kind = match (ends, subscription) {
-                (None, _) => "PERPETUAL",
-                (Some(_), true) => "SUBSCRIPTION",
-                (Some(_), false) => "TERM",
-            };
-            let body = json!({
-                "license": license, "quantity": quantity, "kind": kind,
-                "starts_at": starts.unwrap_or(0), "ends_at": ends, "order_number": order,
-            });
-            api.json("POST", &format!("{path}/purchases"), Some(body)).await?;
-            say!("{quantity} x {license} purchased.");
-        }
-        Command::Purchases { smart_account } => {
-            let path = api.smart_account(smart_account).await?;
-            api.shown("GET", &format!("{path}/purchases?limit=1000"), None).await?;
-        }
-        Command::PurchaseEntries { smart_account, id } => {
-            let path = api.smart_account(smart_account).await?;
-            let one = api.json("GET", &format!("{path}/purchases/{id}"), None).await?;
-            show(api.output, &one["entries"], ENTRIES);
-        }
-        Command::CorrectPurchase { smart_account, id, virtual_account, quantity, reason } => {
-            let smart = api.smart_account(smart_account).await?;
-            let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
-            let body = json!({ "virtual_account_id": va, "quantity": quantity, "reason": reason });
-            api.shown("POST", &format!("{smart}/purchases/{id}/corrections"), Some(body)).await?;
-        }
-        Command::TransferLicenses { smart_account, license, quantity, from, to, preview } => {
-            let smart = api.smart_account(smart_account).await?;
-            let parts = format!("{smart}/virtual-accounts");
-            let (from, to) = (api.find(&parts, from).await?, api.find(&parts, to).await?);
-            let body = json!({
-                "license": license, "quantity": quantity, "from": from, "to": to,
-                "preview": preview,
-            });
-            api.shown("POST", &format!("{smart}/license-transfers"), Some(body)).await?;
-        }
-        Command::TransferInstances { smart_account, virtual_account, ids, preview } => {
-            let smart = api.smart_account(smart_account).await?;
-            let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
-            let body = json!({ "ids": ids, "virtual_account_id": va, "preview": preview });
-            let path = format!("{smart}/product-instances/transfer");
-            let moved = api.json("POST", &path, Some(body)).await?;
-            let count = moved["moved"].as_array().map_or(0, Vec::len);
-            let verb = if *preview { "would move" } else { "moved" };
-            say!("{count} of {} {verb} to {virtual_account}.", ids.len());
-        }
-        Command::Collectors { smart_account } => {
-            let path = api.smart_account(smart_account).await?;
-            api.shown("GET", &format!("{path}/collectors"), None).await?;
-        }
-        other => people_commands(api, other).await?,
-    }
-    Ok(())
-}
-
-/// What a role is for: nothing named is everything.
-async fn role_for(
-    api: &Api,
-    smart_account: Option<&String>,
-    virtual_account: Option<&String>,
-) -> Result<(Option<i64>, Option<i64>)> {
-    let Some(smart) = smart_account else { return Ok((None, None)) };
-    let sa = api.find("/smart-accounts", smart).await?;
-    let va = match virtual_account {
-        Some(name) => {
-            Some(api.find(&format!("/smart-accounts/{sa}/virtual-accounts"), name).await?)
-        }
-        None => None,
-    };
-    Ok((Some(sa), va))
-}
-
-async fn people_commands(api: &Api, command: &Command) -> Result<()> {
-    let of = |login: &str| format!("/people/{}", rumline_web::in_query(login).replace('/', "%2F"));
-    match command {
-        Command::People { smart_account: None } => api.shown("GET", "/people", None).await?,
-        Command::People { smart_account: Some(name) } => {
-            let path = format!("{}/people", api.smart_account(name).await?);
-            api.shown("GET", &path, None).await?;
-        }
-        Command::AddPerson { login, role, password_file, smart_account, virtual_account } => {
-            let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
-            let password = password_file.as_deref().map(|file| read_password(Some(file)));
-            let body = json!({
-                "login": login, "password": password.transpose()?, "role": role,
-                "virtual_account_id": va,
-            });
-            // Whoever administers the account alone may do it there.
-            let path = sa.map_or("/people".to_owned(), |sa| format!("/smart-accounts/{sa}/people"));
-            let made = api.json("POST", &path, Some(body)).await?;
-            match made["secret"].as_str() {
-                Some(secret) => say!("{secret}"),
-                None => say!("{login} may log in as {role}."),
-            }
-        }
-        Command::RemovePerson { login } => {
-            api.json("DELETE", &of(login), None).await?;
-            say!("{login} removed.");
-        }
-        Command::DisablePerson { login } => {
-            api.json("POST", &format!("{}/disable", of(login)), None).await?;
-            say!("{login} may log in no more.");
-        }
-        Command::EnablePerson { login } => {
-            api.json("POST", &format!("{}/enable", of(login)), None).await?;
-            say!("{login} may log in again.");
-        }
-        Command::SetPassword { login, password_file } => {
-            let body = json!({ "password": read_password(Some(password_file))? });
-            api.json("POST", &format!("{}/password", of(login)), Some(body)).await?;
-            say!("{login} has another password.");
-        }
-        Command::RenewSecret { login } => {
-            let made = api.json("POST", &format!("{}/secret", of(login)), None).await?;
-            say!("{}", made["secret"].as_str().unwrap_or_default());
-        }
-        Command::ChangePassword { old_password_file, password_file } => {
-            let (old, new) =
-                (read_password(Some(old_password_file))?, read_password(Some(password_file))?);
-            let body = json!({ "old": old, "new": new });
-            api.json("POST", "/me/password", Some(body)).await?;
-            say!("Password changed; log in again.");
-        }
-        Command::Grant { login, role, smart_account, virtual_account } => {
-            let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
-            let body = json!({ "role": role, "virtual_account_id": va });
-            let path = match sa {
-                Some(sa) => format!("/smart-accounts/{sa}{}/roles", of(login)),
-                None => format!("{}/roles", of(login)),
-            };
-            api.json("PUT", &path, Some(body)).await?;
-            say!("{login} is {role} now.");
-        }
-        Command::TakeBack { login, smart_account, virtual_account } => {
-            let (sa, va) = role_for(api, smart_account.as_ref(), virtual_account.as_ref()).await?;
-            let part = va.map_or(String::new(), |va| format!("?virtual_account_id={va}"));
-            let path = match sa {
-                Some(sa) => format!("/smart-accounts/{sa}{}/roles{part}", of(login)),
-                None => format!("{}/roles", of(login)),
-            };
-            api.json("DELETE", &path, None).await?;
-            say!("Taken back.");
-        }
-        _ => {}
     }
     Ok(())
 }

@@ -1,20 +1,20 @@
-//! `rumline switch`: a switch as a process.
+//! A switch as a command: what it is told to be, and where.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rumline_host::Setup;
-use rumline_net::{KeptFiles, OsRandom, pem_to_der};
+use rumline_net::{KeptFiles, LabClock, OsRandom, pem_to_der, say};
 use rumline_protocol::{Random, random_hex};
 use rumline_switch::Hardware;
 use serde::{Deserialize, Serialize};
 
-use crate::lab_clock::LabClock;
+use crate::Setup;
 
+/// What a switch is told when it is started.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Where the switch keeps everything; made at first start.
     #[arg(long, default_value = "switch-data")]
     dir: PathBuf,
@@ -76,7 +76,11 @@ struct Label {
     serial: String,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+/// Runs a switch, or several, until they are told to end.
+///
+/// # Errors
+/// When one of them cannot be started.
+pub fn run(arguments: &Arguments) -> Result<bool> {
     let root_certificate = match &arguments.root {
         Some(path) => {
             let pem = std::fs::read(path).with_context(|| path.display().to_string())?;
@@ -141,7 +145,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         setups.push(setup(dir, label, number));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(rumline_host::run(setups))?;
+    runtime.block_on(crate::run(setups))?;
     // A thread may still wait for a key on standard input.
     runtime.shutdown_background();
     Ok(true)

@@ -1,0 +1,128 @@
+//! The book of purchases, and accounts that change.
+
+use anyhow::Result;
+use rumline_protocol::{Civil, Timestamp};
+use serde_json::json;
+
+use super::columns::{ACCOUNTS, CATALOGUE, ENTRIES, VIRTUAL_ACCOUNTS};
+use super::people::people_commands;
+use super::{Api, Command};
+use crate::out::{Output, show};
+
+/// A day, as its first second since 1970.
+pub(super) fn day(text: &str) -> Result<i64, String> {
+    let wrong = || format!("{text:?} is no day, it is YYYY-MM-DD");
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts[..] else { return Err(wrong()) };
+    let number = |text: &str| text.parse::<i64>().map_err(|_| wrong());
+    let (year, month, day) = (number(year)?, number(month)?, number(day)?);
+    let civil = Civil { year, month, day, hour: 0, minute: 0, second: 0, weekday: 0 };
+    Timestamp::from_civil(civil).map(|at| at.0).ok_or_else(wrong)
+}
+
+/// The commands for them.
+pub(super) async fn book_commands(api: &Api, command: &Command) -> Result<()> {
+    match command {
+        Command::RenameAccount { smart_account, name, domain } => {
+            let path = api.smart_account(smart_account).await?;
+            let body = json!({ "name": name, "domain": domain });
+            show(api.output, &api.json("PUT", &path, Some(body)).await?, ACCOUNTS);
+        }
+        Command::CloseAccount { smart_account } => {
+            api.json("DELETE", &api.smart_account(smart_account).await?, None).await?;
+            say!("{smart_account} is closed.");
+        }
+        Command::RenameVirtualAccount { smart_account, virtual_account, name } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            let renamed = api.json("PUT", &path, Some(json!({ "name": name }))).await?;
+            show(api.output, &renamed, VIRTUAL_ACCOUNTS);
+        }
+        Command::CloseVirtualAccount { smart_account, virtual_account } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            api.json("DELETE", &path, None).await?;
+            say!("{virtual_account} is closed.");
+        }
+        Command::MergeVirtualAccount { smart_account, virtual_account, into } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            let smart = api.smart_account(smart_account).await?;
+            let into_id = api.find(&format!("{smart}/virtual-accounts"), into).await?;
+            let body = json!({ "virtual_account_id": into_id });
+            api.json("POST", &format!("{path}/merge"), Some(body)).await?;
+            say!("{virtual_account} is merged into {into}.");
+        }
+        Command::Catalogue => {
+            let all = api.json("GET", "/catalogue", None).await?;
+            if api.output == Output::Json {
+                show(api.output, &all, &[]);
+            } else {
+                let rows =
+                    ["licenses", "tiers"].into_iter().filter_map(|part| all[part].as_array());
+                show(api.output, &rows.flatten().cloned().collect(), CATALOGUE);
+            }
+        }
+        Command::Purchase {
+            smart_account,
+            virtual_account,
+            license,
+            quantity,
+            starts,
+            ends,
+            subscription,
+            order,
+        } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            let kind = match (ends, subscription) {
+                (None, _) => "PERPETUAL",
+                (Some(_), true) => "SUBSCRIPTION",
+                (Some(_), false) => "TERM",
+            };
+            let body = json!({
+                "license": license, "quantity": quantity, "kind": kind,
+                "starts_at": starts.unwrap_or(0), "ends_at": ends, "order_number": order,
+            });
+            api.json("POST", &format!("{path}/purchases"), Some(body)).await?;
+            say!("{quantity} x {license} purchased.");
+        }
+        Command::Purchases { smart_account } => {
+            let path = api.smart_account(smart_account).await?;
+            api.shown("GET", &format!("{path}/purchases?limit=1000"), None).await?;
+        }
+        Command::PurchaseEntries { smart_account, id } => {
+            let path = api.smart_account(smart_account).await?;
+            let one = api.json("GET", &format!("{path}/purchases/{id}"), None).await?;
+            show(api.output, &one["entries"], ENTRIES);
+        }
+        Command::CorrectPurchase { smart_account, id, virtual_account, quantity, reason } => {
+            let smart = api.smart_account(smart_account).await?;
+            let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
+            let body = json!({ "virtual_account_id": va, "quantity": quantity, "reason": reason });
+            api.shown("POST", &format!("{smart}/purchases/{id}/corrections"), Some(body)).await?;
+        }
+        Command::TransferLicenses { smart_account, license, quantity, from, to, preview } => {
+            let smart = api.smart_account(smart_account).await?;
+            let parts = format!("{smart}/virtual-accounts");
+            let (from, to) = (api.find(&parts, from).await?, api.find(&parts, to).await?);
+            let body = json!({
+                "license": license, "quantity": quantity, "from": from, "to": to,
+                "preview": preview,
+            });
+            api.shown("POST", &format!("{smart}/license-transfers"), Some(body)).await?;
+        }
+        Command::TransferInstances { smart_account, virtual_account, ids, preview } => {
+            let smart = api.smart_account(smart_account).await?;
+            let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
+            let body = json!({ "ids": ids, "virtual_account_id": va, "preview": preview });
+            let path = format!("{smart}/product-instances/transfer");
+            let moved = api.json("POST", &path, Some(body)).await?;
+            let count = moved["moved"].as_array().map_or(0, Vec::len);
+            let verb = if *preview { "would move" } else { "moved" };
+            say!("{count} of {} {verb} to {virtual_account}.", ids.len());
+        }
+        Command::Collectors { smart_account } => {
+            let path = api.smart_account(smart_account).await?;
+            api.shown("GET", &format!("{path}/collectors"), None).await?;
+        }
+        other => people_commands(api, other).await?,
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The columns of what is listed.
+
+use crate::out::{Column, Kind, text, time};
+
+pub(super) const ACCOUNTS: &[Column] =
+    &[text("Id", "id"), text("Name", "name"), text("Domain", "domain")];
+pub(super) const VIRTUAL_ACCOUNTS: &[Column] = &[text("Id", "id"), text("Name", "name")];
+pub(super) const PEOPLE: &[Column] = &[
+    text("Login", "login"),
+    text("Kind", "kind"),
+    Column("Roles", "roles", Kind::List("role")),
+    Column("Accounts", "roles", Kind::List("smart_account_id")),
+    Column("Virtual accounts", "roles", Kind::List("virtual_account_id")),
+    time("Since", "created_at"),
+    time("Disabled", "disabled_at"),
+];
+pub(super) const TOKENS: &[Column] = &[
+    text("Id", "id"),
+    text("Description", "description"),
+    text("Token", "value"),
+    text("Uses", "uses"),
+    text("At most", "uses_max"),
+    time("Expires", "expires_at"),
+    time("Revoked", "revoked_at"),
+    text("By", "created_by"),
+];
+pub(super) const INSTANCES: &[Column] = &[
+    text("Id", "id"),
+    text("Name", "name"),
+    text("Product id", "pid"),
+    text("Serial number", "serial"),
+    text("Product type", "product_type"),
+    text("Virtual account", "virtual_account_id"),
+    text("Trust", "trusted"),
+    Column("In use", "licenses", Kind::List("count+license")),
+    time("Last contact", "last_contact_at"),
+    time("Last report", "last_report_at"),
+    text("Missing", "reports_missing"),
+];
+pub(super) const LICENSES: &[Column] = &[
+    text("Virtual account", "virtual_account_id"),
+    text("License", "license"),
+    text("Purchased", "purchased"),
+    text("In use", "in_use"),
+    text("Substituted", "substituted"),
+    text("Balance", "balance"),
+    time("Runs short", "runs_short_at"),
+];
+pub(super) const PURCHASES: &[Column] = &[
+    text("Id", "id"),
+    text("License", "license"),
+    text("Kind", "kind"),
+    time("Starts", "starts_at"),
+    time("Ends", "ends_at"),
+    text("Order", "order_number"),
+    time("Recorded", "recorded_at"),
+    Column("Held", "shares", Kind::List("quantity")),
+    Column("By virtual account", "shares", Kind::List("virtual_account_id")),
+];
+pub(super) const ENTRIES: &[Column] = &[
+    time("At", "at"),
+    text("By", "login"),
+    text("Kind", "kind"),
+    text("Virtual account", "virtual_account_id"),
+    text("Quantity", "quantity"),
+    text("Reason", "reason"),
+];
+pub(super) const MOVED: &[Column] =
+    &[text("Purchase", "purchase_id"), text("Quantity", "quantity"), time("Ends", "ends_at")];
+pub(super) const CATALOGUE: &[Column] = &[
+    text("License", "license"),
+    text("Tier", "tier"),
+    Column("Includes", "includes", Kind::List("")),
+];
+pub(super) const USAGE_FILES: &[Column] = &[
+    text("Id", "id"),
+    text("File name", "name"),
+    time("Reported", "uploaded_at"),
+    text("Virtual account", "virtual_account_id"),
+    text("Reporting status", "status"),
+    text("Product instances", "product_instances"),
+    text("Set aside", "set_aside"),
+    text("Message", "message"),
+];
+pub(super) const SET_ASIDE: &[Column] = &[
+    text("Product id", "pid"),
+    text("Serial number", "serial"),
+    text("Virtual account", "virtual_account"),
+];
+pub(super) const EVENTS: &[Column] = &[time("At", "at"), text("By", "login"), text("What", "text")];
+pub(super) const ALERTS: &[Column] = &[
+    text("Id", "id"),
+    text("Kind", "kind"),
+    text("About", "subject"),
+    text("What to do", "text"),
+    time("Since", "raised_at"),
+    time("Last seen", "last_at"),
+    time("Settled", "cleared_at"),
+    text("Seen to by", "acknowledged_by"),
+];
+pub(super) const CLAIMS: &[Column] = &[
+    text("Id", "id"),
+    text("Kind", "kind"),
+    text("Product id", "pid"),
+    text("Serial number", "serial"),
+    text("Through", "through"),
+    time("First", "first_at"),
+    time("Last", "last_at"),
+    text("Reports", "reports"),
+];
+pub(super) const COLLECTORS: &[Column] = &[
+    text("Id", "id"),
+    text("Kind", "kind"),
+    text("Name", "name"),
+    text("Virtual account", "virtual_account_id"),
+    time("Registered", "registered_at"),
+    time("Last contact", "last_contact_at"),
+];
+pub(super) const AUDIT: &[Column] = &[
+    time("At", "at"),
+    text("Who", "actor"),
+    text("From", "address"),
+    text("What", "action"),
+    text("About", "subject"),
+    text("Outcome", "outcome"),
+    text("Was", "was"),
+    text("Becomes", "becomes"),
+    text("Why", "reason"),
+];
+
+/// The columns of what a path lists.
+pub(super) fn columns(path: &str) -> &'static [Column] {
+    match path.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default() {
+        "smart-accounts" => ACCOUNTS,
+        "virtual-accounts" => VIRTUAL_ACCOUNTS,
+        "people" => PEOPLE,
+        "tokens" | "revoke" => TOKENS,
+        "product-instances" | "transfer" | "epoch" => INSTANCES,
+        "licenses" => LICENSES,
+        "purchases" | "corrections" => PURCHASES,
+        "license-transfers" => MOVED,
+        "usage-files" | "move" => USAGE_FILES,
+        "set-aside" => SET_ASIDE,
+        "events" => EVENTS,
+        "alerts" => ALERTS,
+        "claims" => CLAIMS,
+        "collectors" => COLLECTORS,
+        "audit" => AUDIT,
+        _ => ACCOUNTS,
+    }
+}
