@@ -237,8 +237,9 @@ pub(crate) fn register(
         tx.execute("DELETE FROM lineage WHERE product_instance_id = $1", &[id.into()])?;
         // So are its seconds: its clock may never have been what that of the other store was.
         let sql = "UPDATE license_use SET spans = $1, report_id = 0, is_off = $2
-            WHERE product_instance_id = $3";
-        tx.execute(sql, &[Spans::NONE.into(), false.into(), id.into()])?;
+            WHERE smart_account_id = $3 AND product_instance_id = $4";
+        let values = [Spans::NONE.into(), false.into(), smart_account_id.into(), id.into()];
+        tx.execute(sql, &values)?;
         let sql = "UPDATE product_instance SET trust_id = NULL, trust_nonce = NULL, held_at = NULL,
             message_millis = 0, told_trust_id = NULL WHERE id = $1";
         tx.execute(sql, &[id.into()])?;

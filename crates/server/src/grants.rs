@@ -215,6 +215,16 @@ mod tests {
         [(Role::Viewer, 1), (Role::User, 2), (Role::Administrator, 3)];
 
     #[test]
+    fn roles_are_known_by_their_names() {
+        for (role, name) in
+            [(Role::Viewer, "viewer"), (Role::User, "user"), (Role::Administrator, "administrator")]
+        {
+            assert_eq!((role.name(), Role::from_name(name)), (name, Some(role)));
+        }
+        assert_eq!(Role::from_name("operator"), None);
+    }
+
+    #[test]
     fn a_role_allows_what_it_says_and_an_account_ends_at_its_edge() {
         // CSSM-008, G-01
         for (role, allowed) in ROLES {

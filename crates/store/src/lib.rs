@@ -19,6 +19,7 @@ mod ground;
 mod id;
 mod migrate;
 mod postgres_engine;
+mod seen;
 mod sqlite_engine;
 mod sums;
 mod tx;
@@ -30,6 +31,8 @@ use std::sync::mpsc;
 pub use ground::Look;
 pub use id::Id;
 pub use migrate::Migration;
+#[cfg(debug_assertions)]
+pub use seen::statements_seen;
 pub use tx::{Row, Tx, Value};
 
 use crate::postgres_engine::PostgresEngine;

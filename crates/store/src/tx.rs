@@ -140,6 +140,7 @@ impl Tx<'_> {
     /// # Errors
     /// What the engine says.
     pub fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        crate::seen::note(sql);
         match &mut self.inner {
             TxInner::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached(sql)?;
@@ -193,6 +194,7 @@ impl Tx<'_> {
         values: &[Value<'_>],
         mut visit: impl FnMut(&Row<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
+        crate::seen::note(sql);
         match &mut self.inner {
             TxInner::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached(sql).map_err(StoreError::from)?;

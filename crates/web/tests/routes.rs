@@ -515,3 +515,56 @@ fn whatever_can_be_created_can_be_listed_and_corrected_removed_or_closed() {
     assert_eq!(policy, ["get", "put", "delete"]);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// Tables that grow with what is licensed, reported and done.
+const LARGE: [&str; 15] = [
+    "product_instance",
+    "license_use",
+    "rum_report",
+    "lineage",
+    "usage_file",
+    "usage_answer",
+    "set_aside",
+    "poll",
+    "claim",
+    "audit",
+    "account_event",
+    "book_entry",
+    "holding",
+    "alert",
+    "registration_token",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_of_the_api_looks_through_a_table_that_grows() {
+    let server = Server::with_decisions(&Settings::default());
+    let token = server.log_in("global");
+    server.call("post", "/licservice/license", None, server.trust_message()).await;
+    for caller in ["part administrator", "global"] {
+        let token = if caller == "global" { token.clone() } else { server.log_in(caller) };
+        for route in in_a_safe_order().into_iter().filter(|route| !ends_login(route.path)) {
+            let (path, body) = server.example(&route);
+            server.call(route.method, &path, token.as_deref(), body).await;
+        }
+    }
+    let mut looked_at = 0;
+    let mut wrong = Vec::new();
+    for sql in rumline_store::statements_seen() {
+        let verb = sql.trim_start().split(' ').next().unwrap();
+        if !["SELECT", "UPDATE", "DELETE"].contains(&verb) {
+            continue;
+        }
+        looked_at += 1;
+        for step in server.plan(&sql) {
+            let scanned = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
+            if scanned.is_some_and(|table| LARGE.contains(&table)) {
+                wrong.push(format!(
+                    "{step}: {}",
+                    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+                ));
+            }
+        }
+    }
+    assert!(looked_at > 60, "{looked_at}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -208,6 +208,17 @@ impl Server {
         server
     }
 
+    /// How a statement is carried out.
+    pub(crate) fn plan(&self, sql: &str) -> Vec<String> {
+        let count = (1..20).take_while(|number| sql.contains(&format!("${number}"))).count();
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let work = move |tx: &mut rumline_store::Tx<'_>| {
+            let values = vec![rumline_store::Value::NullInt; count];
+            tx.rows(&explain, &values, |row| row.text(3))
+        };
+        self.cssm.db().write("test.plan", work).unwrap()
+    }
+
     /// All that a caller without rights could have changed.
     pub(crate) fn state(&self) -> String {
         let cssm = &self.cssm;
