@@ -20,17 +20,17 @@ fn contents(
     let mut found = Vec::new();
     for (sql, what) in [
         (
-            "SELECT 1 FROM product_instance WHERE smart_account_id = $1 AND virtual_account_id = $2
+            "SELECT virtual_account_id FROM product_instance WHERE smart_account_id = $1 AND virtual_account_id = $2
             AND removed_at IS NULL LIMIT 1",
             "product instances",
         ),
         (
-            "SELECT 1 FROM holding WHERE smart_account_id = $1 AND virtual_account_id = $2
+            "SELECT virtual_account_id FROM holding WHERE smart_account_id = $1 AND virtual_account_id = $2
             AND quantity <> 0 LIMIT 1",
             "licences",
         ),
         (
-            "SELECT 1 FROM collector WHERE smart_account_id = $1 AND virtual_account_id = $2
+            "SELECT virtual_account_id FROM collector WHERE smart_account_id = $1 AND virtual_account_id = $2
             AND removed_at IS NULL LIMIT 1",
             "collectors",
         ),

@@ -44,6 +44,18 @@ pub fn at_once() -> Settings {
     Settings { requests_per_hour_max: 0, ack_delay_seconds: 0, ..Settings::default() }
 }
 
+/// An empty database on each engine there is.
+pub fn empty_databases(directory: &std::path::Path) -> Vec<Db> {
+    #[cfg_attr(not(feature = "postgres-tests"), expect(unused_mut, reason = "of one engine"))]
+    let mut all = vec![Db::open_sqlite(&directory.join("empty.db")).unwrap()];
+    #[cfg(feature = "postgres-tests")]
+    {
+        static COUNTER: AtomicU32 = AtomicU32::new(1_000_000);
+        all.push(postgres(COUNTER.fetch_add(1, Ordering::Relaxed)));
+    }
+    all
+}
+
 /// Runs a test on SQLite in memory, on a SQLite file and, when asked for, on PostgreSQL.
 #[expect(clippy::print_stdout, reason = "says which engine failed")]
 pub fn on_every_engine(settings: &Settings, test: impl Fn(&mut Lab)) {

@@ -145,6 +145,14 @@ mod tests {
         assert_eq!(chunks.kept.len(), 3);
         assert!(chunks.next("a", &of_a[0]).is_err());
         assert_eq!(chunks.next("a", &of_a[2]).unwrap(), Piece { text: "x".to_owned(), sid: None });
+        // Of two, the one that is being fetched stays.
+        let longer = "x".repeat(2 * CHUNK_BYTES + 1);
+        let one = chunks.begin("c", longer.clone(), &mut random).unwrap().sid.unwrap();
+        let two = chunks.begin("c", longer.clone(), &mut random).unwrap().sid.unwrap();
+        chunks.next("c", &one).unwrap();
+        chunks.begin("c", longer, &mut random).unwrap();
+        assert!(chunks.next("c", &two).is_err());
+        assert!(chunks.next("c", &one).is_ok());
         for number in 0..KEPT_MAX {
             begin(&mut chunks, &mut random, &number.to_string());
         }
