@@ -58,7 +58,8 @@ pub struct Purchase {
     pub quantity: i64,
     /// How long it lasts.
     pub kind: PurchaseKind,
-    /// When it begins, in seconds since 1970.
+    /// When it begins, in seconds since 1970; 0 for at once.
+    #[serde(default)]
     pub starts_at: i64,
     /// When it ends, unless it is perpetual.
     #[serde(default)]
@@ -328,9 +329,13 @@ impl Cssm {
         virtual_account_id: VirtualAccountId,
         purchase: &Purchase,
     ) -> Result<PurchaseView, Error> {
+        let mut purchase = purchase.clone();
+        if purchase.starts_at == 0 {
+            purchase.starts_at = now.0;
+        }
         purchase.check()?;
         let visible_at = now + self.settings.purchase_delay_seconds;
-        let (actor, purchase) = (actor.clone(), purchase.clone());
+        let actor = actor.clone();
         self.db.write("purchases.add", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
             let id: PurchaseId = next_id(tx, "purchase")?;

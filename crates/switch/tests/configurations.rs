@@ -451,6 +451,17 @@ fn the_lines_between_two_configurations_lead_from_one_to_the_other() {
         let said = lab.run(&[line]);
         assert!(said.contains(told), "{line}: {said}");
     }
+    // The mark stands below the word that is wrong, or behind the last one.
+    for (line, wrong) in [
+        ("show diff rollback-patch running-config nonsense", "nonsense"),
+        ("show diff rollback-patch checkpoint one running-config more", "more"),
+        ("show diff rollback-patch nonsense", "nonsense"),
+    ] {
+        let at = "switch# ".len() + line.find(wrong).unwrap();
+        assert_eq!(lab.run(&[line]).find('^'), Some(at), "{line}");
+    }
+    let line = "show diff rollback-patch checkpoint";
+    assert_eq!(lab.run(&[line]).find('^'), Some("switch# ".len() + line.len()));
 }
 
 #[test]

@@ -89,7 +89,10 @@ pub(super) async fn book_commands(api: &Api, command: &Command) -> Result<()> {
         }
         Command::PurchaseEntries { smart_account, id } => {
             let path = api.smart_account(smart_account).await?;
-            let one = api.json("GET", &format!("{path}/purchases/{id}"), None).await?;
+            let mut one = api.json("GET", &format!("{path}/purchases/{id}"), None).await?;
+            if api.output != Output::Json {
+                api.with_names(&path, &mut one).await;
+            }
             show(api.output, &one["entries"], ENTRIES);
         }
         Command::CorrectPurchase { smart_account, id, virtual_account, quantity, reason } => {

@@ -265,11 +265,44 @@ pub(crate) struct Api {
     output: Output,
 }
 
+/// Puts names where there are numbers of virtual accounts.
+fn name_virtual_accounts(value: &mut Value, names: &Vec<(Value, Value)>) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(|one| name_virtual_accounts(one, names)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                let known = names.iter().find(|(id, _)| id == member);
+                match known.filter(|_| name == "virtual_account_id") {
+                    Some((_, named)) => *member = named.clone(),
+                    None => name_virtual_accounts(member, names),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 impl Api {
     /// Shows what a call answers.
     async fn shown(&self, method: &str, path: &str, body: Option<Value>) -> Result<()> {
-        show(self.output, &self.json(method, path, body).await?, columns(path));
+        let mut value = self.json(method, path, body).await?;
+        if self.output != Output::Json {
+            self.with_names(path, &mut value).await;
+        }
+        show(self.output, &value, columns(path));
         Ok(())
+    }
+
+    /// People know virtual accounts by their names.
+    async fn with_names(&self, path: &str, value: &mut Value) {
+        let account: Vec<&str> = path.split('/').take(3).collect();
+        let ["", "smart-accounts", _] = account[..] else { return };
+        let list = format!("{}/virtual-accounts", account.join("/"));
+        // Who may not list them is shown their numbers.
+        let Ok(all) = self.json("GET", &list, None).await else { return };
+        let names = all.as_array().into_iter().flatten();
+        let names = names.map(|row| (row["id"].clone(), row["name"].clone())).collect();
+        name_virtual_accounts(value, &names);
     }
 
     pub(crate) fn new(server: &str, ca_file: &Path, token: Option<String>) -> Result<Self> {

@@ -22,7 +22,8 @@ pub(super) fn show(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
         at += word.len() + 1;
         let mut named = || {
             let name = words.next().filter(|name| !name.is_empty());
-            let name = name.ok_or(CommandError::Syntax { refusal: Refusal::Incomplete, at })?;
+            let name =
+                name.ok_or(CommandError::Syntax { refusal: Refusal::Incomplete, at: at - 1 })?;
             at += name.len() + 1;
             Ok::<_, CommandError>(name)
         };
