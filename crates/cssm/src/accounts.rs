@@ -77,7 +77,7 @@ pub(crate) fn smart_account(tx: &mut Tx<'_>, id: SmartAccountId) -> Result<Smart
 }
 
 /// A domain as it is kept: in small letters, and one that could be.
-fn checked_domain(domain: &str) -> Result<String, Error> {
+pub(crate) fn checked_domain(domain: &str) -> Result<String, Error> {
     let domain = domain.trim_end_matches('.').to_ascii_lowercase();
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -92,7 +92,11 @@ fn checked_domain(domain: &str) -> Result<String, Error> {
 }
 
 /// A domain names one smart account.
-fn domain_is_free(tx: &mut Tx<'_>, domain: &str, of: Option<SmartAccountId>) -> Result<(), Error> {
+pub(crate) fn domain_is_free(
+    tx: &mut Tx<'_>,
+    domain: &str,
+    of: Option<SmartAccountId>,
+) -> Result<(), Error> {
     let sql = "SELECT id, name FROM smart_account WHERE domain = $1 AND closed_at IS NULL";
     let taken = tx.rows(sql, &[domain.into()], |row| {
         Ok::<_, Error>((row.id::<SmartAccountId>(0)?, row.text(1)?))
@@ -200,72 +204,6 @@ impl Cssm {
             insert_virtual_account(tx, now, id, "Default")?;
             add_event(tx, now, id, &actor, "smart account created")?;
             Ok(SmartAccount { id, name: name.clone(), domain: domain.clone() })
-        })
-    }
-
-    /// Gives a smart account another name and domain.
-    ///
-    /// # Errors
-    /// When one of them is taken or not acceptable.
-    pub fn rename_smart_account(
-        &self,
-        now: Timestamp,
-        actor: &Actor,
-        id: SmartAccountId,
-        name: &str,
-        domain: &str,
-    ) -> Result<SmartAccount, Error> {
-        check_name("a smart account's name", name)?;
-        let domain = checked_domain(domain)?;
-        let (actor, name) = (actor.clone(), name.to_owned());
-        self.db.write("accounts.rename", move |tx| {
-            let before = smart_account(tx, id)?;
-            domain_is_free(tx, &domain, Some(id))?;
-            let sql = "SELECT id FROM smart_account WHERE name = $1 AND id <> $2";
-            if tx.row(sql, &[(&name).into(), id.into()], |row| row.int(0))?.is_some() {
-                return Err(Error::Conflict(format!("there is a smart account {name:?} already")));
-            }
-            let sql = "UPDATE smart_account SET name = $1, domain = $2 WHERE id = $3";
-            tx.execute(sql, &[(&name).into(), (&domain).into(), id.into()])?;
-            let text = format!(
-                "smart account {:?} ({}) is {name:?} ({domain}) now",
-                before.name, before.domain
-            );
-            add_event(tx, now, id, &actor, &text)?;
-            smart_account(tx, id)
-        })
-    }
-
-    /// Gives a virtual account another name.
-    ///
-    /// # Errors
-    /// When it is taken or not acceptable.
-    pub fn rename_virtual_account(
-        &self,
-        now: Timestamp,
-        actor: &Actor,
-        smart_account_id: SmartAccountId,
-        id: VirtualAccountId,
-        name: &str,
-    ) -> Result<VirtualAccount, Error> {
-        check_name("a virtual account's name", name)?;
-        let (actor, name) = (actor.clone(), name.to_owned());
-        self.db.write("accounts.rename_virtual", move |tx| {
-            let before = virtual_account(tx, smart_account_id, id)?;
-            let sql = "SELECT id FROM virtual_account WHERE smart_account_id = $1 AND name = $2
-                AND id <> $3";
-            let values = [smart_account_id.into(), (&name).into(), id.into()];
-            if tx.row(sql, &values, |row| row.int(0))?.is_some() {
-                return Err(Error::Conflict(format!(
-                    "there is a virtual account {name:?} already"
-                )));
-            }
-            let sql =
-                "UPDATE virtual_account SET name = $2 WHERE smart_account_id = $1 AND id = $3";
-            tx.execute(sql, &values)?;
-            let text = format!("virtual account {:?} is {name:?} now", before.name);
-            add_event(tx, now, smart_account_id, &actor, &text)?;
-            virtual_account(tx, smart_account_id, id)
         })
     }
 

@@ -43,6 +43,13 @@ pub(crate) fn standing(
     read().map(Arc::new)
 }
 
+impl Cssm {
+    /// The names of an account changed: what was read of it serves no more.
+    pub(crate) fn forget_standing(&self) {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// What one answer says.
 pub(crate) struct Contents<'a> {
     pub acknowledgements: Vec<Acknowledgement>,

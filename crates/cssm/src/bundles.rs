@@ -301,6 +301,7 @@ impl Cssm {
         let cssm = self.clone();
         self.db.write("bundles.piece", move |tx| {
             let VerifiedPiece { members, by, correlation_id, devices, problems, .. } = &verified;
+            virtual_account(tx, account.0, account.1)?;
             let hop = Hop::Person(Some(by));
             let mut piece = cssm.take_devices(tx, now, account, devices, hop, correlation_id)?;
             piece.problems.extend(problems.iter().cloned());
@@ -440,10 +441,11 @@ impl Cssm {
             let place = [smart_account_id.into(), id.into()];
             let part = tx.row(sql, &place, |row| row.opt_text(0))?.flatten();
             let part = part.ok_or(Error::NotFound("acknowledgement"))?;
-            let sa = smart_account(tx, smart_account_id)?;
-            let va = virtual_account(tx, smart_account_id, file.virtual_account_id)?;
-            let manifest = answer_manifest(&sa.name, sa.id, &format!("{id}"));
-            Ok((manifest, va, part))
+            // Also of an account that was closed since: its answers are of use to the devices.
+            let names = standing::read(tx, smart_account_id, file.virtual_account_id)?;
+            let manifest =
+                answer_manifest(&names.smart_account, smart_account_id, &format!("{id}"));
+            Ok((manifest, names, part))
         })?;
         let full = |error| Error::Unwritten(error);
         let mut writer = BundleWriter::new(scratch, answer_name(&part), now);
@@ -465,7 +467,7 @@ impl Cssm {
             }
         }
         let sign = |manifest: &Manifest| manifest.signed_by_cssm(&self.issuer);
-        let within = (account.name.as_str(), Some(account.id.0));
+        let within = (account.virtual_account.as_str(), Some(account.virtual_account_id.0));
         writer.finish(manifest, within, sign, out).map_err(full)?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::alerts::{self, AlertKind};
 use crate::ids::{Account, ClaimId, InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances::{self, About, Instance};
-use crate::{Actor, Cssm, Error};
+use crate::{Actor, Cssm, Error, standing};
 use rumline_server::next_id;
 
 /// Why a product instance is not taken.
@@ -136,8 +136,8 @@ pub(crate) fn note(
             add_event(tx, now, sa, &actor, &text)
         }
         ClaimKind::VirtualAccount => {
-            let here = virtual_account(tx, sa, va)?.name;
-            let own = virtual_account(tx, sa, known.virtual_account_id)?.name;
+            let here = standing::read(tx, sa, va)?.virtual_account;
+            let own = standing::read(tx, sa, known.virtual_account_id)?.virtual_account;
             let text = format!(
                 "{udi} of {own} turned up in {here}; it came through {through}. It stays in {own} \
                  until somebody moves it."
@@ -166,6 +166,50 @@ pub(crate) fn tell_owner(tx: &mut Tx<'_>, now: Timestamp, known: &Instance) -> R
     );
     if alerts::raise(tx, now, sa, AlertKind::OtherAccount, udi, &text)? {
         add_event(tx, now, sa, &Actor::system(), &text)?;
+    }
+    Ok(())
+}
+
+/// What waited in a virtual account that goes waits in another one, or nowhere.
+pub(crate) fn leave(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: SmartAccountId,
+    from: VirtualAccountId,
+    into: Option<VirtualAccountId>,
+) -> Result<(), Error> {
+    let ids = [smart_account_id.into(), from.into()];
+    if let Some(into) = into {
+        let sql = "UPDATE claim SET virtual_account_id = $3 WHERE smart_account_id = $1
+            AND virtual_account_id = $2 AND NOT EXISTS (SELECT 1 FROM claim AS there
+            WHERE there.smart_account_id = claim.smart_account_id
+            AND there.virtual_account_id = $3 AND there.serial = claim.serial
+            AND there.pid = claim.pid AND there.public_key = claim.public_key)";
+        tx.execute(sql, &[ids[0], ids[1], into.into()])?;
+    }
+    let sql = "SELECT DISTINCT pid, serial FROM claim WHERE smart_account_id = $1
+        AND virtual_account_id = $2";
+    let gone: Vec<Udi> =
+        tx.rows(sql, &ids, |row| Ok::<_, Error>(Udi { pid: row.text(0)?, serial: row.text(1)? }))?;
+    let sql = "DELETE FROM claim WHERE smart_account_id = $1 AND virtual_account_id = $2";
+    tx.execute(sql, &ids)?;
+    gone.iter().try_for_each(|udi| settled(tx, now, smart_account_id, udi))
+}
+
+/// Settles the alerts about a product instance that waits nowhere any more.
+fn settled(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: SmartAccountId,
+    udi: &Udi,
+) -> Result<(), Error> {
+    let sql = "SELECT id FROM claim WHERE smart_account_id = $1 AND serial = $2
+        AND pid = $3 LIMIT 1";
+    let values = [smart_account_id.into(), (&udi.serial).into(), (&udi.pid).into()];
+    if tx.row(sql, &values, |row| row.int(0))?.is_none() {
+        for kind in [AlertKind::OtherAccount, AlertKind::OtherKey] {
+            alerts::clear(tx, now, smart_account_id, kind, udi)?;
+        }
     }
     Ok(())
 }
@@ -279,14 +323,7 @@ impl Cssm {
             let (udi, key, _) = one(tx, smart_account_id, id)?;
             let sql = "DELETE FROM claim WHERE smart_account_id = $1 AND id = $2";
             tx.execute(sql, &[smart_account_id.into(), id.into()])?;
-            let sql = "SELECT id FROM claim WHERE smart_account_id = $1 AND serial = $2
-                AND pid = $3 LIMIT 1";
-            let values = [smart_account_id.into(), (&udi.serial).into(), (&udi.pid).into()];
-            if tx.row(sql, &values, |row| row.int(0))?.is_none() {
-                for kind in [AlertKind::OtherAccount, AlertKind::OtherKey] {
-                    alerts::clear(tx, now, smart_account_id, kind, &udi)?;
-                }
-            }
+            settled(tx, now, smart_account_id, &udi)?;
             let text = format!("{udi} with key {} turned away", key.key_id());
             add_event(tx, now, smart_account_id, &actor, &text)
         })

@@ -4,39 +4,57 @@ use rumline_protocol::Timestamp;
 use rumline_store::Tx;
 
 use crate::accounts::{add_event, smart_account, virtual_account};
+use crate::files::UsageFile;
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error, claims, instances};
 
 /// Product instances that are moved in one go.
 const MOVED_MAX: usize = 1_000;
 
+const COLLECTORS: &str = "collectors";
+const FILES: &str = "usage files that are being taken in";
+
 /// What is still in a virtual account.
 fn contents(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     smart_account_id: SmartAccountId,
     id: VirtualAccountId,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<&'static str>, Error> {
     let ids = [smart_account_id.into(), id.into()];
+    let (at, status) = (now.0.into(), UsageFile::PROCESSING.into());
     let mut found = Vec::new();
-    for (sql, what) in [
+    for (sql, third, what) in [
         (
             "SELECT virtual_account_id FROM product_instance WHERE smart_account_id = $1 AND virtual_account_id = $2
             AND removed_at IS NULL LIMIT 1",
+            None,
             "product instances",
         ),
         (
-            "SELECT virtual_account_id FROM holding WHERE smart_account_id = $1 AND virtual_account_id = $2
-            AND quantity <> 0 LIMIT 1",
+            "SELECT holding.virtual_account_id FROM holding JOIN purchase
+            ON purchase.smart_account_id = holding.smart_account_id AND purchase.id = holding.purchase_id
+            WHERE holding.smart_account_id = $1 AND holding.virtual_account_id = $2 AND holding.quantity <> 0
+            AND (purchase.ends_at IS NULL OR purchase.ends_at > $3) LIMIT 1",
+            Some(at),
             "licences",
         ),
         (
             "SELECT virtual_account_id FROM collector WHERE smart_account_id = $1 AND virtual_account_id = $2
             AND removed_at IS NULL LIMIT 1",
-            "collectors",
+            None,
+            COLLECTORS,
+        ),
+        (
+            "SELECT virtual_account_id FROM usage_file WHERE smart_account_id = $1 AND virtual_account_id = $2
+            AND status = $3 LIMIT 1",
+            Some(status),
+            FILES,
         ),
     ] {
-        if tx.row(sql, &ids, |row| row.int(0))?.is_some() {
-            found.push(what.to_owned());
+        let values: Vec<_> = ids.into_iter().chain(third).collect();
+        if tx.row(sql, &values, |row| row.int(0))?.is_some() {
+            found.push(what);
         }
     }
     Ok(found)
@@ -60,6 +78,7 @@ fn close(
         "DELETE FROM policy WHERE smart_account_id = $1 AND virtual_account_id = $2",
         &ids[..2],
     )?;
+    claims::leave(tx, now, smart_account_id, id, None)?;
     let name = format!("{name} (closed {id})");
     tx.execute(
         "UPDATE virtual_account SET closed_at = $3, name = $4 WHERE smart_account_id = $1 AND id = $2",
@@ -83,7 +102,7 @@ impl Cssm {
         let actor = actor.clone();
         self.db.write("accounts.close_virtual", move |tx| {
             let account = virtual_account(tx, smart_account_id, id)?;
-            let left = contents(tx, smart_account_id, id)?;
+            let left = contents(tx, now, smart_account_id, id)?;
             if !left.is_empty() {
                 let (name, left) = (account.name, left.join(" and "));
                 let text =
@@ -121,7 +140,7 @@ impl Cssm {
             let parts: Vec<(VirtualAccountId, String)> =
                 tx.rows(sql, &[id.into()], |row| Ok::<_, Error>((row.id(0)?, row.text(1)?)))?;
             for (part, name) in &parts {
-                let left = contents(tx, id, *part)?;
+                let left = contents(tx, now, id, *part)?;
                 if !left.is_empty() {
                     let left = left.join(" and ");
                     let text = format!("{name:?} still has {left}: remove them first");
@@ -163,8 +182,13 @@ impl Cssm {
             if from == into {
                 return Err(Error::invalid("a virtual account is merged into another one"));
             }
-            if contents(tx, smart_account_id, from)?.contains(&"collectors".to_owned()) {
+            let left = contents(tx, now, smart_account_id, from)?;
+            if left.contains(&COLLECTORS) {
                 let text = format!("collectors speak for {:?}: remove them first", source.name);
+                return Err(Error::Conflict(text));
+            }
+            if left.contains(&FILES) {
+                let text = format!("{:?} has {FILES}: wait for them", source.name);
                 return Err(Error::Conflict(text));
             }
             let sql = "SELECT id FROM product_instance WHERE smart_account_id = $1
@@ -190,6 +214,7 @@ impl Cssm {
             let sql = "UPDATE usage_file SET virtual_account_id = $3 WHERE smart_account_id = $1
                 AND virtual_account_id = $2";
             tx.execute(sql, &[smart_account_id.into(), from.into(), into.into()])?;
+            claims::leave(tx, now, smart_account_id, from, Some(into))?;
             close(tx, now, smart_account_id, from, &source.name)?;
             let text = format!("virtual account {:?} merged into {:?}", source.name, target.name);
             add_event(tx, now, smart_account_id, &actor, &text)?;

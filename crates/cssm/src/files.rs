@@ -477,6 +477,7 @@ impl Cssm {
         }
         let (cssm, actor) = (self.clone(), actor.clone());
         self.db.write("set_aside.move", move |tx| {
+            virtual_account(tx, account.0, account.1)?;
             for device in &devices {
                 if let Some(mut known) = instances::find(tx, &device.udi)?
                     && !known.removed

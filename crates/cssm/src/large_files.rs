@@ -105,6 +105,7 @@ impl Cssm {
     ) -> Result<Taken, Error> {
         let correlation_id = correlation_id.to_owned();
         self.db.write("files.take_part", move |tx| {
+            virtual_account(tx, account.0, account.1)?;
             let hop = Hop::Person(None);
             match collected::take(tx, now, account, &device, hop, &correlation_id)? {
                 Took::Taken(taken) => Ok(taken),

@@ -27,12 +27,14 @@ mod parallel;
 mod policies;
 mod purchases;
 mod receiver;
+mod renaming;
 mod schema;
 mod set_aside;
 mod spans;
 mod standing;
 mod strangers;
 mod tokens;
+mod trial;
 mod trust;
 mod watch;
 mod whose;
@@ -64,6 +66,7 @@ pub use rumline_server::{
 pub use schema::MIGRATIONS;
 pub use set_aside::SetAside;
 pub use tokens::{NewToken, RegistrationToken};
+pub use trial::{Late, Trial};
 pub use watch::Watched;
 
 /// How the receiver behaves.

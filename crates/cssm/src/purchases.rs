@@ -156,6 +156,8 @@ pub struct Moved {
     pub purchase_id: PurchaseId,
     /// How many.
     pub quantity: i64,
+    /// From when on it counts.
+    pub counts_at: i64,
     /// When it ends, if it does.
     pub ends_at: Option<i64>,
 }
@@ -444,7 +446,9 @@ impl Cssm {
         id: PurchaseId,
         correction: &Correction,
     ) -> Result<PurchaseView, Error> {
-        if correction.quantity == 0 || correction.quantity.abs() > QUANTITY_MAX {
+        if correction.quantity == 0
+            || correction.quantity.unsigned_abs() > QUANTITY_MAX.unsigned_abs()
+        {
             return Err(Error::invalid(
                 "a correction is -1,000,000,000 to 1,000,000,000 licences, and not none",
             ));
@@ -471,7 +475,8 @@ impl Cssm {
         })
     }
 
-    /// Hands licences on to another virtual account (CSSM-004), those that last longest first; or says only what would be.
+    /// Hands licences on to another virtual account (CSSM-004), those that count already and last
+    /// longest first; or says only what would be.
     ///
     /// # Errors
     /// When there are not that many, or no such account.
@@ -494,14 +499,16 @@ impl Cssm {
             if transfer.from == transfer.to {
                 return Err(Error::invalid("a transfer is from one virtual account to another"));
             }
-            let sql = "SELECT holding.purchase_id, holding.quantity, purchase.ends_at
+            let sql = "SELECT holding.purchase_id, holding.quantity, purchase.ends_at,
+                purchase.starts_at, purchase.visible_at
                 FROM holding JOIN purchase
                 ON purchase.smart_account_id = holding.smart_account_id
                 AND purchase.id = holding.purchase_id
                 WHERE holding.smart_account_id = $1 AND holding.virtual_account_id = $2
                 AND purchase.license = $3 AND holding.quantity > 0
                 AND (purchase.ends_at IS NULL OR purchase.ends_at > $4)
-                ORDER BY CASE WHEN purchase.ends_at IS NULL THEN 0 ELSE 1 END,
+                ORDER BY CASE WHEN purchase.starts_at <= $4 AND purchase.visible_at <= $4
+                THEN 0 ELSE 1 END, CASE WHEN purchase.ends_at IS NULL THEN 0 ELSE 1 END,
                 purchase.ends_at DESC, holding.purchase_id";
             let values = [
                 smart_account_id.into(),
@@ -511,7 +518,8 @@ impl Cssm {
             ];
             let mut there = tx.rows(sql, &values, |row| {
                 let (purchase_id, quantity) = (row.id(0)?, row.int(1)?);
-                Ok::<_, Error>(Moved { purchase_id, quantity, ends_at: row.opt_int(2)? })
+                let counts_at = row.int(3)?.max(row.int(4)?);
+                Ok::<_, Error>(Moved { purchase_id, quantity, counts_at, ends_at: row.opt_int(2)? })
             })?;
             there.retain(|held| transfer.purchase_id.is_none_or(|only| only == held.purchase_id));
             let mut left = transfer.quantity;

@@ -155,6 +155,9 @@ fn overdue(
     let sql = "SELECT pid, serial, last_report_at FROM product_instance
         WHERE smart_account_id = $1 AND virtual_account_id = $2 AND removed_at IS NULL
         AND registered_at < $3 AND COALESCE(last_report_at, registered_at) < $3
+        AND (last_report_at IS NULL OR EXISTS (SELECT 1 FROM license_use
+        WHERE license_use.smart_account_id = $1
+        AND license_use.product_instance_id = product_instance.id AND license_use.count > 0))
         ORDER BY id LIMIT $4";
     let values = [id.into(), part.into(), since.into(), (NAMED_MAX + 1).into()];
     let mut late = tx.rows(sql, &values, |row| {

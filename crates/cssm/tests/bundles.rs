@@ -130,6 +130,12 @@ fn an_uploaded_bundle_is_answered_device_by_device_and_found_again() {
         );
         let begun = begun.unwrap().unwrap();
         assert_eq!(begun.status, UsageFile::PROCESSING);
+        // Nobody takes the account away from under it.
+        let (admin, branch) = (Actor::person("eve"), lab.virtual_account("Branch"));
+        let merged = lab.cssm.merge_virtual_account(lab.now, &admin, lab.sa, lab.va, branch);
+        assert!(merged.unwrap_err().to_string().contains("are being taken in: wait"));
+        let closed = lab.cssm.close_virtual_account(lab.now, &admin, lab.sa, lab.va);
+        assert!(closed.unwrap_err().to_string().contains("usage files that are being taken in"));
         let fourth = bundle(signer.as_ref(), "4", &both[..1]);
         let lost = lab.cssm.begin_bundle(
             lab.now,
@@ -149,5 +155,14 @@ fn an_uploaded_bundle_is_answered_device_by_device_and_found_again() {
         // What is done stays done, whoever looks for its file afterwards.
         lab.cssm.give_up_bundle(lab.sa, begun.id, "gone").unwrap();
         assert_eq!(lab.cssm.usage_file(lab.sa, begun.id).unwrap().status, "No Errors");
+        // Its answer is there, also when the account is no more.
+        for instance in lab.instances() {
+            lab.cssm.remove_instance(lab.now, &admin, lab.sa, instance.id).unwrap();
+        }
+        lab.cssm.close_virtual_account(lab.now, &admin, lab.sa, lab.va).unwrap();
+        let mut out = Vec::new();
+        let scratch = Cursor::new(Vec::new());
+        lab.cssm.write_answer(lab.now, lab.sa, begun.id, scratch, &mut out).unwrap();
+        assert_eq!(answers(lab, &out).len(), 1);
     });
 }

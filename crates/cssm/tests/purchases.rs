@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use rumline_agent::Input;
 use rumline_cssm::{
     Correction, Error, InstanceId, LicenseTransfer, Only, Purchase, PurchaseId, PurchaseKind,
     Settings, SmartAccountId, VirtualAccountId,
 };
 use rumline_protocol::Random;
-use rumline_testkit::{Chance, Device, Lab, START, admin, at_once, on_every_engine};
+use rumline_testkit::{Chance, Device, Lab, START, admin, at_once, lan, on_every_engine};
 
 const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
 const FABRIC: &str = "VPN_FABRIC";
@@ -141,15 +142,22 @@ fn licences_are_handed_on_those_that_last_longest_first() {
         let long = buy(lab, lab.va, &term(LAN, 5, 100));
         let forever = buy(lab, lab.va, &perpetual(LAN, 2));
         buy(lab, lab.va, &perpetual(FABRIC, 50));
+        let later =
+            buy(lab, lab.va, &Purchase { starts_at: START.0 + 5 * DAY, ..perpetual(LAN, 3) });
         let both = (lab.va, branch);
         let planned = hand_on(lab, both, 8, true).unwrap();
         assert_eq!(planned, [(forever, 2), (long, 5), (short, 1)]);
+        assert_eq!(
+            hand_on(lab, both, 15, true).unwrap(),
+            [(forever, 2), (long, 5), (short, 5), (later, 3)],
+            "those that do not count yet last"
+        );
         assert_eq!(purchased(lab, LAN), [(lab.va, 12)].into(), "nothing happened yet");
         assert_eq!(hand_on(lab, both, 8, false).unwrap(), planned);
         assert_eq!(purchased(lab, LAN), [(lab.va, 4), (branch, 8)].into());
-        let more = hand_on(lab, both, 5, false);
+        let more = hand_on(lab, both, 8, false);
         assert!(
-            matches!(&more, Err(Error::Conflict(text)) if text.contains("holds 4")),
+            matches!(&more, Err(Error::Conflict(text)) if text.contains("holds 7")),
             "{more:?}"
         );
         assert_eq!(purchased(lab, LAN), [(lab.va, 4), (branch, 8)].into());
@@ -168,7 +176,8 @@ fn licences_are_handed_on_those_that_last_longest_first() {
         assert!(matches!(gone, Err(Error::NotFound(_))));
         // What has ended is nobody's to hand on.
         lab.now = START + 11 * DAY;
-        assert!(hand_on(lab, both, 1, true).is_err());
+        assert_eq!(hand_on(lab, both, 3, true).unwrap(), [(later, 3)]);
+        assert!(hand_on(lab, both, 4, true).is_err());
     });
 }
 
@@ -205,10 +214,73 @@ fn accounts_are_renamed_and_domains_name_one() {
 }
 
 #[test]
+fn product_instances_follow_the_names_of_their_accounts() {
+    // CSSM-002, PI-TRUST-011: the names stand in trust codes; nobody is shut out by another name.
+    on_every_engine(&at_once(), |lab| {
+        let mut switch = lab.switch("SN1");
+        lab.trust(&mut switch, &lab.token(), false);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut switch, START + 100 * DAY);
+        let names = [("Bigger Example", "Office"), ("Example & Sons", "Office"), ("E", "Default")];
+        for (months, (smart, part)) in (1..).zip(names) {
+            lab.cssm.rename_smart_account(lab.now, &admin(), lab.sa, smart, "e.net").unwrap();
+            lab.cssm.rename_virtual_account(lab.now, &admin(), lab.sa, lab.va, part).unwrap();
+            switch.log.clear();
+            lab.run_until(&mut switch, START + (100 + months * 100) * DAY);
+            let wrong = switch.log.iter().find(|line| line.contains("FAILED"));
+            assert_eq!(wrong, None, "{:?}", switch.log);
+            let (code, _) = &switch.agent.trust_codes()[0];
+            assert_eq!((code.smart_account.as_str(), code.virtual_account.as_str()), (smart, part));
+            let last_push = switch.agent.usage_reporting().last_push_at.unwrap();
+            assert!(lab.now.since(last_push) < 100 * DAY);
+            assert_eq!(lab.counted("SN1"), last_push.since(START));
+        }
+    });
+}
+
+#[test]
+fn what_waits_in_a_virtual_account_goes_with_it() {
+    on_every_engine(&at_once(), |lab| {
+        let other = lab.other_account("Other");
+        let (branch, third) = (lab.virtual_account("Branch"), lab.virtual_account("Third"));
+        let turn_up = |lab: &Lab, device: &Device, va: VirtualAccountId| {
+            let file = device.usage_file(lab.now, &[&device.report(1, START, &[(50, 3)])]);
+            let file = file.as_bytes();
+            let told = lab.cssm.upload_usage(lab.now, &admin(), lab.sa, va, "x.txt", file).unwrap();
+            assert_eq!(told.status, "Errors");
+        };
+        let devices = ["SN1", "SN2", "SN3"].map(|serial| Device::new(&lab.cssm, serial));
+        for device in &devices {
+            lab.document(&device.trust(lab.now, &lab.token_of(other), false));
+        }
+        for (device, va) in [(0, branch), (1, branch), (1, lab.va), (2, third)] {
+            turn_up(lab, &devices[device], va);
+        }
+        let waiting = |lab: &Lab| -> Vec<(String, VirtualAccountId)> {
+            let claims = lab.cssm.claims(lab.sa).unwrap().into_iter();
+            claims.map(|claim| (claim.serial, claim.virtual_account_id)).collect()
+        };
+        let open = |lab: &Lab| {
+            let alerts = lab.cssm.alerts(lab.sa).unwrap();
+            alerts.iter().filter(|alert| alert.cleared_at.is_none()).count()
+        };
+        assert_eq!((waiting(lab).len(), open(lab)), (4, 3));
+        assert!(lab.cssm.merge_virtual_account(lab.now, &admin(), lab.sa, branch, lab.va).unwrap());
+        let here = |serial: &str, va| (serial.to_owned(), va);
+        assert_eq!(waiting(lab), [here("SN1", lab.va), here("SN2", lab.va), here("SN3", third)]);
+        assert_eq!(open(lab), 3);
+        lab.cssm.close_virtual_account(lab.now, &admin(), lab.sa, third).unwrap();
+        assert_eq!(waiting(lab), [here("SN1", lab.va), here("SN2", lab.va)]);
+        assert_eq!(open(lab), 2, "nobody can settle what waits nowhere");
+    });
+}
+
+#[test]
 fn an_account_is_closed_when_nothing_is_left_in_it() {
     on_every_engine(&at_once(), |lab| {
         let branch = lab.virtual_account("Branch");
         let id = buy(lab, branch, &perpetual(LAN, 1));
+        buy(lab, branch, &term(LAN, 1, 10));
         let (_, token) = lab.new_token(branch, None);
         let device = Device::new(&lab.cssm, "SN1");
         lab.document(&device.trust(lab.now, &token, false));
@@ -219,6 +291,9 @@ fn an_account_is_closed_when_nothing_is_left_in_it() {
         lab.cssm.remove_instance(lab.now, &admin(), lab.sa, instance).unwrap();
         assert!(close(lab, branch).is_err());
         correct(lab, id, branch, -1).unwrap();
+        assert!(close(lab, branch).is_err());
+        // What has ended holds nobody up.
+        lab.now = lab.now + 10 * DAY;
         close(lab, branch).unwrap();
         assert!(matches!(close(lab, branch), Err(Error::NotFound(_))));
         assert_eq!(lab.cssm.virtual_accounts(lab.sa).unwrap().len(), 1);

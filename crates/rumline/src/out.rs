@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Time,
     /// A list, by what its members hold at this path.
     List(&'static str),
+    /// A list, by the times its members hold there.
+    Times(&'static str),
 }
 
 /// A column: its head, and where in a row its value is.
@@ -58,6 +60,10 @@ fn cell(row: &Value, Column(_, path, kind): Column) -> String {
             Some(at) => Timestamp(at).to_string(),
             None => plain(value),
         },
+        Kind::Times(inner) => {
+            let times = list().iter().map(|member| cell(member, Column("", inner, Kind::Time)));
+            times.collect::<Vec<_>>().join(", ")
+        }
         Kind::List(inner) => {
             let parts = list().iter().map(|member| {
                 let of = |name: &str| if name.is_empty() { member } else { &member[name] };

@@ -434,6 +434,13 @@ fn the_lines_between_two_configurations_lead_from_one_to_the_other() {
             lab.configure(&lines);
             let left = lab.run(&["show diff rollback-patch running-config file goal"]);
             assert!(left.contains("Rollback Patch is Empty"), "{patch}\n{left}");
+            // Not only by its own words: the lines are the same, in whatever order.
+            let lines = |lab: &mut Lab| -> BTreeSet<String> {
+                let text = lab.run(&["show running-config"]);
+                let own = |line: &&str| !line.starts_with('!') && !line.starts_with("username");
+                text.lines().filter(own).map(str::to_owned).collect()
+            };
+            assert_eq!(lines(&mut lab), lines(&mut other), "{patch}");
         }
     }
     let mut lab = Lab::new(None);

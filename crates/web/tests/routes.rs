@@ -465,7 +465,7 @@ async fn the_server_hands_out_its_own_description_and_root() {
 #[test]
 fn whatever_can_be_created_can_be_listed_and_corrected_removed_or_closed() {
     /// What is done to a thing, and makes none.
-    const DEEDS: [&str; 19] = [
+    const DEEDS: [&str; 20] = [
         "login",
         "logout",
         "password",
@@ -481,6 +481,7 @@ fn whatever_can_be_created_can_be_listed_and_corrected_removed_or_closed() {
         "dismiss",
         "clear",
         "acknowledge",
+        "policy-trials",
         "revoke",
         "move",
         "license",

@@ -65,8 +65,12 @@ pub(super) const ENTRIES: &[Column] = &[
     text("Quantity", "quantity"),
     text("Reason", "reason"),
 ];
-pub(super) const MOVED: &[Column] =
-    &[text("Purchase", "purchase_id"), text("Quantity", "quantity"), time("Ends", "ends_at")];
+pub(super) const MOVED: &[Column] = &[
+    text("Purchase", "purchase_id"),
+    text("Quantity", "quantity"),
+    time("Counts from", "counts_at"),
+    time("Ends", "ends_at"),
+];
 pub(super) const CATALOGUE: &[Column] = &[
     text("License", "license"),
     text("Tier", "tier"),
@@ -97,6 +101,13 @@ pub(super) const ALERTS: &[Column] = &[
     time("Last seen", "last_at"),
     time("Settled", "cleared_at"),
     text("Seen to by", "acknowledged_by"),
+];
+pub(super) const TRIALS: &[Column] = &[
+    text("Product instance", "udi"),
+    text("Reports", "reports"),
+    text("Wanted", "reports_wanted"),
+    Column("Would have been due", "late", Kind::Times("due_at")),
+    Column("Came", "late", Kind::Times("came_at")),
 ];
 pub(super) const CLAIMS: &[Column] = &[
     text("Id", "id"),

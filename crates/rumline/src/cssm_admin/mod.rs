@@ -13,7 +13,7 @@ use rumline_net::{HttpClient, pem_to_der, read_secret, write_private};
 use serde_json::{Value, json};
 
 use self::books::{book_commands, day};
-use self::columns::{INSTANCES, USAGE_FILES, columns};
+use self::columns::{INSTANCES, TRIALS, USAGE_FILES, columns};
 use crate::out::{Output, show};
 
 #[derive(Args, Clone)]
@@ -204,6 +204,8 @@ pub(crate) enum Command {
     Policy { smart_account: String, virtual_account: String },
     /// Set the policy of a virtual account from a JSON file.
     SetPolicy { smart_account: String, virtual_account: String, file: PathBuf },
+    /// Try a policy of a JSON file on what the product instances of a virtual account reported.
+    TryPolicy { smart_account: String, virtual_account: String, file: PathBuf },
     /// Save the policy file of a virtual account.
     PolicyFile { smart_account: String, virtual_account: String, file: PathBuf },
     /// Product instances.
@@ -340,9 +342,13 @@ impl Api {
 
     async fn find(&self, path: &str, name: &str) -> Result<i64> {
         let all = self.json("GET", path, None).await?;
-        let found = all.as_array().into_iter().flatten().find(|row| {
+        let mut found = all.as_array().into_iter().flatten().filter(|row| {
             row["name"] == name || row["id"].as_i64().is_some_and(|id| name.parse() == Ok(id))
         });
+        let (found, other) = (found.next(), found.next());
+        if other.is_some() {
+            bail!("{name:?} is the name of one and the number of another: rename the one first");
+        }
         found.and_then(|row| row["id"].as_i64()).with_context(|| format!("there is no {name:?}"))
     }
 
@@ -438,6 +444,21 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             let body = std::fs::read(file)?;
             api.bytes("PUT", &format!("{path}/policy"), body).await?;
             say!("Policy set.");
+        }
+        Command::TryPolicy { smart_account, virtual_account, file } => {
+            let path = api.virtual_account(smart_account, virtual_account).await?;
+            let body: Value = serde_json::from_slice(&std::fs::read(file)?)
+                .with_context(|| format!("{} is no policy", file.display()))?;
+            let (mut all, mut after) = (Vec::new(), 0);
+            loop {
+                let page = format!("{path}/policy-trials?after={after}&limit=1000");
+                let rows = api.json("POST", &page, Some(body.clone())).await?;
+                let rows = rows.as_array().cloned().unwrap_or_default();
+                let Some(last) = rows.last() else { break };
+                after = last["id"].as_i64().unwrap_or(i64::MAX);
+                all.extend(rows);
+            }
+            show(api.output, &Value::Array(all), TRIALS);
         }
         Command::PolicyFile { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;

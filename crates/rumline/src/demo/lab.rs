@@ -63,7 +63,9 @@ impl Lab {
         remove_abandoned();
         std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
         let dir = dir.canonicalize()?;
-        std::fs::write(dir.join(OWNER), std::process::id().to_string())?;
+        if temporary {
+            std::fs::write(dir.join(OWNER), std::process::id().to_string())?;
+        }
         let clock = LabClock { base_millis, rate };
         let lab = Self::started(dir.clone(), temporary, clock).await;
         if lab.is_err() && temporary {

@@ -209,6 +209,25 @@ pub(super) async fn set_policy(
     change_policy(&state, caller, sa, Some(va), Some(new.policy())).await
 }
 
+/// A policy tried on what happened.
+pub(super) async fn try_policy(
+    State(state): State<CssmSite>,
+    Path((sa, va)): Path<Account>,
+    Query(paging): Query<Paging>,
+    body: Bytes,
+) -> Answer {
+    let new: NewPolicy = parse(&body)?;
+    let (policy, _) = new.policy();
+    let after = InstanceId(paging.after);
+    run(&state, move |cssm, now| {
+        if !policy.is_sane() {
+            return Err(Error::invalid("each number of a policy is 0 to 3650 days"));
+        }
+        cssm.try_policy(now, (sa, va), policy.unenforced, after, paging.limit)
+    })
+    .await
+}
+
 pub(super) async fn remove_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
