@@ -344,7 +344,7 @@ impl Collector {
                 let sql = format!("DELETE FROM {table} WHERE tenant_id = $1");
                 tx.execute(&sql, &[id.into()])?;
             }
-            rumline_server::forget_scope(tx, id.into())?;
+            rumline_server::forget(tx, now, &actor, id.into(), None)?;
             tx.execute("DELETE FROM tenant WHERE id = $1", &[id.into()])?;
             let Tenant { name, smart_account, virtual_account, .. } = tenant;
             let text =

@@ -64,6 +64,7 @@ fn contents(
 fn close(
     tx: &mut Tx<'_>,
     now: Timestamp,
+    actor: &Actor,
     smart_account_id: SmartAccountId,
     id: VirtualAccountId,
     name: &str,
@@ -84,7 +85,7 @@ fn close(
         "UPDATE virtual_account SET closed_at = $3, name = $4 WHERE smart_account_id = $1 AND id = $2",
         &[ids[0], ids[1], ids[2], (&name).into()],
     )?;
-    rumline_server::forget_part(tx, smart_account_id.into(), id.into())
+    rumline_server::forget(tx, now, actor, smart_account_id.into(), Some(id.into()))
 }
 
 impl Cssm {
@@ -116,7 +117,7 @@ impl Cssm {
                 let text = "it is the last virtual account: close the smart account instead";
                 return Err(Error::Conflict(text.to_owned()));
             }
-            close(tx, now, smart_account_id, id, &account.name)?;
+            close(tx, now, &actor, smart_account_id, id, &account.name)?;
             let text = format!("virtual account {:?} closed", account.name);
             add_event(tx, now, smart_account_id, &actor, &text)
         })
@@ -150,12 +151,12 @@ impl Cssm {
             let text = format!("smart account {:?} closed", account.name);
             add_event(tx, now, id, &actor, &text)?;
             for (part, name) in &parts {
-                close(tx, now, id, *part, name)?;
+                close(tx, now, &actor, id, *part, name)?;
             }
             let name = format!("{} (closed {id})", account.name);
             let sql = "UPDATE smart_account SET closed_at = $1, name = $2 WHERE id = $3";
             tx.execute(sql, &[now.0.into(), (&name).into(), id.into()])?;
-            rumline_server::forget_scope(tx, id.into())
+            rumline_server::forget(tx, now, &actor, id.into(), None)
         })
     }
 
@@ -215,7 +216,7 @@ impl Cssm {
                 AND virtual_account_id = $2";
             tx.execute(sql, &[smart_account_id.into(), from.into(), into.into()])?;
             claims::leave(tx, now, smart_account_id, from, Some(into))?;
-            close(tx, now, smart_account_id, from, &source.name)?;
+            close(tx, now, &actor, smart_account_id, from, &source.name)?;
             let text = format!("virtual account {:?} merged into {:?}", source.name, target.name);
             add_event(tx, now, smart_account_id, &actor, &text)?;
             Ok(true)

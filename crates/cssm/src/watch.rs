@@ -39,20 +39,29 @@ const LOOKED_FOR: [AlertKind; 4] =
     [AlertKind::Shortage, AlertKind::Expiry, AlertKind::Overdue, AlertKind::SilentCollector];
 
 impl Cssm {
-    /// Looks at all accounts, each in a transaction of its own.
+    /// Looks at all accounts, each in a transaction of its own: what is wrong with one keeps no other from being looked at.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails; the first one is told.
     pub fn watch(&self, now: Timestamp) -> Result<Watched, Error> {
-        let mut watched = Watched::default();
+        let (mut watched, mut wrong) = (Watched::default(), None);
         for account in self.smart_accounts(&Only::All)? {
-            let id = account.id;
-            let found = self.db.read("watch.look", move |tx| look(tx, now, id))?;
-            watched.smart_accounts += 1;
-            watched.open += found.len();
-            self.db.write("watch.tell", move |tx| tell(tx, now, id, &found))?;
+            match self.watch_one(now, account.id) {
+                Ok(open) => {
+                    watched.smart_accounts += 1;
+                    watched.open += open;
+                }
+                Err(error) => _ = wrong.get_or_insert(error),
+            }
         }
-        Ok(watched)
+        wrong.map_or(Ok(watched), Err)
+    }
+
+    fn watch_one(&self, now: Timestamp, id: SmartAccountId) -> Result<usize, Error> {
+        let found = self.db.read("watch.look", move |tx| look(tx, now, id))?;
+        let open = found.len();
+        self.db.write("watch.tell", move |tx| tell(tx, now, id, &found))?;
+        Ok(open)
     }
 }
 

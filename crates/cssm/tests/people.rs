@@ -172,3 +172,42 @@ fn what_was_done_to_whom_is_told_with_before_and_after() {
         }
     });
 }
+
+#[test]
+fn roles_go_with_their_account_and_the_audit_tells_of_each() {
+    on_every_engine(&at_once(), |lab| {
+        let (people, now) = (lab.cssm.people(), lab.now);
+        let branch = lab.virtual_account("Branch");
+        let here = Grant::of_part(Role::User, lab.sa.into(), PartId(lab.va.0));
+        let there = Grant::of_part(Role::User, lab.sa.into(), PartId(branch.0));
+        people.create(now, &by(), "ann", Some(SECRET), &[there]).unwrap();
+        people.create(now, &by(), "bob", Some(SECRET), &[here, there]).unwrap();
+        people.create(now, &by(), "cem", Some(SECRET), &[here]).unwrap();
+        let token = people.log_in(now, "ann", SECRET, HERE).unwrap();
+        lab.cssm.close_virtual_account(now, &by(), lab.sa, branch).unwrap();
+        assert!(matches!(people.person("ann"), Err(Error::NotFound(_))));
+        assert!(people.caller(now, &token).is_err());
+        assert_eq!(people.person("bob").unwrap().grants, [here]);
+        assert_eq!(people.person("cem").unwrap().grants, [here]);
+        let told = |subject: &str| {
+            let rows = people.audit_rows(Some(lab.sa.into()), None, 100).unwrap().into_iter();
+            let mut rows =
+                rows.filter(|row| row.subject == subject && row.action == "role taken back");
+            let row = rows.next()?;
+            Some((row.actor, row.address, row.reason, row.was, row.becomes))
+        };
+        let was = format!("user of virtual account {branch} of account {}", lab.sa);
+        let becomes = format!("user of virtual account {} of account {}", lab.va, lab.sa);
+        let text = |text: &str| Some(text.to_owned());
+        let who = ("admin".to_owned(), text(HERE), text("ticket 7"));
+        let row = |becomes| {
+            Some((who.0.clone(), who.1.clone(), who.2.clone(), Some(was.clone()), becomes))
+        };
+        assert_eq!(told("ann"), row(None));
+        assert_eq!(told("bob"), row(Some(becomes)));
+        assert_eq!(told("cem"), None);
+        lab.cssm.close_smart_account(now, &by(), lab.sa).unwrap();
+        assert!(people.person("bob").is_err() && people.person("cem").is_err());
+        assert!(told("cem").is_some());
+    });
+}

@@ -9,6 +9,7 @@ use rumline_cssm::{
     Settings, SmartAccountId, VirtualAccountId,
 };
 use rumline_protocol::Random;
+use rumline_store::Db;
 use rumline_testkit::{Chance, Device, Lab, START, admin, at_once, lan, on_every_engine};
 
 const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
@@ -483,9 +484,46 @@ fn somebody_is_told_of_what_nobody_does() {
             "{:?}",
             open(lab)
         );
-        let id = lab.instance("SN1").id;
+        // One that has nothing in use has nothing to report.
+        let end = lab.now + -DAY;
+        lab.document(&device.usage(&[&device.report(
+            2,
+            START + 50,
+            &[(end.since(START) - 50, 3), (50, 0)],
+        )]));
+        lab.now = lab.now + 500 * DAY;
+        lab.cssm.watch(lab.now).unwrap();
+        assert_eq!((open(lab), lab.in_use("SN1")), (vec![], vec![]));
+        // Nor is one that is gone; one that never said a word is told of.
+        lab.register(&Device::new(&lab.cssm, "SN2"));
+        lab.now = lab.now + 500 * DAY;
+        lab.cssm.watch(lab.now).unwrap();
+        assert_eq!(open(lab), [told("overdue", "PID:N9K-C93180YC-FX3,SN:SN2")]);
+        let id = lab.instance("SN2").id;
         lab.cssm.remove_instance(lab.now, &admin(), lab.sa, id).unwrap();
         lab.cssm.watch(lab.now).unwrap();
         assert_eq!(open(lab), []);
     });
+}
+
+#[test]
+fn what_is_wrong_with_one_account_keeps_no_other_from_being_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cssm.db");
+    let lab = Lab::on_file(&file, &at_once());
+    let other = lab.other_account("Other");
+    let device = Device::new(&lab.cssm, "SN1");
+    lab.document(&device.trust(lab.now, &lab.token_of(other), false));
+    lab.document(&device.usage(&[&device.report(1, START, &[(50, 3)])]));
+    let broken = "INSERT INTO policy (smart_account_id, virtual_account_id, body, changed_at)
+        VALUES ($1, $2, '{', 0)";
+    let (sa, va) = (lab.sa, lab.va);
+    let second = Db::open_sqlite(&file).unwrap();
+    second
+        .write("a policy that nobody can read", move |tx| {
+            tx.execute(broken, &[sa.into(), va.into()]).map(|_| ())
+        })
+        .unwrap();
+    lab.cssm.watch(lab.now).unwrap_err();
+    assert_eq!(lab.cssm.alerts(other.0).unwrap()[0].kind, "shortage");
 }

@@ -189,33 +189,39 @@ fn kind_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<Kind>, Error> {
     Ok(kind.map(|kind| if kind == Kind::Client.name() { Kind::Client } else { Kind::Person }))
 }
 
-/// Those whose grants were all of a scope that goes are gone with it, and so are their logins.
+/// A scope goes, or a part of it: the roles for it go too, and whoever has none left. The audit tells of each.
 ///
 /// # Errors
 /// When the store fails.
-pub fn forget_scope(tx: &mut Tx<'_>, scope_id: ScopeId) -> Result<(), Error> {
-    let sql = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1";
-    let bound: Vec<String> = tx.rows(sql, &[scope_id.into()], |row| row.text(0))?;
-    tx.execute("DELETE FROM grant_of WHERE scope_id = $1", &[scope_id.into()])?;
-    bound.iter().try_for_each(|login| forget_without_roles(tx, login))
-}
-
-/// Roles for a part of a scope that goes are gone with it; whoever has none left is too.
-///
-/// # Errors
-/// When the store fails.
-pub fn forget_part(tx: &mut Tx<'_>, scope_id: ScopeId, part_id: PartId) -> Result<(), Error> {
-    let ids = [scope_id.into(), part_id.into()];
-    let sql = "SELECT login FROM grant_of WHERE scope_id = $1 AND part_id = $2";
-    let bound: Vec<String> = tx.rows(sql, &ids, |row| row.text(0))?;
-    tx.execute("DELETE FROM grant_of WHERE scope_id = $1 AND part_id = $2", &ids)?;
-    bound.iter().try_for_each(|login| forget_without_roles(tx, login))
-}
-
-fn forget_without_roles(tx: &mut Tx<'_>, login: &str) -> Result<(), Error> {
-    if grants_of(tx, login)?.is_empty() {
-        tx.execute("DELETE FROM api_token WHERE login = $1", &[login.into()])?;
-        tx.execute("DELETE FROM person WHERE login = $1", &[login.into()])?;
+pub fn forget(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    scope_id: ScopeId,
+    part_id: Option<PartId>,
+) -> Result<(), Error> {
+    let in_all = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1 ORDER BY login";
+    let in_part = "SELECT login FROM grant_of WHERE scope_id = $1 AND part_id = $2 ORDER BY login";
+    let bound: Vec<String> = match part_id {
+        None => tx.rows(in_all, &[scope_id.into()], |row| row.text(0))?,
+        Some(part) => tx.rows(in_part, &[scope_id.into(), part.into()], |row| row.text(0))?,
+    };
+    for login in bound {
+        let before = state_of(tx, &login)?;
+        let of_all = "DELETE FROM grant_of WHERE login = $1 AND scope_id = $2";
+        let of_part = "DELETE FROM grant_of WHERE login = $1 AND scope_id = $2 AND part_id = $3";
+        let whose = [(&login).into(), scope_id.into()];
+        match part_id {
+            None => tx.execute(of_all, &whose)?,
+            Some(part) => tx.execute(of_part, &[whose[0], whose[1], part.into()])?,
+        };
+        if grants_of(tx, &login)?.is_empty() {
+            tx.execute("DELETE FROM api_token WHERE login = $1", &whose[..1])?;
+            tx.execute("DELETE FROM person WHERE login = $1", &whose[..1])?;
+        }
+        let (was, becomes) = told_apart(before, state_of(tx, &login)?);
+        let act = Act::new("role taken back", &login).within(scope_id);
+        audit(tx, now, actor, &act.changing(was.as_deref(), becomes.as_deref()))?;
     }
     Ok(())
 }

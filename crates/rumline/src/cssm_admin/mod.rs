@@ -5,11 +5,12 @@ mod columns;
 mod people;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use rumline_net::{HttpClient, pem_to_der, read_secret, write_private};
+use rumline_net::{HttpClient, Reply, pem_to_der, read_secret, write_private};
 use serde_json::{Value, json};
 
 use self::books::{book_commands, day};
@@ -263,7 +264,9 @@ pub(crate) fn run(client: &Client, command: &Command) -> Result<bool> {
 pub(crate) struct Api {
     http: HttpClient,
     base: String,
-    token: Option<String>,
+    token: Mutex<Option<String>>,
+    /// Login and password, to log in again with.
+    login: Option<Value>,
     output: Output,
 }
 
@@ -311,22 +314,38 @@ impl Api {
         let pem = std::fs::read(ca_file)
             .with_context(|| format!("cannot read the root certificate {}", ca_file.display()))?;
         let http = HttpClient::new(&pem_to_der(&pem)?, Duration::from_secs(120))?;
-        Ok(Self { http, base: format!("{server}/api/v1"), token, output: Output::Table })
+        let (base, token) = (format!("{server}/api/v1"), Mutex::new(token));
+        Ok(Self { http, base, token, login: None, output: Output::Table })
     }
 
-    pub(crate) fn set_token(&mut self, token: String) {
-        self.token = Some(token);
+    /// Logs in, and by itself again when that login has ended: on a lab's clock that is soon. Returns the token.
+    pub(crate) async fn log_in(&mut self, login: &str, password: &str) -> Result<String> {
+        self.login = Some(json!({ "login": login, "password": password }));
+        self.renew_token().await
+    }
+
+    async fn renew_token(&self) -> Result<String> {
+        let body = self.login.as_ref().map(Value::to_string).unwrap_or_default();
+        let reply = self.send("POST", "/login", body.into_bytes()).await?;
+        let answer: Value = serde_json::from_slice(&whole(reply)?)?;
+        let token = answer["token"].as_str().context("the answer holds no token")?.to_owned();
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        Ok(token)
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Reply> {
+        let url = format!("{}{path}", self.base);
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(self.http.send(method, &url, token.as_deref(), "application/json", body).await?)
     }
 
     pub(crate) async fn bytes(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Vec<u8>> {
-        let url = format!("{}{path}", self.base);
-        let token = self.token.as_deref();
-        let reply = self.http.send(method, &url, token, "application/json", body).await?;
-        if reply.status >= 300 {
-            let problem: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-            bail!("{} ({})", problem["detail"].as_str().unwrap_or("no answer"), reply.status);
+        let mut reply = self.send(method, path, body.clone()).await?;
+        if reply.status == 401 && self.login.is_some() {
+            self.renew_token().await?;
+            reply = self.send(method, path, body).await?;
         }
-        Ok(reply.body)
+        whole(reply)
     }
 
     pub(crate) async fn json(
@@ -361,6 +380,15 @@ impl Api {
         let id = self.find(&format!("{smart}/virtual-accounts"), name).await?;
         Ok(format!("{smart}/virtual-accounts/{id}"))
     }
+}
+
+/// The body of an answer that is none of an error.
+fn whole(reply: Reply) -> Result<Vec<u8>> {
+    if reply.status >= 300 {
+        let problem: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        bail!("{} ({})", problem["detail"].as_str().unwrap_or("no answer"), reply.status);
+    }
+    Ok(reply.body)
 }
 
 fn read_password(file: Option<&Path>) -> Result<String> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -82,9 +82,7 @@ impl LabCollector {
         }
         let mut api = Api::new(&url, &dir.join("root.pem"), None)?;
         let password = read_line(&lab_dir.join(format!("{name}-admin.password")))?;
-        let login = json!({ "login": "admin", "password": password });
-        let answer = api.json("POST", "/login", Some(login)).await?;
-        api.set_token(answer["token"].as_str().context("no token")?.to_owned());
+        api.log_in("admin", &password).await?;
         let process = Some(process);
         Ok(Self { flavour, dir, url, device_url, api, options, process })
     }

@@ -83,11 +83,8 @@ impl Lab {
         let cssm = Some(cssm);
         let mut api = Api::new(&url, &dir.join("cssm/root.pem"), None)?;
         let password = read_line(&dir.join("cssm-admin.password"))?;
-        let body = json!({ "login": "admin", "password": password });
-        let answer = api.json("POST", "/login", Some(body)).await?;
-        let token = answer["token"].as_str().context("no token")?.to_owned();
+        let token = api.log_in("admin", &password).await?;
         write_private(&dir.join("cssm-api.token"), format!("{token}\n").as_bytes())?;
-        api.set_token(token);
         let account = json!({ "name": SMART_ACCOUNT, "domain": "example.net" });
         api.json("POST", "/smart-accounts", Some(account)).await?;
         let (switches, collectors) = (Vec::new(), Vec::new());
