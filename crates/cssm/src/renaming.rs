@@ -28,11 +28,35 @@ fn names_changed(
     Ok(())
 }
 
+/// Collectors speak for an account by its name, and believe nobody who calls it otherwise.
+fn no_collector_speaks(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    virtual_account_id: Option<VirtualAccountId>,
+) -> Result<(), Error> {
+    let all = "SELECT name FROM collector WHERE smart_account_id = $1 AND removed_at IS NULL
+        ORDER BY id LIMIT 1";
+    let of_one =
+        "SELECT name FROM collector WHERE smart_account_id = $1 AND virtual_account_id = $2
+        AND removed_at IS NULL ORDER BY id LIMIT 1";
+    let sa = smart_account_id.into();
+    let found = match virtual_account_id {
+        None => tx.row(all, &[sa], |row| row.text(0))?,
+        Some(id) => tx.row(of_one, &[sa, id.into()], |row| row.text(0))?,
+    };
+    match found {
+        None => Ok(()),
+        Some(name) => Err(Error::Conflict(format!(
+            "the collector {name:?} speaks for it by its name: remove it, and register it anew under the new name"
+        ))),
+    }
+}
+
 impl Cssm {
     /// Gives a smart account another name and domain.
     ///
     /// # Errors
-    /// When one of them is taken or not acceptable.
+    /// When one of them is taken or not acceptable, or a collector speaks for it.
     pub fn rename_smart_account(
         &self,
         now: Timestamp,
@@ -62,6 +86,7 @@ impl Cssm {
                 );
                 add_event(tx, now, id, &actor, &text)?;
                 if before.name != name {
+                    no_collector_speaks(tx, id, None)?;
                     names_changed(tx, id, None)?;
                 }
                 smart_account(tx, id)
@@ -72,7 +97,7 @@ impl Cssm {
     /// Gives a virtual account another name.
     ///
     /// # Errors
-    /// When it is taken or not acceptable.
+    /// When it is taken or not acceptable, or a collector speaks for it.
     pub fn rename_virtual_account(
         &self,
         now: Timestamp,
@@ -100,6 +125,7 @@ impl Cssm {
                 let text = format!("virtual account {:?} is {name:?} now", before.name);
                 add_event(tx, now, smart_account_id, &actor, &text)?;
                 if before.name != name {
+                    no_collector_speaks(tx, smart_account_id, Some(id))?;
                     names_changed(tx, smart_account_id, Some(id))?;
                 }
                 virtual_account(tx, smart_account_id, id)

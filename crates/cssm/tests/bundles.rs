@@ -76,6 +76,16 @@ fn a_registered_collector_brings_bundles_and_others_do_not() {
         new.proof = base64(&signer.sign(text.as_bytes()));
         let registered = register(&new).unwrap();
         assert_eq!(register(&new).unwrap().id, registered.id, "once more is the same");
+        // It speaks for the account by its name, which stays.
+        let eve = Actor::person("eve");
+        let part = lab.cssm.rename_virtual_account(lab.now, &eve, lab.sa, lab.va, "Office");
+        let whole = lab.cssm.rename_smart_account(lab.now, &eve, lab.sa, "Bigger", "example.net");
+        for told in [part.unwrap_err().to_string(), whole.unwrap_err().to_string()] {
+            assert!(told.contains("register it anew under the new name"), "{told}");
+        }
+        lab.cssm.rename_smart_account(lab.now, &eve, lab.sa, "Example", "example.org").unwrap();
+        let branch = lab.virtual_account("Branch");
+        lab.cssm.rename_virtual_account(lab.now, &eve, lab.sa, branch, "Office").unwrap();
         for _ in 0..2 {
             let answer = lab.cssm.receive_bundle(lab.now, &bytes).unwrap();
             let documents = answers(lab, &answer);
