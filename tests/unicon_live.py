@@ -6,6 +6,7 @@ import os
 import pathlib
 
 from pyats.topology import loader
+from unicon.core.errors import ConnectionError as UniconConnectionError
 from unicon.core.errors import CredentialsExhaustedError, SubCommandFailure
 
 from lab import Lab, box
@@ -136,6 +137,10 @@ def main():
             raise AssertionError("a wrong password was accepted")
         except CredentialsExhaustedError:
             pass
+        except UniconConnectionError as error:
+            # It depends on how the terminal cuts what `ssh` prints whether unicon sees its refusal or its next question first.
+            told = str(error.__cause__.__cause__)
+            assert told.startswith("Permission denied for device"), told
         # The names that unicon knows without being told.
         fresh = testbed("leaf-9", switch)
         connect(fresh, lab.dir)
