@@ -147,6 +147,19 @@ pub(crate) fn clear_about(
     Ok(())
 }
 
+/// The kind and subject of an alert, and whether it is open.
+fn one(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: AlertId,
+) -> Result<(String, String, bool), Error> {
+    let sql = "SELECT kind, subject, cleared_at FROM alert WHERE smart_account_id = $1 AND id = $2";
+    let found = tx.row(sql, &[smart_account_id.into(), id.into()], |row| {
+        Ok::<_, Error>((row.text(0)?, row.text(1)?, row.opt_int(2)?.is_none()))
+    })?;
+    found.ok_or(Error::NotFound("alert"))
+}
+
 impl Cssm {
     /// The alerts of an account, open ones first, then newest first.
     ///
@@ -188,11 +201,11 @@ impl Cssm {
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("alerts.acknowledge", move |tx| {
-            let sql = "SELECT kind, subject FROM alert WHERE smart_account_id = $1 AND id = $2
-                AND cleared_at IS NULL";
             let ids = [smart_account_id.into(), id.into()];
-            let found = tx.row(sql, &ids, |row| Ok::<_, Error>((row.text(0)?, row.text(1)?)))?;
-            let (kind, subject) = found.ok_or(Error::NotFound("open alert"))?;
+            let (kind, subject, is_open) = one(tx, smart_account_id, id)?;
+            if !is_open {
+                return Err(Error::NotFound("open alert"));
+            }
             let sql = "UPDATE alert SET acknowledged_at = $3, acknowledged_by = $4
                 WHERE smart_account_id = $1 AND id = $2";
             tx.execute(sql, &[ids[0], ids[1], now.0.into(), actor.name().into()])?;
@@ -214,10 +227,8 @@ impl Cssm {
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("alerts.clear", move |tx| {
-            let sql = "SELECT kind, subject FROM alert WHERE smart_account_id = $1 AND id = $2";
             let ids = [smart_account_id.into(), id.into()];
-            let found = tx.row(sql, &ids, |row| Ok::<_, Error>((row.text(0)?, row.text(1)?)))?;
-            let (kind, subject) = found.ok_or(Error::NotFound("alert"))?;
+            let (kind, subject, _) = one(tx, smart_account_id, id)?;
             let sql = "UPDATE alert SET cleared_at = $1 WHERE smart_account_id = $2 AND id = $3
                 AND cleared_at IS NULL";
             tx.execute(sql, &[now.0.into(), ids[0], ids[1]])?;

@@ -11,6 +11,8 @@ use crate::{Cssm, Error};
 const DAY: i64 = 86_400;
 /// Times at which one product instance was late that are told one by one.
 const LATE_MAX: usize = 1_000;
+/// Product instances of one answer.
+const PAGE_MAX: i64 = 100;
 
 /// A report that would have been late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +88,7 @@ impl Cssm {
                 smart_account_id.into(),
                 virtual_account_id.into(),
                 after.into(),
-                limit.clamp(1, 1_000).into(),
+                limit.clamp(1, PAGE_MAX).into(),
             ];
             let found: Vec<(InstanceId, Udi, i64)> = tx.rows(sql, &values, |row| {
                 let udi = Udi { pid: row.text(1)?, serial: row.text(2)? };

@@ -479,7 +479,7 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
                 .with_context(|| format!("{} is no policy", file.display()))?;
             let (mut all, mut after) = (Vec::new(), 0);
             loop {
-                let page = format!("{path}/policy-trials?after={after}&limit=1000");
+                let page = format!("{path}/policy-trials?after={after}&limit=100");
                 let rows = api.json("POST", &page, Some(body.clone())).await?;
                 let rows = rows.as_array().cloned().unwrap_or_default();
                 let Some(last) = rows.last() else { break };
