@@ -28,6 +28,8 @@ pub(crate) enum AlertKind {
     Overdue,
     /// A collector has said nothing for long.
     SilentCollector,
+    /// Reports of a product instance are missing that must have been.
+    Gap,
 }
 
 impl AlertKind {
@@ -41,6 +43,7 @@ impl AlertKind {
             Self::Expiry => "expiry",
             Self::Overdue => "overdue",
             Self::SilentCollector => "silent collector",
+            Self::Gap => "gap",
         }
     }
 }
@@ -50,7 +53,8 @@ impl AlertKind {
 pub struct AlertView {
     /// Its number.
     pub id: AlertId,
-    /// `set back`, `clone`, `other key`, `other account`, `shortage`, `expiry`, `overdue` or `silent collector`.
+    /// `set back`, `clone`, `other key`, `other account`, `shortage`, `expiry`, `overdue`,
+    /// `silent collector` or `gap`.
     pub kind: String,
     /// The product instance, licence, purchase or collector.
     pub subject: String,

@@ -13,6 +13,7 @@ use crate::ids::SmartAccountId;
 use crate::instances::Instance;
 use crate::lineage::{self, Standing};
 use crate::spans::Spans;
+use crate::totals;
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,8 +160,8 @@ impl TagBook {
 
     fn write(&self, tx: &mut Tx<'_>, instance: &Instance, tag: &str) -> Result<(), Error> {
         const SQL: &str = "INSERT INTO license_use (smart_account_id, product_instance_id, tag,
-            count, as_of, report_id, spans, is_off, overlap_seconds)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            count, as_of, report_id, spans, is_off, overlap_seconds, virtual_account_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
             ON CONFLICT (smart_account_id, product_instance_id, tag) DO UPDATE SET
             count = excluded.count, as_of = excluded.as_of, report_id = excluded.report_id,
             spans = excluded.spans, is_off = excluded.is_off,
@@ -176,9 +177,14 @@ impl TagBook {
             (&spans).into(),
             self.is_off.into(),
             self.overlap_seconds.into(),
+            instance.virtual_account_id.into(),
         ];
+        // Not what was read at first: when a life begins anew, what is in use changes meanwhile.
+        let sql = "SELECT count FROM license_use WHERE smart_account_id = $1
+            AND product_instance_id = $2 AND tag = $3";
+        let before = tx.row(sql, &values[..3], |row| Ok::<_, Error>(row.int(0)?))?;
         tx.execute(SQL, &values)?;
-        Ok(())
+        totals::change_use(tx, instance.account(), tag, self.count - before.unwrap_or(0))
     }
 }
 

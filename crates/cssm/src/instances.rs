@@ -6,7 +6,7 @@ use rumline_store::{Row, Tx};
 use crate::head::{self, Head};
 use crate::ids::{Account, InstanceId, SmartAccountId, VirtualAccountId};
 use crate::spans::Spans;
-use crate::{Error, Settings};
+use crate::{Error, Settings, totals};
 use rumline_server::next_id;
 
 /// A product instance as ingest and trust need it.
@@ -154,6 +154,22 @@ pub(crate) fn register(
     tx: &mut Tx<'_>,
     now: Timestamp,
     known: Option<Instance>,
+    account: Account,
+    udi: &Udi,
+    key: &PublicKey,
+    about: &About,
+) -> Result<Instance, Error> {
+    let id = match &known {
+        Some(known) => known.id,
+        None => next_id(tx, "product_instance")?,
+    };
+    totals::kept(tx, id, |tx| write_down(tx, now, (id, known), account, udi, key, about))
+}
+
+fn write_down(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (id, known): (InstanceId, Option<Instance>),
     (smart_account_id, virtual_account_id): Account,
     udi: &Udi,
     key: &PublicKey,
@@ -170,10 +186,6 @@ pub(crate) fn register(
         THEN product_instance.software_tag ELSE excluded.software_tag END,
         registered_at = excluded.registered_at, last_contact_at = excluded.last_contact_at,
         removed_at = NULL";
-    let id = match &known {
-        Some(known) => known.id,
-        None => next_id(tx, "product_instance")?,
-    };
     let key_text = key.to_text();
     let values = [
         id.into(),
@@ -273,8 +285,11 @@ pub(crate) fn move_within(
     instance: &mut Instance,
     virtual_account_id: VirtualAccountId,
 ) -> Result<(), Error> {
-    let sql = "UPDATE product_instance SET virtual_account_id = $1 WHERE id = $2";
-    tx.execute(sql, &[virtual_account_id.into(), instance.id.into()])?;
+    totals::kept(tx, instance.id, |tx| {
+        let sql = "UPDATE product_instance SET virtual_account_id = $1 WHERE id = $2";
+        tx.execute(sql, &[virtual_account_id.into(), instance.id.into()])?;
+        Ok(())
+    })?;
     instance.virtual_account_id = virtual_account_id;
     Ok(())
 }

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, one_by_one, smart_account};
 use crate::alerts::{self, AlertKind};
-use crate::books::{self, LicenseView, Uses};
+use crate::books::{self, LicenseView};
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances;
 use crate::lineage::{self, EpochView};
 use crate::purchases;
 use crate::spans::Spans;
+use crate::totals;
 use crate::{Actor, Cssm, Error, Only, PartId};
 
 /// A product instance in the inventory.
@@ -216,12 +217,16 @@ impl Cssm {
         let actor = actor.clone();
         self.db.write("inventory.remove", move |tx| {
             let instance = instances::of_account(tx, smart_account_id, id)?;
-            let sql = "UPDATE product_instance SET removed_at = $1, held_at = NULL WHERE id = $2";
-            tx.execute(sql, &[now.0.into(), id.into()])?;
-            // Its seconds stay counted; in use is nothing any more.
-            let sql = "UPDATE license_use SET count = 0 WHERE smart_account_id = $1
-                AND product_instance_id = $2";
-            tx.execute(sql, &[smart_account_id.into(), id.into()])?;
+            totals::kept(tx, id, |tx| {
+                let sql =
+                    "UPDATE product_instance SET removed_at = $1, held_at = NULL WHERE id = $2";
+                tx.execute(sql, &[now.0.into(), id.into()])?;
+                // Its seconds stay counted; in use is nothing any more.
+                let sql = "UPDATE license_use SET count = 0 WHERE smart_account_id = $1
+                    AND product_instance_id = $2";
+                tx.execute(sql, &[smart_account_id.into(), id.into()])?;
+                Ok(())
+            })?;
             for kind in [AlertKind::Clone, AlertKind::SetBack, AlertKind::OtherAccount] {
                 alerts::clear(tx, now, smart_account_id, kind, &instance.udi)?;
             }
@@ -242,7 +247,7 @@ impl Cssm {
         self.db.read("inventory.licenses", move |tx| {
             smart_account(tx, smart_account_id)?;
             let holdings = purchases::holdings(tx, smart_account_id)?;
-            let uses = uses(tx, smart_account_id)?;
+            let uses = totals::uses(tx, smart_account_id)?;
             let catalogue = Catalogue::nexus();
             Ok(books::balances(now.0, &holdings, &uses, catalogue.tiers()))
         })
@@ -283,25 +288,6 @@ impl Cssm {
             })
         })
     }
-}
-
-/// What is in use, by virtual account and licence.
-pub(crate) fn uses(tx: &mut Tx<'_>, smart_account_id: SmartAccountId) -> Result<Uses, Error> {
-    let sql = "SELECT product_instance.virtual_account_id, license_use.tag,
-        CAST(SUM(license_use.count) AS BIGINT) FROM license_use JOIN product_instance
-        ON product_instance.id = license_use.product_instance_id
-        WHERE license_use.smart_account_id = $1 AND license_use.count > 0
-        GROUP BY product_instance.virtual_account_id, license_use.tag
-        ORDER BY product_instance.virtual_account_id, license_use.tag";
-    let used = tx.rows(sql, &[smart_account_id.into()], |row| {
-        Ok::<_, Error>((row.id(0)?, row.text(1)?, row.int(2)?))
-    })?;
-    let mut uses = Uses::new();
-    for (virtual_account_id, tag, count) in used {
-        let license = Catalogue::nexus().license_of(&tag);
-        *uses.entry((virtual_account_id, license)).or_default() += count;
-    }
-    Ok(uses)
 }
 
 fn complete(

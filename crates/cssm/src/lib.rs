@@ -34,6 +34,7 @@ mod spans;
 mod standing;
 mod strangers;
 mod tokens;
+mod totals;
 mod trial;
 mod trust;
 mod watch;
@@ -66,6 +67,7 @@ pub use rumline_server::{
 pub use schema::MIGRATIONS;
 pub use set_aside::SetAside;
 pub use tokens::{NewToken, RegistrationToken};
+pub use totals::WrongTotal;
 pub use trial::{Late, Trial};
 pub use watch::Watched;
 

@@ -15,7 +15,7 @@ use crate::checked::{self, VerifiedReport, signed_id};
 use crate::head::{Head, head_from};
 use crate::ids::{InstanceId, SmartAccountId};
 use crate::instances::Instance;
-use crate::{Actor, Cssm, Error};
+use crate::{Actor, Cssm, Error, totals};
 
 /// Ranges of missing reports that are asked for at a time.
 const RANGES_MAX: usize = 100;
@@ -246,8 +246,10 @@ fn in_use_as_told_in(
         FROM rum_report WHERE rum_report.product_instance_id = $1 AND rum_report.epoch = $2
         AND rum_report.tag = license_use.tag ORDER BY rum_report.position DESC LIMIT 1), 0)
         WHERE smart_account_id = $3 AND product_instance_id = $1";
-    tx.execute(sql, &[id.into(), epoch.into(), smart_account_id.into()])?;
-    Ok(())
+    totals::kept(tx, id, |tx| {
+        tx.execute(sql, &[id.into(), epoch.into(), smart_account_id.into()])?;
+        Ok(())
+    })
 }
 
 /// Two heads of one chain: nobody here can tell which is the right one.

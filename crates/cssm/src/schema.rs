@@ -14,7 +14,38 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 7, sql: rumline_server::GRANTS_TABLE },
     Migration { version: 8, sql: rumline_server::AUDIT_CHANGES },
     Migration { version: 9, sql: V9 },
+    Migration { version: 10, sql: V10 },
 ];
+
+/// What is in use, and how many product instances there are, is kept and not counted; a gap is found by an index.
+const V10: &str = "
+ALTER TABLE license_use ADD COLUMN virtual_account_id BIGINT NOT NULL DEFAULT 0;
+UPDATE license_use SET virtual_account_id = COALESCE((SELECT product_instance.virtual_account_id
+    FROM product_instance WHERE product_instance.id = license_use.product_instance_id), 0);
+CREATE INDEX license_use_part ON license_use (smart_account_id, virtual_account_id, tag,
+    product_instance_id) WHERE count > 0;
+CREATE INDEX product_instance_gaps ON product_instance (smart_account_id, id)
+    WHERE head_position > head_present AND removed_at IS NULL;
+CREATE TABLE use_total (
+    smart_account_id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, virtual_account_id, tag)
+);
+INSERT INTO use_total (smart_account_id, virtual_account_id, tag, count)
+    SELECT smart_account_id, virtual_account_id, tag, CAST(SUM(count) AS BIGINT) FROM license_use
+    GROUP BY smart_account_id, virtual_account_id, tag;
+CREATE TABLE instance_total (
+    smart_account_id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, virtual_account_id)
+);
+INSERT INTO instance_total (smart_account_id, virtual_account_id, count)
+    SELECT smart_account_id, virtual_account_id, COUNT(*) FROM product_instance
+    WHERE removed_at IS NULL GROUP BY smart_account_id, virtual_account_id;
+";
 
 /// Purchases become a book: what each virtual account holds of one follows from entries; accounts may be closed.
 const V9: &str = "

@@ -12,13 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::alerts::{self, AlertKind};
 use crate::books::{self, LicenseView};
 use crate::ids::{SmartAccountId, VirtualAccountId};
-use crate::{Cssm, Error, Only, inventory, policies, purchases};
+use crate::{Cssm, Error, Only, policies, purchases, totals};
 
 const DAY: i64 = 86_400;
 /// How many days before its end a purchase is spoken of, each time anew.
 const EXPIRY_DAYS: [i64; 7] = [1, 3, 7, 14, 30, 60, 90];
 /// A collector that has said nothing for so many days is silent.
 const SILENT_DAYS: i64 = 7;
+/// Reports that are missing are asked for; those still missing after so many days are told of.
+const GAP_DAYS: i64 = 1;
 /// Product instances of a virtual account that are named one by one; of more the number is told.
 const NAMED_MAX: i64 = 100;
 
@@ -35,8 +37,13 @@ pub struct Watched {
 }
 
 /// The kinds that a look finds and settles.
-const LOOKED_FOR: [AlertKind; 4] =
-    [AlertKind::Shortage, AlertKind::Expiry, AlertKind::Overdue, AlertKind::SilentCollector];
+const LOOKED_FOR: [AlertKind; 5] = [
+    AlertKind::Shortage,
+    AlertKind::Expiry,
+    AlertKind::Overdue,
+    AlertKind::SilentCollector,
+    AlertKind::Gap,
+];
 
 impl Cssm {
     /// Looks at all accounts, each in a transaction of its own: what is wrong with one keeps no other from being looked at.
@@ -75,6 +82,7 @@ fn look(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Er
     for (part, name) in &parts {
         found.extend(overdue(tx, now, (id, *part), name)?);
     }
+    found.extend(gaps(tx, now, id)?);
     let sql = "SELECT kind, name, last_contact_at FROM collector WHERE smart_account_id = $1
         AND removed_at IS NULL AND COALESCE(last_contact_at, registered_at) < $2 ORDER BY id";
     let silent = tx.rows(sql, &[id.into(), (now.0 - SILENT_DAYS * DAY).into()], |row| {
@@ -98,7 +106,7 @@ fn shortages(
     parts: &[(VirtualAccountId, String)],
 ) -> Result<Found, Error> {
     let holdings = purchases::holdings(tx, id)?;
-    let uses = inventory::uses(tx, id)?;
+    let uses = totals::uses(tx, id)?;
     let views = books::balances(now.0, &holdings, &uses, Catalogue::nexus().tiers());
     let name = |of: VirtualAccountId| {
         parts.iter().find(|(part, _)| *part == of).map_or("", |(_, name)| name.as_str())
@@ -191,6 +199,28 @@ fn overdue(
     if is_many {
         let text = format!("More than {NAMED_MAX} product instances of {name} are overdue.");
         found.push((AlertKind::Overdue, format!("product instances of {name}"), text));
+    }
+    Ok(found)
+}
+
+fn gaps(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Error> {
+    let sql = "SELECT pid, serial, head_position - head_present FROM product_instance
+        WHERE smart_account_id = $1 AND head_position > head_present AND removed_at IS NULL
+        AND COALESCE(requested_at, last_report_at, registered_at) < $2 ORDER BY id LIMIT $3";
+    let values = [id.into(), (now.0 - GAP_DAYS * DAY).into(), (NAMED_MAX + 1).into()];
+    let mut found: Found = tx.rows(sql, &values, |row| {
+        let udi = rumline_protocol::Udi { pid: row.text(0)?, serial: row.text(1)? };
+        let text = format!(
+            "{} of its reports must have been and are not here; it was asked for them. If it has them no more, \
+             `license smart save usage all` there and an upload of that file may bring them.",
+            row.int(2)?
+        );
+        Ok::<_, Error>((AlertKind::Gap, udi.to_string(), text))
+    })?;
+    if i64::try_from(found.len()).unwrap_or(i64::MAX) > NAMED_MAX {
+        found.pop();
+        let text = format!("Reports of more than {NAMED_MAX} product instances are missing.");
+        found.push((AlertKind::Gap, "product instances".to_owned(), text));
     }
     Ok(found)
 }

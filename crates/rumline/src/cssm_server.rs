@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rumline_cssm::{Cssm, Settings};
+use rumline_cssm::{Cssm, Settings, WrongTotal};
 use rumline_net::{
     Clock, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory, make_private, serve,
     server_config,
 };
-use rumline_protocol::{Authority, RealSuite};
+use rumline_protocol::{Authority, RealSuite, Timestamp};
 use rumline_store::Db;
 use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles};
 use tokio::net::TcpListener;
@@ -65,6 +65,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     if let Some(cssm_admin::Command::ResetPassword { login }) = &arguments.admin {
         return reset_password(arguments, login);
     }
+    if let Some(cssm_admin::Command::Rebuild { verify }) = &arguments.admin {
+        return rebuild(arguments, *verify);
+    }
     if let Some(command) = &arguments.admin {
         return cssm_admin::run(&arguments.client, command);
     }
@@ -94,30 +97,61 @@ fn open(arguments: &Arguments, authority: &Authority) -> Result<Cssm> {
     Ok(Cssm::open(Arc::new(db), Arc::new(RealSuite), issuer, random, settings)?)
 }
 
-/// A new password for whoever owns the machine and has none any more; CSSM must not run meanwhile.
-fn reset_password(arguments: &Arguments, login: &str) -> Result<bool> {
+/// Works on a CSSM in its own directory, where it must not run meanwhile.
+fn on_own_directory<T>(
+    arguments: &Arguments,
+    work: impl FnOnce(&Authority, Timestamp) -> Result<T>,
+) -> Result<T> {
     let dir = &arguments.dir;
     if !dir.join("root.pem").exists() {
         anyhow::bail!("there is no CSSM in {}; name its directory with --dir", dir.display());
     }
     let _lock = lock_directory(dir).context("stop this CSSM first")?;
     let now = LabClock::clock(arguments.lab_clock).now();
-    let cssm = open(arguments, &authority(dir, NAME, "cssm.db", now)?)?;
-    let password = cssm.people().reset_password(now, login)?;
+    work(&authority(dir, NAME, "cssm.db", now)?, now)
+}
+
+/// A new password for whoever owns the machine and has none any more.
+fn reset_password(arguments: &Arguments, login: &str) -> Result<bool> {
+    let password = on_own_directory(arguments, |authority, now| {
+        Ok(open(arguments, authority)?.people().reset_password(now, login)?)
+    })?;
     say!("The password of {login} (shown once): {password}");
     Ok(true)
 }
 
-/// Makes another signing key under the root; CSSM must not run meanwhile.
-fn renew(arguments: &Arguments, revoke: bool) -> Result<bool> {
-    let dir = &arguments.dir;
-    if !dir.join("root.pem").exists() {
-        anyhow::bail!("there is no CSSM in {}; name its directory with --dir", dir.display());
+/// Counts what is kept as totals; without `verify` what was wrong is right afterwards.
+fn rebuild(arguments: &Arguments, verify: bool) -> Result<bool> {
+    let wrong = on_own_directory(arguments, |authority, _| {
+        let cssm = open(arguments, authority)?;
+        Ok(if verify { cssm.verify_totals()? } else { cssm.rebuild_totals()? })
+    })?;
+    for total in &wrong {
+        let WrongTotal { kind, smart_account_id, virtual_account_id, of, kept, counted } = total;
+        let of = if of.is_empty() { String::new() } else { format!(" of {of}") };
+        say!(
+            "{kind}{of} in virtual account {virtual_account_id} of smart account {smart_account_id}: \
+             {kept} is kept, {counted} is counted"
+        );
     }
-    let _lock = lock_directory(dir).context("stop this CSSM first")?;
-    let now = LabClock::clock(arguments.lab_clock).now();
-    let before = authority(dir, NAME, "cssm.db", now)?;
-    renew_signing_key(dir, &before, &before.renewed(now, revoke)?)?;
+    let verb = if verify {
+        "are wrong; `rebuild` without --verify puts them right"
+    } else {
+        "were wrong and are right now"
+    };
+    if wrong.is_empty() {
+        say!("All totals are what counting says.");
+    } else {
+        say!("{} totals {verb}.", wrong.len());
+    }
+    Ok(wrong.is_empty() || !verify)
+}
+
+/// Makes another signing key under the root.
+fn renew(arguments: &Arguments, revoke: bool) -> Result<bool> {
+    on_own_directory(arguments, |before, now| {
+        renew_signing_key(&arguments.dir, before, &before.renewed(now, revoke)?)
+    })?;
     say!("There is a new signing key under the same root.");
     if revoke {
         say!("The one before is revoked; devices learn it with their next answer or file.");

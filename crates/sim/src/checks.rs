@@ -269,6 +269,10 @@ impl World<'_> {
     }
 
     fn check_all(&mut self, expected: &[(usize, Bounds)]) -> Result<(), String> {
+        let wrong = self.cssm.verify_totals().map_err(|error| error.to_string())?;
+        if !wrong.is_empty() {
+            return Err(format!("totals that are kept are not those that are counted: {wrong:?}"));
+        }
         for (node, Bounds { least, most }) in expected {
             self.check_bytes(*node)?;
             let counted = self.counted(*node)?;

@@ -119,6 +119,12 @@ pub(crate) enum Command {
         #[arg(default_value = "admin")]
         login: String,
     },
+    /// Count anew what is kept as totals and put right what is wrong; this CSSM (--dir) must not run meanwhile.
+    Rebuild {
+        /// Say only what is wrong.
+        #[arg(long)]
+        verify: bool,
+    },
     /// Give a smart account another name and domain.
     RenameAccount { smart_account: String, name: String, domain: String },
     /// Close a smart account in which nothing is left.
