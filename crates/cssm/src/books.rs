@@ -1,7 +1,7 @@
 //! What the book of licences adds up to: purchased, in use, lent by a higher tier, and the day on which it runs short
 //! (CSSM-027, PI-LIC-009). Nothing here is stored or asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rumline_catalogue::Tier;
 use serde::{Deserialize, Serialize};
@@ -48,52 +48,37 @@ pub struct LicenseView {
 /// In use, by virtual account and licence.
 pub(crate) type Uses = BTreeMap<(VirtualAccountId, String), i64>;
 
-/// What is there at a time, without a look ahead.
-fn standing(at: i64, holdings: &[Holding], uses: &Uses, tiers: &[Tier]) -> Vec<LicenseView> {
-    let mut rows: BTreeMap<(VirtualAccountId, &str), (i64, i64)> = BTreeMap::new();
-    for holding in holdings.iter().filter(|holding| holding.counts_at(at)) {
-        let row = rows.entry((holding.virtual_account_id, &holding.license)).or_default();
-        row.0 = row.0.saturating_add(holding.quantity);
-    }
-    for ((va, license), count) in uses {
-        rows.entry((*va, license)).or_default().1 += count;
-    }
+/// Purchased and in use of each licence of one virtual account.
+type Rows<'a> = BTreeMap<&'a str, (i64, i64)>;
+
+/// What is there of each licence of one virtual account: what higher tiers stand in with, and the balance.
+fn standing<'a>(rows: &Rows<'a>, lowest_first: &[&Tier]) -> BTreeMap<&'a str, (i64, i64)> {
     // A licence of a tier stands for one of each package that the tier covers: what it lends to one package it can lend to
     // another as well.
-    let mut lent: BTreeMap<(VirtualAccountId, &str), i64> = BTreeMap::new();
-    let mut borrowed: BTreeMap<(VirtualAccountId, &str), i64> = BTreeMap::new();
-    let mut lowest_first: Vec<&Tier> = tiers.iter().collect();
-    lowest_first.sort_by_key(|tier| tier.rank);
-    for ((va, license), (purchased, in_use)) in &rows {
+    let mut lent: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut borrowed: BTreeMap<&str, i64> = BTreeMap::new();
+    for (license, (purchased, in_use)) in rows {
         let mut missing = in_use - purchased;
-        for tier in &lowest_first {
+        for tier in lowest_first {
             if missing <= 0 {
                 break;
             }
             if !tier.includes.iter().any(|included| included == license) {
                 continue;
             }
-            let owned = rows.get(&(*va, tier.license.as_str())).map_or(0, |row| row.0);
+            let owned = rows.get(tier.license.as_str()).map_or(0, |row| row.0);
             let taken = missing.min(owned);
-            let so_far = lent.entry((*va, &tier.license)).or_default();
+            let so_far = lent.entry(&tier.license).or_default();
             *so_far = taken.max(*so_far);
-            *borrowed.entry((*va, license)).or_default() += taken;
+            *borrowed.entry(license).or_default() += taken;
             missing -= taken;
         }
     }
-    rows.into_iter()
-        .map(|(key, (purchased, in_use))| {
-            let substituted =
-                borrowed.get(&key).copied().unwrap_or(0) - lent.get(&key).copied().unwrap_or(0);
-            LicenseView {
-                virtual_account_id: key.0,
-                license: key.1.to_owned(),
-                purchased,
-                in_use,
-                substituted,
-                balance: purchased + substituted - in_use,
-                runs_short_at: None,
-            }
+    let of = |all: &BTreeMap<&str, i64>, license| all.get(license).copied().unwrap_or(0);
+    rows.iter()
+        .map(|(license, (purchased, in_use))| {
+            let substituted = of(&borrowed, license) - of(&lent, license);
+            (*license, (substituted, purchased + substituted - in_use))
         })
         .collect()
 }
@@ -105,25 +90,59 @@ pub(crate) fn balances(
     uses: &Uses,
     tiers: &[Tier],
 ) -> Vec<LicenseView> {
-    let mut views = standing(now, holdings, uses, tiers);
-    let later = |at: &i64| *at > now;
-    let ends = holdings.iter().filter_map(|holding| holding.until);
-    let starts = holdings.iter().map(|holding| holding.from);
-    let times: BTreeSet<i64> =
-        std::iter::once(now).chain(ends.chain(starts).filter(later)).collect();
-    for at in times {
-        for short in standing(at, holdings, uses, tiers) {
-            let same = |view: &&mut LicenseView| {
-                view.virtual_account_id == short.virtual_account_id
-                    && view.license == short.license
-                    && view.runs_short_at.is_none()
-            };
-            if short.balance < 0
-                && let Some(view) = views.iter_mut().find(same)
-            {
-                view.runs_short_at = Some(at);
+    let mut lowest_first: Vec<&Tier> = tiers.iter().collect();
+    lowest_first.sort_by_key(|tier| tier.rank);
+    // What counts now, and what comes and goes later, in its order.
+    let mut accounts: BTreeMap<VirtualAccountId, (Rows<'_>, Vec<(i64, &str, i64)>)> =
+        BTreeMap::new();
+    for holding in holdings {
+        let Holding { license, quantity, from, until, .. } = holding;
+        let (rows, changes) = accounts.entry(holding.virtual_account_id).or_default();
+        if holding.counts_at(now) {
+            let row = rows.entry(license).or_default();
+            row.0 = row.0.saturating_add(*quantity);
+        }
+        let ends = until.filter(|until| until > from);
+        let comes =
+            (*from > now && ends.is_some() == until.is_some()).then_some((*from, *quantity));
+        let goes = ends.filter(|until| *until > now).map(|until| (until, -quantity));
+        changes.extend(comes.into_iter().chain(goes).map(|(at, by)| (at, license.as_str(), by)));
+    }
+    for ((va, license), count) in uses {
+        accounts.entry(*va).or_default().0.entry(license).or_default().1 += count;
+    }
+    let mut views = Vec::new();
+    for (virtual_account_id, (mut rows, mut changes)) in accounts {
+        let first = standing(&rows, &lowest_first);
+        let mut found: Vec<LicenseView> = first
+            .iter()
+            .map(|(license, (substituted, balance))| {
+                let (purchased, in_use) = rows[license];
+                LicenseView {
+                    virtual_account_id,
+                    license: (*license).to_owned(),
+                    purchased,
+                    in_use,
+                    substituted: *substituted,
+                    balance: *balance,
+                    runs_short_at: (*balance < 0).then_some(now),
+                }
+            })
+            .collect();
+        changes.sort_unstable();
+        for together in changes.chunk_by(|one, other| one.0 == other.0) {
+            for (_, license, by) in together {
+                let row = rows.entry(license).or_default();
+                row.0 = row.0.saturating_add(*by);
+            }
+            let then = standing(&rows, &lowest_first);
+            for view in found.iter_mut().filter(|view| view.runs_short_at.is_none()) {
+                if then.get(view.license.as_str()).is_some_and(|(_, balance)| *balance < 0) {
+                    view.runs_short_at = Some(together[0].0);
+                }
             }
         }
+        views.extend(found);
     }
     views
 }
@@ -215,6 +234,36 @@ mod tests {
         assert_eq!(short(&[holding(LAN, 5, 0, Some(200))], &[]), None, "nothing is used");
         // What counts later does not count now.
         assert_eq!(balances(100, &[holding(LAN, 5, 101, None)], &uses(&[]), tiers()), []);
+    }
+
+    #[test]
+    fn the_day_it_runs_short_is_the_first_on_which_a_look_finds_it_short() {
+        let mut seed = 3_u64;
+        let mut below = |limit: i64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            i64::try_from((seed >> 33) % 1_000).unwrap_or(0) % limit
+        };
+        for _ in 0..500 {
+            let holdings: Vec<Holding> = (0..below(8))
+                .map(|_| {
+                    let license =
+                        [LAN, FABRIC, "NXOS_ADVANTAGE"][usize::try_from(below(3)).unwrap()];
+                    let from = 95 + below(12);
+                    // A purchase may be visible only after it ended.
+                    let until = (below(3) > 0).then(|| from - 2 + below(12));
+                    holding(license, 1 + below(3), from, until)
+                })
+                .collect();
+            let uses = uses(&[(LAN, below(4)), (FABRIC, below(4))]);
+            let short_at = |at: i64, license: &str| {
+                let views = balances(at, &holdings, &uses, tiers());
+                views.iter().any(|view| view.license == license && view.balance < 0)
+            };
+            for view in balances(100, &holdings, &uses, tiers()) {
+                let slow = (100..130).find(|at| short_at(*at, &view.license));
+                assert_eq!(view.runs_short_at, slow, "{holdings:?} {uses:?} {view:?}");
+            }
+        }
     }
 
     #[test]
