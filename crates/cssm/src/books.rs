@@ -51,6 +51,9 @@ pub(crate) type Uses = BTreeMap<(VirtualAccountId, String), i64>;
 /// Purchased and in use of each licence of one virtual account.
 type Rows<'a> = BTreeMap<&'a str, (i64, i64)>;
 
+/// At a time, of a licence so many more; below zero fewer.
+type Change<'a> = (i64, &'a str, i64);
+
 /// What is there of each licence of one virtual account: what higher tiers stand in with, and the balance.
 fn standing<'a>(rows: &Rows<'a>, lowest_first: &[&Tier]) -> BTreeMap<&'a str, (i64, i64)> {
     // A licence of a tier stands for one of each package that the tier covers: what it lends to one package it can lend to
@@ -93,8 +96,7 @@ pub(crate) fn balances(
     let mut lowest_first: Vec<&Tier> = tiers.iter().collect();
     lowest_first.sort_by_key(|tier| tier.rank);
     // What counts now, and what comes and goes later, in its order.
-    let mut accounts: BTreeMap<VirtualAccountId, (Rows<'_>, Vec<(i64, &str, i64)>)> =
-        BTreeMap::new();
+    let mut accounts: BTreeMap<VirtualAccountId, (Rows<'_>, Vec<Change<'_>>)> = BTreeMap::new();
     for holding in holdings {
         let Holding { license, quantity, from, until, .. } = holding;
         let (rows, changes) = accounts.entry(holding.virtual_account_id).or_default();

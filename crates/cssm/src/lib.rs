@@ -57,6 +57,7 @@ pub use ids::{
 };
 pub use inventory::{Gap, InstanceView, ReportRow};
 pub use lineage::EpochView;
+pub use policies::{PolicyFile, PolicyInForce};
 pub use purchases::{
     Correction, Entry, LicenseTransfer, Moved, Purchase, PurchaseKind, PurchaseView, Share,
 };

@@ -2,6 +2,7 @@
 
 use rumline_protocol::{ClassPolicy, Policy, Timestamp};
 use rumline_store::Tx;
+use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::ids::{SmartAccountId, VirtualAccountId};
@@ -9,6 +10,123 @@ use crate::{Actor, Cssm, Error};
 
 /// The row of a policy for the whole smart account.
 const WHOLE_ACCOUNT: VirtualAccountId = VirtualAccountId(0);
+
+/// A policy as people write it in a file: what `policy` prints and `set-policy` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyFile {
+    /// Its name.
+    pub policy_name: String,
+    /// Whether a report is open until CSSM has acknowledged it.
+    pub reporting_ack_required: bool,
+    /// Days for licences that are neither enforced nor export controlled.
+    pub unenforced: ClassPolicy,
+    /// Days for enforced licences.
+    pub enforced: ClassPolicy,
+    /// Days for export controlled licences.
+    pub export: ClassPolicy,
+    /// How long a copy of it lasts; without it, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_days: Option<u32>,
+}
+
+impl PolicyFile {
+    /// The policy it is.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            policy_id: self.policy_name.clone(),
+            policy_name: self.policy_name.clone(),
+            reporting_ack_required: self.reporting_ack_required,
+            unenforced: self.unenforced,
+            enforced: self.enforced,
+            export: self.export,
+            ..Policy::cisco_default()
+        }
+    }
+
+    /// Whether it can be set.
+    ///
+    /// # Errors
+    /// When a value is out of range.
+    pub fn check(&self) -> Result<(), Error> {
+        check(&self.policy(), self.lifetime_days)
+    }
+
+    /// What of it may not be what was meant, a sentence each; nothing where it cannot be set at all.
+    #[must_use]
+    pub fn concerns(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        let ClassPolicy { first_report_days, ongoing_report_days, on_change_report_days } =
+            self.unenforced;
+        if self.policy_name == Policy::CISCO_DEFAULT {
+            told.push(format!(
+                "it has the name of the policy that is always there, {:?}: people will take one for the other",
+                Policy::CISCO_DEFAULT
+            ));
+        }
+        if !self.reporting_ack_required {
+            told.push("no ACK is required: nobody is told when reports do not arrive".to_owned());
+        }
+        if ongoing_report_days == 0 {
+            told.push(
+                "unenforced.ongoing_report_days is 0: after the first report none is asked for until \
+                 something changes"
+                    .to_owned(),
+            );
+        }
+        if first_report_days == 0 && on_change_report_days == 0 && ongoing_report_days == 0 {
+            told.push("every number of days is 0: no report is ever asked for".to_owned());
+        }
+        if ongoing_report_days > 0 && on_change_report_days > ongoing_report_days {
+            told.push(format!(
+                "unenforced.on_change_report_days ({on_change_report_days}) is more than \
+                 ongoing_report_days ({ongoing_report_days}): the regular report comes before"
+            ));
+        }
+        if ongoing_report_days > 0 && first_report_days > ongoing_report_days {
+            told.push(format!(
+                "unenforced.first_report_days ({first_report_days}) is more than ongoing_report_days \
+                 ({ongoing_report_days}): a new device is given more time than a known one"
+            ));
+        }
+        for (class, name) in [(self.enforced, "enforced"), (self.export, "export")] {
+            if class != ClassPolicy::NONE {
+                told.push(format!(
+                    "{name} has numbers, but no licence of a Nexus is of that kind: they change nothing"
+                ));
+            }
+        }
+        told
+    }
+}
+
+/// Whether a policy and a lifetime of its copies can be set.
+fn check(policy: &Policy, lifetime_days: Option<u32>) -> Result<(), Error> {
+    if !policy.is_sane() {
+        return Err(Error::invalid("each number of a policy is 0 to 3650 days"));
+    }
+    rumline_server::check_name("a policy's name", &policy.policy_name)?;
+    let least = policy.lifetime_days_min();
+    if lifetime_days.is_some_and(|days| days < least || days > 2 * ClassPolicy::DAYS_MAX) {
+        return Err(Error::invalid(format!(
+            "the lifetime of this policy is {least} to {} days: at least twice its longest interval, so \
+             that it is renewed before it ends",
+            2 * ClassPolicy::DAYS_MAX
+        )));
+    }
+    Ok(())
+}
+
+/// The policy that holds somewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyInForce {
+    /// What it says.
+    #[serde(flatten)]
+    pub policy: Policy,
+    /// How long a copy of it lasts; without it, for ever.
+    pub lifetime_days: Option<u32>,
+}
 
 /// A policy as its account set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,18 +186,7 @@ impl Cssm {
         policy: Option<(&Policy, Option<u32>)>,
     ) -> Result<(), Error> {
         if let Some((policy, lifetime_days)) = policy {
-            if !policy.is_sane() {
-                return Err(Error::invalid("each number of a policy is 0 to 3650 days"));
-            }
-            rumline_server::check_name("a policy's name", &policy.policy_name)?;
-            let least = policy.lifetime_days_min();
-            if lifetime_days.is_some_and(|days| days < least || days > 2 * ClassPolicy::DAYS_MAX) {
-                return Err(Error::invalid(format!(
-                    "the lifetime of this policy is {least} to {} days: at least twice its longest \
-                     interval, so that it is renewed before it ends",
-                    2 * ClassPolicy::DAYS_MAX
-                )));
-            }
+            check(policy, lifetime_days)?;
         }
         let policy = policy.map(|(policy, lifetime_days)| (policy.clone(), lifetime_days));
         let actor = actor.clone();
@@ -121,11 +228,74 @@ impl Cssm {
         &self,
         smart_account_id: SmartAccountId,
         virtual_account_id: VirtualAccountId,
-    ) -> Result<Policy, Error> {
+    ) -> Result<PolicyInForce, Error> {
         self.db.read("policies.get", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
-            let policy = policy_of(tx, smart_account_id, virtual_account_id)?;
-            Ok(policy.map_or_else(Policy::cisco_default, |set| set.policy))
+            let set = policy_of(tx, smart_account_id, virtual_account_id)?;
+            let lifetime_days = set.as_ref().and_then(|set| set.lifetime_days);
+            let policy = set.map_or_else(Policy::cisco_default, |set| set.policy);
+            Ok(PolicyInForce { policy, lifetime_days })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(first: u32, ongoing: u32, on_change: u32) -> ClassPolicy {
+        ClassPolicy {
+            first_report_days: first,
+            ongoing_report_days: ongoing,
+            on_change_report_days: on_change,
+        }
+    }
+
+    fn file(unenforced: ClassPolicy) -> PolicyFile {
+        PolicyFile {
+            policy_name: "Quarterly".to_owned(),
+            reporting_ack_required: true,
+            unenforced,
+            enforced: ClassPolicy::NONE,
+            export: ClassPolicy::NONE,
+            lifetime_days: None,
+        }
+    }
+
+    fn concerned(file: &PolicyFile) -> String {
+        file.check().expect("it can be set");
+        file.concerns().join("; ")
+    }
+
+    #[test]
+    fn a_policy_that_may_not_be_what_was_meant_is_spoken_of() {
+        assert_eq!(concerned(&file(class(30, 90, 30))), "");
+        assert_eq!(concerned(&file(class(90, 90, 90))), "");
+        assert_eq!(concerned(&file(class(365, 0, 30))).matches("none is asked for").count(), 1);
+        let never = concerned(&file(class(0, 0, 0)));
+        assert!(never.ends_with("no report is ever asked for"), "{never}");
+        assert!(!concerned(&file(class(0, 0, 1))).contains("ever asked for"));
+        assert!(concerned(&file(class(30, 90, 91))).contains("(91) is more than"));
+        assert!(concerned(&file(class(91, 90, 0))).contains("more time than a known one"));
+        let named = PolicyFile {
+            policy_name: Policy::CISCO_DEFAULT.to_owned(),
+            reporting_ack_required: false,
+            enforced: class(1, 0, 0),
+            ..file(class(30, 90, 30))
+        };
+        let told = named.concerns();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[2].starts_with("enforced has numbers"));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused() {
+        assert!(file(class(3_651, 0, 0)).check().is_err());
+        let brief = PolicyFile { lifetime_days: Some(179), ..file(class(30, 90, 30)) };
+        assert!(brief.check().is_err());
+        assert!(PolicyFile { lifetime_days: Some(180), ..brief.clone() }.check().is_ok());
+        assert!(PolicyFile { lifetime_days: Some(7_300), ..brief.clone() }.check().is_ok());
+        assert!(PolicyFile { lifetime_days: Some(7_301), ..brief }.check().is_err());
+        assert!(PolicyFile { policy_name: String::new(), ..file(class(1, 1, 1)) }.check().is_err());
     }
 }

@@ -423,7 +423,8 @@ fn the_nearest_policy_counts_and_the_cisco_default_when_there_is_none() {
             let policy = policy.map(|policy| (policy, None));
             lab.cssm.set_policy(lab.now, &admin(), lab.sa, va, policy)
         };
-        let names = || [lab.va, lab_va].map(|va| lab.cssm.policy(lab.sa, va).unwrap().policy_name);
+        let in_force = |va| lab.cssm.policy(lab.sa, va).unwrap();
+        let names = || [lab.va, lab_va].map(|va| in_force(va).policy.policy_name);
         let cisco = Policy::CISCO_DEFAULT;
         assert_eq!(names(), [cisco, cisco]);
         set(None, Some(&named("All"))).unwrap();
@@ -434,6 +435,13 @@ fn the_nearest_policy_counts_and_the_cisco_default_when_there_is_none() {
         assert_eq!(names(), [cisco, "Own"]);
         set(Some(lab_va), None).unwrap();
         assert_eq!(names(), [cisco, cisco]);
+        // A lifetime is told as it was set, and goes with its policy.
+        let brief = Some((&named("Brief"), Some(730)));
+        lab.cssm.set_policy(lab.now, &admin(), lab.sa, Some(lab_va), brief).unwrap();
+        assert_eq!(in_force(lab_va).lifetime_days, Some(730));
+        assert_eq!(in_force(lab.va).lifetime_days, None);
+        set(Some(lab_va), None).unwrap();
+        assert_eq!(in_force(lab_va).lifetime_days, None);
         let mut mad = named("Mad");
         mad.enforced.ongoing_report_days = 3651;
         assert!(matches!(set(None, Some(&mad)), Err(Error::Invalid(_))));

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use rumline_cssm::{PolicyFile, PolicyInForce};
 use rumline_net::{HttpClient, Reply, pem_to_der, read_secret, write_private};
 use serde_json::{Value, json};
 
@@ -211,6 +212,8 @@ pub(crate) enum Command {
     Policy { smart_account: String, virtual_account: String },
     /// Set the policy of a virtual account from a JSON file.
     SetPolicy { smart_account: String, virtual_account: String, file: PathBuf },
+    /// Say what of a policy in a JSON file cannot be, or may not be what was meant; nothing is asked of a CSSM.
+    LintPolicy { file: PathBuf },
     /// Try a policy of a JSON file on what the product instances of a virtual account reported.
     TryPolicy { smart_account: String, virtual_account: String, file: PathBuf },
     /// Save the policy file of a virtual account.
@@ -260,7 +263,30 @@ pub(crate) enum Command {
     },
 }
 
+/// Reads a policy that somebody wrote.
+fn policy_file(file: &Path) -> Result<PolicyFile> {
+    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is no policy", file.display()))
+}
+
+/// Says what of a policy cannot be, or may not be what was meant.
+fn lint(file: &Path) -> Result<bool> {
+    let policy = policy_file(file)?;
+    policy.check()?;
+    let concerns = policy.concerns();
+    for concern in &concerns {
+        say!("{concern}");
+    }
+    if concerns.is_empty() {
+        say!("{} can be set, and nothing in it looks unmeant.", file.display());
+    }
+    Ok(true)
+}
+
 pub(crate) fn run(client: &Client, command: &Command) -> Result<bool> {
+    if let Command::LintPolicy { file } = command {
+        return lint(file);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(carry_out(client, command))?;
     Ok(true)
@@ -466,23 +492,26 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
         Command::Policy { smart_account, virtual_account } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
             let policy = api.json("GET", &format!("{path}/policy"), None).await?;
-            // What `set-policy` takes.
-            let names =
-                ["policy_name", "reporting_ack_required", "unenforced", "enforced", "export"];
-            let shown: serde_json::Map<String, Value> =
-                names.into_iter().map(|name| (name.to_owned(), policy[name].clone())).collect();
-            show(Output::Json, &Value::Object(shown), &[]);
+            let PolicyInForce { policy, lifetime_days } = serde_json::from_value(policy)?;
+            let file = PolicyFile {
+                policy_name: policy.policy_name,
+                reporting_ack_required: policy.reporting_ack_required,
+                unenforced: policy.unenforced,
+                enforced: policy.enforced,
+                export: policy.export,
+                lifetime_days,
+            };
+            show(Output::Json, &serde_json::to_value(file)?, &[]);
         }
         Command::SetPolicy { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
-            let body = std::fs::read(file)?;
-            api.bytes("PUT", &format!("{path}/policy"), body).await?;
+            let body = serde_json::to_value(policy_file(file)?)?;
+            api.json("PUT", &format!("{path}/policy"), Some(body)).await?;
             say!("Policy set.");
         }
         Command::TryPolicy { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
-            let body: Value = serde_json::from_slice(&std::fs::read(file)?)
-                .with_context(|| format!("{} is no policy", file.display()))?;
+            let body = serde_json::to_value(policy_file(file)?)?;
             let (mut all, mut after) = (Vec::new(), 0);
             loop {
                 let page = format!("{path}/policy-trials?after={after}&limit=100");

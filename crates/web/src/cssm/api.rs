@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use rumline_cssm::{
     Account, AlertId, Caller, ClaimId, CollectorId, Cssm, Error, InstanceId, NewCollector,
-    NewToken, SmartAccountId, TokenId, UsageFileId, VirtualAccountId,
+    NewToken, PolicyFile, SmartAccountId, TokenId, UsageFileId, VirtualAccountId,
 };
-use rumline_protocol::{ClassPolicy, Policy, Timestamp};
+use rumline_protocol::Timestamp;
 use rumline_server::Action::{self, View};
 use rumline_server::Only;
 use serde::Deserialize;
@@ -157,41 +157,15 @@ pub(super) async fn policy(State(state): State<CssmSite>, Path((sa, va)): Path<A
     run(&state, move |cssm, _| cssm.policy(sa, va)).await
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewPolicy {
-    policy_name: String,
-    reporting_ack_required: bool,
-    unenforced: ClassPolicy,
-    enforced: ClassPolicy,
-    export: ClassPolicy,
-    /// How long a copy of it lasts; without it, for ever.
-    lifetime_days: Option<u32>,
-}
-
-impl NewPolicy {
-    fn policy(self) -> (Policy, Option<u32>) {
-        let policy = Policy {
-            policy_id: self.policy_name.clone(),
-            policy_name: self.policy_name,
-            reporting_ack_required: self.reporting_ack_required,
-            unenforced: self.unenforced,
-            enforced: self.enforced,
-            export: self.export,
-            ..Policy::cisco_default()
-        };
-        (policy, self.lifetime_days)
-    }
-}
-
 async fn change_policy(
     state: &CssmSite,
     caller: Caller,
     sa: SmartAccountId,
     va: Option<VirtualAccountId>,
-    policy: Option<(Policy, Option<u32>)>,
+    file: Option<PolicyFile>,
 ) -> Answer {
     run(state, move |cssm, now| {
+        let policy = file.as_ref().map(|file| (file.policy(), file.lifetime_days));
         let policy = policy.as_ref().map(|(policy, lifetime_days)| (policy, *lifetime_days));
         cssm.set_policy(now, &caller.actor(), sa, va, policy)?;
         done()
@@ -205,8 +179,8 @@ pub(super) async fn set_policy(
     Path((sa, va)): Path<Account>,
     body: Bytes,
 ) -> Answer {
-    let new: NewPolicy = parse(&body)?;
-    change_policy(&state, caller, sa, Some(va), Some(new.policy())).await
+    let file: PolicyFile = parse(&body)?;
+    change_policy(&state, caller, sa, Some(va), Some(file)).await
 }
 
 /// A policy tried on what happened.
@@ -216,14 +190,11 @@ pub(super) async fn try_policy(
     Query(paging): Query<Paging>,
     body: Bytes,
 ) -> Answer {
-    let new: NewPolicy = parse(&body)?;
-    let (policy, _) = new.policy();
+    let file: PolicyFile = parse(&body)?;
     let after = InstanceId(paging.after);
     run(&state, move |cssm, now| {
-        if !policy.is_sane() {
-            return Err(Error::invalid("each number of a policy is 0 to 3650 days"));
-        }
-        cssm.try_policy(now, (sa, va), policy.unenforced, after, paging.limit)
+        file.check()?;
+        cssm.try_policy(now, (sa, va), file.unenforced, after, paging.limit)
     })
     .await
 }
@@ -242,8 +213,8 @@ pub(super) async fn set_account_policy(
     Path(sa): Path<SmartAccountId>,
     body: Bytes,
 ) -> Answer {
-    let new: NewPolicy = parse(&body)?;
-    change_policy(&state, caller, sa, None, Some(new.policy())).await
+    let file: PolicyFile = parse(&body)?;
+    change_policy(&state, caller, sa, None, Some(file)).await
 }
 
 pub(super) async fn remove_account_policy(
