@@ -16,7 +16,7 @@ mod server_parts;
 mod sim_command;
 mod verify_command;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -107,7 +107,8 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            tracing::error!("{error:#}");
+            // To a person, not to a log; where nobody can be told, the code still tells.
+            let _told = writeln!(std::io::stderr(), "rumline: {error:#}");
             ExitCode::from(2)
         }
     }
