@@ -19,8 +19,8 @@ const DAY: i64 = 86_400;
 const EXPIRY_DAYS: [i64; 7] = [1, 3, 7, 14, 30, 60, 90];
 /// A collector that has said nothing for so many days is silent.
 const SILENT_DAYS: i64 = 7;
-/// Reports that are missing are asked for; those still missing after so many days are told of.
-const GAP_DAYS: i64 = 1;
+/// Reports that are missing are asked for, once an hour at most; those still missing so many seconds later are told of.
+const GAP_SECONDS: i64 = 1_800;
 /// Product instances of a virtual account that are named one by one; of more the number is told.
 const NAMED_MAX: i64 = 100;
 
@@ -206,8 +206,11 @@ fn overdue(
 fn gaps(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Error> {
     let sql = "SELECT pid, serial, head_position - head_present FROM product_instance
         WHERE smart_account_id = $1 AND head_position > head_present AND removed_at IS NULL
-        AND COALESCE(requested_at, last_report_at, registered_at) < $2 ORDER BY id LIMIT $3";
-    let values = [id.into(), (now.0 - GAP_DAYS * DAY).into(), (NAMED_MAX + 1).into()];
+        AND (COALESCE(requested_at, last_report_at, registered_at) < $2 OR EXISTS (SELECT 1
+        FROM alert WHERE alert.smart_account_id = $1 AND alert.kind = 'gap' AND alert.subject =
+        'PID:' || product_instance.pid || ',SN:' || product_instance.serial
+        AND alert.cleared_at IS NULL)) ORDER BY id LIMIT $3";
+    let values = [id.into(), (now.0 - GAP_SECONDS).into(), (NAMED_MAX + 1).into()];
     let mut found: Found = tx.rows(sql, &values, |row| {
         let udi = rumline_protocol::Udi { pid: row.text(0)?, serial: row.text(1)? };
         let text = format!(
