@@ -49,13 +49,23 @@ pub struct LicenseView {
 pub(crate) type Uses = BTreeMap<(VirtualAccountId, String), i64>;
 
 /// Purchased and in use of each licence of one virtual account.
-type Rows<'a> = BTreeMap<&'a str, (i64, i64)>;
+pub(crate) type Rows<'a> = BTreeMap<&'a str, (i64, i64)>;
 
 /// At a time, of a licence so many more; below zero fewer.
 type Change<'a> = (i64, &'a str, i64);
 
+/// The tiers, the lowest first.
+pub(crate) fn lowest_first(tiers: &[Tier]) -> Vec<&Tier> {
+    let mut lowest_first: Vec<&Tier> = tiers.iter().collect();
+    lowest_first.sort_by_key(|tier| tier.rank);
+    lowest_first
+}
+
 /// What is there of each licence of one virtual account: what higher tiers stand in with, and the balance.
-fn standing<'a>(rows: &Rows<'a>, lowest_first: &[&Tier]) -> BTreeMap<&'a str, (i64, i64)> {
+pub(crate) fn standing<'a>(
+    rows: &Rows<'a>,
+    lowest_first: &[&Tier],
+) -> BTreeMap<&'a str, (i64, i64)> {
     // A licence of a tier stands for one of each package that the tier covers: what it lends to one package it can lend to
     // another as well.
     let mut lent: BTreeMap<&str, i64> = BTreeMap::new();
@@ -93,8 +103,7 @@ pub(crate) fn balances(
     uses: &Uses,
     tiers: &[Tier],
 ) -> Vec<LicenseView> {
-    let mut lowest_first: Vec<&Tier> = tiers.iter().collect();
-    lowest_first.sort_by_key(|tier| tier.rank);
+    let lowest_first = lowest_first(tiers);
     // What counts now, and what comes and goes later, in its order.
     let mut accounts: BTreeMap<VirtualAccountId, (Rows<'_>, Vec<Change<'_>>)> = BTreeMap::new();
     for holding in holdings {

@@ -9,11 +9,13 @@ use rumline_store::{Row, Tx};
 
 use crate::Error;
 use crate::checked::{VerifiedReport, about, entry, refusal, signed_id};
+use crate::counted::{Counted, Extent};
+use crate::days::Changes;
 use crate::ids::SmartAccountId;
 use crate::instances::Instance;
 use crate::lineage::{self, Standing};
 use crate::spans::Spans;
-use crate::totals;
+use crate::{totals, usage};
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,13 +36,9 @@ struct TagBook {
     /// Whether the newest report said that the licence is out of use.
     is_off: bool,
     overlap_seconds: i64,
+    /// What the batch adds to the use of days.
+    days: Changes,
     changed: bool,
-}
-
-/// What a span adds: licence seconds counted, and those that were counted before.
-struct Counted {
-    count_seconds: i64,
-    overlap_seconds: i64,
 }
 
 impl TagBook {
@@ -60,6 +58,7 @@ impl TagBook {
                 report_id: row.int(3)?,
                 is_off: row.flag(4)?,
                 overlap_seconds: row.int(5)?,
+                days: Changes::new(),
                 changed: false,
             })
         })?;
@@ -76,6 +75,7 @@ impl TagBook {
             report_id: 0,
             is_off: false,
             overlap_seconds: 0,
+            days: Changes::new(),
             changed: false,
         })
     }
@@ -98,7 +98,7 @@ impl TagBook {
 
     /// What a report adds to the seconds that are counted.
     fn count(&mut self, report: &RumReport, nothing_is_between: bool) -> Counted {
-        let (mut count_seconds, mut told) = (0_i64, 0_i64);
+        let mut counted = Counted::default();
         for (from, to, count) in report.even_spans() {
             // A licence that was out of use leaves no gap, if nothing is missing that could say otherwise.
             if self.is_off
@@ -107,16 +107,11 @@ impl TagBook {
             {
                 self.spans.add(end, from);
             }
-            let seconds = self.spans.add(from, to);
-            let count = i64::from(count);
-            count_seconds = count_seconds.saturating_add(seconds.saturating_mul(count));
-            let span = to.saturating_sub(from).max(0);
-            told = told.saturating_add(span.saturating_mul(count));
+            counted.tell((from, to, count), self.spans.add(from, to));
             self.is_off = false;
         }
-        let overlap_seconds = told.saturating_sub(count_seconds);
-        self.overlap_seconds = self.overlap_seconds.saturating_add(overlap_seconds);
-        Counted { count_seconds, overlap_seconds }
+        self.overlap_seconds = self.overlap_seconds.saturating_add(counted.overlap_seconds);
+        counted
     }
 
     /// The count now in use, as of the newest report: the one that stands last in its life, or has the highest number. By
@@ -184,6 +179,7 @@ impl TagBook {
             AND product_instance_id = $2 AND tag = $3";
         let before = tx.row(sql, &values[..3], |row| Ok::<_, Error>(row.int(0)?))?;
         tx.execute(SQL, &values)?;
+        usage::change_days(tx, instance.account(), tag, &self.days)?;
         totals::change_use(tx, instance.account(), tag, self.count - before.unwrap_or(0))
     }
 }
@@ -283,6 +279,7 @@ fn take(
         is_next && instance.head.missing() == 0 && instance.set_back_at.is_none();
     let counted = book.count(report, nothing_is_between);
     if insert(tx, now, instance, verified, &counted, hop)? {
+        counted.add_to(&mut book.days);
         book.use_of(tx, instance, report, is_next)?;
         lineage::note(tx, instance, verified)?;
         return Ok(Took::New);
@@ -309,12 +306,14 @@ fn insert(
     const SQL: &str =
         "INSERT INTO rum_report (smart_account_id, product_instance_id, report_id, tag,
         start_at, end_at, last_count, count_seconds, sha256, previous_id, previous_sha256,
-        received_at, payload, signing_key, signature, hop, epoch, position, overlap_seconds)
+        received_at, payload, signing_key, signature, hop, epoch, position, overlap_seconds,
+        virtual_account_id, counted, counted_from, counted_to, span_class)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-        $19) ON CONFLICT DO NOTHING";
+        $19, $20, $21, $22, $23, $24) ON CONFLICT DO NOTHING";
     let report = &verified.report;
     let previous = report.previous.as_ref();
     let lineage = report.lineage.as_ref();
+    let (counted_text, extent) = (counted.text(), counted.extent());
     let values = [
         instance.smart_account_id.into(),
         instance.id.into(),
@@ -335,6 +334,11 @@ fn insert(
         lineage.map_or("", |lineage| lineage.epoch.as_str()).into(),
         lineage.map(|lineage| i64::try_from(lineage.position).unwrap_or(0)).into(),
         counted.overlap_seconds.into(),
+        instance.virtual_account_id.into(),
+        counted_text.as_deref().into(),
+        extent.map(|extent| extent.from).into(),
+        extent.map(|extent| extent.to).into(),
+        extent.map_or(0, Extent::class).into(),
     ];
     Ok(tx.execute(SQL, &values)? == 1)
 }

@@ -15,6 +15,8 @@ mod claims;
 mod closing;
 mod collected;
 mod collectors;
+mod counted;
+mod days;
 mod files;
 mod head;
 mod ids;
@@ -28,8 +30,10 @@ mod policies;
 mod purchases;
 mod receiver;
 mod renaming;
+mod reports;
 mod schema;
 mod set_aside;
+mod sources;
 mod spans;
 mod standing;
 mod strangers;
@@ -37,6 +41,7 @@ mod tokens;
 mod totals;
 mod trial;
 mod trust;
+mod usage;
 mod watch;
 mod whose;
 
@@ -62,11 +67,13 @@ pub use purchases::{
     Correction, Entry, LicenseTransfer, Moved, Purchase, PurchaseKind, PurchaseView, Share,
 };
 pub use receiver::{Answer, Taken};
+pub use reports::{DeltaRow, Period, Step, UseRow};
 pub use rumline_server::{
     Action, Actor, AuditRow, Caller, Error, Grant, Only, PartId, People, Role, SharedRandom,
 };
 pub use schema::MIGRATIONS;
 pub use set_aside::SetAside;
+pub use sources::{SignedReportView, Source, UseOfInstance};
 pub use tokens::{NewToken, RegistrationToken};
 pub use totals::WrongTotal;
 pub use trial::{Late, Trial};
@@ -116,6 +123,7 @@ impl Cssm {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
+        db.write("usage.derive", usage::derive_once)?;
         let id: Arc<str> = cssm_id(&issuer.root_certificate).into();
         rumline_server::check_identity(&db, &id)?;
         let (issuer, standing, strangers) = (Arc::new(issuer), Arc::default(), Arc::default());

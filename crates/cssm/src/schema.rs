@@ -15,7 +15,31 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 8, sql: rumline_server::AUDIT_CHANGES },
     Migration { version: 9, sql: V9 },
     Migration { version: 10, sql: V10 },
+    Migration { version: 11, sql: V11 },
 ];
+
+/// Use over time: what each report counted, of which virtual account, and by how much the use of a day is more than that
+/// of the day before. Of reports that are here already [`crate::usage`] works it out.
+const V11: &str = "
+ALTER TABLE rum_report ADD COLUMN virtual_account_id BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE rum_report ADD COLUMN counted TEXT;
+ALTER TABLE rum_report ADD COLUMN counted_from BIGINT;
+ALTER TABLE rum_report ADD COLUMN counted_to BIGINT;
+ALTER TABLE rum_report ADD COLUMN span_class BIGINT NOT NULL DEFAULT 0;
+UPDATE rum_report SET virtual_account_id = COALESCE((SELECT product_instance.virtual_account_id
+    FROM product_instance WHERE product_instance.id = rum_report.product_instance_id), 0);
+CREATE INDEX rum_report_part ON rum_report (smart_account_id, virtual_account_id, tag, span_class,
+    counted_to, product_instance_id, report_id) WHERE counted_to IS NOT NULL;
+CREATE TABLE use_day (
+    smart_account_id BIGINT NOT NULL,
+    virtual_account_id BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    day BIGINT NOT NULL,
+    change BIGINT NOT NULL,
+    PRIMARY KEY (smart_account_id, virtual_account_id, tag, day)
+-- by key
+);
+";
 
 /// What is in use, and how many product instances there are, is kept and not counted; a gap is found by an index.
 const V10: &str = "

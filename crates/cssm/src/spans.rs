@@ -38,12 +38,13 @@ impl Spans {
         out
     }
 
-    /// Adds a span; returns how many of its seconds were not there before.
-    pub(crate) fn add(&mut self, from: i64, to: i64) -> i64 {
+    /// Adds a span; returns those of its seconds that were not there before, as spans in their order.
+    pub(crate) fn add(&mut self, from: i64, to: i64) -> Vec<(i64, i64)> {
         if from >= to {
-            return 0;
+            return Vec::new();
         }
-        let (mut first, mut last, mut known) = (from, to, 0_i64);
+        let (mut first, mut last) = (from, to);
+        let (mut new, mut known_to) = (Vec::new(), from);
         // All that overlap or touch it: from the last that begins before it.
         let begin = self.spans.range(..=from).next_back().map_or(from, |(begin, _)| *begin);
         let touched: Vec<(i64, i64)> = self
@@ -53,9 +54,15 @@ impl Spans {
             .filter(|(_, end)| *end >= from)
             .collect();
         for (begin, end) in touched {
-            known = known.saturating_add((end.min(to)).saturating_sub(begin.max(from)).max(0));
+            if known_to < begin.min(to) {
+                new.push((known_to, begin.min(to)));
+            }
+            known_to = known_to.max(end);
             (first, last) = (first.min(begin), last.max(end));
             self.spans.remove(&begin);
+        }
+        if known_to < to {
+            new.push((known_to, to));
         }
         self.spans.insert(first, last);
         if self.spans.len() > Self::SPANS_MAX
@@ -64,7 +71,7 @@ impl Spans {
         {
             self.spans.insert(begin, end);
         }
-        to.saturating_sub(from).saturating_sub(known)
+        new
     }
 
     /// The second after the last that is there.
@@ -97,8 +104,11 @@ mod tests {
             for _ in 0..20 {
                 let from = draw(100) - 20;
                 let to = from + draw(20) - 2;
-                let new = (from..to).filter(|second| model.insert(*second)).count();
-                assert_eq!(spans.add(from, to), i64::try_from(new).unwrap());
+                let new: Vec<i64> = (from..to).filter(|second| model.insert(*second)).collect();
+                let parts = spans.add(from, to);
+                assert!(parts.windows(2).all(|pair| pair[0].1 < pair[1].0), "{parts:?}");
+                let parts: Vec<i64> = parts.into_iter().flat_map(|(from, to)| from..to).collect();
+                assert_eq!(parts, new);
                 assert_eq!(Spans::from_text(&spans.to_text()), spans);
                 assert_eq!(spans.end(), model.last().map(|last| last + 1));
                 let inside = model.first().copied().unwrap_or(0)..spans.end().unwrap_or(0);
@@ -114,19 +124,20 @@ mod tests {
     fn gaps_without_end_cost_no_memory_without_end() {
         let mut spans = Spans::default();
         for index in 0..3000 {
-            assert_eq!(spans.add(index * 10, index * 10 + 1), 1);
+            assert_eq!(spans.add(index * 10, index * 10 + 1).len(), 1);
         }
         assert_eq!(spans.gaps().len(), Spans::SPANS_MAX - 1);
         assert_eq!(spans.end(), Some(29_991));
         // The oldest gaps were closed: what comes late for them is not counted, and nothing is counted twice.
-        assert_eq!(spans.add(0, 29_991), 999 * 9);
+        let late = spans.add(0, 29_991);
+        assert_eq!(late.iter().map(|(from, to)| to - from).sum::<i64>(), 999 * 9);
     }
 
     #[test]
     fn the_ends_of_time_do_no_harm() {
         let mut spans = Spans::default();
-        assert_eq!(spans.add(i64::MIN, i64::MAX), i64::MAX);
-        assert_eq!(spans.add(0, 10), 0);
+        assert_eq!(spans.add(i64::MIN, i64::MAX), [(i64::MIN, i64::MAX)]);
+        assert_eq!(spans.add(0, 10), []);
         assert_eq!(Spans::from_text("x,1:2,3:y,:,"), Spans::from_text("1:2"));
     }
 }

@@ -8,7 +8,9 @@ use rumline_store::{Tx, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::books::Uses;
+use crate::days::{self, Changes};
 use crate::ids::{Account, InstanceId, SmartAccountId, VirtualAccountId};
+use crate::usage::{self, Days};
 use crate::{Cssm, Error};
 
 /// What a product instance adds to the totals.
@@ -22,13 +24,13 @@ struct Share {
 /// A total that was not what counting says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrongTotal {
-    /// `in use`, `product instances` or `holding`.
+    /// `in use`, `product instances`, `holding` or `use over time`.
     pub kind: String,
     /// Its smart account.
     pub smart_account_id: SmartAccountId,
     /// Its virtual account.
     pub virtual_account_id: VirtualAccountId,
-    /// The entitlement tag, or the number of the purchase; empty where there is none.
+    /// The entitlement tag, with its day, or the number of the purchase; empty where there is none.
     pub of: String,
     /// What was kept.
     pub kept: i64,
@@ -209,6 +211,29 @@ impl Total {
     }
 }
 
+/// Days whose use is not what the reports say: by how much it is more than that of the day before.
+fn verify_days(tx: &mut Tx<'_>) -> Result<(Vec<WrongTotal>, Days), Error> {
+    let (kept, counted) = (usage::kept_days(tx)?, usage::counted_days(tx)?);
+    let keys: BTreeSet<_> = kept.keys().chain(counted.keys()).collect();
+    let (none, mut wrong) = (Changes::new(), Vec::new());
+    for key in keys {
+        let (kept, counted) = (kept.get(key).unwrap_or(&none), counted.get(key).unwrap_or(&none));
+        let days: BTreeSet<&i64> = kept.keys().chain(counted.keys()).collect();
+        let of = |all: &Changes, day| all.get(day).copied().unwrap_or(0);
+        wrong.extend(days.into_iter().filter(|day| of(kept, day) != of(counted, day)).map(|day| {
+            WrongTotal {
+                kind: "use over time".to_owned(),
+                smart_account_id: key.0,
+                virtual_account_id: key.1,
+                of: format!("{} on {}", key.2, days::text(*day)),
+                kept: of(kept, day),
+                counted: of(counted, day),
+            }
+        }));
+    }
+    Ok((wrong, counted))
+}
+
 impl Cssm {
     /// Counts what is kept, and says what was kept wrongly.
     ///
@@ -220,6 +245,7 @@ impl Cssm {
             for total in TOTALS {
                 wrong.extend(total.verify(tx)?.0);
             }
+            wrong.extend(verify_days(tx)?.0);
             Ok(wrong)
         })
     }
@@ -238,6 +264,11 @@ impl Cssm {
                 }
                 wrong.extend(found);
             }
+            let (found, counted) = verify_days(tx)?;
+            if !found.is_empty() {
+                usage::put_days(tx, &counted)?;
+            }
+            wrong.extend(found);
             Ok(wrong)
         })
     }

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use rumline_cssm::{
-    Cssm, Error, Grant, MIGRATIONS, Only, PurchaseId, Role, SmartAccountId, VirtualAccountId,
+    Cssm, Error, Grant, MIGRATIONS, Only, Period, PurchaseId, Role, SmartAccountId, Step,
+    VirtualAccountId,
 };
-use rumline_protocol::SimulatedSuite;
+use rumline_protocol::{SimulatedSuite, Timestamp};
 use rumline_server::ScopeId;
 use rumline_testkit::*;
 
@@ -93,5 +94,77 @@ fn what_an_older_release_wrote_is_there_after_an_upgrade() {
         assert_eq!(moved.unwrap()[0].quantity, 4);
         assert_eq!(cssm.purchase(sa, PurchaseId(1)).unwrap().1.len(), 3);
         assert_eq!(cssm.smart_accounts(&Only::All).unwrap().len(), 1);
+    }
+}
+
+/// As the release before use over time was kept wrote it.
+const BEFORE_DAYS: usize = 10;
+
+#[test]
+fn use_over_time_of_an_older_release_is_worked_out_of_its_reports() {
+    let lab = Lab::in_memory(&at_once());
+    let device = Device::new(&lab.cssm, "SN1");
+    // All of the first counted, and of the second as much as is told of it.
+    let reports = [
+        (device.report(1, START, &[(Timestamp::DAY, 3)]), 3 * Timestamp::DAY),
+        (device.report(2, START, &[(Timestamp::DAY, 3), (Timestamp::DAY, 2)]), Timestamp::DAY),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    for db in empty_databases(directory.path()) {
+        let db = Arc::new(db);
+        db.migrate(&MIGRATIONS[..BEFORE_DAYS]).unwrap();
+        let reports = reports.clone();
+        let written = db.write("test.rows", move |tx| {
+            let rows = [
+                "INSERT INTO smart_account (id, name, domain, created_at)
+                 VALUES (1, 'Example', 'example.net', 5)",
+                "INSERT INTO virtual_account (smart_account_id, id, name, created_at)
+                 VALUES (1, 2, 'Lab', 5)",
+                "INSERT INTO product_instance (id, smart_account_id, virtual_account_id, pid, serial,
+                 identifier, public_key, software_tag, registered_at, last_contact_at,
+                 window_started_at, window_requests)
+                 VALUES (1, 1, 2, 'N9K-C93180YC-FX3', 'SN1', '', 'x', '', 5, 5, 5, 0)",
+                "INSERT INTO instance_total (smart_account_id, virtual_account_id, count)
+                 VALUES (1, 2, 1)",
+            ];
+            for row in rows {
+                tx.execute(row, &[])?;
+            }
+            for (signed, count_seconds) in &reports {
+                let (report, sha256) = (&signed.report, signed.sha256());
+                let sql = "INSERT INTO rum_report (smart_account_id, product_instance_id, report_id,
+                    tag, start_at, end_at, last_count, count_seconds, sha256, received_at, payload,
+                    signing_key, signature) VALUES (1, 1, $1, $2, $3, $4, 3, $5, $6, 5, $7, 'x', $8)";
+                let values = [
+                    i64::try_from(report.report_id).unwrap().into(),
+                    report.entitlement_tag.as_str().into(),
+                    report.start_at().0.into(),
+                    report.end_at().0.into(),
+                    (*count_seconds).into(),
+                    sha256[..].into(),
+                    (&signed.payload).into(),
+                    [0_u8; 4][..].into(),
+                ];
+                tx.execute(sql, &values)?;
+            }
+            Ok::<_, Error>(())
+        });
+        written.unwrap();
+        let mut random = chance();
+        let (_, issuer) = SimulatedSuite::authority(&mut random);
+        let random = Arc::new(Mutex::new(random));
+        let cssm = Cssm::open(db, Arc::new(SimulatedSuite), issuer, random, at_once()).unwrap();
+        let now = START + 9 * Timestamp::DAY;
+        let period = Period::read(now, Some("2025-12-01"), Some("2026-02-01")).unwrap();
+        let sa = SmartAccountId(1);
+        let rows = cssm.use_over_time(now, sa, &Only::All, period, Step::Day).unwrap();
+        let told: Vec<_> = rows.iter().map(|row| (&row.from[..], row.license_seconds)).collect();
+        // Of the second report nothing is known but how much counted: it is taken to be the last of it.
+        assert_eq!(told, [("2026-01-01", 3 * Timestamp::DAY), ("2026-01-02", Timestamp::DAY)]);
+        assert_eq!(cssm.verify_totals().unwrap(), []);
+        let account = (sa, VirtualAccountId(2));
+        let sources = cssm.use_sources(account, LAN, period, "", 9).unwrap();
+        let told: Vec<_> = sources.iter().map(|one| (one.report_id, one.license_seconds)).collect();
+        assert_eq!(told, [(1, 3 * Timestamp::DAY), (2, Timestamp::DAY)]);
     }
 }

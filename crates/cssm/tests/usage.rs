@@ -1,0 +1,189 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! Use over time, and the signed reports that each of its numbers opens to (CSSM-001, 006, 027).
+
+use std::collections::BTreeMap;
+
+use rumline_cssm::{Error, Only, Period, Step, VirtualAccountId};
+use rumline_protocol::{Random, Timestamp};
+use rumline_testkit::*;
+
+const DAY: i64 = Timestamp::DAY;
+
+fn period(lab: &Lab, from: &str, to: &str) -> Period {
+    Period::read(lab.now, Some(from), Some(to)).unwrap()
+}
+
+/// Licence seconds of a period, by virtual account.
+fn used(lab: &Lab, period: Period) -> BTreeMap<VirtualAccountId, i64> {
+    let rows = lab.cssm.use_over_time(lab.now, lab.sa, &Only::All, period, Step::Day).unwrap();
+    let mut used = BTreeMap::new();
+    for row in rows {
+        *used.entry(row.virtual_account_id).or_default() += row.license_seconds;
+    }
+    used
+}
+
+/// The same, of the reports that it opens to, a few at a time.
+fn opened(lab: &Lab, va: VirtualAccountId, period: Period) -> i64 {
+    let (mut after, mut sum, mut seen) = (String::new(), 0, Vec::new());
+    loop {
+        let page = lab.cssm.use_sources((lab.sa, va), LAN, period, &after, 2).unwrap();
+        let Some(last) = page.last() else { return sum };
+        after.clone_from(&last.next);
+        for source in page {
+            assert!(source.license_seconds > 0, "{source:?} adds nothing");
+            let key = (source.product_instance_id, source.report_id);
+            assert!(!seen.contains(&key), "{source:?} twice");
+            seen.push(key);
+            sum += source.license_seconds;
+            let signed = lab.cssm.signed_report((lab.sa, va), key.0, key.1).unwrap();
+            assert!(signed.verifies && signed.count_seconds >= source.license_seconds);
+        }
+    }
+}
+
+#[test]
+fn each_number_is_the_sum_of_the_signed_reports_it_opens_to() {
+    for seed in 0..10 {
+        let mut lab = Lab::in_memory(&at_once());
+        let mut chance = Chance::of(seed);
+        let mut below = |limit: u64| i64::try_from(chance.below(limit)).unwrap();
+        let parts = [lab.va, lab.virtual_account("A"), lab.virtual_account("B")];
+        let devices: Vec<Device> =
+            (0..3).map(|n| Device::new(&lab.cssm, &format!("SN{n}"))).collect();
+        let mut next = [1_u64; 3];
+        for _ in 0..60 {
+            let one = usize::try_from(below(3)).unwrap();
+            let part = parts[usize::try_from(below(3)).unwrap()];
+            let there = lab.instances().into_iter().find(|i| i.serial == format!("SN{one}"));
+            lab.now = lab.now + below(3 * 86_400);
+            match (below(8), there) {
+                (0, Some(instance)) => {
+                    lab.cssm.remove_instance(lab.now, &admin(), lab.sa, instance.id).unwrap();
+                }
+                (1, Some(instance)) => {
+                    lab.cssm
+                        .transfer_instance(lab.now, &admin(), lab.sa, instance.id, part)
+                        .unwrap();
+                }
+                (_, None) => {
+                    let token = lab.token_of((lab.sa, part));
+                    lab.document(&devices[one].trust(lab.now, &token, false));
+                }
+                (_, Some(_)) => {
+                    let id = next[one];
+                    next[one] += 1;
+                    // Some of it is told again, some is days long, and some begins where a day does.
+                    let spans: Vec<(i64, u32)> = (0..1 + below(3))
+                        .map(|_| {
+                            let longest = 40_000 << below(6);
+                            (1 + below(longest), u32::try_from(below(5)).unwrap())
+                        })
+                        .collect();
+                    let length: i64 = spans.iter().map(|(seconds, _)| seconds).sum();
+                    let later = [0, 200_000][usize::try_from(below(2)).unwrap()];
+                    let back = length + below(1 + later);
+                    let from = Timestamp(match below(4) {
+                        0 => (lab.now.0 - back).div_euclid(DAY) * DAY,
+                        _ => lab.now.0 - back,
+                    });
+                    let report = devices[one].report(id, from, &spans);
+                    lab.document(&devices[one].usage(&[&report]));
+                }
+            }
+            assert_eq!(lab.cssm.verify_totals().unwrap(), [], "seed {seed}");
+        }
+        let all = period(&lab, "2025-06-01", "2026-06-01");
+        let counted = lab.cssm.db().read("test.counted", |tx| {
+            tx.row("SELECT SUM(count_seconds) FROM rum_report", &[], |row| row.int(0))
+        });
+        let counted: Result<_, Error> = counted.map_err(Error::from);
+        assert_eq!(used(&lab, all).values().sum::<i64>(), counted.unwrap().unwrap(), "seed {seed}");
+        for _ in 0..20 {
+            let first = lab.now.0 - below(150 * 86_400);
+            let end = first + below(20 * 86_400);
+            let day = |at: i64| Timestamp(at).to_string()[..10].to_owned();
+            let some = period(&lab, &day(first), &day(end));
+            let used = used(&lab, some);
+            for part in parts {
+                let number = used.get(&part).copied().unwrap_or(0);
+                assert_eq!(opened(&lab, part, some), number, "seed {seed}, {some:?}");
+            }
+        }
+        // What is in use now opens to who uses it.
+        for view in lab.cssm.licenses(lab.now, lab.sa).unwrap() {
+            let (va, mut after, mut sum) = (view.virtual_account_id, String::new(), 0);
+            loop {
+                let page = lab.cssm.uses_now((lab.sa, va), &view.license, &after, 1).unwrap();
+                let Some(last) = page.last() else { break };
+                after.clone_from(&last.next);
+                sum += page.iter().map(|uses| uses.count).sum::<i64>();
+            }
+            assert_eq!(sum, view.in_use);
+        }
+    }
+}
+
+#[test]
+fn a_report_opens_to_what_was_signed_where_it_was_received() {
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new(&lab.cssm, "SN1");
+        lab.register(&device);
+        let report = device.report(7, START, &[(2 * DAY, 3)]);
+        lab.now = START + 2 * DAY;
+        lab.document(&device.usage(&[&report]));
+        let id = lab.instances()[0].id;
+        let other = lab.virtual_account("Other");
+        lab.cssm.transfer_instance(lab.now, &admin(), lab.sa, id, other).unwrap();
+        // Told once more, half of it is known.
+        let again = device.report(8, START + DAY, &[(2 * DAY, 3)]);
+        lab.now = START + 3 * DAY;
+        lab.document(&device.usage(&[&again]));
+        let period = period(lab, "2026-01-01", "2026-01-03");
+        let both = BTreeMap::from([(lab.va, 6 * DAY), (other, 3 * DAY)]);
+        assert_eq!(used(lab, period), both);
+        assert_eq!(opened(lab, lab.va, period), 6 * DAY);
+        assert_eq!(opened(lab, other, period), 3 * DAY);
+        let signed = lab.cssm.signed_report((lab.sa, lab.va), id, 7).unwrap();
+        assert!(signed.verifies && signed.document.contains("<RUMReport>"));
+        assert_eq!((signed.count_seconds, signed.overlap_seconds), (6 * DAY, 0));
+        let signed = lab.cssm.signed_report((lab.sa, other), id, 8).unwrap();
+        assert_eq!((signed.count_seconds, signed.overlap_seconds), (3 * DAY, 3 * DAY));
+        // Not by the account that it was moved to, and no other report.
+        assert!(lab.cssm.signed_report((lab.sa, other), id, 7).is_err());
+        assert!(lab.cssm.signed_report((lab.sa, lab.va), id, 9).is_err());
+        // By month, and of one virtual account only.
+        let only = Only::These([lab.va.into()].into());
+        let rows = lab.cssm.use_over_time(lab.now, lab.sa, &only, period, Step::Month).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].license.as_str(), rows[0].in_use_average), (LAN, 2.0));
+        for wrong in ["x", "1~2", "1~2~3~4"] {
+            assert!(lab.cssm.use_sources((lab.sa, lab.va), LAN, period, wrong, 9).is_err());
+        }
+        assert!(lab.cssm.uses_now((lab.sa, lab.va), LAN, "x", 9).is_err());
+        let years = Period::read(lab.now, Some("2020-01-01"), Some("2026-01-03")).unwrap();
+        let by_day = lab.cssm.use_over_time(lab.now, lab.sa, &only, years, Step::Day);
+        assert!(matches!(by_day, Err(Error::Invalid(text)) if text.contains("by=month")));
+        assert_eq!(
+            lab.cssm.use_over_time(lab.now, lab.sa, &only, years, Step::Month).unwrap().len(),
+            1
+        );
+    });
+}
+
+#[test]
+fn use_of_days_that_is_wrong_is_named_and_put_right() {
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new(&lab.cssm, "SN1");
+        lab.register(&device);
+        lab.document(&device.usage(&[&device.report(1, START, &[(50, 3)])]));
+        let spoil = "UPDATE use_day SET change = 7 WHERE change > 0";
+        let spoiled = lab.cssm.db().write("test.spoil", move |tx| tx.execute(spoil, &[]));
+        assert_eq!(spoiled.unwrap(), 1);
+        let wrong = lab.cssm.verify_totals().unwrap();
+        assert_eq!((wrong.len(), wrong[0].kept, wrong[0].counted), (1, 7, 150));
+        assert!(wrong[0].of.ends_with(" on 2026-01-01"), "{wrong:?}");
+        assert_eq!(lab.cssm.rebuild_totals().unwrap(), wrong);
+        assert_eq!(lab.cssm.verify_totals().unwrap(), []);
+    });
+}
