@@ -377,6 +377,31 @@ impl Cssm {
         after: PurchaseId,
         limit: i64,
     ) -> Result<Vec<PurchaseView>, Error> {
+        self.purchases_where("", smart_account_id, only, after, limit)
+    }
+
+    /// The same, of those that end: terms and subscriptions.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn subscriptions(
+        &self,
+        smart_account_id: SmartAccountId,
+        only: &Only<PartId>,
+        after: PurchaseId,
+        limit: i64,
+    ) -> Result<Vec<PurchaseView>, Error> {
+        self.purchases_where("AND ends_at IS NOT NULL", smart_account_id, only, after, limit)
+    }
+
+    fn purchases_where(
+        &self,
+        which: &'static str,
+        smart_account_id: SmartAccountId,
+        only: &Only<PartId>,
+        after: PurchaseId,
+        limit: i64,
+    ) -> Result<Vec<PurchaseView>, Error> {
         let (only, limit) = (only.clone(), limit.clamp(1, 1_000));
         self.db.read("purchases.list", move |tx| {
             smart_account(tx, smart_account_id)?;
@@ -389,8 +414,8 @@ impl Cssm {
                     ""
                 };
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM purchase WHERE smart_account_id = $1 AND id > $2 {of}
-                    ORDER BY id LIMIT $3"
+                    "SELECT {COLUMNS} FROM purchase WHERE smart_account_id = $1 AND id > $2 {which}
+                    {of} ORDER BY id LIMIT $3"
                 );
                 let values = [smart_account_id.into(), after.into(), limit.into(), part.into()];
                 let values = if part.is_some() { &values[..] } else { &values[..3] };

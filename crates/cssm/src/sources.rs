@@ -79,8 +79,15 @@ pub struct Source {
     pub next: String,
 }
 
+fn check_license(license: &str) -> Result<(), Error> {
+    if license.is_empty() {
+        return Err(Error::invalid("say of which licence: license=NAME"));
+    }
+    Ok(())
+}
+
 fn no_place() -> Error {
-    Error::invalid("`after` is what `next` said of the last row")
+    Error::invalid("`next` is what the last row says")
 }
 
 /// Where a list of sources goes on.
@@ -276,10 +283,10 @@ fn uses_now(
 }
 
 impl Cssm {
-    /// The signed reports that the use of a licence in a period comes from; `after` is what `next` said of the last row.
+    /// The signed reports that the use of a licence in a period comes from; `after` is what the last row says by `next`.
     ///
     /// # Errors
-    /// When there is no such account, or `after` is none.
+    /// When there is no such account, no licence is named, or `after` is none.
     pub fn use_sources(
         &self,
         account: Account,
@@ -291,6 +298,7 @@ impl Cssm {
         let (license, after) = (license.to_owned(), after.to_owned());
         self.db.read("sources.use", move |tx| {
             virtual_account(tx, account.0, account.1)?;
+            check_license(&license)?;
             let limit = limit.clamp(1, 1_000);
             sources(tx, account, &license, period.seconds(), &after, limit)
         })
@@ -310,6 +318,7 @@ impl Cssm {
         let (license, after) = (license.to_owned(), after.to_owned());
         self.db.read("sources.now", move |tx| {
             virtual_account(tx, account.0, account.1)?;
+            check_license(&license)?;
             uses_now(tx, account, &license, &after, limit.clamp(1, 1_000))
         })
     }

@@ -90,7 +90,8 @@ pub(crate) fn derive_once(tx: &mut Tx<'_>) -> Result<(), Error> {
     if tx.execute(sql, &[DERIVED.into()])? == 0 {
         return Ok(());
     }
-    let mut last = (0_i64, i64::MIN);
+    let first = (0_i64, i64::MIN);
+    let mut last = first;
     loop {
         let sql = "SELECT product_instance_id, report_id, payload, count_seconds FROM rum_report
             WHERE (product_instance_id, report_id) > ($1, $2)
@@ -117,6 +118,9 @@ pub(crate) fn derive_once(tx: &mut Tx<'_>) -> Result<(), Error> {
             ];
             tx.execute(sql, &values)?;
         }
+    }
+    if last == first {
+        return Ok(());
     }
     let days = counted_days(tx)?;
     put_days(tx, &days)

@@ -6,6 +6,7 @@
 mod collector;
 mod contact;
 mod cssm;
+pub mod csv;
 mod openapi;
 mod packed;
 mod page;

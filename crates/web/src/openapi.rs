@@ -22,8 +22,10 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
         for name in ["after", "limit", "offset"].into_iter().filter(|name| named(name)) {
             parameters.push(parameter(name, "query", false, "integer"));
         }
-        if named("search") {
-            parameters.push(parameter("search", "query", false, "string"));
+        for name in ["search", "from", "to", "by", "format", "license", "next"] {
+            if named(name) {
+                parameters.push(parameter(name, "query", name == "license", "string"));
+            }
         }
         if route.summary.contains("query parameter `name`") {
             parameters.push(parameter("name", "query", true, "string"));

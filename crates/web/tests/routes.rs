@@ -518,7 +518,8 @@ fn whatever_can_be_created_can_be_listed_and_corrected_removed_or_closed() {
 }
 
 /// Tables that grow with what is licensed, reported and done.
-const LARGE: [&str; 15] = [
+const LARGE: [&str; 16] = [
+    "use_day",
     "product_instance",
     "license_use",
     "rum_report",
@@ -568,4 +569,45 @@ async fn no_statement_of_the_api_looks_through_a_table_that_grows() {
     }
     assert!(looked_at > 60, "{looked_at}");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_the_same_as_json_and_for_spreadsheets() {
+    // CSSM-006: more than a page of it too
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("global");
+    server.add_product_instances(1_000..3_100);
+    let reports = "/api/v1/smart-accounts/1/reports";
+    for name in ["use", "delta", "licenses", "subscriptions", "product-instances"] {
+        let get = async |query: &str| {
+            let path = format!("{reports}/{name}{query}");
+            let answer = server.call("get", &path, token.as_deref(), Body::empty()).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            answer
+        };
+        let mut rows: Vec<Value> = serde_json::from_str(&get("?limit=1000").await.text()).unwrap();
+        while name == "product-instances" && rows.len().is_multiple_of(1_000) {
+            let after = rows.last().unwrap()["id"].as_i64().unwrap();
+            let more = get(&format!("?limit=1000&after={after}")).await.text();
+            rows.extend(serde_json::from_str::<Vec<Value>>(&more).unwrap());
+        }
+        let csv = get("?format=csv").await;
+        assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+        let text = csv.text();
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        assert_eq!(lines.len(), rows.len() + 1, "{name}: {text}");
+        assert!(name == "subscriptions" || !rows.is_empty(), "{name}");
+        if name == "product-instances" {
+            assert!(rows.len() > 2_100 && lines[2_000].starts_with("'=cmd(),N9K-C9504,SN"));
+        }
+        assert!(lines[0].contains("License"), "{}", lines[0]);
+    }
+    for wrong in
+        ["use?from=x", "use?by=year", "use?format=xml", "delta?form=csv", "use?to=1960-01-01"]
+    {
+        let path = format!("{reports}/{wrong}");
+        let answer = server.call("get", &path, token.as_deref(), Body::empty()).await;
+        assert!([400, 422].contains(&answer.plain_status()), "{path}: {}", answer.text());
+        answer.assert_problem();
+    }
 }

@@ -46,6 +46,40 @@ pub(super) const LICENSES: &[Column] = &[
     text("Balance", "balance"),
     time("Runs short", "runs_short_at"),
 ];
+pub(super) const USES: &[Column] = &[
+    text("From", "from"),
+    text("To", "to"),
+    text("Virtual account", "virtual_account_id"),
+    text("License", "license"),
+    Column("License days", "license_seconds", Kind::Days),
+    text("In use on average", "in_use_average"),
+];
+pub(super) const DELTAS: &[Column] = &[
+    text("Virtual account", "virtual_account_id"),
+    text("License", "license"),
+    text("From", "from"),
+    text("To", "to"),
+    Column("Purchased, license days", "purchased_seconds", Kind::Days),
+    Column("Used", "used_seconds", Kind::Days),
+    Column("Substituted", "substituted_seconds", Kind::Days),
+    Column("Short", "short_seconds", Kind::Days),
+    text("On days", "short_days"),
+];
+pub(super) const SOURCES: &[Column] = &[
+    text("Id", "product_instance_id"),
+    text("Product instance", "udi"),
+    text("Report", "report_id"),
+    Column("License days", "license_seconds", Kind::Days),
+    time("Received", "received_at"),
+];
+pub(super) const USES_NOW: &[Column] = &[
+    text("Id", "product_instance_id"),
+    text("Product instance", "udi"),
+    text("In use", "count"),
+    time("As of", "as_of"),
+    text("Report", "report_id"),
+    text("Entitlement tag", "tag"),
+];
 pub(super) const PURCHASES: &[Column] = &[
     text("Id", "id"),
     text("License", "license"),

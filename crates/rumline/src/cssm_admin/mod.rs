@@ -3,6 +3,7 @@
 mod books;
 mod columns;
 mod people;
+mod reports;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -224,6 +225,38 @@ pub(crate) enum Command {
     RemoveInstance { smart_account: String, id: i64 },
     /// Licences purchased against in use.
     Licenses { smart_account: String },
+    /// A report of a smart account.
+    Report {
+        #[arg(value_enum)]
+        kind: reports::Kind,
+        smart_account: String,
+        #[command(flatten)]
+        days: reports::Days,
+        /// Use over time by day or by month.
+        #[arg(long, default_value = "day", value_parser = ["day", "month"])]
+        by: String,
+    },
+    /// The signed reports that the use of a licence over time comes from.
+    UseSources {
+        smart_account: String,
+        virtual_account: String,
+        license: String,
+        #[command(flatten)]
+        days: reports::Days,
+    },
+    /// The product instances that a licence is in use on, and the reports that say so.
+    LicenseUses { smart_account: String, virtual_account: String, license: String },
+    /// Save a report as it was signed; `rumline verify` reads it.
+    SignedReport {
+        smart_account: String,
+        virtual_account: String,
+        product_instance: i64,
+        report: i64,
+        file: PathBuf,
+        /// Save the product instance's public key too, for `rumline verify --key`.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
+    },
     /// Upload a usage file.
     Upload { smart_account: String, virtual_account: String, file: PathBuf },
     /// Uploaded usage files.
@@ -391,6 +424,22 @@ impl Api {
         serde_json::from_slice(&answer).context("the answer is no JSON")
     }
 
+    /// A list that is read in pages, whole; its path has a query.
+    async fn pages(&self, path: &str) -> Result<Value> {
+        self.pages_of("GET", &format!("{path}&limit=1000"), None).await
+    }
+
+    async fn pages_of(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self.json(method, &format!("{path}&after={after}"), body.clone()).await?;
+            let rows = page.as_array().cloned().unwrap_or_default();
+            let Some(last) = rows.last() else { return Ok(Value::Array(all)) };
+            after = last["id"].as_i64().context("a row has no number")?;
+            all.extend(rows);
+        }
+    }
+
     async fn find(&self, path: &str, name: &str) -> Result<i64> {
         let all = self.json("GET", path, None).await?;
         let mut found = all.as_array().into_iter().flatten().filter(|row| {
@@ -512,16 +561,8 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
         Command::TryPolicy { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
             let body = serde_json::to_value(policy_file(file)?)?;
-            let (mut all, mut after) = (Vec::new(), 0);
-            loop {
-                let page = format!("{path}/policy-trials?after={after}&limit=100");
-                let rows = api.json("POST", &page, Some(body.clone())).await?;
-                let rows = rows.as_array().cloned().unwrap_or_default();
-                let Some(last) = rows.last() else { break };
-                after = last["id"].as_i64().unwrap_or(i64::MAX);
-                all.extend(rows);
-            }
-            show(api.output, &Value::Array(all), TRIALS);
+            let path = format!("{path}/policy-trials?limit=100");
+            show(api.output, &api.pages_of("POST", &path, Some(body)).await?, TRIALS);
         }
         Command::PolicyFile { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
@@ -547,8 +588,12 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             say!("Product instance {id} removed.");
         }
         Command::Instances { smart_account } => {
-            let path = api.smart_account(smart_account).await?;
-            api.shown("GET", &format!("{path}/product-instances?limit=1000"), None).await?;
+            let path = format!("{}/product-instances", api.smart_account(smart_account).await?);
+            let mut rows = api.pages(&format!("{path}?")).await?;
+            if api.output != Output::Json {
+                api.with_names(&path, &mut rows).await;
+            }
+            show(api.output, &rows, INSTANCES);
         }
         Command::Licenses { smart_account } => {
             let path = api.smart_account(smart_account).await?;
@@ -621,7 +666,34 @@ async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
             let path = api.smart_account(name).await?;
             api.shown("GET", &format!("{path}/audit"), None).await?;
         }
-        other => book_commands(api, other).await?,
+        other => report_commands(api, other).await?,
     }
     Ok(())
+}
+
+async fn report_commands(api: &Api, command: &Command) -> Result<()> {
+    match command {
+        Command::Report { kind, smart_account, days, by } => {
+            reports::report(api, *kind, smart_account, days, by).await
+        }
+        Command::UseSources { smart_account, virtual_account, license, days } => {
+            reports::use_sources(api, (smart_account, virtual_account), license, days).await
+        }
+        Command::LicenseUses { smart_account, virtual_account, license } => {
+            reports::license_uses(api, (smart_account, virtual_account), license).await
+        }
+        Command::SignedReport {
+            smart_account,
+            virtual_account,
+            product_instance,
+            report,
+            file,
+            key_file,
+        } => {
+            let (account, of) =
+                ((&**smart_account, &**virtual_account), (*product_instance, *report));
+            reports::signed_report(api, account, of, file, key_file.as_ref()).await
+        }
+        other => book_commands(api, other).await,
+    }
 }

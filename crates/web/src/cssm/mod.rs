@@ -4,6 +4,7 @@ mod api;
 mod books;
 mod pages;
 mod receiver;
+mod reports;
 mod routes;
 mod upload;
 

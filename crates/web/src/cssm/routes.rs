@@ -2,7 +2,7 @@
 
 use rumline_server::Action;
 
-use crate::cssm::{CssmSite, api, books, pages, receiver};
+use crate::cssm::{CssmSite, api, books, pages, receiver, reports};
 use crate::site::{Access, Route, UPLOAD_BYTES_MAX, route};
 use crate::{page, people};
 
@@ -77,6 +77,14 @@ pub fn cssm_routes() -> Vec<Route<CssmSite>> {
         route!(delete "/api/v1/smart-accounts/{sa}/product-instances/{id}", May(Operate), "Removes a product instance and frees its licences.", None, "{}", api::remove_instance),
         route!(get "/api/v1/smart-accounts/{sa}/product-instances/{id}/reports", May(View), "The RUM reports of a product instance; `after` and `limit` page through them.", None, "[{\"report_id\":1700000000,\"count_seconds\":3600}]", api::reports),
         route!(get "/api/v1/smart-accounts/{sa}/licenses", May(View), "Licences purchased against in use.", None, "[{\"license\":\"LAN_ENTERPRISE_SERVICES_PKG\",\"purchased\":10,\"in_use\":3,\"substituted\":0,\"balance\":7,\"runs_short_at\":null}]", api::licenses).in_parts(),
+        route!(get "/api/v1/smart-accounts/{sa}/reports/use", May(View), "Use over time of whole days, `from` and `to` YYYY-MM-DD, without them the last thirty; `by` day or month; `format` json or csv.", None, "[{\"from\":\"2026-11-01\",\"to\":\"2026-11-01\",\"virtual_account_id\":1,\"license\":\"VPN_FABRIC\",\"license_seconds\":86400,\"in_use_average\":1.0}]", reports::use_over_time).in_parts(),
+        route!(get "/api/v1/smart-accounts/{sa}/reports/delta", May(View), "What was purchased against what was consumed, day by day, `from` and `to` YYYY-MM-DD; `format` json or csv.", None, "[{\"virtual_account_id\":1,\"license\":\"VPN_FABRIC\",\"from\":\"2026-11-01\",\"to\":\"2026-11-30\",\"purchased_seconds\":86400,\"used_seconds\":86400,\"substituted_seconds\":0,\"short_seconds\":0,\"short_days\":0}]", reports::delta).in_parts(),
+        route!(get "/api/v1/smart-accounts/{sa}/reports/licenses", May(View), "Licences purchased against in use; `format` json or csv.", None, "[{\"license\":\"LAN_ENTERPRISE_SERVICES_PKG\",\"purchased\":10,\"in_use\":3,\"substituted\":0,\"balance\":7,\"runs_short_at\":null}]", reports::licenses).in_parts(),
+        route!(get "/api/v1/smart-accounts/{sa}/reports/subscriptions", May(View), "Purchases that end; `after` and `limit` page through them; `format` json or csv.", None, "[{\"id\":1,\"license\":\"LAN_ENTERPRISE_SERVICES_PKG\",\"kind\":\"SUBSCRIPTION\",\"starts_at\":1700000000,\"ends_at\":1800000000,\"shares\":[{\"virtual_account_id\":1,\"quantity\":10}]}]", reports::subscriptions).in_parts(),
+        route!(get "/api/v1/smart-accounts/{sa}/reports/product-instances", May(View), "The product instances; `after` and `limit` page through them; `format` json or csv, which holds all.", None, "[{\"id\":1,\"name\":\"leaf-101\",\"pid\":\"N9K-C93180YC-FX3\"}]", reports::product_instances).in_parts(),
+        route!(get "/api/v1/smart-accounts/{sa}/virtual-accounts/{va}/use-sources", May(View), "The signed reports that the use of a `license` comes from, `from` and `to` YYYY-MM-DD; `next` of the last row and `limit` page through them.", None, "[{\"product_instance_id\":1,\"udi\":\"PID:…,SN:…\",\"report_id\":1700000000,\"license_seconds\":86400,\"received_at\":1700000000,\"next\":\"…\"}]", reports::use_sources),
+        route!(get "/api/v1/smart-accounts/{sa}/virtual-accounts/{va}/license-uses", May(View), "The product instances that a `license` is in use on, with the reports that say so; `next` of the last row and `limit` page through them.", None, "[{\"product_instance_id\":1,\"udi\":\"PID:…,SN:…\",\"tag\":\"…\",\"count\":1,\"as_of\":1700000000,\"report_id\":1700000000,\"next\":\"…\"}]", reports::uses_now),
+        route!(get "/api/v1/smart-accounts/{sa}/virtual-accounts/{va}/product-instances/{id}/reports/{report}", May(View), "A report as it was signed, of those received in the virtual account.", None, "{\"report_id\":1700000000,\"verifies\":true,\"public_key\":\"-----BEGIN PUBLIC KEY-----\",\"document\":\"<?xml …\"}", reports::signed_report),
         route!(get "/api/v1/smart-accounts/{sa}/usage-files", May(View), "The uploaded usage files, newest first.", None, "[{\"id\":1,\"name\":\"all_rum.txt\",\"status\":\"No Errors\"}]", api::usage_files).in_parts(),
         route!(post "/api/v1/smart-accounts/{sa}/virtual-accounts/{va}/usage-files", May(Operate), "Uploads a usage file: the body is the file, the query parameter `name` its name.", Some("\"the file\""), "{\"id\":1,\"status\":\"No Errors\",\"reports_new\":2}", api::upload_usage),
         route!(get "/api/v1/smart-accounts/{sa}/usage-files/{id}", May(View), "One uploaded usage file and how far it is.", None, "{\"id\":1,\"status\":\"Processing\"}", api::usage_file),

@@ -245,12 +245,40 @@ impl Server {
     }
 
     /// A call that a route's row describes and that succeeds for whoever may make it.
+    /// Many product instances, with a host name that a spreadsheet would take for a formula.
+    pub(crate) fn add_product_instances(&self, ids: std::ops::Range<i64>) {
+        let add = move |tx: &mut rumline_store::Tx<'_>| {
+            let sql = "INSERT INTO product_instance (id, smart_account_id, virtual_account_id, pid,
+                serial, identifier, public_key, software_tag, registered_at, last_contact_at,
+                window_started_at, window_requests, hostname, software_version)
+                VALUES ($1, 1, 1, 'N9K-C9504', $2, '', $3, '', 5, 5, 5, 0, '=cmd()', '10.4(3)')";
+            let key = "SELECT public_key FROM product_instance LIMIT 1";
+            let key: String = tx.row(key, &[], |row| row.text(0))?.unwrap();
+            for id in ids.clone() {
+                let serial = format!("SN{id}");
+                tx.execute(sql, &[id.into(), (&serial).into(), (&key).into()])?;
+            }
+            Ok::<_, rumline_cssm::Error>(())
+        };
+        self.cssm.db().write("test.many", add).unwrap();
+    }
+
     pub(crate) fn example(&self, route: &Route) -> (String, Vec<u8>) {
         let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", "1");
         let path = path.replace("{login}", self.somebody(route.path));
+        let report =
+            || self.cssm.reports(SA, rumline_cssm::InstanceId(1), 0, 1).unwrap()[0].report_id;
+        let path = if path.contains("{report}") {
+            path.replace("{report}", &report().to_string())
+        } else {
+            path
+        };
         let example = route.request.unwrap_or_default().as_bytes().to_vec();
         let numbered = |id: &str| route.path.replace("{sa}", "1").replace("{id}", id);
         match (route.method, route.path.rsplit('/').next().unwrap()) {
+            ("get", "use-sources" | "license-uses") => {
+                (format!("{path}?license=LAN_ENTERPRISE_SERVICES_PKG"), example)
+            }
             ("post", "dismiss") => (numbered("2"), example),
             ("post", "move") if route.summary.is_empty() => (numbered("5"), example),
             (_, "set-aside" | "move") => (numbered("4"), example),
