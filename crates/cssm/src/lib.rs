@@ -32,6 +32,7 @@ mod receiver;
 mod renaming;
 mod reports;
 mod schema;
+mod seed;
 mod set_aside;
 mod sources;
 mod spans;

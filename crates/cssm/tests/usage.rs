@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rumline_cssm::{Error, Only, Period, Step, VirtualAccountId};
+use rumline_cssm::{Error, InstanceId, Only, Period, Step, VirtualAccountId};
 use rumline_protocol::{Random, Timestamp};
 use rumline_testkit::*;
 
@@ -186,4 +186,38 @@ fn use_of_days_that_is_wrong_is_named_and_put_right() {
         assert_eq!(lab.cssm.rebuild_totals().unwrap(), wrong);
         assert_eq!(lab.cssm.verify_totals().unwrap(), []);
     });
+}
+
+#[test]
+fn a_seed_lab_is_an_estate_like_any_other() {
+    let lab = Lab::in_memory(&at_once());
+    let device = Device::new(&lab.cssm, "SN1");
+    let mut told = Vec::new();
+    let mut heard = |made| told.push(made);
+    let signer = device.signer.as_ref();
+    let sa = lab.cssm.seed_lab(lab.now, &admin(), 2_500, signer, &mut heard).unwrap();
+    assert_eq!(told, [1_000, 2_000, 2_500]);
+    assert_eq!(lab.cssm.verify_totals().unwrap(), []);
+    let all = lab.cssm.instances(sa, &Only::All, InstanceId(0), 1_000).unwrap();
+    assert!(all.iter().all(|one| one.name.contains(".rack-") || one.name.starts_with("UDI_PID")));
+    assert!(all.iter().any(|one| one.reports_missing > 0) && all.iter().any(|one| one.reports > 1));
+    let licenses = lab.cssm.licenses(lab.now, sa).unwrap();
+    assert!(licenses.iter().any(|view| view.balance < 0), "{licenses:?}");
+    assert!(licenses.iter().any(|view| view.balance > 0 && view.in_use > 50));
+    let parts = lab.cssm.virtual_accounts(sa).unwrap();
+    let used = parts.iter().filter(|part| licenses.iter().any(|l| l.virtual_account_id == part.id));
+    assert!(used.count() > 8);
+    let signed = lab.cssm.reports(sa, all[0].id, 0, 9).unwrap()[0].clone();
+    let account = (sa, all[0].virtual_account_id);
+    assert!(lab.cssm.signed_report(account, all[0].id, signed.report_id).unwrap().verifies);
+    lab.cssm.watch(lab.now).unwrap();
+    let kinds: std::collections::BTreeSet<String> =
+        lab.cssm.alerts(sa).unwrap().into_iter().map(|alert| alert.kind).collect();
+    assert!(["shortage", "overdue"].iter().all(|kind| kinds.contains(*kind)), "{kinds:?}");
+    // One is enough.
+    let again = lab.cssm.seed_lab(lab.now, &admin(), 1, signer, &mut |_| ());
+    assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
+    for wrong in [0, 10_000_001] {
+        assert!(lab.cssm.seed_lab(lab.now, &admin(), wrong, signer, &mut |_| ()).is_err());
+    }
 }

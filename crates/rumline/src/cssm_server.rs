@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rumline_cssm::{Cssm, Settings, WrongTotal};
+use rumline_cssm::{Actor, Cssm, Settings, WrongTotal};
 use rumline_net::{
     Clock, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory, make_private, serve,
     server_config,
@@ -67,6 +67,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     }
     if let Some(cssm_admin::Command::Rebuild { verify }) = &arguments.admin {
         return rebuild(arguments, *verify);
+    }
+    if let Some(cssm_admin::Command::SeedLab { instances }) = &arguments.admin {
+        return seed_lab(arguments, *instances);
     }
     if let Some(command) = &arguments.admin {
         return cssm_admin::run(&arguments.client, command);
@@ -145,6 +148,28 @@ fn rebuild(arguments: &Arguments, verify: bool) -> Result<bool> {
         say!("{} totals {verb}.", wrong.len());
     }
     Ok(wrong.is_empty() || !verify)
+}
+
+/// An estate to try things out on; its keys are made as at a first start.
+fn seed_lab(arguments: &Arguments, instances: u64) -> Result<bool> {
+    prepare_directory(&arguments.dir)?;
+    let _lock = lock_directory(&arguments.dir).context("stop this CSSM first")?;
+    let now = LabClock::clock(arguments.lab_clock).now();
+    let cssm = open(arguments, &authority(&arguments.dir, NAME, "cssm.db", now)?)?;
+    // One key for all of them: what is tried out here is how much there is, not who signed it.
+    let device = Authority::create("seed lab", now)?.identity()?.signer;
+    let mut tenth = 0;
+    let mut told = |made: u64| {
+        if made * 10 / instances.max(1) > tenth {
+            tenth = made * 10 / instances.max(1);
+            say!("{made} of {instances} product instances");
+        }
+    };
+    let actor = Actor::system();
+    cssm.seed_lab(now, &actor, instances, device.as_ref(), &mut told)?;
+    say!("The smart account Seed Lab is in {}; start it with", arguments.dir.display());
+    say!("  rumline cssm --dir {}", arguments.dir.display());
+    Ok(true)
 }
 
 /// Makes another signing key under the root.

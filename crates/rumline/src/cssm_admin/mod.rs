@@ -127,6 +127,12 @@ pub(crate) enum Command {
         #[arg(long)]
         verify: bool,
     },
+    /// Make an estate to try things out on, in --dir; this CSSM must not run meanwhile.
+    SeedLab {
+        /// How many product instances it has.
+        #[arg(long, default_value_t = 10_000)]
+        instances: u64,
+    },
     /// Give a smart account another name and domain.
     RenameAccount { smart_account: String, name: String, domain: String },
     /// Close a smart account in which nothing is left.
