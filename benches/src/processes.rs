@@ -55,6 +55,18 @@ pub(crate) fn cpu_seconds(process: &Child) -> Result<f64> {
     Ok(ticks / 100.0)
 }
 
+/// The same in nanoseconds, of the threads that there are.
+pub(crate) fn cpu_nanos(process: &Child) -> Result<u64> {
+    let id = process.id().context("the process has ended")?;
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{id}/task"))? {
+        // A thread may end meanwhile.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        sum += text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(sum)
+}
+
 /// Resident memory of a process, in KiB.
 pub(crate) fn resident_kib(process: &Child) -> Result<u64> {
     status_kib(&process.id().context("the process has ended")?.to_string(), "VmRSS:")
