@@ -164,6 +164,9 @@ fn one(
     found.ok_or(Error::NotFound("alert"))
 }
 
+/// The most alerts in a list.
+const LISTED_MAX: i64 = 1_000;
+
 impl Cssm {
     /// The alerts of an account, open ones first, then newest first.
     ///
@@ -172,23 +175,29 @@ impl Cssm {
     pub fn alerts(&self, smart_account_id: SmartAccountId) -> Result<Vec<AlertView>, Error> {
         self.db.read("alerts.list", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let sql = "SELECT id, kind, subject, text, raised_at, last_at, cleared_at,
-                acknowledged_at, acknowledged_by FROM alert
-                WHERE smart_account_id = $1
-                ORDER BY CASE WHEN cleared_at IS NULL THEN 0 ELSE 1 END, id DESC LIMIT 1000";
-            tx.rows(sql, &[smart_account_id.into()], |row| {
-                Ok(AlertView {
-                    id: row.id(0)?,
-                    kind: row.text(1)?,
-                    subject: row.text(2)?,
-                    text: row.text(3)?,
-                    raised_at: row.int(4)?,
-                    last_at: row.int(5)?,
-                    cleared_at: row.opt_int(6)?,
-                    acknowledged_at: row.opt_int(7)?,
-                    acknowledged_by: row.opt_text(8)?,
-                })
-            })
+            let mut alerts = Vec::new();
+            for which in ["IS NULL", "IS NOT NULL"] {
+                let sql = format!(
+                    "SELECT id, kind, subject, text, raised_at, last_at, cleared_at,
+                    acknowledged_at, acknowledged_by FROM alert WHERE smart_account_id = $1
+                    AND cleared_at {which} ORDER BY id DESC LIMIT $2"
+                );
+                let left = LISTED_MAX - i64::try_from(alerts.len()).unwrap_or(LISTED_MAX);
+                alerts.extend(tx.rows(&sql, &[smart_account_id.into(), left.into()], |row| {
+                    Ok::<_, Error>(AlertView {
+                        id: row.id(0)?,
+                        kind: row.text(1)?,
+                        subject: row.text(2)?,
+                        text: row.text(3)?,
+                        raised_at: row.int(4)?,
+                        last_at: row.int(5)?,
+                        cleared_at: row.opt_int(6)?,
+                        acknowledged_at: row.opt_int(7)?,
+                        acknowledged_by: row.opt_text(8)?,
+                    })
+                })?);
+            }
+            Ok(alerts)
         })
     }
 

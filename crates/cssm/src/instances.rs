@@ -33,6 +33,8 @@ pub(crate) struct Instance {
     pub told_trust_id: Option<i64>,
     window_started_at: Timestamp,
     window_requests: i64,
+    /// What its name is searched by.
+    name_key: Vec<u8>,
 }
 
 /// The trust code a product instance was given last.
@@ -65,7 +67,7 @@ macro_rules! select {
             trust_id, trust_issued_at, trust_nonce, trust_virtual_account_id, removed_at, epoch,
             epoch_began_at, epoch_last_end_at, head_position, head_present, head_report_id,
             head_sha256, held_at, set_back_at, requested_at, message_millis, told_trust_id, window_started_at,
-            window_requests FROM product_instance ",
+            window_requests, name_key FROM product_instance ",
             $rest
         )
     };
@@ -98,6 +100,7 @@ fn from_row(row: &Row<'_>) -> Result<Instance, Error> {
         told_trust_id: row.opt_int(23)?,
         window_started_at: Timestamp(row.int(24)?),
         window_requests: row.int(25)?,
+        name_key: row.opt_bytes(26)?.unwrap_or_default(),
     })
 }
 
@@ -123,6 +126,72 @@ pub(crate) fn of_account(
     instance
         .filter(|instance| instance.smart_account_id == smart_account_id && !instance.removed)
         .ok_or(Error::NotFound("product instance"))
+}
+
+/// Releases from 10.3(2)F on show their host name (C-20), also those the catalogue does not know yet.
+fn shows_hostname(version: Option<&str>) -> bool {
+    version.and_then(release_number).is_some_and(|number| number >= (10, 3, 2))
+}
+
+/// `10.4(3)F` is 10, 4, 3.
+fn release_number(version: &str) -> Option<(u32, u32, u32)> {
+    let (major, rest) = version.split_once('.')?;
+    let (minor, rest) = rest.split_once('(')?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    Some((major.parse().ok()?, minor.parse().ok()?, rest[..end].parse().ok()?))
+}
+
+/// Its name in lists.
+pub(crate) fn shown_name(
+    (pid, serial): (&str, &str),
+    hostname: Option<&str>,
+    version: Option<&str>,
+) -> String {
+    match hostname.filter(|_| shows_hostname(version)) {
+        Some(hostname) => hostname.to_owned(),
+        None => format!("UDI_PID:{pid}, UDI_SN:{serial}"),
+    }
+}
+
+/// A text as it is searched for and sorted by: in small letters, and in the order of its bytes on every engine.
+pub(crate) fn search_key(text: &str) -> Vec<u8> {
+    text.to_lowercase().into_bytes()
+}
+
+fn name_key(udi: &Udi, about: &About) -> Vec<u8> {
+    let version = about.software_version.as_deref();
+    search_key(&shown_name((&udi.pid, &udi.serial), about.hostname.as_deref(), version))
+}
+
+/// Product instances that are worked on at a time.
+const PIECE: i64 = 1_000;
+/// Where it is noted that [`derive_once`] was here.
+const DERIVED: &str = "instance_keys_derived";
+
+/// Works out what the product instances of an older release are searched by, once.
+pub(crate) fn derive_once(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let sql = "INSERT INTO counter (name, value) VALUES ($1, 1) ON CONFLICT (name) DO NOTHING";
+    if tx.execute(sql, &[DERIVED.into()])? == 0 {
+        return Ok(());
+    }
+    let mut last = 0_i64;
+    loop {
+        let sql = "SELECT id, pid, serial, hostname, software_version FROM product_instance
+            WHERE id > $1 ORDER BY id LIMIT $2";
+        let piece = tx.rows(sql, &[last.into(), PIECE.into()], |row| {
+            let (pid, serial) = (row.text(1)?, row.text(2)?);
+            let (hostname, version) = (row.opt_text(3)?, row.opt_text(4)?);
+            let name = shown_name((&pid, &serial), hostname.as_deref(), version.as_deref());
+            Ok::<_, Error>((row.int(0)?, [name, serial, pid].map(|text| search_key(&text))))
+        })?;
+        let Some((id, _)) = piece.last() else { return Ok(()) };
+        last = *id;
+        for (id, [name, serial, pid]) in &piece {
+            let sql = "UPDATE product_instance SET name_key = $1, serial_key = $2, pid_key = $3
+                WHERE id = $4";
+            tx.execute(sql, &[name.into(), serial.into(), pid.into(), (*id).into()])?;
+        }
+    }
 }
 
 /// What a product instance says about itself with a report.
@@ -178,8 +247,8 @@ fn write_down(
     const SQL: &str =
         "INSERT INTO product_instance (id, smart_account_id, virtual_account_id, pid, serial,
         identifier, public_key, hostname, software_version, software_tag, registered_at,
-        last_contact_at, window_started_at, window_requests)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11, 0)
+        last_contact_at, window_started_at, window_requests, name_key, serial_key, pid_key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11, 0, $12, $13, $14)
         ON CONFLICT (serial, pid) DO UPDATE SET smart_account_id = excluded.smart_account_id,
         virtual_account_id = excluded.virtual_account_id, identifier = excluded.identifier,
         public_key = excluded.public_key, software_tag = CASE WHEN excluded.software_tag = ''
@@ -187,6 +256,8 @@ fn write_down(
         registered_at = excluded.registered_at, last_contact_at = excluded.last_contact_at,
         removed_at = NULL";
     let key_text = key.to_text();
+    let name_key = name_key(udi, about);
+    let (serial_key, pid_key) = (search_key(&udi.serial), search_key(&udi.pid));
     let values = [
         id.into(),
         smart_account_id.into(),
@@ -199,6 +270,9 @@ fn write_down(
         about.software_version.as_deref().into(),
         (&about.software_tag).into(),
         now.0.into(),
+        (&name_key).into(),
+        (&serial_key).into(),
+        (&pid_key).into(),
     ];
     tx.execute(SQL, &values)?;
     let Some(known) = known else {
@@ -219,6 +293,7 @@ fn write_down(
             told_trust_id: None,
             window_started_at: now,
             window_requests: 0,
+            name_key,
         });
     };
     let mut instance = Instance {
@@ -373,6 +448,12 @@ pub(crate) fn note_report(
         instance.id.into(),
     ];
     tx.execute(SQL, &values)?;
+    // Nearly always it is called what it was.
+    let name_key = name_key(&instance.udi, about);
+    if name_key != instance.name_key {
+        let sql = "UPDATE product_instance SET name_key = $1 WHERE id = $2";
+        tx.execute(sql, &[(&name_key).into(), instance.id.into()])?;
+    }
     Ok(())
 }
 

@@ -106,27 +106,13 @@ pub struct ReportRow {
     pub received_at: i64,
 }
 
-/// Releases from 10.3(2)F on show their host name (C-20), also those the catalogue does not know yet.
-fn shows_hostname(version: Option<&str>) -> bool {
-    version.and_then(release_number).is_some_and(|number| number >= (10, 3, 2))
-}
-
-/// `10.4(3)F` is 10, 4, 3.
-fn release_number(version: &str) -> Option<(u32, u32, u32)> {
-    let (major, rest) = version.split_once('.')?;
-    let (minor, rest) = rest.split_once('(')?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    Some((major.parse().ok()?, minor.parse().ok()?, rest[..end].parse().ok()?))
-}
-
-fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
+pub(crate) fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
     let (pid, serial) = (row.text(1)?, row.text(2)?);
     let version = row.opt_text(5)?;
-    let udi_name = format!("UDI_PID:{pid}, UDI_SN:{serial}");
-    let hostname = row.opt_text(4)?.filter(|_| shows_hostname(version.as_deref()));
+    let hostname = row.opt_text(4)?;
     Ok(InstanceView {
         id: row.id(0)?,
-        name: hostname.unwrap_or(udi_name),
+        name: instances::shown_name((&pid, &serial), hostname.as_deref(), version.as_deref()),
         product_type: Catalogue::nexus().product_type(&pid),
         pid,
         serial,
@@ -148,9 +134,18 @@ fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
     })
 }
 
-const INSTANCE: &str = "SELECT id, pid, serial, virtual_account_id, hostname, software_version, \
-    registered_at, last_contact_at, last_report_at, last_ack_at, trust_id FROM product_instance \
-    WHERE smart_account_id = $1 AND removed_at IS NULL";
+/// What [`instance_from_row`] reads.
+pub(crate) const COLUMNS: &str = "id, pid, serial, virtual_account_id, hostname, software_version, \
+    registered_at, last_contact_at, last_report_at, last_ack_at, trust_id";
+/// How many these are.
+pub(crate) const COLUMNS_COUNT: usize = 11;
+
+fn instances_where(which: &str) -> String {
+    format!(
+        "SELECT {COLUMNS} FROM product_instance WHERE smart_account_id = $1
+        AND removed_at IS NULL {which}"
+    )
+}
 
 impl Cssm {
     /// The product instances of an account, of these virtual accounts, in the order they were registered; `after` is the last number seen.
@@ -170,7 +165,7 @@ impl Cssm {
             let mut views = Vec::new();
             for part in &parts {
                 let of = if part.is_some() { "AND virtual_account_id = $4" } else { "" };
-                let sql = format!("{INSTANCE} AND id > $2 {of} ORDER BY id LIMIT $3");
+                let sql = instances_where(&format!("AND id > $2 {of} ORDER BY id LIMIT $3"));
                 let values = [smart_account_id.into(), after.into(), limit.into(), (*part).into()];
                 let values = if part.is_some() { &values[..] } else { &values[..3] };
                 views.extend(tx.rows(&sql, values, instance_from_row)?);
@@ -194,7 +189,7 @@ impl Cssm {
         id: InstanceId,
     ) -> Result<InstanceView, Error> {
         self.db.read("inventory.instance", move |tx| {
-            let sql = format!("{INSTANCE} AND id = $2");
+            let sql = instances_where("AND id = $2");
             let values = [smart_account_id.into(), id.into()];
             let view = tx.row(&sql, &values, instance_from_row)?;
             let mut view = view.ok_or(Error::NotFound("product instance"))?;
@@ -290,7 +285,7 @@ impl Cssm {
     }
 }
 
-fn complete(
+pub(crate) fn complete(
     tx: &mut Tx<'_>,
     smart_account_id: SmartAccountId,
     view: &mut InstanceView,

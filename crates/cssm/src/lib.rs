@@ -18,6 +18,7 @@ mod collectors;
 mod counted;
 mod days;
 mod files;
+mod finding;
 mod head;
 mod ids;
 mod ingest;
@@ -57,6 +58,7 @@ pub use books::LicenseView;
 pub use claims::ClaimView;
 pub use collectors::{Collector, NewCollector};
 pub use files::UsageFile;
+pub use finding::{Count, FoundInstance, Search, SortBy};
 pub use ids::{
     Account, AlertId, ClaimId, CollectorId, EntryId, InstanceId, PurchaseId, SmartAccountId,
     TokenId, UsageFileId, VirtualAccountId,
@@ -125,6 +127,7 @@ impl Cssm {
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
         db.write("usage.derive", usage::derive_once)?;
+        db.write("instances.derive", instances::derive_once)?;
         let id: Arc<str> = cssm_id(&issuer.root_certificate).into();
         rumline_server::check_identity(&db, &id)?;
         let (issuer, standing, strangers) = (Arc::new(issuer), Arc::default(), Arc::default());

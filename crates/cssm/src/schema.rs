@@ -16,7 +16,26 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, sql: V9 },
     Migration { version: 10, sql: V10 },
     Migration { version: 11, sql: V11 },
+    Migration { version: 12, sql: V12 },
 ];
+
+/// Lists are in the order of an index. Product instances are found by name, serial number and product id: what is compared are bytes, whatever the engine thinks
+/// of letters. Of those that are here already [`crate::instances`] works it out.
+const V12: &str = "
+ALTER TABLE product_instance ADD COLUMN name_key BYTEA;
+ALTER TABLE product_instance ADD COLUMN serial_key BYTEA;
+ALTER TABLE product_instance ADD COLUMN pid_key BYTEA;
+CREATE INDEX alert_of_now ON alert (smart_account_id, id) WHERE cleared_at IS NULL;
+CREATE INDEX alert_of_before ON alert (smart_account_id, id) WHERE cleared_at IS NOT NULL;
+CREATE INDEX product_instance_account ON product_instance (smart_account_id, id)
+    WHERE removed_at IS NULL;
+CREATE INDEX product_instance_name ON product_instance (smart_account_id, virtual_account_id,
+    name_key, id) WHERE removed_at IS NULL;
+CREATE INDEX product_instance_serial ON product_instance (smart_account_id, virtual_account_id,
+    serial_key, id) WHERE removed_at IS NULL;
+CREATE INDEX product_instance_pid ON product_instance (smart_account_id, virtual_account_id,
+    pid_key, id) WHERE removed_at IS NULL;
+";
 
 /// Use over time: what each report counted, of which virtual account, and by how much the use of a day is more than that
 /// of the day before. Of reports that are here already [`crate::usage`] works it out.

@@ -19,13 +19,19 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
         // A summary names its query parameters.
         let named =
             |name: &str| route.method == "get" && route.summary.contains(&format!("`{name}`"));
-        for name in ["after", "limit", "offset"].into_iter().filter(|name| named(name)) {
+        for name in ["after", "limit", "offset", "virtual_account_id"]
+            .into_iter()
+            .filter(|name| named(name))
+        {
             parameters.push(parameter(name, "query", false, "integer"));
         }
-        for name in ["search", "from", "to", "by", "format", "license", "next"] {
+        for name in ["search", "sort", "from", "to", "by", "format", "license", "next"] {
             if named(name) {
                 parameters.push(parameter(name, "query", name == "license", "string"));
             }
+        }
+        if named("descending") {
+            parameters.push(parameter("descending", "query", false, "boolean"));
         }
         if route.summary.contains("query parameter `name`") {
             parameters.push(parameter("name", "query", true, "string"));

@@ -557,7 +557,17 @@ async fn no_statement_of_the_api_looks_through_a_table_that_grows() {
             continue;
         }
         looked_at += 1;
-        for step in server.plan(&sql) {
+        let plan = server.plan(&sql);
+        // What is sorted is read whole, however little of it is wanted.
+        let reads_large = plan.iter().any(|step| step.split(' ').any(|word| LARGE.contains(&word)));
+        if reads_large
+            && verb == "SELECT"
+            && sql.contains("LIMIT")
+            && plan.iter().any(|step| step.contains("TEMP B-TREE"))
+        {
+            wrong.push(format!("{plan:?}: {sql}"));
+        }
+        for step in plan {
             let scanned = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
             if scanned.is_some_and(|table| LARGE.contains(&table)) {
                 wrong.push(format!(

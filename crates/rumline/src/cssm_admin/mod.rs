@@ -226,7 +226,21 @@ pub(crate) enum Command {
     /// Save the policy file of a virtual account.
     PolicyFile { smart_account: String, virtual_account: String, file: PathBuf },
     /// Product instances.
-    Instances { smart_account: String },
+    Instances {
+        smart_account: String,
+        /// Those whose name, serial number or product id begins so, or whose product type it is.
+        #[arg(long)]
+        search: Option<String>,
+        /// Look only there, and sort by it.
+        #[arg(long, value_parser = ["name", "serial", "pid"])]
+        sort: Option<String>,
+        /// From the last to the first.
+        #[arg(long, requires = "sort")]
+        descending: bool,
+        /// Of one virtual account.
+        #[arg(long)]
+        virtual_account: Option<String>,
+    },
     /// Remove a product instance.
     RemoveInstance { smart_account: String, id: i64 },
     /// Licences purchased against in use.
@@ -593,13 +607,19 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             api.bytes("DELETE", &format!("{path}/product-instances/{id}"), vec![]).await?;
             say!("Product instance {id} removed.");
         }
-        Command::Instances { smart_account } => {
-            let path = format!("{}/product-instances", api.smart_account(smart_account).await?);
-            let mut rows = api.pages(&format!("{path}?")).await?;
-            if api.output != Output::Json {
-                api.with_names(&path, &mut rows).await;
+        Command::Instances { smart_account, search, sort, descending, virtual_account } => {
+            let account = api.smart_account(smart_account).await?;
+            let mut path = format!("{account}/product-instances?descending={descending}");
+            for (name, value) in [("search", search), ("sort", sort)] {
+                if let Some(value) = value {
+                    path += &format!("&{name}={}", rumline_web::in_query(value));
+                }
             }
-            show(api.output, &rows, INSTANCES);
+            if let Some(name) = virtual_account {
+                let id = api.find(&format!("{account}/virtual-accounts"), name).await?;
+                path += &format!("&virtual_account_id={id}");
+            }
+            reports::all(api, &account, &path, INSTANCES).await?;
         }
         Command::Licenses { smart_account } => {
             let path = api.smart_account(smart_account).await?;

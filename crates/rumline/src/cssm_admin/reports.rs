@@ -100,8 +100,13 @@ pub(super) async fn report(
     Ok(())
 }
 
-/// A list that goes on where its last row says.
-async fn all(api: &Api, path: &str, columns: &'static [Column]) -> Result<()> {
+/// Shows a list that goes on where its last row says.
+pub(super) async fn all(
+    api: &Api,
+    account: &str,
+    path: &str,
+    columns: &'static [Column],
+) -> Result<()> {
     let (mut rows, mut next) = (Vec::new(), String::new());
     loop {
         let page = format!("{path}&limit=1000&next={}", rumline_web::in_query(&next));
@@ -111,7 +116,11 @@ async fn all(api: &Api, path: &str, columns: &'static [Column]) -> Result<()> {
         next = last["next"].as_str().context("the list does not say where it goes on")?.to_owned();
         rows.extend(page);
     }
-    show(api.output, &Value::Array(rows), columns);
+    let mut rows = Value::Array(rows);
+    if api.output != Output::Json {
+        api.with_names(account, &mut rows).await;
+    }
+    show(api.output, &rows, columns);
     Ok(())
 }
 
@@ -123,7 +132,7 @@ pub(super) async fn use_sources(
 ) -> Result<()> {
     let path = api.virtual_account(smart_account, virtual_account).await?;
     let (license, days) = (rumline_web::in_query(license), days.in_query());
-    all(api, &format!("{path}/use-sources?license={license}{days}"), SOURCES).await
+    all(api, &path, &format!("{path}/use-sources?license={license}{days}"), SOURCES).await
 }
 
 pub(super) async fn license_uses(
@@ -133,7 +142,7 @@ pub(super) async fn license_uses(
 ) -> Result<()> {
     let path = api.virtual_account(smart_account, virtual_account).await?;
     let license = rumline_web::in_query(license);
-    all(api, &format!("{path}/license-uses?license={license}"), USES_NOW).await
+    all(api, &path, &format!("{path}/license-uses?license={license}"), USES_NOW).await
 }
 
 pub(super) async fn signed_report(

@@ -9,11 +9,11 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use rumline_cssm::{
     Account, AlertId, Caller, ClaimId, CollectorId, Cssm, Error, InstanceId, NewCollector,
-    NewToken, PolicyFile, SmartAccountId, TokenId, UsageFileId, VirtualAccountId,
+    NewToken, PolicyFile, Search, SmartAccountId, SortBy, TokenId, UsageFileId, VirtualAccountId,
 };
 use rumline_protocol::Timestamp;
 use rumline_server::Action::{self, View};
-use rumline_server::Only;
+use rumline_server::{Only, PartId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -245,15 +245,64 @@ fn default_limit() -> i64 {
     100
 }
 
+/// Which product instances are looked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sought {
+    #[serde(default)]
+    search: String,
+    sort: Option<SortBy>,
+    #[serde(default)]
+    descending: bool,
+    virtual_account_id: Option<VirtualAccountId>,
+    #[serde(default)]
+    next: String,
+    /// As long lists have it; the same as `next` where nothing is sought.
+    after: Option<InstanceId>,
+    #[serde(default = "default_limit")]
+    limit: i64,
+}
+
+impl Sought {
+    fn search(&self) -> Search {
+        Search {
+            text: self.search.trim().to_owned(),
+            sort_by: self.sort,
+            descending: self.descending,
+        }
+    }
+
+    /// The virtual accounts to look in: all that the caller may see, or one of these.
+    fn only(&self, all: Only<PartId>) -> Only<PartId> {
+        let Some(one) = self.virtual_account_id.map(PartId::from) else { return all };
+        let these = if all.has(&one) { BTreeSet::from([one]) } else { BTreeSet::new() };
+        Only::These(these)
+    }
+}
+
 pub(super) async fn instances(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-    Query(paging): Query<Paging>,
+    Query(sought): Query<Sought>,
 ) -> Answer {
-    let only = caller.parts(View, sa.into());
-    let after = InstanceId(paging.after);
-    run(&state, move |cssm, _| cssm.instances(sa, &only, after, paging.limit)).await
+    let only = sought.only(caller.parts(View, sa.into()));
+    run(&state, move |cssm, _| {
+        let after = sought.after.map(|after| after.to_string());
+        let next = after.as_ref().unwrap_or(&sought.next);
+        cssm.find_instances(sa, &only, &sought.search(), next, sought.limit)
+    })
+    .await
+}
+
+pub(super) async fn count_instances(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path(sa): Path<SmartAccountId>,
+    Query(sought): Query<Sought>,
+) -> Answer {
+    let only = sought.only(caller.parts(View, sa.into()));
+    run(&state, move |cssm, _| cssm.count_instances(sa, &only, &sought.search())).await
 }
 
 pub(super) async fn instance(
