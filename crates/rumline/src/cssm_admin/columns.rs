@@ -46,6 +46,8 @@ pub(super) const LICENSES: &[Column] = &[
     text("Balance", "balance"),
     time("Runs short", "runs_short_at"),
 ];
+pub(super) const PROFILES: &[Column] =
+    &[text("Name", "name"), text("Server", "server"), text("Used now", "current")];
 pub(super) const USES: &[Column] = &[
     text("From", "from"),
     text("To", "to"),

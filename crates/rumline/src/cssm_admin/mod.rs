@@ -3,6 +3,7 @@
 mod books;
 mod columns;
 mod people;
+mod profile;
 mod reports;
 
 use std::path::{Path, PathBuf};
@@ -16,20 +17,25 @@ use rumline_net::{HttpClient, Reply, pem_to_der, read_secret, write_private};
 use serde_json::{Value, json};
 
 use self::books::{book_commands, day};
-use self::columns::{INSTANCES, TRIALS, USAGE_FILES, columns};
+use self::columns::{INSTANCES, PROFILES, TRIALS, USAGE_FILES, columns};
+use self::profile::{Profiles, Target};
 use crate::out::{Output, show};
 
 #[derive(Args, Clone)]
 pub(crate) struct Client {
-    /// Where the CSSM is.
-    #[arg(long, global = true, default_value = "https://127.0.0.1:8443")]
-    server: String,
-    /// Its root certificate.
-    #[arg(long, global = true, default_value = "cssm-data/root.pem")]
-    ca_file: PathBuf,
-    /// Where the API token of `login` is kept.
-    #[arg(long, global = true, default_value = "cssm-token")]
-    api_token_file: PathBuf,
+    /// Where the CSSM is; https://127.0.0.1:8443 unless a profile says otherwise.
+    #[arg(long, global = true)]
+    server: Option<String>,
+    /// Its root certificate; cssm-data/root.pem unless a profile says otherwise.
+    #[arg(long, global = true)]
+    ca_file: Option<PathBuf>,
+    /// Where the API token of `login` is kept; cssm-token unless there is a profile.
+    #[arg(long, global = true)]
+    api_token_file: Option<PathBuf>,
+    /// The server that is remembered under this name; `login` remembers it. Without it, and where no server was started in
+    /// this folder, the one that was logged in to last.
+    #[arg(long, global = true)]
+    profile: Option<String>,
     /// How lists are written.
     #[arg(long, short, global = true, value_enum, default_value_t)]
     output: Output,
@@ -46,6 +52,8 @@ pub(crate) enum Command {
         #[arg(long)]
         password_file: Option<PathBuf>,
     },
+    /// The servers that are remembered.
+    Profiles,
     /// Smart accounts.
     Accounts,
     /// Create a smart account.
@@ -340,8 +348,26 @@ pub(crate) fn run(client: &Client, command: &Command) -> Result<bool> {
     if let Command::LintPolicy { file } = command {
         return lint(file);
     }
+    let profiles = Profiles::of_home();
+    if let Command::Profiles = command {
+        let all = profiles.iter().flat_map(Profiles::list);
+        let row =
+            |(name, server, current)| json!({ "name": name, "server": server, "current": current });
+        show(client.output, &all.map(row).collect(), PROFILES);
+        return Ok(true);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(carry_out(client, command))?;
+    let target = match (command, &client.profile) {
+        (Command::Login { .. }, Some(name)) => {
+            let profiles = profiles.context("there is no home folder to remember profiles in")?;
+            let target = profiles.remember(client, name)?;
+            runtime.block_on(carry_out(client, &target, command))?;
+            profiles.use_from_now_on(name)?;
+            return Ok(true);
+        }
+        _ => Profiles::target(profiles.as_ref(), client, Path::new("."))?,
+    };
+    runtime.block_on(carry_out(client, &target, command))?;
     Ok(true)
 }
 
@@ -501,17 +527,17 @@ fn read_password(file: Option<&Path>) -> Result<String> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-async fn carry_out(client: &Client, command: &Command) -> Result<()> {
-    let token = std::fs::read_to_string(&client.api_token_file).ok();
+async fn carry_out(client: &Client, target: &Target, command: &Command) -> Result<()> {
+    let token = std::fs::read_to_string(&target.token_file).ok();
     let token = token.map(|text| text.trim().to_owned());
-    let api = Api { output: client.output, ..Api::new(&client.server, &client.ca_file, token)? };
+    let api = Api { output: client.output, ..Api::new(&target.server, &target.ca_file, token)? };
     match command {
         Command::Login { login, password_file } => {
             let password = read_password(password_file.as_deref())?;
             let body = json!({ "login": login, "password": password });
             let answer = api.json("POST", "/login", Some(body)).await?;
             let token = answer["token"].as_str().context("the answer holds no token")?;
-            write_private(&client.api_token_file, format!("{token}\n").as_bytes())?;
+            write_private(&target.token_file, format!("{token}\n").as_bytes())?;
             say!("Logged in as {login}.");
         }
         Command::Accounts => api.shown("GET", "/smart-accounts", None).await?,

@@ -1,0 +1,199 @@
+//! Which server the commands are for: as it is named, as it was remembered, or the one that was started here.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rumline_net::write_private;
+use serde::{Deserialize, Serialize};
+
+use super::Client;
+
+const SERVER: &str = "https://127.0.0.1:8443";
+const CA_FILE: &str = "cssm-data/root.pem";
+const TOKEN_FILE: &str = "cssm-token";
+/// The name of the profile that was logged in with last.
+const CURRENT: &str = "current";
+
+/// A server, and what the commands need for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub server: String,
+    pub ca_file: PathBuf,
+    pub token_file: PathBuf,
+}
+
+/// What is remembered of a server; the token of the login lies beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Profile {
+    server: String,
+    ca_file: PathBuf,
+}
+
+/// Where profiles are kept.
+#[derive(Clone, Debug)]
+pub(super) struct Profiles(PathBuf);
+
+fn check(name: &str) -> Result<()> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(is_plain) {
+        bail!(
+            "a profile's name has 1 to 64 letters, digits, '-', '_' and '.', and begins with no '.'"
+        );
+    }
+    Ok(())
+}
+
+impl Profiles {
+    /// Those of whoever is logged in on this machine, if they have a home.
+    pub(super) fn of_home() -> Option<Self> {
+        std::env::home_dir().map(|home| Self(home.join(".config/rumline/cssm")))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.json"))
+    }
+
+    fn read(&self, name: &str) -> Result<Target> {
+        check(name)?;
+        let file = self.file(name);
+        let text = std::fs::read(&file).with_context(|| {
+            format!("there is no profile {name}; `rumline cssm --profile {name} login` makes it")
+        })?;
+        let Profile { server, ca_file } = serde_json::from_slice(&text)
+            .with_context(|| format!("{} is no profile", file.display()))?;
+        Ok(Target { server, ca_file, token_file: self.0.join(format!("{name}.token")) })
+    }
+
+    fn current(&self) -> Option<String> {
+        let name = std::fs::read_to_string(self.0.join(CURRENT)).ok()?;
+        Some(name.trim().to_owned())
+    }
+
+    /// Which server the commands are for, with a folder as the one they are given in.
+    pub(super) fn target(this: Option<&Self>, client: &Client, here: &Path) -> Result<Target> {
+        let home = || this.context("there is no home folder to remember profiles in");
+        let named =
+            [client.server.is_some(), client.ca_file.is_some(), client.api_token_file.is_some()];
+        let started_here = here.join(CA_FILE).exists() || here.join(TOKEN_FILE).exists();
+        let remembered = match &client.profile {
+            Some(name) => Some(home()?.read(name)?),
+            None if named.contains(&true) || started_here => None,
+            None => {
+                let current = this.and_then(|all| Some((all, all.current()?)));
+                current.map(|(all, name)| all.read(&name)).transpose()?
+            }
+        };
+        let of_here = Target {
+            server: SERVER.to_owned(),
+            ca_file: CA_FILE.into(),
+            token_file: TOKEN_FILE.into(),
+        };
+        let Target { server, ca_file, token_file } = remembered.unwrap_or(of_here);
+        Ok(Target {
+            server: client.server.clone().unwrap_or(server),
+            ca_file: client.ca_file.clone().unwrap_or(ca_file),
+            token_file: client.api_token_file.clone().unwrap_or(token_file),
+        })
+    }
+
+    /// Remembers a server under the name that the client gives, for the login that follows; returns what it is now.
+    pub(super) fn remember(&self, client: &Client, name: &str) -> Result<Target> {
+        check(name)?;
+        let before = self.read(name).ok();
+        let server = client.server.clone().or_else(|| before.as_ref().map(|b| b.server.clone()));
+        let ca_file = client.ca_file.clone().or_else(|| before.map(|b| b.ca_file));
+        let ca_file = ca_file.unwrap_or_else(|| CA_FILE.into());
+        let ca_file = std::fs::canonicalize(&ca_file)
+            .with_context(|| format!("cannot read the root certificate {}", ca_file.display()))?;
+        let profile = Profile { server: server.unwrap_or_else(|| SERVER.to_owned()), ca_file };
+        let text = serde_json::to_string_pretty(&profile)? + "\n";
+        crate::server_parts::prepare_directory(&self.0)?;
+        write_private(&self.file(name), text.as_bytes())
+            .with_context(|| format!("cannot write {}", self.file(name).display()))?;
+        self.read(name)
+    }
+
+    /// The profile that is used where none is named.
+    pub(super) fn use_from_now_on(&self, name: &str) -> Result<()> {
+        Ok(write_private(&self.0.join(CURRENT), format!("{name}\n").as_bytes())?)
+    }
+
+    /// Name, server, and whether it is the one that is used where none is named.
+    pub(super) fn list(&self) -> Vec<(String, String, bool)> {
+        let files = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let names = files
+            .filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".json")?.to_owned()));
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        let current = self.current();
+        let row = |name: String| {
+            let server = self.read(&name).ok()?.server;
+            let is_current = current.as_deref() == Some(&name);
+            Some((name, server, is_current))
+        };
+        names.into_iter().filter_map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(profile: Option<&str>, server: Option<&str>, ca_file: Option<&Path>) -> Client {
+        Client {
+            server: server.map(str::to_owned),
+            ca_file: ca_file.map(Path::to_owned),
+            api_token_file: None,
+            profile: profile.map(str::to_owned),
+            output: crate::out::Output::Table,
+        }
+    }
+
+    #[test]
+    fn a_server_is_remembered_and_what_is_named_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let profiles = Profiles(folder.path().join("profiles"));
+        let (here, elsewhere) = (folder.path().join("here"), folder.path().join("elsewhere"));
+        for place in [&here, &elsewhere] {
+            std::fs::create_dir_all(place).unwrap();
+        }
+        std::fs::create_dir(here.join("cssm-data")).unwrap();
+        let root = here.join(CA_FILE);
+        std::fs::write(&root, "x").unwrap();
+        let target = |client: &Client, here: &Path| Profiles::target(Some(&profiles), client, here);
+        // Nothing is remembered, nothing is named.
+        let nothing = client(None, None, None);
+        assert_eq!(target(&nothing, &elsewhere).unwrap().server, SERVER);
+        assert!(target(&client(Some("lab"), None, None), &here).is_err());
+        let lab = client(Some("lab"), Some("https://lab:8443"), Some(&root));
+        let remembered = profiles.remember(&lab, "lab").unwrap();
+        assert_eq!(remembered.server, "https://lab:8443");
+        assert!(remembered.ca_file.is_absolute() && remembered.token_file.ends_with("lab.token"));
+        profiles.use_from_now_on("lab").unwrap();
+        // Elsewhere it is used, here the server that was started here, unless it is named.
+        assert_eq!(target(&nothing, &elsewhere).unwrap(), remembered);
+        assert_eq!(target(&nothing, &here).unwrap().server, SERVER);
+        assert_eq!(target(&client(Some("lab"), None, None), &here).unwrap(), remembered);
+        let other = client(None, Some("https://other"), None);
+        assert_eq!(target(&other, &elsewhere).unwrap().server, "https://other");
+        assert_eq!(target(&other, &elsewhere).unwrap().token_file, Path::new(TOKEN_FILE));
+        // Another login under it keeps what is not named anew.
+        assert_eq!(profiles.remember(&client(Some("lab"), None, None), "lab").unwrap(), remembered);
+        let told = [("lab".to_owned(), "https://lab:8443".to_owned(), true)];
+        assert_eq!(profiles.list(), told);
+        for wrong in ["", ".x", "a/b", "../x", "\u{e9}", &"x".repeat(65)] {
+            assert!(profiles.remember(&lab, wrong).is_err(), "{wrong:?}");
+        }
+        // The root has to be there when it is remembered, and a profile that was spoiled is named.
+        let missing = folder.path().join("missing");
+        assert!(profiles.remember(&client(None, None, Some(&missing)), "other").is_err());
+        std::fs::write(profiles.file("lab"), "{").unwrap();
+        let spoiled = target(&nothing, &elsewhere).unwrap_err().to_string();
+        assert!(spoiled.contains("lab.json is no profile"), "{spoiled}");
+        assert_eq!(profiles.list(), []);
+        // Without a home nothing is remembered.
+        assert!(Profiles::target(None, &client(Some("lab"), None, None), &here).is_err());
+        assert_eq!(Profiles::target(None, &nothing, &here).unwrap().server, SERVER);
+    }
+}
