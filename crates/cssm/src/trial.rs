@@ -1,7 +1,10 @@
 //! A policy tried on what happened: which product instances would have been late under it, and how many reports it would have
 //! asked for.
 
-use rumline_protocol::{ClassPolicy, Timestamp, Udi};
+use std::collections::BTreeMap;
+
+use rumline_protocol::{ClassPolicy, RumReport, Timestamp, Udi};
+use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::virtual_account;
@@ -34,36 +37,133 @@ pub struct Trial {
     pub reports: i64,
     /// How often the policy would have asked it to.
     pub reports_wanted: i64,
-    /// When it would have been late.
+    /// When it would have been late, the first thousand times.
     pub late: Vec<Late>,
+    /// How often it would have been late.
+    pub late_count: i64,
 }
 
-/// How one fares that is known since `registered_at` and reported at these times, in their order. A report is wanted so many days
-/// after the registration, and so many after each one before; 0 days want none.
-fn tried(class: ClassPolicy, registered_at: i64, came: &[i64], now: i64) -> (i64, Vec<Late>) {
-    let (first, ongoing) =
-        (i64::from(class.first_report_days) * DAY, i64::from(class.ongoing_report_days) * DAY);
-    let mut late = Vec::new();
-    let mut since = registered_at;
-    let mut within = if first > 0 { first } else { ongoing };
-    for at in came.iter().copied().chain([now]) {
-        let due_at = since + within;
-        if within > 0 && at > due_at && late.len() < LATE_MAX {
-            late.push(Late {
-                due_at,
-                came_at: (at != now || came.last() == Some(&now)).then_some(at),
-            });
+/// What a product instance reported, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct History {
+    /// When use began, or when it was registered if it never reported.
+    used_since: i64,
+    /// When reports came, in their order: up to when they tell of use, and whether anything was in use then.
+    came: Vec<(i64, Told)>,
+    /// When use changed, in their order; its beginning is no change.
+    changed: Vec<i64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Told {
+    to: i64,
+    in_use: bool,
+}
+
+/// A report: when it came, and its spans.
+struct Came {
+    at: i64,
+    tag: String,
+    spans: Vec<(i64, i64, i64)>,
+}
+
+impl History {
+    fn of(registered_at: i64, reports: &[Came]) -> Self {
+        let starts = reports.iter().flat_map(|report| &report.spans).map(|span| span.0);
+        let used_since = starts.min().unwrap_or(registered_at);
+        let mut spans: BTreeMap<&str, Vec<(i64, i64, i64)>> = BTreeMap::new();
+        for report in reports {
+            spans.entry(&report.tag).or_default().extend(&report.spans);
         }
-        (since, within) = (at, ongoing);
+        let mut changed = Vec::new();
+        for spans in spans.values_mut() {
+            spans.sort_unstable();
+            let mut before = None;
+            for (from, _, count) in spans {
+                if before != Some(*count) && *from > used_since && (before.is_some() || *count > 0)
+                {
+                    changed.push(*from);
+                }
+                before = Some(*count);
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        let mut times: Vec<i64> = reports.iter().map(|report| report.at).collect();
+        times.sort_unstable();
+        times.dedup();
+        let (mut came, mut to, mut counts) = (Vec::new(), 0, BTreeMap::new());
+        for at in times {
+            for report in reports.iter().filter(|report| report.at == at) {
+                for (_, end, count) in &report.spans {
+                    to = to.max(*end);
+                    let newest = counts.entry(report.tag.as_str()).or_insert((*end, *count));
+                    if *end >= newest.0 {
+                        *newest = (*end, *count);
+                    }
+                }
+            }
+            let in_use = counts.values().any(|(_, count)| *count > 0);
+            came.push((at, Told { to, in_use }));
+        }
+        Self { used_since, came, changed }
     }
-    // Somebody who reports at the last moment each time.
-    let mut wanted = 0;
-    let to_first = if first > 0 { first } else { ongoing };
-    let left = now - registered_at - to_first;
-    if to_first > 0 && left >= 0 {
-        wanted = 1 + if ongoing > 0 { left / ongoing } else { 0 };
+
+    /// Until when a report has to come after the last one, as the product instance reckons it.
+    fn due_at(&self, class: ClassPolicy, last: Option<(i64, Told)>) -> Option<i64> {
+        let due = |days: u32, from: i64| (days > 0).then(|| from + i64::from(days) * DAY);
+        let told_to = last.map_or(i64::MIN, |(_, told)| told.to);
+        let change = self.changed.iter().copied().find(|at| *at >= told_to);
+        let base = match last {
+            None => due(class.first_report_days, self.used_since),
+            Some((at, told)) if told.in_use => due(class.ongoing_report_days, at),
+            // Where nothing is in use and all is told nothing is due, until use begins anew.
+            Some((at, _)) => change.and_then(|since| due(class.ongoing_report_days, at.max(since))),
+        };
+        let change = change.and_then(|at| due(class.on_change_report_days, at));
+        base.into_iter().chain(change).min()
     }
-    (wanted, late)
+
+    /// When it was late.
+    fn late(&self, class: ClassPolicy, now: i64) -> Vec<Late> {
+        let mut late = Vec::new();
+        let mut last = None;
+        for next in self.came.iter().copied().map(Some).chain([None]) {
+            let due_at = self.due_at(class, last);
+            let at = next.map(|(at, _)| at);
+            if let Some(due_at) = due_at.filter(|due_at| at.unwrap_or(now) > *due_at) {
+                late.push(Late { due_at, came_at: at });
+            }
+            last = next;
+        }
+        late
+    }
+
+    /// How many reports it would have sent, each at the last moment.
+    fn wanted(&self, class: ClassPolicy, now: i64) -> i64 {
+        let (mut wanted, mut last) = (0, None);
+        while let Some(at) = self.due_at(class, last).filter(|at| *at <= now) {
+            wanted += 1;
+            let told = self.came.iter().rfind(|(_, told)| told.to <= at);
+            let in_use = told.is_none_or(|(_, told)| told.in_use);
+            // What it tells goes up to when it leaves: a change of that moment is told by the next one.
+            last = Some((at, Told { to: at, in_use }));
+        }
+        wanted
+    }
+}
+
+/// The reports of a product instance: what changed within one only its bytes tell.
+fn reports_of(tx: &mut Tx<'_>, id: InstanceId) -> Result<Vec<Came>, Error> {
+    let sql = "SELECT received_at, tag, payload FROM rum_report WHERE product_instance_id = $1
+        ORDER BY report_id";
+    tx.rows(sql, &[id.into()], |row| {
+        let (at, tag) = (row.int(0)?, row.text(1)?);
+        let report = RumReport::read(&row.text(2)?).ok();
+        let spans = report.iter().flat_map(RumReport::even_spans);
+        let spans = spans.map(|(from, to, count)| (from, to, i64::from(count))).collect();
+        Ok(Came { at, tag, spans })
+    })
 }
 
 impl Cssm {
@@ -96,13 +196,18 @@ impl Cssm {
             })?;
             let mut trials = Vec::with_capacity(found.len());
             for (id, udi, registered_at) in found {
-                let sql = "SELECT DISTINCT received_at FROM rum_report
-                    WHERE product_instance_id = $1 ORDER BY received_at";
-                let came: Vec<i64> =
-                    tx.rows(sql, &[id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
-                let (reports_wanted, late) = tried(class, registered_at, &came, now.0);
-                let reports = i64::try_from(came.len()).unwrap_or(i64::MAX);
-                trials.push(Trial { id, udi: udi.to_string(), reports, reports_wanted, late });
+                let history = History::of(registered_at, &reports_of(tx, id)?);
+                let mut late = history.late(class, now.0);
+                let late_count = i64::try_from(late.len()).unwrap_or(i64::MAX);
+                late.truncate(LATE_MAX);
+                trials.push(Trial {
+                    id,
+                    udi: udi.to_string(),
+                    reports: i64::try_from(history.came.len()).unwrap_or(i64::MAX),
+                    reports_wanted: history.wanted(class, now.0),
+                    late,
+                    late_count,
+                });
             }
             Ok(trials)
         })
@@ -117,11 +222,18 @@ mod tests {
         ClassPolicy { first_report_days, ongoing_report_days, on_change_report_days: 0 }
     }
 
+    /// Of one that uses one licence from day 0 on, and reported on these days.
     fn told(class: ClassPolicy, came: &[i64], now: i64) -> (i64, Vec<(i64, Option<i64>)>) {
-        let days: Vec<i64> = came.iter().map(|day| day * DAY).collect();
-        let (wanted, late) = tried(class, 0, &days, now * DAY);
-        let late = late.into_iter();
-        (wanted, late.map(|l| (l.due_at / DAY, l.came_at.map(|at| at / DAY))).collect())
+        let mut from = 0;
+        let reports = came.iter().map(|day| {
+            let spans = vec![(from, day * DAY, 1)];
+            from = day * DAY;
+            Came { at: day * DAY, tag: "L".to_owned(), spans }
+        });
+        let history = History::of(0, &reports.collect::<Vec<_>>());
+        let late = history.late(class, now * DAY).into_iter();
+        let late = late.map(|l| (l.due_at / DAY, l.came_at.map(|at| at / DAY))).collect();
+        (history.wanted(class, now * DAY), late)
     }
 
     #[test]
@@ -140,13 +252,16 @@ mod tests {
         assert_eq!(told(class(30, 10), &[30, 60, 61], 90), (7, vec![(40, Some(60)), (71, None)]));
         // One that comes now is not one that is missing.
         assert_eq!(told(class(30, 0), &[31], 31), (1, vec![(30, Some(31))]));
+        // Months apart, and a day.
+        assert_eq!(told(class(30, 90), &[30, 121], 122), (2, vec![(120, Some(121))]));
     }
 
     #[test]
     fn no_days_want_no_reports() {
         assert_eq!(told(class(0, 0), &[5], 5_000), (0, vec![]));
         assert_eq!(told(class(30, 0), &[20], 5_000), (1, vec![]));
-        // Without a time for the first one it is wanted like any other.
-        assert_eq!(told(class(0, 50), &[60], 100), (2, vec![(50, Some(60))]));
+        // Without a time for the first one it is never late.
+        assert_eq!(told(class(0, 50), &[60], 100), (0, vec![]));
+        assert_eq!(told(class(0, 50), &[60], 111), (0, vec![(110, None)]));
     }
 }
