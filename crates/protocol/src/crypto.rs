@@ -75,6 +75,21 @@ impl PublicKey {
         pem
     }
 
+    /// Reads PEM; what the key signs with follows from its kind.
+    #[must_use]
+    pub fn from_pem(pem: &str) -> Option<Self> {
+        // id-ecPublicKey, as the algorithm of a SubjectPublicKeyInfo names it.
+        const EC: &[u8] = &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+        let lines = pem.lines().map(str::trim);
+        let body: String = lines.filter(|line| !line.starts_with("-----")).collect();
+        let spki = from_base64(&body).filter(|spki| !spki.is_empty())?;
+        // Two heads of a sequence stand before it, of two or three bytes each.
+        let is_ec = (2..=8).any(|at| spki.get(at..).is_some_and(|rest| rest.starts_with(EC)));
+        let signing_type =
+            if is_ec { SigningType::EcdsaP256Sha256 } else { SigningType::RsaSha256 };
+        Some(Self { signing_type, spki })
+    }
+
     /// `RSA-SHA256:BASE64`, the form in JSON documents.
     #[must_use]
     pub fn to_text(&self) -> String {

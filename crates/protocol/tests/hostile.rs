@@ -286,3 +286,17 @@ proptest! {
         let _ignored = Document::parse(&bytes).is_ok();
     }
 }
+
+#[test]
+fn a_key_in_pem_is_the_key_that_was_written() {
+    let issuer = Authority::create("test", Timestamp(1_800_000_000)).unwrap().identity().unwrap();
+    for key in [device().public_key(), issuer.signer.public_key()] {
+        let pem = key.to_pem();
+        assert_eq!(PublicKey::from_pem(&pem).as_ref(), Some(key));
+        assert_eq!(PublicKey::from_pem(&pem.replace('\n', "\r\n")).as_ref(), Some(key));
+        assert_ne!(PublicKey::from_pem(&pem[..pem.len() / 2]).as_ref(), Some(key));
+    }
+    for wrong in ["", "-----BEGIN PUBLIC KEY-----\n", "x", "\u{e9}"] {
+        assert_eq!(PublicKey::from_pem(wrong), None, "{wrong:?}");
+    }
+}

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use rumline_net::{Clock, pem_to_der};
-use rumline_protocol::{
-    PublicKey, RealSuite, SigningType, Trusted, Voucher, from_base64, verify_bytes,
-};
+use rumline_protocol::{PublicKey, RealSuite, Trusted, Voucher, verify_bytes};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -39,9 +37,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let mut keys = Vec::new();
     for path in &arguments.key {
         let pem = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-        let spki = from_base64(&body).context("not a PEM public key")?;
-        keys.push(PublicKey { signing_type: SigningType::RsaSha256, spki });
+        let key = PublicKey::from_pem(&pem);
+        keys.push(key.with_context(|| format!("{} is no PEM public key", path.display()))?);
     }
     let now = Clock::real().now();
     let mut all = true;

@@ -57,9 +57,11 @@ impl Profiles {
     fn read(&self, name: &str) -> Result<Target> {
         check(name)?;
         let file = self.file(name);
-        let text = std::fs::read(&file).with_context(|| {
-            format!("there is no profile {name}; `rumline cssm --profile {name} login` makes it")
-        })?;
+        if !file.exists() {
+            bail!("there is no profile {name}; `rumline cssm --profile {name} login` makes it");
+        }
+        let text =
+            std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let Profile { server, ca_file } = serde_json::from_slice(&text)
             .with_context(|| format!("{} is no profile", file.display()))?;
         Ok(Target { server, ca_file, token_file: self.0.join(format!("{name}.token")) })
