@@ -256,11 +256,31 @@ impl Cssm {
         &self,
         smart_account_id: SmartAccountId,
     ) -> Result<Vec<VirtualAccount>, Error> {
+        self.virtual_accounts_where(smart_account_id, "AND closed_at IS NULL")
+    }
+
+    /// The same, with those that are closed: what was reported in them stays told.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn virtual_accounts_ever(
+        &self,
+        smart_account_id: SmartAccountId,
+    ) -> Result<Vec<VirtualAccount>, Error> {
+        self.virtual_accounts_where(smart_account_id, "")
+    }
+
+    fn virtual_accounts_where(
+        &self,
+        smart_account_id: SmartAccountId,
+        which: &'static str,
+    ) -> Result<Vec<VirtualAccount>, Error> {
         self.db.read("accounts.virtual", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let sql = "SELECT id, name FROM virtual_account WHERE smart_account_id = $1
-                AND closed_at IS NULL ORDER BY id";
-            tx.rows(sql, &[smart_account_id.into()], |row| {
+            let sql = format!(
+                "SELECT id, name FROM virtual_account WHERE smart_account_id = $1 {which} ORDER BY id"
+            );
+            tx.rows(&sql, &[smart_account_id.into()], |row| {
                 Ok(VirtualAccount { id: row.id(0)?, name: row.text(1)? })
             })
         })

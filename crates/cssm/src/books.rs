@@ -79,7 +79,7 @@ pub(crate) fn standing<'a>(
             if !tier.includes.iter().any(|included| included == license) {
                 continue;
             }
-            let owned = rows.get(tier.license.as_str()).map_or(0, |row| row.0);
+            let owned = rows.get(tier.license.as_str()).map_or(0, |row| row.0.max(0));
             let taken = missing.min(owned);
             let so_far = lent.entry(&tier.license).or_default();
             *so_far = taken.max(*so_far);

@@ -1,6 +1,6 @@
 //! Which seconds a report counted: all it tells, unless some were told before.
 
-use rumline_protocol::RumReport;
+use rumline_protocol::{RumReport, SKEW_SECONDS};
 
 use crate::days::{self, Changes, DAY};
 
@@ -16,9 +16,20 @@ pub(crate) struct Counted {
     pub overlap_seconds: i64,
     /// Which count, on the product instance's even time.
     parts: Vec<Part>,
+    /// What its even time lies behind the clock, as the report tells it.
+    shift_seconds: i64,
 }
 
-/// From the first second that a report counted to the one after its last.
+/// What the even time of a report lies behind the clock: so much as it says at its end, but what is over when it is received
+/// was before then.
+pub(crate) fn shift_seconds(report: &RumReport, received_at: i64) -> i64 {
+    let shift = report.clock_offset_seconds();
+    let end = report.even_spans().map(|(_, to, _)| to).max().unwrap_or(0);
+    let is_to_come = end.saturating_add(shift) > received_at.saturating_add(SKEW_SECONDS);
+    if is_to_come { received_at.saturating_sub(end) } else { shift }
+}
+
+/// From the first second that a report counted to the one after its last, by the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub from: i64,
@@ -46,6 +57,11 @@ fn licence_seconds((from, to, count): Part) -> i64 {
 }
 
 impl Counted {
+    /// Nothing yet, of a report that is received now.
+    pub(crate) fn of(report: &RumReport, received_at: i64) -> Self {
+        Self { shift_seconds: shift_seconds(report, received_at), ..Self::default() }
+    }
+
     /// A span is told, and these seconds of it are new.
     pub(crate) fn tell(&mut self, span: Part, new: Vec<(i64, i64)>) {
         let parts = new.into_iter().map(|(from, to)| (from, to, span.2));
@@ -66,8 +82,8 @@ impl Counted {
     }
 
     /// What a report counted, by what it tells and what was written down.
-    pub(crate) fn read(report: &RumReport, text: Option<&str>) -> Self {
-        let mut counted = Self::default();
+    pub(crate) fn read(report: &RumReport, received_at: i64, text: Option<&str>) -> Self {
+        let mut counted = Self::of(report, received_at);
         let Some(text) = text else {
             for span in report.even_spans() {
                 counted
@@ -85,8 +101,8 @@ impl Counted {
     }
 
     /// What a report counted of which it was written down only how much: it is taken to be the last that it tells.
-    pub(crate) fn at_the_end(report: &RumReport, count_seconds: i64) -> Self {
-        let (mut counted, mut left) = (Self::default(), count_seconds);
+    pub(crate) fn at_the_end(report: &RumReport, received_at: i64, count_seconds: i64) -> Self {
+        let (mut counted, mut left) = (Self::of(report, received_at), count_seconds);
         for span in report.even_spans().collect::<Vec<_>>().into_iter().rev() {
             let (from, to, count) = span;
             let seconds = left.checked_div(i64::from(count)).unwrap_or(0).min(to - from).max(0);
@@ -98,23 +114,29 @@ impl Counted {
         counted
     }
 
+    /// What counts, by the clock.
+    fn by_the_clock(&self) -> impl Iterator<Item = Part> {
+        let at = |even: i64| even.saturating_add(self.shift_seconds);
+        self.parts.iter().map(move |(from, to, count)| (at(*from), at(*to), *count))
+    }
+
     /// The seconds between which all that counted lies.
     pub(crate) fn extent(&self) -> Option<Extent> {
-        let from = self.parts.iter().map(|part| part.0).min()?;
-        let to = self.parts.iter().map(|part| part.1).max()?;
+        let from = self.by_the_clock().map(|part| part.0).min()?;
+        let to = self.by_the_clock().map(|part| part.1).max()?;
         Some(Extent { from, to })
     }
 
     /// Adds it to the use of days.
     pub(crate) fn add_to(&self, changes: &mut Changes) {
-        for (from, to, count) in &self.parts {
-            days::add(changes, *from, *to, i64::from(*count));
+        for (from, to, count) in self.by_the_clock() {
+            days::add(changes, from, to, i64::from(count));
         }
     }
 
     /// Licence seconds that counted from one second to before another.
     pub(crate) fn seconds_between(&self, from: i64, to: i64) -> i64 {
-        let inside = self.parts.iter().map(|part| (part.0.max(from), part.1.min(to), part.2));
+        let inside = self.by_the_clock().map(|part| (part.0.max(from), part.1.min(to), part.2));
         inside.map(licence_seconds).fold(0, i64::saturating_add)
     }
 }

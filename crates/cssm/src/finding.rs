@@ -13,6 +13,10 @@ use crate::{Cssm, Error, Only, PartId};
 
 /// Matches are counted to here; more are only more.
 const COUNT_MAX: i64 = 10_000;
+/// A list ends after so many matches in a row of rows that were in it before: those beyond are found by `sort`.
+const LEFT_OUT_MAX: usize = 10_000;
+/// Rows that are read at a time where many are left out.
+const PIECE: i64 = 1_000;
 /// The longest text that is searched for, in bytes.
 const SEARCH_BYTES_MAX: usize = 256;
 
@@ -172,36 +176,44 @@ fn in_range(
     limit: i64,
 ) -> Result<Vec<Found>, Error> {
     let key = column.column();
+    let order = if descending { "DESC" } else { "ASC" };
     let inside = |place: &&Place| place.column == column && place.key >= *begin && place.key < *end;
-    let (begin, end, id) = match after.filter(inside) {
-        Some(place) if descending => (begin, &place.key, place.id),
-        Some(place) => (&place.key, end, place.id),
-        None => (begin, end, InstanceId(i64::MIN)),
+    let here = after.filter(inside);
+    let mut found: Vec<Found> = Vec::new();
+    let mut add = |which: String, values: [Value<'_>; 2]| {
+        let left = limit - i64::try_from(found.len()).unwrap_or(limit);
+        if left <= 0 {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT {}, name_key, serial_key, pid_key FROM product_instance
+            WHERE smart_account_id = $1 AND virtual_account_id = $2 AND removed_at IS NULL
+            AND {which} ORDER BY {key} {order}, id {order} LIMIT $5",
+            inventory::COLUMNS
+        );
+        let [from, to] = values;
+        let values = [smart_account_id.into(), virtual_account_id.into(), from, to, left.into()];
+        found.extend(tx.rows(&sql, &values, |row| {
+            let of = |place| row.opt_bytes(inventory::COLUMNS_COUNT + place);
+            let keys = [of(0)?, of(1)?, of(2)?].map(Option::unwrap_or_default);
+            Ok::<_, Error>((inventory::instance_from_row(row)?, keys))
+        })?);
+        Ok::<_, Error>(())
     };
-    let (further, order) = if descending {
-        (format!("({key}, id) < ($4, $5) AND {key} >= $3"), "DESC")
+    let Some(place) = here else {
+        add(format!("{key} >= $3 AND {key} < $4"), [begin[..].into(), end[..].into()])?;
+        return Ok(found);
+    };
+    // Those with the same key, then those with other ones: an engine that keeps the numbers beside the keys would else begin
+    // anew with the key each time.
+    let further = if descending { "<" } else { ">" };
+    add(format!("{key} = $3 AND id {further} $4"), [place.key[..].into(), place.id.into()])?;
+    if descending {
+        add(format!("{key} >= $3 AND {key} < $4"), [begin[..].into(), place.key[..].into()])?;
     } else {
-        (format!("({key}, id) > ($3, $5) AND {key} < $4"), "ASC")
-    };
-    let sql = format!(
-        "SELECT {}, name_key, serial_key, pid_key FROM product_instance
-        WHERE smart_account_id = $1 AND virtual_account_id = $2 AND removed_at IS NULL
-        AND {further} ORDER BY {key} {order}, id {order} LIMIT $6",
-        inventory::COLUMNS
-    );
-    let values: [Value<'_>; 6] = [
-        smart_account_id.into(),
-        virtual_account_id.into(),
-        begin[..].into(),
-        end[..].into(),
-        id.into(),
-        limit.into(),
-    ];
-    tx.rows(&sql, &values, |row| {
-        let of = |place| row.opt_bytes(inventory::COLUMNS_COUNT + place);
-        let keys = [of(0)?, of(1)?, of(2)?].map(Option::unwrap_or_default);
-        Ok((inventory::instance_from_row(row)?, keys))
-    })
+        add(format!("{key} > $3 AND {key} < $4"), [place.key[..].into(), end[..].into()])?;
+    }
+    Ok(found)
 }
 
 /// The virtual accounts of these that are there.
@@ -228,7 +240,7 @@ fn found(
     limit: i64,
 ) -> Result<Vec<FoundInstance>, Error> {
     let parts = parts(tx, smart_account_id, only)?;
-    let mut all: Vec<FoundInstance> = Vec::new();
+    let (mut all, mut left_out): (Vec<FoundInstance>, usize) = (Vec::new(), 0);
     let from = after.as_ref().map(|place| place.column);
     let columns = search.columns().into_iter();
     for column in columns.skip_while(|column| from.is_some_and(|from| *column != from)) {
@@ -242,9 +254,11 @@ fn found(
             }
             loop {
                 let left = limit - i64::try_from(all.len()).unwrap_or(limit);
-                if left <= 0 {
+                if left <= 0 || left_out > LEFT_OUT_MAX {
                     return Ok(all);
                 }
+                // Where many are left out since they were found before, more are read at a time.
+                let piece = if left_out > 0 { left.max(PIECE) } else { left };
                 let mut rows: Vec<(Place, Found)> = Vec::new();
                 for part in &parts {
                     let of = (smart_account_id, *part);
@@ -260,15 +274,21 @@ fn found(
                     let order = (&one.key, one.id).cmp(&(&other.key, other.id));
                     if search.descending { order.reverse() } else { order }
                 });
-                rows.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-                let Some((last, _)) = rows.last() else { break };
-                after = Some(last.clone());
-                let new =
-                    rows.into_iter().filter(|(_, found)| !search.found_before(column, &found.1));
-                all.extend(new.map(|(place, (instance, _))| FoundInstance {
-                    instance,
-                    next: place.to_text(),
-                }));
+                rows.truncate(usize::try_from(piece).unwrap_or(usize::MAX));
+                if rows.is_empty() {
+                    break;
+                }
+                for (place, (instance, keys)) in rows {
+                    if i64::try_from(all.len()).unwrap_or(limit) >= limit {
+                        break;
+                    }
+                    after = Some(place.clone());
+                    if search.found_before(column, &keys) {
+                        left_out += 1;
+                    } else {
+                        all.push(FoundInstance { instance, next: place.to_text() });
+                    }
+                }
             }
         }
     }
@@ -347,6 +367,9 @@ impl Cssm {
         limit: i64,
     ) -> Result<Vec<FoundInstance>, Error> {
         search.check()?;
+        if search.descending && search.text.is_empty() && search.sort_by.is_none() {
+            return Err(Error::invalid("say by what it is sorted: sort=name, serial or pid"));
+        }
         let wrong = || Error::invalid("`next` is what the last row says");
         let limit = limit.clamp(1, 1_000);
         if search.is_all() {

@@ -97,8 +97,8 @@ impl TagBook {
     }
 
     /// What a report adds to the seconds that are counted.
-    fn count(&mut self, report: &RumReport, nothing_is_between: bool) -> Counted {
-        let mut counted = Counted::default();
+    fn count(&mut self, now: Timestamp, report: &RumReport, nothing_is_between: bool) -> Counted {
+        let mut counted = Counted::of(report, now.0);
         for (from, to, count) in report.even_spans() {
             // A licence that was out of use leaves no gap, if nothing is missing that could say otherwise.
             if self.is_off
@@ -277,7 +277,7 @@ fn take(
     // After a set back places tell nothing: what another life said of them may have been of other seconds.
     let nothing_is_between =
         is_next && instance.head.missing() == 0 && instance.set_back_at.is_none();
-    let counted = book.count(report, nothing_is_between);
+    let counted = book.count(now, report, nothing_is_between);
     if insert(tx, now, instance, verified, &counted, hop)? {
         counted.add_to(&mut book.days);
         book.use_of(tx, instance, report, is_next)?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::smart_account;
 use crate::books;
 use crate::days::{self, Changes, DAY};
-use crate::ids::{SmartAccountId, VirtualAccountId};
+use crate::ids::{PurchaseId, SmartAccountId, VirtualAccountId};
 use crate::usage::{self, UseOfDays};
 use crate::{Cssm, Error, Only, PartId};
 
@@ -19,6 +19,9 @@ use crate::{Cssm, Error, Only, PartId};
 const PERIOD_DAYS_MAX: i64 = 3_660;
 /// The longest that is told day by day.
 const DAILY_DAYS_MAX: i64 = 400;
+
+/// The most rows of one report.
+const ROWS_MAX: usize = 500_000;
 
 /// Whole days of UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +132,9 @@ fn told(now: Timestamp, period: Period, step: Step, uses: &UseOfDays) -> Vec<Use
             Step::Day => first + 1,
             Step::Month => next_month(first).min(period.end),
         };
-        let elapsed = (end * DAY).min(now.0).saturating_sub(first * DAY).max(1);
+        // Of one that has not begun nothing is over.
+        let elapsed = if now.0 > first * DAY { (end * DAY).min(now.0) } else { end * DAY };
+        let elapsed = elapsed - first * DAY;
         for ((virtual_account_id, license), days) in uses {
             let license_seconds: i64 = days.range(first..end).map(|(_, seconds)| seconds).sum();
             if license_seconds != 0 {
@@ -173,7 +178,9 @@ fn purchased_days(now: Timestamp, period: Period, shares: Vec<Share>) -> UseOfDa
         let of = changes.entry((share.virtual_account_id, share.license)).or_default();
         days::add(of, share.from.max(first), until, share.quantity);
     }
-    let days = |changes| days::uses(changes).into_iter().collect();
+    // A correction says how it was from the beginning; what was handed on meanwhile it cannot say anew.
+    let days =
+        |changes| days::uses(changes).into_iter().filter(|(_, seconds)| *seconds > 0).collect();
     changes.into_iter().map(|(of, changes)| (of, days(changes))).collect()
 }
 
@@ -219,21 +226,28 @@ fn reconciled(period: Period, purchased: &UseOfDays, used: &UseOfDays) -> Vec<De
     rows.into_values().collect()
 }
 
-/// The book, entry by entry, up to the end of a period.
+/// The book, entry by entry.
 fn shares(tx: &mut Tx<'_>, smart_account_id: SmartAccountId) -> Result<Vec<Share>, Error> {
     let sql = "SELECT book_entry.virtual_account_id, purchase.license, book_entry.quantity,
-        book_entry.kind, book_entry.at, purchase.starts_at, purchase.visible_at, purchase.ends_at
-        FROM book_entry JOIN purchase ON purchase.smart_account_id = book_entry.smart_account_id
-        AND purchase.id = book_entry.purchase_id WHERE book_entry.smart_account_id = $1";
+        book_entry.kind, book_entry.at, purchase.starts_at, purchase.visible_at, purchase.ends_at,
+        purchase.id FROM book_entry JOIN purchase
+        ON purchase.smart_account_id = book_entry.smart_account_id
+        AND purchase.id = book_entry.purchase_id WHERE book_entry.smart_account_id = $1
+        ORDER BY book_entry.id";
+    // Since when a virtual account holds some of a purchase.
+    let mut since: BTreeMap<(PurchaseId, VirtualAccountId), i64> = BTreeMap::new();
     tx.rows(sql, &[smart_account_id.into()], |row| {
+        let (virtual_account_id, purchase_id) = (row.id(0)?, row.id(8)?);
         let counts_at = row.int(5)?.max(row.int(6)?);
-        // What is corrected was so from the beginning; what is handed on was with the other until then.
+        // What is handed on was with the other until then; what is corrected was so since it is held there.
         let handed_on = row.text(3)? == "transferred";
+        let from = if handed_on { counts_at.max(row.int(4)?) } else { counts_at };
+        let held = *since.entry((purchase_id, virtual_account_id)).or_insert(from);
         Ok(Share {
-            virtual_account_id: row.id(0)?,
+            virtual_account_id,
             license: row.text(1)?,
             quantity: row.int(2)?,
-            from: if handed_on { counts_at.max(row.int(4)?) } else { counts_at },
+            from: if handed_on { from } else { held },
             until: row.opt_int(7)?,
         })
     })
@@ -267,6 +281,12 @@ impl Cssm {
             usage::use_of_days(tx, smart_account_id, (period.first, period.end))
         })?;
         only_of(&mut uses, &only);
+        let rows = uses.values().map(BTreeMap::len).sum::<usize>();
+        if rows > ROWS_MAX {
+            return Err(Error::Invalid(format!(
+                "that is up to {rows} rows, more than {ROWS_MAX}: name a shorter period"
+            )));
+        }
         Ok(told(now, period, step, &uses))
     }
 

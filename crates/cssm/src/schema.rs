@@ -37,7 +37,8 @@ CREATE INDEX product_instance_pid ON product_instance (smart_account_id, virtual
     pid_key, id) WHERE removed_at IS NULL;
 ";
 
-/// Use over time: what each report counted, of which virtual account, and by how much the use of a day is more than that
+/// Use over time (of what has left a smart account since it is not known in which virtual account it was: the first one is
+/// taken): what each report counted, of which virtual account, and by how much the use of a day is more than that
 /// of the day before. Of reports that are here already [`crate::usage`] works it out.
 const V11: &str = "
 ALTER TABLE rum_report ADD COLUMN virtual_account_id BIGINT NOT NULL DEFAULT 0;
@@ -46,7 +47,10 @@ ALTER TABLE rum_report ADD COLUMN counted_from BIGINT;
 ALTER TABLE rum_report ADD COLUMN counted_to BIGINT;
 ALTER TABLE rum_report ADD COLUMN span_class BIGINT NOT NULL DEFAULT 0;
 UPDATE rum_report SET virtual_account_id = COALESCE((SELECT product_instance.virtual_account_id
-    FROM product_instance WHERE product_instance.id = rum_report.product_instance_id), 0);
+    FROM product_instance WHERE product_instance.id = rum_report.product_instance_id
+    AND product_instance.smart_account_id = rum_report.smart_account_id),
+    (SELECT MIN(virtual_account.id) FROM virtual_account
+    WHERE virtual_account.smart_account_id = rum_report.smart_account_id), 0);
 CREATE INDEX rum_report_part ON rum_report (smart_account_id, virtual_account_id, tag, span_class,
     counted_to, product_instance_id, report_id) WHERE counted_to IS NOT NULL;
 CREATE TABLE use_day (

@@ -10,7 +10,7 @@ use rumline_protocol::{
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::virtual_account;
+use crate::accounts::smart_account;
 use crate::counted::{CLASS_MAX, Counted, class_seconds};
 use crate::ids::{Account, InstanceId};
 use crate::reports::Period;
@@ -79,6 +79,17 @@ pub struct Source {
     pub next: String,
 }
 
+/// Whether there is such a virtual account, or was: what was reported in one that is closed stays told.
+fn check_part(
+    tx: &mut Tx<'_>,
+    (smart_account_id, virtual_account_id): Account,
+) -> Result<(), Error> {
+    smart_account(tx, smart_account_id)?;
+    let sql = "SELECT id FROM virtual_account WHERE smart_account_id = $1 AND id = $2";
+    let ids = [smart_account_id.into(), virtual_account_id.into()];
+    tx.row(sql, &ids, |row| row.int(0))?.map(drop).ok_or(Error::NotFound("virtual account"))
+}
+
 fn check_license(license: &str) -> Result<(), Error> {
     if license.is_empty() {
         return Err(Error::invalid("say of which licence: license=NAME"));
@@ -102,7 +113,7 @@ struct Place {
 
 impl Place {
     fn from_text(text: &str) -> Option<Self> {
-        let mut parts = text.split('~');
+        let mut parts = text.splitn(5, '~');
         let mut number = || parts.next()?.parse().ok();
         let (class, counted_to) = (number()?, number()?);
         let (product_instance_id, report_id) = (number()?, number()?);
@@ -215,7 +226,7 @@ fn sources_of_class(
         let report = RumReport::read(&row.text(3)?).map_err(|wrong| {
             Error::Invalid(format!("a report that was kept cannot be read: {wrong}"))
         })?;
-        let counted = Counted::read(&report, row.opt_text(4)?.as_deref());
+        let counted = Counted::read(&report, row.int(5)?, row.opt_text(4)?.as_deref());
         let (pid, serial) = (row.text(6)?, row.text(7)?);
         let source = Source {
             product_instance_id: row.id(0)?,
@@ -297,7 +308,7 @@ impl Cssm {
     ) -> Result<Vec<Source>, Error> {
         let (license, after) = (license.to_owned(), after.to_owned());
         self.db.read("sources.use", move |tx| {
-            virtual_account(tx, account.0, account.1)?;
+            check_part(tx, account)?;
             check_license(&license)?;
             let limit = limit.clamp(1, 1_000);
             sources(tx, account, &license, period.seconds(), &after, limit)
@@ -317,7 +328,7 @@ impl Cssm {
     ) -> Result<Vec<UseOfInstance>, Error> {
         let (license, after) = (license.to_owned(), after.to_owned());
         self.db.read("sources.now", move |tx| {
-            virtual_account(tx, account.0, account.1)?;
+            check_part(tx, account)?;
             check_license(&license)?;
             uses_now(tx, account, &license, &after, limit.clamp(1, 1_000))
         })
@@ -335,6 +346,7 @@ impl Cssm {
     ) -> Result<SignedReportView, Error> {
         let suite = std::sync::Arc::clone(&self.suite);
         self.db.read("sources.report", move |tx| {
+            check_part(tx, (smart_account_id, virtual_account_id))?;
             let sql = "SELECT product_instance.pid, product_instance.serial,
                 product_instance.public_key, rum_report.payload, rum_report.signing_key,
                 rum_report.signature, rum_report.received_at, rum_report.hop, rum_report.sha256,

@@ -8,6 +8,7 @@ use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::virtual_account;
+use crate::counted::shift_seconds;
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::{Cssm, Error};
 
@@ -89,12 +90,13 @@ impl History {
         }
         changed.sort_unstable();
         changed.dedup();
-        let mut times: Vec<i64> = reports.iter().map(|report| report.at).collect();
-        times.sort_unstable();
-        times.dedup();
+        let mut times: BTreeMap<i64, Vec<&Came>> = BTreeMap::new();
+        for report in reports {
+            times.entry(report.at).or_default().push(report);
+        }
         let (mut came, mut to, mut counts) = (Vec::new(), 0, BTreeMap::new());
-        for at in times {
-            for report in reports.iter().filter(|report| report.at == at) {
+        for (at, together) in times {
+            for report in together {
                 for (_, end, count) in &report.spans {
                     to = to.max(*end);
                     let newest = counts.entry(report.tag.as_str()).or_insert((*end, *count));
@@ -111,9 +113,11 @@ impl History {
 
     /// Until when a report has to come after the last one, as the product instance reckons it.
     fn due_at(&self, class: ClassPolicy, last: Option<(i64, Told)>) -> Option<i64> {
-        let due = |days: u32, from: i64| (days > 0).then(|| from + i64::from(days) * DAY);
+        let due =
+            |days: u32, from: i64| (days > 0).then(|| from.saturating_add(i64::from(days) * DAY));
         let told_to = last.map_or(i64::MIN, |(_, told)| told.to);
-        let change = self.changed.iter().copied().find(|at| *at >= told_to);
+        let next = self.changed.partition_point(|at| *at < told_to);
+        let change = self.changed.get(next).copied();
         let base = match last {
             None => due(class.first_report_days, self.used_since),
             Some((at, told)) if told.in_use => due(class.ongoing_report_days, at),
@@ -144,7 +148,8 @@ impl History {
         let (mut wanted, mut last) = (0, None);
         while let Some(at) = self.due_at(class, last).filter(|at| *at <= now) {
             wanted += 1;
-            let told = self.came.iter().rfind(|(_, told)| told.to <= at);
+            let next = self.came.partition_point(|(_, told)| told.to <= at);
+            let told = next.checked_sub(1).and_then(|last| self.came.get(last));
             let in_use = told.is_none_or(|(_, told)| told.in_use);
             // What it tells goes up to when it leaves: a change of that moment is told by the next one.
             last = Some((at, Told { to: at, in_use }));
@@ -153,17 +158,30 @@ impl History {
     }
 }
 
-/// The reports of a product instance: what changed within one only its bytes tell.
-fn reports_of(tx: &mut Tx<'_>, id: InstanceId) -> Result<Vec<Came>, Error> {
+/// The reports of a product instance in an account: what changed within one only its bytes tell. Times are those of its clock
+/// as it is now, which runs on evenly.
+fn reports_of(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: InstanceId,
+) -> Result<Vec<Came>, Error> {
     let sql = "SELECT received_at, tag, payload FROM rum_report WHERE product_instance_id = $1
-        ORDER BY report_id";
-    tx.rows(sql, &[id.into()], |row| {
+        AND smart_account_id = $2 ORDER BY report_id";
+    let mut newest = (i64::MIN, 0);
+    let mut reports = tx.rows(sql, &[id.into(), smart_account_id.into()], |row| {
         let (at, tag) = (row.int(0)?, row.text(1)?);
-        let report = RumReport::read(&row.text(2)?).ok();
-        let spans = report.iter().flat_map(RumReport::even_spans);
-        let spans = spans.map(|(from, to, count)| (from, to, i64::from(count))).collect();
-        Ok(Came { at, tag, spans })
-    })
+        let mut spans = Vec::new();
+        if let Ok(report) = RumReport::read(&row.text(2)?) {
+            spans.extend(report.even_spans().map(|(from, to, count)| (from, to, i64::from(count))));
+            newest = newest.max((at, shift_seconds(&report, at)));
+        }
+        Ok::<_, Error>(Came { at, tag, spans })
+    })?;
+    for (from, to, _) in reports.iter_mut().flat_map(|report| &mut report.spans) {
+        *from = from.saturating_add(newest.1).max(RumReport::EARLIEST.0);
+        *to = to.saturating_add(newest.1).max(RumReport::EARLIEST.0);
+    }
+    Ok(reports)
 }
 
 impl Cssm {
@@ -196,7 +214,7 @@ impl Cssm {
             })?;
             let mut trials = Vec::with_capacity(found.len());
             for (id, udi, registered_at) in found {
-                let history = History::of(registered_at, &reports_of(tx, id)?);
+                let history = History::of(registered_at, &reports_of(tx, smart_account_id, id)?);
                 let mut late = history.late(class, now.0);
                 let late_count = i64::try_from(late.len()).unwrap_or(i64::MAX);
                 late.truncate(LATE_MAX);

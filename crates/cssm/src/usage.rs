@@ -57,13 +57,13 @@ pub(crate) fn kept_days(tx: &mut Tx<'_>) -> Result<Days, Error> {
 
 /// What the reports say.
 pub(crate) fn counted_days(tx: &mut Tx<'_>) -> Result<Days, Error> {
-    let sql = "SELECT smart_account_id, virtual_account_id, tag, payload, counted
+    let sql = "SELECT smart_account_id, virtual_account_id, tag, payload, counted, received_at
         FROM rum_report WHERE counted_to IS NOT NULL";
     let mut days = Days::new();
     tx.each(sql, &[], |row| {
         let of = (row.id(0)?, row.id(1)?, row.text(2)?);
         if let Ok(report) = RumReport::read(&row.text(3)?) {
-            let counted = Counted::read(&report, row.opt_text(4)?.as_deref());
+            let counted = Counted::read(&report, row.int(5)?, row.opt_text(4)?.as_deref());
             counted.add_to(days.entry(of).or_default());
         }
         Ok::<_, Error>(true)
@@ -93,18 +93,19 @@ pub(crate) fn derive_once(tx: &mut Tx<'_>) -> Result<(), Error> {
     let first = (0_i64, i64::MIN);
     let mut last = first;
     loop {
-        let sql = "SELECT product_instance_id, report_id, payload, count_seconds FROM rum_report
+        let sql = "SELECT product_instance_id, report_id, payload, count_seconds, received_at
+            FROM rum_report
             WHERE (product_instance_id, report_id) > ($1, $2)
             ORDER BY product_instance_id, report_id LIMIT $3";
         let values = [last.0.into(), last.1.into(), PIECE.into()];
         let piece = tx.rows(sql, &values, |row| {
-            Ok::<_, Error>((row.int(0)?, row.int(1)?, row.text(2)?, row.int(3)?))
+            Ok::<_, Error>((row.int(0)?, row.int(1)?, row.text(2)?, row.int(3)?, row.int(4)?))
         })?;
         let Some((instance, report, ..)) = piece.last() else { break };
         last = (*instance, *report);
-        for (instance, id, payload, count_seconds) in &piece {
+        for (instance, id, payload, count_seconds, received_at) in &piece {
             let Ok(report) = RumReport::read(payload) else { continue };
-            let counted = Counted::at_the_end(&report, *count_seconds);
+            let counted = Counted::at_the_end(&report, *received_at, *count_seconds);
             let (text, extent) = (counted.text(), counted.extent());
             let sql = "UPDATE rum_report SET counted = $1, counted_from = $2, counted_to = $3,
                 span_class = $4 WHERE product_instance_id = $5 AND report_id = $6";

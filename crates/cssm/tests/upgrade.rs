@@ -134,7 +134,7 @@ fn use_over_time_of_an_older_release_is_worked_out_of_its_reports() {
                 let (report, sha256) = (&signed.report, signed.sha256());
                 let sql = "INSERT INTO rum_report (smart_account_id, product_instance_id, report_id,
                     tag, start_at, end_at, last_count, count_seconds, sha256, received_at, payload,
-                    signing_key, signature) VALUES (1, 1, $1, $2, $3, $4, 3, $5, $6, 5, $7, 'x', $8)";
+                    signing_key, signature) VALUES (1, 1, $1, $2, $3, $4, 3, $5, $6, $4, $7, 'x', $8)";
                 let values = [
                     i64::try_from(report.report_id).unwrap().into(),
                     report.entitlement_tag.as_str().into(),

@@ -3,8 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use rumline_cssm::{Error, InstanceId, Only, Period, Step, VirtualAccountId};
-use rumline_protocol::{Random, Timestamp};
+use rumline_cssm::{
+    Correction, Error, InstanceId, LicenseTransfer, Only, Period, Purchase, PurchaseKind, Step,
+    VirtualAccountId,
+};
+use rumline_protocol::{
+    ClassPolicy, EntitlementTag, Lineage, Random, StatusCode, Timestamp, sign_report,
+};
 use rumline_testkit::*;
 
 const DAY: i64 = Timestamp::DAY;
@@ -168,6 +173,124 @@ fn a_report_opens_to_what_was_signed_where_it_was_received() {
             lab.cssm.use_over_time(lab.now, lab.sa, &only, years, Step::Month).unwrap().len(),
             1
         );
+    });
+}
+
+#[test]
+fn use_is_of_the_day_that_the_clock_told_though_it_was_set() {
+    let mut lab = Lab::in_memory(&at_once());
+    let device = Device::new(&lab.cssm, "SN1");
+    lab.register(&device);
+    // It began in 2015 by its clock, which was set to what it is after an hour.
+    let (began, set) = (Timestamp(1_420_070_400), START - Timestamp(1_420_070_400).0);
+    let mut first = device.unsigned_report(1, began, &[(3_600, 1)]);
+    first.measurements[0].clock_change_delta = Some(set.0 - 3_600);
+    let mut second = device.unsigned_report(2, START, &[(7_200, 1)]);
+    let offset = |seconds| Lineage { clock_offset_seconds: seconds, ..Lineage::default() };
+    first.lineage = Some(Lineage { position: 1, ..offset(0) });
+    second.lineage = Some(Lineage { position: 2, ..offset(set.0 - 3_600) });
+    // One that is a year ahead is of now.
+    let mut third = device.unsigned_report(3, START + 7_200 + 365 * DAY, &[(600, 1)]);
+    third.lineage = Some(Lineage { position: 3, ..offset(set.0 - 3_600 + 365 * DAY) });
+    lab.now = START + 7_800;
+    for report in [first, second, third] {
+        let signed = sign_report(report, device.signer.as_ref());
+        let entries = lab.entries(&device.usage(&[&signed]));
+        assert!(entries.iter().all(|(_, status, _)| *status == StatusCode::Ok), "{entries:?}");
+    }
+    let told = |from: &str, to: &str| {
+        let period = period(&lab, from, to);
+        let rows = lab.cssm.use_over_time(lab.now, lab.sa, &Only::All, period, Step::Day).unwrap();
+        let told = rows.iter().map(|row| (row.from.clone(), row.license_seconds));
+        assert_eq!(opened(&lab, lab.va, period), used(&lab, period).values().sum::<i64>());
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("2025-12-31", "2027-01-02"),
+        [("2025-12-31".to_owned(), 3_600), ("2026-01-01".to_owned(), 7_800),]
+    );
+    assert_eq!(lab.cssm.verify_totals().unwrap(), []);
+    let class = ClassPolicy { first_report_days: 30, ..ClassPolicy::NONE };
+    let trials = lab.cssm.try_policy(lab.now, (lab.sa, lab.va), class, InstanceId(0), 9).unwrap();
+    assert_eq!((trials[0].reports_wanted, trials[0].late_count), (0, 0));
+}
+
+#[test]
+fn what_was_corrected_and_handed_on_is_short_of_nothing_that_was_there() {
+    let mut lab = Lab::in_memory(&at_once());
+    let b = lab.virtual_account("B");
+    let bought = Purchase {
+        license: LAN.to_owned(),
+        quantity: 10,
+        kind: PurchaseKind::Perpetual,
+        starts_at: START.0,
+        ends_at: None,
+        order_number: String::new(),
+    };
+    let id = lab.cssm.add_purchase(lab.now, &admin(), lab.sa, lab.va, &bought).unwrap().id;
+    let hand_on = |lab: &Lab, from, to, quantity| {
+        let license = LAN.to_owned();
+        let transfer = LicenseTransfer { license, quantity, from, to, purchase_id: None };
+        lab.cssm.transfer_licenses(lab.now, &admin(), lab.sa, &transfer, false).unwrap();
+    };
+    let correct = |lab: &Lab, virtual_account_id, quantity| {
+        let correction = Correction { virtual_account_id, quantity, reason: "x".to_owned() };
+        lab.cssm.correct_purchase(lab.now, &admin(), lab.sa, id, &correction).unwrap();
+    };
+    lab.now = START + 10 * DAY;
+    hand_on(&lab, lab.va, b, 4);
+    lab.now = START + 12 * DAY;
+    correct(&lab, b, -4);
+    lab.now = START + 20 * DAY;
+    let delta = |lab: &Lab| {
+        let period = period(lab, "2026-01-01", "2026-01-20");
+        let rows = lab.cssm.delta(lab.now, lab.sa, &Only::All, period).unwrap();
+        assert!(rows.iter().all(|row| row.short_seconds == 0 && row.short_days == 0), "{rows:?}");
+        let told = rows.iter().map(|row| (row.virtual_account_id, row.purchased_seconds / DAY));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(delta(&lab), [(lab.va, 10 * 10 + 6 * 10)]);
+    // There and back again, and then corrected.
+    hand_on(&lab, lab.va, b, 6);
+    hand_on(&lab, b, lab.va, 6);
+    correct(&lab, lab.va, -6);
+    assert_eq!(delta(&lab), [(lab.va, 4 * 10)]);
+}
+
+#[test]
+fn what_was_reported_in_a_closed_account_can_still_be_opened() {
+    on_every_engine(&at_once(), |lab| {
+        let part = lab.virtual_account("A~");
+        let device = Device::new(&lab.cssm, "SN1");
+        let token = lab.token_of((lab.sa, part));
+        lab.document(&device.trust(lab.now, &token, false));
+        lab.now = START + DAY;
+        // A tag may hold the sign that stands between the parts of where a list goes on.
+        for (id, tag) in [(1, "A"), (2, "A~B"), (3, "A~C")] {
+            let mut report = device.unsigned_report(id, START, &[(600, 1)]);
+            let tag = format!("regid.2019-06.com.example.{tag},1.0_x");
+            report.entitlement_tag = EntitlementTag::new(&tag).unwrap();
+            let signed = sign_report(report, device.signer.as_ref());
+            lab.document(&device.usage(&[&signed]));
+        }
+        while !lab.cssm.merge_virtual_account(lab.now, &admin(), lab.sa, part, lab.va).unwrap() {}
+        let period = period(lab, "2026-01-01", "2026-01-02");
+        let rows = lab.cssm.use_over_time(lab.now, lab.sa, &Only::All, period, Step::Day).unwrap();
+        assert_eq!(rows.iter().map(|row| row.license_seconds).sum::<i64>(), 3 * 600);
+        assert!(rows.iter().all(|row| row.virtual_account_id == part));
+        for row in rows {
+            let (mut next, mut sum) = (String::new(), 0);
+            for _ in 0..4 {
+                let page =
+                    lab.cssm.use_sources((lab.sa, part), &row.license, period, &next, 1).unwrap();
+                let Some(last) = page.last() else { break };
+                next.clone_from(&last.next);
+                sum += last.license_seconds;
+                let (id, report_id) = (last.product_instance_id, last.report_id);
+                assert!(lab.cssm.signed_report((lab.sa, part), id, report_id).unwrap().verifies);
+            }
+            assert_eq!(sum, row.license_seconds, "{row:?}");
+        }
     });
 }
 

@@ -221,6 +221,8 @@ impl RumReport {
 
     /// The longest payload accepted, in bytes.
     pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
+    /// The last second that a clock tells: the year 9999.
+    const LATEST: Timestamp = Timestamp(253_402_300_799);
     /// The highest count any platform can have: ports of the largest chassis, and some.
     pub const COUNT_MAX: u32 = 1024;
     /// Before this day there was no product instance: that of the first Nexus 9000, 2013-11-06.
@@ -297,6 +299,14 @@ impl RumReport {
         })
     }
 
+    /// By how much the clock had been set altogether when the last measurement was over.
+    #[must_use]
+    pub fn clock_offset_seconds(&self) -> i64 {
+        let before = self.lineage.as_ref().map_or(0, |lineage| lineage.clock_offset_seconds);
+        let set = self.measurements.iter().filter_map(|m| m.clock_change_delta);
+        set.fold(before, i64::saturating_add)
+    }
+
     /// What in it cannot be, if anything: whoever counts does not count it.
     #[must_use]
     pub fn impossible(&self, now: Timestamp) -> Option<String> {
@@ -321,6 +331,14 @@ impl RumReport {
                     "a measurement ends at {}, which is to come: check the clock",
                     m.end_time
                 ));
+            }
+            if m.sample_interval() > now.since(Self::EARLIEST).saturating_add(Timestamp::HOUR) {
+                return Some(
+                    "a measurement lasts longer than the product instance exists".to_owned(),
+                );
+            }
+            if even_from < 0 || even_to > Self::LATEST.0 {
+                return Some("a clock was set by more years than any clock tells".to_owned());
             }
         }
         None

@@ -300,3 +300,31 @@ fn a_key_in_pem_is_the_key_that_was_written() {
         assert_eq!(PublicKey::from_pem(wrong), None, "{wrong:?}");
     }
 }
+
+#[test]
+fn times_that_no_clock_tells_are_impossible() {
+    let told = |start: i64, end: i64, offset: i64| {
+        let mut report = report(vec![Measurement {
+            start_time: Timestamp(start),
+            end_time: Timestamp(end),
+            ..one_measurement()
+        }]);
+        report.lineage = Some(Lineage { clock_offset_seconds: offset, ..Lineage::default() });
+        report.impossible(NOW)
+    };
+    let now = NOW.0;
+    assert_eq!(told(now - 100, now, 0), None);
+    // A clock that began in 1970, and one that was decades ahead.
+    assert_eq!(told(now - 100, now, now - 100), None);
+    assert_eq!(told(now - 100, now, -1_000_000_000), None);
+    for (start, end, offset) in [
+        (now - 100, now, 9_000_000_000_000_000_000),
+        (now - 100, now, -9_000_000_000_000_000_000),
+        (now - 100, now, now - 99),
+        (i64::MIN + 10, now, -9_000_000_002_000_000_000),
+        (-100_000_000_000, now, -200_000_000_000),
+        (now - 100, now, -253_402_300_799),
+    ] {
+        assert!(told(start, end, offset).is_some(), "{start} {end} {offset}");
+    }
+}

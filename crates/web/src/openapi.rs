@@ -30,8 +30,8 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
                 parameters.push(parameter(name, "query", name == "license", "string"));
             }
         }
-        if named("descending") {
-            parameters.push(parameter("descending", "query", false, "boolean"));
+        for name in ["descending", "closed"].into_iter().filter(|name| named(name)) {
+            parameters.push(parameter(name, "query", false, "boolean"));
         }
         if route.summary.contains("query parameter `name`") {
             parameters.push(parameter("name", "query", true, "string"));

@@ -360,9 +360,9 @@ pub(crate) fn run(client: &Client, command: &Command) -> Result<bool> {
     let target = match (command, &client.profile) {
         (Command::Login { .. }, Some(name)) => {
             let profiles = profiles.context("there is no home folder to remember profiles in")?;
-            let target = profiles.remember(client, name)?;
+            let target = profiles.login_target(client, name)?;
             runtime.block_on(carry_out(client, &target, command))?;
-            profiles.use_from_now_on(name)?;
+            profiles.remember(name, &target)?;
             return Ok(true);
         }
         _ => Profiles::target(profiles.as_ref(), client, Path::new("."))?,
@@ -413,7 +413,7 @@ impl Api {
     async fn with_names(&self, path: &str, value: &mut Value) {
         let account: Vec<&str> = path.split('/').take(3).collect();
         let ["", "smart-accounts", _] = account[..] else { return };
-        let list = format!("{}/virtual-accounts", account.join("/"));
+        let list = format!("{}/virtual-accounts?closed=true", account.join("/"));
         // Who may not list them is shown their numbers.
         let Ok(all) = self.json("GET", &list, None).await else { return };
         let names = all.as_array().into_iter().flatten();
@@ -502,6 +502,13 @@ impl Api {
         Ok(format!("/smart-accounts/{}", self.find("/smart-accounts", name).await?))
     }
 
+    /// The same, with those that are closed.
+    async fn virtual_account_ever(&self, smart: &str, name: &str) -> Result<String> {
+        let smart = self.smart_account(smart).await?;
+        let id = self.find(&format!("{smart}/virtual-accounts?closed=true"), name).await?;
+        Ok(format!("{smart}/virtual-accounts/{id}"))
+    }
+
     pub(crate) async fn virtual_account(&self, smart: &str, name: &str) -> Result<String> {
         let smart = self.smart_account(smart).await?;
         let id = self.find(&format!("{smart}/virtual-accounts"), name).await?;
@@ -528,7 +535,9 @@ fn read_password(file: Option<&Path>) -> Result<String> {
 }
 
 async fn carry_out(client: &Client, target: &Target, command: &Command) -> Result<()> {
-    let token = std::fs::read_to_string(&target.token_file).ok();
+    // Whoever logs in shows no token: it may be that of another server.
+    let logs_in = matches!(command, Command::Login { .. });
+    let token = std::fs::read_to_string(&target.token_file).ok().filter(|_| !logs_in);
     let token = token.map(|text| text.trim().to_owned());
     let api = Api { output: client.output, ..Api::new(&target.server, &target.ca_file, token)? };
     match command {

@@ -28,6 +28,9 @@ pub(super) struct Target {
 struct Profile {
     server: String,
     ca_file: PathBuf,
+    /// Where the token is, if it lies elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_file: Option<PathBuf>,
 }
 
 /// Where profiles are kept.
@@ -54,6 +57,10 @@ impl Profiles {
         self.0.join(format!("{name}.json"))
     }
 
+    fn token_file(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.token"))
+    }
+
     fn read(&self, name: &str) -> Result<Target> {
         check(name)?;
         let file = self.file(name);
@@ -62,9 +69,10 @@ impl Profiles {
         }
         let text =
             std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let Profile { server, ca_file } = serde_json::from_slice(&text)
+        let Profile { server, ca_file, token_file } = serde_json::from_slice(&text)
             .with_context(|| format!("{} is no profile", file.display()))?;
-        Ok(Target { server, ca_file, token_file: self.0.join(format!("{name}.token")) })
+        let token_file = token_file.unwrap_or_else(|| self.token_file(name));
+        Ok(Target { server, ca_file, token_file })
     }
 
     fn current(&self) -> Option<String> {
@@ -99,8 +107,8 @@ impl Profiles {
         })
     }
 
-    /// Remembers a server under the name that the client gives, for the login that follows; returns what it is now.
-    pub(super) fn remember(&self, client: &Client, name: &str) -> Result<Target> {
+    /// The server that a login under a name is for: as it is named now, or was before.
+    pub(super) fn login_target(&self, client: &Client, name: &str) -> Result<Target> {
         check(name)?;
         let before = self.read(name).ok();
         let server = client.server.clone().or_else(|| before.as_ref().map(|b| b.server.clone()));
@@ -108,16 +116,21 @@ impl Profiles {
         let ca_file = ca_file.unwrap_or_else(|| CA_FILE.into());
         let ca_file = std::fs::canonicalize(&ca_file)
             .with_context(|| format!("cannot read the root certificate {}", ca_file.display()))?;
-        let profile = Profile { server: server.unwrap_or_else(|| SERVER.to_owned()), ca_file };
-        let text = serde_json::to_string_pretty(&profile)? + "\n";
+        let token_file = match &client.api_token_file {
+            Some(file) => std::path::absolute(file)?,
+            None => self.token_file(name),
+        };
         crate::server_parts::prepare_directory(&self.0)?;
-        write_private(&self.file(name), text.as_bytes())
-            .with_context(|| format!("cannot write {}", self.file(name).display()))?;
-        self.read(name)
+        Ok(Target { server: server.unwrap_or_else(|| SERVER.to_owned()), ca_file, token_file })
     }
 
-    /// The profile that is used where none is named.
-    pub(super) fn use_from_now_on(&self, name: &str) -> Result<()> {
+    /// Remembers a server that was logged in to, as the one that is used where none is named.
+    pub(super) fn remember(&self, name: &str, target: &Target) -> Result<()> {
+        let Target { server, ca_file, token_file } = target.clone();
+        let token_file = Some(token_file).filter(|file| *file != self.token_file(name));
+        let text = serde_json::to_string_pretty(&Profile { server, ca_file, token_file })? + "\n";
+        write_private(&self.file(name), text.as_bytes())
+            .with_context(|| format!("cannot write {}", self.file(name).display()))?;
         Ok(write_private(&self.0.join(CURRENT), format!("{name}\n").as_bytes())?)
     }
 
@@ -169,10 +182,12 @@ mod tests {
         assert_eq!(target(&nothing, &elsewhere).unwrap().server, SERVER);
         assert!(target(&client(Some("lab"), None, None), &here).is_err());
         let lab = client(Some("lab"), Some("https://lab:8443"), Some(&root));
-        let remembered = profiles.remember(&lab, "lab").unwrap();
+        let remembered = profiles.login_target(&lab, "lab").unwrap();
+        // Only once somebody is logged in.
+        assert!(target(&client(Some("lab"), None, None), &here).is_err());
+        profiles.remember("lab", &remembered).unwrap();
         assert_eq!(remembered.server, "https://lab:8443");
         assert!(remembered.ca_file.is_absolute() && remembered.token_file.ends_with("lab.token"));
-        profiles.use_from_now_on("lab").unwrap();
         // Elsewhere it is used, here the server that was started here, unless it is named.
         assert_eq!(target(&nothing, &elsewhere).unwrap(), remembered);
         assert_eq!(target(&nothing, &here).unwrap().server, SERVER);
@@ -181,15 +196,21 @@ mod tests {
         assert_eq!(target(&other, &elsewhere).unwrap().server, "https://other");
         assert_eq!(target(&other, &elsewhere).unwrap().token_file, Path::new(TOKEN_FILE));
         // Another login under it keeps what is not named anew.
-        assert_eq!(profiles.remember(&client(Some("lab"), None, None), "lab").unwrap(), remembered);
+        let again = client(Some("lab"), None, None);
+        assert_eq!(profiles.login_target(&again, "lab").unwrap(), remembered);
+        let token = folder.path().join("token");
+        let named = Client { api_token_file: Some(token.clone()), ..again };
+        let elsewhere_kept = profiles.login_target(&named, "lab").unwrap();
+        profiles.remember("lab", &elsewhere_kept).unwrap();
+        assert_eq!(target(&client(Some("lab"), None, None), &here).unwrap().token_file, token);
         let told = [("lab".to_owned(), "https://lab:8443".to_owned(), true)];
         assert_eq!(profiles.list(), told);
         for wrong in ["", ".x", "a/b", "../x", "\u{e9}", &"x".repeat(65)] {
-            assert!(profiles.remember(&lab, wrong).is_err(), "{wrong:?}");
+            assert!(profiles.login_target(&lab, wrong).is_err(), "{wrong:?}");
         }
         // The root has to be there when it is remembered, and a profile that was spoiled is named.
         let missing = folder.path().join("missing");
-        assert!(profiles.remember(&client(None, None, Some(&missing)), "other").is_err());
+        assert!(profiles.login_target(&client(None, None, Some(&missing)), "other").is_err());
         std::fs::write(profiles.file("lab"), "{").unwrap();
         let spoiled = target(&nothing, &elsewhere).unwrap_err().to_string();
         assert!(spoiled.contains("lab.json is no profile"), "{spoiled}");

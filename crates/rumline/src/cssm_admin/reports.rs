@@ -130,7 +130,7 @@ pub(super) async fn use_sources(
     license: &str,
     days: &Days,
 ) -> Result<()> {
-    let path = api.virtual_account(smart_account, virtual_account).await?;
+    let path = api.virtual_account_ever(smart_account, virtual_account).await?;
     let (license, days) = (rumline_web::in_query(license), days.in_query());
     all(api, &path, &format!("{path}/use-sources?license={license}{days}"), SOURCES).await
 }
@@ -140,7 +140,7 @@ pub(super) async fn license_uses(
     (smart_account, virtual_account): (&str, &str),
     license: &str,
 ) -> Result<()> {
-    let path = api.virtual_account(smart_account, virtual_account).await?;
+    let path = api.virtual_account_ever(smart_account, virtual_account).await?;
     let license = rumline_web::in_query(license);
     all(api, &path, &format!("{path}/license-uses?license={license}"), USES_NOW).await
 }
@@ -152,7 +152,7 @@ pub(super) async fn signed_report(
     file: &PathBuf,
     key_file: Option<&PathBuf>,
 ) -> Result<()> {
-    let path = api.virtual_account(smart_account, virtual_account).await?;
+    let path = api.virtual_account_ever(smart_account, virtual_account).await?;
     let path = format!("{path}/product-instances/{id}/reports/{report_id}");
     let report = api.json("GET", &path, None).await?;
     let text = |name: &str| report[name].as_str().unwrap_or_default().to_owned();

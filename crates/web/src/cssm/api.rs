@@ -100,14 +100,22 @@ pub(super) async fn create_smart_account(
     .await
 }
 
+#[derive(Deserialize)]
+pub(super) struct Closed {
+    #[serde(default)]
+    closed: bool,
+}
+
 pub(super) async fn virtual_accounts(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
+    Query(Closed { closed }): Query<Closed>,
 ) -> Answer {
     run(&state, move |cssm, _| {
         let only = caller.parts(View, sa.into());
-        let mut all = cssm.virtual_accounts(sa)?;
+        let mut all =
+            if closed { cssm.virtual_accounts_ever(sa)? } else { cssm.virtual_accounts(sa)? };
         all.retain(|account| only.has(&account.id.into()));
         Ok(all)
     })
@@ -288,7 +296,8 @@ pub(super) async fn instances(
 ) -> Answer {
     let only = sought.only(caller.parts(View, sa.into()));
     run(&state, move |cssm, _| {
-        let after = sought.after.map(|after| after.to_string());
+        // A first page may be asked for after 0.
+        let after = sought.after.filter(|after| after.0 != 0).map(|after| after.to_string());
         let next = after.as_ref().unwrap_or(&sought.next);
         cssm.find_instances(sa, &only, &sought.search(), next, sought.limit)
     })

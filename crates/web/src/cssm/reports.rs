@@ -1,4 +1,5 @@
-//! The REST handlers of reports, and of what their numbers open to. A report is JSON, or CSV that is written while it is read.
+//! The REST handlers of reports, and of what their numbers open to. A report is JSON or CSV; long ones are written while they
+//! are read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl Asked {
 type Names = BTreeMap<VirtualAccountId, String>;
 
 fn names(cssm: &Cssm, sa: SmartAccountId) -> Result<Names, Error> {
-    let all = cssm.virtual_accounts(sa)?.into_iter();
+    let all = cssm.virtual_accounts_ever(sa)?.into_iter();
     Ok(all.map(|account| (account.id, account.name)).collect())
 }
 

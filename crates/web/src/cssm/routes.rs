@@ -39,7 +39,7 @@ pub fn cssm_routes() -> Vec<Route<CssmSite>> {
         route!(delete "/api/v1/smart-accounts/{sa}/people/{login}/roles", May(Administer), "Takes a role in the account back.", None, "{}", people::take_back_in::<CssmSite>),
         route!(get "/api/v1/smart-accounts", LoggedIn, "The smart accounts the caller may see.", None, "[{\"id\":1,\"name\":\"Example\",\"domain\":\"example.net\"}]", api::smart_accounts),
         route!(post "/api/v1/smart-accounts", May(AdministerAll), "Creates a smart account with its virtual account Default.", Some("{\"name\":\"Example\",\"domain\":\"example.net\"}"), "{\"id\":1,\"name\":\"Example\",\"domain\":\"example.net\"}", api::create_smart_account),
-        route!(get "/api/v1/smart-accounts/{sa}/virtual-accounts", May(View), "The virtual accounts.", None, "[{\"id\":1,\"name\":\"Default\"}]", api::virtual_accounts).in_parts(),
+        route!(get "/api/v1/smart-accounts/{sa}/virtual-accounts", May(View), "The virtual accounts; with `closed` those too that are closed.", None, "[{\"id\":1,\"name\":\"Default\"}]", api::virtual_accounts).in_parts(),
         route!(post "/api/v1/smart-accounts/{sa}/virtual-accounts", May(Administer), "Creates a virtual account.", Some("{\"name\":\"Lab\"}"), "{\"id\":2,\"name\":\"Lab\"}", api::create_virtual_account),
         route!(put "/api/v1/smart-accounts/{sa}", May(Administer), "Gives a smart account another name and domain.", Some("{\"name\":\"Example\",\"domain\":\"example.net\"}"), "{\"id\":1,\"name\":\"Example\",\"domain\":\"example.net\"}", books::rename_smart_account),
         route!(delete "/api/v1/smart-accounts/{sa}", May(AdministerAll), "Closes a smart account in which nothing is left.", None, "{}", books::close_smart_account),
