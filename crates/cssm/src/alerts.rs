@@ -4,10 +4,10 @@ use rumline_protocol::{Timestamp, Udi};
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::smart_account;
+use crate::accounts::{add_event, smart_account};
 use crate::ids::{AlertId, SmartAccountId};
 use crate::{Actor, Cssm, Error};
-use rumline_server::next_id;
+use rumline_server::{Act, audit, next_id};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) enum AlertKind {
     SilentCollector,
     /// Reports of a product instance are missing that must have been.
     Gap,
+    /// Somebody tries passwords.
+    FailedLogins,
 }
 
 impl AlertKind {
@@ -44,6 +46,7 @@ impl AlertKind {
             Self::Overdue => "overdue",
             Self::SilentCollector => "silent collector",
             Self::Gap => "gap",
+            Self::FailedLogins => "failed logins",
         }
     }
 }
@@ -54,7 +57,7 @@ pub struct AlertView {
     /// Its number.
     pub id: AlertId,
     /// `set back`, `clone`, `other key`, `other account`, `shortage`, `expiry`, `overdue`,
-    /// `silent collector` or `gap`.
+    /// `silent collector`, `gap` or `failed logins`.
     pub kind: String,
     /// The product instance, licence, purchase or collector.
     pub subject: String,
@@ -164,6 +167,28 @@ fn one(
     found.ok_or(Error::NotFound("alert"))
 }
 
+/// Whose alerts are those that concern the whole server.
+pub(crate) const SERVER: SmartAccountId = SmartAccountId(0);
+
+/// An account that is there, or the whole server.
+fn whose(tx: &mut Tx<'_>, of: Option<SmartAccountId>) -> Result<SmartAccountId, Error> {
+    of.map_or(Ok(SERVER), |id| Ok(smart_account(tx, id)?.id))
+}
+
+/// Tells of what was done to an alert.
+fn told(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: SmartAccountId,
+    actor: &Actor,
+    text: &str,
+) -> Result<(), Error> {
+    if smart_account_id == SERVER {
+        return audit(tx, now, actor, &Act::new("alert", text));
+    }
+    add_event(tx, now, smart_account_id, actor, text)
+}
+
 /// The most alerts in a list.
 const LISTED_MAX: i64 = 1_000;
 
@@ -173,8 +198,20 @@ impl Cssm {
     /// # Errors
     /// When there is no such account.
     pub fn alerts(&self, smart_account_id: SmartAccountId) -> Result<Vec<AlertView>, Error> {
+        self.listed_alerts(Some(smart_account_id))
+    }
+
+    /// The alerts that concern the whole server.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn server_alerts(&self) -> Result<Vec<AlertView>, Error> {
+        self.listed_alerts(None)
+    }
+
+    fn listed_alerts(&self, of: Option<SmartAccountId>) -> Result<Vec<AlertView>, Error> {
         self.db.read("alerts.list", move |tx| {
-            smart_account(tx, smart_account_id)?;
+            let smart_account_id = whose(tx, of)?;
             let mut alerts = Vec::new();
             for which in ["IS NULL", "IS NOT NULL"] {
                 let sql = format!(
@@ -201,7 +238,7 @@ impl Cssm {
         })
     }
 
-    /// Somebody sees to an alert; it stays open until it is so no more.
+    /// Somebody sees to an alert of an account, or of the whole server; it stays open until it is so no more.
     ///
     /// # Errors
     /// When there is no such open alert.
@@ -209,11 +246,12 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: SmartAccountId,
+        of: Option<SmartAccountId>,
         id: AlertId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("alerts.acknowledge", move |tx| {
+            let smart_account_id = whose(tx, of)?;
             let ids = [smart_account_id.into(), id.into()];
             let (kind, subject, is_open) = one(tx, smart_account_id, id)?;
             if !is_open {
@@ -223,11 +261,11 @@ impl Cssm {
                 WHERE smart_account_id = $1 AND id = $2";
             tx.execute(sql, &[ids[0], ids[1], now.0.into(), actor.name().into()])?;
             let text = format!("alert ({kind}) about {subject} acknowledged");
-            crate::accounts::add_event(tx, now, smart_account_id, &actor, &text)
+            told(tx, now, smart_account_id, &actor, &text)
         })
     }
 
-    /// Settles an alert that somebody has looked at.
+    /// Settles an alert of an account, or of the whole server, that somebody has looked at.
     ///
     /// # Errors
     /// When there is no such alert.
@@ -235,18 +273,19 @@ impl Cssm {
         &self,
         now: Timestamp,
         actor: &Actor,
-        smart_account_id: SmartAccountId,
+        of: Option<SmartAccountId>,
         id: AlertId,
     ) -> Result<(), Error> {
         let actor = actor.clone();
         self.db.write("alerts.clear", move |tx| {
+            let smart_account_id = whose(tx, of)?;
             let ids = [smart_account_id.into(), id.into()];
             let (kind, subject, _) = one(tx, smart_account_id, id)?;
             let sql = "UPDATE alert SET cleared_at = $1 WHERE smart_account_id = $2 AND id = $3
                 AND cleared_at IS NULL";
             tx.execute(sql, &[now.0.into(), ids[0], ids[1]])?;
             let text = format!("alert ({kind}) about {subject} settled");
-            crate::accounts::add_event(tx, now, smart_account_id, &actor, &text)
+            told(tx, now, smart_account_id, &actor, &text)
         })
     }
 }

@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 10, sql: V10 },
     Migration { version: 11, sql: V11 },
     Migration { version: 12, sql: V12 },
+    Migration { version: 13, sql: rumline_server::REFUSED_LOGINS_INDEX },
 ];
 
 /// Lists are in the order of an index. Product instances are found by name, serial number and product id: what is compared are bytes, whatever the engine thinks

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{Policy, Timestamp};
+use rumline_server::{RefusedLogins, refused_logins};
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
-use crate::alerts::{self, AlertKind};
+use crate::alerts::{self, AlertKind, SERVER};
 use crate::books::{self, LicenseView};
 use crate::ids::{SmartAccountId, VirtualAccountId};
 use crate::{Cssm, Error, Only, policies, purchases, totals};
@@ -21,6 +22,9 @@ const EXPIRY_DAYS: [i64; 7] = [1, 3, 7, 14, 30, 60, 90];
 const SILENT_DAYS: i64 = 7;
 /// Reports that are missing are asked for, once an hour at most; those still missing so many seconds later are told of.
 const GAP_SECONDS: i64 = 1_800;
+/// Under one name so many logins have to be refused within so many seconds.
+const FAILED_LOGINS_MIN: i64 = 5;
+const FAILED_LOGINS_SECONDS: i64 = DAY;
 /// Product instances of a virtual account that are named one by one; of more the number is told.
 const NAMED_MAX: i64 = 100;
 
@@ -61,13 +65,26 @@ impl Cssm {
                 Err(error) => _ = wrong.get_or_insert(error),
             }
         }
+        match self.watch_server(now) {
+            Ok(open) => watched.open += open,
+            Err(error) => _ = wrong.get_or_insert(error),
+        }
         wrong.map_or(Ok(watched), Err)
+    }
+
+    fn watch_server(&self, now: Timestamp) -> Result<usize, Error> {
+        let found = self.db.read("watch.logins", move |tx| failed_logins(tx, now))?;
+        let open = found.len();
+        self.db.write("watch.tell", move |tx| {
+            tell(tx, now, SERVER, &[AlertKind::FailedLogins], &found)
+        })?;
+        Ok(open)
     }
 
     fn watch_one(&self, now: Timestamp, id: SmartAccountId) -> Result<usize, Error> {
         let found = self.db.read("watch.look", move |tx| look(tx, now, id))?;
         let open = found.len();
-        self.db.write("watch.tell", move |tx| tell(tx, now, id, &found))?;
+        self.db.write("watch.tell", move |tx| tell(tx, now, id, &LOOKED_FOR, &found))?;
         Ok(open)
     }
 }
@@ -228,12 +245,46 @@ fn gaps(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Er
     Ok(found)
 }
 
+/// Names under which passwords are tried.
+fn failed_logins(tx: &mut Tx<'_>, now: Timestamp) -> Result<Found, Error> {
+    let since = now + -FAILED_LOGINS_SECONDS;
+    let mut all = refused_logins(tx, since, FAILED_LOGINS_MIN, NAMED_MAX + 1)?;
+    let is_many = i64::try_from(all.len()).unwrap_or(i64::MAX) > NAMED_MAX;
+    all.truncate(usize::try_from(NAMED_MAX).unwrap_or(usize::MAX));
+    let mut found: Found = Vec::new();
+    for RefusedLogins { login, count, last_at } in all {
+        let is_known = "SELECT COUNT(*) FROM person WHERE login = $1";
+        let is_known = tx.row(is_known, &[(&login).into()], |row| row.int(0))?.unwrap_or(0) > 0;
+        let what_to_do = if is_known {
+            "Ask whose it is; if it was somebody else, set another password, or disable it until it is clear. \
+             `audit` tells from where."
+        } else {
+            "There is nobody of that name. `audit` tells from where it was tried."
+        };
+        let text = format!(
+            "{count} logins with a wrong name or password within a day, the last at {last_at}. {what_to_do}"
+        );
+        found.push((AlertKind::FailedLogins, login, text));
+    }
+    if is_many {
+        let text = format!("Passwords are tried under more than {NAMED_MAX} names; see `audit`.");
+        found.push((AlertKind::FailedLogins, "many names".to_owned(), text));
+    }
+    Ok(found)
+}
+
 /// Raises what is so, and settles what is so no more.
-fn tell(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId, found: &Found) -> Result<(), Error> {
+fn tell(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    id: SmartAccountId,
+    kinds: &[AlertKind],
+    found: &Found,
+) -> Result<(), Error> {
     for (kind, subject, text) in found {
         alerts::raise_about(tx, now, id, *kind, subject, text)?;
     }
-    for kind in LOOKED_FOR {
+    for kind in kinds.iter().copied() {
         let still: BTreeSet<&str> = found
             .iter()
             .filter(|(of, ..)| *of == kind)

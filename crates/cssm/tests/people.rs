@@ -2,7 +2,7 @@
 
 use rumline_cssm::{Actor, Error, Grant, PartId, Role};
 use rumline_server::{Kind, ScopeId};
-use rumline_testkit::{at_once, on_every_engine};
+use rumline_testkit::{Lab, at_once, on_every_engine};
 
 const SECRET: &str = "correct horse battery";
 const HERE: &str = "192.0.2.7";
@@ -209,5 +209,47 @@ fn roles_go_with_their_account_and_the_audit_tells_of_each() {
         lab.cssm.close_smart_account(now, &by(), lab.sa).unwrap();
         assert!(people.person("bob").is_err() && people.person("cem").is_err());
         assert!(told("cem").is_some());
+    });
+}
+
+#[test]
+fn whoever_has_passwords_tried_on_them_is_told_of_to_the_whole_server() {
+    on_every_engine(&at_once(), |lab| {
+        let people = lab.cssm.people();
+        let own = Grant::of(Role::User, Some(lab.sa.into()));
+        people.create(lab.now, &by(), "ann", Some(SECRET), &[own]).unwrap();
+        let try_on = |lab: &Lab, login: &str, times: i64| {
+            for time in 0..times {
+                // From everywhere, and slowly: nobody has to wait.
+                let address = format!("192.0.2.{}", 10 + time);
+                let refused = people.log_in(lab.now + 3_600 * time, login, "wrong", &address);
+                assert!(matches!(refused, Err(Error::Unauthenticated)), "{refused:?}");
+            }
+            lab.cssm.watch(lab.now + 3_600 * times).unwrap();
+        };
+        let open = |lab: &Lab| {
+            let open = lab.cssm.server_alerts().unwrap().into_iter();
+            open.filter(|alert| alert.cleared_at.is_none()).collect::<Vec<_>>()
+        };
+        try_on(lab, "ann", 4);
+        assert_eq!(open(lab), []);
+        lab.now = lab.now + 4 * 3_600;
+        try_on(lab, "ann", 1);
+        try_on(lab, "nobody", 6);
+        let told = open(lab);
+        assert_eq!(told.len(), 2, "{told:?}");
+        let (ann, nobody) = (&told[1], &told[0]);
+        assert_eq!((ann.kind.as_str(), ann.subject.as_str()), ("failed logins", "ann"));
+        assert!(ann.text.starts_with("5 logins") && ann.text.contains("set another password"));
+        assert!(nobody.text.starts_with("6 logins") && nobody.text.contains("nobody of that name"));
+        // It is of no account, is acknowledged and told in the audit, and ends by itself.
+        assert_eq!(lab.cssm.alerts(lab.sa).unwrap(), []);
+        lab.cssm.acknowledge_alert(lab.now, &by(), None, ann.id).unwrap();
+        let audit = people.audit_rows(None, None, 1).unwrap();
+        assert!(audit[0].subject.contains("about ann acknowledged"), "{audit:?}");
+        lab.cssm.clear_alert(lab.now, &by(), None, nobody.id).unwrap();
+        lab.now = lab.now + 2 * 86_400;
+        lab.cssm.watch(lab.now).unwrap();
+        assert_eq!(open(lab), []);
     });
 }

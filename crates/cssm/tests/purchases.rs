@@ -454,14 +454,14 @@ fn somebody_is_told_of_what_nobody_does() {
         // A second look tells nothing twice, and whoever sees to it does not end it.
         let alert = lab.cssm.alerts(lab.sa).unwrap().remove(0);
         assert!(alert.text.contains("3 too few"), "{}", alert.text);
-        lab.cssm.acknowledge_alert(lab.now, &admin(), lab.sa, alert.id).unwrap();
+        lab.cssm.acknowledge_alert(lab.now, &admin(), Some(lab.sa), alert.id).unwrap();
         lab.cssm.watch(lab.now).unwrap();
         let alert = lab.cssm.alerts(lab.sa).unwrap().remove(0);
         assert_eq!((open(lab).len(), alert.acknowledged_by.as_deref()), (1, Some("admin")));
         buy(lab, lab.va, &term(LAN, 3, 100));
         lab.cssm.watch(lab.now).unwrap();
         assert_eq!(open(lab), []);
-        let gone = lab.cssm.acknowledge_alert(lab.now, &admin(), lab.sa, alert.id);
+        let gone = lab.cssm.acknowledge_alert(lab.now, &admin(), Some(lab.sa), alert.id);
         assert!(matches!(gone, Err(Error::NotFound(_))));
         // It is spoken of anew at each step to its end, and then there are too few again.
         for (day, within) in [(10, "90 days"), (40, "60 days"), (86, "14 days"), (99, "a day")] {

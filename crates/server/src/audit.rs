@@ -141,6 +141,40 @@ pub fn audit(tx: &mut Tx<'_>, now: Timestamp, actor: &Actor, act: &Act<'_>) -> R
     Ok(())
 }
 
+/// The index by which [`refused_logins`] finds them, for the schema of a server.
+pub const REFUSED_LOGINS_INDEX: &str = "CREATE INDEX audit_refused ON audit (at)
+    WHERE action = 'login' AND outcome <> 'done'";
+
+/// Logins under one name that were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedLogins {
+    /// The name, as it was typed.
+    pub login: String,
+    /// How many.
+    pub count: i64,
+    /// When the last was.
+    pub last_at: Timestamp,
+}
+
+/// Names under which so many logins or more were refused since a time.
+///
+/// # Errors
+/// When the store fails.
+pub fn refused_logins(
+    tx: &mut Tx<'_>,
+    since: Timestamp,
+    count_min: i64,
+    limit: i64,
+) -> Result<Vec<RefusedLogins>, Error> {
+    let sql = "SELECT subject, COUNT(*), MAX(at) FROM audit WHERE action = 'login'
+        AND outcome <> 'done' AND at > $1 GROUP BY subject HAVING COUNT(*) >= $2
+        ORDER BY subject LIMIT $3";
+    tx.rows(sql, &[since.0.into(), count_min.into(), limit.into()], |row| {
+        let last_at = Timestamp(row.int(2)?);
+        Ok(RefusedLogins { login: row.text(0)?, count: row.int(1)?, last_at })
+    })
+}
+
 /// The newest rows first, those before `before` if it is given; those of an account, or all.
 ///
 /// # Errors

@@ -20,7 +20,10 @@ use std::sync::{Arc, Mutex};
 use rumline_protocol::Random;
 
 pub use actor::Actor;
-pub use audit::{AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, audit, audit_rows};
+pub use audit::{
+    AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, REFUSED_LOGINS_INDEX, RefusedLogins, audit,
+    audit_rows, refused_logins,
+};
 pub use error::Error;
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId};
 pub use identity::{IDENTITY_TABLE, check_identity};

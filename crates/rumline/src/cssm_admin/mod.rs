@@ -293,11 +293,11 @@ pub(crate) enum Command {
     Acknowledgement { smart_account: String, id: i64, file: PathBuf },
     /// What happened in an account.
     Events { smart_account: String },
-    /// What somebody has to look at: clones, devices set back, claims.
-    Alerts { smart_account: String },
-    /// Say that you see to an alert.
+    /// What somebody has to look at in an account, or without one on the whole server.
+    Alerts { smart_account: Option<String> },
+    /// Say that you see to an alert; - stands for the whole server.
     AcknowledgeAlert { smart_account: String, id: i64 },
-    /// Settle an alert.
+    /// Settle an alert; - stands for the whole server.
     ClearAlert { smart_account: String, id: i64 },
     /// Product instances that turned up where they do not belong, or with another key.
     Claims { smart_account: String },
@@ -673,19 +673,27 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
     Ok(())
 }
 
+/// In the place of an account: what is of none.
+const THIS_SERVER: &str = "-";
+
 /// What is to be looked at, and decided.
 async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
+    let account = |name: String| async move {
+        if name == THIS_SERVER { Ok(String::new()) } else { api.smart_account(&name).await }
+    };
     let list = |smart_account: String, what: &'static str| async move {
-        let path = api.smart_account(&smart_account).await?;
+        let path = account(smart_account).await?;
         api.shown("GET", &format!("{path}/{what}"), None).await?;
         Ok::<_, anyhow::Error>(())
     };
     let settle = |smart_account: String, what: String, body: Option<Value>| async move {
-        let path = api.smart_account(&smart_account).await?;
+        let path = account(smart_account).await?;
         api.json("POST", &format!("{path}/{what}"), body).await
     };
     match command {
-        Command::Alerts { smart_account } => list(smart_account.clone(), "alerts").await?,
+        Command::Alerts { smart_account } => {
+            list(smart_account.clone().unwrap_or_else(|| THIS_SERVER.to_owned()), "alerts").await?;
+        }
         Command::Claims { smart_account } => list(smart_account.clone(), "claims").await?,
         Command::AcknowledgeAlert { smart_account, id } => {
             settle(smart_account.clone(), format!("alerts/{id}/acknowledge"), None).await?;

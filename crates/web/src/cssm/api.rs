@@ -458,13 +458,42 @@ pub(super) async fn alerts(
     run(&state, move |cssm, _| cssm.alerts(sa)).await
 }
 
+/// What concerns the whole server.
+pub(super) async fn server_alerts(State(state): State<CssmSite>) -> Answer {
+    run(&state, move |cssm, _| cssm.server_alerts()).await
+}
+
+pub(super) async fn acknowledge_server_alert(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<AlertId>,
+) -> Answer {
+    run(&state, move |cssm, now| {
+        cssm.acknowledge_alert(now, &caller.actor(), None, id)?;
+        done()
+    })
+    .await
+}
+
+pub(super) async fn clear_server_alert(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<AlertId>,
+) -> Answer {
+    run(&state, move |cssm, now| {
+        cssm.clear_alert(now, &caller.actor(), None, id)?;
+        done()
+    })
+    .await
+}
+
 pub(super) async fn acknowledge_alert(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, AlertId)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
-        cssm.acknowledge_alert(now, &caller.actor(), sa, id)?;
+        cssm.acknowledge_alert(now, &caller.actor(), Some(sa), id)?;
         done()
     })
     .await
@@ -476,7 +505,7 @@ pub(super) async fn clear_alert(
     Path((sa, id)): Path<(SmartAccountId, AlertId)>,
 ) -> Answer {
     run(&state, move |cssm, now| {
-        cssm.clear_alert(now, &caller.actor(), sa, id)?;
+        cssm.clear_alert(now, &caller.actor(), Some(sa), id)?;
         done()
     })
     .await

@@ -279,6 +279,16 @@ impl Server {
             ("get", "use-sources" | "license-uses") => {
                 (format!("{path}?license=LAN_ENTERPRISE_SERVICES_PKG"), example)
             }
+            ("post", "acknowledge" | "clear") if route.path.starts_with("/api/v1/alerts/") => {
+                let alert = |tx: &mut rumline_store::Tx<'_>| {
+                    let sql = "INSERT INTO alert (smart_account_id, id, kind, subject, text,
+                        raised_at, last_at) VALUES (0, 900, 'failed logins', 'eve', '', 5, 5)
+                        ON CONFLICT DO NOTHING";
+                    Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
+                };
+                self.cssm.db().write("test.alert", alert).unwrap();
+                (route.path.replace("{id}", "900"), example)
+            }
             ("post", "dismiss") => (numbered("2"), example),
             ("post", "move") if route.summary.is_empty() => (numbered("5"), example),
             (_, "set-aside" | "move") => (numbered("4"), example),
