@@ -252,7 +252,7 @@ impl Server {
                 serial, identifier, public_key, software_tag, registered_at, last_contact_at,
                 window_started_at, window_requests, hostname, software_version)
                 VALUES ($1, 1, 1, 'N9K-C9504', $2, '', $3, '', 5, 5, 5, 0, '=cmd()', '10.4(3)')";
-            let key = "SELECT public_key FROM product_instance LIMIT 1";
+            let key = "SELECT public_key FROM product_instance WHERE id = 1";
             let key: String = tx.row(key, &[], |row| row.text(0))?.unwrap();
             for id in ids.clone() {
                 let serial = format!("SN{id}");
