@@ -2,18 +2,23 @@
 //! are read.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, FromRequestParts, Path, Query, State};
+use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, http::header};
+use futures_util::{StreamExt, stream};
 use rumline_cssm::{
     Account, Caller, Cssm, DeltaRow, Error, InstanceId, InstanceView, LicenseView, Period,
     PurchaseId, PurchaseKind, PurchaseView, SmartAccountId, Step, UseRow, VirtualAccountId,
 };
 use rumline_protocol::Timestamp;
 use rumline_server::Action::View;
+use rumline_server::{Only, PartId};
 use serde::{Deserialize, Serialize};
 
 use super::api::{Answer, run, run_raw};
@@ -210,144 +215,149 @@ impl Line for InstanceView {
     }
 }
 
-/// As CSV: page after page, each read once the one before has gone out.
-async fn as_csv<T: Line>(
+/// A report that somebody wants: of which account, and of those of its virtual accounts that they may see.
+pub(super) struct Wanted {
     state: CssmSite,
     sa: SmartAccountId,
-    name: &str,
-    page: impl Fn(&Cssm, Timestamp, i64) -> Result<(Vec<T>, Option<i64>), Error> + Send + Sync + 'static,
-) -> Result<Response, Problem> {
-    let names = run_raw(&state, move |cssm, _| names(cssm, sa)).await?;
-    let (page, names) = (Arc::new(page), Arc::new(names));
-    // The first page is read at once: what is wrong with it is answered, and not cut off.
-    let read = move |state: CssmSite, after: i64| {
-        let (page, names) = (Arc::clone(&page), Arc::clone(&names));
-        async move {
-            let (rows, next) = run_raw(&state, move |cssm, now| page(cssm, now, after)).await?;
-            let lines = rows.iter().map(|row| csv::line(&row.fields(&names)));
-            Ok::<_, Problem>((lines.collect::<String>(), next))
-        }
-    };
-    let (first, next) = read(state.clone(), 0).await?;
-    let first = csv::line(T::HEADS) + &first;
-    let rest = futures_util::stream::unfold(next, move |next| {
-        let (read, state) = (read.clone(), state.clone());
-        async move {
-            let piece = read(state, next?).await;
-            let (piece, next) = match piece {
-                Ok((text, next)) => (Ok(text), next),
-                Err(_) => (Err(std::io::Error::other("the report cannot be read on")), None),
-            };
-            Some((piece, next))
-        }
-    });
-    let first = futures_util::stream::once(std::future::ready(Ok(first)));
-    let all = futures_util::StreamExt::chain(first, rest);
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
-    ];
-    Ok((headers, Body::from_stream(all)).into_response())
+    only: Only<PartId>,
+    asked: Asked,
 }
 
-/// A report that is one page.
-async fn whole<T: Line>(
-    state: CssmSite,
-    sa: SmartAccountId,
-    name: &str,
-    format: Format,
-    rows: impl Fn(&Cssm, Timestamp) -> Result<Vec<T>, Error> + Send + Sync + 'static,
-) -> Result<Response, Problem> {
-    if format == Format::Csv {
-        return as_csv(state, sa, name, move |cssm, now, _| Ok((rows(cssm, now)?, None))).await;
+impl FromRequestParts<CssmSite> for Wanted {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &CssmSite) -> Result<Self, Response> {
+        let Path(sa) = Path::<SmartAccountId>::from_request_parts(parts, state)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        let Query(asked) = Query::<Asked>::from_request_parts(parts, state)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        let Extension(caller) = Extension::<Caller>::from_request_parts(parts, state)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        let only = caller.parts(View, sa.into());
+        Ok(Self { state: state.clone(), sa, only, asked })
     }
-    let rows = run_raw(&state, move |cssm, now| rows(cssm, now)).await?;
-    Ok(Json(rows).into_response())
 }
 
-pub(super) async fn use_over_time(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
-    let only = caller.parts(View, sa.into());
-    whole(state, sa, "use", asked.format, move |cssm, now| {
-        cssm.use_over_time(now, sa, &only, asked.period(now)?, asked.by)
-    })
-    .await
+/// A page of a report, and after which number the next one begins, if there is one.
+type Page<T> = (Vec<T>, Option<i64>);
+
+impl Wanted {
+    /// As CSV: page after page, each read once the one before has gone out.
+    async fn spreadsheet<T: Line>(
+        self,
+        name: &str,
+        page: impl Fn(&Cssm, Timestamp, &Self, i64) -> Result<Page<T>, Error> + Send + Sync + 'static,
+    ) -> Result<Response, Problem> {
+        let (state, sa) = (self.state.clone(), self.sa);
+        let names = run_raw(&state, move |cssm, _| names(cssm, sa)).await?;
+        let with = Arc::new((page, names, self));
+        let read = move |after: i64| {
+            let (state, with) = (state.clone(), Arc::clone(&with));
+            async move {
+                let lines = move |cssm: &Cssm, now| {
+                    let (page, names, wanted) = &*with;
+                    let (rows, next) = page(cssm, now, wanted, after)?;
+                    let lines = rows.iter().map(|row| csv::line(&row.fields(names)));
+                    Ok((lines.collect::<String>(), next))
+                };
+                run_raw(&state, lines).await
+            }
+        };
+        // The first page is read at once: what is wrong with it is answered, and not cut off.
+        let (first, next) = read(0).await?;
+        let first = csv::line(T::HEADS) + &first;
+        let rest = stream::unfold(next, move |next| {
+            let read = read.clone();
+            async move {
+                Some(match read(next?).await {
+                    Ok((text, next)) => (Ok(text), next),
+                    Err(_) => (Err(io::Error::other("the report cannot be read on")), None),
+                })
+            }
+        });
+        let all = stream::once(std::future::ready(Ok(first))).chain(rest);
+        let headers = [
+            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
+        ];
+        Ok((headers, Body::from_stream(all)).into_response())
+    }
+
+    /// A report that is one page.
+    async fn whole<T: Line>(
+        self,
+        name: &str,
+        rows: impl Fn(&Cssm, Timestamp, &Self) -> Result<Vec<T>, Error> + Send + Sync + 'static,
+    ) -> Result<Response, Problem> {
+        if self.asked.format == Format::Csv {
+            let page =
+                move |cssm: &Cssm, now, wanted: &Self, _| Ok((rows(cssm, now, wanted)?, None));
+            return self.spreadsheet(name, page).await;
+        }
+        let state = self.state.clone();
+        let rows = run_raw(&state, move |cssm, now| rows(cssm, now, &self)).await?;
+        Ok(Json(rows).into_response())
+    }
+
+    /// A report that is read in pages, after the number of a row.
+    async fn paged<T: Line>(
+        self,
+        name: &str,
+        rows: impl Fn(&Cssm, &Self, i64, i64) -> Result<Vec<T>, Error> + Send + Sync + 'static,
+        number: fn(&T) -> i64,
+    ) -> Result<Response, Problem> {
+        if self.asked.format == Format::Csv {
+            let page = move |cssm: &Cssm, _, wanted: &Self, after| {
+                let rows = rows(cssm, wanted, after, limit())?;
+                let next = rows.last().map(number);
+                Ok((rows, next))
+            };
+            return self.spreadsheet(name, page).await;
+        }
+        let (state, after, limit) = (self.state.clone(), self.asked.after, self.asked.limit);
+        let rows = run_raw(&state, move |cssm, _| rows(cssm, &self, after, limit)).await?;
+        Ok(Json(rows).into_response())
+    }
 }
 
-pub(super) async fn delta(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
-    let only = caller.parts(View, sa.into());
-    whole(state, sa, "delta", asked.format, move |cssm, now| {
-        cssm.delta(now, sa, &only, asked.period(now)?)
-    })
-    .await
+pub(super) async fn use_over_time(wanted: Wanted) -> Result<Response, Problem> {
+    let rows = |cssm: &Cssm, now, Wanted { sa, only, asked, .. }: &Wanted| {
+        cssm.use_over_time(now, *sa, only, asked.period(now)?, asked.by)
+    };
+    wanted.whole("use", rows).await
 }
 
-pub(super) async fn licenses(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
-    let only = caller.parts(View, sa.into());
-    whole(state, sa, "licenses", asked.format, move |cssm, now| {
-        let mut all = cssm.licenses(now, sa)?;
+pub(super) async fn delta(wanted: Wanted) -> Result<Response, Problem> {
+    let rows = |cssm: &Cssm, now, Wanted { sa, only, asked, .. }: &Wanted| {
+        cssm.delta(now, *sa, only, asked.period(now)?)
+    };
+    wanted.whole("delta", rows).await
+}
+
+pub(super) async fn licenses(wanted: Wanted) -> Result<Response, Problem> {
+    let rows = |cssm: &Cssm, now, Wanted { sa, only, .. }: &Wanted| {
+        let mut all = cssm.licenses(now, *sa)?;
         all.retain(|view| only.has(&view.virtual_account_id.into()));
         Ok(all)
-    })
-    .await
+    };
+    wanted.whole("licenses", rows).await
 }
 
-/// A report that is read in pages.
-async fn paged<T: Line>(
-    state: CssmSite,
-    sa: SmartAccountId,
-    name: &str,
-    asked: Asked,
-    rows: impl Fn(&Cssm, i64, i64) -> Result<Vec<T>, Error> + Send + Sync + 'static,
-    number: fn(&T) -> i64,
-) -> Result<Response, Problem> {
-    if asked.format == Format::Csv {
-        let page = move |cssm: &Cssm, _, after| {
-            let rows = rows(cssm, after, limit())?;
-            let next = rows.last().map(number);
-            Ok((rows, next))
-        };
-        return as_csv(state, sa, name, page).await;
-    }
-    let rows = run_raw(&state, move |cssm, _| rows(cssm, asked.after, asked.limit)).await?;
-    Ok(Json(rows).into_response())
+pub(super) async fn subscriptions(wanted: Wanted) -> Result<Response, Problem> {
+    let rows = |cssm: &Cssm, Wanted { sa, only, .. }: &Wanted, after, limit| {
+        cssm.subscriptions(*sa, only, PurchaseId(after), limit)
+    };
+    wanted.paged("subscriptions", rows, |row| row.id.0).await
 }
 
-pub(super) async fn subscriptions(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
-    let only = caller.parts(View, sa.into());
-    let rows =
-        move |cssm: &Cssm, after, limit| cssm.subscriptions(sa, &only, PurchaseId(after), limit);
-    paged(state, sa, "subscriptions", asked, rows, |row| row.id.0).await
-}
-
-pub(super) async fn product_instances(
-    State(state): State<CssmSite>,
-    Extension(caller): Extension<Caller>,
-    Path(sa): Path<SmartAccountId>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
-    let only = caller.parts(View, sa.into());
-    let rows = move |cssm: &Cssm, after, limit| cssm.instances(sa, &only, InstanceId(after), limit);
-    paged(state, sa, "product-instances", asked, rows, |row| row.id.0).await
+pub(super) async fn product_instances(wanted: Wanted) -> Result<Response, Problem> {
+    let rows = |cssm: &Cssm, Wanted { sa, only, .. }: &Wanted, after, limit| {
+        cssm.instances(*sa, only, InstanceId(after), limit)
+    };
+    wanted.paged("product-instances", rows, |row| row.id.0).await
 }
 
 /// What is asked of a number: of which licence, and when.
