@@ -5,6 +5,7 @@ use rumline_store::{Row, Tx};
 
 use crate::head::{self, Head};
 use crate::ids::{Account, InstanceId, SmartAccountId, VirtualAccountId};
+use crate::schema::INSTANCE_INDEXES;
 use crate::spans::Spans;
 use crate::{Error, Settings, totals};
 use rumline_server::next_id;
@@ -184,7 +185,10 @@ pub(crate) fn derive_once(tx: &mut Tx<'_>) -> Result<(), Error> {
             let name = shown_name((&pid, &serial), hostname.as_deref(), version.as_deref());
             Ok::<_, Error>((row.int(0)?, [name, serial, pid].map(|text| search_key(&text))))
         })?;
-        let Some((id, _)) = piece.last() else { return Ok(()) };
+        let Some((id, _)) = piece.last() else {
+            tx.batch(INSTANCE_INDEXES)?;
+            return Ok(());
+        };
         last = *id;
         for (id, [name, serial, pid]) in &piece {
             let sql = "UPDATE product_instance SET name_key = $1, serial_key = $2, pid_key = $3

@@ -30,12 +30,6 @@ CREATE INDEX alert_of_now ON alert (smart_account_id, id) WHERE cleared_at IS NU
 CREATE INDEX alert_of_before ON alert (smart_account_id, id) WHERE cleared_at IS NOT NULL;
 CREATE INDEX product_instance_account ON product_instance (smart_account_id, id)
     WHERE removed_at IS NULL;
-CREATE INDEX product_instance_name ON product_instance (smart_account_id, virtual_account_id,
-    name_key, id) WHERE removed_at IS NULL;
-CREATE INDEX product_instance_serial ON product_instance (smart_account_id, virtual_account_id,
-    serial_key, id) WHERE removed_at IS NULL;
-CREATE INDEX product_instance_pid ON product_instance (smart_account_id, virtual_account_id,
-    pid_key, id) WHERE removed_at IS NULL;
 ";
 
 /// Use over time (of what has left a smart account since it is not known in which virtual account it was: the first one is
@@ -52,8 +46,6 @@ UPDATE rum_report SET virtual_account_id = COALESCE((SELECT product_instance.vir
     AND product_instance.smart_account_id = rum_report.smart_account_id),
     (SELECT MIN(virtual_account.id) FROM virtual_account
     WHERE virtual_account.smart_account_id = rum_report.smart_account_id), 0);
-CREATE INDEX rum_report_part ON rum_report (smart_account_id, virtual_account_id, tag, span_class,
-    counted_to, product_instance_id, report_id) WHERE counted_to IS NOT NULL;
 CREATE TABLE use_day (
     smart_account_id BIGINT NOT NULL,
     virtual_account_id BIGINT NOT NULL,
@@ -63,6 +55,22 @@ CREATE TABLE use_day (
     PRIMARY KEY (smart_account_id, virtual_account_id, tag, day)
 -- by key
 );
+";
+
+/// What [`crate::usage`] ends with: an index over rows that are there is made much faster than row by row.
+pub(crate) const REPORT_INDEXES: &str = "
+CREATE INDEX rum_report_part ON rum_report (smart_account_id, virtual_account_id, tag, span_class,
+    counted_to, product_instance_id, report_id) WHERE counted_to IS NOT NULL;
+";
+
+/// What [`crate::instances`] ends with.
+pub(crate) const INSTANCE_INDEXES: &str = "
+CREATE INDEX product_instance_name ON product_instance (smart_account_id, virtual_account_id,
+    name_key, id) WHERE removed_at IS NULL;
+CREATE INDEX product_instance_serial ON product_instance (smart_account_id, virtual_account_id,
+    serial_key, id) WHERE removed_at IS NULL;
+CREATE INDEX product_instance_pid ON product_instance (smart_account_id, virtual_account_id,
+    pid_key, id) WHERE removed_at IS NULL;
 ";
 
 /// What is in use, and how many product instances there are, is kept and not counted; a gap is found by an index.

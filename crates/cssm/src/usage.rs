@@ -10,6 +10,7 @@ use crate::Error;
 use crate::counted::{Counted, Extent};
 use crate::days::{self, Changes};
 use crate::ids::{Account, SmartAccountId, VirtualAccountId};
+use crate::schema::REPORT_INDEXES;
 
 /// Reports that are worked on at a time.
 const PIECE: i64 = 1_000;
@@ -120,6 +121,7 @@ pub(crate) fn derive_once(tx: &mut Tx<'_>) -> Result<(), Error> {
             tx.execute(sql, &values)?;
         }
     }
+    tx.batch(REPORT_INDEXES)?;
     if last == first {
         return Ok(());
     }
