@@ -105,9 +105,10 @@ impl Counted {
         let (mut counted, mut left) = (Self::of(report, received_at), count_seconds);
         for span in report.even_spans().collect::<Vec<_>>().into_iter().rev() {
             let (from, to, count) = span;
-            let seconds = left.checked_div(i64::from(count)).unwrap_or(0).min(to - from).max(0);
+            let seconds =
+                left.checked_div(i64::from(count)).unwrap_or(0).min(to.saturating_sub(from)).max(0);
             let new = if seconds > 0 { vec![(to - seconds, to)] } else { Vec::new() };
-            left -= seconds.saturating_mul(i64::from(count));
+            left = left.saturating_sub(seconds.saturating_mul(i64::from(count)));
             counted.tell(span, new);
         }
         counted.parts.reverse();

@@ -10,11 +10,16 @@ use crate::Error;
 /// Seconds of a day.
 pub(crate) const DAY: i64 = 86_400;
 
+/// The last second that a day is told of: the year 9999.
+const LATEST: i64 = 253_402_300_799;
+
 /// By how many licence seconds the use of a day is more than that of the day before, by day since 1970.
 pub(crate) type Changes = BTreeMap<i64, i64>;
 
 /// Adds a span of use: at most four changes.
 pub(crate) fn add(changes: &mut Changes, from: i64, to: i64, count: i64) {
+    // Reports that an older release took may name any time: what lies outside of the years that are told is of no day.
+    let (from, to) = (from.max(-LATEST), to.min(LATEST));
     if from >= to || count == 0 {
         return;
     }
@@ -113,6 +118,8 @@ mod tests {
         add(&mut none, 5, 5, 1);
         add(&mut none, 6, 5, 1);
         add(&mut none, 5, 6, 0);
+        add(&mut none, i64::MAX - 1, i64::MAX, 1);
+        add(&mut none, i64::MIN, i64::MIN + 1, 1);
         assert!(none.is_empty());
     }
 }

@@ -263,7 +263,7 @@ fn found(
                 for part in &parts {
                     let of = (smart_account_id, *part);
                     let descending = search.descending;
-                    let here = in_range(tx, of, column, &range, after.as_ref(), descending, left)?;
+                    let here = in_range(tx, of, column, &range, after.as_ref(), descending, piece)?;
                     rows.extend(here.into_iter().map(|found| {
                         let place = SortBy::ALL.iter().position(|one| *one == column);
                         let key = found.1[place.unwrap_or(0)].clone();

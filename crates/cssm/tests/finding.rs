@@ -82,6 +82,7 @@ fn on_lab(lab: &mut Lab) {
     assert!(several > 20, "{several} of a type");
     let texts = [
         "",
+        "s",
         "leaf-1",
         "LEAF-10",
         "spine",
