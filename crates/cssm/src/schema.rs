@@ -21,7 +21,7 @@ pub const MIGRATIONS: &[Migration] = &[
 ];
 
 /// Lists are in the order of an index. Product instances are found by name, serial number and product id: what is compared are bytes, whatever the engine thinks
-/// of letters. Of those that are here already [`crate::instances`] works it out.
+/// of letters. Of those that are here already `instances.rs` works it out.
 const V12: &str = "
 ALTER TABLE product_instance ADD COLUMN name_key BYTEA;
 ALTER TABLE product_instance ADD COLUMN serial_key BYTEA;
@@ -34,7 +34,7 @@ CREATE INDEX product_instance_account ON product_instance (smart_account_id, id)
 
 /// Use over time (of what has left a smart account since it is not known in which virtual account it was: the first one is
 /// taken): what each report counted, of which virtual account, and by how much the use of a day is more than that
-/// of the day before. Of reports that are here already [`crate::usage`] works it out.
+/// of the day before. Of reports that are here already `usage.rs` works it out.
 const V11: &str = "
 ALTER TABLE rum_report ADD COLUMN virtual_account_id BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE rum_report ADD COLUMN counted TEXT;
@@ -57,13 +57,13 @@ CREATE TABLE use_day (
 );
 ";
 
-/// What [`crate::usage`] ends with: an index over rows that are there is made much faster than row by row.
+/// What `usage.rs` ends with: an index over rows that are there is made much faster than row by row.
 pub(crate) const REPORT_INDEXES: &str = "
 CREATE INDEX rum_report_part ON rum_report (smart_account_id, virtual_account_id, tag, span_class,
     counted_to, product_instance_id, report_id) WHERE counted_to IS NOT NULL;
 ";
 
-/// What [`crate::instances`] ends with.
+/// What `instances.rs` ends with.
 pub(crate) const INSTANCE_INDEXES: &str = "
 CREATE INDEX product_instance_name ON product_instance (smart_account_id, virtual_account_id,
     name_key, id) WHERE removed_at IS NULL;
