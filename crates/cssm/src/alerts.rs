@@ -35,7 +35,21 @@ pub(crate) enum AlertKind {
 }
 
 impl AlertKind {
-    fn label(self) -> &'static str {
+    /// All of them.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::SetBack,
+        Self::Clone,
+        Self::OtherKey,
+        Self::OtherAccount,
+        Self::Shortage,
+        Self::Expiry,
+        Self::Overdue,
+        Self::SilentCollector,
+        Self::Gap,
+        Self::FailedLogins,
+    ];
+
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::SetBack => "set back",
             Self::Clone => "clone",

@@ -26,6 +26,8 @@ mod instances;
 mod inventory;
 mod large_files;
 mod lineage;
+mod mail;
+mod outbox;
 mod parallel;
 mod policies;
 mod purchases;
@@ -65,6 +67,8 @@ pub use ids::{
 };
 pub use inventory::{Gap, InstanceView, ReportRow};
 pub use lineage::EpochView;
+pub use mail::{MailTemplate, MailWish, Pace};
+pub use outbox::{MailView, Outgoing};
 pub use policies::{PolicyFile, PolicyInForce};
 pub use purchases::{
     Correction, Entry, LicenseTransfer, Moved, Purchase, PurchaseKind, PurchaseView, Share,

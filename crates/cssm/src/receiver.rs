@@ -16,7 +16,7 @@ use crate::ingest::{self, Outcome};
 use crate::instances::{self, About, Instance};
 use crate::standing::{self, Standing};
 use crate::trust::{self, Exchange};
-use crate::{Actor, Cssm, Error, Settings, accounts, lineage};
+use crate::{Actor, Cssm, Error, Settings, accounts, lineage, outbox};
 
 /// What the receiver answers.
 #[derive(Debug)]
@@ -522,7 +522,7 @@ impl Cssm {
             let (month, day) = (now - 30 * Timestamp::DAY, now - Timestamp::DAY);
             let sql = "DELETE FROM poll WHERE ready_at < $1 OR fetched_at < $2";
             tx.execute(sql, &[month.0.into(), day.0.into()])?;
-            Ok(())
+            outbox::tidy(tx, now)
         })
     }
 }

@@ -18,7 +18,42 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 11, sql: V11 },
     Migration { version: 12, sql: V12 },
     Migration { version: 13, sql: rumline_server::REFUSED_LOGINS_INDEX },
+    Migration { version: 14, sql: V14 },
 ];
+
+/// Alerts by e-mail: who wants to be told what, what the messages look like, and those that wait to be sent.
+const V14: &str = "
+CREATE TABLE mail_wish (
+    login TEXT NOT NULL PRIMARY KEY,
+    person_created_at BIGINT NOT NULL,
+    address TEXT NOT NULL,
+    kinds TEXT NOT NULL,
+    pace TEXT NOT NULL,
+    told_alert_id BIGINT NOT NULL,
+    told_at BIGINT NOT NULL
+);
+CREATE TABLE mail_template (
+    id BIGINT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL
+);
+CREATE TABLE mail (
+    id BIGINT NOT NULL PRIMARY KEY,
+    login TEXT NOT NULL,
+    address TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    tries BIGINT NOT NULL DEFAULT 0,
+    next_at BIGINT NOT NULL,
+    problem TEXT NOT NULL DEFAULT '',
+    sent_at BIGINT,
+    given_up_at BIGINT
+);
+CREATE INDEX mail_waiting ON mail (next_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
+CREATE INDEX mail_login ON mail (login, id);
+CREATE INDEX mail_made ON mail (made_at);
+CREATE INDEX alert_told ON alert (id) WHERE cleared_at IS NULL;
+";
 
 /// Lists are in the order of an index. Product instances are found by name, serial number and product id: what is compared are bytes, whatever the engine thinks
 /// of letters. Of those that are here already `instances.rs` works it out.

@@ -1,0 +1,481 @@
+//! Who wants to be told of alerts by e-mail, and the messages that wait to be sent (CSSM-007, G-19). A message is made in the
+//! transaction that notes what was told, so that no alert is left out or told twice, and it is sent until a server takes it.
+
+use std::collections::BTreeMap;
+
+use rumline_protocol::Timestamp;
+use rumline_server::{Act, Action, Actor, Caller, audit, next_id};
+use rumline_store::{Row, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::alerts::SERVER;
+use crate::ids::SmartAccountId;
+use crate::mail::{self, MailAlert, MailTemplate, MailWish, Message, Pace};
+use crate::{Cssm, Error};
+
+/// Open alerts that are looked at for messages, the newest.
+const OPEN_MAX: i64 = 10_000;
+/// Messages that are given out to be sent at a time.
+const OUTGOING_MAX: i64 = 20;
+/// Messages in a list.
+const LISTED_MAX: i64 = 1_000;
+/// So long after a message was made it is tried no more.
+const TRIED_SECONDS: i64 = 3 * Timestamp::DAY;
+/// The longest wait between two tries.
+const WAIT_SECONDS_MAX: i64 = 3_600;
+/// So long messages are kept.
+const KEPT_SECONDS: i64 = 30 * Timestamp::DAY;
+/// A second test is refused so long.
+const TEST_SECONDS: i64 = 60;
+/// What is kept of what a mail server said, in characters.
+const PROBLEM_LETTERS_MAX: usize = 300;
+
+/// A message as its list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailView {
+    /// Its number.
+    pub id: i64,
+    /// Whom it is for.
+    pub login: String,
+    /// Where to.
+    pub address: String,
+    /// Its subject.
+    pub subject: String,
+    /// When it was made.
+    pub made_at: i64,
+    /// How often it was tried to be sent.
+    pub tries: i64,
+    /// What went wrong the last time.
+    pub problem: String,
+    /// When a mail server took it.
+    pub sent_at: Option<i64>,
+    /// When it was given up.
+    pub given_up_at: Option<i64>,
+}
+
+/// A message to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number.
+    pub id: i64,
+    /// Where to.
+    pub address: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its body.
+    pub body: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+/// Somebody who wants to be told, and what was.
+struct Wished {
+    login: String,
+    wish: MailWish,
+    told_id: i64,
+    told_at: Timestamp,
+}
+
+impl Wished {
+    fn read(row: &Row<'_>) -> Result<Self, Error> {
+        let kinds = row.text(2)?;
+        let kinds = kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
+        let pace = if row.text(3)? == DAILY { Pace::Daily } else { Pace::AtOnce };
+        Ok(Self {
+            login: row.text(0)?,
+            wish: MailWish { address: row.text(1)?, kinds, pace },
+            told_id: row.int(4)?,
+            told_at: Timestamp(row.int(5)?),
+        })
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        let day = |at: Timestamp| at.0.div_euclid(Timestamp::DAY);
+        self.wish.pace == Pace::AtOnce || day(now) != day(self.told_at)
+    }
+}
+
+const DAILY: &str = "daily";
+
+fn pace_name(pace: Pace) -> &'static str {
+    match pace {
+        Pace::AtOnce => "at once",
+        Pace::Daily => DAILY,
+    }
+}
+
+/// The columns of a wish, of those who may log in: a name that somebody else has now gets nothing.
+const WISHES: &str = "SELECT mail_wish.login, mail_wish.address, mail_wish.kinds, mail_wish.pace,
+    mail_wish.told_alert_id, mail_wish.told_at FROM mail_wish JOIN person
+    ON person.login = mail_wish.login AND person.created_at = mail_wish.person_created_at
+    AND person.disabled_at IS NULL";
+
+fn wish_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<MailWish>, Error> {
+    let sql = format!("{WISHES} WHERE mail_wish.login = $1");
+    Ok(tx.row(&sql, &[login.into()], Wished::read)?.map(|wished| wished.wish))
+}
+
+fn told(wish: Option<&MailWish>) -> Option<String> {
+    wish.map(|MailWish { address, kinds, pace }| {
+        let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+        let kinds = if kinds.is_empty() { "all".to_owned() } else { kinds.join(", ") };
+        format!("{} to {address}: {kinds}", pace_name(*pace))
+    })
+}
+
+fn template(tx: &mut Tx<'_>) -> Result<MailTemplate, Error> {
+    let body = tx.row("SELECT body FROM mail_template WHERE id = 1", &[], |row| row.text(0))?;
+    body.map_or(Ok(MailTemplate::default()), |body| {
+        serde_json::from_str(&body).map_err(|_| Error::invalid("the stored template is damaged"))
+    })
+}
+
+/// Alerts that are open, the newest of them, oldest first.
+fn open_alerts(tx: &mut Tx<'_>) -> Result<Vec<(SmartAccountId, MailAlert)>, Error> {
+    let sql = "SELECT alert.smart_account_id, alert.id, alert.kind, alert.subject, alert.text,
+        alert.raised_at, smart_account.name FROM alert LEFT JOIN smart_account
+        ON smart_account.id = alert.smart_account_id
+        WHERE alert.cleared_at IS NULL ORDER BY alert.id DESC LIMIT $1";
+    let mut open = tx.rows(sql, &[OPEN_MAX.into()], |row| {
+        let of: SmartAccountId = row.id(0)?;
+        let whole = if of == SERVER { "the whole server" } else { "an account" };
+        let alert = MailAlert {
+            id: row.int(1)?,
+            kind: row.text(2)?,
+            subject: row.text(3)?,
+            text: row.text(4)?,
+            raised_at: Timestamp(row.int(5)?),
+            account: row.opt_text(6)?.unwrap_or_else(|| whole.to_owned()),
+        };
+        Ok::<_, Error>((of, alert))
+    })?;
+    open.reverse();
+    Ok(open)
+}
+
+/// Whether somebody sees the alerts of an account, or of the whole server.
+fn sees(caller: &Caller, of: SmartAccountId) -> bool {
+    if of == SERVER {
+        return caller.may_at_all(Action::AdministerAll).is_ok();
+    }
+    caller.may(Action::View, of.into(), None).is_ok()
+}
+
+fn put_mail(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (login, address): (&str, &str),
+    message: &Message,
+) -> Result<i64, Error> {
+    let id: i64 = next_id(tx, "mail")?;
+    let sql = "INSERT INTO mail (id, login, address, subject, body, made_at, next_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $6)";
+    let values = [
+        id.into(),
+        login.into(),
+        address.into(),
+        (&message.subject).into(),
+        (&message.body).into(),
+        now.0.into(),
+    ];
+    tx.execute(sql, &values)?;
+    Ok(id)
+}
+
+/// What was told to somebody from now on; not so if somebody else told it meanwhile.
+fn note_told(tx: &mut Tx<'_>, now: Timestamp, wished: &Wished, id: i64) -> Result<bool, Error> {
+    let sql = "UPDATE mail_wish SET told_alert_id = $1, told_at = $2
+        WHERE login = $3 AND told_alert_id = $4 AND told_at = $5 AND address = $6";
+    let values = [
+        id.into(),
+        now.0.into(),
+        (&wished.login).into(),
+        wished.told_id.into(),
+        wished.told_at.0.into(),
+        (&wished.wish.address).into(),
+    ];
+    Ok(tx.execute(sql, &values)? > 0)
+}
+
+impl Cssm {
+    /// What somebody wants to be told of by e-mail, if anything.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn mail_wish(&self, login: &str) -> Result<Option<MailWish>, Error> {
+        let login = login.to_owned();
+        self.db.read("mail.wish", move |tx| wish_of(tx, &login))
+    }
+
+    /// Somebody wants to be told of alerts by e-mail: of those from now on, if of none before.
+    ///
+    /// # Errors
+    /// When the address or a kind of alert is none.
+    pub fn set_mail_wish(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        wish: &MailWish,
+    ) -> Result<(), Error> {
+        wish.check()?;
+        let (login, wish, actor) = (login.to_owned(), wish.clone(), actor.clone());
+        self.db.write("mail.set", move |tx| {
+            let sql = "SELECT created_at FROM person WHERE login = $1";
+            let created_at = tx.row(sql, &[(&login).into()], |row| row.int(0))?;
+            let created_at = created_at.ok_or(Error::NotFound("person"))?;
+            let before = wish_of(tx, &login)?;
+            let sql = "SELECT value FROM counter WHERE name = 'alert'";
+            let newest = tx.row(sql, &[], |row| row.int(0))?.unwrap_or(0);
+            let kinds: Vec<&str> = wish.kinds.iter().map(String::as_str).collect();
+            let kinds = kinds.join(",");
+            if before.is_none() {
+                tx.execute("DELETE FROM mail_wish WHERE login = $1", &[(&login).into()])?;
+            }
+            let sql = "INSERT INTO mail_wish (login, person_created_at, address, kinds, pace,
+                told_alert_id, told_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (login)
+                DO UPDATE SET address = excluded.address, kinds = excluded.kinds,
+                pace = excluded.pace";
+            let values = [
+                (&login).into(),
+                created_at.into(),
+                (&wish.address).into(),
+                (&kinds).into(),
+                pace_name(wish.pace).into(),
+                newest.into(),
+                now.0.into(),
+            ];
+            tx.execute(sql, &values)?;
+            let (was, becomes) = (told(before.as_ref()), told(Some(&wish)));
+            let act = Act::new("e-mail set", &login);
+            audit(tx, now, &actor, &act.changing(was.as_deref(), becomes.as_deref()))
+        })
+    }
+
+    /// Somebody wants to be told of nothing by e-mail any more; what waits to be sent to them goes.
+    ///
+    /// # Errors
+    /// When they did not want it before.
+    pub fn remove_mail_wish(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+    ) -> Result<(), Error> {
+        let (login, actor) = (login.to_owned(), actor.clone());
+        self.db.write("mail.remove", move |tx| {
+            let before = wish_of(tx, &login)?.ok_or(Error::NotFound("e-mail address"))?;
+            tx.execute("DELETE FROM mail_wish WHERE login = $1", &[(&login).into()])?;
+            let sql = "DELETE FROM mail WHERE login = $1 AND sent_at IS NULL
+                AND given_up_at IS NULL";
+            tx.execute(sql, &[(&login).into()])?;
+            let was = told(Some(&before));
+            let act = Act::new("e-mail removed", &login).changing(was.as_deref(), None);
+            audit(tx, now, &actor, &act)
+        })
+    }
+
+    /// A message that says only that it arrives.
+    ///
+    /// # Errors
+    /// When there is no address, or one was made a moment ago.
+    pub fn test_mail(&self, now: Timestamp, login: &str, server: &str) -> Result<i64, Error> {
+        let (login, server) = (login.to_owned(), server.to_owned());
+        self.db.write("mail.test", move |tx| {
+            let wish = wish_of(tx, &login)?.ok_or(Error::NotFound("e-mail address"))?;
+            let sql = "SELECT made_at FROM mail WHERE login = $1 ORDER BY id DESC LIMIT 1";
+            let last = tx.row(sql, &[(&login).into()], |row| row.int(0))?;
+            if last.is_some_and(|at| (0..TEST_SECONDS).contains(&(now.0 - at))) {
+                let text = "a message to you was made within the last minute: wait for it first";
+                return Err(Error::Conflict(text.to_owned()));
+            }
+            let message = Message {
+                subject: "Rumline CSSM: a test".to_owned(),
+                body: format!("Alerts for {login} at {server} will arrive like this message.\n"),
+            };
+            put_mail(tx, now, (&login, &wish.address), &message)
+        })
+    }
+
+    /// What messages look like.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn mail_template(&self) -> Result<MailTemplate, Error> {
+        self.db.read("mail.template", template)
+    }
+
+    /// Gives messages another look; none returns to the one there was at first.
+    ///
+    /// # Errors
+    /// When a word of it stands for nothing.
+    pub fn set_mail_template(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        new: Option<&MailTemplate>,
+    ) -> Result<(), Error> {
+        new.map_or(Ok(()), MailTemplate::check)?;
+        let json = |template: &MailTemplate| {
+            serde_json::to_string(template).expect("a template always serialises")
+        };
+        let (body, actor) = (new.map(json), actor.clone());
+        self.db.write("mail.settemplate", move |tx| {
+            let before = json(&template(tx)?);
+            tx.execute("DELETE FROM mail_template WHERE id = 1", &[])?;
+            if let Some(body) = &body {
+                let sql = "INSERT INTO mail_template (id, body) VALUES (1, $1)";
+                tx.execute(sql, &[body.into()])?;
+            }
+            let act = Act::new("e-mail template set", "").changing(Some(&before), body.as_deref());
+            audit(tx, now, &actor, &act)
+        })
+    }
+
+    /// The messages of late, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn mail(&self) -> Result<Vec<MailView>, Error> {
+        self.db.read("mail.list", |tx| {
+            let sql = "SELECT id, login, address, subject, made_at, tries, problem, sent_at,
+                given_up_at FROM mail ORDER BY id DESC LIMIT $1";
+            tx.rows(sql, &[LISTED_MAX.into()], |row| {
+                Ok(MailView {
+                    id: row.int(0)?,
+                    login: row.text(1)?,
+                    address: row.text(2)?,
+                    subject: row.text(3)?,
+                    made_at: row.int(4)?,
+                    tries: row.int(5)?,
+                    problem: row.text(6)?,
+                    sent_at: row.opt_int(7)?,
+                    given_up_at: row.opt_int(8)?,
+                })
+            })
+        })
+    }
+
+    /// Makes the messages that are due; `server` is where people find this CSSM. Says how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn make_mail(&self, now: Timestamp, server: &str) -> Result<usize, Error> {
+        let (wishes, template, open) = self.db.read("mail.look", |tx| {
+            let sql = format!("{WISHES} ORDER BY mail_wish.login");
+            let wishes = tx.rows(&sql, &[], Wished::read)?;
+            let open = if wishes.is_empty() { Vec::new() } else { open_alerts(tx)? };
+            Ok::<_, Error>((wishes, template(tx)?, open))
+        })?;
+        let newest = open.last().map_or(0, |(_, alert)| alert.id);
+        let mut messages: BTreeMap<String, (Wished, Option<Message>)> = BTreeMap::new();
+        for wished in wishes.into_iter().filter(|wished| wished.is_due(now)) {
+            if wished.wish.pace == Pace::AtOnce && newest <= wished.told_id {
+                continue;
+            }
+            let Wished { login, wish, told_id, .. } = &wished;
+            let caller = Caller::new(login, self.people().person(login)?.grants);
+            let mine: Vec<&MailAlert> =
+                open.iter().filter(|(of, _)| sees(&caller, *of)).map(|(_, alert)| alert).collect();
+            let message = mail::message(&template, (login, wish), *told_id, &mine, server);
+            messages.insert(login.clone(), (wished, message));
+        }
+        if messages.is_empty() {
+            return Ok(0);
+        }
+        self.db.write("mail.make", move |tx| {
+            let mut made = 0;
+            for (wished, message) in messages.values() {
+                let is_told = note_told(tx, now, wished, newest.max(wished.told_id))?;
+                if let (true, Some(message)) = (is_told, message) {
+                    let to = (wished.login.as_str(), wished.wish.address.as_str());
+                    put_mail(tx, now, to, message)?;
+                    made += 1;
+                }
+            }
+            Ok(made)
+        })
+    }
+
+    /// Messages that are to be sent now, to those who want them still.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn outgoing_mail(&self, now: Timestamp) -> Result<Vec<Outgoing>, Error> {
+        self.db.read("mail.outgoing", move |tx| {
+            let sql =
+                "SELECT mail.id, mail.address, mail.subject, mail.body, mail.made_at FROM mail
+                JOIN mail_wish ON mail_wish.login = mail.login AND mail_wish.address = mail.address
+                JOIN person ON person.login = mail_wish.login
+                AND person.created_at = mail_wish.person_created_at AND person.disabled_at IS NULL
+                WHERE mail.sent_at IS NULL AND mail.given_up_at IS NULL AND mail.next_at <= $1
+                ORDER BY mail.next_at LIMIT $2";
+            tx.rows(sql, &[now.0.into(), OUTGOING_MAX.into()], |row| {
+                Ok(Outgoing {
+                    id: row.int(0)?,
+                    address: row.text(1)?,
+                    subject: row.text(2)?,
+                    body: row.text(3)?,
+                    made_at: Timestamp(row.int(4)?),
+                })
+            })
+        })
+    }
+
+    /// A mail server took a message.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn mail_sent(&self, now: Timestamp, id: i64) -> Result<(), Error> {
+        self.db.write("mail.sent", move |tx| {
+            let sql = "UPDATE mail SET sent_at = $1, tries = tries + 1, problem = ''
+                WHERE id = $2 AND sent_at IS NULL";
+            tx.execute(sql, &[now.0.into(), id.into()])?;
+            Ok(())
+        })
+    }
+
+    /// A message could not be sent: it is tried again, after 1, 2, 4 minutes and so on up to an hour, for three days; where
+    /// the mail server said that it never takes it (`is_final`), no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn mail_failed(
+        &self,
+        now: Timestamp,
+        id: i64,
+        problem: &str,
+        is_final: bool,
+    ) -> Result<(), Error> {
+        let problem: String = problem
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(PROBLEM_LETTERS_MAX)
+            .collect();
+        self.db.write("mail.failed", move |tx| {
+            let sql = "SELECT tries, made_at FROM mail WHERE id = $1";
+            let known =
+                tx.row(sql, &[id.into()], |row| Ok::<_, Error>((row.int(0)?, row.int(1)?)))?;
+            let Some((tries, made_at)) = known else { return Ok(()) };
+            let wait = (60 << tries.clamp(0, 6)).min(WAIT_SECONDS_MAX);
+            let is_over = is_final || now.0 - made_at >= TRIED_SECONDS;
+            let sql = "UPDATE mail SET tries = tries + 1, problem = $1, next_at = $2,
+                given_up_at = $3 WHERE id = $4 AND sent_at IS NULL";
+            let given_up_at = is_over.then_some(now.0);
+            let next_at = now.0 + wait;
+            let values = [(&problem).into(), next_at.into(), given_up_at.into(), id.into()];
+            tx.execute(sql, &values)?;
+            Ok(())
+        })
+    }
+}
+
+/// What is old goes, and what nobody is left for.
+pub(crate) fn tidy(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Error> {
+    tx.execute("DELETE FROM mail WHERE made_at < $1", &[(now.0 - KEPT_SECONDS).into()])?;
+    let sql = "DELETE FROM mail_wish WHERE NOT EXISTS (SELECT 1 FROM person
+        WHERE person.login = mail_wish.login
+        AND person.created_at = mail_wish.person_created_at)";
+    tx.execute(sql, &[])?;
+    Ok(())
+}
