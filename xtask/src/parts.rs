@@ -45,6 +45,7 @@ pub(crate) const CLIENTS: Venv = Venv {
         "scrapli==2025.1.30",
         "ssh2-python==1.2.0.post1",
         "python-hcl2==8.1.4",
+        "aiosmtpd==1.4.6",
     ],
 };
 

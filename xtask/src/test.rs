@@ -74,6 +74,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("write_erase.py", &parts::CLIENTS),
     ("tftp_copy.py", &parts::CLIENTS),
     ("cssm_postgres.py", &parts::CLIENTS),
+    ("mail_alerts.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),
     ("discovery.py", &parts::CLIENTS),
     ("flips.py", &parts::CLIENTS),

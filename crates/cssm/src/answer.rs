@@ -16,7 +16,7 @@ use crate::{Cssm, Error};
 const READ_SECONDS: i64 = 5;
 
 /// Signatures that serve many answers. A cache: losing it costs time only.
-pub(crate) type StandingCache = Mutex<BTreeMap<VirtualAccountId, Arc<SignedStanding>>>;
+pub(crate) type StandingCache = Mutex<BTreeMap<(VirtualAccountId, String), Arc<SignedStanding>>>;
 
 pub(crate) struct SignedStanding {
     standing: Arc<Standing>,
@@ -33,13 +33,18 @@ pub(crate) fn standing(
     (smart_account_id, virtual_account_id): Account,
     read: impl FnOnce() -> Result<Standing, Error>,
 ) -> Result<Arc<Standing>, Error> {
-    if let Some(known) =
-        cache.lock().unwrap_or_else(PoisonError::into_inner).get(&virtual_account_id)
-        && known.standing.smart_account_id == smart_account_id
-        && (0..READ_SECONDS).contains(&now.since(known.read_at))
-    {
-        return Ok(Arc::clone(&known.standing));
+    let cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_fresh = |known: &&Arc<SignedStanding>| {
+        known.standing.smart_account_id == smart_account_id
+            && (0..READ_SECONDS).contains(&now.since(known.read_at))
+    };
+    let of_part = cache
+        .range((virtual_account_id, String::new())..)
+        .take_while(|((part, _), _)| *part == virtual_account_id);
+    if let Some(known) = of_part.map(|(_, known)| known).find(is_fresh) {
+        return Ok(known.standing.for_all());
     }
+    drop(cache);
     read().map(Arc::new)
 }
 
@@ -138,7 +143,8 @@ fn signed_standing(
     now: Timestamp,
 ) -> Arc<SignedStanding> {
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = cache.get(&standing.virtual_account_id)
+    let place = (standing.virtual_account_id, standing.tag().to_owned());
+    if let Some(known) = cache.get(&place)
         && known.standing == *standing
         && known.signed_at == now
     {
@@ -161,7 +167,7 @@ fn signed_standing(
         account: Signed::new(info.signed_text(), info, signer),
         policy,
     });
-    cache.insert(standing.virtual_account_id, Arc::clone(&fresh));
+    cache.insert(place, Arc::clone(&fresh));
     fresh
 }
 

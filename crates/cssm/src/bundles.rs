@@ -48,11 +48,11 @@ struct DeviceAnswer {
     document: String,
 }
 
-/// What became of a device: the name of its file, and whether it was taken.
+/// What became of a device: the name of its file, and what it is told of the account if it was taken.
 struct Outcome {
     name: String,
     taken: Taken,
-    is_taken: bool,
+    standing: Option<Arc<Standing>>,
 }
 
 /// A device that waits for a decision: its file, and the virtual account it is of.
@@ -82,7 +82,6 @@ struct Piece {
     /// What each device is answered, not signed yet.
     outcomes: Vec<Outcome>,
     aside: Vec<Aside>,
-    standing: Arc<Standing>,
     new: i64,
     known: i64,
     refused: i64,
@@ -306,7 +305,7 @@ impl Cssm {
             let mut piece = cssm.take_devices(tx, now, account, devices, hop, correlation_id)?;
             piece.problems.extend(problems.iter().cloned());
             let outcomes = std::mem::take(&mut piece.outcomes);
-            let answers = cssm.sign_answers(now, &piece.standing, outcomes, correlation_id);
+            let answers = cssm.sign_answers(now, outcomes, correlation_id);
             note_piece(tx, (account.0, id), *members, &piece, &answers)
         })
     }
@@ -364,22 +363,26 @@ impl Cssm {
         hop: Hop<'_>,
         correlation_id: &str,
     ) -> Result<Piece, Error> {
+        let standing = Arc::new(standing::read(tx, account.0, account.1)?);
         let mut piece = Piece {
             outcomes: Vec::with_capacity(devices.len()),
             aside: Vec::new(),
-            standing: Arc::new(standing::read(tx, account.0, account.1)?),
             new: 0,
             known: 0,
             refused: 0,
             problems: Vec::new(),
         };
         for (name, device) in devices {
-            let (taken, is_taken) =
+            let (taken, told) =
                 match collected::take(tx, now, account, device, hop, correlation_id)? {
-                    Took::Taken(taken) => (taken, true),
+                    Took::Taken(taken) => {
+                        let of = taken.instances.iter().copied();
+                        let told = standing.for_instances(tx, of)?;
+                        (taken, Some(told))
+                    }
                     Took::Refused(text) => {
                         piece.problems.push(text.clone());
-                        (collected::refuse_all(device, &text, correlation_id), false)
+                        (collected::refuse_all(device, &text, correlation_id), None)
                     }
                     Took::SetAside(home) => {
                         piece.problems.push(set_aside::words(&device.udi));
@@ -392,7 +395,7 @@ impl Cssm {
             piece.known += taken.known;
             let accepted = taken.new + taken.known;
             piece.refused += i64::try_from(taken.entries.len()).unwrap_or(0) - accepted;
-            piece.outcomes.push(Outcome { name: name.clone(), taken, is_taken });
+            piece.outcomes.push(Outcome { name: name.clone(), taken, standing: told });
         }
         Ok(piece)
     }
@@ -401,16 +404,15 @@ impl Cssm {
     fn sign_answers(
         &self,
         now: Timestamp,
-        standing: &Arc<Standing>,
         outcomes: Vec<Outcome>,
         correlation_id: &str,
     ) -> Vec<DeviceAnswer> {
-        parallel::map(outcomes, |Outcome { name, taken, is_taken }| {
+        parallel::map(outcomes, |Outcome { name, taken, standing }| {
             let contents = Contents {
                 acknowledgements: taken.entries,
                 trust_codes: taken.trust_codes,
                 report_requests: taken.report_requests,
-                standing: is_taken.then_some(standing),
+                standing: standing.as_ref(),
                 policy_wanted: true,
                 correlation_id,
             };
@@ -522,7 +524,7 @@ impl Cssm {
             Ok::<_, Error>((piece, answer_manifest(&sa.name, sa.id, &manifest.id), va))
         })?;
         let mut writer = BundleWriter::new(Cursor::new(Vec::new()), answer_name(&part), now);
-        for answer in self.sign_answers(now, &piece.standing, piece.outcomes, &correlation_id) {
+        for answer in self.sign_answers(now, piece.outcomes, &correlation_id) {
             writer.add(&answer.name, &answer.document).map_err(Error::Unwritten)?;
         }
         let sign = |manifest: &Manifest| manifest.signed_by_cssm(&self.issuer);

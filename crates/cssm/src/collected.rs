@@ -1,5 +1,6 @@
 //! What a device's part of a file or a bundle holds, and taking it in.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rumline_protocol::{
@@ -12,7 +13,7 @@ use rumline_store::Tx;
 use crate::accounts::add_event;
 use crate::checked::{self, Checked, VerifiedReport};
 use crate::claims::{self, ClaimKind, Turned};
-use crate::ids::{Account, VirtualAccountId};
+use crate::ids::{Account, InstanceId, VirtualAccountId};
 use crate::instances::{self, About, Instance};
 use crate::{Actor, Error, ingest, lineage, trust};
 
@@ -202,6 +203,8 @@ pub(crate) fn verify(
 /// What taking a device's file led to.
 #[derive(Default)]
 pub(crate) struct Taken {
+    /// Whose it is.
+    pub instances: BTreeSet<InstanceId>,
     pub entries: Vec<Acknowledgement>,
     pub trust_codes: Vec<TrustCode>,
     pub report_requests: Vec<ReportRequest>,
@@ -211,6 +214,7 @@ pub(crate) struct Taken {
 
 impl Taken {
     pub(crate) fn extend(&mut self, other: Self) {
+        self.instances.extend(other.instances);
         self.entries.extend(other.entries);
         self.trust_codes.extend(other.trust_codes);
         self.report_requests.extend(other.report_requests);
@@ -254,7 +258,8 @@ pub(crate) fn take(
     entries.extend(device.refused.iter().cloned());
     let report_requests = lineage::ask_for_missing(tx, now, &instance)?;
     let (new, known) = (stored.new, stored.known);
-    Ok(Took::Taken(Taken { entries, trust_codes, report_requests, new, known }))
+    let instances = BTreeSet::from([instance.id]);
+    Ok(Took::Taken(Taken { instances, entries, trust_codes, report_requests, new, known }))
 }
 
 /// Finds or registers the device, and refuses what would take it away from its owner. Whatever is refused waits on the

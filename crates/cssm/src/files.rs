@@ -248,6 +248,7 @@ impl Cssm {
         let refused =
             all.entries.iter().filter(|entry| entry.status_code != StatusCode::Ok).count();
         let standing = Arc::new(standing::read(tx, account.0, account.1)?);
+        let standing = standing.for_instances(tx, all.instances.iter().copied())?;
         let nothing = !taken_in && all.entries.is_empty();
         let contents = Contents {
             acknowledgements: std::mem::take(&mut all.entries),

@@ -69,7 +69,7 @@ pub use inventory::{Gap, InstanceView, ReportRow};
 pub use lineage::EpochView;
 pub use mail::{MailTemplate, MailWish, Pace};
 pub use outbox::{MailView, Outgoing};
-pub use policies::{PolicyFile, PolicyInForce};
+pub use policies::{PolicyFile, PolicyInForce, SetFor};
 pub use purchases::{
     Correction, Entry, LicenseTransfer, Moved, Purchase, PurchaseKind, PurchaseView, Share,
 };

@@ -332,15 +332,16 @@ impl Cssm {
         })
     }
 
-    /// The messages of late, newest first.
+    /// The messages of late, newest first: those with a smaller number than `before`, if it is given.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn mail(&self) -> Result<Vec<MailView>, Error> {
-        self.db.read("mail.list", |tx| {
+    pub fn mail(&self, before: Option<i64>) -> Result<Vec<MailView>, Error> {
+        self.db.read("mail.list", move |tx| {
             let sql = "SELECT id, login, address, subject, made_at, tries, problem, sent_at,
-                given_up_at FROM mail ORDER BY id DESC LIMIT $1";
-            tx.rows(sql, &[LISTED_MAX.into()], |row| {
+                given_up_at FROM mail WHERE id < $1 ORDER BY id DESC LIMIT $2";
+            let values = [before.unwrap_or(i64::MAX).into(), LISTED_MAX.into()];
+            tx.rows(sql, &values, |row| {
                 Ok(MailView {
                     id: row.int(0)?,
                     login: row.text(1)?,

@@ -1,11 +1,16 @@
-//! Policies of an account, or of one of its virtual accounts (CSSM-016, 022, 023).
+//! Policies of an account, of one of its virtual accounts, or of the product instances that use a licence (CSSM-016, 022,
+//! 023). One holds for a product instance: that of a licence it uses before that of its virtual account, and that before the
+//! account's.
 
-use rumline_protocol::{ClassPolicy, Policy, Timestamp};
-use rumline_store::Tx;
+use std::collections::BTreeSet;
+
+use rumline_catalogue::Catalogue;
+use rumline_protocol::{ClassPolicy, EntitlementTag, Policy, Timestamp};
+use rumline_store::{Row, Tx, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
-use crate::ids::{SmartAccountId, VirtualAccountId};
+use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error};
 
 /// The row of a policy for the whole smart account.
@@ -118,6 +123,20 @@ fn check(policy: &Policy, lifetime_days: Option<u32>) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a policy was set for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetFor {
+    /// The product instances that use a licence: its name, or one entitlement tag.
+    Tag(String),
+    /// A virtual account.
+    VirtualAccount,
+    /// A smart account.
+    SmartAccount,
+    /// Nothing was set: it is the one that is always there.
+    CiscoDefault,
+}
+
 /// The policy that holds somewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyInForce {
@@ -126,6 +145,25 @@ pub struct PolicyInForce {
     pub policy: Policy,
     /// How long a copy of it lasts; without it, for ever.
     pub lifetime_days: Option<u32>,
+    /// What it was set for.
+    pub set_for: SetFor,
+}
+
+impl PolicyInForce {
+    fn of(set: Option<&SetPolicy>) -> Self {
+        match set {
+            Some(SetPolicy { policy, lifetime_days, set_for }) => Self {
+                policy: policy.clone(),
+                lifetime_days: *lifetime_days,
+                set_for: set_for.clone(),
+            },
+            None => Self {
+                policy: Policy::cisco_default(),
+                lifetime_days: None,
+                set_for: SetFor::CiscoDefault,
+            },
+        }
+    }
 }
 
 /// A policy as its account set it.
@@ -134,31 +172,118 @@ pub(crate) struct SetPolicy {
     pub policy: Policy,
     /// How long a copy of it lasts.
     pub lifetime_days: Option<u32>,
+    pub set_for: SetFor,
+}
+
+impl SetPolicy {
+    /// Reads what a row holds from the column of its body on.
+    fn read(row: &Row<'_>, column: usize, set_for: SetFor) -> Result<Self, Error> {
+        let policy = serde_json::from_str(&row.text(column)?)
+            .map_err(|_| Error::invalid("the stored policy is damaged"))?;
+        let lifetime_days = row.opt_int(column + 1)?.and_then(|days| u32::try_from(days).ok());
+        Ok(Self { policy, lifetime_days, set_for })
+    }
+
+    /// Whether it is set for one of these entitlement tags.
+    fn is_for(&self, tags: &BTreeSet<String>) -> bool {
+        let SetFor::Tag(of) = &self.set_for else { return false };
+        tags.iter().any(|tag| tag == of || license_name(tag) == *of)
+    }
+
+    /// What is asked for sooner is stricter; 0 days is never.
+    fn strictness(&self) -> impl Ord + use<'_> {
+        let days = |days: u32| if days == 0 { u32::MAX } else { days };
+        let ClassPolicy { first_report_days, ongoing_report_days, on_change_report_days } =
+            self.policy.unenforced;
+        let every = [ongoing_report_days, on_change_report_days, first_report_days].map(days);
+        let is_lax = !self.policy.reporting_ack_required;
+        (is_lax, every, &self.policy.policy_name)
+    }
+}
+
+/// The licence's name, or what stands for it where the catalogue has none.
+fn license_name(tag: &str) -> String {
+    Catalogue::nexus().license_of(tag)
+}
+
+/// What holds in a virtual account: a policy for all that is there, if one was set, and those of licences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policies {
+    pub of_account: Option<SetPolicy>,
+    of_tags: Vec<SetPolicy>,
+}
+
+impl Policies {
+    pub(crate) fn read(
+        tx: &mut Tx<'_>,
+        smart_account_id: SmartAccountId,
+        virtual_account_id: VirtualAccountId,
+    ) -> Result<Self, Error> {
+        let of_account = policy_of(tx, smart_account_id, virtual_account_id)?;
+        Ok(Self { of_account, of_tags: tag_policies(tx, smart_account_id)? })
+    }
+
+    /// Whether licences matter at all.
+    pub(crate) fn has_tags(&self) -> bool {
+        !self.of_tags.is_empty()
+    }
+
+    /// The one that holds where these entitlement tags are in use: the strictest of those set for them, else that of all.
+    pub(crate) fn choose(&self, tags: &BTreeSet<String>) -> Option<&SetPolicy> {
+        let of_tags = self.of_tags.iter().filter(|set| set.is_for(tags));
+        of_tags.min_by_key(|set| set.strictness()).or(self.of_account.as_ref())
+    }
+
+    /// All that may hold, the Cisco default where nothing else is set.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Policy> {
+        let of_all = self.of_account.as_ref().map(|set| set.policy.clone());
+        let of_all = of_all.unwrap_or_else(Policy::cisco_default);
+        self.of_tags.iter().map(|set| set.policy.clone()).chain([of_all])
+    }
+}
+
+/// The entitlement tags that a product instance has in use.
+pub(crate) fn tags_in_use(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    id: InstanceId,
+) -> Result<BTreeSet<String>, Error> {
+    let sql = "SELECT tag FROM license_use WHERE smart_account_id = $1
+        AND product_instance_id = $2 AND count > 0";
+    let tags = tx.rows(sql, &[smart_account_id.into(), id.into()], |row| row.text(0))?;
+    Ok(tags.into_iter().collect())
 }
 
 /// The policy of a virtual account: its own, else the account's, else none (Cisco default).
-pub(crate) fn policy_of(
+fn policy_of(
     tx: &mut Tx<'_>,
     smart_account_id: SmartAccountId,
     virtual_account_id: VirtualAccountId,
 ) -> Result<Option<SetPolicy>, Error> {
-    let sql = "SELECT body, lifetime_days FROM policy WHERE smart_account_id = $1
-        AND virtual_account_id IN ($2, 0) AND body <> '' ORDER BY virtual_account_id DESC LIMIT 1";
-    let found = tx.row(sql, &[smart_account_id.into(), virtual_account_id.into()], |row| {
-        Ok::<_, Error>((row.text(0)?, row.opt_int(1)?))
-    })?;
-    found
-        .map(|(body, lifetime_days)| {
-            let policy = serde_json::from_str(&body)
-                .map_err(|_| Error::invalid("the stored policy is damaged"))?;
-            let lifetime_days = lifetime_days.and_then(|days| u32::try_from(days).ok());
-            Ok(SetPolicy { policy, lifetime_days })
-        })
-        .transpose()
+    let sql = "SELECT virtual_account_id, body, lifetime_days FROM policy
+        WHERE smart_account_id = $1 AND virtual_account_id IN ($2, 0) AND body <> ''
+        ORDER BY virtual_account_id DESC LIMIT 1";
+    tx.row(sql, &[smart_account_id.into(), virtual_account_id.into()], |row| {
+        let is_whole = row.id::<VirtualAccountId>(0)? == WHOLE_ACCOUNT;
+        let set_for = if is_whole { SetFor::SmartAccount } else { SetFor::VirtualAccount };
+        SetPolicy::read(row, 1, set_for)
+    })
 }
 
-/// The version of what holds in a virtual account: it grows with each change of its policy and of the account's, the
-/// return to the Cisco default included.
+/// The policies of an account that were set for licences.
+fn tag_policies(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+) -> Result<Vec<SetPolicy>, Error> {
+    let sql = "SELECT tag, body, lifetime_days FROM tag_policy
+        WHERE smart_account_id = $1 AND body <> '' ORDER BY tag";
+    tx.rows(sql, &[smart_account_id.into()], |row| {
+        SetPolicy::read(row, 1, SetFor::Tag(row.text(0)?))
+    })
+}
+
+/// The version of what holds in a virtual account: it grows with each change of its policy, of the account's and of those
+/// of licences, the return to the Cisco default included.
 pub(crate) fn version_of(
     tx: &mut Tx<'_>,
     smart_account_id: SmartAccountId,
@@ -168,7 +293,66 @@ pub(crate) fn version_of(
         AND virtual_account_id IN ($2, 0)";
     let ids = [smart_account_id.into(), virtual_account_id.into()];
     let version = tx.row(sql, &ids, |row| row.opt_int(0))?.flatten();
+    let version = version.max(tags_changed_at(tx, smart_account_id)?);
     Ok(version.and_then(|version| u64::try_from(version).ok()).unwrap_or(0))
+}
+
+fn tags_changed_at(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+) -> Result<Option<i64>, Error> {
+    let sql = "SELECT MAX(changed_at) FROM tag_policy WHERE smart_account_id = $1";
+    Ok(tx.row(sql, &[smart_account_id.into()], |row| row.opt_int(0))?.flatten())
+}
+
+/// The version of a change: seconds, but never the same twice. A clock that was set back makes no older policy, and neither
+/// does a database restored from a copy.
+fn next_version(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: SmartAccountId,
+) -> Result<i64, Error> {
+    let sql = "SELECT MAX(changed_at) FROM policy WHERE smart_account_id = $1";
+    let before = tx.row(sql, &[smart_account_id.into()], |row| row.opt_int(0))?.flatten();
+    let before = before.max(tags_changed_at(tx, smart_account_id)?);
+    Ok(now.0.max(before.unwrap_or(0) + 1))
+}
+
+/// Tags of an account that have a policy.
+const TAG_POLICIES_MAX: usize = 100;
+
+/// Whether something is the name of a licence, or an entitlement tag.
+fn check_tag(tag: &str) -> Result<(), Error> {
+    if Catalogue::nexus().package(tag).is_some() || EntitlementTag::new(tag).is_ok() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{tag:?} is neither the name of a licence, as `catalogue` lists them, nor an entitlement tag"
+    )))
+}
+
+/// What is kept of a policy, and told of it.
+struct Kept {
+    body: String,
+    lifetime_days: Option<i64>,
+    text: String,
+}
+
+impl Kept {
+    fn of(policy: Option<&(Policy, Option<u32>)>, whose: &str) -> Self {
+        match policy {
+            Some((policy, lifetime_days)) => Self {
+                body: serde_json::to_string(policy).expect("a policy always serialises"),
+                lifetime_days: lifetime_days.map(i64::from),
+                text: format!("policy {:?} set for {whose}", policy.policy_name),
+            },
+            None => Self {
+                body: String::new(),
+                lifetime_days: None,
+                text: format!("policy of {whose} taken back"),
+            },
+        }
+    }
 }
 
 impl Cssm {
@@ -198,25 +382,91 @@ impl Cssm {
             };
             let row = virtual_account_id.unwrap_or(WHOLE_ACCOUNT);
             let ids = [smart_account_id.into(), row.into()];
-            let sql = "SELECT MAX(changed_at) FROM policy WHERE smart_account_id = $1";
-            let before = tx.row(sql, &ids[..1], |row| row.opt_int(0))?.flatten();
-            // Seconds, but never the same twice: a clock that was set back makes no older policy, and neither does a
-            // database restored from a copy.
-            let version = now.0.max(before.unwrap_or(0) + 1);
+            let version = next_version(tx, now, smart_account_id)?;
             let sql = "DELETE FROM policy WHERE smart_account_id = $1 AND virtual_account_id = $2";
             tx.execute(sql, &ids)?;
-            let (mut body, mut lifetime) = (String::new(), None);
-            let mut text = format!("policy of {whose} returned to Cisco default");
-            if let Some((policy, lifetime_days)) = &policy {
-                text = format!("policy {:?} set for {whose}", policy.policy_name);
-                body = serde_json::to_string(policy).expect("a policy always serialises");
-                lifetime = lifetime_days.map(i64::from);
-            }
+            let Kept { body, lifetime_days, text } = Kept::of(policy.as_ref(), &whose);
             let sql = "INSERT INTO policy (smart_account_id, virtual_account_id, body, changed_at,
                 lifetime_days) VALUES ($1, $2, $3, $4, $5)";
-            let values = [ids[0], ids[1], (&body).into(), version.into(), lifetime.into()];
+            let values = [ids[0], ids[1], (&body).into(), version.into(), lifetime_days.into()];
             tx.execute(sql, &values)?;
             add_event(tx, now, smart_account_id, &actor, &text)
+        })
+    }
+
+    /// Sets the policy of the product instances that use a licence, which is named or given as an entitlement tag; none
+    /// returns them to that of their virtual account.
+    ///
+    /// # Errors
+    /// When a value is out of range, there is no such licence, or there is nothing to take back.
+    pub fn set_tag_policy(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        smart_account_id: SmartAccountId,
+        tag: &str,
+        policy: Option<(&Policy, Option<u32>)>,
+    ) -> Result<(), Error> {
+        if let Some((policy, lifetime_days)) = policy {
+            check(policy, lifetime_days)?;
+            check_tag(tag)?;
+        }
+        let policy = policy.map(|(policy, lifetime_days)| (policy.clone(), lifetime_days));
+        let (actor, tag) = (actor.clone(), tag.to_owned());
+        self.db.write("policies.settag", move |tx| {
+            smart_account(tx, smart_account_id)?;
+            let there = tag_policies(tx, smart_account_id)?;
+            let is_there = there.iter().any(|set| set.set_for == SetFor::Tag(tag.clone()));
+            if policy.is_none() && !is_there {
+                return Err(Error::NotFound("policy of this licence"));
+            }
+            if policy.is_some() && !is_there && there.len() >= TAG_POLICIES_MAX {
+                let text =
+                    format!("{TAG_POLICIES_MAX} licences have a policy; take one back first");
+                return Err(Error::Conflict(text));
+            }
+            let version = next_version(tx, now, smart_account_id)?;
+            let Kept { body, lifetime_days, text } = Kept::of(policy.as_ref(), &tag);
+            let sql = "INSERT INTO tag_policy (smart_account_id, tag, body, changed_at,
+                lifetime_days) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (smart_account_id, tag)
+                DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at,
+                lifetime_days = excluded.lifetime_days";
+            let id: Value<'_> = smart_account_id.into();
+            let values = [id, (&tag).into(), (&body).into(), version.into(), lifetime_days.into()];
+            tx.execute(sql, &values)?;
+            add_event(tx, now, smart_account_id, &actor, &text)
+        })
+    }
+
+    /// The policies of an account that were set for licences.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn tag_policies(
+        &self,
+        smart_account_id: SmartAccountId,
+    ) -> Result<Vec<PolicyInForce>, Error> {
+        self.db.read("policies.tags", move |tx| {
+            smart_account(tx, smart_account_id)?;
+            let all = tag_policies(tx, smart_account_id)?;
+            Ok(all.iter().map(|set| PolicyInForce::of(Some(set))).collect())
+        })
+    }
+
+    /// The policy in force for a product instance.
+    ///
+    /// # Errors
+    /// When there is no such product instance.
+    pub fn instance_policy(
+        &self,
+        smart_account_id: SmartAccountId,
+        id: InstanceId,
+    ) -> Result<PolicyInForce, Error> {
+        let view = self.instance(smart_account_id, id)?;
+        self.db.read("policies.instance", move |tx| {
+            let policies = Policies::read(tx, smart_account_id, view.virtual_account_id)?;
+            let tags = tags_in_use(tx, smart_account_id, id)?;
+            Ok(PolicyInForce::of(policies.choose(&tags)))
         })
     }
 
@@ -232,9 +482,7 @@ impl Cssm {
         self.db.read("policies.get", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
             let set = policy_of(tx, smart_account_id, virtual_account_id)?;
-            let lifetime_days = set.as_ref().and_then(|set| set.lifetime_days);
-            let policy = set.map_or_else(Policy::cisco_default, |set| set.policy);
-            Ok(PolicyInForce { policy, lifetime_days })
+            Ok(PolicyInForce::of(set.as_ref()))
         })
     }
 }

@@ -184,7 +184,8 @@ impl Cssm {
                         Exchange::Refused(text) => return Ok(Err(text)),
                     };
                     let (account, within) = instance.account();
-                    let mut written = Written::of(Arc::new(standing::read(tx, account, within)?));
+                    let standing = Arc::new(standing::read(tx, account, within)?);
+                    let mut written = Written::of(standing.for_instances(tx, [instance.id])?);
                     written.trust_codes = codes;
                     written.policy_wanted = true;
                     Ok(Ok(written))
@@ -324,6 +325,7 @@ impl Cssm {
             let read = || standing::read(tx, ids.0, ids.1);
             let mut written = Written::of(answer::standing(&cache, now, ids, read)?);
             let outcome = ingest::store(tx, now, &mut current, &reports, &correlation_id, None)?;
+            written.standing = written.standing.for_instances(tx, [current.id])?;
             let Outcome { mut entries, new, new_ids, .. } = outcome;
             // Who sends what was here before may be anyone who saw it: that counts against nobody's limit but theirs.
             if new > 0 {
@@ -553,7 +555,8 @@ fn contact_of(
         instances::note_contact(tx, now, &instance, window)?;
     }
     let (account, within) = instance.account();
-    let written = Written::of(Arc::new(standing::read(tx, account, within)?));
+    let standing = Arc::new(standing::read(tx, account, within)?);
+    let written = Written::of(standing.for_instances(tx, [instance.id])?);
     Ok((instance, written))
 }
 

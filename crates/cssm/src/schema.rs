@@ -19,7 +19,20 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 12, sql: V12 },
     Migration { version: 13, sql: rumline_server::REFUSED_LOGINS_INDEX },
     Migration { version: 14, sql: V14 },
+    Migration { version: 15, sql: V15 },
 ];
+
+/// Policies of product instances that use a licence.
+const V15: &str = "
+CREATE TABLE tag_policy (
+    smart_account_id BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    body TEXT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    lifetime_days BIGINT,
+    PRIMARY KEY (smart_account_id, tag)
+);
+";
 
 /// Alerts by e-mail: who wants to be told what, what the messages look like, and those that wait to be sent.
 const V14: &str = "

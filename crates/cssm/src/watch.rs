@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::alerts::{self, AlertKind, SERVER};
 use crate::books::{self, LicenseView};
-use crate::ids::{SmartAccountId, VirtualAccountId};
-use crate::{Cssm, Error, Only, policies, purchases, totals};
+use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
+use crate::policies::{Policies, tags_in_use};
+use crate::{Cssm, Error, Only, purchases, totals};
 
 const DAY: i64 = 86_400;
 /// How many days before its end a purchase is spoken of, each time anew.
@@ -173,36 +174,52 @@ fn endings(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found,
     Ok(told.collect())
 }
 
+/// Product instances that are read at a time.
+const PIECE: i64 = 1_000;
+
 fn overdue(
     tx: &mut Tx<'_>,
     now: Timestamp,
     (id, part): (SmartAccountId, VirtualAccountId),
     name: &str,
 ) -> Result<Found, Error> {
-    let policy = policies::policy_of(tx, id, part)?;
-    let policy = policy.map_or_else(Policy::cisco_default, |set| set.policy);
-    let days = i64::from(policy.longest_days());
-    if !policy.reporting_ack_required || days == 0 {
+    let policies = Policies::read(tx, id, part)?;
+    let Some(days_min) = policies.all().filter_map(|policy| asked_days(&policy)).min() else {
         return Ok(Vec::new());
-    }
-    let since = now.0 - days * DAY;
-    let sql = "SELECT pid, serial, last_report_at FROM product_instance
+    };
+    let sql = "SELECT id, pid, serial, registered_at, last_report_at FROM product_instance
         WHERE smart_account_id = $1 AND virtual_account_id = $2 AND removed_at IS NULL
         AND registered_at < $3 AND COALESCE(last_report_at, registered_at) < $3
         AND (last_report_at IS NULL OR EXISTS (SELECT 1 FROM license_use
         WHERE license_use.smart_account_id = $1
         AND license_use.product_instance_id = product_instance.id AND license_use.count > 0))
-        ORDER BY id LIMIT $4";
-    let values = [id.into(), part.into(), since.into(), (NAMED_MAX + 1).into()];
-    let mut late = tx.rows(sql, &values, |row| {
-        let udi = rumline_protocol::Udi { pid: row.text(0)?, serial: row.text(1)? };
-        Ok::<_, Error>((udi.to_string(), row.opt_int(2)?))
-    })?;
-    let is_many = i64::try_from(late.len()).unwrap_or(i64::MAX) > NAMED_MAX;
-    late.truncate(usize::try_from(NAMED_MAX).unwrap_or(usize::MAX));
-    let mut found: Found = late
-        .into_iter()
-        .map(|(udi, last)| {
+        AND id > $4 ORDER BY id LIMIT $5";
+    let since = now.0 - days_min * DAY;
+    let named_max = usize::try_from(NAMED_MAX).unwrap_or(usize::MAX);
+    let (mut found, mut after) = (Found::new(), InstanceId(0));
+    loop {
+        let values = [id.into(), part.into(), since.into(), after.into(), PIECE.into()];
+        let piece = tx.rows(sql, &values, |row| {
+            let udi = rumline_protocol::Udi { pid: row.text(1)?, serial: row.text(2)? };
+            Ok::<_, Error>((row.id(0)?, udi, row.int(3)?, row.opt_int(4)?))
+        })?;
+        let Some((last, ..)) = piece.last() else { return Ok(found) };
+        after = *last;
+        for (instance, udi, registered_at, last) in piece {
+            let tags =
+                if policies.has_tags() { tags_in_use(tx, id, instance)? } else { BTreeSet::new() };
+            let policy = policies.choose(&tags);
+            let policy = policy.map_or_else(Policy::cisco_default, |set| set.policy.clone());
+            let Some(days) = asked_days(&policy) else { continue };
+            if last.unwrap_or(registered_at) >= now.0 - days * DAY {
+                continue;
+            }
+            if found.len() == named_max {
+                let text =
+                    format!("More than {NAMED_MAX} product instances of {name} are overdue.");
+                found.push((AlertKind::Overdue, format!("product instances of {name}"), text));
+                return Ok(found);
+            }
             let last = last.map_or("It has never reported".to_owned(), |at| {
                 format!("It last reported at {}", Timestamp(at))
             });
@@ -210,14 +227,15 @@ fn overdue(
                 "{last}; its policy asks for a report every {days} days. See `show license status` there, or \
                  remove it if it is gone."
             );
-            (AlertKind::Overdue, udi, text)
-        })
-        .collect();
-    if is_many {
-        let text = format!("More than {NAMED_MAX} product instances of {name} are overdue.");
-        found.push((AlertKind::Overdue, format!("product instances of {name}"), text));
+            found.push((AlertKind::Overdue, udi.to_string(), text));
+        }
     }
-    Ok(found)
+}
+
+/// Within how many days a policy has somebody told of a report, if it does.
+fn asked_days(policy: &Policy) -> Option<i64> {
+    let days = i64::from(policy.longest_days());
+    (policy.reporting_ack_required && days > 0).then_some(days)
 }
 
 fn gaps(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Error> {

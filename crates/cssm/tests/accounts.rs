@@ -391,7 +391,7 @@ fn what_people_do_is_recorded_newest_first() {
             [
                 ("bob", "PID:N9K-C93180YC-FX3,SN:SN1 removed"),
                 ("eve", "usage file \"all_rum.txt\" uploaded: 1 reports accepted."),
-                ("bob", "policy of Example returned to Cisco default"),
+                ("bob", "policy of Example taken back"),
                 ("bob", "policy \"Quarterly\" set for Example"),
                 ("bob", "token \"test\" revoked"),
                 ("admin", "token \"test\" created"),

@@ -97,6 +97,18 @@ fn a_registered_collector_brings_bundles_and_others_do_not() {
         }
         let seen = lab.cssm.instances(lab.sa, &Only::All, InstanceId::default(), 10).unwrap();
         assert_eq!(seen.iter().map(|i| i.reports).collect::<Vec<_>>(), [1, 1]);
+        // Each has the policy of what it uses (CSSM-022).
+        let mut policy = Policy::cisco_default();
+        policy.policy_name = "Lan".to_owned();
+        let set = Some((&policy, None));
+        lab.cssm.set_tag_policy(lab.now, &eve, lab.sa, lan_tag().as_str(), set).unwrap();
+        let idle = two.report(2, START + 90, &[(10, 0)]);
+        let both: [(&Device, &[&SignedReport]); 2] = [(&one, &[&reports[0]]), (&two, &[&idle])];
+        let bytes = bundle(signer.as_ref(), "2", &both);
+        let answer = lab.cssm.receive_bundle(lab.now, &bytes).unwrap();
+        let name = |document: &Document| document.policies[0].value.policy_name.clone();
+        let names: Vec<String> = answers(lab, &answer).iter().map(name).collect();
+        assert_eq!(names, ["Lan", Policy::CISCO_DEFAULT]);
         lab.cssm.remove_collector(lab.now, &Actor::person("eve"), lab.sa, registered.id).unwrap();
         assert!(lab.cssm.receive_bundle(lab.now, &bytes).is_err());
         assert!(lab.cssm.collectors(lab.sa).unwrap().is_empty());

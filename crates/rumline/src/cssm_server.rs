@@ -17,6 +17,7 @@ use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles};
 use tokio::net::TcpListener;
 
 use crate::cssm_admin;
+use crate::mail_sender::{MailArguments, send_mail};
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,
     tls_identity,
@@ -49,6 +50,8 @@ pub(crate) struct Arguments {
     /// Write the first administrator's password to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    mail: MailArguments,
     /// Run on the clock of a lab.
     #[arg(long, hide = true)]
     lab_clock: Option<LabClock>,
@@ -197,6 +200,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     names.push(arguments.listen.ip().to_string());
     let (certificate, key) = tls_identity(&arguments.dir, &authority, &names, now)?;
     let cssm = tokio::task::block_in_place(|| open(arguments, &authority))?;
+    let mailer = arguments.mail.mailer()?;
     // Nobody is listened to before there is somebody who may log in.
     announce_administrator(cssm.people(), now, arguments.admin_password_file.as_deref()).await?;
     let listener = TcpListener::bind(arguments.listen)
@@ -210,6 +214,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         base_url: base_url.as_str().into(),
         cookie: format!("rumline-{}", listener.local_addr()?.port()).into(),
         root_pem: certificate_to_pem(&authority.root_certificate).into(),
+        sends_mail: mailer.is_some(),
         spool: Spool::open(arguments.dir.join("spool"))?,
         gates: Gates::default(),
     };
@@ -219,11 +224,12 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     say!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
     say!("  root certificate   {}", arguments.dir.join("root.pem").display());
     let shutdown = Shutdown::default();
-    let background = [
+    let mut background = vec![
         tokio::spawn(tidy_daily(cssm.clone(), clock)),
-        tokio::spawn(watch(cssm, clock)),
+        tokio::spawn(watch(cssm.clone(), clock, mailer.is_some().then_some(base_url))),
         tokio::spawn(resume_bundles(state.clone())),
     ];
+    background.extend(mailer.map(|mailer| tokio::spawn(send_mail(cssm, clock, mailer))));
     tokio::spawn(end_on_signal(shutdown.clone()));
     let tls = Security::Tls(server_config(certificate, key)?);
     serve(listener, tls, cssm_router(state), &shutdown).await?;
@@ -234,13 +240,20 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
 /// How often is looked for what somebody has to be told of.
 const WATCH: std::time::Duration = std::time::Duration::from_secs(300);
 
-async fn watch(cssm: Cssm, clock: Clock) {
+/// Looks again and again; where messages are sent it makes those that are due, which name the server as people find it.
+async fn watch(cssm: Cssm, clock: Clock, mail_names: Option<String>) {
     loop {
-        let (cssm, now) = (cssm.clone(), clock.now());
-        match tokio::task::spawn_blocking(move || cssm.watch(now)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "alerts could not be looked for"),
-            Err(error) => tracing::warn!(%error, "looking for alerts failed"),
+        let (cssm, now, server) = (cssm.clone(), clock.now(), mail_names.clone());
+        let look = move || {
+            if let Err(error) = cssm.watch(now) {
+                tracing::warn!(%error, "alerts could not be looked for");
+            }
+            if let Some(Err(error)) = server.map(|server| cssm.make_mail(now, &server)) {
+                tracing::warn!(%error, "e-mail could not be made");
+            }
+        };
+        if let Err(error) = tokio::task::spawn_blocking(look).await {
+            tracing::warn!(%error, "looking for alerts failed");
         }
         tokio::time::sleep(WATCH).await;
     }

@@ -11,6 +11,7 @@ mod collector_server;
 mod cssm_admin;
 mod cssm_server;
 mod demo;
+mod mail_sender;
 mod out;
 mod server_parts;
 mod sim_command;
@@ -38,7 +39,7 @@ enum Command {
     /// A Nexus-like switch, on the console and over SSH.
     Switch(rumline_host::command::Arguments),
     /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
-    Cssm(cssm_server::Arguments),
+    Cssm(Box<cssm_server::Arguments>),
     /// CSLU, the collector that stores and forwards for one account.
     Cslu(collector_server::CsluArguments),
     /// SSM On-Prem, the collector for many accounts.

@@ -24,6 +24,10 @@ pub(crate) enum Kind {
     Time,
     /// Seconds, told as days.
     Days,
+    /// What a member of it holds.
+    Member(&'static str),
+    /// A word, or what the one member holds that it has.
+    One,
     /// A list, by what its members hold at this path.
     List(&'static str),
     /// A list, by the times its members hold there.
@@ -59,6 +63,8 @@ fn cell(row: &Value, Column(_, path, kind): Column) -> String {
     let list = || value.as_array().map(Vec::as_slice).unwrap_or_default();
     match kind {
         Kind::Text => plain(value),
+        Kind::Member(inner) => plain(&value[inner]),
+        Kind::One => plain(value.as_object().and_then(|all| all.values().next()).unwrap_or(value)),
         Kind::Time => match value.as_i64() {
             Some(at) => Timestamp(at).to_string(),
             None => plain(value),

@@ -138,6 +138,28 @@ pub(super) const ALERTS: &[Column] = &[
     time("Settled", "cleared_at"),
     text("Seen to by", "acknowledged_by"),
 ];
+pub(super) const MAIL_WISH: &[Column] =
+    &[text("Address", "address"), Column("Only", "kinds", Kind::List("")), text("Pace", "pace")];
+pub(super) const MAIL: &[Column] = &[
+    text("Id", "id"),
+    text("For", "login"),
+    text("Address", "address"),
+    text("Subject", "subject"),
+    time("Made", "made_at"),
+    text("Tries", "tries"),
+    time("Sent", "sent_at"),
+    time("Given up", "given_up_at"),
+    text("Problem", "problem"),
+];
+pub(super) const POLICIES: &[Column] = &[
+    Column("Set for", "set_for", Kind::One),
+    text("Policy", "policy_name"),
+    text("ACK required", "reporting_ack_required"),
+    Column("First (days)", "unenforced", Kind::Member("first_report_days")),
+    Column("Ongoing", "unenforced", Kind::Member("ongoing_report_days")),
+    Column("On change", "unenforced", Kind::Member("on_change_report_days")),
+    text("Lasts (days)", "lifetime_days"),
+];
 pub(super) const TRIALS: &[Column] = &[
     text("Product instance", "udi"),
     text("Reports", "reports"),

@@ -2,7 +2,9 @@
 
 mod books;
 mod columns;
+mod mail;
 mod people;
+mod policies;
 mod profile;
 mod reports;
 
@@ -12,12 +14,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use rumline_cssm::{PolicyFile, PolicyInForce};
 use rumline_net::{HttpClient, Reply, pem_to_der, read_secret, write_private};
 use serde_json::{Value, json};
 
 use self::books::{book_commands, day};
-use self::columns::{INSTANCES, PROFILES, TRIALS, USAGE_FILES, columns};
+use self::columns::{INSTANCES, PROFILES, USAGE_FILES, columns};
 use self::profile::{Profiles, Target};
 use crate::out::{Output, show};
 
@@ -223,10 +224,20 @@ pub(crate) enum Command {
     Tokens { smart_account: String, virtual_account: String },
     /// Revoke a registration token.
     RevokeToken { smart_account: String, id: i64 },
-    /// Show the policy of a virtual account.
+    /// Show the policy of a virtual account, as `set-policy` takes it.
     Policy { smart_account: String, virtual_account: String },
-    /// Set the policy of a virtual account from a JSON file.
+    /// Set the policy of a virtual account from a JSON file; - stands for the whole smart account.
     SetPolicy { smart_account: String, virtual_account: String, file: PathBuf },
+    /// Take the policy of a virtual account back; - stands for the whole smart account.
+    RemovePolicy { smart_account: String, virtual_account: String },
+    /// Policies that were set for licences.
+    TagPolicies { smart_account: String },
+    /// Set the policy of the product instances that use a licence, by its name or an entitlement tag, from a JSON file.
+    SetTagPolicy { smart_account: String, tag: String, file: PathBuf },
+    /// Take it back.
+    RemoveTagPolicy { smart_account: String, tag: String },
+    /// The policy in force for a product instance, and what it was set for.
+    InstancePolicy { smart_account: String, id: i64 },
     /// Say what of a policy in a JSON file cannot be, or may not be what was meant; nothing is asked of a CSSM.
     LintPolicy { file: PathBuf },
     /// Try a policy of a JSON file on what the product instances of a virtual account reported.
@@ -299,6 +310,11 @@ pub(crate) enum Command {
     AcknowledgeAlert { smart_account: String, id: i64 },
     /// Settle an alert; - stands for the whole server.
     ClearAlert { smart_account: String, id: i64 },
+    /// Alerts by e-mail.
+    Mail {
+        #[command(subcommand)]
+        command: mail::Mail,
+    },
     /// Product instances that turned up where they do not belong, or with another key.
     Claims { smart_account: String },
     /// Take such a product instance: its key replaces the known one, or it moves here.
@@ -324,29 +340,9 @@ pub(crate) enum Command {
     },
 }
 
-/// Reads a policy that somebody wrote.
-fn policy_file(file: &Path) -> Result<PolicyFile> {
-    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is no policy", file.display()))
-}
-
-/// Says what of a policy cannot be, or may not be what was meant.
-fn lint(file: &Path) -> Result<bool> {
-    let policy = policy_file(file)?;
-    policy.check()?;
-    let concerns = policy.concerns();
-    for concern in &concerns {
-        say!("{concern}");
-    }
-    if concerns.is_empty() {
-        say!("{} can be set, and nothing in it looks unmeant.", file.display());
-    }
-    Ok(true)
-}
-
 pub(crate) fn run(client: &Client, command: &Command) -> Result<bool> {
     if let Command::LintPolicy { file } = command {
-        return lint(file);
+        return policies::lint(file);
     }
     let profiles = Profiles::of_home();
     if let Command::Profiles = command {
@@ -593,36 +589,6 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             let path = api.smart_account(smart_account).await?;
             api.shown("POST", &format!("{path}/tokens/{id}/revoke"), None).await?;
         }
-        Command::Policy { smart_account, virtual_account } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let policy = api.json("GET", &format!("{path}/policy"), None).await?;
-            let PolicyInForce { policy, lifetime_days } = serde_json::from_value(policy)?;
-            let file = PolicyFile {
-                policy_name: policy.policy_name,
-                reporting_ack_required: policy.reporting_ack_required,
-                unenforced: policy.unenforced,
-                enforced: policy.enforced,
-                export: policy.export,
-                lifetime_days,
-            };
-            show(Output::Json, &serde_json::to_value(file)?, &[]);
-        }
-        Command::SetPolicy { smart_account, virtual_account, file } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let body = serde_json::to_value(policy_file(file)?)?;
-            api.json("PUT", &format!("{path}/policy"), Some(body)).await?;
-            say!("Policy set.");
-        }
-        Command::TryPolicy { smart_account, virtual_account, file } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let body = serde_json::to_value(policy_file(file)?)?;
-            let path = format!("{path}/policy-trials?limit=100");
-            show(api.output, &api.pages_of("POST", &path, Some(body)).await?, TRIALS);
-        }
-        Command::PolicyFile { smart_account, virtual_account, file } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            std::fs::write(file, api.bytes("GET", &format!("{path}/policy-file"), vec![]).await?)?;
-        }
         Command::Upload { smart_account, virtual_account, file } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
             let name =
@@ -668,6 +634,7 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             let path = api.smart_account(smart_account).await?;
             api.shown("GET", &format!("{path}/events"), None).await?;
         }
+        other if policies::policy_commands(api, other).await? => {}
         other => settling_commands(api, other).await?,
     }
     Ok(())
@@ -694,6 +661,7 @@ async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
         Command::Alerts { smart_account } => {
             list(smart_account.clone().unwrap_or_else(|| THIS_SERVER.to_owned()), "alerts").await?;
         }
+        Command::Mail { command } => mail::mail_commands(api, command).await?,
         Command::Claims { smart_account } => list(smart_account.clone(), "claims").await?,
         Command::AcknowledgeAlert { smart_account, id } => {
             settle(smart_account.clone(), format!("alerts/{id}/acknowledge"), None).await?;

@@ -165,20 +165,64 @@ pub(super) async fn policy(State(state): State<CssmSite>, Path((sa, va)): Path<A
     run(&state, move |cssm, _| cssm.policy(sa, va)).await
 }
 
+/// Whose policy is changed.
+enum PolicyOf {
+    SmartAccount,
+    VirtualAccount(VirtualAccountId),
+    Tag(String),
+}
+
 async fn change_policy(
     state: &CssmSite,
     caller: Caller,
     sa: SmartAccountId,
-    va: Option<VirtualAccountId>,
+    of: PolicyOf,
     file: Option<PolicyFile>,
 ) -> Answer {
     run(state, move |cssm, now| {
         let policy = file.as_ref().map(|file| (file.policy(), file.lifetime_days));
         let policy = policy.as_ref().map(|(policy, lifetime_days)| (policy, *lifetime_days));
-        cssm.set_policy(now, &caller.actor(), sa, va, policy)?;
+        let actor = caller.actor();
+        match of {
+            PolicyOf::SmartAccount => cssm.set_policy(now, &actor, sa, None, policy)?,
+            PolicyOf::VirtualAccount(va) => cssm.set_policy(now, &actor, sa, Some(va), policy)?,
+            PolicyOf::Tag(tag) => cssm.set_tag_policy(now, &actor, sa, &tag, policy)?,
+        }
         done()
     })
     .await
+}
+
+pub(super) async fn tag_policies(
+    State(state): State<CssmSite>,
+    Path(sa): Path<SmartAccountId>,
+) -> Answer {
+    run(&state, move |cssm, _| cssm.tag_policies(sa)).await
+}
+
+pub(super) async fn set_tag_policy(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, tag)): Path<(SmartAccountId, String)>,
+    body: Bytes,
+) -> Answer {
+    let file: PolicyFile = parse(&body)?;
+    change_policy(&state, caller, sa, PolicyOf::Tag(tag), Some(file)).await
+}
+
+pub(super) async fn remove_tag_policy(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path((sa, tag)): Path<(SmartAccountId, String)>,
+) -> Answer {
+    change_policy(&state, caller, sa, PolicyOf::Tag(tag), None).await
+}
+
+pub(super) async fn instance_policy(
+    State(state): State<CssmSite>,
+    Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
+) -> Answer {
+    run(&state, move |cssm, _| cssm.instance_policy(sa, id)).await
 }
 
 pub(super) async fn set_policy(
@@ -188,7 +232,7 @@ pub(super) async fn set_policy(
     body: Bytes,
 ) -> Answer {
     let file: PolicyFile = parse(&body)?;
-    change_policy(&state, caller, sa, Some(va), Some(file)).await
+    change_policy(&state, caller, sa, PolicyOf::VirtualAccount(va), Some(file)).await
 }
 
 /// A policy tried on what happened.
@@ -212,7 +256,7 @@ pub(super) async fn remove_policy(
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<Account>,
 ) -> Answer {
-    change_policy(&state, caller, sa, Some(va), None).await
+    change_policy(&state, caller, sa, PolicyOf::VirtualAccount(va), None).await
 }
 
 pub(super) async fn set_account_policy(
@@ -222,7 +266,7 @@ pub(super) async fn set_account_policy(
     body: Bytes,
 ) -> Answer {
     let file: PolicyFile = parse(&body)?;
-    change_policy(&state, caller, sa, None, Some(file)).await
+    change_policy(&state, caller, sa, PolicyOf::SmartAccount, Some(file)).await
 }
 
 pub(super) async fn remove_account_policy(
@@ -230,7 +274,7 @@ pub(super) async fn remove_account_policy(
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
 ) -> Answer {
-    change_policy(&state, caller, sa, None, None).await
+    change_policy(&state, caller, sa, PolicyOf::SmartAccount, None).await
 }
 
 pub(super) async fn policy_file(
@@ -603,7 +647,7 @@ pub(super) async fn move_set_aside(
 
 #[derive(Deserialize)]
 pub(super) struct Before {
-    before: Option<i64>,
+    pub before: Option<i64>,
 }
 
 /// What people did in an account.

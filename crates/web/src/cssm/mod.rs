@@ -2,6 +2,7 @@
 
 mod api;
 mod books;
+mod mail;
 mod pages;
 mod receiver;
 mod reports;
@@ -37,6 +38,8 @@ pub struct CssmSite {
     pub cookie: Arc<str>,
     /// The root certificate, PEM.
     pub root_pem: Arc<str>,
+    /// Whether a mail server is known, so that messages are sent.
+    pub sends_mail: bool,
     /// Files on their way.
     pub spool: Spool,
     /// What may go on at a time.
