@@ -160,69 +160,6 @@ impl Cssm {
         })
     }
 
-    /// Moves all that a virtual account has into another one, and closes it: product instances with their history, licences,
-    /// usage files. Its collectors have to be removed before: they speak for it by its name. Returns how many product
-    /// instances are left to be moved; the next call goes on with them.
-    ///
-    /// # Errors
-    /// When there is no such account, or a collector speaks for it.
-    pub fn merge_virtual_account(
-        &self,
-        now: Timestamp,
-        actor: &Actor,
-        smart_account_id: SmartAccountId,
-        from: VirtualAccountId,
-        into: VirtualAccountId,
-    ) -> Result<bool, Error> {
-        let actor = actor.clone();
-        self.db.write("accounts.merge", move |tx| {
-            let (source, target) = (
-                virtual_account(tx, smart_account_id, from)?,
-                virtual_account(tx, smart_account_id, into)?,
-            );
-            if from == into {
-                return Err(Error::invalid("a virtual account is merged into another one"));
-            }
-            let left = contents(tx, now, smart_account_id, from)?;
-            if left.contains(&COLLECTORS) {
-                let text = format!("collectors speak for {:?}: remove them first", source.name);
-                return Err(Error::Conflict(text));
-            }
-            if left.contains(&FILES) {
-                let text = format!("{:?} has {FILES}: wait for them", source.name);
-                return Err(Error::Conflict(text));
-            }
-            let sql = "SELECT id FROM product_instance WHERE smart_account_id = $1
-                AND virtual_account_id = $2 AND removed_at IS NULL ORDER BY id LIMIT $3";
-            let most = i64::try_from(MOVED_MAX).unwrap_or(i64::MAX);
-            let values = [smart_account_id.into(), from.into(), most.into()];
-            let found: Vec<InstanceId> = tx.rows(sql, &values, |row| row.id(0))?;
-            for id in &found {
-                let mut instance = instances::of_account(tx, smart_account_id, *id)?;
-                claims::move_and_tell(tx, now, &actor, &mut instance, into)?;
-            }
-            if found.len() == MOVED_MAX {
-                return Ok(false);
-            }
-            move_holdings(
-                tx,
-                now,
-                &actor,
-                smart_account_id,
-                (from, &source.name),
-                (into, &target.name),
-            )?;
-            let sql = "UPDATE usage_file SET virtual_account_id = $3 WHERE smart_account_id = $1
-                AND virtual_account_id = $2";
-            tx.execute(sql, &[smart_account_id.into(), from.into(), into.into()])?;
-            claims::leave(tx, now, smart_account_id, from, Some(into))?;
-            close(tx, now, &actor, smart_account_id, from, &source.name)?;
-            let text = format!("virtual account {:?} merged into {:?}", source.name, target.name);
-            add_event(tx, now, smart_account_id, &actor, &text)?;
-            Ok(true)
-        })
-    }
-
     /// Moves product instances to another virtual account of their smart account, all of them or none; or says only which
     /// would move.
     ///
@@ -257,6 +194,66 @@ impl Cssm {
             Ok(moved)
         })
     }
+}
+
+/// Whether a virtual account may be merged into another one now: its collectors have to be removed before, as they speak
+/// for it by its name.
+pub(crate) fn check_merge(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: SmartAccountId,
+    from: VirtualAccountId,
+) -> Result<(), Error> {
+    let source = virtual_account(tx, smart_account_id, from)?;
+    let left = contents(tx, now, smart_account_id, from)?;
+    if left.contains(&COLLECTORS) {
+        let text = format!("collectors speak for {:?}: remove them first", source.name);
+        return Err(Error::Conflict(text));
+    }
+    if left.contains(&FILES) {
+        let text = format!("{:?} has {FILES}: wait for them", source.name);
+        return Err(Error::Conflict(text));
+    }
+    Ok(())
+}
+
+/// Moves so many product instances of a virtual account into another one; with the last of them goes all else it has,
+/// licences and usage files, and it is closed. Says how many were moved, and whether that is all.
+pub(crate) fn merge_piece(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    smart_account_id: SmartAccountId,
+    (from, into): (VirtualAccountId, VirtualAccountId),
+    limit: i64,
+) -> Result<(i64, bool), Error> {
+    check_merge(tx, now, smart_account_id, from)?;
+    let (source, target) = (
+        virtual_account(tx, smart_account_id, from)?,
+        virtual_account(tx, smart_account_id, into)?,
+    );
+    let sql = "SELECT id FROM product_instance WHERE smart_account_id = $1
+        AND virtual_account_id = $2 AND removed_at IS NULL ORDER BY id LIMIT $3";
+    let values = [smart_account_id.into(), from.into(), limit.into()];
+    let found: Vec<InstanceId> = tx.rows(sql, &values, |row| row.id(0))?;
+    for id in &found {
+        let mut instance = instances::of_account(tx, smart_account_id, *id)?;
+        claims::move_and_tell(tx, now, actor, &mut instance, into)?;
+    }
+    let moved = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    if moved == limit {
+        return Ok((moved, false));
+    }
+    let (of, to) = ((from, source.name.as_str()), (into, target.name.as_str()));
+    move_holdings(tx, now, actor, smart_account_id, of, to)?;
+    let sql = "UPDATE usage_file SET virtual_account_id = $3 WHERE smart_account_id = $1
+        AND virtual_account_id = $2";
+    tx.execute(sql, &[smart_account_id.into(), from.into(), into.into()])?;
+    claims::leave(tx, now, smart_account_id, from, Some(into))?;
+    close(tx, now, actor, smart_account_id, from, &source.name)?;
+    let text = format!("virtual account {:?} merged into {:?}", source.name, target.name);
+    add_event(tx, now, smart_account_id, actor, &text)?;
+    Ok((moved, true))
 }
 
 /// All that one virtual account holds of purchases is another one's.

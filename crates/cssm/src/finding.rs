@@ -35,6 +35,18 @@ pub enum SortBy {
 impl SortBy {
     const ALL: [Self; 3] = [Self::Name, Self::Serial, Self::Pid];
 
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Serial => "serial",
+            Self::Pid => "pid",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+
     fn column(self) -> &'static str {
         match self {
             Self::Name => "name_key",
@@ -108,7 +120,7 @@ impl Place {
 }
 
 impl Search {
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.text.len() > SEARCH_BYTES_MAX {
             return Err(Error::invalid("a search has at most 256 bytes"));
         }
@@ -231,13 +243,14 @@ fn parts(
     Ok(parts)
 }
 
+/// Those that match, each once, or again for each column it matches in.
 fn found(
     tx: &mut Tx<'_>,
     smart_account_id: SmartAccountId,
     only: &Only<PartId>,
     search: &Search,
-    mut after: Option<Place>,
-    limit: i64,
+    (mut after, limit): (Option<Place>, i64),
+    is_once: bool,
 ) -> Result<Vec<FoundInstance>, Error> {
     let parts = parts(tx, smart_account_id, only)?;
     let (mut all, mut left_out): (Vec<FoundInstance>, usize) = (Vec::new(), 0);
@@ -283,7 +296,7 @@ fn found(
                         break;
                     }
                     after = Some(place.clone());
-                    if search.found_before(column, &keys) {
+                    if is_once && search.found_before(column, &keys) {
                         left_out += 1;
                     } else {
                         all.push(FoundInstance { instance, next: place.to_text() });
@@ -293,6 +306,37 @@ fn found(
         }
     }
     Ok(all)
+}
+
+/// The numbers of those that match, and where the list goes on after each; one that matches in several columns may come
+/// again.
+pub(crate) fn matching(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    (only, search): (&Only<PartId>, &Search),
+    next: &str,
+    limit: i64,
+) -> Result<Vec<(InstanceId, String)>, Error> {
+    let wrong = || Error::invalid("the place to go on is none");
+    if !search.is_all() {
+        let after = match next {
+            "" => None,
+            text => Some(Place::from_text(text).ok_or_else(wrong)?),
+        };
+        let found = found(tx, smart_account_id, only, search, (after, limit), false)?;
+        return Ok(found.into_iter().map(|found| (found.instance.id, found.next)).collect());
+    }
+    let after: i64 = if next.is_empty() { 0 } else { next.parse().map_err(|_| wrong())? };
+    let mut ids: Vec<InstanceId> = Vec::new();
+    for part in parts(tx, smart_account_id, only)? {
+        let sql = "SELECT id FROM product_instance WHERE smart_account_id = $1
+            AND virtual_account_id = $2 AND id > $3 AND removed_at IS NULL ORDER BY id LIMIT $4";
+        let values = [smart_account_id.into(), part.into(), after.into(), limit.into()];
+        ids.extend(tx.rows(sql, &values, |row| row.id::<InstanceId>(0))?);
+    }
+    ids.sort();
+    ids.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(ids.into_iter().map(|id| (id, id.to_string())).collect())
 }
 
 /// How many match, of each column those that match in none before.
@@ -387,7 +431,8 @@ impl Cssm {
         };
         let (only, search) = (only.clone(), search.clone());
         self.db.read("finding.instances", move |tx| {
-            let mut all = found(tx, smart_account_id, &only, &search, after.clone(), limit)?;
+            let mut all =
+                found(tx, smart_account_id, &only, &search, (after.clone(), limit), true)?;
             for found in &mut all {
                 inventory::complete(tx, smart_account_id, &mut found.instance)?;
             }

@@ -21,6 +21,8 @@ rumline_store::id_types! {
     PurchaseId,
     /// An entry of the book of purchases.
     EntryId,
+    /// What is done to many product instances.
+    JobId,
 }
 
 /// A virtual account, with the smart account it is of.

@@ -9,7 +9,7 @@ use crate::accounts::{add_event, one_by_one, smart_account};
 use crate::alerts::{self, AlertKind};
 use crate::books::{self, LicenseView};
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
-use crate::instances;
+use crate::instances::{self, Instance};
 use crate::lineage::{self, EpochView};
 use crate::purchases;
 use crate::spans::Spans;
@@ -140,6 +140,31 @@ pub(crate) const COLUMNS: &str = "id, pid, serial, virtual_account_id, hostname,
 /// How many these are.
 pub(crate) const COLUMNS_COUNT: usize = 11;
 
+/// Removes a product instance: its reports stay, and its licences are free.
+pub(crate) fn remove(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    smart_account_id: SmartAccountId,
+    instance: &Instance,
+) -> Result<(), Error> {
+    let id = instance.id;
+    totals::kept(tx, id, |tx| {
+        let sql = "UPDATE product_instance SET removed_at = $1, held_at = NULL WHERE id = $2";
+        tx.execute(sql, &[now.0.into(), id.into()])?;
+        // Its seconds stay counted; in use is nothing any more.
+        let sql = "UPDATE license_use SET count = 0 WHERE smart_account_id = $1
+            AND product_instance_id = $2";
+        tx.execute(sql, &[smart_account_id.into(), id.into()])?;
+        Ok(())
+    })?;
+    for kind in [AlertKind::Clone, AlertKind::SetBack, AlertKind::OtherAccount] {
+        alerts::clear(tx, now, smart_account_id, kind, &instance.udi)?;
+    }
+    let text = format!("{} removed", instance.udi);
+    add_event(tx, now, smart_account_id, actor, &text)
+}
+
 fn instances_where(which: &str) -> String {
     format!(
         "SELECT {COLUMNS} FROM product_instance WHERE smart_account_id = $1
@@ -212,21 +237,7 @@ impl Cssm {
         let actor = actor.clone();
         self.db.write("inventory.remove", move |tx| {
             let instance = instances::of_account(tx, smart_account_id, id)?;
-            totals::kept(tx, id, |tx| {
-                let sql =
-                    "UPDATE product_instance SET removed_at = $1, held_at = NULL WHERE id = $2";
-                tx.execute(sql, &[now.0.into(), id.into()])?;
-                // Its seconds stay counted; in use is nothing any more.
-                let sql = "UPDATE license_use SET count = 0 WHERE smart_account_id = $1
-                    AND product_instance_id = $2";
-                tx.execute(sql, &[smart_account_id.into(), id.into()])?;
-                Ok(())
-            })?;
-            for kind in [AlertKind::Clone, AlertKind::SetBack, AlertKind::OtherAccount] {
-                alerts::clear(tx, now, smart_account_id, kind, &instance.udi)?;
-            }
-            let text = format!("{} removed", instance.udi);
-            add_event(tx, now, smart_account_id, &actor, &text)
+            remove(tx, now, &actor, smart_account_id, &instance)
         })
     }
 

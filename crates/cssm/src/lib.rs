@@ -24,6 +24,7 @@ mod ids;
 mod ingest;
 mod instances;
 mod inventory;
+mod jobs;
 mod large_files;
 mod lineage;
 mod mail;
@@ -62,10 +63,11 @@ pub use collectors::{Collector, NewCollector};
 pub use files::UsageFile;
 pub use finding::{Count, FoundInstance, Search, SortBy};
 pub use ids::{
-    Account, AlertId, ClaimId, CollectorId, EntryId, InstanceId, PurchaseId, SmartAccountId,
+    Account, AlertId, ClaimId, CollectorId, EntryId, InstanceId, JobId, PurchaseId, SmartAccountId,
     TokenId, UsageFileId, VirtualAccountId,
 };
 pub use inventory::{Gap, InstanceView, ReportRow};
+pub use jobs::{JobKind, JobState, JobView, NewJob};
 pub use lineage::EpochView;
 pub use mail::{MailTemplate, MailWish, Pace};
 pub use outbox::{MailView, Outgoing};

@@ -20,7 +20,34 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 13, sql: rumline_server::REFUSED_LOGINS_INDEX },
     Migration { version: 14, sql: V14 },
     Migration { version: 15, sql: V15 },
+    Migration { version: 16, sql: V16 },
 ];
+
+/// What is done to many product instances, piece by piece.
+const V16: &str = "
+CREATE TABLE job (
+    smart_account_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    search TEXT NOT NULL,
+    sort_by TEXT,
+    virtual_account_id BIGINT,
+    into_virtual_account_id BIGINT,
+    state TEXT NOT NULL,
+    total BIGINT NOT NULL,
+    total_is_exact BIGINT NOT NULL,
+    done BIGINT NOT NULL DEFAULT 0,
+    next TEXT NOT NULL DEFAULT '',
+    problem TEXT NOT NULL DEFAULT '',
+    asked_at BIGINT NOT NULL,
+    asked_by TEXT NOT NULL,
+    address TEXT,
+    reason TEXT,
+    ended_at BIGINT,
+    PRIMARY KEY (smart_account_id, id)
+);
+CREATE INDEX job_running ON job (smart_account_id, id) WHERE state = 'running';
+";
 
 /// Policies of product instances that use a licence.
 const V15: &str = "

@@ -154,7 +154,7 @@ fn an_uploaded_bundle_is_answered_device_by_device_and_found_again() {
         assert_eq!(begun.status, UsageFile::PROCESSING);
         // Nobody takes the account away from under it.
         let (admin, branch) = (Actor::person("eve"), lab.virtual_account("Branch"));
-        let merged = lab.cssm.merge_virtual_account(lab.now, &admin, lab.sa, lab.va, branch);
+        let merged = lab.merge(lab.va, branch);
         assert!(merged.unwrap_err().to_string().contains("are being taken in: wait"));
         let closed = lab.cssm.close_virtual_account(lab.now, &admin, lab.sa, lab.va);
         assert!(closed.unwrap_err().to_string().contains("usage files that are being taken in"));

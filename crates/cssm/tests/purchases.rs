@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use rumline_agent::Input;
 use rumline_cssm::{
-    Correction, Error, InstanceId, LicenseTransfer, Only, Purchase, PurchaseId, PurchaseKind,
-    Settings, SmartAccountId, VirtualAccountId,
+    Correction, Error, InstanceId, JobState, LicenseTransfer, Only, Purchase, PurchaseId,
+    PurchaseKind, Settings, SmartAccountId, VirtualAccountId,
 };
 use rumline_protocol::Random;
 use rumline_store::Db;
@@ -266,7 +266,7 @@ fn what_waits_in_a_virtual_account_goes_with_it() {
             alerts.iter().filter(|alert| alert.cleared_at.is_none()).count()
         };
         assert_eq!((waiting(lab).len(), open(lab)), (4, 3));
-        assert!(lab.cssm.merge_virtual_account(lab.now, &admin(), lab.sa, branch, lab.va).unwrap());
+        assert_eq!(lab.merge(branch, lab.va).unwrap().state, JobState::Done);
         let here = |serial: &str, va| (serial.to_owned(), va);
         assert_eq!(waiting(lab), [here("SN1", lab.va), here("SN2", lab.va), here("SN3", third)]);
         assert_eq!(open(lab), 3);
@@ -321,11 +321,11 @@ fn a_virtual_account_that_is_merged_loses_nothing() {
         }
         buy(lab, lab.va, &perpetual(LAN, 1));
         let long = buy(lab, branch, &term(LAN, 5, 100));
-        let merge =
-            |from, into| lab.cssm.merge_virtual_account(lab.now, &admin(), lab.sa, from, into);
+        let merge = |from, into| lab.merge(from, into);
         assert!(matches!(merge(branch, branch), Err(Error::Invalid(_))));
         assert!(matches!(merge(branch, VirtualAccountId(99)), Err(Error::NotFound(_))));
-        assert!(merge(branch, lab.va).unwrap());
+        let merged = merge(branch, lab.va).unwrap();
+        assert_eq!((merged.state, merged.total, merged.done), (JobState::Done, 2, 2));
         let views = lab.cssm.licenses(lab.now, lab.sa).unwrap();
         assert_eq!((views.len(), views[0].purchased, views[0].in_use), (1, 6, 6));
         assert_eq!(lab.cssm.purchase(lab.sa, long).unwrap().0.shares[0].virtual_account_id, lab.va);

@@ -13,7 +13,7 @@ use rumline_net::{
 };
 use rumline_protocol::{Authority, RealSuite, Timestamp};
 use rumline_store::Db;
-use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles};
+use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles, work_on_jobs};
 use tokio::net::TcpListener;
 
 use crate::cssm_admin;
@@ -228,6 +228,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         tokio::spawn(tidy_daily(cssm.clone(), clock)),
         tokio::spawn(watch(cssm.clone(), clock, mailer.is_some().then_some(base_url))),
         tokio::spawn(resume_bundles(state.clone())),
+        tokio::spawn(work_on_jobs(state.clone())),
     ];
     background.extend(mailer.map(|mailer| tokio::spawn(send_mail(cssm, clock, mailer))));
     tokio::spawn(end_on_signal(shutdown.clone()));

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use rumline_agent::{Config, Input, Transport};
 use rumline_cssm::{
-    Account, Actor, Answer, Cssm, Error, InstanceId, InstanceView, NewToken, Only, Settings,
-    SmartAccountId, TokenId, UsageFile, VirtualAccountId,
+    Account, Actor, Answer, Cssm, Error, InstanceId, InstanceView, JobKind, JobView, NewJob,
+    NewToken, Only, Settings, SmartAccountId, TokenId, UsageFile, VirtualAccountId,
 };
 use rumline_protocol::{
     Document, HaMember, Request, Response, ResponseStatus, Role, SigningIdentity, SimulatedSuite,
@@ -279,6 +279,20 @@ impl Lab {
     pub fn trust(&self, switch: &mut Switch, token: &str, force: bool) {
         let id_token = token.to_owned();
         self.give(switch, Input::Trust { id_token, all: true, force });
+    }
+
+    /// Merges a virtual account into another one, to the end.
+    pub fn merge(&self, from: VirtualAccountId, into: VirtualAccountId) -> Result<JobView, Error> {
+        let new = NewJob {
+            kind: JobKind::Merge,
+            search: String::new(),
+            sort: None,
+            virtual_account_id: Some(from),
+            into_virtual_account_id: Some(into),
+        };
+        let job = self.cssm.add_job(self.now, &admin(), self.sa, &new)?;
+        while self.cssm.work_on_job(self.now, self.sa, job.id)? {}
+        self.cssm.job(self.sa, job.id)
     }
 
     /// Registers a device by hand.

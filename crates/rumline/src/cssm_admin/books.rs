@@ -42,14 +42,6 @@ pub(super) async fn book_commands(api: &Api, command: &Command) -> Result<()> {
             api.json("DELETE", &path, None).await?;
             say!("{virtual_account} is closed.");
         }
-        Command::MergeVirtualAccount { smart_account, virtual_account, into } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let smart = api.smart_account(smart_account).await?;
-            let into_id = api.find(&format!("{smart}/virtual-accounts"), into).await?;
-            let body = json!({ "virtual_account_id": into_id });
-            api.json("POST", &format!("{path}/merge"), Some(body)).await?;
-            say!("{virtual_account} is merged into {into}.");
-        }
         Command::Catalogue => {
             let all = api.json("GET", "/catalogue", None).await?;
             if api.output == Output::Json {
@@ -110,16 +102,6 @@ pub(super) async fn book_commands(api: &Api, command: &Command) -> Result<()> {
                 "preview": preview,
             });
             api.shown("POST", &format!("{smart}/license-transfers"), Some(body)).await?;
-        }
-        Command::TransferInstances { smart_account, virtual_account, ids, preview } => {
-            let smart = api.smart_account(smart_account).await?;
-            let va = api.find(&format!("{smart}/virtual-accounts"), virtual_account).await?;
-            let body = json!({ "ids": ids, "virtual_account_id": va, "preview": preview });
-            let path = format!("{smart}/product-instances/transfer");
-            let moved = api.json("POST", &path, Some(body)).await?;
-            let count = moved["moved"].as_array().map_or(0, Vec::len);
-            let verb = if *preview { "would move" } else { "moved" };
-            say!("{count} of {} {verb} to {virtual_account}.", ids.len());
         }
         Command::Collectors { smart_account } => {
             let path = api.smart_account(smart_account).await?;

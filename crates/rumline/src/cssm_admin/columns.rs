@@ -151,6 +151,29 @@ pub(super) const MAIL: &[Column] = &[
     time("Given up", "given_up_at"),
     text("Problem", "problem"),
 ];
+pub(super) const JOBS: &[Column] = &[
+    text("Id", "id"),
+    text("Kind", "kind"),
+    text("Search", "search"),
+    text("Of", "virtual_account_id"),
+    text("Into", "into_virtual_account_id"),
+    text("State", "state"),
+    text("Done", "done"),
+    text("Of all", "total"),
+    text("By", "asked_by"),
+    time("Asked", "asked_at"),
+    time("Ended", "ended_at"),
+    text("Problem", "problem"),
+];
+pub(super) const REPORTS: &[Column] = &[
+    text("Report", "report_id"),
+    text("Entitlement tag", "tag"),
+    time("From", "start_at"),
+    time("To", "end_at"),
+    text("In use at its end", "last_count"),
+    Column("Licence days", "count_seconds", Kind::Days),
+    time("Received", "received_at"),
+];
 pub(super) const POLICIES: &[Column] = &[
     Column("Set for", "set_for", Kind::One),
     text("Policy", "policy_name"),
@@ -197,9 +220,11 @@ pub(super) const AUDIT: &[Column] = &[
     text("Why", "reason"),
 ];
 
-/// The columns of what a path lists.
+/// The columns of what a path lists, or holds one of.
 pub(super) fn columns(path: &str) -> &'static [Column] {
-    match path.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default() {
+    let path = path.split('?').next().unwrap_or_default();
+    let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    match path.rsplit('/').find(|part| !is_number(part)).unwrap_or_default() {
         "smart-accounts" => ACCOUNTS,
         "virtual-accounts" => VIRTUAL_ACCOUNTS,
         "people" => PEOPLE,
@@ -213,8 +238,27 @@ pub(super) fn columns(path: &str) -> &'static [Column] {
         "events" => EVENTS,
         "alerts" => ALERTS,
         "claims" => CLAIMS,
+        "jobs" => JOBS,
         "collectors" => COLLECTORS,
         "audit" => AUDIT,
         _ => ACCOUNTS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_list_has_its_columns() {
+        for (path, of) in [
+            ("/smart-accounts/1/product-instances", INSTANCES),
+            ("/smart-accounts/1/product-instances/17", INSTANCES),
+            ("/smart-accounts/1/usage-files/2?x=/people", USAGE_FILES),
+            ("/smart-accounts/1", ACCOUNTS),
+            ("/people", PEOPLE),
+        ] {
+            assert_eq!(columns(path), of, "{path}");
+        }
     }
 }

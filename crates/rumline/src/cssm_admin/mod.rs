@@ -2,6 +2,8 @@
 
 mod books;
 mod columns;
+mod inventory;
+mod jobs;
 mod mail;
 mod people;
 mod policies;
@@ -53,6 +55,8 @@ pub(crate) enum Command {
         #[arg(long)]
         password_file: Option<PathBuf>,
     },
+    /// Log out; the API token is forgotten.
+    Logout,
     /// The servers that are remembered.
     Profiles,
     /// Smart accounts.
@@ -197,18 +201,36 @@ pub(crate) enum Command {
         #[arg(long)]
         preview: bool,
     },
-    /// Move product instances to another virtual account, all or none.
+    /// Move product instances to another virtual account: up to a thousand by their numbers, all or none, or all that a list
+    /// holds, as a job.
     TransferInstances {
         smart_account: String,
         virtual_account: String,
-        #[arg(required = true)]
+        #[arg(conflicts_with_all = ["search", "sort", "from"])]
         ids: Vec<i64>,
-        /// Say only which would move.
-        #[arg(long)]
-        preview: bool,
+        #[command(flatten)]
+        which: jobs::Which,
+        #[command(flatten)]
+        begun: jobs::Begun,
     },
+    /// Remove all product instances that a list holds, as a job.
+    RemoveInstances {
+        smart_account: String,
+        #[command(flatten)]
+        which: jobs::Which,
+        #[command(flatten)]
+        begun: jobs::Begun,
+    },
+    /// Jobs of a smart account: transfers, removals and merges of many.
+    Jobs { smart_account: String },
+    /// One job, and how far it is.
+    Job { smart_account: String, id: i64 },
+    /// End a job; what was done stays.
+    CancelJob { smart_account: String, id: i64 },
     /// The CSLU and SSM On-Prem servers that are registered.
     Collectors { smart_account: String },
+    /// Remove a collector: what it brings is refused.
+    RemoveCollector { smart_account: String, id: i64 },
     /// Create a registration token and print it.
     CreateToken {
         smart_account: String,
@@ -260,6 +282,10 @@ pub(crate) enum Command {
         #[arg(long)]
         virtual_account: Option<String>,
     },
+    /// One product instance: its licences, gaps and what its reports go on from.
+    Instance { smart_account: String, id: i64 },
+    /// The RUM reports of a product instance.
+    InstanceReports { smart_account: String, id: i64 },
     /// Remove a product instance.
     RemoveInstance { smart_account: String, id: i64 },
     /// Licences purchased against in use.
@@ -300,6 +326,8 @@ pub(crate) enum Command {
     Upload { smart_account: String, virtual_account: String, file: PathBuf },
     /// Uploaded usage files.
     UsageFiles { smart_account: String },
+    /// One uploaded usage file, and how far it is.
+    UsageFile { smart_account: String, id: i64 },
     /// Save the ACK of an uploaded usage file.
     Acknowledgement { smart_account: String, id: i64, file: PathBuf },
     /// What happened in an account.
@@ -384,7 +412,7 @@ fn name_virtual_accounts(value: &mut Value, names: &Vec<(Value, Value)>) {
         Value::Object(members) => {
             for (name, member) in members {
                 let known = names.iter().find(|(id, _)| id == member);
-                match known.filter(|_| name == "virtual_account_id") {
+                match known.filter(|_| name.ends_with("virtual_account_id")) {
                     Some((_, named)) => *member = named.clone(),
                     None => name_virtual_accounts(member, names),
                 }
@@ -472,12 +500,23 @@ impl Api {
     }
 
     async fn pages_of(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
+        self.pages_by("id", method, path, body).await
+    }
+
+    /// The same where the rows are numbered by this member.
+    async fn pages_by(
+        &self,
+        number: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value> {
         let (mut all, mut after) = (Vec::new(), 0);
         loop {
             let page = self.json(method, &format!("{path}&after={after}"), body.clone()).await?;
             let rows = page.as_array().cloned().unwrap_or_default();
             let Some(last) = rows.last() else { return Ok(Value::Array(all)) };
-            after = last["id"].as_i64().context("a row has no number")?;
+            after = last[number].as_i64().context("a row has no number")?;
             all.extend(rows);
         }
     }
@@ -545,6 +584,12 @@ async fn carry_out(client: &Client, target: &Target, command: &Command) -> Resul
             write_private(&target.token_file, format!("{token}\n").as_bytes())?;
             say!("Logged in as {login}.");
         }
+        Command::Logout => {
+            api.json("POST", "/logout", None).await?;
+            std::fs::remove_file(&target.token_file)
+                .with_context(|| format!("cannot remove {}", target.token_file.display()))?;
+            say!("Logged out.");
+        }
         Command::Accounts => api.shown("GET", "/smart-accounts", None).await?,
         Command::CreateAccount { name, domain } => {
             let body = json!({ "name": name, "domain": domain });
@@ -589,52 +634,17 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             let path = api.smart_account(smart_account).await?;
             api.shown("POST", &format!("{path}/tokens/{id}/revoke"), None).await?;
         }
-        Command::Upload { smart_account, virtual_account, file } => {
-            let path = api.virtual_account(smart_account, virtual_account).await?;
-            let name =
-                rumline_web::in_query(&file.file_name().unwrap_or_default().to_string_lossy());
-            let body = std::fs::read(file).with_context(|| file.display().to_string())?;
-            let answer =
-                api.bytes("POST", &format!("{path}/usage-files?name={name}"), body).await?;
-            show(api.output, &serde_json::from_slice(&answer)?, USAGE_FILES);
-        }
-        Command::Acknowledgement { smart_account, id, file } => {
-            let path = api.smart_account(smart_account).await?;
-            let path = format!("{path}/usage-files/{id}/acknowledgement");
-            std::fs::write(file, api.bytes("GET", &path, vec![]).await?)?;
-        }
-        Command::RemoveInstance { smart_account, id } => {
-            let path = api.smart_account(smart_account).await?;
-            api.bytes("DELETE", &format!("{path}/product-instances/{id}"), vec![]).await?;
-            say!("Product instance {id} removed.");
-        }
-        Command::Instances { smart_account, search, sort, descending, virtual_account } => {
-            let account = api.smart_account(smart_account).await?;
-            let mut path = format!("{account}/product-instances?descending={descending}");
-            for (name, value) in [("search", search), ("sort", sort)] {
-                if let Some(value) = value {
-                    path += &format!("&{name}={}", rumline_web::in_query(value));
-                }
-            }
-            if let Some(name) = virtual_account {
-                let id = api.find(&format!("{account}/virtual-accounts"), name).await?;
-                path += &format!("&virtual_account_id={id}");
-            }
-            reports::all(api, &account, &path, INSTANCES).await?;
-        }
         Command::Licenses { smart_account } => {
             let path = api.smart_account(smart_account).await?;
             api.shown("GET", &format!("{path}/licenses"), None).await?;
-        }
-        Command::UsageFiles { smart_account } => {
-            let path = api.smart_account(smart_account).await?;
-            api.shown("GET", &format!("{path}/usage-files"), None).await?;
         }
         Command::Events { smart_account } => {
             let path = api.smart_account(smart_account).await?;
             api.shown("GET", &format!("{path}/events"), None).await?;
         }
         other if policies::policy_commands(api, other).await? => {}
+        other if inventory::inventory_commands(api, other).await? => {}
+        other if jobs::job_commands(api, other).await? => {}
         other => settling_commands(api, other).await?,
     }
     Ok(())

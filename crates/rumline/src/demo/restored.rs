@@ -263,12 +263,15 @@ pub(super) async fn collector(
     let taken = |rum: &str| rum.contains("UNACK");
     let rum = lab.wait_for(switch, "show license rum id all", taken).await?;
     checks.add(t, &format!("{title} has taken a report of {name}"), taken(&rum), &rum);
+    // The switch is off meanwhile: it would bring again by itself what is lacking.
+    lab.stop_switch(switch).await?;
     lab.collectors[server].stop().await?;
     backup.restore()?;
     lab.collectors[server].start_again().await?;
     let row = collected::instance_at(lab, server, &serial).await?;
     let what = format!("{title} restored from a copy lacks it");
     checks.add(t, &what, row["waiting"] == 0, &row.to_string());
+    lab.start_switch(switch).await?;
     // One command brings it back.
     lab.run(switch, "license smart sync all").await?;
     let until = tokio::time::Instant::now() + WAIT_TIMEOUT;

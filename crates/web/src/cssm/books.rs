@@ -4,8 +4,8 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use rumline_cssm::{
-    Account, Caller, Correction, InstanceId, LicenseTransfer, Purchase, PurchaseId, SmartAccountId,
-    VirtualAccountId,
+    Account, Caller, Correction, InstanceId, JobKind, LicenseTransfer, NewJob, Purchase,
+    PurchaseId, SmartAccountId, VirtualAccountId,
 };
 use rumline_server::Action::{self, View};
 use serde::Deserialize;
@@ -65,6 +65,7 @@ pub(super) async fn close_virtual_account(
     .await
 }
 
+/// A merge is a job.
 pub(super) async fn merge_virtual_account(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
@@ -72,13 +73,14 @@ pub(super) async fn merge_virtual_account(
     body: Bytes,
 ) -> Answer {
     let Transfer { virtual_account_id } = parse(&body)?;
-    run(&state, move |cssm, now| {
-        let actor = caller.actor();
-        // A thousand at a time, so that nobody else waits long.
-        while !cssm.merge_virtual_account(now, &actor, sa, va, virtual_account_id)? {}
-        done()
-    })
-    .await
+    let new = NewJob {
+        kind: JobKind::Merge,
+        search: String::new(),
+        sort: None,
+        virtual_account_id: Some(va),
+        into_virtual_account_id: Some(virtual_account_id),
+    };
+    run(&state, move |cssm, now| cssm.add_job(now, &caller.actor(), sa, &new)).await
 }
 
 pub(super) async fn add_purchase(

@@ -2,6 +2,7 @@
 
 mod api;
 mod books;
+mod jobs;
 mod mail;
 mod pages;
 mod receiver;
@@ -20,6 +21,7 @@ use rumline_server::{PartId, ScopeId};
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
 
+pub use jobs::work_on_jobs;
 pub use routes::cssm_routes;
 pub use upload::resume_bundles;
 

@@ -291,6 +291,16 @@ impl Server {
                 self.cssm.db().write("test.alert", alert).unwrap();
                 (route.path.replace("{id}", "900"), example)
             }
+            ("get" | "delete", "{id}") if route.path.contains("/jobs/") => {
+                let job = |tx: &mut rumline_store::Tx<'_>| {
+                    let sql = "INSERT INTO job (smart_account_id, id, kind, search, state, total,
+                        total_is_exact, asked_at, asked_by) VALUES (1, 900, 'remove', 'none',
+                        'running', 0, 1, 5, 'eve') ON CONFLICT DO NOTHING";
+                    Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
+                };
+                self.cssm.db().write("test.job", job).unwrap();
+                (numbered("900"), example)
+            }
             ("post", "dismiss") => (numbered("2"), example),
             ("post", "move") if route.summary.is_empty() => (numbered("5"), example),
             (_, "set-aside" | "move") => (numbered("4"), example),
