@@ -196,6 +196,44 @@ pub(crate) fn leave(
     gone.iter().try_for_each(|udi| settled(tx, now, smart_account_id, udi))
 }
 
+/// Smart accounts became one: what turned up in the other one is of another virtual account now, or where it belongs.
+pub(crate) fn joined(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    smart_account_id: SmartAccountId,
+) -> Result<(), Error> {
+    let sql = "SELECT claim.pid, claim.serial, claim.virtual_account_id,
+        product_instance.virtual_account_id, product_instance.public_key, claim.public_key
+        FROM claim JOIN product_instance ON product_instance.serial = claim.serial
+        AND product_instance.pid = claim.pid
+        AND product_instance.smart_account_id = claim.smart_account_id
+        AND product_instance.removed_at IS NULL
+        WHERE claim.smart_account_id = $1 AND claim.kind = $2 ORDER BY claim.id";
+    let label = ClaimKind::SmartAccount.label();
+    let here = tx.rows(sql, &[smart_account_id.into(), label.into()], |row| {
+        let udi = Udi { pid: row.text(0)?, serial: row.text(1)? };
+        let (waits, is_of): (VirtualAccountId, VirtualAccountId) = (row.id(2)?, row.id(3)?);
+        let kind = match (row.text(4)? == row.text(5)?, waits == is_of) {
+            (false, _) => Some(ClaimKind::Key),
+            (true, false) => Some(ClaimKind::VirtualAccount),
+            (true, true) => None,
+        };
+        Ok::<_, Error>((udi, kind))
+    })?;
+    for (udi, kind) in here {
+        let Some(kind) = kind else {
+            settle(tx, now, smart_account_id, &udi)?;
+            continue;
+        };
+        let sql = "UPDATE claim SET kind = $1 WHERE smart_account_id = $2 AND serial = $3
+            AND pid = $4 AND kind = $5";
+        let (serial, pid) = ((&udi.serial).into(), (&udi.pid).into());
+        let values = [kind.label().into(), smart_account_id.into(), serial, pid, label.into()];
+        tx.execute(sql, &values)?;
+    }
+    Ok(())
+}
+
 /// Settles the alerts about a product instance that waits nowhere any more.
 fn settled(
     tx: &mut Tx<'_>,

@@ -25,6 +25,7 @@ mod ingest;
 mod instances;
 mod inventory;
 mod jobs;
+mod joining;
 mod large_files;
 mod lineage;
 mod mail;

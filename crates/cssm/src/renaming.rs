@@ -12,7 +12,7 @@ use crate::ids::{SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error};
 
 /// The names of an account changed, which the trust codes of its product instances say: each is given another one.
-fn names_changed(
+pub(crate) fn names_changed(
     tx: &mut Tx<'_>,
     smart_account_id: SmartAccountId,
     virtual_account_id: Option<VirtualAccountId>,

@@ -226,6 +226,40 @@ pub fn forget(
     Ok(())
 }
 
+/// A scope becomes part of another one, with these parts: roles for it become roles for each of them, and those for a part
+/// stay roles for that part. The audit tells of each.
+///
+/// # Errors
+/// When the store fails.
+pub fn regrant(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    (from, into): (ScopeId, ScopeId),
+    parts: &[PartId],
+) -> Result<(), Error> {
+    let sql = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1 ORDER BY login";
+    let bound: Vec<String> = tx.rows(sql, &[from.into()], |row| row.text(0))?;
+    for login in bound {
+        let before = state_of(tx, &login)?;
+        let all = grants_of(tx, &login)?;
+        for part in parts {
+            let of_part = all.iter().filter(|grant| {
+                grant.scope_id == Some(from) && grant.part_id.is_none_or(|own| own == *part)
+            });
+            if let Some(role) = of_part.map(|grant| grant.role).max() {
+                put_grant(tx, &login, &Grant::of_part(role, into, *part))?;
+            }
+        }
+        let sql = "DELETE FROM grant_of WHERE login = $1 AND scope_id = $2";
+        tx.execute(sql, &[(&login).into(), from.into()])?;
+        let (was, becomes) = told_apart(before, state_of(tx, &login)?);
+        let act = Act::new("role follows its account", &login).within(into);
+        audit(tx, now, actor, &act.changing(was.as_deref(), becomes.as_deref()))?;
+    }
+    Ok(())
+}
+
 impl People {
     /// The people in a database.
     #[must_use]

@@ -32,6 +32,12 @@ pub(super) async fn book_commands(api: &Api, command: &Command) -> Result<()> {
             api.json("DELETE", &api.smart_account(smart_account).await?, None).await?;
             say!("{smart_account} is closed.");
         }
+        Command::MergeAccount { smart_account, into } => {
+            let path = api.smart_account(smart_account).await?;
+            let body = json!({ "smart_account_id": api.find("/smart-accounts", into).await? });
+            api.json("POST", &format!("{path}/merge"), Some(body)).await?;
+            say!("{smart_account} is merged into {into}.");
+        }
         Command::RenameVirtualAccount { smart_account, virtual_account, name } => {
             let path = api.virtual_account(smart_account, virtual_account).await?;
             let renamed = api.json("PUT", &path, Some(json!({ "name": name }))).await?;

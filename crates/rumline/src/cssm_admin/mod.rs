@@ -150,6 +150,8 @@ pub(crate) enum Command {
     RenameAccount { smart_account: String, name: String, domain: String },
     /// Close a smart account in which nothing is left.
     CloseAccount { smart_account: String },
+    /// Make the virtual accounts of a smart account those of another one, with all they have, and close it.
+    MergeAccount { smart_account: String, into: String },
     /// Give a virtual account another name.
     RenameVirtualAccount { smart_account: String, virtual_account: String, name: String },
     /// Close a virtual account in which nothing is left.

@@ -65,6 +65,25 @@ pub(super) async fn close_virtual_account(
     .await
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Into {
+    smart_account_id: SmartAccountId,
+}
+
+pub(super) async fn merge_smart_account(
+    State(state): State<CssmSite>,
+    Extension(caller): Extension<Caller>,
+    Path(sa): Path<SmartAccountId>,
+    body: Bytes,
+) -> Answer {
+    let Into { smart_account_id } = parse(&body)?;
+    run(&state, move |cssm, now| {
+        cssm.merge_smart_account(now, &caller.actor(), sa, smart_account_id)
+    })
+    .await
+}
+
 /// A merge is a job.
 pub(super) async fn merge_virtual_account(
     State(state): State<CssmSite>,

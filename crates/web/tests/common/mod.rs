@@ -35,6 +35,8 @@ pub(crate) const SPARE: VirtualAccountId = VirtualAccountId(4);
 pub(crate) const EMPTY: VirtualAccountId = VirtualAccountId(5);
 /// A smart account that is closed.
 const CLOSING: SmartAccountId = SmartAccountId(3);
+/// One that is merged into the first.
+const JOINING: SmartAccountId = SmartAccountId(4);
 /// The smart account of others.
 const OTHER: SmartAccountId = SmartAccountId(2);
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -197,6 +199,8 @@ impl Server {
         }
         let closing = cssm.create_smart_account(now, &admin, "Closing", "closing.net").unwrap();
         assert_eq!(closing.id, CLOSING);
+        let joining = cssm.create_smart_account(now, &admin, "Joining", "joining.net").unwrap();
+        assert_eq!(joining.id, JOINING);
         for (key, va) in [(8, VA), (10, VA), (7, lab), (7, lab)] {
             let file = Switch::new(&server.root, "SECRETSERIAL", now - 1000, key).usage_file();
             cssm.upload_usage(now, &admin, SA, va, "decide.txt", file.as_bytes()).unwrap();
@@ -262,6 +266,17 @@ impl Server {
             Ok::<_, rumline_cssm::Error>(())
         };
         self.cssm.db().write("test.many", add).unwrap();
+    }
+
+    /// The same for whoever administers everything: of what is done to a smart account as a whole, to one that may go.
+    pub(crate) fn example_for_global(&self, route: &Route) -> (String, Vec<u8>) {
+        let (path, body) = self.example(route);
+        let id = match (route.method, route.path) {
+            ("delete", "/api/v1/smart-accounts/{sa}") => CLOSING,
+            ("post", "/api/v1/smart-accounts/{sa}/merge") => JOINING,
+            _ => return (path, body),
+        };
+        (route.path.replace("{sa}", &id.to_string()), body)
     }
 
     pub(crate) fn example(&self, route: &Route) -> (String, Vec<u8>) {
@@ -353,6 +368,7 @@ impl Server {
             ("post", "password") => {
                 (path, serde_json::json!({ "password": PASSWORD }).to_string().into_bytes())
             }
+            ("post", "merge") if !route.path.contains("{va}") => (path, example),
             ("post", "merge") => {
                 (route.path.replace("{sa}", "1").replace("{va}", &SPARE.to_string()), example)
             }
