@@ -79,6 +79,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("discovery.py", &parts::CLIENTS),
     ("flips.py", &parts::CLIENTS),
     ("collectors.py", &parts::CLIENTS),
+    ("collector_commands.py", &parts::CLIENTS),
     ("demo_ends.py", &parts::CLIENTS),
     ("browser.py", &parts::CLIENTS),
     // What clients need was shown by those before it.

@@ -20,6 +20,8 @@ use rumline_web::{
 };
 use tokio::net::TcpListener;
 
+use crate::admin::{Client, Server};
+use crate::collector_admin;
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
 };
@@ -57,6 +59,10 @@ pub(crate) struct Common {
 pub(crate) struct CsluArguments {
     #[command(flatten)]
     common: Common,
+    #[command(subcommand)]
+    admin: Option<collector_admin::Command>,
+    #[command(flatten)]
+    client: Client,
     /// Where the pages and the REST API listen, over HTTPS.
     #[arg(long, default_value = "127.0.0.1:8180")]
     listen: SocketAddr,
@@ -69,6 +75,10 @@ pub(crate) struct CsluArguments {
 pub(crate) struct OnPremArguments {
     #[command(flatten)]
     common: Common,
+    #[command(subcommand)]
+    admin: Option<collector_admin::Command>,
+    #[command(flatten)]
+    client: Client,
     /// Where pages, REST API and product instances are served, over HTTPS.
     #[arg(long, default_value = "127.0.0.1:8444")]
     listen: SocketAddr,
@@ -99,7 +109,8 @@ pub(crate) fn run_cslu(arguments: &CsluArguments) -> Result<bool> {
         device_listen: Some(arguments.device_listen),
         host: None,
     };
-    run(&arguments.common, role)
+    let admin = arguments.admin.as_ref();
+    run(&arguments.common, role, (collector_admin::CSLU, &arguments.client, admin))
 }
 
 pub(crate) fn run_on_prem(arguments: &OnPremArguments) -> Result<bool> {
@@ -111,12 +122,40 @@ pub(crate) fn run_on_prem(arguments: &OnPremArguments) -> Result<bool> {
         device_listen: None,
         host: Some(arguments.host.clone()),
     };
-    run(&arguments.common, role)
+    let admin = arguments.admin.as_ref();
+    run(&arguments.common, role, (collector_admin::ON_PREM, &arguments.client, admin))
 }
 
-fn run(common: &Common, role: Role) -> Result<bool> {
+fn run(
+    common: &Common,
+    role: Role,
+    (server, client, admin): (Server, &Client, Option<&collector_admin::Command>),
+) -> Result<bool> {
+    match admin {
+        Some(collector_admin::Command::ResetPassword { login }) => {
+            return reset_password(common, &role, login);
+        }
+        Some(command) => return collector_admin::run(server, client, command),
+        None => {}
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve_until_told(common, role))?;
+    Ok(true)
+}
+
+/// A new password for whoever owns the machine and has none any more.
+fn reset_password(common: &Common, role: &Role, login: &str) -> Result<bool> {
+    let dir = common.dir.clone().unwrap_or_else(|| role.dir.into());
+    let title = role.kind.title();
+    if !dir.join(DATABASE).exists() {
+        anyhow::bail!("there is no {title} in {}; name its directory with --dir", dir.display());
+    }
+    let _lock = lock_directory(&dir).with_context(|| format!("stop this {title} first"))?;
+    let now = LabClock::clock(common.lab_clock).now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let collector = runtime.block_on(open(common, role, &dir))?;
+    let password = collector.people().reset_password(now, login)?;
+    say!("The password of {login} (shown once): {password}");
     Ok(true)
 }
 

@@ -16,6 +16,7 @@ use rumline_store::Db;
 use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles, work_on_jobs};
 use tokio::net::TcpListener;
 
+use crate::admin::Client;
 use crate::cssm_admin;
 use crate::mail_sender::{MailArguments, send_mail};
 use crate::server_parts::{
@@ -58,7 +59,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     admin: Option<cssm_admin::Command>,
     #[command(flatten)]
-    client: cssm_admin::Client,
+    client: Client,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {

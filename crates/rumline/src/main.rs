@@ -6,7 +6,9 @@
 #[macro_use(say)]
 extern crate rumline_net;
 
+mod admin;
 mod check_command;
+mod collector_admin;
 mod collector_server;
 mod cssm_admin;
 mod cssm_server;
@@ -37,13 +39,13 @@ enum Command {
     /// A lab on loopback that shows the whole licensing loop and checks it.
     Demo(demo::Arguments),
     /// A Nexus-like switch, on the console and over SSH.
-    Switch(rumline_host::command::Arguments),
+    Switch(Box<rumline_host::command::Arguments>),
     /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
     Cssm(Box<cssm_server::Arguments>),
-    /// CSLU, the collector that stores and forwards for one account.
-    Cslu(collector_server::CsluArguments),
-    /// SSM On-Prem, the collector for many accounts.
-    Onprem(collector_server::OnPremArguments),
+    /// CSLU, the collector that stores and forwards for one account; with a subcommand, its administration.
+    Cslu(Box<collector_server::CsluArguments>),
+    /// SSM On-Prem, the collector for many accounts; with a subcommand, its administration.
+    Onprem(Box<collector_server::OnPremArguments>),
     /// Tells what licensing files are, who signed them and what they say.
     Verify(verify_command::Arguments),
     /// Looks through a stopped switch's or server's data: what is damaged, what that costs, what to do.

@@ -5,7 +5,6 @@ use rumline_protocol::{Civil, Timestamp};
 use serde_json::json;
 
 use super::columns::{ACCOUNTS, CATALOGUE, ENTRIES, VIRTUAL_ACCOUNTS};
-use super::people::people_commands;
 use super::{Api, Command};
 use crate::out::{Output, show};
 
@@ -113,7 +112,7 @@ pub(super) async fn book_commands(api: &Api, command: &Command) -> Result<()> {
             let path = api.smart_account(smart_account).await?;
             api.shown("GET", &format!("{path}/collectors"), None).await?;
         }
-        other => people_commands(api, other).await?,
+        _ => {}
     }
     Ok(())
 }

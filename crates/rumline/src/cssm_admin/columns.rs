@@ -1,5 +1,6 @@
 //! The columns of what is listed.
 
+use crate::admin::{AUDIT, EVENTS, listed};
 use crate::out::{Column, Kind, text, time};
 
 pub(super) const ACCOUNTS: &[Column] =
@@ -46,8 +47,6 @@ pub(super) const LICENSES: &[Column] = &[
     text("Balance", "balance"),
     time("Runs short", "runs_short_at"),
 ];
-pub(super) const PROFILES: &[Column] =
-    &[text("Name", "name"), text("Server", "server"), text("Used now", "current")];
 pub(super) const USES: &[Column] = &[
     text("From", "from"),
     text("To", "to"),
@@ -127,7 +126,6 @@ pub(super) const SET_ASIDE: &[Column] = &[
     text("Serial number", "serial"),
     text("Virtual account", "virtual_account"),
 ];
-pub(super) const EVENTS: &[Column] = &[time("At", "at"), text("By", "login"), text("What", "text")];
 pub(super) const ALERTS: &[Column] = &[
     text("Id", "id"),
     text("Kind", "kind"),
@@ -208,23 +206,10 @@ pub(super) const COLLECTORS: &[Column] = &[
     time("Registered", "registered_at"),
     time("Last contact", "last_contact_at"),
 ];
-pub(super) const AUDIT: &[Column] = &[
-    time("At", "at"),
-    text("Who", "actor"),
-    text("From", "address"),
-    text("What", "action"),
-    text("About", "subject"),
-    text("Outcome", "outcome"),
-    text("Was", "was"),
-    text("Becomes", "becomes"),
-    text("Why", "reason"),
-];
 
 /// The columns of what a path lists, or holds one of.
 pub(super) fn columns(path: &str) -> &'static [Column] {
-    let path = path.split('?').next().unwrap_or_default();
-    let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
-    match path.rsplit('/').find(|part| !is_number(part)).unwrap_or_default() {
+    match listed(path) {
         "smart-accounts" => ACCOUNTS,
         "virtual-accounts" => VIRTUAL_ACCOUNTS,
         "people" => PEOPLE,

@@ -5,60 +5,38 @@ mod columns;
 mod inventory;
 mod jobs;
 mod mail;
-mod people;
 mod policies;
-mod profile;
 mod reports;
+mod scope;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use clap::{Args, Subcommand};
-use rumline_net::{HttpClient, Reply, pem_to_der, read_secret, write_private};
+use anyhow::Result;
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use self::books::{book_commands, day};
-use self::columns::{INSTANCES, PROFILES, USAGE_FILES, columns};
-use self::profile::{Profiles, Target};
-use crate::out::{Output, show};
+use self::columns::{INSTANCES, USAGE_FILES, columns};
+use self::scope::Accounts;
+use crate::admin::people::{self, people_commands};
+use crate::admin::{self, Api, Client, Server, Session};
+use crate::out::show;
 
-#[derive(Args, Clone)]
-pub(crate) struct Client {
-    /// Where the CSSM is; https://127.0.0.1:8443 unless a profile says otherwise.
-    #[arg(long, global = true)]
-    server: Option<String>,
-    /// Its root certificate; cssm-data/root.pem unless a profile says otherwise.
-    #[arg(long, global = true)]
-    ca_file: Option<PathBuf>,
-    /// Where the API token of `login` is kept; cssm-token unless there is a profile.
-    #[arg(long, global = true)]
-    api_token_file: Option<PathBuf>,
-    /// The server that is remembered under this name; `login` remembers it. Without it, and where no server was started in
-    /// this folder, the one that was logged in to last.
-    #[arg(long, global = true)]
-    profile: Option<String>,
-    /// How lists are written.
-    #[arg(long, short, global = true, value_enum, default_value_t)]
-    output: Output,
-}
+/// A CSSM.
+const CSSM: Server = Server {
+    command: "cssm",
+    url: "https://127.0.0.1:8443",
+    ca_file: "cssm-data/root.pem",
+    token_file: "cssm-token",
+    columns,
+};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Log in; the API token is kept in the token file.
-    Login {
-        /// Login name.
-        #[arg(default_value = "admin")]
-        login: String,
-        /// File with the password; asked for on standard input when missing.
-        #[arg(long)]
-        password_file: Option<PathBuf>,
-    },
-    /// Log out; the API token is forgotten.
-    Logout,
-    /// The servers that are remembered.
-    Profiles,
+    #[command(flatten)]
+    Session(Session),
+    #[command(flatten)]
+    People(people::Command<Accounts>),
     /// Smart accounts.
     Accounts,
     /// Create a smart account.
@@ -67,68 +45,6 @@ pub(crate) enum Command {
     VirtualAccounts { smart_account: String },
     /// Create a virtual account.
     CreateVirtualAccount { smart_account: String, name: String },
-    /// All people and programs, or those of a smart account.
-    People {
-        #[arg(long)]
-        smart_account: Option<String>,
-    },
-    /// Add a person; without a password file a program, whose secret is printed.
-    AddPerson {
-        login: String,
-        /// viewer, user or administrator.
-        role: String,
-        /// File with the password.
-        #[arg(long)]
-        password_file: Option<PathBuf>,
-        /// The only smart account they may see.
-        #[arg(long)]
-        smart_account: Option<String>,
-        /// The only virtual account of it they may see.
-        #[arg(long, requires = "smart_account")]
-        virtual_account: Option<String>,
-    },
-    /// Remove somebody; what they did stays told.
-    RemovePerson { login: String },
-    /// Let somebody log in no more.
-    DisablePerson { login: String },
-    /// Let somebody log in again.
-    EnablePerson { login: String },
-    /// Give a person another password.
-    SetPassword {
-        login: String,
-        /// File with the password.
-        #[arg(long)]
-        password_file: PathBuf,
-    },
-    /// Make another secret for a program, and print it.
-    RenewSecret { login: String },
-    /// Give yourself another password.
-    ChangePassword {
-        /// File with the old one.
-        #[arg(long)]
-        old_password_file: PathBuf,
-        /// File with the new one.
-        #[arg(long)]
-        password_file: PathBuf,
-    },
-    /// Grant a role, in the place of what was granted for the same before; without an account for everything.
-    Grant {
-        login: String,
-        /// viewer, user or administrator.
-        role: String,
-        #[arg(long)]
-        smart_account: Option<String>,
-        #[arg(long, requires = "smart_account")]
-        virtual_account: Option<String>,
-    },
-    /// Take a role back.
-    TakeBack {
-        login: String,
-        #[arg(long)]
-        smart_account: Option<String>,
-        #[arg(long, requires = "smart_account")]
-        virtual_account: Option<String>,
-    },
     /// A new password for somebody who has none any more, printed once; this CSSM (--dir) must not run meanwhile.
     ResetPassword {
         #[arg(default_value = "admin")]
@@ -374,224 +290,16 @@ pub(crate) fn run(client: &Client, command: &Command) -> Result<bool> {
     if let Command::LintPolicy { file } = command {
         return policies::lint(file);
     }
-    let profiles = Profiles::of_home();
-    if let Command::Profiles = command {
-        let all = profiles.iter().flat_map(Profiles::list);
-        let row =
-            |(name, server, current)| json!({ "name": name, "server": server, "current": current });
-        show(client.output, &all.map(row).collect(), PROFILES);
-        return Ok(true);
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let target = match (command, &client.profile) {
-        (Command::Login { .. }, Some(name)) => {
-            let profiles = profiles.context("there is no home folder to remember profiles in")?;
-            let target = profiles.login_target(client, name)?;
-            runtime.block_on(carry_out(client, &target, command))?;
-            profiles.remember(name, &target)?;
-            return Ok(true);
-        }
-        _ => Profiles::target(profiles.as_ref(), client, Path::new("."))?,
+    let session = match command {
+        Command::Session(session) => Some(session),
+        _ => None,
     };
-    runtime.block_on(carry_out(client, &target, command))?;
-    Ok(true)
+    admin::run(CSSM, client, session, async |api| carry_out(api, command).await)
 }
 
-/// The REST API of a CSSM.
-pub(crate) struct Api {
-    http: HttpClient,
-    base: String,
-    token: Mutex<Option<String>>,
-    /// Login and password, to log in again with.
-    login: Option<Value>,
-    output: Output,
-}
-
-/// Puts names where there are numbers of virtual accounts.
-fn name_virtual_accounts(value: &mut Value, names: &Vec<(Value, Value)>) {
-    match value {
-        Value::Array(all) => all.iter_mut().for_each(|one| name_virtual_accounts(one, names)),
-        Value::Object(members) => {
-            for (name, member) in members {
-                let known = names.iter().find(|(id, _)| id == member);
-                match known.filter(|_| name.ends_with("virtual_account_id")) {
-                    Some((_, named)) => *member = named.clone(),
-                    None => name_virtual_accounts(member, names),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-impl Api {
-    /// Shows what a call answers.
-    async fn shown(&self, method: &str, path: &str, body: Option<Value>) -> Result<()> {
-        let mut value = self.json(method, path, body).await?;
-        if self.output != Output::Json {
-            self.with_names(path, &mut value).await;
-        }
-        show(self.output, &value, columns(path));
-        Ok(())
-    }
-
-    /// People know virtual accounts by their names.
-    async fn with_names(&self, path: &str, value: &mut Value) {
-        let account: Vec<&str> = path.split('/').take(3).collect();
-        let ["", "smart-accounts", _] = account[..] else { return };
-        let list = format!("{}/virtual-accounts?closed=true", account.join("/"));
-        // Who may not list them is shown their numbers.
-        let Ok(all) = self.json("GET", &list, None).await else { return };
-        let names = all.as_array().into_iter().flatten();
-        let names = names.map(|row| (row["id"].clone(), row["name"].clone())).collect();
-        name_virtual_accounts(value, &names);
-    }
-
-    pub(crate) fn new(server: &str, ca_file: &Path, token: Option<String>) -> Result<Self> {
-        let pem = std::fs::read(ca_file)
-            .with_context(|| format!("cannot read the root certificate {}", ca_file.display()))?;
-        let http = HttpClient::new(&pem_to_der(&pem)?, Duration::from_secs(120))?;
-        let (base, token) = (format!("{server}/api/v1"), Mutex::new(token));
-        Ok(Self { http, base, token, login: None, output: Output::Table })
-    }
-
-    /// Logs in, and by itself again when that login has ended: on a lab's clock that is soon. Returns the token.
-    pub(crate) async fn log_in(&mut self, login: &str, password: &str) -> Result<String> {
-        self.login = Some(json!({ "login": login, "password": password }));
-        self.renew_token().await
-    }
-
-    async fn renew_token(&self) -> Result<String> {
-        let body = self.login.as_ref().map(Value::to_string).unwrap_or_default();
-        let reply = self.send("POST", "/login", body.into_bytes()).await?;
-        let answer: Value = serde_json::from_slice(&whole(reply)?)?;
-        let token = answer["token"].as_str().context("the answer holds no token")?.to_owned();
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
-        Ok(token)
-    }
-
-    async fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Reply> {
-        let url = format!("{}{path}", self.base);
-        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(self.http.send(method, &url, token.as_deref(), "application/json", body).await?)
-    }
-
-    pub(crate) async fn bytes(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Vec<u8>> {
-        let mut reply = self.send(method, path, body.clone()).await?;
-        if reply.status == 401 && self.login.is_some() {
-            self.renew_token().await?;
-            reply = self.send(method, path, body).await?;
-        }
-        whole(reply)
-    }
-
-    pub(crate) async fn json(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<Value> {
-        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let answer = self.bytes(method, path, body).await?;
-        serde_json::from_slice(&answer).context("the answer is no JSON")
-    }
-
-    /// A list that is read in pages, whole; its path has a query.
-    async fn pages(&self, path: &str) -> Result<Value> {
-        self.pages_of("GET", &format!("{path}&limit=1000"), None).await
-    }
-
-    async fn pages_of(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
-        self.pages_by("id", method, path, body).await
-    }
-
-    /// The same where the rows are numbered by this member.
-    async fn pages_by(
-        &self,
-        number: &str,
-        method: &str,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<Value> {
-        let (mut all, mut after) = (Vec::new(), 0);
-        loop {
-            let page = self.json(method, &format!("{path}&after={after}"), body.clone()).await?;
-            let rows = page.as_array().cloned().unwrap_or_default();
-            let Some(last) = rows.last() else { return Ok(Value::Array(all)) };
-            after = last[number].as_i64().context("a row has no number")?;
-            all.extend(rows);
-        }
-    }
-
-    async fn find(&self, path: &str, name: &str) -> Result<i64> {
-        let all = self.json("GET", path, None).await?;
-        let mut found = all.as_array().into_iter().flatten().filter(|row| {
-            row["name"] == name || row["id"].as_i64().is_some_and(|id| name.parse() == Ok(id))
-        });
-        let (found, other) = (found.next(), found.next());
-        if other.is_some() {
-            bail!("{name:?} is the name of one and the number of another: rename the one first");
-        }
-        found.and_then(|row| row["id"].as_i64()).with_context(|| format!("there is no {name:?}"))
-    }
-
-    pub(crate) async fn smart_account(&self, name: &str) -> Result<String> {
-        Ok(format!("/smart-accounts/{}", self.find("/smart-accounts", name).await?))
-    }
-
-    /// The same, with those that are closed.
-    async fn virtual_account_ever(&self, smart: &str, name: &str) -> Result<String> {
-        let smart = self.smart_account(smart).await?;
-        let id = self.find(&format!("{smart}/virtual-accounts?closed=true"), name).await?;
-        Ok(format!("{smart}/virtual-accounts/{id}"))
-    }
-
-    pub(crate) async fn virtual_account(&self, smart: &str, name: &str) -> Result<String> {
-        let smart = self.smart_account(smart).await?;
-        let id = self.find(&format!("{smart}/virtual-accounts"), name).await?;
-        Ok(format!("{smart}/virtual-accounts/{id}"))
-    }
-}
-
-/// The body of an answer that is none of an error.
-fn whole(reply: Reply) -> Result<Vec<u8>> {
-    if reply.status >= 300 {
-        let problem: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        bail!("{} ({})", problem["detail"].as_str().unwrap_or("no answer"), reply.status);
-    }
-    Ok(reply.body)
-}
-
-fn read_password(file: Option<&Path>) -> Result<String> {
-    let text = match file {
-        Some(file) => std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read {}", file.display()))?,
-        None => read_secret("Password: ")?,
-    };
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-async fn carry_out(client: &Client, target: &Target, command: &Command) -> Result<()> {
-    // Whoever logs in shows no token: it may be that of another server.
-    let logs_in = matches!(command, Command::Login { .. });
-    let token = std::fs::read_to_string(&target.token_file).ok().filter(|_| !logs_in);
-    let token = token.map(|text| text.trim().to_owned());
-    let api = Api { output: client.output, ..Api::new(&target.server, &target.ca_file, token)? };
+async fn carry_out(api: &Api, command: &Command) -> Result<()> {
     match command {
-        Command::Login { login, password_file } => {
-            let password = read_password(password_file.as_deref())?;
-            let body = json!({ "login": login, "password": password });
-            let answer = api.json("POST", "/login", Some(body)).await?;
-            let token = answer["token"].as_str().context("the answer holds no token")?;
-            write_private(&target.token_file, format!("{token}\n").as_bytes())?;
-            say!("Logged in as {login}.");
-        }
-        Command::Logout => {
-            api.json("POST", "/logout", None).await?;
-            std::fs::remove_file(&target.token_file)
-                .with_context(|| format!("cannot remove {}", target.token_file.display()))?;
-            say!("Logged out.");
-        }
+        Command::People(command) => people_commands(api, command).await?,
         Command::Accounts => api.shown("GET", "/smart-accounts", None).await?,
         Command::CreateAccount { name, domain } => {
             let body = json!({ "name": name, "domain": domain });
@@ -605,7 +313,7 @@ async fn carry_out(client: &Client, target: &Target, command: &Command) -> Resul
             let path = format!("{}/virtual-accounts", api.smart_account(smart_account).await?);
             api.shown("POST", &path, Some(json!({ "name": name }))).await?;
         }
-        other => account_commands(&api, other).await?,
+        other => account_commands(api, other).await?,
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use super::lab::{read_line, start, stop};
-use crate::cssm_admin::Api;
+use crate::admin::Api;
 use rumline_net::LabClock;
 
 /// Which collector, and whether it may reach CSSM.

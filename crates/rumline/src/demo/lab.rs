@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::collector::{Flavour, LabCollector};
-use crate::cssm_admin::Api;
+use crate::admin::Api;
 use rumline_net::LabClock;
 
 /// The smart account of the lab.

@@ -6,11 +6,8 @@ use anyhow::{Context, Result, bail};
 use rumline_net::write_private;
 use serde::{Deserialize, Serialize};
 
-use super::Client;
+use super::{Client, Server};
 
-const SERVER: &str = "https://127.0.0.1:8443";
-const CA_FILE: &str = "cssm-data/root.pem";
-const TOKEN_FILE: &str = "cssm-token";
 /// The name of the profile that was logged in with last.
 const CURRENT: &str = "current";
 
@@ -33,9 +30,13 @@ struct Profile {
     token_file: Option<PathBuf>,
 }
 
-/// Where profiles are kept.
+/// The profiles of a kind of server.
 #[derive(Clone, Debug)]
-pub(super) struct Profiles(PathBuf);
+pub(super) struct Profiles {
+    /// Where they are kept.
+    folder: PathBuf,
+    server: Server,
+}
 
 fn check(name: &str) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -49,23 +50,27 @@ fn check(name: &str) -> Result<()> {
 
 impl Profiles {
     /// Those of whoever is logged in on this machine, if they have a home.
-    pub(super) fn of_home() -> Option<Self> {
-        std::env::home_dir().map(|home| Self(home.join(".config/rumline/cssm")))
+    pub(super) fn of_home(server: Server) -> Option<Self> {
+        let home = std::env::home_dir()?;
+        Some(Self { folder: home.join(".config/rumline").join(server.command), server })
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.0.join(format!("{name}.json"))
+        self.folder.join(format!("{name}.json"))
     }
 
     fn token_file(&self, name: &str) -> PathBuf {
-        self.0.join(format!("{name}.token"))
+        self.folder.join(format!("{name}.token"))
     }
 
     fn read(&self, name: &str) -> Result<Target> {
         check(name)?;
         let file = self.file(name);
         if !file.exists() {
-            bail!("there is no profile {name}; `rumline cssm --profile {name} login` makes it");
+            let command = self.server.command;
+            bail!(
+                "there is no profile {name}; `rumline {command} --profile {name} login` makes it"
+            );
         }
         let text =
             std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -76,16 +81,22 @@ impl Profiles {
     }
 
     fn current(&self) -> Option<String> {
-        let name = std::fs::read_to_string(self.0.join(CURRENT)).ok()?;
+        let name = std::fs::read_to_string(self.folder.join(CURRENT)).ok()?;
         Some(name.trim().to_owned())
     }
 
     /// Which server the commands are for, with a folder as the one they are given in.
-    pub(super) fn target(this: Option<&Self>, client: &Client, here: &Path) -> Result<Target> {
+    pub(super) fn target(
+        this: Option<&Self>,
+        server: Server,
+        client: &Client,
+        here: &Path,
+    ) -> Result<Target> {
         let home = || this.context("there is no home folder to remember profiles in");
         let named =
             [client.server.is_some(), client.ca_file.is_some(), client.api_token_file.is_some()];
-        let started_here = here.join(CA_FILE).exists() || here.join(TOKEN_FILE).exists();
+        let started_here =
+            here.join(server.ca_file).exists() || here.join(server.token_file).exists();
         let remembered = match &client.profile {
             Some(name) => Some(home()?.read(name)?),
             None if named.contains(&true) || started_here => None,
@@ -95,9 +106,9 @@ impl Profiles {
             }
         };
         let of_here = Target {
-            server: SERVER.to_owned(),
-            ca_file: CA_FILE.into(),
-            token_file: TOKEN_FILE.into(),
+            server: server.url.to_owned(),
+            ca_file: server.ca_file.into(),
+            token_file: server.token_file.into(),
         };
         let Target { server, ca_file, token_file } = remembered.unwrap_or(of_here);
         Ok(Target {
@@ -113,15 +124,16 @@ impl Profiles {
         let before = self.read(name).ok();
         let server = client.server.clone().or_else(|| before.as_ref().map(|b| b.server.clone()));
         let ca_file = client.ca_file.clone().or_else(|| before.map(|b| b.ca_file));
-        let ca_file = ca_file.unwrap_or_else(|| CA_FILE.into());
+        let ca_file = ca_file.unwrap_or_else(|| self.server.ca_file.into());
         let ca_file = std::fs::canonicalize(&ca_file)
             .with_context(|| format!("cannot read the root certificate {}", ca_file.display()))?;
         let token_file = match &client.api_token_file {
             Some(file) => std::path::absolute(file)?,
             None => self.token_file(name),
         };
-        crate::server_parts::prepare_directory(&self.0)?;
-        Ok(Target { server: server.unwrap_or_else(|| SERVER.to_owned()), ca_file, token_file })
+        crate::server_parts::prepare_directory(&self.folder)?;
+        let server = server.unwrap_or_else(|| self.server.url.to_owned());
+        Ok(Target { server, ca_file, token_file })
     }
 
     /// Remembers a server that was logged in to, as the one that is used where none is named.
@@ -131,12 +143,12 @@ impl Profiles {
         let text = serde_json::to_string_pretty(&Profile { server, ca_file, token_file })? + "\n";
         write_private(&self.file(name), text.as_bytes())
             .with_context(|| format!("cannot write {}", self.file(name).display()))?;
-        Ok(write_private(&self.0.join(CURRENT), format!("{name}\n").as_bytes())?)
+        Ok(write_private(&self.folder.join(CURRENT), format!("{name}\n").as_bytes())?)
     }
 
     /// Name, server, and whether it is the one that is used where none is named.
     pub(super) fn list(&self) -> Vec<(String, String, bool)> {
-        let files = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let names = files
             .filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".json")?.to_owned()));
         let mut names: Vec<String> = names.collect();
@@ -155,6 +167,14 @@ impl Profiles {
 mod tests {
     use super::*;
 
+    const SERVER: Server = Server {
+        command: "cssm",
+        url: "https://127.0.0.1:8443",
+        ca_file: "cssm-data/root.pem",
+        token_file: "cssm-token",
+        columns: |_| &[],
+    };
+
     fn client(profile: Option<&str>, server: Option<&str>, ca_file: Option<&Path>) -> Client {
         Client {
             server: server.map(str::to_owned),
@@ -168,18 +188,19 @@ mod tests {
     #[test]
     fn a_server_is_remembered_and_what_is_named_goes_first() {
         let folder = tempfile::tempdir().unwrap();
-        let profiles = Profiles(folder.path().join("profiles"));
+        let profiles = Profiles { folder: folder.path().join("profiles"), server: SERVER };
         let (here, elsewhere) = (folder.path().join("here"), folder.path().join("elsewhere"));
         for place in [&here, &elsewhere] {
             std::fs::create_dir_all(place).unwrap();
         }
         std::fs::create_dir(here.join("cssm-data")).unwrap();
-        let root = here.join(CA_FILE);
+        let root = here.join(SERVER.ca_file);
         std::fs::write(&root, "x").unwrap();
-        let target = |client: &Client, here: &Path| Profiles::target(Some(&profiles), client, here);
+        let target =
+            |client: &Client, here: &Path| Profiles::target(Some(&profiles), SERVER, client, here);
         // Nothing is remembered, nothing is named.
         let nothing = client(None, None, None);
-        assert_eq!(target(&nothing, &elsewhere).unwrap().server, SERVER);
+        assert_eq!(target(&nothing, &elsewhere).unwrap().server, SERVER.url);
         assert!(target(&client(Some("lab"), None, None), &here).is_err());
         let lab = client(Some("lab"), Some("https://lab:8443"), Some(&root));
         let remembered = profiles.login_target(&lab, "lab").unwrap();
@@ -190,11 +211,11 @@ mod tests {
         assert!(remembered.ca_file.is_absolute() && remembered.token_file.ends_with("lab.token"));
         // Elsewhere it is used, here the server that was started here, unless it is named.
         assert_eq!(target(&nothing, &elsewhere).unwrap(), remembered);
-        assert_eq!(target(&nothing, &here).unwrap().server, SERVER);
+        assert_eq!(target(&nothing, &here).unwrap().server, SERVER.url);
         assert_eq!(target(&client(Some("lab"), None, None), &here).unwrap(), remembered);
         let other = client(None, Some("https://other"), None);
         assert_eq!(target(&other, &elsewhere).unwrap().server, "https://other");
-        assert_eq!(target(&other, &elsewhere).unwrap().token_file, Path::new(TOKEN_FILE));
+        assert_eq!(target(&other, &elsewhere).unwrap().token_file, Path::new(SERVER.token_file));
         // Another login under it keeps what is not named anew.
         let again = client(Some("lab"), None, None);
         assert_eq!(profiles.login_target(&again, "lab").unwrap(), remembered);
@@ -216,7 +237,7 @@ mod tests {
         assert!(spoiled.contains("lab.json is no profile"), "{spoiled}");
         assert_eq!(profiles.list(), []);
         // Without a home nothing is remembered.
-        assert!(Profiles::target(None, &client(Some("lab"), None, None), &here).is_err());
-        assert_eq!(Profiles::target(None, &nothing, &here).unwrap().server, SERVER);
+        assert!(Profiles::target(None, SERVER, &client(Some("lab"), None, None), &here).is_err());
+        assert_eq!(Profiles::target(None, SERVER, &nothing, &here).unwrap().server, SERVER.url);
     }
 }
