@@ -21,7 +21,19 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 14, sql: V14 },
     Migration { version: 15, sql: V15 },
     Migration { version: 16, sql: V16 },
+    Migration { version: 17, sql: V17 },
 ];
+
+/// Which supervisors are of one switch: the active one reports for all.
+const V17: &str = "
+ALTER TABLE product_instance ADD COLUMN ha_set BIGINT;
+UPDATE product_instance SET ha_set = pair.first_id FROM (SELECT smart_account_id, pid, public_key,
+    MIN(id) AS first_id FROM product_instance WHERE removed_at IS NULL
+    GROUP BY smart_account_id, pid, public_key HAVING COUNT(*) = 2) AS pair
+    WHERE product_instance.smart_account_id = pair.smart_account_id
+    AND product_instance.pid = pair.pid AND product_instance.public_key = pair.public_key;
+CREATE INDEX product_instance_set ON product_instance (ha_set) WHERE ha_set IS NOT NULL;
+";
 
 /// What is done to many product instances, piece by piece.
 const V16: &str = "

@@ -128,10 +128,19 @@ pub(crate) fn exchange(
             Step::Refuse(_) => unreachable!("refused above"),
         };
         codes.push(issue(tx, now, &instance, request)?);
+        note_set(tx, first.as_ref(), &instance)?;
         first.get_or_insert(instance);
     }
     let instance = first.ok_or_else(|| Error::invalid("the message holds no trust request"))?;
     Ok(Exchange::Done(Box::new(instance), codes))
+}
+
+/// Two supervisors are of one switch (PI-HA-010).
+fn note_set(tx: &mut Tx<'_>, active: Option<&Instance>, standby: &Instance) -> Result<(), Error> {
+    let Some(active) = active else { return Ok(()) };
+    let sql = "UPDATE product_instance SET ha_set = $1 WHERE id = $1 OR id = $2";
+    tx.execute(sql, &[active.id.into(), standby.id.into()])?;
+    Ok(())
 }
 
 /// Whether a request was made for this token, this account, and in this message.
@@ -273,6 +282,7 @@ pub(crate) fn issue_for_device(
             _ => continue,
         };
         codes.push(issue(tx, now, &standby, request)?);
+        note_set(tx, Some(instance), &standby)?;
     }
     // The code it has may name the account it came from, or its own may have got lost.
     if codes.is_empty() {

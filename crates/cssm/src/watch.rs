@@ -174,7 +174,7 @@ fn endings(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found,
     Ok(told.collect())
 }
 
-/// Product instances that are read at a time.
+/// Product instances that are read at a time. Of the supervisors of a switch the active one reports for all (PI-HA-004).
 const PIECE: i64 = 1_000;
 
 fn overdue(
@@ -193,6 +193,9 @@ fn overdue(
         AND (last_report_at IS NULL OR EXISTS (SELECT 1 FROM license_use
         WHERE license_use.smart_account_id = $1
         AND license_use.product_instance_id = product_instance.id AND license_use.count > 0))
+        AND NOT EXISTS (SELECT 1 FROM product_instance AS mate
+        WHERE mate.ha_set = product_instance.ha_set AND mate.id <> product_instance.id
+        AND mate.removed_at IS NULL AND mate.last_report_at >= $3)
         AND id > $4 ORDER BY id LIMIT $5";
     let since = now.0 - days_min * DAY;
     let named_max = usize::try_from(NAMED_MAX).unwrap_or(usize::MAX);

@@ -348,7 +348,7 @@ fn one_token_serves_all_switches_of_a_virtual_account() {
 
 #[test]
 fn both_supervisors_get_a_trust_code_for_one_use_of_the_token() {
-    // PI-TRUST-010, PI-MIG-011: usage only at the active one
+    // PI-TRUST-010, PI-HA-010, PI-MIG-011: both are listed, usage only at the active one
     on_every_engine(&Settings::default(), |lab| {
         let (id, token) = lab.new_token(lab.va, Some(1));
         let members = [(Role::Active, "SN1"), (Role::Standby, "SN2")];
@@ -364,6 +364,16 @@ fn both_supervisors_get_a_trust_code_for_one_use_of_the_token() {
         lab.run_until(&mut switch, START.plus_days(1));
         assert_eq!(lab.instance("SN1").licenses.len(), 1);
         assert!(lab.instance("SN2").licenses.is_empty());
+        // The active one reports for both: nobody waits for reports of the standby, until none come of the switch at all.
+        let overdue = |lab: &Lab| {
+            lab.cssm.watch(lab.now).unwrap();
+            let all = lab.cssm.alerts(lab.sa).unwrap().into_iter();
+            all.filter(|alert| alert.kind == "overdue" && alert.cleared_at.is_none()).count()
+        };
+        lab.run_until(&mut switch, START.plus_days(800));
+        assert_eq!(overdue(lab), 0);
+        lab.now = lab.now.plus_days(400);
+        assert_eq!(overdue(lab), 2);
     });
 }
 
