@@ -212,29 +212,39 @@ impl Cssm {
     /// # Errors
     /// When there is no such account.
     pub fn alerts(&self, smart_account_id: SmartAccountId) -> Result<Vec<AlertView>, Error> {
-        self.listed_alerts(Some(smart_account_id))
+        self.listed_alerts(Some(smart_account_id), None, None)
     }
 
-    /// The alerts that concern the whole server.
+    /// The alerts of an account, or those that concern the whole server: the open ones, then those that are settled, or one of
+    /// these kinds alone; each newest first, and those with a smaller number than `before` if it is given.
     ///
     /// # Errors
-    /// When the store fails.
-    pub fn server_alerts(&self) -> Result<Vec<AlertView>, Error> {
-        self.listed_alerts(None)
-    }
-
-    fn listed_alerts(&self, of: Option<SmartAccountId>) -> Result<Vec<AlertView>, Error> {
+    /// When there is no such account, or `before` is given for both kinds.
+    pub fn listed_alerts(
+        &self,
+        of: Option<SmartAccountId>,
+        settled: Option<bool>,
+        before: Option<AlertId>,
+    ) -> Result<Vec<AlertView>, Error> {
+        if before.is_some() && settled.is_none() {
+            return Err(Error::invalid("say which with `before`: settled=true or settled=false"));
+        }
         self.db.read("alerts.list", move |tx| {
             let smart_account_id = whose(tx, of)?;
             let mut alerts = Vec::new();
-            for which in ["IS NULL", "IS NOT NULL"] {
+            for (which, is_settled) in [("IS NULL", false), ("IS NOT NULL", true)] {
+                if settled.is_some_and(|settled| settled != is_settled) {
+                    continue;
+                }
                 let sql = format!(
                     "SELECT id, kind, subject, text, raised_at, last_at, cleared_at,
                     acknowledged_at, acknowledged_by FROM alert WHERE smart_account_id = $1
-                    AND cleared_at {which} ORDER BY id DESC LIMIT $2"
+                    AND cleared_at {which} AND id < $2 ORDER BY id DESC LIMIT $3"
                 );
                 let left = LISTED_MAX - i64::try_from(alerts.len()).unwrap_or(LISTED_MAX);
-                alerts.extend(tx.rows(&sql, &[smart_account_id.into(), left.into()], |row| {
+                let before = before.map_or(i64::MAX, |id| id.0);
+                let values = [smart_account_id.into(), before.into(), left.into()];
+                alerts.extend(tx.rows(&sql, &values, |row| {
                     Ok::<_, Error>(AlertView {
                         id: row.id(0)?,
                         kind: row.text(1)?,

@@ -275,12 +275,24 @@ impl Cssm {
     /// # Errors
     /// When there is no such account.
     pub fn claims(&self, smart_account_id: SmartAccountId) -> Result<Vec<ClaimView>, Error> {
+        self.claims_after(smart_account_id, ClaimId(0))
+    }
+
+    /// The same, those with a greater number than `after`: a thousand at a time.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn claims_after(
+        &self,
+        smart_account_id: SmartAccountId,
+        after: ClaimId,
+    ) -> Result<Vec<ClaimView>, Error> {
         self.db.read("claims.list", move |tx| {
             smart_account(tx, smart_account_id)?;
             let sql = "SELECT id, virtual_account_id, kind, pid, serial, public_key, through,
-                first_at, last_at, reports FROM claim WHERE smart_account_id = $1 ORDER BY id
-                LIMIT 1000";
-            tx.rows(sql, &[smart_account_id.into()], |row| {
+                first_at, last_at, reports FROM claim WHERE smart_account_id = $1 AND id > $2
+                ORDER BY id LIMIT 1000";
+            tx.rows(sql, &[smart_account_id.into(), after.into()], |row| {
                 let key = PublicKey::from_text(&row.text(5)?);
                 Ok(ClaimView {
                     id: row.id(0)?,

@@ -273,9 +273,7 @@ fn failed_logins(tx: &mut Tx<'_>, now: Timestamp) -> Result<Found, Error> {
     let is_many = i64::try_from(all.len()).unwrap_or(i64::MAX) > NAMED_MAX;
     all.truncate(usize::try_from(NAMED_MAX).unwrap_or(usize::MAX));
     let mut found: Found = Vec::new();
-    for RefusedLogins { login, count, last_at } in all {
-        let is_known = "SELECT COUNT(*) FROM person WHERE login = $1";
-        let is_known = tx.row(is_known, &[(&login).into()], |row| row.int(0))?.unwrap_or(0) > 0;
+    for RefusedLogins { login, count, last_at, is_known } in all {
         let what_to_do = if is_known {
             "Ask whose it is; if it was somebody else, set another password, or disable it until it is clear. \
              `audit` tells from where."

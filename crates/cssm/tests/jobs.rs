@@ -80,7 +80,8 @@ fn a_job_that_is_cut_short_goes_on_and_does_nothing_twice() {
         assert_eq!(lab.cssm.running_jobs().unwrap(), []);
         assert_eq!(lab.cssm.verify_totals().unwrap(), []);
         // Who asked did it, from where and why.
-        let audit = lab.cssm.people().audit_rows(Some(lab.sa.into()), None, 1000).unwrap();
+        let audit =
+            lab.cssm.people().audit_rows(Some(lab.sa.into()), &Default::default(), 1000).unwrap();
         let moved = audit.iter().find(|row| row.subject.contains("moved from")).unwrap();
         assert_eq!((moved.actor.as_str(), moved.address.as_deref()), ("eve", Some("192.0.2.7")));
         assert_eq!(moved.reason.as_deref(), Some("ticket 7"));

@@ -219,7 +219,7 @@ fn a_changed_wish_tells_nothing_twice_and_every_change_is_audited() {
         lab.cssm.set_mail_template(lab.now, &admin(), Some(&bad)).unwrap_err();
         lab.cssm.set_mail_template(lab.now, &admin(), None).unwrap();
         assert_eq!(lab.cssm.mail_template().unwrap(), MailTemplate::default());
-        let rows = lab.cssm.people().audit_rows(None, None, 100).unwrap();
+        let rows = lab.cssm.people().audit_rows(None, &Default::default(), 100).unwrap();
         let changed: Vec<(&str, Option<&str>)> = rows
             .iter()
             .filter(|row| row.action == "e-mail set")

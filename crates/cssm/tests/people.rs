@@ -1,8 +1,8 @@
 //! People and programs: added, granted, disabled, removed, and what the audit tells of it (G-01, CSSM-008).
 
 use rumline_cssm::{Actor, Error, Grant, PartId, Role};
-use rumline_server::{Kind, ScopeId};
-use rumline_testkit::{Lab, at_once, on_every_engine};
+use rumline_server::{AuditSearch, Kind, ScopeId};
+use rumline_testkit::{Lab, START, at_once, on_every_engine};
 
 const SECRET: &str = "correct horse battery";
 const HERE: &str = "192.0.2.7";
@@ -148,7 +148,7 @@ fn what_was_done_to_whom_is_told_with_before_and_after() {
         people.set_disabled(now, &by(), "ann", true).unwrap();
         people.remove(now, &by(), "ann").unwrap();
         assert!(people.remove(now, &by(), "ann").is_err());
-        let rows = people.audit_rows(None, None, 4).unwrap();
+        let rows = people.audit_rows(None, &Default::default(), 4).unwrap();
         let told: Vec<_> = rows
             .iter()
             .map(|row| (row.action.as_str(), row.was.as_deref(), row.becomes.as_deref()))
@@ -190,7 +190,10 @@ fn roles_go_with_their_account_and_the_audit_tells_of_each() {
         assert_eq!(people.person("bob").unwrap().grants, [here]);
         assert_eq!(people.person("cem").unwrap().grants, [here]);
         let told = |subject: &str| {
-            let rows = people.audit_rows(Some(lab.sa.into()), None, 100).unwrap().into_iter();
+            let rows = people
+                .audit_rows(Some(lab.sa.into()), &Default::default(), 100)
+                .unwrap()
+                .into_iter();
             let mut rows =
                 rows.filter(|row| row.subject == subject && row.action == "role taken back");
             let row = rows.next()?;
@@ -228,7 +231,7 @@ fn whoever_has_passwords_tried_on_them_is_told_of_to_the_whole_server() {
             lab.cssm.watch(lab.now + 3_600 * times).unwrap();
         };
         let open = |lab: &Lab| {
-            let open = lab.cssm.server_alerts().unwrap().into_iter();
+            let open = lab.cssm.listed_alerts(None, None, None).unwrap().into_iter();
             open.filter(|alert| alert.cleared_at.is_none()).collect::<Vec<_>>()
         };
         try_on(lab, "ann", 4);
@@ -242,14 +245,95 @@ fn whoever_has_passwords_tried_on_them_is_told_of_to_the_whole_server() {
         assert_eq!((ann.kind.as_str(), ann.subject.as_str()), ("failed logins", "ann"));
         assert!(ann.text.starts_with("5 logins") && ann.text.contains("set another password"));
         assert!(nobody.text.starts_with("6 logins") && nobody.text.contains("nobody of that name"));
+        // Page by page, the open ones and the settled.
+        let page = |settled, before| lab.cssm.listed_alerts(None, settled, before);
+        assert_eq!(page(Some(false), Some(nobody.id)).unwrap(), std::slice::from_ref(ann));
+        assert_eq!(page(Some(false), Some(ann.id)).unwrap(), []);
+        assert_eq!(page(Some(true), None).unwrap(), []);
+        assert!(matches!(page(None, Some(ann.id)), Err(Error::Invalid(_))));
         // It is of no account, is acknowledged and told in the audit, and ends by itself.
         assert_eq!(lab.cssm.alerts(lab.sa).unwrap(), []);
         lab.cssm.acknowledge_alert(lab.now, &by(), None, ann.id).unwrap();
-        let audit = people.audit_rows(None, None, 1).unwrap();
+        let audit = people.audit_rows(None, &Default::default(), 1).unwrap();
         assert!(audit[0].subject.contains("about ann acknowledged"), "{audit:?}");
         lab.cssm.clear_alert(lab.now, &by(), None, nobody.id).unwrap();
         lab.now = lab.now + 2 * 86_400;
         lab.cssm.watch(lab.now).unwrap();
         assert_eq!(open(lab), []);
+    });
+}
+
+#[test]
+fn of_many_names_those_of_people_are_told_first() {
+    on_every_engine(&at_once(), |lab| {
+        let people = lab.cssm.people();
+        let own = Grant::of(Role::User, Some(lab.sa.into()));
+        people.create(lab.now, &by(), "zoe", Some(SECRET), &[own]).unwrap();
+        let put = |tx: &mut rumline_store::Tx<'_>| {
+            let sql = "INSERT INTO audit (id, at, actor, action, subject, outcome)
+                VALUES ($1, $2, '', 'login', $3, 'refused: wrong')";
+            for number in 0..510_i64 {
+                let login =
+                    if number < 5 { "zoe".to_owned() } else { format!("a{}", number % 101) };
+                let values = [(1_000 + number).into(), START.0.into(), (&login).into()];
+                tx.execute(sql, &values)?;
+            }
+            Ok::<_, Error>(())
+        };
+        lab.cssm.db().write("test.refused", put).unwrap();
+        lab.cssm.watch(lab.now + 60).unwrap();
+        let told = lab.cssm.listed_alerts(None, Some(false), None).unwrap();
+        assert_eq!(told.len(), 101);
+        assert!(told.iter().any(|alert| alert.subject == "zoe"));
+        assert_eq!(told[0].subject, "many names");
+    });
+}
+
+#[test]
+fn what_people_did_is_found() {
+    // G-01: by whom, what, when, and by any of its words
+    on_every_engine(&at_once(), |lab| {
+        let people = lab.cssm.people();
+        let own = Grant::of(Role::User, Some(lab.sa.into()));
+        people.create(lab.now, &by(), "ann", Some(SECRET), &[own]).unwrap();
+        people
+            .create(lab.now + 10, &Actor::person("bob"), "50%_Über", Some(SECRET), &[own])
+            .unwrap();
+        people.set_disabled(lab.now + 20, &by(), "ann", true).unwrap();
+        let found = |search: AuditSearch| -> Vec<(String, String)> {
+            let rows = people.audit_rows(None, &search, 100).unwrap().into_iter();
+            rows.filter(|row| row.at >= lab.now.0 && row.subject != "admin")
+                .map(|row| (row.action, row.subject))
+                .collect()
+        };
+        let added = |login: &str| ("person added".to_owned(), login.to_owned());
+        let by_bob = AuditSearch { actor: Some("bob".to_owned()), ..AuditSearch::default() };
+        assert_eq!(found(by_bob), [added("50%_Über")]);
+        let action = |action: &str| AuditSearch {
+            action: Some(action.to_owned()),
+            ..AuditSearch::default()
+        };
+        assert_eq!(found(action("person added")), [added("50%_Über"), added("ann")]);
+        assert_eq!(found(action("person")), []);
+        let text =
+            |text: &str| AuditSearch { text: Some(text.to_owned()), ..action("person added") };
+        for within in ["Über", "50%_ü".trim_end_matches('ü'), "BER", "0%_"] {
+            assert_eq!(found(text(within)), [added("50%_Über")], "{within}");
+        }
+        for not_within in ["5_%", "%%", "xyz", "' OR 1=1"] {
+            assert_eq!(found(text(not_within)), [], "{not_within}");
+        }
+        // The reason is told of what was done by the one who gave it.
+        assert_eq!(found(text("TICKET")), [added("ann")]);
+        let at = |from_at, to_at| AuditSearch { from_at, to_at, ..action("person added") };
+        assert_eq!(found(at(Some(lab.now.0 + 10), None)), [added("50%_Über")]);
+        assert_eq!(found(at(None, Some(lab.now.0 + 10))), [added("ann")]);
+        let all = people.audit_rows(None, &AuditSearch::default(), 100).unwrap();
+        let before = AuditSearch { before: Some(all[0].id), ..AuditSearch::default() };
+        assert_eq!(people.audit_rows(None, &before, 1).unwrap(), all[1..2]);
+        let scope = people.audit_rows(Some(lab.sa.into()), &text("ann"), 100).unwrap();
+        assert_eq!(scope.len(), 1);
+        let long = people.audit_rows(None, &text(&"a".repeat(257)), 1);
+        assert!(matches!(long, Err(Error::Invalid(_))));
     });
 }

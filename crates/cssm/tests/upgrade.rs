@@ -60,7 +60,7 @@ fn what_an_older_release_wrote_is_there_after_an_upgrade() {
                 ("eve", vec![Grant::of(Role::Viewer, Some(ScopeId(1)))]),
             ]
         );
-        assert_eq!(cssm.people().audit_rows(None, None, 10).unwrap().len(), 1);
+        assert_eq!(cssm.people().audit_rows(None, &Default::default(), 10).unwrap().len(), 1);
         let sa = SmartAccountId(1);
         let views = cssm.licenses(START, sa).unwrap();
         let held: Vec<_> =

@@ -1,7 +1,7 @@
 //! What was done or refused on the whole server, whoever's account it concerns: logins, people, tokens of nobody.
 
 use rumline_protocol::Timestamp;
-use rumline_store::{Db, Tx};
+use rumline_store::{Db, Tx, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::{Actor, Error, ScopeId, next_id};
@@ -154,9 +154,11 @@ pub struct RefusedLogins {
     pub count: i64,
     /// When the last was.
     pub last_at: Timestamp,
+    /// Whether somebody has it.
+    pub is_known: bool,
 }
 
-/// Names under which so many logins or more were refused since a time.
+/// Names under which so many logins or more were refused since a time, those that somebody has first.
 ///
 /// # Errors
 /// When the store fails.
@@ -166,35 +168,114 @@ pub fn refused_logins(
     count_min: i64,
     limit: i64,
 ) -> Result<Vec<RefusedLogins>, Error> {
-    let sql = "SELECT subject, COUNT(*), MAX(at) FROM audit WHERE action = 'login'
+    let sql = "SELECT subject, COUNT(*), MAX(at), CAST(COUNT(person.login) AS BIGINT) FROM audit
+        LEFT JOIN person ON person.login = audit.subject WHERE action = 'login'
         AND outcome <> 'done' AND at > $1 GROUP BY subject HAVING COUNT(*) >= $2
-        ORDER BY subject LIMIT $3";
+        ORDER BY COUNT(person.login) = 0, subject LIMIT $3";
     tx.rows(sql, &[since.0.into(), count_min.into(), limit.into()], |row| {
         let last_at = Timestamp(row.int(2)?);
-        Ok(RefusedLogins { login: row.text(0)?, count: row.int(1)?, last_at })
+        let is_known = row.int(3)? > 0;
+        Ok(RefusedLogins { login: row.text(0)?, count: row.int(1)?, last_at, is_known })
     })
 }
 
-/// The newest rows first, those before `before` if it is given; those of an account, or all.
+/// Rows that one search looks through, from the newest or from `before` back.
+const SEARCHED_MAX: i64 = 1_000_000;
+
+/// What is looked for; nothing named is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditSearch {
+    /// Rows before this one.
+    #[serde(default)]
+    pub before: Option<i64>,
+    /// Who acted.
+    #[serde(default)]
+    pub actor: Option<String>,
+    /// What was done, as rows say it.
+    #[serde(default)]
+    pub action: Option<String>,
+    /// What stands somewhere in what it was done to, how it ended, what it was before and is after, and why.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// The first second.
+    #[serde(default)]
+    pub from_at: Option<i64>,
+    /// The second after the last.
+    #[serde(default)]
+    pub to_at: Option<i64>,
+}
+
+/// The longest text that is looked for, in bytes.
+const TEXT_BYTES_MAX: usize = 256;
+
+/// A pattern that holds a text as it is.
+fn within(text: &str) -> String {
+    let mut pattern = "%".to_owned();
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern + "%"
+}
+
+/// The newest rows first, of an account or of all, that match; of many the newest million is looked through.
 ///
 /// # Errors
-/// When the store fails.
+/// When a text is too long, or the store fails.
 pub fn audit_rows(
     db: &Db,
     scope_id: Option<ScopeId>,
-    before: Option<i64>,
+    search: &AuditSearch,
     limit: i64,
 ) -> Result<Vec<AuditRow>, Error> {
+    let AuditSearch { before, actor, action, text, from_at, to_at } = search.clone();
+    let texts = [&actor, &action, &text];
+    if texts.into_iter().flatten().any(|text| text.len() > TEXT_BYTES_MAX) {
+        return Err(Error::invalid("what is looked for has at most 256 bytes"));
+    }
+    let before = before.unwrap_or(i64::MAX);
+    let (pattern, lower) =
+        (text.as_deref().map(within), text.map(|text| within(&text.to_lowercase())));
     db.read("audit.list", move |tx| {
-        let of = if scope_id.is_some() { "AND scope_id = $3" } else { "" };
+        let newest = "SELECT value FROM counter WHERE name = 'audit'";
+        let newest = tx.row(newest, &[], |row| row.int(0))?.unwrap_or(0);
+        let oldest = before.min(newest.saturating_add(1)).saturating_sub(SEARCHED_MAX);
+        let mut values: Vec<Value<'_>> =
+            vec![before.into(), limit.clamp(1, 1000).into(), oldest.into()];
+        let mut which = String::new();
+        let named: [(&str, Option<Value<'_>>); 5] = [
+            ("scope_id =", scope_id.map(Into::into)),
+            ("actor =", actor.as_deref().map(Into::into)),
+            ("action =", action.as_deref().map(Into::into)),
+            ("at >=", from_at.map(Into::into)),
+            ("at <", to_at.map(Into::into)),
+        ];
+        for (condition, value) in named {
+            if let Some(value) = value {
+                values.push(value);
+                which.push_str(&format!(" AND {condition} ${}", values.len()));
+            }
+        }
+        if let (Some(pattern), Some(lower)) = (&pattern, &lower) {
+            values.extend([Value::from(pattern.as_str()), Value::from(lower.as_str())]);
+            let all = ["subject", "outcome", "was", "becomes", "reason"];
+            let (as_is, lower) = (values.len() - 1, values.len());
+            let like = all.map(|column| {
+                // Not every engine knows how letters outside ASCII are written small.
+                format!(
+                    "{column} LIKE ${as_is} ESCAPE '!' OR LOWER({column}) LIKE ${lower} ESCAPE '!'"
+                )
+            });
+            which.push_str(&format!(" AND ({})", like.join(" OR ")));
+        }
         let sql = format!(
             "SELECT id, at, actor, address, action, subject, outcome, scope_id, was, becomes, reason
-            FROM audit WHERE id < $1 {of} ORDER BY id DESC LIMIT $2"
+            FROM audit WHERE id < $1 AND id >= $3 {which} ORDER BY id DESC LIMIT $2"
         );
-        let limit = limit.clamp(1, 1000);
-        let values = [before.unwrap_or(i64::MAX).into(), limit.into(), scope_id.into()];
-        let values = if scope_id.is_some() { &values[..] } else { &values[..2] };
-        tx.rows(&sql, values, |row| {
+        tx.rows(&sql, &values, |row| {
             Ok(AuditRow {
                 id: row.int(0)?,
                 at: row.int(1)?,
@@ -210,4 +291,15 @@ pub fn audit_rows(
             })
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_looked_for_as_it_is() {
+        assert_eq!(within("a"), "%a%");
+        assert_eq!(within("50%_!"), "%50!%!_!!%");
+    }
 }

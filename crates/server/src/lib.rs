@@ -21,8 +21,8 @@ use rumline_protocol::Random;
 
 pub use actor::Actor;
 pub use audit::{
-    AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, REFUSED_LOGINS_INDEX, RefusedLogins, audit,
-    audit_rows, refused_logins,
+    AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, AuditSearch, REFUSED_LOGINS_INDEX, RefusedLogins,
+    audit, audit_rows, refused_logins,
 };
 pub use error::Error;
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId};

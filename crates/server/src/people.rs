@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{Act, audit};
 use crate::{
-    Actor, AuditRow, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle, check_name,
-    random_hex,
+    Actor, AuditRow, AuditSearch, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle,
+    check_name, random_hex,
 };
 
 /// What a first start made is changed by this: grants stand in a table of their own, and a person may be disabled.
@@ -633,17 +633,17 @@ impl People {
         })
     }
 
-    /// What was done and refused on this server, or in one account, newest first.
+    /// What was done and refused on this server, or in one account, newest first: what is looked for, or all.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the search is too long, or the store fails.
     pub fn audit_rows(
         &self,
         scope_id: Option<ScopeId>,
-        before: Option<i64>,
+        search: &AuditSearch,
         limit: i64,
     ) -> Result<Vec<AuditRow>, Error> {
-        crate::audit_rows(&self.db, scope_id, before, limit)
+        crate::audit_rows(&self.db, scope_id, search, limit)
     }
 }
 

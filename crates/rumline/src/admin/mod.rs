@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use rumline_net::{HttpClient, Reply, pem_to_der, read_secret, write_private};
+use rumline_protocol::{Civil, Timestamp};
 use serde_json::{Value, json};
 
 use self::profile::{Profiles, Target};
@@ -84,6 +85,61 @@ pub(crate) const AUDIT: &[Column] = &[
     text("Becomes", "becomes"),
     text("Why", "reason"),
 ];
+/// A day, as its first second since 1970.
+pub(crate) fn day(text: &str) -> Result<i64, String> {
+    let wrong = || format!("{text:?} is no day, it is YYYY-MM-DD");
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts[..] else { return Err(wrong()) };
+    let number = |text: &str| text.parse::<i64>().map_err(|_| wrong());
+    let (year, month, day) = (number(year)?, number(month)?, number(day)?);
+    let civil = Civil { year, month, day, hour: 0, minute: 0, second: 0, weekday: 0 };
+    Timestamp::from_civil(civil).map(|at| at.0).ok_or_else(wrong)
+}
+
+/// What is looked for in the audit.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AuditSearch {
+    /// What this person, program or collector did.
+    #[arg(long)]
+    actor: Option<String>,
+    /// What was done, as rows say it.
+    #[arg(long)]
+    action: Option<String>,
+    /// What stands somewhere in a row.
+    #[arg(long)]
+    text: Option<String>,
+    /// The first day, YYYY-MM-DD.
+    #[arg(long, value_parser = day)]
+    from: Option<i64>,
+    /// The last day.
+    #[arg(long, value_parser = day)]
+    to: Option<i64>,
+    /// Only the newest thousand.
+    #[arg(long)]
+    newest: bool,
+}
+
+/// Shows the audit of an account, or of the whole server, all of it that is looked for.
+pub(crate) async fn audit(api: &Api, account: &str, search: &AuditSearch) -> Result<()> {
+    let AuditSearch { actor, action, text, from, to, newest } = search;
+    let mut path = format!("{account}/audit?");
+    for (name, value) in [("actor", actor), ("action", action), ("text", text)] {
+        if let Some(value) = value {
+            path += &format!("{name}={}&", rumline_web::in_query(value));
+        }
+    }
+    let last = to.map(|day| day + Timestamp::DAY);
+    for (name, at) in [("from_at", *from), ("to_at", last)] {
+        if let Some(at) = at {
+            path += &format!("{name}={at}&");
+        }
+    }
+    let rows =
+        if *newest { api.json("GET", &path, None).await? } else { api.pages_back(&path).await? };
+    show(api.output, &rows, AUDIT);
+    Ok(())
+}
+
 /// What happened in an account.
 pub(crate) const EVENTS: &[Column] = &[time("At", "at"), text("By", "login"), text("What", "text")];
 
@@ -292,6 +348,18 @@ impl Api {
             let rows = page.as_array().cloned().unwrap_or_default();
             let Some(last) = rows.last() else { return Ok(Value::Array(all)) };
             after = last[number].as_i64().context("a row has no number")?;
+            all.extend(rows);
+        }
+    }
+
+    /// The same of a list that goes from the newest back.
+    pub(crate) async fn pages_back(&self, path: &str) -> Result<Value> {
+        let (mut all, mut before) = (Vec::new(), i64::MAX);
+        loop {
+            let page = self.json("GET", &format!("{path}&before={before}"), None).await?;
+            let rows = page.as_array().cloned().unwrap_or_default();
+            let Some(last) = rows.last() else { return Ok(Value::Array(all)) };
+            before = last["id"].as_i64().context("a row has no number")?;
             all.extend(rows);
         }
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use self::columns::{TENANTS, TRANSFERS, columns};
 use self::scope::Tenants;
 use crate::admin::people::{self, people_commands};
-use crate::admin::{self, Api, Client, Server, Session, read_password};
+use crate::admin::{self, Api, AuditSearch, Client, Server, Session, read_password};
 use crate::out::{Output, show};
 
 /// A CSLU.
@@ -196,7 +196,10 @@ pub(crate) enum Command {
         of: Of,
     },
     /// What was done and refused on this server.
-    Audit,
+    Audit {
+        #[command(flatten)]
+        search: AuditSearch,
+    },
     /// Make an API client for /oauth/token; its secret is printed once.
     AddApiClient { name: String },
     /// Save all logs as a zip file.
@@ -252,7 +255,7 @@ fn write(file: &Path, bytes: &[u8]) -> Result<()> {
 async fn carry_out(api: &Api, command: &Command) -> Result<()> {
     match command {
         Command::People(command) => people_commands(api, command).await?,
-        Command::Audit => api.shown("GET", "/audit", None).await?,
+        Command::Audit { search } => admin::audit(api, "", search).await?,
         Command::Compatibility => api.shown("GET", "/compatibility", None).await?,
         Command::AddApiClient { name } => {
             let made = api.json("POST", "/api-clients", Some(json!({ "name": name }))).await?;

@@ -1,23 +1,11 @@
 //! The book of purchases, and accounts that change.
 
 use anyhow::Result;
-use rumline_protocol::{Civil, Timestamp};
 use serde_json::json;
 
 use super::columns::{ACCOUNTS, CATALOGUE, ENTRIES, VIRTUAL_ACCOUNTS};
 use super::{Api, Command};
 use crate::out::{Output, show};
-
-/// A day, as its first second since 1970.
-pub(super) fn day(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text:?} is no day, it is YYYY-MM-DD");
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts[..] else { return Err(wrong()) };
-    let number = |text: &str| text.parse::<i64>().map_err(|_| wrong());
-    let (year, month, day) = (number(year)?, number(month)?, number(day)?);
-    let civil = Civil { year, month, day, hour: 0, minute: 0, second: 0, weekday: 0 };
-    Timestamp::from_civil(civil).map(|at| at.0).ok_or_else(wrong)
-}
 
 /// The commands for them.
 pub(super) async fn book_commands(api: &Api, command: &Command) -> Result<()> {

@@ -15,11 +15,11 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use self::books::{book_commands, day};
+use self::books::book_commands;
 use self::columns::{INSTANCES, USAGE_FILES, columns};
 use self::scope::Accounts;
 use crate::admin::people::{self, people_commands};
-use crate::admin::{self, Api, Client, Server, Session};
+use crate::admin::{self, Api, AuditSearch, Client, Server, Session, day};
 use crate::out::show;
 
 /// A CSSM.
@@ -251,7 +251,12 @@ pub(crate) enum Command {
     /// What happened in an account.
     Events { smart_account: String },
     /// What somebody has to look at in an account, or without one on the whole server.
-    Alerts { smart_account: Option<String> },
+    Alerts {
+        smart_account: Option<String>,
+        /// All that are settled, or (`false`) all that are open; without it the open ones first, a thousand of both.
+        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+        settled: Option<bool>,
+    },
     /// Say that you see to an alert; - stands for the whole server.
     AcknowledgeAlert { smart_account: String, id: i64 },
     /// Settle an alert; - stands for the whole server.
@@ -277,6 +282,8 @@ pub(crate) enum Command {
     Audit {
         #[arg(long)]
         smart_account: Option<String>,
+        #[command(flatten)]
+        search: AuditSearch,
     },
     /// Make another signing key under the root; this CSSM (--dir) must not run meanwhile.
     RenewSigningKey {
@@ -378,11 +385,21 @@ async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
         api.json("POST", &format!("{path}/{what}"), body).await
     };
     match command {
-        Command::Alerts { smart_account } => {
+        Command::Alerts { smart_account, settled: None } => {
             list(smart_account.clone().unwrap_or_else(|| THIS_SERVER.to_owned()), "alerts").await?;
         }
+        Command::Alerts { smart_account, settled: Some(settled) } => {
+            let path = account(smart_account.clone().unwrap_or_else(|| THIS_SERVER.to_owned()));
+            let path = format!("{}/alerts?settled={settled}", path.await?);
+            show(api.output, &api.pages_back(&path).await?, columns(&path));
+        }
         Command::Mail { command } => mail::mail_commands(api, command).await?,
-        Command::Claims { smart_account } => list(smart_account.clone(), "claims").await?,
+        Command::Claims { smart_account } => {
+            let path = format!("{}/claims?limit=1000", api.smart_account(smart_account).await?);
+            let mut all = api.pages(&path).await?;
+            api.with_names(&path, &mut all).await;
+            show(api.output, &all, columns(&path));
+        }
         Command::AcknowledgeAlert { smart_account, id } => {
             settle(smart_account.clone(), format!("alerts/{id}/acknowledge"), None).await?;
             say!("Alert {id} acknowledged.");
@@ -418,10 +435,12 @@ async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
             let moved = settle(smart_account.clone(), format!("{what}/move"), None).await?;
             show(api.output, &moved, USAGE_FILES);
         }
-        Command::Audit { smart_account: None } => api.shown("GET", "/audit", None).await?,
-        Command::Audit { smart_account: Some(name) } => {
-            let path = api.smart_account(name).await?;
-            api.shown("GET", &format!("{path}/audit"), None).await?;
+        Command::Audit { smart_account, search } => {
+            let account = match smart_account {
+                Some(name) => api.smart_account(name).await?,
+                None => String::new(),
+            };
+            admin::audit(api, &account, search).await?;
         }
         other => report_commands(api, other).await?,
     }

@@ -12,6 +12,7 @@ use rumline_collector::{
     TransferId,
 };
 use rumline_protocol::{Timestamp, Udi};
+use rumline_server::AuditSearch;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -488,15 +489,10 @@ pub(super) async fn dismiss_claim(
         .await
 }
 
-#[derive(Deserialize)]
-pub(super) struct Before {
-    before: Option<i64>,
-}
-
 /// What was done and refused on this server.
 pub(super) async fn audit(
     State(state): State<CollectorSite>,
-    Query(Before { before }): Query<Before>,
+    Query(search): Query<AuditSearch>,
 ) -> Answer {
-    run(&state, move |collector, _| collector.people().audit_rows(None, before, 1000)).await
+    run(&state, move |collector, _| collector.people().audit_rows(None, &search, 1000)).await
 }

@@ -76,7 +76,7 @@ fn api_routes() -> Vec<Route<CollectorSite>> {
         route!(get "/api/v1/tenants/{tenant}/claims", May(View), "Devices that claim a UDI with another key than the known one.", None, "[{\"id\":1,\"serial\":\"…\",\"key_id\":\"…\",\"known_key_id\":\"…\"}]", api::claims),
         route!(post "/api/v1/tenants/{tenant}/claims/{id}/accept", May(Operate), "Takes the other device for the right one.", None, "null", api::accept_claim),
         route!(post "/api/v1/tenants/{tenant}/claims/{id}/dismiss", May(Operate), "Turns the other device away.", None, "null", api::dismiss_claim),
-        route!(get "/api/v1/audit", May(AdministerAll), "What was done and refused on this server, newest first; `before` pages back.", None, "[{\"id\":1,\"action\":\"login\",\"outcome\":\"done\"}]", api::audit),
+        route!(get "/api/v1/audit", May(AdministerAll), "What was done and refused on this server, newest first, a thousand; `actor`, `action`, `text`, `from_at` and `to_at` search the newest million rows, `before` pages back.", None, "[{\"id\":1,\"action\":\"login\",\"outcome\":\"done\"}]", api::audit),
         route!(post "/api/v1/tenants/{tenant}/sync-product-instances", May(Operate), "Hands the newest answers over once more at the next contact.", Some("{\"ids\":[1]}"), "null", api::sync_instances),
         route!(get "/api/v1/tenants/{tenant}/product-instances.csv", May(View), "The product instances as CSV.", None, "\"PID,Serial Number,…\"", api::export_csv),
         route!(post "/api/v1/tenants/{tenant}/product-instances.csv", May(Operate), "Adds the product instances of a CSV file.", Some("\"PID,Serial Number\\nN9K-C9504,FOX0000AAAA\\n\""), "{\"added\":1,\"known\":0,\"errors\":[],\"error_count\":0}", api::import_csv).taking(api::CSV_BYTES_MAX),

@@ -8,12 +8,12 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use rumline_cssm::{
-    Account, AlertId, Caller, ClaimId, CollectorId, Cssm, Error, InstanceId, NewCollector,
+    Account, Actor, AlertId, Caller, ClaimId, CollectorId, Cssm, Error, InstanceId, NewCollector,
     NewToken, PolicyFile, Search, SmartAccountId, SortBy, TokenId, UsageFileId, VirtualAccountId,
 };
 use rumline_protocol::Timestamp;
 use rumline_server::Action::{self, View};
-use rumline_server::{Only, PartId};
+use rumline_server::{AuditSearch, Only, PartId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -494,17 +494,46 @@ pub(super) async fn events(
     run(&state, move |cssm, _| cssm.events(sa, paging.limit)).await
 }
 
+/// Which alerts are listed: open ones, settled ones, or both.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    settled: Option<bool>,
+    before: Option<AlertId>,
+}
+
 /// What somebody has to look at.
 pub(super) async fn alerts(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
+    Query(Which { settled, before }): Query<Which>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.alerts(sa)).await
+    run(&state, move |cssm, _| cssm.listed_alerts(Some(sa), settled, before)).await
 }
 
 /// What concerns the whole server.
-pub(super) async fn server_alerts(State(state): State<CssmSite>) -> Answer {
-    run(&state, move |cssm, _| cssm.server_alerts()).await
+pub(super) async fn server_alerts(
+    State(state): State<CssmSite>,
+    Query(Which { settled, before }): Query<Which>,
+) -> Answer {
+    run(&state, move |cssm, _| cssm.listed_alerts(None, settled, before)).await
+}
+
+type AlertWork = fn(&Cssm, Timestamp, &Actor, Option<SmartAccountId>, AlertId) -> Result<(), Error>;
+
+/// What is done to an alert of an account, or of the whole server.
+async fn with_alert(
+    state: &CssmSite,
+    caller: Caller,
+    of: Option<SmartAccountId>,
+    id: AlertId,
+    work: AlertWork,
+) -> Answer {
+    run(state, move |cssm, now| {
+        work(cssm, now, &caller.actor(), of, id)?;
+        done()
+    })
+    .await
 }
 
 pub(super) async fn acknowledge_server_alert(
@@ -512,11 +541,7 @@ pub(super) async fn acknowledge_server_alert(
     Extension(caller): Extension<Caller>,
     Path(id): Path<AlertId>,
 ) -> Answer {
-    run(&state, move |cssm, now| {
-        cssm.acknowledge_alert(now, &caller.actor(), None, id)?;
-        done()
-    })
-    .await
+    with_alert(&state, caller, None, id, Cssm::acknowledge_alert).await
 }
 
 pub(super) async fn clear_server_alert(
@@ -524,11 +549,7 @@ pub(super) async fn clear_server_alert(
     Extension(caller): Extension<Caller>,
     Path(id): Path<AlertId>,
 ) -> Answer {
-    run(&state, move |cssm, now| {
-        cssm.clear_alert(now, &caller.actor(), None, id)?;
-        done()
-    })
-    .await
+    with_alert(&state, caller, None, id, Cssm::clear_alert).await
 }
 
 pub(super) async fn acknowledge_alert(
@@ -536,11 +557,7 @@ pub(super) async fn acknowledge_alert(
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, AlertId)>,
 ) -> Answer {
-    run(&state, move |cssm, now| {
-        cssm.acknowledge_alert(now, &caller.actor(), Some(sa), id)?;
-        done()
-    })
-    .await
+    with_alert(&state, caller, Some(sa), id, Cssm::acknowledge_alert).await
 }
 
 pub(super) async fn clear_alert(
@@ -548,19 +565,16 @@ pub(super) async fn clear_alert(
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, AlertId)>,
 ) -> Answer {
-    run(&state, move |cssm, now| {
-        cssm.clear_alert(now, &caller.actor(), Some(sa), id)?;
-        done()
-    })
-    .await
+    with_alert(&state, caller, Some(sa), id, Cssm::clear_alert).await
 }
 
 /// Product instances that turned up where they do not belong.
 pub(super) async fn claims(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
+    Query(paging): Query<Paging>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.claims(sa)).await
+    run(&state, move |cssm, _| cssm.claims_after(sa, ClaimId(paging.after))).await
 }
 
 pub(super) async fn accept_claim(
@@ -654,11 +668,11 @@ pub(super) struct Before {
 pub(super) async fn account_audit(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
-    Query(Before { before }): Query<Before>,
+    Query(search): Query<AuditSearch>,
 ) -> Answer {
     run(&state, move |cssm, _| {
         cssm.check_account(sa, None)?;
-        cssm.people().audit_rows(Some(sa.into()), before, 1000)
+        cssm.people().audit_rows(Some(sa.into()), &search, 1000)
     })
     .await
 }
@@ -666,7 +680,7 @@ pub(super) async fn account_audit(
 /// What was done and refused on this server.
 pub(super) async fn audit(
     State(state): State<CssmSite>,
-    Query(Before { before }): Query<Before>,
+    Query(search): Query<AuditSearch>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.people().audit_rows(None, before, 1000)).await
+    run(&state, move |cssm, _| cssm.people().audit_rows(None, &search, 1000)).await
 }
