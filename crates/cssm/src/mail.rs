@@ -14,7 +14,9 @@ const ADDRESS_BYTES_MAX: usize = 254;
 /// The longest template, in bytes.
 const TEMPLATE_BYTES_MAX: usize = 10_000;
 /// Alerts that one message tells of one by one; of more it tells the number.
-pub(crate) const TOLD_MAX: usize = 100;
+const TOLD_MAX: usize = 100;
+/// A word stands this often in a part of a template: what is put in for it may be long.
+const WORD_MAX: usize = 3;
 
 /// When somebody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +103,7 @@ impl Default for MailTemplate {
         Self {
             subject: "Rumline CSSM: {first}".to_owned(),
             body: "Alerts for {login} at {server}\n{count} new, {open} open from before.\n\n{alerts}\n\
-                   `rumline cssm alerts` lists them; `rumline cssm set-mail` changes what you are told.\n"
+                   `rumline cssm alerts SMART_ACCOUNT` lists them; `rumline cssm mail set` changes what you are told.\n"
                 .to_owned(),
             alert: "{kind}: {subject}\n  {account}, since {raised_at}\n  {text}\n\n".to_owned(),
         }
@@ -132,6 +134,13 @@ impl MailTemplate {
                 return Err(Error::invalid(format!(
                     "{{{word}}} stands for nothing in the {name} of a template; there are {{{}}}",
                     words.join("}, {")
+                )));
+            }
+            let often =
+                |word: &str| words_of(text).iter().filter(|one| **one == word).count() > WORD_MAX;
+            if let Some(word) = words.iter().find(|word| often(word)) {
+                return Err(Error::invalid(format!(
+                    "{{{word}}} stands in the {name} of a template {WORD_MAX} times at most"
                 )));
             }
         }
@@ -200,12 +209,12 @@ pub(crate) struct Message {
 }
 
 /// The message that somebody gets, if there is anything to tell: of what is open and has a number above `told_id` as new,
-/// of the rest where it is a digest.
+/// of the rest where it is a digest. `is_all` says whether these are all that are open.
 pub(crate) fn message(
     template: &MailTemplate,
     (login, wish): (&str, &MailWish),
     told_id: i64,
-    open: &[&MailAlert],
+    (open, is_all): (&[&MailAlert], bool),
     server: &str,
 ) -> Option<Message> {
     let mine = open.iter().filter(|alert| wish.wants(&alert.kind));
@@ -215,9 +224,10 @@ pub(crate) fn message(
         Pace::Daily => new.iter().chain(&old).copied().collect(),
     };
     let first = told.first()?;
+    let at_least = if is_all { "" } else { "at least " };
     let more = match told.len() - 1 {
         0 => String::new(),
-        more => format!(" and {more} more"),
+        more => format!(" and {at_least}{more} more"),
     };
     let first = one_line(&format!("{}: {}{more}", first.kind, first.subject));
     let one = |alert: &&MailAlert| {
@@ -232,12 +242,12 @@ pub(crate) fn message(
     };
     let mut alerts: String = told.iter().take(TOLD_MAX).map(one).collect();
     if told.len() > TOLD_MAX {
-        alerts.push_str(&format!("… and {} more.\n", told.len() - TOLD_MAX));
+        alerts.push_str(&format!("… and {at_least}{} more.\n", told.len() - TOLD_MAX));
     }
     let value = |word: &str| match word {
-        "count" => new.len().to_string(),
+        "count" => format!("{at_least}{}", new.len()),
         "first" => first.clone(),
-        "open" => old.len().to_string(),
+        "open" => format!("{at_least}{}", old.len()),
         "login" => login.to_owned(),
         "server" => server.to_owned(),
         _ => alerts.clone(),
@@ -340,8 +350,11 @@ mod tests {
         assert!(told(with(&"a".repeat(10_001))).contains("1 to 10000 bytes"));
         let body = MailTemplate { body: "{count}".to_owned(), ..good.clone() };
         assert!(told(body).contains("{alerts}"));
-        let alert = MailTemplate { alert: "{count}".to_owned(), ..good };
+        let alert = MailTemplate { alert: "{count}".to_owned(), ..good.clone() };
         assert!(told(alert).contains("{raised_at}"));
+        let often = |times| MailTemplate { body: "{alerts}".repeat(times), ..good.clone() };
+        assert!(often(3).check().is_ok());
+        assert!(told(often(4)).contains("{alerts} stands in the body"));
     }
 
     #[test]
@@ -349,8 +362,9 @@ mod tests {
         let all = [alert(1, "gap"), alert(2, "clone"), alert(3, "gap")];
         let open: Vec<&MailAlert> = all.iter().collect();
         let template = MailTemplate::default();
-        let of =
-            |wish: &MailWish, told| message(&template, ("eve", wish), told, &open, "https://x");
+        let of = |wish: &MailWish, told| {
+            message(&template, ("eve", wish), told, (&open, true), "https://x")
+        };
         let at_once = of(&wish(Pace::AtOnce, &[]), 2).unwrap();
         assert_eq!(at_once.subject, "Rumline CSSM: gap: subject 3");
         assert!(at_once.body.contains("1 new, 2 open from before"), "{}", at_once.body);
@@ -372,12 +386,16 @@ mod tests {
         let open: Vec<&MailAlert> = all.iter().collect();
         let wish = wish(Pace::AtOnce, &[]);
         let template = MailTemplate { alert: "[{id}]".to_owned(), ..MailTemplate::default() };
-        let told = message(&template, ("eve", &wish), 0, &open, "x").unwrap();
+        let of =
+            |told, is_all| message(&template, ("eve", &wish), told, (&open, is_all), "x").unwrap();
+        let told = of(0, true);
         assert!(told.subject.starts_with("Rumline CSSM: gap: a  Bcc: b"), "{}", told.subject);
         assert_eq!(told.subject.chars().count(), SUBJECT_LETTERS_MAX);
         assert!(told.body.contains("[100]") && !told.body.contains("[101]"));
         assert!(told.body.contains("… and 1 more."));
-        let told = message(&template, ("eve", &wish), 1, &open, "x").unwrap();
+        assert!(of(0, false).body.contains("… and at least 1 more."));
+        assert!(of(0, false).body.contains("at least 101 new"));
+        let told = of(1, true);
         assert!(told.body.contains("[101]") && !told.body.contains("more."));
     }
 }

@@ -1,7 +1,7 @@
 //! Who wants to be told of alerts by e-mail, and the messages that wait to be sent (CSSM-007, G-19). A message is made in the
 //! transaction that notes what was told, so that no alert is left out or told twice, and it is sent until a server takes it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use rumline_protocol::Timestamp;
 use rumline_server::{Act, Action, Actor, Caller, audit, next_id};
@@ -13,10 +13,8 @@ use crate::ids::SmartAccountId;
 use crate::mail::{self, MailAlert, MailTemplate, MailWish, Message, Pace};
 use crate::{Cssm, Error};
 
-/// Open alerts that are looked at for messages, the newest.
-const OPEN_MAX: i64 = 10_000;
-/// Messages that are given out to be sent at a time.
-const OUTGOING_MAX: i64 = 20;
+/// Open alerts of an account that are looked at for messages, the newest.
+const OPEN_MAX: i64 = 1_000;
 /// Messages in a list.
 const LISTED_MAX: i64 = 1_000;
 /// So long after a message was made it is tried no more.
@@ -45,6 +43,8 @@ pub struct MailView {
     pub made_at: i64,
     /// How often it was tried to be sent.
     pub tries: i64,
+    /// When it is tried next.
+    pub next_at: i64,
     /// What went wrong the last time.
     pub problem: String,
     /// When a mail server took it.
@@ -130,26 +130,40 @@ fn template(tx: &mut Tx<'_>) -> Result<MailTemplate, Error> {
     })
 }
 
-/// Alerts that are open, the newest of them, oldest first.
-fn open_alerts(tx: &mut Tx<'_>) -> Result<Vec<(SmartAccountId, MailAlert)>, Error> {
-    let sql = "SELECT alert.smart_account_id, alert.id, alert.kind, alert.subject, alert.text,
-        alert.raised_at, smart_account.name FROM alert LEFT JOIN smart_account
-        ON smart_account.id = alert.smart_account_id
-        WHERE alert.cleared_at IS NULL ORDER BY alert.id DESC LIMIT $1";
-    let mut open = tx.rows(sql, &[OPEN_MAX.into()], |row| {
-        let of: SmartAccountId = row.id(0)?;
-        let whole = if of == SERVER { "the whole server" } else { "an account" };
-        let alert = MailAlert {
-            id: row.int(1)?,
-            kind: row.text(2)?,
-            subject: row.text(3)?,
-            text: row.text(4)?,
-            raised_at: Timestamp(row.int(5)?),
-            account: row.opt_text(6)?.unwrap_or_else(|| whole.to_owned()),
-        };
-        Ok::<_, Error>((of, alert))
-    })?;
-    open.reverse();
+/// Alerts that are open, of each account the newest.
+struct Open {
+    /// Oldest first.
+    alerts: Vec<(SmartAccountId, MailAlert)>,
+    /// Accounts that have more.
+    not_all: BTreeSet<SmartAccountId>,
+}
+
+fn open_alerts(tx: &mut Tx<'_>) -> Result<Open, Error> {
+    let sql = "SELECT id, name FROM smart_account WHERE closed_at IS NULL ORDER BY id";
+    let mut accounts: Vec<(SmartAccountId, String)> =
+        tx.rows(sql, &[], |row| Ok::<_, Error>((row.id(0)?, row.text(1)?)))?;
+    accounts.push((SERVER, "the whole server".to_owned()));
+    let mut open = Open { alerts: Vec::new(), not_all: BTreeSet::new() };
+    for (of, name) in accounts {
+        let sql = "SELECT id, kind, subject, text, raised_at FROM alert
+            WHERE smart_account_id = $1 AND cleared_at IS NULL ORDER BY id DESC LIMIT $2";
+        let found = tx.rows(sql, &[of.into(), OPEN_MAX.into()], |row| {
+            let alert = MailAlert {
+                id: row.int(0)?,
+                kind: row.text(1)?,
+                subject: row.text(2)?,
+                text: row.text(3)?,
+                raised_at: Timestamp(row.int(4)?),
+                account: name.clone(),
+            };
+            Ok::<_, Error>((of, alert))
+        })?;
+        if i64::try_from(found.len()).unwrap_or(OPEN_MAX) >= OPEN_MAX {
+            open.not_all.insert(of);
+        }
+        open.alerts.extend(found);
+    }
+    open.alerts.sort_by_key(|(_, alert)| alert.id);
     Ok(open)
 }
 
@@ -161,15 +175,22 @@ fn sees(caller: &Caller, of: SmartAccountId) -> bool {
     caller.may(Action::View, of.into(), None).is_ok()
 }
 
+/// Accounts as they are kept with a message: whoever sees one of them no more does not get it.
+fn accounts_text(accounts: &BTreeSet<SmartAccountId>) -> String {
+    accounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
 fn put_mail(
     tx: &mut Tx<'_>,
     now: Timestamp,
     (login, address): (&str, &str),
     message: &Message,
+    accounts: &BTreeSet<SmartAccountId>,
 ) -> Result<i64, Error> {
     let id: i64 = next_id(tx, "mail")?;
-    let sql = "INSERT INTO mail (id, login, address, subject, body, made_at, next_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $6)";
+    let sql = "INSERT INTO mail (id, login, address, subject, body, made_at, next_at, accounts)
+        VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+    let accounts = accounts_text(accounts);
     let values = [
         id.into(),
         login.into(),
@@ -177,6 +198,7 @@ fn put_mail(
         (&message.subject).into(),
         (&message.body).into(),
         now.0.into(),
+        (&accounts).into(),
     ];
     tx.execute(sql, &values)?;
     Ok(id)
@@ -246,6 +268,10 @@ impl Cssm {
                 now.0.into(),
             ];
             tx.execute(sql, &values)?;
+            // What waits goes where it is wanted now, at once.
+            let sql = "UPDATE mail SET address = $1, next_at = $2 WHERE login = $3
+                AND address <> $1 AND sent_at IS NULL AND given_up_at IS NULL";
+            tx.execute(sql, &[(&wish.address).into(), now.0.into(), (&login).into()])?;
             let (was, becomes) = (told(before.as_ref()), told(Some(&wish)));
             let act = Act::new("e-mail set", &login);
             audit(tx, now, &actor, &act.changing(was.as_deref(), becomes.as_deref()))
@@ -293,7 +319,7 @@ impl Cssm {
                 subject: "Rumline CSSM: a test".to_owned(),
                 body: format!("Alerts for {login} at {server} will arrive like this message.\n"),
             };
-            put_mail(tx, now, (&login, &wish.address), &message)
+            put_mail(tx, now, (&login, &wish.address), &message, &BTreeSet::new())
         })
     }
 
@@ -339,7 +365,7 @@ impl Cssm {
     pub fn mail(&self, before: Option<i64>) -> Result<Vec<MailView>, Error> {
         self.db.read("mail.list", move |tx| {
             let sql = "SELECT id, login, address, subject, made_at, tries, problem, sent_at,
-                given_up_at FROM mail WHERE id < $1 ORDER BY id DESC LIMIT $2";
+                given_up_at, next_at FROM mail WHERE id < $1 ORDER BY id DESC LIMIT $2";
             let values = [before.unwrap_or(i64::MAX).into(), LISTED_MAX.into()];
             tx.rows(sql, &values, |row| {
                 Ok(MailView {
@@ -352,6 +378,7 @@ impl Cssm {
                     problem: row.text(6)?,
                     sent_at: row.opt_int(7)?,
                     given_up_at: row.opt_int(8)?,
+                    next_at: row.int(9)?,
                 })
             })
         })
@@ -365,32 +392,37 @@ impl Cssm {
         let (wishes, template, open) = self.db.read("mail.look", |tx| {
             let sql = format!("{WISHES} ORDER BY mail_wish.login");
             let wishes = tx.rows(&sql, &[], Wished::read)?;
-            let open = if wishes.is_empty() { Vec::new() } else { open_alerts(tx)? };
+            let open = (!wishes.is_empty()).then(|| open_alerts(tx)).transpose()?;
             Ok::<_, Error>((wishes, template(tx)?, open))
         })?;
-        let newest = open.last().map_or(0, |(_, alert)| alert.id);
-        let mut messages: BTreeMap<String, (Wished, Option<Message>)> = BTreeMap::new();
+        let Some(Open { alerts, not_all }) = open else { return Ok(0) };
+        let newest = alerts.last().map_or(0, |(_, alert)| alert.id);
+        let mut messages = Vec::new();
         for wished in wishes.into_iter().filter(|wished| wished.is_due(now)) {
             if wished.wish.pace == Pace::AtOnce && newest <= wished.told_id {
                 continue;
             }
             let Wished { login, wish, told_id, .. } = &wished;
             let caller = Caller::new(login, self.people().person(login)?.grants);
-            let mine: Vec<&MailAlert> =
-                open.iter().filter(|(of, _)| sees(&caller, *of)).map(|(_, alert)| alert).collect();
-            let message = mail::message(&template, (login, wish), *told_id, &mine, server);
-            messages.insert(login.clone(), (wished, message));
+            let mine: Vec<&(SmartAccountId, MailAlert)> =
+                alerts.iter().filter(|(of, _)| sees(&caller, *of)).collect();
+            let accounts: BTreeSet<SmartAccountId> = mine.iter().map(|(of, _)| *of).collect();
+            let is_all = accounts.is_disjoint(&not_all);
+            let mine: Vec<&MailAlert> = mine.into_iter().map(|(_, alert)| alert).collect();
+            let of = (login.as_str(), wish);
+            let message = mail::message(&template, of, *told_id, (&mine, is_all), server);
+            messages.push((wished, message, accounts));
         }
         if messages.is_empty() {
             return Ok(0);
         }
         self.db.write("mail.make", move |tx| {
             let mut made = 0;
-            for (wished, message) in messages.values() {
+            for (wished, message, accounts) in &messages {
                 let is_told = note_told(tx, now, wished, newest.max(wished.told_id))?;
                 if let (true, Some(message)) = (is_told, message) {
                     let to = (wished.login.as_str(), wished.wish.address.as_str());
-                    put_mail(tx, now, to, message)?;
+                    put_mail(tx, now, to, message, accounts)?;
                     made += 1;
                 }
             }
@@ -398,28 +430,54 @@ impl Cssm {
         })
     }
 
-    /// Messages that are to be sent now, to those who want them still.
+    /// Whether somebody sees the alerts of any account, and so may be told of one.
     ///
     /// # Errors
-    /// When the store fails.
-    pub fn outgoing_mail(&self, now: Timestamp) -> Result<Vec<Outgoing>, Error> {
-        self.db.read("mail.outgoing", move |tx| {
-            let sql =
-                "SELECT mail.id, mail.address, mail.subject, mail.body, mail.made_at FROM mail
+    /// When there is no such person.
+    pub fn may_be_told(&self, login: &str) -> Result<bool, Error> {
+        let grants = self.people().person(login)?.grants;
+        Ok(grants.iter().any(|grant| grant.part_id.is_none()))
+    }
+
+    /// The next message that is to be sent, to somebody who wants it still and may see what it tells: it counts as tried
+    /// from now on, so that none is sent over and over where nothing can be written.
+    ///
+    /// # Errors
+    /// When the store fails: then none is to be sent.
+    pub fn next_mail(&self, now: Timestamp) -> Result<Option<Outgoing>, Error> {
+        self.db.write("mail.next", move |tx| {
+            // A clock that was ahead holds none up.
+            let sql = "SELECT mail.id, mail.address, mail.subject, mail.body, mail.made_at,
+                mail.tries, mail.login, mail.accounts FROM mail
                 JOIN mail_wish ON mail_wish.login = mail.login AND mail_wish.address = mail.address
                 JOIN person ON person.login = mail_wish.login
                 AND person.created_at = mail_wish.person_created_at AND person.disabled_at IS NULL
-                WHERE mail.sent_at IS NULL AND mail.given_up_at IS NULL AND mail.next_at <= $1
-                ORDER BY mail.next_at LIMIT $2";
-            tx.rows(sql, &[now.0.into(), OUTGOING_MAX.into()], |row| {
-                Ok(Outgoing {
-                    id: row.int(0)?,
-                    address: row.text(1)?,
-                    subject: row.text(2)?,
-                    body: row.text(3)?,
-                    made_at: Timestamp(row.int(4)?),
-                })
-            })
+                WHERE mail.sent_at IS NULL AND mail.given_up_at IS NULL
+                AND (mail.next_at <= $1 OR mail.next_at > $2) ORDER BY mail.next_at LIMIT 1";
+            loop {
+                let values = [now.0.into(), (now.0 + WAIT_SECONDS_MAX).into()];
+                let found = tx.row(sql, &values, |row| {
+                    let outgoing = Outgoing {
+                        id: row.int(0)?,
+                        address: row.text(1)?,
+                        subject: row.text(2)?,
+                        body: row.text(3)?,
+                        made_at: Timestamp(row.int(4)?),
+                    };
+                    Ok::<_, Error>((outgoing, row.int(5)?, row.text(6)?, row.text(7)?))
+                })?;
+                let Some((outgoing, tries, login, accounts)) = found else { return Ok(None) };
+                let caller = Caller::new(&login, rumline_server::grants_of(tx, &login)?);
+                let mut told = accounts.split(',').filter_map(|id| id.parse().ok());
+                if !told.all(|id| sees(&caller, SmartAccountId(id))) {
+                    tx.execute("DELETE FROM mail WHERE id = $1", &[outgoing.id.into()])?;
+                    continue;
+                }
+                let wait = (60 << tries.clamp(0, 6)).min(WAIT_SECONDS_MAX);
+                let sql = "UPDATE mail SET tries = tries + 1, next_at = $1 WHERE id = $2";
+                tx.execute(sql, &[(now.0 + wait).into(), outgoing.id.into()])?;
+                return Ok(Some(outgoing));
+            }
         })
     }
 
@@ -429,15 +487,15 @@ impl Cssm {
     /// When the store fails.
     pub fn mail_sent(&self, now: Timestamp, id: i64) -> Result<(), Error> {
         self.db.write("mail.sent", move |tx| {
-            let sql = "UPDATE mail SET sent_at = $1, tries = tries + 1, problem = ''
+            let sql = "UPDATE mail SET sent_at = $1, problem = ''
                 WHERE id = $2 AND sent_at IS NULL";
             tx.execute(sql, &[now.0.into(), id.into()])?;
             Ok(())
         })
     }
 
-    /// A message could not be sent: it is tried again, after 1, 2, 4 minutes and so on up to an hour, for three days; where
-    /// the mail server said that it never takes it (`is_final`), no more.
+    /// A message could not be sent: it is tried again, 1, 2, 4 minutes and so on up to an hour after the last time, for three
+    /// days; where the mail server said that there is nobody of that address (`is_final`), no more.
     ///
     /// # Errors
     /// When the store fails.
@@ -454,18 +512,19 @@ impl Cssm {
             .take(PROBLEM_LETTERS_MAX)
             .collect();
         self.db.write("mail.failed", move |tx| {
-            let sql = "SELECT tries, made_at FROM mail WHERE id = $1";
-            let known =
-                tx.row(sql, &[id.into()], |row| Ok::<_, Error>((row.int(0)?, row.int(1)?)))?;
-            let Some((tries, made_at)) = known else { return Ok(()) };
-            let wait = (60 << tries.clamp(0, 6)).min(WAIT_SECONDS_MAX);
-            let is_over = is_final || now.0 - made_at >= TRIED_SECONDS;
-            let sql = "UPDATE mail SET tries = tries + 1, problem = $1, next_at = $2,
-                given_up_at = $3 WHERE id = $4 AND sent_at IS NULL";
-            let given_up_at = is_over.then_some(now.0);
-            let next_at = now.0 + wait;
-            let values = [(&problem).into(), next_at.into(), given_up_at.into(), id.into()];
-            tx.execute(sql, &values)?;
+            let is_over = "made_at <= $2 - $3";
+            let sql = format!(
+                "UPDATE mail SET problem = $1, given_up_at = CASE WHEN $4 = 1 OR {is_over}
+                THEN CAST($2 AS BIGINT) END WHERE id = $5 AND sent_at IS NULL"
+            );
+            let values = [
+                (&problem).into(),
+                now.0.into(),
+                TRIED_SECONDS.into(),
+                i64::from(is_final).into(),
+                id.into(),
+            ];
+            tx.execute(&sql, &values)?;
             Ok(())
         })
     }

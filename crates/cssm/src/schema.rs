@@ -91,6 +91,7 @@ CREATE TABLE mail_template (
 CREATE TABLE mail (
     id BIGINT NOT NULL PRIMARY KEY,
     login TEXT NOT NULL,
+    accounts TEXT NOT NULL,
     address TEXT NOT NULL,
     subject TEXT NOT NULL,
     body TEXT NOT NULL,
@@ -104,7 +105,6 @@ CREATE TABLE mail (
 CREATE INDEX mail_waiting ON mail (next_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
 CREATE INDEX mail_login ON mail (login, id);
 CREATE INDEX mail_made ON mail (made_at);
-CREATE INDEX alert_told ON alert (id) WHERE cleared_at IS NULL;
 ";
 
 /// Lists are in the order of an index. Product instances are found by name, serial number and product id: what is compared are bytes, whatever the engine thinks

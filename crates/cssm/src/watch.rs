@@ -266,28 +266,41 @@ fn gaps(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Er
     Ok(found)
 }
 
-/// Names under which passwords are tried.
+/// Names under which passwords are tried that are looked at.
+const TRIED_MAX: i64 = 1_000;
+
+/// Names under which passwords are tried. Those that nobody has anyone may choose: they are told of together, and not by name.
 fn failed_logins(tx: &mut Tx<'_>, now: Timestamp) -> Result<Found, Error> {
     let since = now + -FAILED_LOGINS_SECONDS;
-    let mut all = refused_logins(tx, since, FAILED_LOGINS_MIN, NAMED_MAX + 1)?;
-    let is_many = i64::try_from(all.len()).unwrap_or(i64::MAX) > NAMED_MAX;
-    all.truncate(usize::try_from(NAMED_MAX).unwrap_or(usize::MAX));
-    let mut found: Found = Vec::new();
-    for RefusedLogins { login, count, last_at, is_known } in all {
-        let what_to_do = if is_known {
-            "Ask whose it is; if it was somebody else, set another password, or disable it until it is clear. \
-             `audit` tells from where."
-        } else {
-            "There is nobody of that name. `audit` tells from where it was tried."
-        };
+    let all = refused_logins(tx, since, FAILED_LOGINS_MIN, TRIED_MAX)?;
+    let at_least =
+        if all.len() < usize::try_from(TRIED_MAX).unwrap_or(usize::MAX) { "" } else { "At least " };
+    let (known, unknown): (Vec<RefusedLogins>, Vec<RefusedLogins>) =
+        all.into_iter().partition(|refused| refused.is_known);
+    let named_max = usize::try_from(NAMED_MAX).unwrap_or(usize::MAX);
+    let is_many = known.len() > named_max;
+    let mut found = Found::new();
+    for RefusedLogins { login, count, last_at, .. } in known.into_iter().take(named_max) {
         let text = format!(
-            "{count} logins with a wrong name or password within a day, the last at {last_at}. {what_to_do}"
+            "{count} logins with a wrong password within a day, the last at {last_at}. Ask whose it is; if it was \
+             somebody else, set another password, or disable it until it is clear. `audit` tells from where."
         );
         found.push((AlertKind::FailedLogins, login, text));
     }
     if is_many {
-        let text = format!("Passwords are tried under more than {NAMED_MAX} names; see `audit`.");
-        found.push((AlertKind::FailedLogins, "many names".to_owned(), text));
+        let text = format!(
+            "Passwords are tried of more than {NAMED_MAX} people and programs; see `audit`."
+        );
+        found.push((AlertKind::FailedLogins, "many people".to_owned(), text));
+    }
+    if let Some(last_at) = unknown.iter().map(|refused| refused.last_at).max() {
+        let logins: i64 = unknown.iter().map(|refused| refused.count).sum();
+        let text = format!(
+            "{at_least}{} names that nobody has were tried within a day, {logins} times, the last at {last_at}. \
+             `audit --action login` tells which, and from where.",
+            unknown.len()
+        );
+        found.push((AlertKind::FailedLogins, "names that nobody has".to_owned(), text));
     }
     Ok(found)
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use rumline_cssm::{Error, Grant, MailTemplate, MailWish, Pace, Purchase, PurchaseKind, Role};
+use rumline_cssm::{
+    Error, Grant, MailTemplate, MailWish, Outgoing, Pace, PartId, Purchase, PurchaseKind, Role,
+};
+use rumline_protocol::Timestamp;
 use rumline_testkit::{Lab, START, admin, at_once, on_every_engine};
 
 const DAY: i64 = 86_400;
@@ -56,6 +59,16 @@ fn told(lab: &Lab) -> Vec<String> {
     new
 }
 
+/// What is sent within a few hours.
+fn sent(lab: &mut Lab) -> Vec<Outgoing> {
+    lab.now = lab.now + 3 * HOUR;
+    let mut all = Vec::new();
+    while let Some(outgoing) = lab.cssm.next_mail(lab.now).expect("the next one") {
+        all.push(outgoing);
+    }
+    all
+}
+
 #[test]
 fn an_alert_is_told_once_to_those_who_want_it_and_may_see_it() {
     on_every_engine(&at_once(), |lab| {
@@ -77,7 +90,7 @@ fn an_alert_is_told_once_to_those_who_want_it_and_may_see_it() {
         buy_ending(lab, 20);
         assert_eq!(told(lab), ["all", "eve"]);
         assert_eq!(told(lab), Vec::<String>::new());
-        let out = lab.cssm.outgoing_mail(lab.now).unwrap();
+        let out = sent(lab);
         assert_eq!(out.len(), 2);
         assert_eq!(out[0].subject, "Rumline CSSM: expiry: purchase 2, within 30 days");
         assert!(out[0].body.contains("1 new, 1 open from before"), "{}", out[0].body);
@@ -87,7 +100,7 @@ fn an_alert_is_told_once_to_those_who_want_it_and_may_see_it() {
             lab.cssm.people().log_in(lab.now, "eve", "wrong wrong wrong", "here").unwrap_err();
         }
         assert_eq!(told(lab), ["all"]);
-        assert!(lab.cssm.outgoing_mail(lab.now).unwrap().iter().any(|mail| {
+        assert!(sent(lab).iter().any(|mail| {
             mail.subject == "Rumline CSSM: failed logins: eve"
                 && mail.body.contains("the whole server")
         }));
@@ -98,7 +111,7 @@ fn an_alert_is_told_once_to_those_who_want_it_and_may_see_it() {
 fn a_digest_comes_once_a_day_with_what_is_open_still() {
     on_every_engine(&at_once(), |lab| {
         add(lab, "eve", &[Grant::of(Role::Viewer, Some(lab.sa.into()))]);
-        lab.now = rumline_protocol::Timestamp(START.0.div_euclid(DAY) * DAY);
+        lab.now = Timestamp(START.0.div_euclid(DAY) * DAY);
         wants(lab, "eve", &wish(Pace::Daily, &[]));
         buy_ending(lab, 80);
         lab.now = lab.now + 23 * HOUR;
@@ -108,7 +121,7 @@ fn a_digest_comes_once_a_day_with_what_is_open_still() {
         assert_eq!(told(lab), Vec::<String>::new());
         lab.now = lab.now + DAY;
         assert_eq!(told(lab), ["eve"]);
-        let out = lab.cssm.outgoing_mail(lab.now).unwrap();
+        let out = sent(lab);
         assert!(out[0].body.contains("1 new, 0 open"), "{}", out[0].body);
         assert!(out[1].body.contains("0 new, 1 open"), "{}", out[1].body);
         // On a day with nothing open none comes.
@@ -127,30 +140,39 @@ fn a_message_is_tried_until_it_is_taken_or_three_days_are_over() {
         assert!(matches!(again, Err(Error::Conflict(_))));
         let (mut now, mut waits) = (lab.now, Vec::new());
         let made = now;
-        while lab.cssm.mail(None).unwrap()[0].given_up_at.is_none() {
-            assert_eq!(lab.cssm.outgoing_mail(now).unwrap().len(), 1);
+        let next = |now| lab.cssm.next_mail(now).unwrap();
+        loop {
+            assert_eq!(next(now).unwrap().id, id);
+            // Whatever becomes of it, it is not tried again at once.
+            assert_eq!(next(now), None);
             lab.cssm.mail_failed(now, id, "nobody\r\nthere", false).unwrap();
-            let mut wait = 60;
-            while lab.cssm.outgoing_mail(now + wait).unwrap().is_empty() && wait < 2 * DAY {
-                wait += 60;
+            let view = lab.cssm.mail(None).unwrap().remove(0);
+            assert_eq!(
+                (view.tries, view.problem.as_str()),
+                (waits.len() as i64 + 1, "nobody  there")
+            );
+            if view.given_up_at.is_some() {
+                break;
             }
-            waits.push(wait);
-            now = now + wait;
+            waits.push(view.next_at - now.0);
+            now = Timestamp(view.next_at);
+            assert_eq!(next(now + -1), None);
         }
         assert_eq!(waits[..8], [60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
-        assert_eq!(waits.last(), Some(&(2 * DAY)), "it is tried no more");
-        let tried = now.since(made) - 2 * DAY;
+        let tried = now.since(made);
         assert!((3 * DAY..3 * DAY + HOUR).contains(&tried), "{tried}");
-        assert_eq!(lab.cssm.mail(None).unwrap()[0].problem, "nobody  there");
+        assert_eq!(next(now + DAY), None);
         // One that a mail server never takes is tried once; one that is taken, no more either.
         let id = lab.cssm.test_mail(now, "eve", SERVER).unwrap();
+        assert_eq!(next(now).unwrap().id, id);
         lab.cssm.mail_failed(now, id, "no such user", true).unwrap();
         assert_eq!(lab.cssm.mail(None).unwrap()[0].given_up_at, Some(now.0));
         let id = lab.cssm.test_mail(now + 60, "eve", SERVER).unwrap();
+        assert_eq!(next(now + 60).unwrap().id, id);
         lab.cssm.mail_sent(now + 60, id).unwrap();
         let sent = lab.cssm.mail(None).unwrap().remove(0);
         assert_eq!((sent.sent_at, sent.tries), (Some(now.0 + 60), 1));
-        assert_eq!(lab.cssm.outgoing_mail(now + DAY).unwrap(), []);
+        assert_eq!(next(now + DAY), None);
         // Old ones go.
         lab.cssm.tidy(now + 31 * DAY).unwrap();
         assert_eq!(lab.cssm.mail(None).unwrap(), []);
@@ -161,7 +183,7 @@ fn a_message_is_tried_until_it_is_taken_or_three_days_are_over() {
 fn nobody_gets_what_was_meant_for_somebody_who_left() {
     on_every_engine(&at_once(), |lab| {
         let viewer = [Grant::of(Role::Viewer, Some(lab.sa.into()))];
-        let waiting = |lab: &Lab| lab.cssm.outgoing_mail(lab.now).unwrap().len();
+        let waiting = |lab: &mut Lab| sent(lab).len();
         add(lab, "eve", &viewer);
         wants(lab, "eve", &wish(Pace::AtOnce, &[]));
         lab.cssm.test_mail(lab.now, "eve", SERVER).unwrap();
@@ -185,7 +207,7 @@ fn nobody_gets_what_was_meant_for_somebody_who_left() {
         wants(lab, "eve", &MailWish { address: "e@x.net".to_owned(), ..wish(Pace::AtOnce, &[]) });
         buy_ending(lab, 80);
         assert_eq!(told(lab), ["eve"]);
-        assert_eq!(lab.cssm.outgoing_mail(lab.now).unwrap()[0].address, "e@x.net");
+        assert_eq!(sent(lab).last().unwrap().address, "e@x.net");
         lab.cssm.remove_mail_wish(lab.now, &admin(), "eve").unwrap();
         assert_eq!(waiting(lab), 0);
         let gone = lab.cssm.remove_mail_wish(lab.now, &admin(), "eve");
@@ -233,5 +255,38 @@ fn a_changed_wish_tells_nothing_twice_and_every_change_is_audited() {
             ]
         );
         assert_eq!(rows.iter().filter(|row| row.action == "e-mail template set").count(), 2);
+    });
+}
+
+#[test]
+fn what_waits_follows_the_address_and_the_clock_and_ends_with_the_role() {
+    on_every_engine(&at_once(), |lab| {
+        let viewer = Grant::of(Role::Viewer, Some(lab.sa.into()));
+        let part = Grant::of_part(Role::Viewer, lab.sa.into(), PartId(lab.va.0));
+        add(lab, "eve", &[viewer, part]);
+        assert!(lab.cssm.may_be_told("eve").unwrap());
+        wants(lab, "eve", &wish(Pace::AtOnce, &[]));
+        buy_ending(lab, 80);
+        assert_eq!(told(lab), ["eve"]);
+        assert_eq!(sent(lab).len(), 1);
+        // Mistyped, and put right: nothing that was told is lost.
+        wants(lab, "eve", &MailWish { address: "e@x.net".to_owned(), ..wish(Pace::AtOnce, &[]) });
+        let now = lab.cssm.next_mail(lab.now).unwrap().unwrap();
+        assert_eq!(now.address, "e@x.net");
+        // A clock that was a year ahead holds nothing up.
+        let ahead = lab.now + 365 * DAY;
+        buy_ending(lab, 500);
+        let id = lab.cssm.test_mail(ahead, "eve", SERVER).unwrap();
+        assert_eq!(lab.cssm.next_mail(lab.now).unwrap().unwrap().id, id);
+        assert_eq!(lab.cssm.next_mail(lab.now).unwrap(), None);
+        lab.cssm.mail_failed(lab.now, id, "not now", false).unwrap();
+        assert_eq!(lab.cssm.mail(None).unwrap()[0].given_up_at, None);
+        // Whoever may not see an account any more is told nothing that was made before.
+        let people = lab.cssm.people();
+        people.take_back(lab.now, &admin(), "eve", Some(lab.sa.into()), None).unwrap();
+        let left: Vec<i64> = sent(lab).iter().map(|outgoing| outgoing.id).collect();
+        assert_eq!(left, [id], "the test tells nothing");
+        assert!(lab.cssm.mail(None).unwrap().iter().all(|mail| mail.id == id));
+        assert!(!lab.cssm.may_be_told("eve").unwrap());
     });
 }

@@ -244,7 +244,10 @@ fn whoever_has_passwords_tried_on_them_is_told_of_to_the_whole_server() {
         let (ann, nobody) = (&told[1], &told[0]);
         assert_eq!((ann.kind.as_str(), ann.subject.as_str()), ("failed logins", "ann"));
         assert!(ann.text.starts_with("5 logins") && ann.text.contains("set another password"));
-        assert!(nobody.text.starts_with("6 logins") && nobody.text.contains("nobody of that name"));
+        assert_eq!(nobody.subject, "names that nobody has");
+        assert!(
+            nobody.text.starts_with("1 names that nobody has were tried within a day, 6 times")
+        );
         // Page by page, the open ones and the settled.
         let page = |settled, before| lab.cssm.listed_alerts(None, settled, before);
         assert_eq!(page(Some(false), Some(nobody.id)).unwrap(), std::slice::from_ref(ann));
@@ -264,18 +267,22 @@ fn whoever_has_passwords_tried_on_them_is_told_of_to_the_whole_server() {
 }
 
 #[test]
-fn of_many_names_those_of_people_are_told_first() {
+fn names_that_nobody_has_are_told_of_together() {
     on_every_engine(&at_once(), |lab| {
         let people = lab.cssm.people();
         let own = Grant::of(Role::User, Some(lab.sa.into()));
-        people.create(lab.now, &by(), "zoe", Some(SECRET), &[own]).unwrap();
+        for number in 0..101 {
+            people.create(lab.now, &by(), &format!("p{number:03}"), None, &[own]).unwrap();
+        }
         let put = |tx: &mut rumline_store::Tx<'_>| {
             let sql = "INSERT INTO audit (id, at, actor, action, subject, outcome)
                 VALUES ($1, $2, '', 'login', $3, 'refused: wrong')";
-            for number in 0..510_i64 {
-                let login =
-                    if number < 5 { "zoe".to_owned() } else { format!("a{}", number % 101) };
-                let values = [(1_000 + number).into(), START.0.into(), (&login).into()];
+            for number in 0..1_005_i64 {
+                let login = match number {
+                    0..500 => format!("a{}", number % 100),
+                    _ => format!("p{:03}", number % 101),
+                };
+                let values = [(10_000 + number).into(), START.0.into(), (&login).into()];
                 tx.execute(sql, &values)?;
             }
             Ok::<_, Error>(())
@@ -283,9 +290,15 @@ fn of_many_names_those_of_people_are_told_first() {
         lab.cssm.db().write("test.refused", put).unwrap();
         lab.cssm.watch(lab.now + 60).unwrap();
         let told = lab.cssm.listed_alerts(None, Some(false), None).unwrap();
-        assert_eq!(told.len(), 101);
-        assert!(told.iter().any(|alert| alert.subject == "zoe"));
-        assert_eq!(told[0].subject, "many names");
+        assert_eq!(told.len(), 102, "a hundred by name");
+        assert_eq!(told[0].subject, "names that nobody has");
+        assert!(
+            told[0]
+                .text
+                .starts_with("100 names that nobody has were tried within a day, 500 times")
+        );
+        assert_eq!(told[1].subject, "many people");
+        assert!(told[2..].iter().all(|alert| alert.subject.starts_with('p')));
     });
 }
 

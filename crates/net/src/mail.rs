@@ -34,12 +34,14 @@ pub struct MailServer {
 pub struct MailError {
     /// What went wrong.
     pub problem: String,
-    /// Whether the mail server will never take this message.
+    /// Whether the mail server says that there is nobody of that address.
     pub is_final: bool,
+    /// Whether the mail server was there and spoke of this message: another one may fare better.
+    pub is_of_message: bool,
 }
 
 fn unusable(problem: impl Into<String>) -> MailError {
-    MailError { problem: problem.into(), is_final: false }
+    MailError { problem: problem.into(), is_final: false, is_of_message: false }
 }
 
 /// Hands messages to a mail server.
@@ -122,7 +124,7 @@ impl Mailer {
         subject: &str,
         body: &str,
     ) -> Result<(), MailError> {
-        let never = |problem: String| MailError { problem, is_final: true };
+        let never = |problem: String| MailError { problem, is_final: true, is_of_message: true };
         let to = address.parse().map_err(|_| never(format!("{address:?} is no address")))?;
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         let at = UNIX_EPOCH + Duration::from_secs(u64::try_from(made_at.0).unwrap_or(0));
@@ -137,9 +139,14 @@ impl Mailer {
             .header(ContentType::TEXT_PLAIN)
             .body(body.to_owned())
             .map_err(|error| never(error.to_string()))?;
-        let refused = |error: lettre::transport::smtp::Error| MailError {
-            problem: told(&error),
-            is_final: error.status().is_some_and(|code| is_final(code.into())),
+        let refused = |error: lettre::transport::smtp::Error| {
+            let problem = told(&error);
+            let code: Option<u16> = error.status().map(Into::into);
+            MailError {
+                is_final: code.is_some_and(|code| is_final(code, &problem)),
+                is_of_message: code.is_some(),
+                problem,
+            }
         };
         self.transport.send(&message).map_err(refused)?;
         Ok(())
@@ -150,9 +157,11 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-/// Replies that say that this message is never taken (RFC 5321, 4.2.3); others, about logins and the server itself, may change.
-fn is_final(code: u16) -> bool {
-    matches!(code, 550..=554 | 556)
+/// Whether a reply says that there is nobody of that address (RFC 3463, 3.2 and 3.3). The same codes without one of these
+/// numbers are said of senders and servers, too, which may be put right.
+fn is_final(code: u16, problem: &str) -> bool {
+    let said = problem.split_once("): ").map_or("", |(_, said)| said);
+    (550..=556).contains(&code) && (said.starts_with("5.1.1 ") || said.starts_with("5.1.2 "))
 }
 
 /// An error with what it comes from.
@@ -217,8 +226,21 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_said_about_the_message_is_final() {
-        let last = (400..600).filter(|code| is_final(*code));
-        assert_eq!(last.collect::<Vec<u16>>(), [550, 551, 552, 553, 554, 556]);
+    fn only_that_there_is_nobody_is_final() {
+        let said =
+            |code: u16, text: &str| is_final(code, &format!("permanent error ({code}): {text}"));
+        assert!(said(550, "5.1.1 no such user"));
+        assert!(said(556, "5.1.2 no such domain"));
+        for (code, text) in [
+            (550, "no such user"),
+            (550, "5.7.1 relaying denied"),
+            (553, "5.7.1 sender not owned by user"),
+            (554, "no SMTP service here 5.1.1 "),
+            (535, "5.1.1 wrong"),
+            (557, "5.1.1 x"),
+            (450, "4.1.1 later"),
+        ] {
+            assert!(!said(code, text), "{code} {text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -79,7 +80,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         return cssm_admin::run(&arguments.client, command);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve_until_told(arguments))?;
+    let served = runtime.block_on(serve_until_told(arguments));
+    // What waits for others, such as a mail server, is waited for no longer than requests are.
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    served?;
     Ok(true)
 }
 
@@ -219,6 +223,12 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         spool: Spool::open(arguments.dir.join("spool"))?,
         gates: Gates::default(),
     };
+    // Where all addresses are listened on, people need a name that leads here.
+    let address = listener.local_addr()?;
+    let known_as = match arguments.names.first().filter(|_| address.ip().is_unspecified()) {
+        Some(name) => format!("https://{name}:{}", address.port()),
+        None => base_url.clone(),
+    };
     say!("CSSM listens on {base_url}");
     say!("  smart receiver     {base_url}/licservice/license");
     say!("  pages              {base_url}/");
@@ -227,11 +237,13 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let shutdown = Shutdown::default();
     let mut background = vec![
         tokio::spawn(tidy_daily(cssm.clone(), clock)),
-        tokio::spawn(watch(cssm.clone(), clock, mailer.is_some().then_some(base_url))),
+        tokio::spawn(watch(cssm.clone(), clock, mailer.is_some().then_some(known_as))),
         tokio::spawn(resume_bundles(state.clone())),
         tokio::spawn(work_on_jobs(state.clone())),
     ];
-    background.extend(mailer.map(|mailer| tokio::spawn(send_mail(cssm, clock, mailer))));
+    background.extend(
+        mailer.map(|mailer| tokio::spawn(send_mail(cssm, clock, mailer, shutdown.clone()))),
+    );
     tokio::spawn(end_on_signal(shutdown.clone()));
     let tls = Security::Tls(server_config(certificate, key)?);
     serve(listener, tls, cssm_router(state), &shutdown).await?;
@@ -240,7 +252,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
 }
 
 /// How often is looked for what somebody has to be told of.
-const WATCH: std::time::Duration = std::time::Duration::from_secs(300);
+const WATCH: Duration = Duration::from_secs(300);
 
 /// Looks again and again; where messages are sent it makes those that are due, which name the server as people find it.
 async fn watch(cssm: Cssm, clock: Clock, mail_names: Option<String>) {
@@ -269,6 +281,6 @@ async fn tidy_daily(cssm: Cssm, clock: Clock) {
             Ok(Err(error)) => tracing::warn!(%error, "old results could not be removed"),
             Err(error) => tracing::warn!(%error, "tidying failed"),
         }
-        tokio::time::sleep(std::time::Duration::from_secs(24 * 3600)).await;
+        tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     }
 }

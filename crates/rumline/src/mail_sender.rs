@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use rumline_cssm::{Cssm, Outgoing};
-use rumline_net::{Clock, MailServer, Mailer, read_private};
+use rumline_net::{Clock, MailServer, Mailer, Shutdown, read_private};
 
 #[derive(Args)]
 pub(crate) struct MailArguments {
@@ -55,10 +55,11 @@ impl MailArguments {
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Hands over what is to be sent, until the server ends.
-pub(crate) async fn send_mail(cssm: Cssm, clock: Clock, mailer: Arc<Mailer>) {
+pub(crate) async fn send_mail(cssm: Cssm, clock: Clock, mailer: Arc<Mailer>, shutdown: Shutdown) {
     loop {
-        let (cssm, mailer) = (cssm.clone(), Arc::clone(&mailer));
-        match tokio::task::spawn_blocking(move || send_waiting(&cssm, clock, &mailer)).await {
+        let (cssm, mailer, ending) = (cssm.clone(), Arc::clone(&mailer), shutdown.watch());
+        let send = move || send_waiting(&cssm, clock, &mailer, || *ending.borrow());
+        match tokio::task::spawn_blocking(send).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "e-mail could not be looked after"),
             Err(error) => tracing::warn!(%error, "sending e-mail failed"),
@@ -67,13 +68,26 @@ pub(crate) async fn send_mail(cssm: Cssm, clock: Clock, mailer: Arc<Mailer>) {
     }
 }
 
-fn send_waiting(cssm: &Cssm, clock: Clock, mailer: &Mailer) -> Result<()> {
-    for Outgoing { id, address, subject, body, made_at } in cssm.outgoing_mail(clock.now())? {
+/// One after the other, until there are no more, the mail server is not there, or the server ends.
+fn send_waiting(
+    cssm: &Cssm,
+    clock: Clock,
+    mailer: &Mailer,
+    is_ending: impl Fn() -> bool,
+) -> Result<()> {
+    while !is_ending() {
+        let Some(Outgoing { id, address, subject, body, made_at }) = cssm.next_mail(clock.now())?
+        else {
+            break;
+        };
         match mailer.send((id, made_at), &address, &subject, &body) {
             Ok(()) => cssm.mail_sent(clock.now(), id)?,
             Err(error) => {
                 tracing::warn!(id, %error, "an e-mail was not taken");
                 cssm.mail_failed(clock.now(), id, &error.problem, error.is_final)?;
+                if !error.is_of_message {
+                    break;
+                }
             }
         }
     }

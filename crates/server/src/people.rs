@@ -132,8 +132,11 @@ fn checked_hash(password: &str) -> Result<String, Error> {
     hash(password)
 }
 
-/// Grants as they are read: what they are for, and the role.
-pub(crate) fn grants_of(tx: &mut Tx<'_>, login: &str) -> Result<Vec<Grant>, Error> {
+/// What somebody may do where, in a transaction.
+///
+/// # Errors
+/// When the store fails.
+pub fn grants_of(tx: &mut Tx<'_>, login: &str) -> Result<Vec<Grant>, Error> {
     let sql = "SELECT scope_id, part_id, role FROM grant_of WHERE login = $1
         ORDER BY scope_id, part_id";
     tx.rows(sql, &[login.into()], |row| grant_from(row.int(0)?, row.int(1)?, &row.text(2)?))

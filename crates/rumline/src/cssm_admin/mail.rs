@@ -45,8 +45,13 @@ pub(crate) enum Mail {
     RemoveTemplate,
 }
 
-/// Says so where messages are made and never sent.
+/// Says so where messages are made and never sent, or never made.
 fn warn_where_none_is_sent(answer: &Value) {
+    if answer["may_be_told"] == false {
+        say!(
+            "Alerts are those of whole smart accounts: you have no role in one, and will be told of none."
+        );
+    }
     if answer["server_sends_mail"] == false {
         say!(
             "This CSSM was started without --mail-server: it sends none until it is started with one."

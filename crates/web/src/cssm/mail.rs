@@ -16,7 +16,9 @@ pub(super) async fn own(
 ) -> Answer {
     let sends = state.sends_mail;
     run(&state, move |cssm, _| {
-        Ok(json!({ "wish": cssm.mail_wish(&caller.login)?, "server_sends_mail": sends }))
+        let (wish, may_be_told) =
+            (cssm.mail_wish(&caller.login)?, cssm.may_be_told(&caller.login)?);
+        Ok(json!({ "wish": wish, "server_sends_mail": sends, "may_be_told": may_be_told }))
     })
     .await
 }
@@ -30,7 +32,8 @@ pub(super) async fn set_own(
     let sends = state.sends_mail;
     run(&state, move |cssm, now| {
         cssm.set_mail_wish(now, &caller.actor(), &caller.login, &wish)?;
-        Ok(json!({ "wish": wish, "server_sends_mail": sends }))
+        let may_be_told = cssm.may_be_told(&caller.login)?;
+        Ok(json!({ "wish": wish, "server_sends_mail": sends, "may_be_told": may_be_told }))
     })
     .await
 }
