@@ -428,7 +428,12 @@ impl Agent {
                 == (&policy.smart_account, &policy.virtual_account)
         };
         let installed = self.installed.policy.as_ref().filter(same_account);
-        if installed.is_some_and(|old| old.version > policy.version) {
+        // Of two that hold at the same time, for one licence and for another, the one that was said last counts.
+        let is_older = |old: &Policy| {
+            let same_version = old.version == policy.version && !old.says_the_same(policy);
+            old.version > policy.version || (same_version && old.issued_at > policy.issued_at)
+        };
+        if installed.is_some_and(is_older) {
             // What came with an answer may have been kept for a while; a file with an old policy alone was mixed up.
             if source == Source::File && !says_more {
                 return Err("a newer policy is installed".to_owned());

@@ -12,16 +12,23 @@ use crate::ids::{Account, SmartAccountId, VirtualAccountId};
 use crate::standing::{self, Standing};
 use crate::{Cssm, Error};
 
-/// What was read of an account serves this long: a policy that has just changed reaches devices that much later.
+/// What was read of an account serves this long: what has just changed reaches devices that much later at most.
 const READ_SECONDS: i64 = 5;
 
-/// Signatures that serve many answers. A cache: losing it costs time only.
-pub(crate) type StandingCache = Mutex<BTreeMap<(VirtualAccountId, String), Arc<SignedStanding>>>;
+/// What was read of accounts, and signatures that serve many answers. A cache: losing it costs time only.
+#[derive(Default)]
+pub(crate) struct Standings {
+    /// By virtual account, with the time at which it was read.
+    read: BTreeMap<VirtualAccountId, (Timestamp, Arc<Standing>)>,
+    /// By virtual account, and the licence whose policy it is.
+    signed: BTreeMap<(VirtualAccountId, String), Arc<SignedStanding>>,
+}
+
+pub(crate) type StandingCache = Mutex<Standings>;
 
 pub(crate) struct SignedStanding {
     standing: Arc<Standing>,
     signed_at: Timestamp,
-    read_at: Timestamp,
     account: Signed<AccountInfo>,
     policy: Signed<Policy>,
 }
@@ -33,25 +40,22 @@ pub(crate) fn standing(
     (smart_account_id, virtual_account_id): Account,
     read: impl FnOnce() -> Result<Standing, Error>,
 ) -> Result<Arc<Standing>, Error> {
-    let cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_fresh = |known: &&Arc<SignedStanding>| {
-        known.standing.smart_account_id == smart_account_id
-            && (0..READ_SECONDS).contains(&now.since(known.read_at))
-    };
-    let of_part = cache
-        .range((virtual_account_id, String::new())..)
-        .take_while(|((part, _), _)| *part == virtual_account_id);
-    if let Some(known) = of_part.map(|(_, known)| known).find(is_fresh) {
-        return Ok(known.standing.for_all());
+    let lock = || cache.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((read_at, known)) = lock().read.get(&virtual_account_id)
+        && known.smart_account_id == smart_account_id
+        && (0..READ_SECONDS).contains(&now.since(*read_at))
+    {
+        return Ok(Arc::clone(known));
     }
-    drop(cache);
-    read().map(Arc::new)
+    let fresh = Arc::new(read()?);
+    lock().read.insert(virtual_account_id, (now, Arc::clone(&fresh)));
+    Ok(fresh)
 }
 
 impl Cssm {
-    /// The names of an account changed: what was read of it serves no more.
+    /// What answers say of accounts changed: what was read serves no more.
     pub(crate) fn forget_standing(&self) {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Standings::default();
     }
 }
 
@@ -144,7 +148,7 @@ fn signed_standing(
 ) -> Arc<SignedStanding> {
     let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
     let place = (standing.virtual_account_id, standing.tag().to_owned());
-    if let Some(known) = cache.get(&place)
+    if let Some(known) = cache.signed.get(&place)
         && known.standing == *standing
         && known.signed_at == now
     {
@@ -163,11 +167,10 @@ fn signed_standing(
     let fresh = Arc::new(SignedStanding {
         standing: Arc::clone(standing),
         signed_at: now,
-        read_at: now,
         account: Signed::new(info.signed_text(), info, signer),
         policy,
     });
-    cache.insert(place, Arc::clone(&fresh));
+    cache.signed.insert(place, Arc::clone(&fresh));
     fresh
 }
 

@@ -8,7 +8,7 @@ use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::alerts::{self, AlertKind};
 use crate::ids::{Account, ClaimId, InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances::{self, About, Instance};
-use crate::{Actor, Cssm, Error, standing};
+use crate::{Actor, Cssm, Error};
 use rumline_server::next_id;
 
 /// Why a product instance is not taken.
@@ -70,6 +70,28 @@ pub(crate) struct Turned<'a> {
     pub reports: i64,
 }
 
+fn other_key(udi: &Udi, through: &str) -> String {
+    format!(
+        "Another key claims {udi}; it came through {through}. Accept it if the device was replaced or erased, \
+         else find out who uses its serial number."
+    )
+}
+
+fn other_part(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    (turned_up, own): (VirtualAccountId, VirtualAccountId),
+    udi: &Udi,
+    through: &str,
+) -> Result<String, Error> {
+    let here = virtual_account(tx, smart_account_id, turned_up)?.name;
+    let own = virtual_account(tx, smart_account_id, own)?.name;
+    Ok(format!(
+        "{udi} of {own} turned up in {here}; it came through {through}. It stays in {own} until somebody \
+         moves it."
+    ))
+}
+
 /// Notes that a product instance turned up where it does not belong; both sides are told when that is new.
 pub(crate) fn note(
     tx: &mut Tx<'_>,
@@ -128,20 +150,13 @@ pub(crate) fn note(
     let actor = Actor::collector(through);
     match kind {
         ClaimKind::Key => {
-            let text = format!(
-                "Another key claims {udi}; it came through {through}. Accept it if the device was \
-                 replaced or erased, else find out who uses its serial number."
-            );
+            let text = other_key(udi, through);
             alerts::raise(tx, now, sa, AlertKind::OtherKey, udi, &text)?;
             add_event(tx, now, sa, &actor, &text)
         }
         ClaimKind::VirtualAccount => {
-            let here = standing::read(tx, sa, va)?.virtual_account;
-            let own = standing::read(tx, sa, known.virtual_account_id)?.virtual_account;
-            let text = format!(
-                "{udi} of {own} turned up in {here}; it came through {through}. It stays in {own} \
-                 until somebody moves it."
-            );
+            let parts = (va, known.virtual_account_id);
+            let text = other_part(tx, sa, parts, udi, through)?;
             alerts::raise(tx, now, sa, AlertKind::OtherAccount, udi, &text)?;
             add_event(tx, now, sa, &actor, &text)
         }
@@ -196,40 +211,57 @@ pub(crate) fn leave(
     gone.iter().try_for_each(|udi| settled(tx, now, smart_account_id, udi))
 }
 
-/// Smart accounts became one: what turned up in the other one is of another virtual account now, or where it belongs.
+/// Smart accounts became one: what turned up in the other one is of another virtual account now, or where it belongs, or its
+/// key is another one.
 pub(crate) fn joined(
     tx: &mut Tx<'_>,
     now: Timestamp,
     smart_account_id: SmartAccountId,
 ) -> Result<(), Error> {
-    let sql = "SELECT claim.pid, claim.serial, claim.virtual_account_id,
-        product_instance.virtual_account_id, product_instance.public_key, claim.public_key
-        FROM claim JOIN product_instance ON product_instance.serial = claim.serial
+    let sql = "SELECT claim.id, claim.pid, claim.serial, claim.through,
+        CASE WHEN product_instance.public_key = claim.public_key THEN 1 ELSE 0 END,
+        claim.virtual_account_id, product_instance.virtual_account_id FROM claim
+        JOIN product_instance ON product_instance.serial = claim.serial
         AND product_instance.pid = claim.pid
         AND product_instance.smart_account_id = claim.smart_account_id
         AND product_instance.removed_at IS NULL
         WHERE claim.smart_account_id = $1 AND claim.kind = $2 ORDER BY claim.id";
-    let label = ClaimKind::SmartAccount.label();
-    let here = tx.rows(sql, &[smart_account_id.into(), label.into()], |row| {
-        let udi = Udi { pid: row.text(0)?, serial: row.text(1)? };
-        let (waits, is_of): (VirtualAccountId, VirtualAccountId) = (row.id(2)?, row.id(3)?);
-        let kind = match (row.text(4)? == row.text(5)?, waits == is_of) {
-            (false, _) => Some(ClaimKind::Key),
-            (true, false) => Some(ClaimKind::VirtualAccount),
-            (true, true) => None,
-        };
-        Ok::<_, Error>((udi, kind))
+    let values = [smart_account_id.into(), ClaimKind::SmartAccount.label().into()];
+    let here = tx.rows(sql, &values, |row| {
+        let (id, udi) = (row.id(0)?, Udi { pid: row.text(1)?, serial: row.text(2)? });
+        let (through, parts) = (row.text(3)?, (row.id(5)?, row.id(6)?));
+        Ok::<(ClaimId, _, _, bool, (VirtualAccountId, VirtualAccountId)), Error>((
+            id,
+            udi,
+            through,
+            row.int(4)? == 1,
+            parts,
+        ))
     })?;
-    for (udi, kind) in here {
-        let Some(kind) = kind else {
-            settle(tx, now, smart_account_id, &udi)?;
-            continue;
+    for (_, udi, ..) in &here {
+        alerts::clear(tx, now, smart_account_id, AlertKind::OtherAccount, udi)?;
+    }
+    for (id, udi, through, is_key, (turned_up, own)) in here {
+        let kind = match (is_key, turned_up == own) {
+            (false, _) => ClaimKind::Key,
+            (true, false) => ClaimKind::VirtualAccount,
+            (true, true) => {
+                let sql = "DELETE FROM claim WHERE smart_account_id = $1 AND id = $2";
+                tx.execute(sql, &[smart_account_id.into(), id.into()])?;
+                settled(tx, now, smart_account_id, &udi)?;
+                continue;
+            }
         };
-        let sql = "UPDATE claim SET kind = $1 WHERE smart_account_id = $2 AND serial = $3
-            AND pid = $4 AND kind = $5";
-        let (serial, pid) = ((&udi.serial).into(), (&udi.pid).into());
-        let values = [kind.label().into(), smart_account_id.into(), serial, pid, label.into()];
-        tx.execute(sql, &values)?;
+        let sql = "UPDATE claim SET kind = $1 WHERE smart_account_id = $2 AND id = $3";
+        tx.execute(sql, &[kind.label().into(), smart_account_id.into(), id.into()])?;
+        let (alert, text) = match kind {
+            ClaimKind::Key => (AlertKind::OtherKey, other_key(&udi, &through)),
+            _ => {
+                let text = other_part(tx, smart_account_id, (turned_up, own), &udi, &through)?;
+                (AlertKind::OtherAccount, text)
+            }
+        };
+        alerts::raise(tx, now, smart_account_id, alert, &udi, &text)?;
     }
     Ok(())
 }

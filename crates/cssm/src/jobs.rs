@@ -68,7 +68,7 @@ impl NewJob {
     fn check(&self) -> Result<(), Error> {
         let Self { kind, search, sort, virtual_account_id, into_virtual_account_id } = self;
         self.sought().check()?;
-        if search.is_empty() && virtual_account_id.is_none() {
+        if search.trim().is_empty() && virtual_account_id.is_none() {
             let text = "say which product instances: by `search`, by `virtual_account_id`, or both";
             return Err(Error::invalid(text));
         }
@@ -80,7 +80,7 @@ impl NewJob {
         if into_virtual_account_id.is_some() && into_virtual_account_id == virtual_account_id {
             return Err(Error::invalid("they are there already: choose two virtual accounts"));
         }
-        let is_whole = search.is_empty() && sort.is_none() && virtual_account_id.is_some();
+        let is_whole = search.trim().is_empty() && sort.is_none() && virtual_account_id.is_some();
         if *kind == JobKind::Merge && !is_whole {
             return Err(Error::invalid("a whole virtual account is merged, `virtual_account_id`"));
         }
@@ -88,7 +88,7 @@ impl NewJob {
     }
 
     fn sought(&self) -> Search {
-        Search { text: self.search.clone(), sort_by: self.sort, descending: false }
+        Search { text: self.search.trim().to_owned(), sort_by: self.sort, descending: false }
     }
 
     fn of(&self) -> Only<rumline_server::PartId> {
@@ -155,11 +155,13 @@ struct Job {
     actor: Actor,
     /// Where it goes on.
     next: String,
+    /// The newest product instance there was when it was asked for: it was not about any that came afterwards.
+    newest_id: InstanceId,
 }
 
 const COLUMNS: &str = "id, kind, search, sort_by, virtual_account_id, into_virtual_account_id,
     state, total, total_is_exact, done, problem, asked_at, asked_by, ended_at, address, reason,
-    next";
+    next, newest_id";
 
 impl Job {
     fn read(row: &Row<'_>) -> Result<Self, Error> {
@@ -189,7 +191,7 @@ impl Job {
         let (address, reason) = (row.opt_text(14)?, row.opt_text(15)?);
         let actor = Actor::person(&view.asked_by);
         let actor = actor.at(address.as_deref()).because(reason.as_deref());
-        Ok(Self { view, actor, next: row.text(16)? })
+        Ok(Self { view, actor, next: row.text(16)?, newest_id: row.id(17)? })
     }
 
     fn words(&self) -> String {
@@ -203,6 +205,28 @@ fn one(tx: &mut Tx<'_>, smart_account_id: SmartAccountId, id: JobId) -> Result<J
     let sql = format!("SELECT {COLUMNS} FROM job WHERE smart_account_id = $1 AND id = $2");
     let found = tx.row(&sql, &[smart_account_id.into(), id.into()], Job::read)?;
     found.ok_or(Error::NotFound("job"))
+}
+
+/// A merge takes what is there: two that feed each other would never end, and nobody moves into what is merged away.
+fn in_nobodys_way(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    new: &NewJob,
+) -> Result<(), Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM job WHERE smart_account_id = $1 AND state = 'running' ORDER BY id"
+    );
+    let parts = |job: &NewJob| -> BTreeSet<VirtualAccountId> {
+        [job.virtual_account_id, job.into_virtual_account_id].into_iter().flatten().collect()
+    };
+    for running in tx.rows(&sql, &[smart_account_id.into()], Job::read)? {
+        let merges = [new.kind, running.view.new.kind].contains(&JobKind::Merge);
+        if merges && !parts(new).is_disjoint(&parts(&running.view.new)) {
+            let text = format!("{} goes on there: wait for it, or cancel it", running.words());
+            return Err(Error::Conflict(text));
+        }
+    }
+    Ok(())
 }
 
 /// A job ends.
@@ -255,7 +279,8 @@ fn work(
             let of = (&job.view.new.of(), &job.view.new.sought());
             let found = finding::matching(tx, smart_account_id, of, &job.next, PIECE)?;
             let next = found.last().map(|(_, next)| next.clone());
-            let ids: BTreeSet<InstanceId> = found.into_iter().map(|(id, _)| id).collect();
+            let ids: BTreeSet<InstanceId> =
+                found.into_iter().map(|(id, _)| id).filter(|id| *id <= job.newest_id).collect();
             let mut changed = 0;
             for id in ids {
                 let mut instance = instances::of_account(tx, smart_account_id, id)?;
@@ -311,11 +336,14 @@ impl Cssm {
                 let text = format!("{RUNNING_MAX} jobs go on: wait for one, or cancel it");
                 return Err(Error::Conflict(text));
             }
+            in_nobodys_way(tx, smart_account_id, &new)?;
             let id = next_id::<JobId>(tx, "job")?;
+            let sql = "SELECT value FROM counter WHERE name = 'product_instance'";
+            let newest = tx.row(sql, &[], |row| row.int(0))?.unwrap_or(0);
             let sql = "INSERT INTO job (smart_account_id, id, kind, search, sort_by,
                 virtual_account_id, into_virtual_account_id, state, total, total_is_exact,
-                asked_at, asked_by, address, reason)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10, $11, $12, $13)";
+                asked_at, asked_by, address, reason, newest_id)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10, $11, $12, $13, $14)";
             let values = [
                 smart_account_id.into(),
                 id.into(),
@@ -330,13 +358,18 @@ impl Cssm {
                 by.name().into(),
                 by.address().into(),
                 by.reason().into(),
+                newest.into(),
             ];
             tx.execute(sql, &values)?;
             let job = one(tx, smart_account_id, id)?;
             add_event(tx, now, smart_account_id, &by, &format!("{} begun", job.words()))?;
             Ok(id)
         })?;
-        self.work_on_job(now, smart_account_id, id)?;
+        match self.work_on_job(now, smart_account_id, id) {
+            // It is written down, and goes on when the store does.
+            Ok(_) | Err(Error::Store(_)) => {}
+            Err(error) => return Err(error),
+        }
         self.job(smart_account_id, id)
     }
 

@@ -7,8 +7,9 @@ use rumline_store::Tx;
 
 use crate::accounts::{SmartAccount, add_event, smart_account};
 use crate::ids::{SmartAccountId, VirtualAccountId};
+use crate::policies::{next_version, tags_that_differ};
 use crate::renaming::names_changed;
-use crate::{Actor, Cssm, Error, claims};
+use crate::{Actor, Cssm, Error, claims, watch};
 
 /// What belongs to a smart account by its number, its virtual accounts apart.
 const TABLES: [&str; 16] = [
@@ -46,15 +47,21 @@ const BEFORE: [(&str, &str); 3] = [
     ),
 ];
 
+/// The longest name, in characters.
+const NAME_LETTERS_MAX: usize = 100;
+
 /// The name of a virtual account that comes from elsewhere: its own, or one nobody there has.
 fn free_name(taken: &[String], name: &str, from: &str) -> String {
     let mut free = name.to_owned();
     let mut number = 1;
     while taken.contains(&free) {
-        free = match number {
-            1 => format!("{name} ({from})"),
-            number => format!("{name} ({from} {number})"),
+        let short = |text: &str, letters| text.chars().take(letters).collect::<String>();
+        let from = short(from, NAME_LETTERS_MAX / 2);
+        let origin = match number {
+            1 => format!(" ({from})"),
+            number => format!(" ({from} {number})"),
         };
+        free = short(name, NAME_LETTERS_MAX - origin.chars().count()) + &origin;
         number += 1;
     }
     free
@@ -65,27 +72,28 @@ fn names(tx: &mut Tx<'_>, id: SmartAccountId) -> Result<Vec<(VirtualAccountId, S
     tx.rows(sql, &[id.into()], |row| Ok((row.id(0)?, row.text(1)?)))
 }
 
-/// Policies go along: one that held in a whole smart account holds in each of its virtual accounts that has none, and those
-/// of licences where the other account has none for them.
+/// Policies go along: one that held in a whole smart account holds in each of its virtual accounts that has none. All of it is
+/// newer than what any product instance has, whatever the accounts were and will be called.
 fn move_policies(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     (from, into): (SmartAccountId, SmartAccountId),
     parts: &[(VirtualAccountId, String)],
 ) -> Result<(), Error> {
-    let sql = "DELETE FROM policy WHERE smart_account_id = $1 AND body = ''";
-    tx.execute(sql, &[from.into()])?;
+    let version = next_version(tx, now, from)?.max(next_version(tx, now, into)?);
     for (part, _) in parts {
-        let sql = "INSERT INTO policy (smart_account_id, virtual_account_id, body, changed_at,
-            lifetime_days) SELECT $2, $3, body, changed_at, lifetime_days FROM policy
-            WHERE smart_account_id = $1 AND virtual_account_id IN (0, $3)
+        let sql = "INSERT INTO policy (smart_account_id, virtual_account_id, changed_at, body,
+            lifetime_days) SELECT $2, $3, $4, body, lifetime_days FROM policy
+            WHERE smart_account_id = $1 AND virtual_account_id IN (0, $3) AND body <> ''
             ORDER BY virtual_account_id DESC LIMIT 1";
-        tx.execute(sql, &[from.into(), into.into(), (*part).into()])?;
+        let values = [from.into(), into.into(), (*part).into(), version.into()];
+        if tx.execute(sql, &values)? == 0 {
+            let sql = "INSERT INTO policy (smart_account_id, virtual_account_id, changed_at, body)
+                VALUES ($1, $2, $3, '')";
+            tx.execute(sql, &values[1..])?;
+        }
     }
     tx.execute("DELETE FROM policy WHERE smart_account_id = $1", &[from.into()])?;
-    let sql = "UPDATE tag_policy SET smart_account_id = $2 WHERE smart_account_id = $1
-        AND NOT EXISTS (SELECT 1 FROM tag_policy AS there WHERE there.smart_account_id = $2
-        AND there.tag = tag_policy.tag)";
-    tx.execute(sql, &[from.into(), into.into()])?;
     tx.execute("DELETE FROM tag_policy WHERE smart_account_id = $1", &[from.into()])?;
     Ok(())
 }
@@ -123,6 +131,17 @@ fn join(
             return Err(Error::Conflict(format!("{:?} {why}", source.name)));
         }
     }
+    let differing = tags_that_differ(tx, from, into)?;
+    if !differing.is_empty() {
+        let text = format!(
+            "{:?} has policies of licences that {:?} has not, or has otherwise: {}; set the same there, or take \
+             them back first",
+            source.name,
+            target.name,
+            differing.join(", ")
+        );
+        return Err(Error::Conflict(text));
+    }
     let parts = names(tx, from)?;
     let mut taken: Vec<String> = names(tx, into)?.into_iter().map(|(_, name)| name).collect();
     for (part, name) in &parts {
@@ -134,8 +153,9 @@ fn join(
     }
     // Each is given a trust code that says where it is now.
     names_changed(tx, from, None)?;
-    move_policies(tx, (from, into), &parts)?;
+    move_policies(tx, now, (from, into), &parts)?;
     move_reports(tx, (from, into), &parts)?;
+    watch::forget(tx, now, from)?;
     for table in TABLES {
         let sql = format!("UPDATE {table} SET smart_account_id = $2 WHERE smart_account_id = $1");
         tx.execute(&sql, &[from.into(), into.into()])?;
@@ -180,5 +200,9 @@ mod tests {
         assert_eq!(free_name(&taken, "Branch", "Other"), "Branch");
         assert_eq!(free_name(&taken, "Default", "Other"), "Default (Other)");
         assert_eq!(free_name(&taken, "Lab", "Other"), "Lab (Other 2)");
+        let long = "ä".repeat(100);
+        let (free, from) = (free_name(std::slice::from_ref(&long), &long, &long), "ä".repeat(50));
+        assert_eq!(free.chars().count(), 100);
+        assert!(free.ends_with(&format!(" ({from})")), "{free}");
     }
 }

@@ -2,7 +2,7 @@
 //! 023). One holds for a product instance: that of a licence it uses before that of its virtual account, and that before the
 //! account's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{ClassPolicy, EntitlementTag, Policy, Timestamp};
@@ -254,6 +254,22 @@ pub(crate) fn tags_in_use(
     Ok(tags.into_iter().collect())
 }
 
+/// The same of those of some product instances that use any, by number: above the first and up to the last.
+pub(crate) fn tags_in_use_of(
+    tx: &mut Tx<'_>,
+    smart_account_id: SmartAccountId,
+    (after, last): (InstanceId, InstanceId),
+) -> Result<BTreeMap<InstanceId, BTreeSet<String>>, Error> {
+    let sql = "SELECT product_instance_id, tag FROM license_use WHERE smart_account_id = $1
+        AND product_instance_id > $2 AND product_instance_id <= $3 AND count > 0";
+    let mut all: BTreeMap<InstanceId, BTreeSet<String>> = BTreeMap::new();
+    tx.each(sql, &[smart_account_id.into(), after.into(), last.into()], |row| {
+        all.entry(row.id(0)?).or_default().insert(row.text(1)?);
+        Ok::<_, Error>(true)
+    })?;
+    Ok(all)
+}
+
 /// The policy of a virtual account: its own, else the account's, else none (Cisco default).
 fn policy_of(
     tx: &mut Tx<'_>,
@@ -307,7 +323,7 @@ fn tags_changed_at(
 
 /// The version of a change: seconds, but never the same twice. A clock that was set back makes no older policy, and neither
 /// does a database restored from a copy.
-fn next_version(
+pub(crate) fn next_version(
     tx: &mut Tx<'_>,
     now: Timestamp,
     smart_account_id: SmartAccountId,
@@ -316,6 +332,23 @@ fn next_version(
     let before = tx.row(sql, &[smart_account_id.into()], |row| row.opt_int(0))?.flatten();
     let before = before.max(tags_changed_at(tx, smart_account_id)?);
     Ok(now.0.max(before.unwrap_or(0) + 1))
+}
+
+/// Of two accounts that become one: the policies of licences that the first has and the second has otherwise, by name.
+pub(crate) fn tags_that_differ(
+    tx: &mut Tx<'_>,
+    from: SmartAccountId,
+    into: SmartAccountId,
+) -> Result<Vec<String>, Error> {
+    let there = tag_policies(tx, into)?;
+    let own = tag_policies(tx, from)?;
+    let differs = own.into_iter().filter(|set| !there.contains(set));
+    Ok(differs
+        .filter_map(|set| match set.set_for {
+            SetFor::Tag(tag) => Some(tag),
+            _ => None,
+        })
+        .collect())
 }
 
 /// Tags of an account that have a policy.
@@ -374,7 +407,7 @@ impl Cssm {
         }
         let policy = policy.map(|(policy, lifetime_days)| (policy.clone(), lifetime_days));
         let actor = actor.clone();
-        self.db.write("policies.set", move |tx| {
+        let set = self.db.write("policies.set", move |tx| {
             let account = smart_account(tx, smart_account_id)?;
             let whose = match virtual_account_id {
                 Some(id) => virtual_account(tx, smart_account_id, id)?.name,
@@ -391,7 +424,8 @@ impl Cssm {
             let values = [ids[0], ids[1], (&body).into(), version.into(), lifetime_days.into()];
             tx.execute(sql, &values)?;
             add_event(tx, now, smart_account_id, &actor, &text)
-        })
+        });
+        set.inspect(|()| self.forget_standing())
     }
 
     /// Sets the policy of the product instances that use a licence, which is named or given as an entitlement tag; none
@@ -413,7 +447,7 @@ impl Cssm {
         }
         let policy = policy.map(|(policy, lifetime_days)| (policy.clone(), lifetime_days));
         let (actor, tag) = (actor.clone(), tag.to_owned());
-        self.db.write("policies.settag", move |tx| {
+        let set = self.db.write("policies.settag", move |tx| {
             smart_account(tx, smart_account_id)?;
             let there = tag_policies(tx, smart_account_id)?;
             let is_there = there.iter().any(|set| set.set_for == SetFor::Tag(tag.clone()));
@@ -435,7 +469,8 @@ impl Cssm {
             let values = [id, (&tag).into(), (&body).into(), version.into(), lifetime_days.into()];
             tx.execute(sql, &values)?;
             add_event(tx, now, smart_account_id, &actor, &text)
-        })
+        });
+        set.inspect(|()| self.forget_standing())
     }
 
     /// The policies of an account that were set for licences.

@@ -50,6 +50,7 @@ CREATE TABLE job (
     total_is_exact BIGINT NOT NULL,
     done BIGINT NOT NULL DEFAULT 0,
     next TEXT NOT NULL DEFAULT '',
+    newest_id BIGINT NOT NULL,
     problem TEXT NOT NULL DEFAULT '',
     asked_at BIGINT NOT NULL,
     asked_by TEXT NOT NULL,

@@ -44,14 +44,6 @@ impl Standing {
         Ok(Arc::new(Self { policy, ..Self::clone(self) }))
     }
 
-    /// The same as it is for whoever uses no licence that has a policy.
-    pub(crate) fn for_all(self: &Arc<Self>) -> Arc<Self> {
-        if self.policy == self.policies.of_account {
-            return Arc::clone(self);
-        }
-        Arc::new(Self { policy: self.policies.of_account.clone(), ..Self::clone(self) })
-    }
-
     /// The licence whose policy it is, if it is that of one.
     pub(crate) fn tag(&self) -> &str {
         match self.policy.as_ref().map(|set| &set.set_for) {

@@ -2,7 +2,7 @@
 //! instances and collectors that have fallen silent (CSSM-001, 027; G-19). It is looked for again and again, and what is so
 //! no more is settled by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{Policy, Timestamp};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::alerts::{self, AlertKind, SERVER};
 use crate::books::{self, LicenseView};
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
-use crate::policies::{Policies, tags_in_use};
+use crate::policies::{Policies, tags_in_use_of};
 use crate::{Cssm, Error, Only, purchases, totals};
 
 const DAY: i64 = 86_400;
@@ -88,6 +88,12 @@ impl Cssm {
         self.db.write("watch.tell", move |tx| tell(tx, now, id, &LOOKED_FOR, &found))?;
         Ok(open)
     }
+}
+
+/// Settles what was looked for of an account that becomes part of another one: there it is looked for anew, by the names that
+/// hold then.
+pub(crate) fn forget(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<(), Error> {
+    tell(tx, now, id, &LOOKED_FOR, &Found::new())
 }
 
 fn look(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Error> {
@@ -207,11 +213,15 @@ fn overdue(
             Ok::<_, Error>((row.id(0)?, udi, row.int(3)?, row.opt_int(4)?))
         })?;
         let Some((last, ..)) = piece.last() else { return Ok(found) };
+        let range = (after, *last);
         after = *last;
+        let tags = match policies.has_tags() {
+            true => tags_in_use_of(tx, id, range)?,
+            false => BTreeMap::new(),
+        };
+        let none = BTreeSet::new();
         for (instance, udi, registered_at, last) in piece {
-            let tags =
-                if policies.has_tags() { tags_in_use(tx, id, instance)? } else { BTreeSet::new() };
-            let policy = policies.choose(&tags);
+            let policy = policies.choose(tags.get(&instance).unwrap_or(&none));
             let policy = policy.map_or_else(Policy::cisco_default, |set| set.policy.clone());
             let Some(days) = asked_days(&policy) else { continue };
             if last.unwrap_or(registered_at) >= now.0 - days * DAY {

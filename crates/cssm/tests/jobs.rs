@@ -221,3 +221,41 @@ fn a_job_that_makes_no_sense_is_refused() {
         assert_eq!(lab.cssm.jobs(other, None).unwrap(), []);
     });
 }
+
+#[test]
+fn merges_that_feed_each_other_are_refused() {
+    on_every_engine(&at_once(), |lab| {
+        let (branch, third) = (lab.virtual_account("Branch"), lab.virtual_account("Third"));
+        registered(lab, lab.va, "AB", 201);
+        let merge = |from, into| NewJob {
+            virtual_account_id: Some(from),
+            into_virtual_account_id: Some(into),
+            ..job(JobKind::Merge, "")
+        };
+        let begun = ask(lab, &merge(lab.va, branch)).unwrap();
+        assert_eq!(begun.state, JobState::Running);
+        let into_it =
+            NewJob { into_virtual_account_id: Some(lab.va), ..job(JobKind::Transfer, "xyz") };
+        for other in [merge(branch, lab.va), merge(third, lab.va), merge(branch, third), into_it] {
+            let told = ask(lab, &other).unwrap_err().to_string();
+            assert!(told.contains("job 1 (merge) goes on there"), "{told}");
+        }
+        ask(lab, &job(JobKind::Remove, "xyz")).unwrap();
+        finish(lab, &begun);
+        ask(lab, &merge(branch, third)).unwrap();
+    });
+}
+
+#[test]
+fn a_job_is_about_what_there_was_when_it_was_asked_for() {
+    on_every_engine(&at_once(), |lab| {
+        registered(lab, lab.va, "AB", 201);
+        let begun = ask(lab, &job(JobKind::Remove, " ab ")).unwrap();
+        assert_eq!((begun.state, begun.total, begun.done), (JobState::Running, 201, 200));
+        let late = Device::new(&lab.cssm, "ABZZZ");
+        lab.register(&late);
+        let done = finish(lab, &begun);
+        assert_eq!((done.state, done.done), (JobState::Done, 201));
+        assert_eq!(serials(lab, lab.va), ["ABZZZ".to_owned()].into());
+    });
+}

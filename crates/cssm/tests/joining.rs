@@ -68,9 +68,11 @@ fn all_that_an_account_has_is_the_other_ones() {
         };
         lab.cssm.add_purchase(lab.now, &admin(), other, part, &purchase).unwrap();
         lab.cssm.set_policy(lab.now, &admin(), other, None, Some((&named("Whole"), None))).unwrap();
-        lab.cssm
-            .set_tag_policy(lab.now, &admin(), other, LAN, Some((&named("Lan"), None)))
-            .unwrap();
+        let tag = |lab: &Lab, account| {
+            let set = Some((&named("Lan"), None));
+            lab.cssm.set_tag_policy(lab.now, &admin(), account, LAN, set).unwrap();
+        };
+        tag(lab, other);
         let people = lab.cssm.people();
         let whole = Grant::of(Role::User, Some(other.into()));
         let of_part = Grant::of_part(Role::Administrator, other.into(), PartId(part.0));
@@ -81,11 +83,15 @@ fn all_that_an_account_has_is_the_other_ones() {
         people
             .create(lab.now, &admin(), "ann", Some("correct horse battery"), &[of_part, whole])
             .unwrap();
-        // One that turned up in the other account waits there.
-        let file = own.usage_file(lab.now, &[&own.report(9, START + 100, &[(10, 1)])]);
+        // One that turned up in the other account waits there, and so does one that says it is that one.
         let eve = rumline_cssm::Actor::person("eve");
-        lab.cssm.upload_usage(lab.now, &eve, other, part, "a", file.as_bytes()).unwrap();
-        assert_eq!(lab.cssm.claims(other).unwrap()[0].kind, "other smart account");
+        for device in [&own, &Device::new(&lab.cssm, "SN2")] {
+            let file = device.usage_file(lab.now, &[&device.report(9, START + 100, &[(10, 1)])]);
+            lab.cssm.upload_usage(lab.now, &eve, other, part, "a", file.as_bytes()).unwrap();
+        }
+        let claims = lab.cssm.claims(other).unwrap();
+        assert!(claims.iter().all(|claim| claim.kind == "other smart account"), "{claims:?}");
+        lab.cssm.watch(lab.now).unwrap();
         let id = lab.cssm.instances(other, &Only::All, Default::default(), 10).unwrap()[0].id;
         let counted = |lab: &Lab, sa| -> i64 {
             let reports = lab.cssm.reports(sa, id, 0, 1000).unwrap();
@@ -98,6 +104,10 @@ fn all_that_an_account_has_is_the_other_ones() {
             |lab: &Lab, from, into| lab.cssm.merge_smart_account(lab.now, &admin(), from, into);
         assert!(matches!(merge(lab, other, other), Err(Error::Invalid(_))));
         assert!(matches!(merge(lab, other, SmartAccountId(99)), Err(Error::NotFound(_))));
+        // What would hold for others than before has to be said first.
+        let differs = merge(lab, other, lab.sa).unwrap_err().to_string();
+        assert!(differs.contains("has policies of licences that \"Example\" has not"), "{differs}");
+        tag(lab, lab.sa);
         let joined = merge(lab, other, lab.sa).unwrap();
         assert_eq!((joined.id, joined.name.as_str()), (lab.sa, "Example"));
         let left: Vec<_> =
@@ -120,7 +130,17 @@ fn all_that_an_account_has_is_the_other_ones() {
             Policy::CISCO_DEFAULT
         );
         assert_eq!(lab.cssm.tag_policies(lab.sa).unwrap().len(), 1);
-        assert_eq!(lab.cssm.claims(lab.sa).unwrap()[0].kind, "other virtual account");
+        let claims = lab.cssm.claims(lab.sa).unwrap();
+        let kinds: Vec<&str> = claims.iter().map(|claim| claim.kind.as_str()).collect();
+        assert_eq!(kinds, ["other virtual account", "other key"]);
+        let open = lab.cssm.listed_alerts(Some(lab.sa), Some(false), None).unwrap();
+        let told: Vec<&str> = open.iter().map(|alert| alert.kind.as_str()).collect();
+        assert_eq!(told, ["other key", "other account", "shortage"], "{open:?}");
+        assert!(
+            open[1].text.contains("of Default turned up in Default (Other)"),
+            "{}",
+            open[1].text
+        );
         // Roles stay what they were, for what they were.
         let there = |role| Grant::of_part(role, lab.sa.into(), PartId(part.0));
         assert_eq!(people.person("eve").unwrap().grants, [here, there(Role::User)]);
@@ -155,7 +175,7 @@ fn what_goes_on_by_its_name_has_to_end_before() {
         let job = try_it(
             lab,
             "INSERT INTO job (smart_account_id, id, kind, search, state, total, total_is_exact,
-            asked_at, asked_by) VALUES (2, 900, 'remove', 'x', 'running', 0, 1, 5, 'eve')",
+            asked_at, asked_by, newest_id) VALUES (2, 900, 'remove', 'x', 'running', 0, 1, 5, 'eve', 0)",
         );
         assert!(job.contains("has jobs that go on"), "{job}");
         let file = try_it(

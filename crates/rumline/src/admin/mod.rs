@@ -211,7 +211,11 @@ async fn log_in(target: &Target, login: &str, password_file: Option<&Path>) -> R
 
 async fn log_out(target: &Target) -> Result<()> {
     let api = Api::new(&target.server, &target.ca_file, token(target))?;
-    api.json("POST", "/logout", None).await?;
+    let reply = api.send("POST", "/logout", Vec::new()).await?;
+    // A login that has ended by itself is forgotten too.
+    if reply.status != 401 {
+        whole(reply)?;
+    }
     std::fs::remove_file(&target.token_file)
         .with_context(|| format!("cannot remove {}", target.token_file.display()))?;
     say!("Logged out.");

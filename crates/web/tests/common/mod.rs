@@ -309,8 +309,8 @@ impl Server {
             ("get" | "delete", "{id}") if route.path.contains("/jobs/") => {
                 let job = |tx: &mut rumline_store::Tx<'_>| {
                     let sql = "INSERT INTO job (smart_account_id, id, kind, search, state, total,
-                        total_is_exact, asked_at, asked_by) VALUES (1, 900, 'remove', 'none',
-                        'running', 0, 1, 5, 'eve') ON CONFLICT DO NOTHING";
+                        total_is_exact, asked_at, asked_by, newest_id) VALUES (1, 900, 'remove',
+                        'none', 'running', 0, 1, 5, 'eve', 0) ON CONFLICT DO NOTHING";
                     Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
                 };
                 self.cssm.db().write("test.job", job).unwrap();
