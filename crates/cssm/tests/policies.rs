@@ -187,3 +187,49 @@ fn what_is_no_licence_has_no_policy_and_all_can_be_listed_and_taken_back() {
         set_tag(lab, &tag(7), Some(&named("y", 30))).unwrap();
     });
 }
+
+#[test]
+fn a_change_reaches_devices_however_busy_they_are() {
+    on_every_engine(&at_once(), |lab| {
+        let device = Device::new(&lab.cssm, "SN1");
+        lab.register(&device);
+        let told = |lab: &mut Lab, id: u64| -> String {
+            lab.now = lab.now + 2;
+            let report = device.report(id, lab.now, &[(1, 1)]);
+            let document = lab.document(&device.usage(&[&report]));
+            document.policies[0].value.policy_name.clone()
+        };
+        let cisco = Policy::CISCO_DEFAULT;
+        assert_eq!([told(lab, 1), told(lab, 2)], [cisco, cisco]);
+        set_tag(lab, LAN, Some(&named("Lan", 60))).unwrap();
+        assert_eq!(told(lab, 3), "Lan");
+        // Somebody else wrote into the database: what was read serves five seconds, and no more.
+        let change = |tx: &mut rumline_store::Tx<'_>| {
+            Ok::<_, Error>(tx.execute("UPDATE tag_policy SET body = ''", &[])?)
+        };
+        lab.cssm.db().write("test.change", change).unwrap();
+        let names: Vec<String> = (4..9).map(|id| told(lab, id)).collect();
+        assert_eq!(names.last().unwrap(), cisco, "{names:?}");
+    });
+}
+
+#[test]
+fn of_two_policies_that_hold_the_one_said_last_counts() {
+    on_every_engine(&at_once(), |lab| {
+        set_all(lab, Some(&named("All", 90)));
+        set_tag(lab, LAN, Some(&named("Lan", 60))).unwrap();
+        lab.now = lab.now + 60;
+        let before = lab.cssm.policy_file(lab.now, lab.sa, lab.va).unwrap();
+        let mut switch = lab.switch("SN1");
+        lab.trust(&mut switch, &lab.token(), false);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        lab.run_until(&mut switch, START.plus_days(70));
+        assert_eq!(switch.agent.policy().policy_name, "Lan");
+        let refused = switch.import(lab.now, &before).refused;
+        assert_eq!(refused[0].1, "a newer policy is installed");
+        assert_eq!(switch.agent.policy().policy_name, "Lan");
+        let after = lab.cssm.policy_file(lab.now, lab.sa, lab.va).unwrap();
+        switch.import(lab.now, &after);
+        assert_eq!(switch.agent.policy().policy_name, "All", "whoever imports it wants it");
+    });
+}
