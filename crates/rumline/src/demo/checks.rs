@@ -26,15 +26,23 @@ impl Checks {
         self.add(topology, what, text.contains(wanted), &format!("no {wanted:?} in: {text}"));
     }
 
-    /// Prints the table; says whether all held.
-    pub(super) fn show(&self) -> bool {
-        say!("\nChecks");
-        say!("{}", "-".repeat(78));
-        for row in &self.rows {
-            let mark = if row.held { "held  " } else { "FAILED" };
-            say!("{mark}  topology {}  {}", row.topology, row.what);
-            if !row.held {
-                say!("        seen: {}", row.seen.replace('\n', "\n        "));
+    /// Prints how many held, each that did not, and on request all; says whether all held.
+    pub(super) fn show(&self, all: bool) -> bool {
+        let mut topologies: Vec<u32> = self.rows.iter().map(|row| row.topology).collect();
+        topologies.dedup();
+        say!("\nChecks\n{}", "-".repeat(78));
+        for topology in topologies {
+            let of: Vec<&Check> = self.rows.iter().filter(|row| row.topology == topology).collect();
+            for row in of.iter().filter(|row| all || !row.held) {
+                let mark = if row.held { "held  " } else { "FAILED" };
+                say!("{mark}  topology {topology}  {}", row.what);
+                if !row.held {
+                    say!("        seen: {}", row.seen.replace('\n', "\n        "));
+                }
+            }
+            if !all {
+                let held = of.iter().filter(|row| row.held).count();
+                say!("topology {topology}: {held} of {} held", of.len());
             }
         }
         let held = self.rows.iter().filter(|row| row.held).count();

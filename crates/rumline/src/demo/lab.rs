@@ -47,10 +47,12 @@ pub(super) struct Lab {
     pub switches: Vec<LabSwitch>,
     pub collectors: Vec<LabCollector>,
     progress: ProgressBar,
+    /// Whether what switches show is printed.
+    shows: bool,
 }
 
 impl Lab {
-    pub(super) async fn start(dir: Option<&Path>, rate: u32) -> Result<Self> {
+    pub(super) async fn start(dir: Option<&Path>, rate: u32, shows: bool) -> Result<Self> {
         let base_millis = Clock::world_millis();
         let temporary = dir.is_none();
         let dir = dir.map_or_else(
@@ -68,6 +70,7 @@ impl Lab {
         }
         let clock = LabClock { base_millis, rate };
         let lab = Self::started(dir.clone(), temporary, clock).await;
+        let lab = lab.map(|lab| Self { shows, ..lab });
         if lab.is_err() && temporary {
             let _best_effort = std::fs::remove_dir_all(&dir);
         }
@@ -88,7 +91,18 @@ impl Lab {
         let account = json!({ "name": SMART_ACCOUNT, "domain": "example.net" });
         api.json("POST", "/smart-accounts", Some(account)).await?;
         let (switches, collectors) = (Vec::new(), Vec::new());
-        let lab = Self { dir, temporary, clock, cssm, url, api, switches, collectors, progress };
+        let lab = Self {
+            dir,
+            temporary,
+            clock,
+            cssm,
+            url,
+            api,
+            switches,
+            collectors,
+            progress,
+            shows: false,
+        };
         lab.say("CSSM is up; smart account created");
         lab.describe()?;
         Ok(lab)
@@ -106,7 +120,9 @@ impl Lab {
 
     /// A show command's output, under its switch's name.
     pub(super) fn print(&self, name: &str, text: &str) {
-        self.progress.suspend(|| say!("\n{name}# show license status\n{text}"));
+        if self.shows {
+            self.progress.suspend(|| say!("\n{name}# show license status\n{text}"));
+        }
     }
 
     pub(super) fn doing(&self, text: &str) {
