@@ -81,8 +81,8 @@ impl Venv {
         if !self.is_complete() {
             println!("installing {}", self.packages.join(", "));
             run(Command::new("python3").args(["-m", "venv"]).arg(self.path()))?;
-            run(Command::new(self.path().join("bin/pip"))
-                .args(["install", "--quiet"])
+            run(Command::new(self.path().join("bin/python"))
+                .args(["-m", "pip", "install", "--quiet"])
                 .args(self.packages))?;
             fs::write(self.path().join("complete"), self.packages.join("\n"))?;
         }
