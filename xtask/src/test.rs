@@ -28,7 +28,7 @@ pub(crate) fn run(install: bool) -> Result<()> {
     step("documentation", documents.env("RUSTDOCFLAGS", "-D warnings"))?;
     step("release build", &mut cargo(&["build", "--release", "--quiet"]))?;
     simulate()?;
-    step("demo", Command::new(rumline()).args(["demo", "--all"]))?;
+    step("demo", Command::new(rumline()).args(["demo", "--verbose"]))?;
     end_to_end(&postgres)?;
     println!("\nAll tests passed.");
     Ok(())

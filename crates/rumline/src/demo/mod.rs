@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     rate: u32,
     /// Print what `show license status` says on each switch, and every check.
     #[arg(long)]
-    all: bool,
+    verbose: bool,
     /// A real configuration for the first switch, instead of the project's own.
     #[arg(long)]
     startup_config: Option<PathBuf>,
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 async fn run_lab(arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
-    let mut lab = Lab::start(arguments.dir.as_deref(), arguments.rate, arguments.all).await?;
+    let mut lab = Lab::start(arguments.dir.as_deref(), arguments.rate, arguments.verbose).await?;
     // However it goes, nothing of it is left behind.
     let outcome = tokio::select! {
         outcome = show(&mut lab, arguments, topologies) => outcome,
@@ -86,7 +86,7 @@ async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Resul
         }
     }
     lab.show_cssm().await?;
-    let held = checks.show(arguments.all);
+    let held = checks.show(arguments.verbose);
     if arguments.keep {
         lab.keep()?;
         told_to_end().await?;
