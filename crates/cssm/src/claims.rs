@@ -219,7 +219,7 @@ pub(crate) fn joined(
     smart_account_id: SmartAccountId,
 ) -> Result<(), Error> {
     let sql = "SELECT claim.id, claim.pid, claim.serial, claim.through,
-        CASE WHEN product_instance.public_key = claim.public_key THEN 1 ELSE 0 END,
+        CAST(CASE WHEN product_instance.public_key = claim.public_key THEN 1 ELSE 0 END AS BIGINT),
         claim.virtual_account_id, product_instance.virtual_account_id FROM claim
         JOIN product_instance ON product_instance.serial = claim.serial
         AND product_instance.pid = claim.pid

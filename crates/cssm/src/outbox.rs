@@ -512,19 +512,11 @@ impl Cssm {
             .take(PROBLEM_LETTERS_MAX)
             .collect();
         self.db.write("mail.failed", move |tx| {
-            let is_over = "made_at <= $2 - $3";
-            let sql = format!(
-                "UPDATE mail SET problem = $1, given_up_at = CASE WHEN $4 = 1 OR {is_over}
-                THEN CAST($2 AS BIGINT) END WHERE id = $5 AND sent_at IS NULL"
-            );
-            let values = [
-                (&problem).into(),
-                now.0.into(),
-                TRIED_SECONDS.into(),
-                i64::from(is_final).into(),
-                id.into(),
-            ];
-            tx.execute(&sql, &values)?;
+            let made_until = if is_final { i64::MAX } else { now.0 - TRIED_SECONDS };
+            let sql = "UPDATE mail SET problem = $1, given_up_at = CASE WHEN made_at <= $2
+                THEN CAST($3 AS BIGINT) END WHERE id = $4 AND sent_at IS NULL";
+            let values = [(&problem).into(), made_until.into(), now.0.into(), id.into()];
+            tx.execute(sql, &values)?;
             Ok(())
         })
     }

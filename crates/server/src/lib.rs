@@ -29,6 +29,7 @@ pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId};
 pub use identity::{IDENTITY_TABLE, check_identity};
 pub use names::{check_name, next_id, random_hex};
 pub use people::{GRANTS_TABLE, Kind, People, Person, forget, grants_of, regrant};
+pub use rumline_store::Id;
 pub use throttle::Throttle;
 
 /// A source of randomness that several threads share.

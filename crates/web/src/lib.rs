@@ -14,6 +14,7 @@ mod people;
 mod problem;
 mod site;
 mod spool;
+mod ui;
 
 pub use collector::{
     Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router,

@@ -116,6 +116,31 @@ pub fn in_query(text: &str) -> String {
     text.bytes().map(written).collect()
 }
 
+/// What stands in a query, as text.
+pub(crate) fn from_query(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        let byte = hex.and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        rest = match (first, byte) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                &after[2..]
+            }
+            (b'+', _) => {
+                bytes.push(b' ');
+                after
+            }
+            _ => {
+                bytes.push(*first);
+                after
+            }
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// A number and what it counts.
 pub(crate) fn counted(count: i64, what: &str) -> String {
     if count == 1 { format!("{count} {what}") } else { format!("{count} {what}s") }
@@ -220,7 +245,16 @@ pub(crate) async fn script() -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::own_address;
+    use super::{from_query, in_query, own_address};
+
+    #[test]
+    fn what_stands_in_a_query_is_read_as_it_was_written() {
+        for text in ["", "leaf-1", "a b&c=d+e%f", "Ärger ✓", "%zz"] {
+            assert_eq!(from_query(&in_query(text)), text);
+        }
+        assert_eq!(from_query("a+b%20c%4"), "a b c%4");
+        assert_eq!(from_query("%ff"), "\u{fffd}");
+    }
 
     #[test]
     fn after_a_login_nobody_is_led_elsewhere() {

@@ -385,7 +385,8 @@ pub(crate) fn login_token<'h, S: Site>(state: &S, headers: &'h HeaderMap) -> Opt
     cookie(headers, state.cookie())
 }
 
-fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+/// What a browser keeps under a name.
+pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let all = headers.get(header::COOKIE)?.to_str().ok()?;
     all.split(';').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }

@@ -623,3 +623,76 @@ async fn a_report_is_the_same_as_json_and_for_spreadsheets() {
         answer.assert_problem();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_is_refused_keeps_what_was_typed_and_says_what_is_wrong_beside_it() {
+    // CSSM-010
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("user");
+    let at = "/smart-accounts/1/virtual-accounts/1";
+    let create = |body: &'static str| {
+        server.call("post", "/smart-accounts/1/virtual-accounts/1/tokens", token.as_deref(), body)
+    };
+    let refused = create("description=%3Cb%3EBack+room&expires_after_days=900").await;
+    assert_eq!(refused.status, 422);
+    let text = refused.text();
+    assert!(text.contains("value=\"&lt;b&gt;Back room\""), "{text}");
+    assert!(text.contains("value=\"900\"") && text.contains("aria-invalid=\"true\""), "{text}");
+    assert!(text.contains("a token expires after 1 to 365 days"), "{text}");
+    assert!(!text.contains("<b>Back room"));
+    let refused = create("expires_after_days=soon").await.text();
+    assert!(
+        refused.contains("Expire After (days) is a whole number, not &quot;soon&quot;"),
+        "{refused}"
+    );
+    let done = create("description=Back+room&expires_after_days=90&uses_max=2").await;
+    assert_eq!(done.status, 303);
+    // What was done is said once, on the page it leads to.
+    let said = done.cookies().find(|cookie| cookie.starts_with("rumline-said=")).unwrap();
+    let said = said.split(';').next().unwrap().to_owned();
+    let bearer = format!("Bearer {}", token.clone().unwrap());
+    let headers = [("authorization", bearer.as_str()), ("cookie", said.as_str())];
+    let page = server.send("get", at, &headers, "").await;
+    assert!(page.text().contains("The token is created."), "{}", page.text());
+    assert!(page.cookies().any(|cookie| cookie.contains("Max-Age=0")));
+    let page = server.call("get", at, token.as_deref(), "").await.text();
+    assert!(!page.contains("The token is created.") && page.contains("Back room"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_product_instances_is_searched_sorted_and_paged_both_ways() {
+    // CSSM-013
+    let server = Server::new(&Settings::default());
+    server.add_product_instances(100..230);
+    let token = server.log_in("viewer");
+    let at = "/smart-accounts/1/virtual-accounts/1/product-instances";
+    let rows = |text: &str| text.matches("data-head=\"Serial Number\"").count();
+    let link = |text: &str, rel: &str| -> Option<String> {
+        let before = text.split(&format!("rel=\"{rel}\"")).next().filter(|start| *start != text)?;
+        let href = before.rsplit("href=\"").next()?.split('"').next()?;
+        Some(href.replace("&amp;", "&"))
+    };
+    let get = async |path: &str| server.call("get", path, token.as_deref(), "").await.text();
+    let (mut path, mut pages) = (format!("{at}?sort=serial"), Vec::new());
+    loop {
+        let text = get(&path).await;
+        pages.push((path.clone(), rows(&text)));
+        assert!(text.contains("aria-sort=\"ascending\""));
+        match link(&text, "next") {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    let counts: Vec<usize> = pages.iter().map(|(_, rows)| *rows).collect();
+    assert_eq!(counts, [50, 50, 31]);
+    for step in (1..pages.len()).rev() {
+        let back = link(&get(&pages[step].0).await, "prev").unwrap();
+        assert_eq!(get(&back).await, get(&pages[step - 1].0).await);
+    }
+    let found = get(&format!("{at}?search=sn22")).await;
+    assert_eq!(rows(&found), 10);
+    assert!(found.contains("Showing 10 of 10 Records"), "{found}");
+    let one = get(&format!("{at}?search=SECRETSERIAL")).await;
+    assert!(one.contains("Showing 1 of 1 Record"), "{one}");
+    assert!(get(&format!("{at}?search=%3Cscript%3E")).await.contains("Nothing matches"));
+}

@@ -12,6 +12,12 @@ use Action::{Administer, AdministerAll, Operate, View};
 /// Every route of CSSM.
 #[must_use]
 pub fn cssm_routes() -> Vec<Route<CssmSite>> {
+    let mut routes = calls();
+    routes.extend(pages::routes());
+    routes
+}
+
+fn calls() -> Vec<Route<CssmSite>> {
     vec![
         route!(get "/licservice/license", Anyone, "The page of the smart receiver.", None, "\"This is the Smart Receiver!\"", receiver::landing),
         route!(post "/licservice/license", Anyone, "A message of a product instance; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", receiver::message).for_machines(),

@@ -207,6 +207,14 @@ impl Server {
         }
         let (claims, alerts) = (cssm.claims(SA).unwrap(), cssm.alerts(SA).unwrap());
         assert_eq!((claims.len(), alerts.len()), (2, 1));
+        // What the pages' forms are about.
+        let alert = |tx: &mut rumline_store::Tx<'_>| {
+            let sql = "INSERT INTO alert (smart_account_id, id, kind, subject, text, raised_at,
+                last_at) VALUES (1, 901, 'gap', 'x', '', 5, 5)";
+            Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
+        };
+        cssm.db().write("test.alert", alert).unwrap();
+        server.add_product_instances(902..904);
         assert!(
             [4, 5].iter().all(|id| cssm.usage_file(SA, UsageFileId(*id)).unwrap().set_aside == 1)
         );
@@ -255,13 +263,18 @@ impl Server {
         let add = move |tx: &mut rumline_store::Tx<'_>| {
             let sql = "INSERT INTO product_instance (id, smart_account_id, virtual_account_id, pid,
                 serial, identifier, public_key, software_tag, registered_at, last_contact_at,
-                window_started_at, window_requests, hostname, software_version)
-                VALUES ($1, 1, 1, 'N9K-C9504', $2, '', $3, '', 5, 5, 5, 0, '=cmd()', '10.4(3)')";
+                window_started_at, window_requests, hostname, software_version, name_key,
+                serial_key, pid_key) VALUES ($1, 1, 1, 'N9K-C9504', $2, '', $3, '', 5, 5, 5, 0,
+                '=cmd()', '10.4(3)', $4, $5, $6)";
             let key = "SELECT public_key FROM product_instance WHERE id = 1";
             let key: String = tx.row(key, &[], |row| row.text(0))?.unwrap();
             for id in ids.clone() {
                 let serial = format!("SN{id}");
-                tx.execute(sql, &[id.into(), (&serial).into(), (&key).into()])?;
+                let lower = serial.to_lowercase();
+                let keys = [b"=cmd()".as_slice(), lower.as_bytes(), b"n9k-c9504"];
+                let [name, serial_key, pid] = keys.map(Into::into);
+                let values = [id.into(), (&serial).into(), (&key).into(), name, serial_key, pid];
+                tx.execute(sql, &values)?;
             }
             Ok::<_, rumline_cssm::Error>(())
         };
@@ -292,6 +305,9 @@ impl Server {
         };
         let example = route.request.unwrap_or_default().as_bytes().to_vec();
         let numbered = |id: &str| route.path.replace("{sa}", "1").replace("{id}", id);
+        if let Some(example) = self.example_of_page(route) {
+            return example;
+        }
         match (route.method, route.path.rsplit('/').next().unwrap()) {
             ("get", "use-sources" | "license-uses") => {
                 (format!("{path}?license=LAN_ENTERPRISE_SERVICES_PKG"), example)
@@ -390,6 +406,24 @@ impl Server {
             }
             _ => (path, example),
         }
+    }
+
+    /// What is typed into the forms of CSSM's pages, about things that nothing else is done to.
+    fn example_of_page(&self, route: &Route) -> Option<(String, Vec<u8>)> {
+        if !route.summary.is_empty() || route.method != "post" {
+            return None;
+        }
+        let numbered =
+            |id: &str| route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", id);
+        let (id, body) = match route.path.rsplit('/').next().unwrap() {
+            "acknowledge" | "settle" => ("901", ""),
+            "remove" => ("902", ""),
+            "transfer" => ("1", "ids=903&into=3"),
+            "tokens" => ("1", "description=of+a+form&expires_after_days=30"),
+            "revoke" => ("1", ""),
+            _ => return None,
+        };
+        Some((numbered(id), body.as_bytes().to_vec()))
     }
 
     /// Somebody whom a path may name: a program where its secret is renewed, else a person with a role in the first account.
@@ -512,6 +546,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The cookies it sets.
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = &str> {
+        let all = self.headers.get_all(header::SET_COOKIE).iter();
+        all.filter_map(|value| value.to_str().ok())
+    }
+
     /// The status as a program would see it: a page sends people on, to the way in or back to a page.
     pub(crate) fn plain_status(&self) -> u16 {
         match (self.status, self.headers.get(header::LOCATION)) {

@@ -8,6 +8,7 @@ use rumline_cssm::{
     VirtualAccountId,
 };
 
+use super::places;
 use crate::cssm::{CssmSite, api, upload};
 use crate::page::{Frame, counted, page, problem_page, time};
 use crate::problem::Problem;
@@ -26,7 +27,7 @@ fn address(sa: SmartAccountId) -> String {
 }
 
 /// The smart accounts, or the only one at once.
-pub(super) async fn root(
+pub(in crate::cssm) async fn root(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
 ) -> Response {
@@ -55,7 +56,7 @@ fn accounts_page(state: &CssmSite, caller: &Caller, accounts: &[SmartAccount]) -
     page(state, frame, &content).into_response()
 }
 
-pub(super) async fn usage_files(
+pub(in crate::cssm) async fn usage_files(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
@@ -126,7 +127,10 @@ fn usage_files_page(
             }
         }
     };
-    let tabs = [(at.clone(), "Usage Data Files")];
+    let mut tabs = places(caller, account.id, within);
+    if tabs.iter().all(|(to, _)| *to != at) {
+        tabs.push((at.clone(), "Reports"));
+    }
     let frame = Frame {
         title: "Usage Data Files",
         caller: Some(caller),
@@ -137,7 +141,7 @@ fn usage_files_page(
     page(state, frame, &content).into_response()
 }
 
-pub(super) async fn upload_usage(
+pub(in crate::cssm) async fn upload_usage(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
@@ -158,7 +162,7 @@ pub(super) async fn upload_usage(
 }
 
 /// Moves what an uploaded file would move: whoever presses the button has seen which.
-pub(super) async fn move_set_aside(
+pub(in crate::cssm) async fn move_set_aside(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,

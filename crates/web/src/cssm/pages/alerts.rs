@@ -1,0 +1,134 @@
+//! Alerts: what somebody has to look at in a smart account (CSSM-001, CSSM-009).
+
+use maud::{Markup, html};
+use rumline_cssm::{
+    Action, AlertId, AlertView, Error, SmartAccount, SmartAccountId, VirtualAccount,
+};
+
+use super::places;
+use crate::cssm::CssmSite;
+use crate::page::{Tab, time};
+use crate::site::Access;
+use crate::ui::form::button;
+use crate::ui::table::{Column, Kind, Table, Trail};
+use crate::ui::{Ask, Done, Page, Post};
+
+/// Alerts on one page.
+const ROWS: usize = 100;
+
+pub(super) struct Alerts {
+    account: SmartAccount,
+    parts: Vec<VirtualAccount>,
+    alerts: Vec<AlertView>,
+    next: Option<String>,
+}
+
+fn are_settled(ask: &Ask) -> bool {
+    ask.query("settled") == "true"
+}
+
+impl Page<CssmSite> for Alerts {
+    const AT: &'static str = "/smart-accounts/{sa}/alerts";
+    const ACCESS: Access = Access::May(Action::View);
+
+    fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
+        let sa: SmartAccountId = ask.id("sa")?;
+        let before = Trail::of(ask).place().parse().ok().map(AlertId);
+        let (account, parts) = (site.cssm.smart_account(sa)?, site.cssm.virtual_accounts(sa)?);
+        let mut alerts = site.cssm.listed_alerts(Some(sa), Some(are_settled(ask)), before)?;
+        let is_more = alerts.len() > ROWS;
+        alerts.truncate(ROWS);
+        let next = alerts.last().filter(|_| is_more).map(|alert| alert.id.to_string());
+        Ok(Self { account, parts, alerts, next })
+    }
+
+    fn title(&self) -> String {
+        "Alerts".to_owned()
+    }
+
+    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
+        places(&ask.caller, self.account.id, &self.parts)
+    }
+
+    fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
+        let settled = are_settled(ask);
+        let may = ask.may(Action::Operate, self.account.id.into(), None);
+        let at = format!("/smart-accounts/{}/alerts", self.account.id);
+        let mut columns = vec![
+            Column::new("Kind", Kind::Whole, |alert: &AlertView| {
+                html! { span.badge.warn[!settled] { (alert.kind) } }
+            }),
+            Column::new("About", Kind::Text, |alert: &AlertView| html! { (alert.subject) }),
+            Column::new("What to do", Kind::Text, |alert: &AlertView| html! { (alert.text) }),
+            Column::new("Since", Kind::Text, |alert: &AlertView| time(Some(alert.raised_at))),
+            Column::new("Seen to by", Kind::Text, |alert: &AlertView| {
+                html! { @match &alert.acknowledged_by {
+                    Some(by) => { (by) " " (time(alert.acknowledged_at)) },
+                    None => span.soft { "nobody" },
+                } }
+            }),
+        ];
+        if settled {
+            columns.push(Column::new("Settled", Kind::Text, |alert: &AlertView| {
+                time(alert.cleared_at)
+            }));
+        } else if may {
+            columns.push(Column::new("Actions", Kind::Text, |alert: &AlertView| {
+                html! {
+                    @if alert.acknowledged_at.is_none() {
+                        (button(&format!("{at}/{}/acknowledge", alert.id), "I see to it", None)) " "
+                    }
+                    (button(&format!("{at}/{}/settle", alert.id), "Settle", None))
+                }
+            }));
+        }
+        let empty = if settled {
+            html! { p { "Nothing was settled yet." } }
+        } else {
+            html! { p { "Nothing to look at. What turns up is looked for every five minutes." } }
+        };
+        let list = Table { caption: "Alerts", columns, rows: &self.alerts, ticks: None, empty };
+        html! {
+            p.path { (self.account.name) }
+            h1 { "Alerts" }
+            nav.within aria-label="Alerts" {
+                a href=(ask.with(&[("settled", ""), ("trail", "")]))
+                    aria-current=[(!settled).then_some("page")] { "Open" }
+                a href=(ask.with(&[("settled", "true"), ("trail", "")]))
+                    aria-current=[settled.then_some("page")] { "Settled" }
+            }
+            (list.show(ask))
+            (Trail::of(ask).show(ask, self.next.as_deref()))
+        }
+    }
+}
+
+/// Somebody sees to an alert.
+pub(super) struct Acknowledge;
+
+impl Post<CssmSite> for Acknowledge {
+    type Page = Alerts;
+    const AT: &'static str = "/smart-accounts/{sa}/alerts/{id}/acknowledge";
+    const ACCESS: Access = Access::May(Action::Operate);
+
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+        let (sa, id) = (ask.id("sa")?, ask.id("id")?);
+        site.cssm.acknowledge_alert(ask.now, &ask.caller.actor(), Some(sa), id)?;
+        Ok(Done::at(format!("/smart-accounts/{sa}/alerts"), "You see to it."))
+    }
+}
+
+/// Somebody settles an alert.
+pub(super) struct Settle;
+
+impl Post<CssmSite> for Settle {
+    type Page = Alerts;
+    const AT: &'static str = "/smart-accounts/{sa}/alerts/{id}/settle";
+    const ACCESS: Access = Access::May(Action::Operate);
+
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+        let (sa, id) = (ask.id("sa")?, ask.id("id")?);
+        site.cssm.clear_alert(ask.now, &ask.caller.actor(), Some(sa), id)?;
+        Ok(Done::at(format!("/smart-accounts/{sa}/alerts"), "Settled."))
+    }
+}

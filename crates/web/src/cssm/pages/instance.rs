@@ -1,0 +1,143 @@
+//! A product instance: what it uses, its reports, and what is wrong with it (CSSM-014).
+
+use maud::{Markup, html};
+use rumline_cssm::{Action, Error, InstanceId, InstanceView, ReportRow};
+
+use super::Inventory;
+use crate::cssm::CssmSite;
+use crate::page::{Tab, time};
+use crate::site::Access;
+use crate::ui::form::button;
+use crate::ui::table::{Column, Kind, Table, Trail};
+use crate::ui::{Ask, Done, Page, Post};
+
+/// Reports on one page.
+const ROWS: i64 = 50;
+
+pub(super) struct Instance {
+    inventory: Inventory,
+    instance: InstanceView,
+    policy_name: String,
+    reports: Vec<ReportRow>,
+    next: Option<String>,
+}
+
+impl Page<CssmSite> for Instance {
+    const AT: &'static str = "/smart-accounts/{sa}/virtual-accounts/{va}/product-instances/{id}";
+    const ACCESS: Access = Access::May(Action::View);
+
+    fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
+        let inventory = Inventory::read(site, ask)?;
+        let (sa, id): (_, InstanceId) = (inventory.account.id, ask.id("id")?);
+        let instance = site.cssm.instance(sa, id)?;
+        if instance.virtual_account_id != inventory.part.id {
+            return Err(Error::NotFound("product instance in this virtual account"));
+        }
+        let after = Trail::of(ask).place().parse().unwrap_or(0);
+        let mut reports = site.cssm.reports(sa, id, after, ROWS + 1)?;
+        let rows = usize::try_from(ROWS).unwrap_or(usize::MAX);
+        let is_more = reports.len() > rows;
+        reports.truncate(rows);
+        let next = reports.last().filter(|_| is_more).map(|last| last.report_id.to_string());
+        let policy_name = site.cssm.instance_policy(sa, id)?.policy.policy_name;
+        Ok(Self { inventory, instance, policy_name, reports, next })
+    }
+
+    fn title(&self) -> String {
+        self.instance.name.clone()
+    }
+
+    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
+        self.inventory.tabs(ask)
+    }
+
+    fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
+        let one = &self.instance;
+        let at = self.inventory.at(&format!("/product-instances/{}", one.id));
+        let api = format!("/api/v1{at}/reports");
+        html! {
+            (self.inventory.head(ask, "/product-instances"))
+            h2 { (one.name) }
+            dl.facts {
+                div { dt { "UDI" } dd { "PID:" (one.pid) ",SN:" (one.serial) } }
+                div { dt { "Product Type" } dd { (one.product_type) } }
+                div { dt { "Software" } dd { (one.software_version.as_deref().unwrap_or("not told")) } }
+                div { dt { "Policy" } dd { (self.policy_name) } }
+                div { dt { "Registered" } dd { (time(Some(one.registered_at))) } }
+                div { dt { "Last Contact" } dd { (time(Some(one.last_contact_at))) } }
+                div { dt { "Last Report" } dd { (time(one.last_report_at)) } }
+                div { dt { "Last ACK" } dd { (time(one.last_ack_at)) } }
+                div { dt { "Reports" } dd { (one.reports) " here, " (one.reports_missing) " missing" } }
+            }
+            @if one.held_at.is_some() {
+                p.note.bad { "Two speak as this one: nothing of them counts until somebody chooses, with "
+                    code { "rumline cssm choose-epoch" } "." }
+            }
+            h2 { "License Usage" }
+            (self.usage(ask))
+            @if !one.gaps.is_empty() {
+                h2 { "Spans of which nothing is known" }
+                ul { @for gap in &one.gaps { li { (gap.license) ": " (time(Some(gap.from))) " to " (time(Some(gap.to))) } } }
+            }
+            h2 { "Reports" }
+            (self.list(ask, &api))
+            (Trail::of(ask).show(ask, self.next.as_deref()))
+            @if self.inventory.may(ask, Action::Operate) {
+                h2 { "Actions" }
+                p { "Its licences return to the pool; what it reported stays." }
+                (button(&format!("{at}/remove"), "Remove Product Instance",
+                    Some(&format!("Remove Product Instance {}?", one.name))))
+            }
+        }
+    }
+}
+
+impl Instance {
+    fn usage(&self, ask: &Ask) -> Markup {
+        use rumline_cssm::LicenseOfInstance as Used;
+        let columns = vec![
+            Column::new("License", Kind::Whole, |row: &Used| html! { (row.license) }),
+            Column::new("Entitlement tag", Kind::Text, |row: &Used| html! { (row.tag) }),
+            Column::new("In Use", Kind::Number, |row: &Used| html! { (row.count) }),
+            Column::new("As of", Kind::Text, |row: &Used| time(Some(row.as_of))),
+        ];
+        let empty = html! { p { "It has nothing in use." } };
+        let rows = &self.instance.licenses;
+        Table { caption: "License Usage", columns, rows, ticks: None, empty }.show(ask)
+    }
+
+    fn list(&self, ask: &Ask, api: &str) -> Markup {
+        let columns = vec![
+            Column::new("Report", Kind::Whole, |row: &ReportRow| {
+                html! { a href=(format!("{api}/{}", row.report_id)) { (row.report_id) } }
+            }),
+            Column::new("Entitlement tag", Kind::Text, |row: &ReportRow| html! { (row.tag) }),
+            Column::new("From", Kind::Text, |row: &ReportRow| time(Some(row.start_at))),
+            Column::new("To", Kind::Text, |row: &ReportRow| time(Some(row.end_at))),
+            Column::new("License seconds", Kind::Number, |row: &ReportRow| {
+                html! { (row.count_seconds) }
+            }),
+            Column::new("Received", Kind::Text, |row: &ReportRow| time(Some(row.received_at))),
+        ];
+        let empty = html! { p { "It has not reported yet." } };
+        Table { caption: "Reports", columns, rows: &self.reports, ticks: None, empty }.show(ask)
+    }
+}
+
+/// Removes a product instance.
+pub(super) struct Remove;
+
+impl Post<CssmSite> for Remove {
+    type Page = Instance;
+    const AT: &'static str =
+        "/smart-accounts/{sa}/virtual-accounts/{va}/product-instances/{id}/remove";
+    const ACCESS: Access = Access::May(Action::Operate);
+
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+        let Instance { inventory, instance, .. } = Instance::load(site, ask)?;
+        let (sa, id) = (inventory.account.id, instance.id);
+        site.cssm.remove_instance(ask.now, &ask.caller.actor(), sa, id)?;
+        let said = format!("{} is removed; its licences are free.", instance.name);
+        Ok(Done::at(inventory.at("/product-instances"), said))
+    }
+}

@@ -1,0 +1,64 @@
+//! Inventory > Licenses: purchased against in use (CSSM-001, CSSM-027).
+
+use maud::{Markup, html};
+use rumline_cssm::{Action, Error, LicenseView};
+
+use super::Inventory;
+use crate::cssm::CssmSite;
+use crate::page::{Tab, time};
+use crate::site::Access;
+use crate::ui::table::{Column, Kind, Table};
+use crate::ui::{Ask, Page};
+
+pub(super) struct Licenses {
+    inventory: Inventory,
+    licenses: Vec<LicenseView>,
+}
+
+impl Page<CssmSite> for Licenses {
+    const AT: &'static str = "/smart-accounts/{sa}/virtual-accounts/{va}/licenses";
+    const ACCESS: Access = Access::May(Action::View);
+
+    fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
+        let inventory = Inventory::read(site, ask)?;
+        let mut licenses = site.cssm.licenses(ask.now, inventory.account.id)?;
+        licenses.retain(|row| row.virtual_account_id == inventory.part.id);
+        Ok(Self { inventory, licenses })
+    }
+
+    fn title(&self) -> String {
+        format!("Licenses of {}", self.inventory.part.name)
+    }
+
+    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
+        self.inventory.tabs(ask)
+    }
+
+    fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
+        let number = |number: i64| html! { (number) };
+        let columns = vec![
+            Column::new("License", Kind::Whole, |row: &LicenseView| html! { (row.license) }),
+            Column::new("Purchased", Kind::Number, |row: &LicenseView| number(row.purchased)),
+            Column::new("In Use", Kind::Number, |row: &LicenseView| number(row.in_use)),
+            Column::new("Substituted", Kind::Number, |row: &LicenseView| number(row.substituted)),
+            Column::new("Balance", Kind::Number, |row: &LicenseView| {
+                html! {
+                    (row.balance) " "
+                    @if row.balance < 0 { span.badge.bad { "short" } }
+                    @else { span.badge.good { "covered" } }
+                }
+            }),
+            Column::new("Runs short", Kind::Text, |row: &LicenseView| match row.runs_short_at {
+                Some(at) => time(Some(at)),
+                None => html! { span.soft { "not with this use" } },
+            }),
+        ];
+        let empty = html! {
+            p { "No licence is purchased here or in use." }
+            p { "Product instances say what they use with their reports; "
+                code { "rumline cssm purchase" } " records what was bought." }
+        };
+        let list = Table { caption: "Licenses", columns, rows: &self.licenses, ticks: None, empty };
+        html! { (self.inventory.head(ask, "/licenses")) (list.show(ask)) }
+    }
+}
