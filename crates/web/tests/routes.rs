@@ -581,6 +581,99 @@ async fn no_statement_of_the_api_looks_through_a_table_that_grows() {
     }
     assert!(looked_at > 60, "{looked_at}");
     assert!(wrong.is_empty(), "{wrong:#?}");
+    // The same on PostgreSQL, where the tests have one.
+    std::thread::spawn(no_statement_seen_looks_through_a_table_on_postgresql).join().unwrap();
+}
+
+fn no_statement_seen_looks_through_a_table_on_postgresql() {
+    let directory = tempfile::tempdir().unwrap();
+    for db in rumline_testkit::empty_databases(directory.path()).into_iter().skip(1) {
+        let seen = rumline_store::statements_seen();
+        let postgres = Planner::over(db);
+        let asks = |sql: &&String| {
+            let verb = sql.trim_start().split(' ').next().unwrap();
+            ["SELECT", "UPDATE", "DELETE"].contains(&verb)
+        };
+        // It would be noticed.
+        for through in [
+            "SELECT id FROM product_instance WHERE hostname = $1",
+            "UPDATE rum_report SET tag = $1 WHERE smart_account_id = $2",
+            "SELECT id FROM audit ORDER BY id DESC LIMIT 5",
+        ] {
+            assert!(postgres.looks_through(through).is_some(), "{through}");
+        }
+        let seen: Vec<&String> = seen.iter().filter(asks).collect();
+        assert!(seen.len() > 60, "{}", seen.len());
+        let wrong: Vec<String> =
+            seen.iter().filter_map(|sql| postgres.looks_through(sql)).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
+
+/// Tells how PostgreSQL carries statements out where it has a choice.
+struct Planner {
+    db: std::sync::Arc<rumline_store::Db>,
+    /// Indexes of some rows only: they may be gone through.
+    partial: BTreeSet<String>,
+}
+
+impl Planner {
+    /// Over an empty database with the schema of CSSM.
+    fn over(db: rumline_store::Db) -> Self {
+        let db = std::sync::Arc::new(db);
+        let cssm = cssm_over(std::sync::Arc::clone(&db));
+        let indexes = "SELECT indexname::TEXT FROM pg_indexes
+            WHERE schemaname = current_schema() AND indexdef LIKE '% WHERE %'";
+        let partial =
+            cssm.db().read("test.indexes", move |tx| tx.rows(indexes, &[], |row| row.text(0)));
+        let partial: Vec<String> = partial.unwrap();
+        assert!(partial.len() > 5, "{partial:?}");
+        Self { db, partial: partial.into_iter().collect() }
+    }
+
+    /// What a statement goes through of a table that grows, if it does: with no way but that to find its rows.
+    fn looks_through(&self, sql: &str) -> Option<String> {
+        let count = (1..30).take_while(|number| sql.contains(&format!("${number}"))).count();
+        let values = match count {
+            0 => String::new(),
+            count => format!("({})", vec!["NULL"; count].join(", ")),
+        };
+        let (prepare, explain) = (
+            format!("PREPARE looked_at AS {sql}"),
+            format!("EXPLAIN (COSTS OFF) EXECUTE looked_at{values}"),
+        );
+        let work = move |tx: &mut rumline_store::Tx<'_>| {
+            tx.batch(
+                "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan",
+            )?;
+            tx.batch(&prepare)?;
+            let plan: Vec<String> = tx.rows(&explain, &[], |row| row.text(0))?;
+            tx.batch("DEALLOCATE looked_at")?;
+            Ok::<_, rumline_cssm::Error>(plan)
+        };
+        let plan =
+            self.db.write("test.plan", work).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        for (at, step) in plan.iter().enumerate() {
+            let words: Vec<&str> = step.split_whitespace().collect();
+            let Some(on) = words.iter().position(|word| *word == "on") else { continue };
+            if !words.get(on + 1).is_some_and(|table| LARGE.contains(table))
+                || step.contains("Bitmap")
+            {
+                continue;
+            }
+            let is_narrow = plan[at + 1..]
+                .iter()
+                .take_while(|below| !below.contains("->"))
+                .any(|below| below.contains("Index Cond"));
+            let using = words.iter().position(|word| *word == "using");
+            let is_partial = using.is_some_and(|using| self.partial.contains(words[using + 1]));
+            if step.contains("Seq Scan") || !(is_narrow || is_partial) && step.contains("Scan") {
+                let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+                return Some(format!("{}: {sql}", step.trim()));
+            }
+        }
+        None
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

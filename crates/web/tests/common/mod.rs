@@ -97,6 +97,14 @@ fn collector_key() -> Box<dyn Signer> {
     SimulatedSuite.generate_device_key(&mut Chance::of(77)).unwrap()
 }
 
+/// A CSSM over a database.
+pub(crate) fn cssm_over(db: Arc<Db>) -> Cssm {
+    let mut random = Chance::of(1);
+    let (_, issuer) = SimulatedSuite::authority(&mut random);
+    let (suite, random) = (Arc::new(SimulatedSuite), Arc::new(Mutex::new(random)));
+    Cssm::open(db, suite, issuer, random, Settings::default()).unwrap()
+}
+
 /// A form with a file, as a browser sends it.
 fn form(name: &str, text: &str) -> Vec<u8> {
     format!(
