@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import time
 import zipfile
 from base64 import b64decode
 
@@ -151,6 +152,14 @@ class Browser:
                 if field.get_attribute("type") != "file":
                     field.clear()
                 field.send_keys(str(value))
+
+    def type(self, name, value):
+        """Types into the field that is sent under a name; its label stands beside it."""
+        field = self.wait(lambda: self.shown(f"//*[@name='{name}']"), f"field {name!r}")
+        label = self.driver.find_elements(By.XPATH, f"//label[@for='{field.get_attribute('id')}']")
+        self.check(label, f"{name} has no label")
+        field.clear()
+        field.send_keys(str(value))
 
     def download(self, name, pattern):
         """Presses what gives a file, and waits for the file."""
@@ -472,6 +481,71 @@ def one_host(browser, cssm, cslu, password):
     browser.check(browser.named("Log out"), "logging in to CSSM logged out of the CSLU on the same host")
 
 
+def cssm_inventory(browser, lab, cssm):
+    """What people do at CSSM's pages: tokens, product instances, licences, alerts (CSSM-009 to 015)."""
+    browser.open(cssm)
+    browser.go("Inventory")
+    browser.see("Product Instances", "Showing")
+    browser.look("cssm-product-instances")
+    name = browser.driver.find_element(By.CSS_SELECTOR, "td a").text
+    browser.fill(Search=name)
+    browser.go("Search")
+    browser.see("Showing 1 of 1 Record")
+    browser.go("Name")
+    browser.check("▲" in browser.text(), "the list does not say by what it is sorted")
+    browser.go(name)
+    browser.see("License Usage", "Remove Product Instance")
+    browser.look("cssm-product-instance")
+    browser.go("Licenses")
+    browser.see("Purchased", "Balance")
+    browser.look("cssm-licenses")
+    browser.go("General")
+    browser.see("No token yet")
+    browser.look("cssm-general-empty")
+    browser.press("New Token")
+    browser.see("Create Registration Token")
+    browser.type("description", "<b>back room</b>")
+    # Without its own check the browser leaves it to the server.
+    browser.driver.execute_script("document.querySelector('form.fields').noValidate = true")
+    browser.type("expires_after_days", 900)
+    browser.go("Create Token")
+    browser.see("a token expires after 1 to 365 days")
+    kept = browser.driver.find_element(By.NAME, "description").get_attribute("value")
+    browser.check(kept == "<b>back room</b>", f"what was typed is lost: {kept!r}")
+    browser.driver.get_log("browser")
+    browser.type("expires_after_days", 90)
+    browser.type("uses_max", 2)
+    browser.go("Create Token")
+    browser.see("The token is created.", "<b>back room</b>", "0 of 2", "valid")
+    browser.look("cssm-general")
+    file = browser.download("Download", "token-*.txt")
+    token = next(iter(lab.call("GET", f"{lab.va}/tokens")))["value"]
+    browser.check(file.read_text() == f"{token}\n", "the file holds another token")
+    browser.driver.execute_script("window.confirm = () => true")
+    browser.go("Revoke")
+    browser.see("The token is revoked.", "revoked")
+    # What is short is looked for at the start, and every five minutes then.
+    lab.cssm.terminate()
+    lab.cssm.wait()
+    lab.start_cssm(lab.url.removeprefix("https://"))
+    end = time.monotonic() + SECONDS
+    while not lab.call("GET", "/smart-accounts/1/alerts"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    browser.go("Alerts")
+    browser.see("shortage")
+    browser.look("cssm-alerts")
+    browser.go("I see to it")
+    browser.see("You see to it.", "admin")
+    browser.go("Settle")
+    browser.see("Settled.")
+    browser.go("Settled")
+    browser.see("shortage")
+    browser.go("Event Log")
+    browser.see("alert (shortage)")
+    browser.look("cssm-event-log")
+
+
 def told(browser, name, text, way_out):
     shown = browser.text()
     fine = text in shown and browser.named(way_out)
@@ -500,6 +574,7 @@ with Lab() as lab:
         list_after_refresh(browser, lab, cslu_devices)
         on_prem(browser, lab, cssm, prem, prem_password)
         told_in_words(browser, lab, cslu, cslu_password)
+        cssm_inventory(browser, lab, cssm)
         one_host(browser, cssm, cslu, cssm_password)
         assert not browser.wrong, f"{len(browser.wrong)} things are wrong, see above"
 done("browser")

@@ -116,6 +116,15 @@ pub fn in_query(text: &str) -> String {
     text.bytes().map(written).collect()
 }
 
+/// A text in which commands stand in backticks.
+pub(crate) fn with_commands(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// What stands in a query, as text.
 pub(crate) fn from_query(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());

@@ -7,7 +7,7 @@ use rumline_cssm::{
 
 use super::places;
 use crate::cssm::CssmSite;
-use crate::page::{Tab, time};
+use crate::page::{Tab, time, with_commands};
 use crate::site::Access;
 use crate::ui::form::button;
 use crate::ui::table::{Column, Kind, Table, Trail};
@@ -59,7 +59,7 @@ impl Page<CssmSite> for Alerts {
                 html! { span.badge.warn[!settled] { (alert.kind) } }
             }),
             Column::new("About", Kind::Text, |alert: &AlertView| html! { (alert.subject) }),
-            Column::new("What to do", Kind::Text, |alert: &AlertView| html! { (alert.text) }),
+            Column::new("What to do", Kind::Text, |alert: &AlertView| with_commands(&alert.text)),
             Column::new("Since", Kind::Text, |alert: &AlertView| time(Some(alert.raised_at))),
             Column::new("Seen to by", Kind::Text, |alert: &AlertView| {
                 html! { @match &alert.acknowledged_by {
