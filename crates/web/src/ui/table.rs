@@ -68,7 +68,7 @@ impl<T> Table<'_, T> {
                             aria-label=(format!("Tick {}", called(row))); }
                     }
                     @for column in &self.columns {
-                        td class=(class(&column.kind)) data-head=(column.head) { ((column.cell)(row)) }
+                        td class=(class(&column.kind)) data-head=(column.head) { div { ((column.cell)(row)) } }
                     }
                 } } }
             }
