@@ -222,6 +222,13 @@ impl Server {
             Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
         };
         cssm.db().write("test.alert", alert).unwrap();
+        let job = |tx: &mut rumline_store::Tx<'_>| {
+            let sql = "INSERT INTO job (smart_account_id, id, kind, search, state, total,
+                total_is_exact, asked_at, asked_by, newest_id) VALUES (1, 901, 'remove', 'none',
+                'running', 0, 1, 5, 'eve', 0)";
+            Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
+        };
+        cssm.db().write("test.job", job).unwrap();
         server.add_product_instances(902..904);
         assert!(
             [4, 5].iter().all(|id| cssm.usage_file(SA, UsageFileId(*id)).unwrap().set_aside == 1)
@@ -426,6 +433,7 @@ impl Server {
         let (id, body) = match route.path.rsplit('/').next().unwrap() {
             "acknowledge" | "settle" => ("901", ""),
             "remove" => ("902", ""),
+            "cancel" => ("901", ""),
             "transfer" => ("1", "ids=903&into=3"),
             "tokens" => ("1", "description=of+a+form&expires_after_days=30"),
             "revoke" => ("1", ""),

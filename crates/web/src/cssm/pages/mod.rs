@@ -5,6 +5,7 @@ mod event_log;
 mod general;
 mod instance;
 mod instances;
+mod jobs;
 mod licenses;
 mod usage_files;
 
@@ -34,6 +35,8 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         instance::Instance::route(),
         instance::Remove::route(),
         event_log::EventLog::route(),
+        jobs::Jobs::route(),
+        jobs::Cancel::route(),
     ]
 }
 
@@ -51,6 +54,7 @@ pub(super) fn places(caller: &Caller, sa: SmartAccountId, parts: &[VirtualAccoun
     }
     if is_of_all {
         tabs.push((at("event-log"), "Event Log"));
+        tabs.push((at("jobs"), "Jobs"));
         tabs.push((at("usage-files"), "Reports"));
     }
     tabs
