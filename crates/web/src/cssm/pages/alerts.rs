@@ -5,7 +5,7 @@ use rumline_cssm::{
     Action, AlertId, AlertView, Error, SmartAccount, SmartAccountId, VirtualAccount,
 };
 
-use super::places;
+use super::{path, places};
 use crate::cssm::CssmSite;
 use crate::page::{Tab, time, with_commands};
 use crate::site::Access;
@@ -89,7 +89,7 @@ impl Page<CssmSite> for Alerts {
         };
         let list = Table { caption: "Alerts", columns, rows: &self.alerts, ticks: None, empty };
         html! {
-            p.path { (self.account.name) }
+            (path(&self.account, ""))
             h1 { "Alerts" }
             nav.within aria-label="Alerts" {
                 a href=(ask.with(&[("settled", ""), ("trail", "")]))

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use rumline_cssm::{AccountEvent, Action, Error, SmartAccount, SmartAccountId, VirtualAccount};
 
-use super::places;
+use super::{path, places};
 use crate::cssm::CssmSite;
 use crate::page::{Tab, time};
 use crate::site::Access;
@@ -46,7 +46,7 @@ impl Page<CssmSite> for EventLog {
         let empty = html! { p { "Nothing happened yet." } };
         let list = Table { caption: "Events", columns, rows: &self.events, ticks: None, empty };
         html! {
-            p.path { (self.account.name) }
+            (path(&self.account, ""))
             h1 { "Event Log" }
             p.soft { "The newest thousand." }
             (list.show(ask))

@@ -6,7 +6,7 @@ use rumline_cssm::{
     VirtualAccountId,
 };
 
-use super::places;
+use super::{path, places};
 use crate::cssm::CssmSite;
 use crate::page::{Tab, time};
 use crate::site::Access;
@@ -85,7 +85,7 @@ impl Page<CssmSite> for Jobs {
         };
         let list = Table { caption: "Jobs", columns, rows: &self.jobs, ticks: None, empty };
         html! {
-            p.path { (self.account.name) }
+            (path(&self.account, ""))
             h1 { "Jobs" }
             div id="list" data-refresh=(ask.with(&[])) data-every=(if is_working { "2" } else { "" }) {
                 (list.show(ask))

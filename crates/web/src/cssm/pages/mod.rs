@@ -60,6 +60,16 @@ pub(super) fn places(caller: &Caller, sa: SmartAccountId, parts: &[VirtualAccoun
     tabs
 }
 
+/// Where somebody is: the smart account, which leads to the others, and the place in it.
+pub(super) fn path(account: &SmartAccount, place: &str) -> Markup {
+    html! {
+        p.path {
+            a href="/" { (account.name) }
+            @if !place.is_empty() { " > " (place) }
+        }
+    }
+}
+
 /// Where somebody is in the inventory: a virtual account, among those they may see.
 pub(super) struct Inventory {
     pub account: SmartAccount,
@@ -109,7 +119,7 @@ impl Inventory {
             parts.insert(0, ("", "General"));
         }
         html! {
-            p.path { (self.account.name) " > Inventory" }
+            (path(&self.account, "Inventory"))
             div.line {
                 h1 { (self.part.name) }
                 @if self.parts.len() > 1 {

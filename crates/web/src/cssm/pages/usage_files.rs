@@ -8,7 +8,7 @@ use rumline_cssm::{
     VirtualAccountId,
 };
 
-use super::places;
+use super::{path, places};
 use crate::cssm::{CssmSite, api, upload};
 use crate::page::{Frame, counted, page, problem_page, time};
 use crate::problem::Problem;
@@ -83,7 +83,7 @@ fn usage_files_page(
         within.iter().find(|va| va.id == id).map_or_else(|| id.to_string(), |va| va.name.clone())
     };
     let content = html! {
-        p.path { (account.name) " > Reports" }
+        (path(account, "Reports"))
         h1 { "Usage Data Files" }
         @if caller.may_at_all(Action::Operate).is_ok() {
             form.row method="post" action=(at) enctype="multipart/form-data" {
