@@ -2,7 +2,7 @@
 //! that was in them. Their numbers stay, so that what is kept of them stays right as it is.
 
 use rumline_protocol::Timestamp;
-use rumline_server::regrant;
+use rumline_server::{NAME_LETTERS_MAX, regrant};
 use rumline_store::Tx;
 
 use crate::accounts::{SmartAccount, add_event, smart_account};
@@ -46,9 +46,6 @@ const BEFORE: [(&str, &str); 3] = [
         "has jobs that go on: wait for them, or cancel them",
     ),
 ];
-
-/// The longest name, in characters.
-const NAME_LETTERS_MAX: usize = 100;
 
 /// The name of a virtual account that comes from elsewhere: its own, or one nobody there has.
 fn free_name(taken: &[String], name: &str, from: &str) -> String {
@@ -166,7 +163,11 @@ fn join(
     tx.execute(sql, &[now.0.into(), (&name).into(), from.into()])?;
     let text = format!("smart account {:?} merged into {:?}", source.name, target.name);
     add_event(tx, now, into, actor, &text)?;
-    let parts: Vec<_> = parts.into_iter().map(|(part, _)| part.into()).collect();
+    let sql = "SELECT id FROM virtual_account WHERE smart_account_id = $1 AND closed_at IS NULL";
+    let open: Vec<VirtualAccountId> = tx.rows(sql, &[into.into()], |row| row.id(0))?;
+    // Nobody needs a role for what is closed.
+    let parts = parts.into_iter().map(|(part, _)| part).filter(|part| open.contains(part));
+    let parts: Vec<_> = parts.map(Into::into).collect();
     regrant(tx, now, actor, (from.into(), into.into()), &parts)?;
     smart_account(tx, into)
 }

@@ -27,7 +27,7 @@ pub use audit::{
 pub use error::Error;
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId};
 pub use identity::{IDENTITY_TABLE, check_identity};
-pub use names::{check_name, next_id, random_hex};
+pub use names::{NAME_LETTERS_MAX, check_name, next_id, random_hex};
 pub use people::{GRANTS_TABLE, Kind, People, Person, forget, grants_of, regrant};
 pub use rumline_store::Id;
 pub use throttle::Throttle;

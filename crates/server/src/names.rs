@@ -6,19 +6,22 @@ use rumline_store::{Id, Tx};
 
 use crate::{Error, SharedRandom};
 
+/// The longest name, in characters.
+pub const NAME_LETTERS_MAX: usize = 100;
+
 /// A name people gave: 1 to 100 characters, none of them control characters, no blanks around it.
 ///
 /// # Errors
 /// When it is not such a name; `what` says whose it is.
 pub fn check_name(what: &str, name: &str) -> Result<(), Error> {
     let fine = !name.is_empty()
-        && name.chars().count() <= 100
+        && name.chars().count() <= NAME_LETTERS_MAX
         && name.trim() == name
         && !name.chars().any(char::is_control);
     if fine {
         Ok(())
     } else {
-        Err(Error::invalid(format!("{what} has 1 to 100 printable characters")))
+        Err(Error::invalid(format!("{what} has 1 to {NAME_LETTERS_MAX} printable characters")))
     }
 }
 

@@ -741,7 +741,7 @@ async fn a_form_that_is_refused_keeps_what_was_typed_and_says_what_is_wrong_besi
     let done = create("description=Back+room&expires_after_days=90&uses_max=2").await;
     assert_eq!(done.status, 303);
     // What was done is said once, on the page it leads to.
-    let said = done.cookies().find(|cookie| cookie.starts_with("rumline-said=")).unwrap();
+    let said = done.cookies().find(|cookie| cookie.starts_with("rumline-443-said=")).unwrap();
     let said = said.split(';').next().unwrap().to_owned();
     let bearer = format!("Bearer {}", token.clone().unwrap());
     let headers = [("authorization", bearer.as_str()), ("cookie", said.as_str())];

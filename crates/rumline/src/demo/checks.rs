@@ -29,6 +29,7 @@ impl Checks {
     /// Prints how many held, each that did not, and on request all; says whether all held.
     pub(super) fn show(&self, all: bool) -> bool {
         let mut topologies: Vec<u32> = self.rows.iter().map(|row| row.topology).collect();
+        topologies.sort_unstable();
         topologies.dedup();
         say!("\nChecks\n{}", "-".repeat(78));
         for topology in topologies {

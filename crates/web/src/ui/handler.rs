@@ -15,10 +15,13 @@ use crate::page::{self, Frame, from_query, in_query};
 use crate::problem::Problem;
 use crate::site::{BODY_BYTES_MAX, Route, Site, blocking, cookie};
 
-/// The cookie that says on the next page what was done.
-const SAID: &str = "rumline-said";
-/// The longest that is said, in bytes.
-const SAID_BYTES_MAX: usize = 500;
+/// The longest that is said, in characters.
+const SAID_LETTERS_MAX: usize = 500;
+
+/// The cookie that says on the next page what was done: servers on one host must not share it.
+fn said_cookie<S: Site>(site: &S) -> String {
+    format!("{}-said", site.cookie())
+}
 
 pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
     Route {
@@ -65,7 +68,7 @@ fn ask<S: Site>(
 ) -> Ask {
     let number = |(name, value): (&str, &str)| Some((name.to_owned(), value.parse().ok()?));
     let numbers: BTreeMap<String, i64> = parameters.iter().filter_map(number).collect();
-    let said = cookie(headers, SAID).map(from_query);
+    let said = cookie(headers, &said_cookie(site)).map(from_query);
     Ask {
         caller,
         now: site.now(),
@@ -88,7 +91,10 @@ async fn show<S: Site, P: Page<S>>(
     let ask = Arc::new(ask(&site, caller, &parameters, &uri, &headers));
     let mut response = shown::<S, P>(&site, &ask, StatusCode::OK).await;
     if ask.said.is_some() {
-        let over = format!("{SAID}=; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=0");
+        let over = format!(
+            "{}=; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=0",
+            said_cookie(&site)
+        );
         if let Ok(value) = over.parse() {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
@@ -153,9 +159,10 @@ async fn act<S: Site, P: Post<S>>(
     let (state, what) = (site.clone(), Arc::clone(&asked));
     match tokio::task::spawn_blocking(move || P::act(&state, &what)).await {
         Ok(Ok(Done { to, said })) => {
-            let said: String = said.chars().take(SAID_BYTES_MAX).collect();
+            let said: String = said.chars().take(SAID_LETTERS_MAX).collect();
             let cookie = format!(
-                "{SAID}={}; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=60",
+                "{}={}; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=60",
+                said_cookie(&site),
                 in_query(&said)
             );
             ([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response()
