@@ -212,11 +212,11 @@ impl Cssm {
     /// # Errors
     /// When there is no such account.
     pub fn alerts(&self, smart_account_id: SmartAccountId) -> Result<Vec<AlertView>, Error> {
-        self.listed_alerts(Some(smart_account_id), None, None)
+        self.listed_alerts(Some(smart_account_id), None, None, LISTED_MAX)
     }
 
     /// The alerts of an account, or those that concern the whole server: the open ones, then those that are settled, or one of
-    /// these kinds alone; each newest first, and those with a smaller number than `before` if it is given.
+    /// these kinds alone; each newest first, those with a smaller number than `before` if it is given, and at most `limit`, a thousand if it is more.
     ///
     /// # Errors
     /// When there is no such account, or `before` is given for both kinds.
@@ -225,6 +225,7 @@ impl Cssm {
         of: Option<SmartAccountId>,
         settled: Option<bool>,
         before: Option<AlertId>,
+        limit: i64,
     ) -> Result<Vec<AlertView>, Error> {
         if before.is_some() && settled.is_none() {
             return Err(Error::invalid("say which with `before`: settled=true or settled=false"));
@@ -241,7 +242,8 @@ impl Cssm {
                     acknowledged_at, acknowledged_by FROM alert WHERE smart_account_id = $1
                     AND cleared_at {which} AND id < $2 ORDER BY id DESC LIMIT $3"
                 );
-                let left = LISTED_MAX - i64::try_from(alerts.len()).unwrap_or(LISTED_MAX);
+                let left = limit.clamp(1, LISTED_MAX);
+                let left = left - i64::try_from(alerts.len()).unwrap_or(left);
                 let before = before.map_or(i64::MAX, |id| id.0);
                 let values = [smart_account_id.into(), before.into(), left.into()];
                 alerts.extend(tx.rows(&sql, &values, |row| {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rumline_catalogue::Catalogue;
 use rumline_protocol::{
     Acknowledgement, EntitlementTag, RefusalReason, RumReport, StatusCode, Timestamp,
 };
@@ -179,7 +180,8 @@ impl TagBook {
             AND product_instance_id = $2 AND tag = $3";
         let before = tx.row(sql, &values[..3], |row| Ok::<_, Error>(row.int(0)?))?;
         tx.execute(SQL, &values)?;
-        usage::change_days(tx, instance.account(), tag, &self.days)?;
+        let license = Catalogue::nexus().license_of(tag);
+        usage::change_days(tx, instance.account(), &license, &self.days)?;
         totals::change_use(tx, instance.account(), tag, self.count - before.unwrap_or(0))
     }
 }

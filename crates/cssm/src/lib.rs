@@ -134,6 +134,7 @@ impl Cssm {
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
         db.write("usage.derive", usage::derive_once)?;
+        db.write("usage.names", usage::follow_catalogue)?;
         db.write("instances.derive", instances::derive_once)?;
         let id: Arc<str> = cssm_id(&issuer.root_certificate).into();
         rumline_server::check_identity(&db, &id)?;

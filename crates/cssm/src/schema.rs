@@ -22,7 +22,13 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 15, sql: V15 },
     Migration { version: 16, sql: V16 },
     Migration { version: 17, sql: V17 },
+    Migration { version: 18, sql: V18 },
 ];
+
+/// Use over time is kept by licence, as it is told; `usage.rs` adds it up anew.
+const V18: &str = "
+ALTER TABLE use_day RENAME COLUMN tag TO license;
+";
 
 /// Which supervisors are of one switch: the active one reports for all.
 const V17: &str = "

@@ -1,8 +1,6 @@
 //! What a number opens to: the product instances that a licence is in use on, the reports that its use over time comes
 //! from, and each of these as it was signed (CSSM-006).
 
-use std::collections::BTreeSet;
-
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{
     DocumentWriter, PublicKey, ReportSignature, RumReport, SignedReport, Udi, base64,
@@ -127,16 +125,30 @@ impl Place {
     }
 }
 
-/// The tags of a licence in a list of a virtual account's tags, in their order.
-fn tags(
+/// The tags of a licence that were reported in a virtual account, from one on, in their order.
+fn tags_reported(
     tx: &mut Tx<'_>,
-    sql: &str,
     (smart_account_id, virtual_account_id): Account,
     license: &str,
-) -> Result<BTreeSet<String>, Error> {
-    let ids = [smart_account_id.into(), virtual_account_id.into()];
-    let mut tags: BTreeSet<String> = tx.rows(sql, &ids, |row| row.text(0))?.into_iter().collect();
-    tags.retain(|tag| Catalogue::nexus().license_of(tag) == license);
+    first: &str,
+) -> Result<Vec<String>, Error> {
+    // From one to the next by the index, as there are few of them and many reports.
+    const SQL: &str = "SELECT tag FROM rum_report WHERE smart_account_id = $1
+        AND virtual_account_id = $2 AND counted_to IS NOT NULL AND tag ";
+    let (at_least, after) =
+        (format!("{SQL}>= $3 ORDER BY tag LIMIT 1"), format!("{SQL}> $3 ORDER BY tag LIMIT 1"));
+    let mut next = |sql: &str, from: &str| {
+        let values = [smart_account_id.into(), virtual_account_id.into(), from.into()];
+        tx.row(sql, &values, |row| row.text(0))
+    };
+    let mut tags = Vec::new();
+    let mut tag = next(&at_least, first)?;
+    while let Some(found) = tag {
+        tag = next(&after, &found)?;
+        if Catalogue::nexus().license_of(&found) == license {
+            tags.push(found);
+        }
+    }
     Ok(tags)
 }
 
@@ -154,12 +166,7 @@ fn sources(
         text => Place::from_text(text).ok_or_else(no_place)?,
     };
     let mut sources = Vec::new();
-    let sql = "SELECT DISTINCT tag FROM use_day WHERE smart_account_id = $1
-        AND virtual_account_id = $2";
-    for tag in tags(tx, sql, account, license)? {
-        if tag < after.tag {
-            continue;
-        }
+    for tag in tags_reported(tx, account, license, &after.tag)? {
         for class in 0..=CLASS_MAX {
             if tag == after.tag && class < after.class {
                 continue;
@@ -253,13 +260,13 @@ fn uses_now(
         None if after.is_empty() => (0, ""),
         None => return Err(no_place()),
     };
+    let (sa, va) = account;
     let sql = "SELECT tag FROM use_total WHERE smart_account_id = $1 AND virtual_account_id = $2
-        AND count <> 0";
+        AND count <> 0 AND tag >= $3 ORDER BY tag";
+    let mut tags = tx.rows(sql, &[sa.into(), va.into(), after_tag.into()], |row| row.text(0))?;
+    tags.retain(|tag| Catalogue::nexus().license_of(tag) == license);
     let mut uses = Vec::new();
-    for tag in tags(tx, sql, account, license)? {
-        if tag.as_str() < after_tag {
-            continue;
-        }
+    for tag in tags {
         if tag != after_tag {
             after_id = 0;
         }
@@ -275,7 +282,6 @@ fn uses_now(
             AND license_use.tag = $3 AND license_use.count > 0
             AND license_use.product_instance_id > $4
             ORDER BY license_use.product_instance_id LIMIT $5";
-        let (sa, va) = account;
         let values = [sa.into(), va.into(), (&tag).into(), after_id.into(), left.into()];
         uses.extend(tx.rows(sql, &values, |row| {
             let (id, pid, serial): (InstanceId, _, _) = (row.id(0)?, row.text(4)?, row.text(5)?);

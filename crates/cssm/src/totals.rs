@@ -30,7 +30,7 @@ pub struct WrongTotal {
     pub smart_account_id: SmartAccountId,
     /// Its virtual account.
     pub virtual_account_id: VirtualAccountId,
-    /// The entitlement tag, with its day, or the number of the purchase; empty where there is none.
+    /// The entitlement tag, the licence with its day, or the number of the purchase; empty where there is none.
     pub of: String,
     /// What was kept.
     pub kept: i64,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rumline_catalogue::Catalogue;
-use rumline_protocol::RumReport;
+use rumline_protocol::{RumReport, sha256};
 use rumline_store::Tx;
 
 use crate::Error;
@@ -16,22 +16,24 @@ use crate::schema::REPORT_INDEXES;
 const PIECE: i64 = 1_000;
 /// Where it is noted that [`derive_once`] was here.
 const DERIVED: &str = "reports_derived";
+/// Where it is noted by which catalogue's names the days are kept.
+const CATALOGUE: &str = "days_by_license";
 
 /// The use of some days is more, or less.
 pub(crate) fn change_days(
     tx: &mut Tx<'_>,
     (smart_account_id, virtual_account_id): Account,
-    tag: &str,
+    license: &str,
     changes: &Changes,
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO use_day (smart_account_id, virtual_account_id, tag, day, change)
-        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (smart_account_id, virtual_account_id, tag, day)
+    let sql = "INSERT INTO use_day (smart_account_id, virtual_account_id, license, day, change)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (smart_account_id, virtual_account_id, license, day)
         DO UPDATE SET change = use_day.change + excluded.change";
     for (day, change) in changes.iter().filter(|(_, change)| **change != 0) {
         let values = [
             smart_account_id.into(),
             virtual_account_id.into(),
-            tag.into(),
+            license.into(),
             (*day).into(),
             (*change).into(),
         ];
@@ -40,12 +42,12 @@ pub(crate) fn change_days(
     Ok(())
 }
 
-/// The changes of days, of each virtual account and tag.
+/// The changes of days, of each virtual account and licence.
 pub(crate) type Days = BTreeMap<(SmartAccountId, VirtualAccountId, String), Changes>;
 
 /// What is kept.
 pub(crate) fn kept_days(tx: &mut Tx<'_>) -> Result<Days, Error> {
-    let sql = "SELECT smart_account_id, virtual_account_id, tag, day, change FROM use_day
+    let sql = "SELECT smart_account_id, virtual_account_id, license, day, change FROM use_day
         WHERE change <> 0";
     let mut days = Days::new();
     tx.each(sql, &[], |row| {
@@ -62,7 +64,8 @@ pub(crate) fn counted_days(tx: &mut Tx<'_>) -> Result<Days, Error> {
         FROM rum_report WHERE counted_to IS NOT NULL";
     let mut days = Days::new();
     tx.each(sql, &[], |row| {
-        let of = (row.id(0)?, row.id(1)?, row.text(2)?);
+        let license = Catalogue::nexus().license_of(&row.text(2)?);
+        let of = (row.id(0)?, row.id(1)?, license);
         if let Ok(report) = RumReport::read(&row.text(3)?) {
             let counted = Counted::read(&report, row.int(5)?, row.opt_text(4)?.as_deref());
             counted.add_to(days.entry(of).or_default());
@@ -79,8 +82,8 @@ pub(crate) fn counted_days(tx: &mut Tx<'_>) -> Result<Days, Error> {
 /// Keeps these instead of what is kept.
 pub(crate) fn put_days(tx: &mut Tx<'_>, days: &Days) -> Result<(), Error> {
     tx.execute("DELETE FROM use_day", &[])?;
-    for ((smart_account_id, virtual_account_id, tag), changes) in days {
-        change_days(tx, (*smart_account_id, *virtual_account_id), tag, changes)?;
+    for ((smart_account_id, virtual_account_id, license), changes) in days {
+        change_days(tx, (*smart_account_id, *virtual_account_id), license, changes)?;
     }
     Ok(())
 }
@@ -91,8 +94,7 @@ pub(crate) fn derive_once(tx: &mut Tx<'_>) -> Result<(), Error> {
     if tx.execute(sql, &[DERIVED.into()])? == 0 {
         return Ok(());
     }
-    let first = (0_i64, i64::MIN);
-    let mut last = first;
+    let mut last = (0_i64, i64::MIN);
     loop {
         let sql = "SELECT product_instance_id, report_id, payload, count_seconds, received_at
             FROM rum_report
@@ -121,8 +123,25 @@ pub(crate) fn derive_once(tx: &mut Tx<'_>) -> Result<(), Error> {
             tx.execute(sql, &values)?;
         }
     }
-    tx.batch(REPORT_INDEXES)?;
-    if last == first {
+    Ok(tx.batch(REPORT_INDEXES)?)
+}
+
+/// Adds the days up anew when the catalogue's names of licences are not those that they are kept by.
+pub(crate) fn follow_catalogue(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let mut names = String::new();
+    for package in Catalogue::nexus().packages() {
+        for variant in &package.variants {
+            names.extend([variant.tag.as_str(), " ", &package.name, "\n"]);
+        }
+    }
+    let digest = sha256(names.as_bytes());
+    let names = i64::from_be_bytes(std::array::from_fn(|at| digest.get(at).copied().unwrap_or(0)));
+    let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) ON CONFLICT (name)
+        DO UPDATE SET value = excluded.value WHERE counter.value <> excluded.value";
+    let is_news = tx.execute(sql, &[CATALOGUE.into(), names.into()])? > 0;
+    let any = "SELECT report_id FROM rum_report WHERE product_instance_id > $1
+        ORDER BY product_instance_id LIMIT 1";
+    if !is_news || tx.row(any, &[0.into()], |row| row.int(0))?.is_none() {
         return Ok(());
     }
     let days = counted_days(tx)?;
@@ -139,28 +158,26 @@ pub(crate) fn use_of_days(
     (first, end): (i64, i64),
 ) -> Result<UseOfDays, Error> {
     let mut changes: BTreeMap<(VirtualAccountId, String), Changes> = BTreeMap::new();
-    let sql = "SELECT virtual_account_id, tag, CAST(SUM(change) AS BIGINT) FROM use_day
-        WHERE smart_account_id = $1 AND day <= $2 GROUP BY virtual_account_id, tag";
+    let sql = "SELECT virtual_account_id, license, CAST(SUM(change) AS BIGINT) FROM use_day
+        WHERE smart_account_id = $1 AND day <= $2 GROUP BY virtual_account_id, license";
     tx.each(sql, &[smart_account_id.into(), first.into()], |row| {
         changes.entry((row.id(0)?, row.text(1)?)).or_default().insert(first, row.int(2)?);
         Ok::<_, Error>(true)
     })?;
-    let sql = "SELECT virtual_account_id, tag, day, change FROM use_day
+    let sql = "SELECT virtual_account_id, license, day, change FROM use_day
         WHERE smart_account_id = $1 AND day > $2 AND day < $3";
     tx.each(sql, &[smart_account_id.into(), first.into(), end.into()], |row| {
         changes.entry((row.id(0)?, row.text(1)?)).or_default().insert(row.int(2)?, row.int(3)?);
         Ok::<_, Error>(true)
     })?;
     let mut uses = UseOfDays::new();
-    for ((virtual_account_id, tag), mut changes) in changes {
+    for (of, mut changes) in changes {
         // Whatever still lasts is looked at up to here.
         changes.entry(end).or_default();
-        let license = Catalogue::nexus().license_of(&tag);
-        let days = uses.entry((virtual_account_id, license)).or_default();
-        for (day, seconds) in days::uses(changes) {
-            *days.entry(day).or_default() += seconds;
+        let days: BTreeMap<i64, i64> = days::uses(changes).into_iter().collect();
+        if !days.is_empty() {
+            uses.insert(of, days);
         }
     }
-    uses.retain(|_, days| !days.is_empty());
     Ok(uses)
 }

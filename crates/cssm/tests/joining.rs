@@ -133,7 +133,7 @@ fn all_that_an_account_has_is_the_other_ones() {
         let claims = lab.cssm.claims(lab.sa).unwrap();
         let kinds: Vec<&str> = claims.iter().map(|claim| claim.kind.as_str()).collect();
         assert_eq!(kinds, ["other virtual account", "other key"]);
-        let open = lab.cssm.listed_alerts(Some(lab.sa), Some(false), None).unwrap();
+        let open = lab.cssm.listed_alerts(Some(lab.sa), Some(false), None, 100).unwrap();
         let told: Vec<&str> = open.iter().map(|alert| alert.kind.as_str()).collect();
         assert_eq!(told, ["other key", "other account", "shortage"], "{open:?}");
         assert!(

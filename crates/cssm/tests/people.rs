@@ -231,7 +231,7 @@ fn whoever_has_passwords_tried_on_them_is_told_of_to_the_whole_server() {
             lab.cssm.watch(lab.now + 3_600 * times).unwrap();
         };
         let open = |lab: &Lab| {
-            let open = lab.cssm.listed_alerts(None, None, None).unwrap().into_iter();
+            let open = lab.cssm.listed_alerts(None, None, None, 1_000).unwrap().into_iter();
             open.filter(|alert| alert.cleared_at.is_none()).collect::<Vec<_>>()
         };
         try_on(lab, "ann", 4);
@@ -249,7 +249,8 @@ fn whoever_has_passwords_tried_on_them_is_told_of_to_the_whole_server() {
             nobody.text.starts_with("1 names that nobody has were tried within a day, 6 times")
         );
         // Page by page, the open ones and the settled.
-        let page = |settled, before| lab.cssm.listed_alerts(None, settled, before);
+        let page = |settled, before| lab.cssm.listed_alerts(None, settled, before, 100);
+        assert_eq!(lab.cssm.listed_alerts(None, None, None, 0).unwrap(), told[..1], "one at least");
         assert_eq!(page(Some(false), Some(nobody.id)).unwrap(), std::slice::from_ref(ann));
         assert_eq!(page(Some(false), Some(ann.id)).unwrap(), []);
         assert_eq!(page(Some(true), None).unwrap(), []);
@@ -289,7 +290,7 @@ fn names_that_nobody_has_are_told_of_together() {
         };
         lab.cssm.db().write("test.refused", put).unwrap();
         lab.cssm.watch(lab.now + 60).unwrap();
-        let told = lab.cssm.listed_alerts(None, Some(false), None).unwrap();
+        let told = lab.cssm.listed_alerts(None, Some(false), None, i64::MAX).unwrap();
         assert_eq!(told.len(), 102, "a hundred by name");
         assert_eq!(told[0].subject, "names that nobody has");
         assert!(

@@ -150,10 +150,13 @@ fn use_over_time_of_an_older_release_is_worked_out_of_its_reports() {
             Ok::<_, Error>(())
         });
         written.unwrap();
-        let mut random = chance();
-        let (_, issuer) = SimulatedSuite::authority(&mut random);
-        let random = Arc::new(Mutex::new(random));
-        let cssm = Cssm::open(db, Arc::new(SimulatedSuite), issuer, random, at_once()).unwrap();
+        let open = || {
+            let mut random = Chance::of(1);
+            let (_, issuer) = SimulatedSuite::authority(&mut random);
+            let (db, random) = (Arc::clone(&db), Arc::new(Mutex::new(random)));
+            Cssm::open(db, Arc::new(SimulatedSuite), issuer, random, at_once()).unwrap()
+        };
+        let cssm = open();
         let now = START + 9 * Timestamp::DAY;
         let period = Period::read(now, Some("2025-12-01"), Some("2026-02-01")).unwrap();
         let sa = SmartAccountId(1);
@@ -166,5 +169,12 @@ fn use_over_time_of_an_older_release_is_worked_out_of_its_reports() {
         let sources = cssm.use_sources(account, LAN, period, "", 9).unwrap();
         let told: Vec<_> = sources.iter().map(|one| (one.report_id, one.license_seconds)).collect();
         assert_eq!(told, [(1, 3 * Timestamp::DAY), (2, Timestamp::DAY)]);
+        // Under other names, as of a catalogue that called them otherwise, they are added up anew, and only then.
+        let spoil = "UPDATE use_day SET license = 'as it was called'";
+        assert!(db.write("test.spoil", move |tx| tx.execute(spoil, &[])).unwrap() > 0);
+        assert_ne!(open().verify_totals().unwrap(), [], "nothing says that they were spoilt");
+        let other = "UPDATE counter SET value = value + 1 WHERE name = 'days_by_license'";
+        assert_eq!(db.write("test.other", move |tx| tx.execute(other, &[])).unwrap(), 1);
+        assert_eq!(open().verify_totals().unwrap(), []);
     }
 }

@@ -386,11 +386,12 @@ async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
     };
     match command {
         Command::Alerts { smart_account, settled: None } => {
-            list(smart_account.clone().unwrap_or_else(|| THIS_SERVER.to_owned()), "alerts").await?;
+            let of = smart_account.clone().unwrap_or_else(|| THIS_SERVER.to_owned());
+            list(of, "alerts?limit=1000").await?;
         }
         Command::Alerts { smart_account, settled: Some(settled) } => {
             let path = account(smart_account.clone().unwrap_or_else(|| THIS_SERVER.to_owned()));
-            let path = format!("{}/alerts?settled={settled}", path.await?);
+            let path = format!("{}/alerts?limit=1000&settled={settled}", path.await?);
             show(api.output, &api.pages_back(&path).await?, columns(&path));
         }
         Command::Mail { command } => mail::mail_commands(api, command).await?,

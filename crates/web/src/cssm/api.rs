@@ -494,29 +494,31 @@ pub(super) async fn events(
     run(&state, move |cssm, _| cssm.events(sa, paging.limit)).await
 }
 
-/// Which alerts are listed: open ones, settled ones, or both.
+/// Which alerts are listed: open ones, settled ones, or both, and how many of them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     settled: Option<bool>,
     before: Option<AlertId>,
+    #[serde(default = "default_limit")]
+    limit: i64,
 }
 
 /// What somebody has to look at.
 pub(super) async fn alerts(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
-    Query(Which { settled, before }): Query<Which>,
+    Query(Which { settled, before, limit }): Query<Which>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.listed_alerts(Some(sa), settled, before)).await
+    run(&state, move |cssm, _| cssm.listed_alerts(Some(sa), settled, before, limit)).await
 }
 
 /// What concerns the whole server.
 pub(super) async fn server_alerts(
     State(state): State<CssmSite>,
-    Query(Which { settled, before }): Query<Which>,
+    Query(Which { settled, before, limit }): Query<Which>,
 ) -> Answer {
-    run(&state, move |cssm, _| cssm.listed_alerts(None, settled, before)).await
+    run(&state, move |cssm, _| cssm.listed_alerts(None, settled, before, limit)).await
 }
 
 type AlertWork = fn(&Cssm, Timestamp, &Actor, Option<SmartAccountId>, AlertId) -> Result<(), Error>;

@@ -35,7 +35,9 @@ impl Page<CssmSite> for Alerts {
         let sa: SmartAccountId = ask.id("sa")?;
         let before = Trail::of(ask).place().parse().ok().map(AlertId);
         let (account, parts) = (site.cssm.smart_account(sa)?, site.cssm.virtual_accounts(sa)?);
-        let mut alerts = site.cssm.listed_alerts(Some(sa), Some(are_settled(ask)), before)?;
+        let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
+        let mut alerts =
+            site.cssm.listed_alerts(Some(sa), Some(are_settled(ask)), before, limit)?;
         let is_more = alerts.len() > ROWS;
         alerts.truncate(ROWS);
         let next = alerts.last().filter(|_| is_more).map(|alert| alert.id.to_string());
