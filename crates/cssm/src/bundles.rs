@@ -23,7 +23,7 @@ use crate::standing::{self, Standing};
 use crate::{Actor, Cssm, Error, collectors, files, instances, parallel, set_aside};
 
 /// What a bundle may hold: a million devices, and 64 GB of their reports.
-const LIMITS: ArchiveLimits =
+pub(crate) const LIMITS: ArchiveLimits =
     ArchiveLimits { total_bytes_max: 64 << 30, member_bytes_max: 64 << 20, members_max: 1_000_100 };
 /// What a bundle that comes by wire may hold: it is unpacked in memory.
 const WIRE_LIMITS: ArchiveLimits =

@@ -54,6 +54,14 @@ pub(crate) fn uses(changes: impl IntoIterator<Item = (i64, i64)>) -> Vec<(i64, i
     days
 }
 
+/// The first second of a day `YYYY-MM-DD`.
+///
+/// # Errors
+/// When it is none.
+pub fn first_second(text: &str) -> Result<i64, Error> {
+    Ok(from_text(text)? * DAY)
+}
+
 /// Reads a day `YYYY-MM-DD`.
 pub(crate) fn from_text(text: &str) -> Result<i64, Error> {
     let wrong = || Error::Invalid(format!("{text:?} is no day, it is YYYY-MM-DD"));

@@ -71,7 +71,7 @@ impl Cssm {
     }
 
     /// Everything in a file but its reports, of which one is kept.
-    fn outline<R: Read + Seek>(
+    pub(crate) fn outline<R: Read + Seek>(
         &self,
         now: Timestamp,
         name: &str,
@@ -122,7 +122,7 @@ impl Cssm {
     }
 }
 
-fn in_pieces<R: Read + Seek>(
+pub(crate) fn in_pieces<R: Read + Seek>(
     reader: &mut R,
     take: &mut dyn FnMut(Document) -> Result<(), Error>,
 ) -> Result<(), Error> {

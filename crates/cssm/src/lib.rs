@@ -28,6 +28,7 @@ mod jobs;
 mod joining;
 mod large_files;
 mod lineage;
+mod looking;
 mod mail;
 mod outbox;
 mod parallel;
@@ -61,6 +62,7 @@ pub use alerts::AlertView;
 pub use books::LicenseView;
 pub use claims::ClaimView;
 pub use collectors::{Collector, NewCollector};
+pub use days::first_second;
 pub use files::UsageFile;
 pub use finding::{Count, FoundInstance, Search, SortBy};
 pub use ids::{
@@ -70,6 +72,7 @@ pub use ids::{
 pub use inventory::{Gap, InstanceView, LicenseOfInstance, ReportRow};
 pub use jobs::{JobKind, JobState, JobView, NewJob};
 pub use lineage::EpochView;
+pub use looking::{FoundInFile, LookedInto};
 pub use mail::{MailTemplate, MailWish, Pace};
 pub use outbox::{MailView, Outgoing};
 pub use policies::{PolicyFile, PolicyInForce, SetFor};
@@ -164,6 +167,12 @@ impl Cssm {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// A name that nobody can guess.
+    #[must_use]
+    pub fn random_name(&self) -> String {
+        self.random_hex(16)
     }
 
     fn random_hex(&self, bytes: usize) -> String {

@@ -213,6 +213,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let base_url = format!("https://{}", listener.local_addr()?);
     let state = CssmSite {
+        chosen: Default::default(),
         people: cssm.people(),
         cssm: cssm.clone(),
         clock: Arc::new(clock),

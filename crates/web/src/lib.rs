@@ -12,6 +12,7 @@ mod packed;
 mod page;
 mod people;
 mod problem;
+mod shared;
 mod site;
 mod spool;
 mod ui;
@@ -20,7 +21,7 @@ pub use collector::{
     Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router,
     collector_routes, device_router, device_routes, forward, on_prem_router, resume_imports,
 };
-pub use cssm::{CssmSite, cssm_router, cssm_routes, resume_bundles, work_on_jobs};
+pub use cssm::{ChosenFiles, CssmSite, cssm_router, cssm_routes, resume_bundles, work_on_jobs};
 pub use openapi::openapi;
 pub use page::in_query;
 pub use site::{Access, Gates, Route, Site};

@@ -32,6 +32,12 @@ pub(crate) struct Frame<'a> {
 /// A page around `content`.
 pub(crate) fn page<S: Site>(state: &S, frame: Frame<'_>, content: &Markup) -> Markup {
     let Frame { title, caller, tabs, current, corner } = frame;
+    // Of the pages that it stands below, the nearest.
+    let is_above = |at: &str| {
+        current.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let above = tabs.iter().map(|(at, _)| at.as_str()).filter(|at| is_above(at));
+    let here = above.max_by_key(|at| at.len());
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -46,11 +52,12 @@ pub(crate) fn page<S: Site>(state: &S, frame: Frame<'_>, content: &Markup) -> Ma
             body {
                 a.skip href="#content" { "To the content" }
                 header {
-                    strong { (state.title()) }
+                    strong { a href="/" { (state.title()) } }
                     @if let Some(caller) = caller {
                         div.who {
                             @if let Some(corner) = corner { (corner) }
                             span { (caller.login) span.soft { " (" (caller.highest_role().name()) ")" } }
+                            a.button href="/help" { "Help" }
                             form method="post" action="/logout" { button { "Log out" } }
                         }
                     }
@@ -58,7 +65,7 @@ pub(crate) fn page<S: Site>(state: &S, frame: Frame<'_>, content: &Markup) -> Ma
                 @if !tabs.is_empty() {
                     nav aria-label="Pages" {
                         @for (address, name) in tabs {
-                            a href=(address) aria-current=[(address == current).then_some("page")] {
+                            a href=(address) aria-current=[(here == Some(address)).then_some("page")] {
                                 (name)
                             }
                         }

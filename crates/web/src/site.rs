@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use crate::packed;
 use crate::problem::Problem;
+use crate::spool::Spool;
 
 /// A server as the web sees it.
 pub trait Site: Clone + Send + Sync + 'static {
@@ -44,6 +45,8 @@ pub trait Site: Clone + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// What may go on at a time.
     fn gates(&self) -> &Gates;
+    /// Where files on their way are kept.
+    fn spool(&self) -> &Spool;
     /// The name of the cookie that holds a login: servers on one host must not share one.
     fn cookie(&self) -> &str;
     /// Whether a scope is there, and a part of it.

@@ -78,6 +78,15 @@ impl Incoming {
         Ok(BufReader::with_capacity(256 << 10, file))
     }
 
+    /// The same file once more, under another name.
+    pub(crate) fn twin(&self, spool: &Spool) -> std::io::Result<Self> {
+        let linked = tempfile::Builder::new().make_in(&spool.dir, |path| {
+            std::fs::hard_link(self.file.path(), path)?;
+            File::options().read(true).write(true).open(path)
+        })?;
+        Ok(Self { name: self.name.clone(), file: linked })
+    }
+
     /// Keeps the file under a name of the server's own.
     pub(crate) fn keep(self, spool: &Spool, name: &str) -> std::io::Result<()> {
         self.file.as_file().sync_all()?;

@@ -326,7 +326,7 @@ impl Api {
 
     /// A list that is read in pages, whole; its path has a query.
     pub(crate) async fn pages(&self, path: &str) -> Result<Value> {
-        self.pages_of("GET", &format!("{path}&limit=1000"), None).await
+        self.pages_of("GET", &asked(path, "limit=1000"), None).await
     }
 
     pub(crate) async fn pages_of(
@@ -348,7 +348,7 @@ impl Api {
     ) -> Result<Value> {
         let (mut all, mut after) = (Vec::new(), 0);
         loop {
-            let page = self.json(method, &format!("{path}&after={after}"), body.clone()).await?;
+            let page = self.json(method, &asked(path, &format!("after={after}")), body.clone()).await?;
             let rows = page.as_array().cloned().unwrap_or_default();
             let Some(last) = rows.last() else { return Ok(Value::Array(all)) };
             after = last[number].as_i64().context("a row has no number")?;
@@ -360,7 +360,7 @@ impl Api {
     pub(crate) async fn pages_back(&self, path: &str) -> Result<Value> {
         let (mut all, mut before) = (Vec::new(), i64::MAX);
         loop {
-            let page = self.json("GET", &format!("{path}&before={before}"), None).await?;
+            let page = self.json("GET", &asked(path, &format!("before={before}")), None).await?;
             let rows = page.as_array().cloned().unwrap_or_default();
             let Some(last) = rows.last() else { return Ok(Value::Array(all)) };
             before = last["id"].as_i64().context("a row has no number")?;
@@ -415,3 +415,9 @@ pub(crate) fn read_password(file: Option<&Path>) -> Result<String> {
     };
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
+/// A path that asks for this too.
+fn asked(path: &str, what: &str) -> String {
+    let joint = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{joint}{what}")
+}
+

@@ -396,7 +396,7 @@ async fn settling_commands(api: &Api, command: &Command) -> Result<()> {
         }
         Command::Mail { command } => mail::mail_commands(api, command).await?,
         Command::Claims { smart_account } => {
-            let path = format!("{}/claims?limit=1000", api.smart_account(smart_account).await?);
+            let path = format!("{}/claims", api.smart_account(smart_account).await?);
             let mut all = api.pages(&path).await?;
             api.with_names(&path, &mut all).await;
             show(api.output, &all, columns(&path));

@@ -203,6 +203,10 @@ impl Site for CollectorSite {
         &self.gates
     }
 
+    fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
     fn cookie(&self) -> &str {
         &self.cookie
     }

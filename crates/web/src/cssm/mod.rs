@@ -2,6 +2,7 @@
 
 mod api;
 mod books;
+mod chosen;
 mod jobs;
 mod mail;
 mod pages;
@@ -21,6 +22,7 @@ use rumline_server::{PartId, ScopeId};
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
 
+pub use chosen::ChosenFiles;
 pub use jobs::work_on_jobs;
 pub use routes::cssm_routes;
 pub use upload::resume_bundles;
@@ -44,6 +46,8 @@ pub struct CssmSite {
     pub sends_mail: bool,
     /// Files on their way.
     pub spool: Spool,
+    /// Those that wait until it is said for which virtual account they are.
+    pub chosen: ChosenFiles,
     /// What may go on at a time.
     pub gates: Gates,
 }
@@ -76,6 +80,10 @@ impl Site for CssmSite {
 
     fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     fn cookie(&self) -> &str {

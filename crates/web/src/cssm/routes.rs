@@ -3,7 +3,7 @@
 use rumline_server::Action;
 
 use crate::cssm::{CssmSite, api, books, jobs, mail, pages, receiver, reports};
-use crate::site::{Access, Route, UPLOAD_BYTES_MAX, route};
+use crate::site::{Access, Route, route};
 use crate::{page, people};
 
 use Access::{Anyone, LoggedIn, May};
@@ -123,14 +123,10 @@ fn calls() -> Vec<Route<CssmSite>> {
         route!(post "/api/v1/alerts/{id}/acknowledge", May(AdministerAll), "Says that one sees to such an alert.", None, "{}", api::acknowledge_server_alert),
         route!(post "/api/v1/alerts/{id}/clear", May(AdministerAll), "Settles such an alert.", None, "{}", api::clear_server_alert),
         route!(get "/api/v1/audit", May(AdministerAll), "What was done and refused on this server, newest first, a thousand; `actor`, `action`, `text`, `from_at` and `to_at` search the newest million rows, `before` pages back.", None, "[{\"id\":1,\"action\":\"login\",\"outcome\":\"done\"}]", api::audit),
-        route!(page post "/smart-accounts/{sa}/usage-files/{id}/move", May(Administer), pages::move_set_aside).takes_all(),
         route!(page get "/style.css", Anyone, page::style),
         route!(page get "/page.js", Anyone, page::script),
         route!(page get "/login", Anyone, page::show_login::<CssmSite>),
         route!(page post "/login", Anyone, page::log_in::<CssmSite>),
         route!(page post "/logout", LoggedIn, page::log_out::<CssmSite>),
-        route!(page get "/", LoggedIn, pages::root),
-        route!(page get "/smart-accounts/{sa}/usage-files", May(View), pages::usage_files),
-        route!(page post "/smart-accounts/{sa}/usage-files", May(Operate), pages::upload_usage).taking(UPLOAD_BYTES_MAX),
     ]
 }

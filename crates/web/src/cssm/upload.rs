@@ -1,7 +1,7 @@
 //! Usage files on their way in, and answers on their way out: large ones are worked on in the background.
 
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::{Account, Actor, Error, SmartAccountId, UsageFile, UsageFileId};
+use rumline_cssm::{Account, Actor, Error, LookedInto, SmartAccountId, UsageFile, UsageFileId};
 
 use crate::cssm::CssmSite;
 use crate::problem::Problem;
@@ -63,6 +63,52 @@ pub(super) async fn usage_file(
     }
     let cssm = state.cssm.clone();
     blocking(move || cssm.usage_file(sa, id)).await
+}
+
+/// Lets a file wait until it is said which virtual account it is for; what it is found by is returned.
+pub(super) async fn choose(
+    state: &CssmSite,
+    sa: SmartAccountId,
+    incoming: Incoming,
+) -> Result<String, Problem> {
+    let _permit = state.gates().uploads.acquire().await;
+    let (site, now) = (state.clone(), state.now());
+    blocking(move || {
+        site.cssm.check_account(sa, None)?;
+        let incoming = incoming.unwrapped()?;
+        // What cannot be read is told at once.
+        let mut reader = incoming.reader().map_err(Error::Unwritten)?;
+        site.cssm.look_into(now, sa, &mut reader)?;
+        let key = site.cssm.random_name();
+        site.chosen.put(now, sa, key.clone(), incoming);
+        Ok(key)
+    })
+    .await
+}
+
+/// The name of such a file, and what stands in it.
+pub(super) fn look_into(
+    site: &CssmSite,
+    sa: SmartAccountId,
+    key: &str,
+) -> Result<(String, LookedInto), Error> {
+    let file = site.chosen.get(sa, key)?;
+    let mut reader = file.reader().map_err(Error::Unwritten)?;
+    Ok((file.name.clone(), site.cssm.look_into(site.now(), sa, &mut reader)?))
+}
+
+/// Uploads such a file; one that is refused waits on.
+pub(super) async fn upload_chosen(
+    site: &CssmSite,
+    actor: Actor,
+    account: Account,
+    key: &str,
+) -> Result<UsageFile, Problem> {
+    let file = site.chosen.get(account.0, key)?;
+    let twin = file.twin(&site.spool).map_err(Error::Unwritten)?;
+    let file = usage_file(site, actor, account, twin).await?;
+    site.chosen.remove(key);
+    Ok(file)
 }
 
 async fn work_on(state: &CssmSite, sa: SmartAccountId, id: UsageFileId) {

@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use maud::{Markup, html};
 use rumline_protocol::Timestamp;
-use rumline_server::Id;
-use rumline_server::{Action, Caller, Error, PartId, ScopeId};
+use rumline_server::{Action, Caller, Error, Id, PartId, ScopeId};
 
-use crate::page::in_query;
+use crate::page::{from_query, in_query};
+use crate::problem::Problem;
+use crate::site::{Site, cookie};
 
-/// What a page was asked for: by whom, when, which numbers its address names, what its query says, and what was typed into
-/// its form, if something was.
+/// What a page was asked for: by whom, when, which numbers and names its address holds, what its query says, and what was
+/// typed into its form, if something was.
+#[derive(Clone)]
 pub(crate) struct Ask {
     pub caller: Caller,
     pub now: Timestamp,
     /// The address as it was asked for, without its query.
     pub at: String,
     pub numbers: BTreeMap<String, i64>,
+    pub names: BTreeMap<String, String>,
     pub query: Vec<(String, String)>,
     pub form: Vec<(String, String)>,
     /// What is wrong with what was typed: the field, if it is one, and what to do.
@@ -28,11 +34,66 @@ fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
 }
 
+/// The cookie that says on the next page what was done: servers on one host must not share it.
+pub(super) fn said_cookie<S: Site>(site: &S) -> String {
+    format!("{}-said", site.cookie())
+}
+
+/// What a query or a form holds.
+pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (from_query(name), from_query(value))
+    };
+    pairs.map(pair).collect()
+}
+
+/// The address of a page with its numbers and names.
+pub(super) fn filled(at: &str, names: &BTreeMap<String, String>) -> String {
+    names.iter().fold(at.to_owned(), |at, (name, value)| {
+        at.replace(&format!("{{{name}}}"), &in_query(value).replace('/', "%2F"))
+    })
+}
+
+impl<S: Site> FromRequestParts<S> for Ask {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, site: &S) -> Result<Self, Problem> {
+        let parameters = RawPathParams::from_request_parts(parts, site).await;
+        let (mut numbers, mut names) = (BTreeMap::new(), BTreeMap::new());
+        for (name, value) in parameters.iter().flatten() {
+            names.insert(name.to_owned(), value.to_owned());
+            if let Ok(number) = value.parse() {
+                numbers.insert(name.to_owned(), number);
+            }
+        }
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let said = cookie(&parts.headers, &said_cookie(site)).map(from_query);
+        Ok(Self {
+            caller: caller.ok_or(Error::Unauthenticated)?,
+            now: site.now(),
+            at: parts.uri.path().to_owned(),
+            numbers,
+            names,
+            query: pairs(parts.uri.query().unwrap_or_default()),
+            form: Vec::new(),
+            refused: None,
+            said: said.filter(|said| !said.is_empty()),
+        })
+    }
+}
+
 impl Ask {
     /// A number that the address names.
     pub(crate) fn id<T: Id>(&self, name: &str) -> Result<T, Error> {
         let number = self.numbers.get(name).copied();
-        number.map(T::from_number).ok_or(Error::NotFound("such thing"))
+        number.map(T::from_number).ok_or(Error::NotFound("thing"))
+    }
+
+    /// A name that the address holds.
+    pub(crate) fn name(&self, name: &str) -> &str {
+        self.names.get(name).map_or("", String::as_str)
     }
 
     /// What the query says, empty if nothing.
@@ -43,6 +104,19 @@ impl Ask {
     /// What was typed, trimmed; empty if nothing.
     pub(crate) fn typed(&self, name: &str) -> &str {
         first(&self.form, name).unwrap_or_default().trim()
+    }
+
+    /// A password as it was typed.
+    pub(crate) fn secret(&self, name: &str) -> &str {
+        first(&self.form, name).unwrap_or_default()
+    }
+
+    /// A time, and how long ago it was, or in how long it will be.
+    pub(crate) fn time(&self, at: Option<i64>) -> Markup {
+        html! {
+            (crate::page::time(at))
+            @if let Some(at) = at { " " span.soft.ago { "(" (away(self.now.0, at)) ")" } }
+        }
     }
 
     /// All that was ticked under a name.
@@ -74,6 +148,18 @@ impl Ask {
     }
 }
 
+/// How far away a time is, in the largest unit that fits.
+fn away(now: i64, at: i64) -> String {
+    const UNITS: [(i64, &str); 4] =
+        [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let seconds = now.abs_diff(at);
+    let fits = |(length, _): &&(i64, &str)| seconds >= length.unsigned_abs();
+    let Some((length, unit)) = UNITS.iter().find(fits) else { return "now".to_owned() };
+    let count = seconds / length.unsigned_abs();
+    let many = if count == 1 { "" } else { "s" };
+    if at <= now { format!("{count} {unit}{many} ago") } else { format!("in {count} {unit}{many}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +172,7 @@ mod tests {
             now: Timestamp(0),
             at: "/a".to_owned(),
             numbers: BTreeMap::new(),
+            names: BTreeMap::new(),
             query: vec![pair("search", "x&y"), pair("sort", "name"), pair("empty", "")],
             form: vec![pair("name", " Lab "), pair("ids", "1"), pair("ids", "x"), pair("ids", "2")],
             refused: None,
@@ -99,5 +186,22 @@ mod tests {
         assert_eq!(ids, [ScopeId(1), ScopeId(2)]);
         assert!(ask.ticked::<ScopeId>("none").is_err());
         assert!(ask.id::<ScopeId>("sa").is_err());
+    }
+
+    #[test]
+    fn how_far_away_a_time_is_is_told_in_one_unit() {
+        for (at, told) in [
+            (1_000_000, "now"),
+            (999_999, "1 second ago"),
+            (999_941, "59 seconds ago"),
+            (999_940, "1 minute ago"),
+            (996_400, "1 hour ago"),
+            (827_200, "2 days ago"),
+            (1_000_061, "in 1 minute"),
+            (1_172_800, "in 2 days"),
+        ] {
+            assert_eq!(away(1_000_000, at), told);
+        }
+        assert!(away(i64::MIN, i64::MAX).starts_with("in "));
     }
 }

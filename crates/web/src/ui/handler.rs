@@ -1,27 +1,21 @@
-//! The one handler of all pages, and the one of all forms.
+//! The handlers of all pages, of all forms, and of all files that are brought.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Extension, RawPathParams, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::extract::{Multipart, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use rumline_server::{Caller, Error};
 
-use super::{Ask, Done, Page, Post};
-use crate::page::{self, Frame, from_query, in_query};
+use super::ask::{filled, pairs, said_cookie};
+use super::{Around, Ask, Done, Page, Post, Upload};
+use crate::page::{self, Frame, in_query};
 use crate::problem::Problem;
-use crate::site::{BODY_BYTES_MAX, Route, Site, blocking, cookie};
+use crate::site::{BODY_BYTES_MAX, Route, Site, UPLOAD_BYTES_MAX, blocking};
 
 /// The longest that is said, in characters.
 const SAID_LETTERS_MAX: usize = 500;
-
-/// The cookie that says on the next page what was done: servers on one host must not share it.
-fn said_cookie<S: Site>(site: &S) -> String {
-    format!("{}-said", site.cookie())
-}
 
 pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
     Route {
@@ -45,56 +39,29 @@ pub(super) fn post_route<S: Site, P: Post<S>>() -> Route<S> {
         path: P::AT,
         access: P::ACCESS,
         takes_all: P::TAKES_ALL,
+        in_parts: false,
         handler: || axum::routing::post(act::<S, P>),
         ..page_route::<S, P::Page>()
     }
 }
 
-fn pairs(text: &str) -> Vec<(String, String)> {
-    let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (from_query(name), from_query(value))
-    };
-    pairs.map(pair).collect()
-}
-
-fn ask<S: Site>(
-    site: &S,
-    caller: Caller,
-    parameters: &RawPathParams,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Ask {
-    let number = |(name, value): (&str, &str)| Some((name.to_owned(), value.parse().ok()?));
-    let numbers: BTreeMap<String, i64> = parameters.iter().filter_map(number).collect();
-    let said = cookie(headers, &said_cookie(site)).map(from_query);
-    Ask {
-        caller,
-        now: site.now(),
-        at: uri.path().to_owned(),
-        numbers,
-        query: pairs(uri.query().unwrap_or_default()),
-        form: Vec::new(),
-        refused: None,
-        said: said.filter(|said| !said.is_empty()),
+pub(super) fn upload_route<S: Site, U: Upload<S>>() -> Route<S> {
+    Route {
+        method: "post",
+        path: U::AT,
+        access: U::ACCESS,
+        bytes_max: UPLOAD_BYTES_MAX,
+        in_parts: false,
+        handler: || axum::routing::post(take::<S, U>),
+        ..page_route::<S, U::Page>()
     }
 }
 
-async fn show<S: Site, P: Page<S>>(
-    State(site): State<S>,
-    Extension(caller): Extension<Caller>,
-    parameters: RawPathParams,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    let ask = Arc::new(ask(&site, caller, &parameters, &uri, &headers));
+async fn show<S: Site, P: Page<S>>(State(site): State<S>, ask: Ask) -> Response {
+    let ask = Arc::new(ask);
     let mut response = shown::<S, P>(&site, &ask, StatusCode::OK).await;
     if ask.said.is_some() {
-        let over = format!(
-            "{}=; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=0",
-            said_cookie(&site)
-        );
+        let over = said(&site, "", 0);
         if let Ok(value) = over.parse() {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
@@ -102,21 +69,22 @@ async fn show<S: Site, P: Page<S>>(
     response
 }
 
+/// The cookie with what is said on the next page, for some seconds.
+fn said<S: Site>(site: &S, text: &str, seconds: u32) -> String {
+    let said: String = text.chars().take(SAID_LETTERS_MAX).collect();
+    let (name, said) = (said_cookie(site), in_query(&said));
+    format!("{name}={said}; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age={seconds}")
+}
+
 /// A page as it is asked for, or what is wrong with that.
 async fn shown<S: Site, P: Page<S>>(site: &S, ask: &Arc<Ask>, status: StatusCode) -> Response {
     let (state, asked) = (site.clone(), Arc::clone(ask));
     let markup = blocking(move || {
         let page = P::load(&state, &asked)?;
-        let tabs = page.tabs(&state, &asked);
-        let title = page.title();
+        let Around { title, tabs, corner } = page.around(&state, &asked);
         let content = html! { (told(&asked)) (page.show(&state, &asked)) };
-        let frame = Frame {
-            title: &title,
-            caller: Some(&asked.caller),
-            tabs: &tabs,
-            current: &asked.at,
-            corner: None,
-        };
+        let (caller, current) = (Some(&asked.caller), asked.at.as_str());
+        let frame = Frame { title: &title, caller, tabs: &tabs, current, corner };
         Ok(page::page(&state, frame, &content))
     });
     match markup.await {
@@ -137,58 +105,59 @@ fn told(ask: &Ask) -> Markup {
     }
 }
 
-/// The address of a page with its numbers.
-fn filled(at: &str, numbers: &BTreeMap<String, i64>) -> String {
-    numbers.iter().fold(at.to_owned(), |at, (name, number)| {
-        at.replace(&format!("{{{name}}}"), &number.to_string())
-    })
+/// What became of a form: it goes on somewhere, or its page is shown with what is wrong.
+async fn answered<S: Site, P: Page<S>>(
+    site: &S,
+    asked: Ask,
+    blames: &'static [(&'static str, &'static str)],
+    outcome: Result<Done, Problem>,
+) -> Response {
+    match outcome {
+        Ok(Done { to, said: text }) => {
+            ([(header::SET_COOKIE, said(site, &text, 60))], Redirect::to(&to)).into_response()
+        }
+        Err(problem) if problem.status().is_client_error() && !is_of_nothing(&problem) => {
+            let text = problem.detail().to_owned();
+            let field = blames.iter().find(|(_, words)| text.contains(words));
+            let refused = Some((field.map_or("", |(field, _)| *field), text));
+            let at = filled(P::AT, &asked.names);
+            let asked = Arc::new(Ask { refused, at, said: None, ..asked });
+            shown::<S, P>(site, &asked, problem.status()).await
+        }
+        Err(problem) => page::problem_page(site, Some(&asked.caller), &problem, "/"),
+    }
 }
 
-async fn act<S: Site, P: Post<S>>(
+/// Whether there is no page to come back to.
+fn is_of_nothing(problem: &Problem) -> bool {
+    [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED]
+        .contains(&problem.status())
+}
+
+async fn act<S: Site, P: Post<S>>(State(site): State<S>, mut ask: Ask, body: Bytes) -> Response {
+    ask.form = pairs(&String::from_utf8_lossy(&body));
+    let (state, asked) = (site.clone(), Arc::new(ask));
+    let what = Arc::clone(&asked);
+    let outcome = tokio::task::spawn_blocking(move || P::act(&state, &what)).await;
+    let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed");
+    let outcome = outcome.map_err(failed).flatten();
+    answered::<S, P::Page>(&site, Arc::unwrap_or_clone(asked), P::BLAMES, outcome).await
+}
+
+async fn take<S: Site, U: Upload<S>>(
     State(site): State<S>,
-    Extension(caller): Extension<Caller>,
-    parameters: RawPathParams,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Bytes,
+    mut ask: Ask,
+    form: Multipart,
 ) -> Response {
-    let mut asked = ask(&site, caller, &parameters, &uri, &headers);
-    asked.said = None;
-    asked.form = pairs(&String::from_utf8_lossy(&body));
-    let asked = Arc::new(asked);
-    let (state, what) = (site.clone(), Arc::clone(&asked));
-    match tokio::task::spawn_blocking(move || P::act(&state, &what)).await {
-        Ok(Ok(Done { to, said })) => {
-            let said: String = said.chars().take(SAID_LETTERS_MAX).collect();
-            let cookie = format!(
-                "{}={}; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age=60",
-                said_cookie(&site),
-                in_query(&said)
-            );
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response()
-        }
-        Ok(Err(error @ (Error::Invalid(_) | Error::Conflict(_)))) => {
-            let problem = Problem::from(error);
-            let (status, text) = (problem.status(), problem.detail().to_owned());
-            let blamed = P::BLAMES.iter().find(|(_, words)| text.contains(words));
-            let field = blamed.map_or("", |(field, _)| *field);
-            let refused = Some((field, text));
-            match Arc::try_unwrap(asked) {
-                Ok(asked) => {
-                    let at = filled(P::Page::AT, &asked.numbers);
-                    let asked = Arc::new(Ask { refused, at, ..asked });
-                    shown::<S, P::Page>(&site, &asked, status).await
-                }
-                Err(asked) => page::problem_page(&site, Some(&asked.caller), &problem, "/"),
-            }
-        }
-        Ok(Err(error)) => {
-            page::problem_page(&site, Some(&asked.caller), &Problem::from(error), "/")
-        }
-        Err(_) => {
-            let text = "the request failed";
-            let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, text);
-            page::problem_page(&site, Some(&asked.caller), &problem, "/")
-        }
-    }
+    let mut typed = Vec::new();
+    let file = site.spool().form(form, |name, value| {
+        typed.push((name.to_owned(), value.to_owned()));
+    });
+    let file = file.await;
+    ask.form = typed;
+    let outcome = match file {
+        Ok(file) => U::take(&site, &ask, file).await,
+        Err(problem) => Err(problem),
+    };
+    answered::<S, U::Page>(&site, ask, &[], outcome).await
 }

@@ -1,18 +1,34 @@
 //! What pages are made of: a page is a type that says where it stands, who may see it, what it reads and how that looks;
-//! what is done from it are posts. One handler reads, shows, refuses and comes back, for all of them.
+//! what is done from it are posts, and files that are brought. One handler reads, shows, refuses and comes back, for all.
 
 mod ask;
+pub(crate) mod chart;
 pub(crate) mod form;
 mod handler;
 pub(crate) mod table;
 
-use maud::Markup;
+use std::future::Future;
+
+use maud::{Markup, html};
 use rumline_server::Error;
 
 use crate::page::Tab;
+use crate::problem::Problem;
 use crate::site::{Access, Route, Site};
+use crate::spool::Incoming;
 
 pub(crate) use ask::Ask;
+
+/// What stands around a page.
+#[derive(Default)]
+pub(crate) struct Around {
+    /// Its title.
+    pub title: String,
+    /// The pages beside it, with the one it stands under.
+    pub tabs: Vec<Tab>,
+    /// What stands at the top right.
+    pub corner: Option<Markup>,
+}
 
 /// A page. Its value is what was read to show it.
 pub(crate) trait Page<S: Site>: Send + Sized + 'static {
@@ -25,10 +41,8 @@ pub(crate) trait Page<S: Site>: Send + Sized + 'static {
 
     /// Reads what it shows, on a thread that may block.
     fn load(site: &S, ask: &Ask) -> Result<Self, Error>;
-    /// Its title.
-    fn title(&self) -> String;
-    /// The pages beside it, with the one it stands under.
-    fn tabs(&self, site: &S, ask: &Ask) -> Vec<Tab>;
+    /// What stands around it.
+    fn around(&self, site: &S, ask: &Ask) -> Around;
     /// What stands in it.
     fn show(&self, site: &S, ask: &Ask) -> Markup;
 
@@ -52,7 +66,7 @@ pub(crate) trait Post<S: Site>: Send + 'static {
     const BLAMES: &'static [(&'static str, &'static str)] = &[];
 
     /// Does it, on a thread that may block.
-    fn act(site: &S, ask: &Ask) -> Result<Done, Error>;
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem>;
 
     /// The row of this form in a table of routes.
     fn route() -> Route<S>
@@ -63,6 +77,31 @@ pub(crate) trait Post<S: Site>: Send + 'static {
     }
 }
 
+/// A file that is brought.
+pub(crate) trait Upload<S: Site>: Send + 'static {
+    /// The page that its form stands on.
+    type Page: Page<S>;
+    /// Its address.
+    const AT: &'static str;
+    /// Who may bring one.
+    const ACCESS: Access;
+
+    /// Takes it in; what was typed beside it stands in `ask`.
+    fn take(
+        site: &S,
+        ask: &Ask,
+        file: Incoming,
+    ) -> impl Future<Output = Result<Done, Problem>> + Send;
+
+    /// The row of this form in a table of routes.
+    fn route() -> Route<S>
+    where
+        Self: Sized,
+    {
+        handler::upload_route::<S, Self>()
+    }
+}
+
 /// What was done: where it goes on, and what is said there.
 pub(crate) struct Done {
     pub to: String,
@@ -70,7 +109,24 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    pub(crate) fn at(to: String, said: impl Into<String>) -> Self {
-        Self { to, said: said.into() }
+    pub(crate) fn at(to: impl Into<String>, said: impl Into<String>) -> Self {
+        Self { to: to.into(), said: said.into() }
     }
+}
+
+/// A part of a page that is read anew every so often, where there is a script.
+pub(crate) fn live(ask: &Ask, every_seconds: u32, part: &Markup) -> Markup {
+    html! {
+        div id="live" data-refresh=(ask.with(&[])) data-every=(every_seconds) { (part) }
+    }
+}
+
+/// Waits for something of the network, from a thread that may block.
+pub(crate) fn wait<T>(until: impl Future<Output = T>) -> T {
+    tokio::runtime::Handle::current().block_on(until)
+}
+
+/// A text to copy, with the button for it.
+pub(crate) fn copyable(text: &str) -> Markup {
+    html! { code { (text) } " " button type="button" data-copy=(text) aria-label=(format!("Copy {text}")) { "Copy" } }
 }

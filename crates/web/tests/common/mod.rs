@@ -161,6 +161,7 @@ impl Server {
         assert_eq!((token.id.0, upload.id.0, instance.id.0), (1, 1, 1));
         let spool = tempfile::tempdir().unwrap();
         let state = CssmSite {
+            chosen: Default::default(),
             people: cssm.people(),
             cssm: cssm.clone(),
             clock: Arc::new(clock),
@@ -229,6 +230,13 @@ impl Server {
             Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
         };
         cssm.db().write("test.job", job).unwrap();
+        let collector = |tx: &mut rumline_store::Tx<'_>| {
+            let sql = "INSERT INTO collector (smart_account_id, id, virtual_account_id, kind, name,
+                public_key, registered_at, registered_by) VALUES (1, 903, 1, 'CSLU', 'typed', 'x',
+                5, 'eve')";
+            Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
+        };
+        cssm.db().write("test.collector", collector).unwrap();
         server.add_product_instances(902..904);
         assert!(
             [4, 5].iter().all(|id| cssm.usage_file(SA, UsageFileId(*id)).unwrap().set_aside == 1)
@@ -367,10 +375,6 @@ impl Server {
             }
             ("post", "collect") => (path, self.bundle("Default")),
             ("post", "collectors") => (path, self.registration("Default").to_string().into_bytes()),
-            ("post", "usage-files") if route.summary.is_empty() => {
-                let switch = Switch::new(&self.root, "SECRETSERIAL", self.now - 1000, 7);
-                (path, form("again.txt", &switch.usage_file()))
-            }
             ("post", "login") => {
                 self.cssm
                     .people()
@@ -428,18 +432,59 @@ impl Server {
         if !route.summary.is_empty() || route.method != "post" {
             return None;
         }
-        let numbered =
-            |id: &str| route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", id);
-        let (id, body) = match route.path.rsplit('/').next().unwrap() {
-            "acknowledge" | "settle" => ("901", ""),
-            "remove" => ("902", ""),
-            "cancel" => ("901", ""),
-            "transfer" => ("1", "ids=903&into=3"),
-            "tokens" => ("1", "description=of+a+form&expires_after_days=30"),
-            "revoke" => ("1", ""),
+        let numbered = |id: &str| {
+            let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", id);
+            path.replace("{login}", "typed")
+        };
+        if route.path.starts_with("/people/{login}") {
+            let (people, by) = (self.cssm.people(), Actor::person("admin"));
+            let grant = Grant::of(Role::Viewer, Some(SA.into()));
+            let _ = people.create(self.now, &by, "typed", Some(PASSWORD), &[grant]);
+            let _ = people.grant(self.now, &by, "typed", grant);
+        }
+        let password = PASSWORD.replace(' ', "+");
+        let (id, body) = match (route.path, route.path.rsplit('/').next().unwrap()) {
+            (_, "acknowledge" | "settle" | "cancel") => ("901", String::new()),
+            ("/smart-accounts/{sa}/collectors/{id}/remove", _) => ("903", String::new()),
+            (_, "remove") => ("902", String::new()),
+            (_, "transfer") => ("1", "ids=903&into=3".to_owned()),
+            (_, "tokens") => ("1", "description=of+a+form&expires_after_days=30".to_owned()),
+            (_, "revoke" | "disable" | "enable" | "test") => ("1", String::new()),
+            ("/me/password", _) => ("1", "old=wrong&new=another+password".to_owned()),
+            ("/me/mail", _) => ("1", "address=eve@example.net&pace=daily&kinds=".to_owned()),
+            ("/people", _) => {
+                static NUMBER: AtomicI64 = AtomicI64::new(0);
+                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+                ("1", format!("login=typed-{number}&password={password}&role=viewer&scope_id="))
+            }
+            ("/smart-accounts/{sa}/people/grant", _) => {
+                self.somebody("/{login}");
+                ("1", format!("login=victim&role=viewer&password={password}"))
+            }
+            ("/smart-accounts/{sa}/people/take-back", _) => {
+                self.somebody("/{login}");
+                ("1", "login=victim&part_id=".to_owned())
+            }
+            (_, "password") => ("1", format!("password={password}")),
+            (_, "grant") => ("1", "role=viewer&scope_id=1".to_owned()),
+            (_, "take-back") => ("1", "scope_id=1&part_id=".to_owned()),
+            ("/smart-accounts", _) => ("1", "name=Typed&domain=typed.example.net".to_owned()),
+            (_, "virtual-accounts") => ("1", "name=Typed".to_owned()),
+            (_, "purchases") => {
+                let of = "license=LAN_ENTERPRISE_SERVICES_PKG&virtual_account_id=1&quantity=3";
+                ("1", format!("{of}&kind=perpetual"))
+            }
+            ("/smart-accounts/{sa}/reports/purchases/{id}", _) => {
+                ("1", "virtual_account_id=1&quantity=1&reason=typed".to_owned())
+            }
+            (_, "files") => {
+                let switch = Switch::new(&self.root, "SECRETSERIAL", self.now - 1000, 7);
+                return Some((numbered("1"), form("again.txt", &switch.usage_file())));
+            }
+            (_, "{chosen}") => ("1", "virtual_account_id=1".to_owned()),
             _ => return None,
         };
-        Some((numbered(id), body.as_bytes().to_vec()))
+        Some((numbered(id), body.into_bytes()))
     }
 
     /// Somebody whom a path may name: a program where its secret is renewed, else a person with a role in the first account.
@@ -470,7 +515,7 @@ impl Server {
 
     /// A bundle with nothing inside, of a collector that is registered.
     pub(crate) fn bundle(&self, virtual_account: &str) -> Vec<u8> {
-        if self.cssm.collectors(SA).unwrap().is_empty() {
+        if self.cssm.collectors(SA).unwrap().iter().all(|one| one.name != "lab") {
             let new = serde_json::from_value(self.registration("Default")).unwrap();
             self.cssm.register_collector(self.now, &Actor::person("admin"), SA, VA, &new).unwrap();
         }
@@ -540,7 +585,7 @@ impl Server {
         // Pages take forms; what is sent by the tests of the API needs no type.
         let is_page = !path.starts_with("/api") && !path.starts_with("/licservice");
         if method == "post" && is_page {
-            let kind = if path.ends_with("usage-files") {
+            let kind = if path.ends_with("/reports/files") {
                 "multipart/form-data; boundary=edge"
             } else {
                 "application/x-www-form-urlencoded"

@@ -1,24 +1,22 @@
 //! Alerts: what somebody has to look at in a smart account (CSSM-001, CSSM-009).
 
 use maud::{Markup, html};
-use rumline_cssm::{
-    Action, AlertId, AlertView, Error, SmartAccount, SmartAccountId, VirtualAccount,
-};
+use rumline_cssm::{Action, AlertId, AlertView, Error};
 
-use super::{path, places};
+use super::place::Place;
 use crate::cssm::CssmSite;
-use crate::page::{Tab, time, with_commands};
+use crate::page::{time, with_commands};
+use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::form::button;
 use crate::ui::table::{Column, Kind, Table, Trail};
-use crate::ui::{Ask, Done, Page, Post};
+use crate::ui::{Around, Ask, Done, Page, Post};
 
 /// Alerts on one page.
 const ROWS: usize = 100;
 
 pub(super) struct Alerts {
-    account: SmartAccount,
-    parts: Vec<VirtualAccount>,
+    place: Place,
     alerts: Vec<AlertView>,
     next: Option<String>,
 }
@@ -32,37 +30,36 @@ impl Page<CssmSite> for Alerts {
     const ACCESS: Access = Access::May(Action::View);
 
     fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
-        let sa: SmartAccountId = ask.id("sa")?;
+        let place = Place::read(site, ask)?;
         let before = Trail::of(ask).place().parse().ok().map(AlertId);
-        let (account, parts) = (site.cssm.smart_account(sa)?, site.cssm.virtual_accounts(sa)?);
         let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
-        let mut alerts =
-            site.cssm.listed_alerts(Some(sa), Some(are_settled(ask)), before, limit)?;
+        let mut alerts = site.cssm.listed_alerts(
+            Some(place.account.id),
+            Some(are_settled(ask)),
+            before,
+            limit,
+        )?;
         let is_more = alerts.len() > ROWS;
         alerts.truncate(ROWS);
         let next = alerts.last().filter(|_| is_more).map(|alert| alert.id.to_string());
-        Ok(Self { account, parts, alerts, next })
+        Ok(Self { place, alerts, next })
     }
 
-    fn title(&self) -> String {
-        "Alerts".to_owned()
-    }
-
-    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
-        places(&ask.caller, self.account.id, &self.parts)
+    fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
+        self.place.around(site, ask, "Alerts")
     }
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
         let settled = are_settled(ask);
-        let may = ask.may(Action::Operate, self.account.id.into(), None);
-        let at = format!("/smart-accounts/{}/alerts", self.account.id);
+        let may = self.place.may(ask, Action::Operate);
+        let at = self.place.at("/alerts");
         let mut columns = vec![
             Column::new("Kind", Kind::Whole, |alert: &AlertView| {
                 html! { span.badge.warn[!settled] { (alert.kind) } }
             }),
             Column::new("About", Kind::Text, |alert: &AlertView| html! { (alert.subject) }),
             Column::new("What to do", Kind::Text, |alert: &AlertView| with_commands(&alert.text)),
-            Column::new("Since", Kind::Text, |alert: &AlertView| time(Some(alert.raised_at))),
+            Column::new("Since", Kind::Text, |alert: &AlertView| ask.time(Some(alert.raised_at))),
             Column::new("Seen to by", Kind::Text, |alert: &AlertView| {
                 html! { @match &alert.acknowledged_by {
                     Some(by) => { (by) " " (time(alert.acknowledged_at)) },
@@ -91,7 +88,7 @@ impl Page<CssmSite> for Alerts {
         };
         let list = Table { caption: "Alerts", columns, rows: &self.alerts, ticks: None, empty };
         html! {
-            (path(&self.account, ""))
+            (self.place.path(""))
             h1 { "Alerts" }
             nav.within aria-label="Alerts" {
                 a href=(ask.with(&[("settled", ""), ("trail", "")]))
@@ -113,7 +110,7 @@ impl Post<CssmSite> for Acknowledge {
     const AT: &'static str = "/smart-accounts/{sa}/alerts/{id}/acknowledge";
     const ACCESS: Access = Access::May(Action::Operate);
 
-    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let (sa, id) = (ask.id("sa")?, ask.id("id")?);
         site.cssm.acknowledge_alert(ask.now, &ask.caller.actor(), Some(sa), id)?;
         Ok(Done::at(format!("/smart-accounts/{sa}/alerts"), "You see to it."))
@@ -128,7 +125,7 @@ impl Post<CssmSite> for Settle {
     const AT: &'static str = "/smart-accounts/{sa}/alerts/{id}/settle";
     const ACCESS: Access = Access::May(Action::Operate);
 
-    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let (sa, id) = (ask.id("sa")?, ask.id("id")?);
         site.cssm.clear_alert(ask.now, &ask.caller.actor(), Some(sa), id)?;
         Ok(Done::at(format!("/smart-accounts/{sa}/alerts"), "Settled."))

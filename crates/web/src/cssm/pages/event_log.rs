@@ -1,18 +1,17 @@
 //! Event Log: what happened in a smart account.
 
 use maud::{Markup, html};
-use rumline_cssm::{AccountEvent, Action, Error, SmartAccount, SmartAccountId, VirtualAccount};
+use rumline_cssm::{AccountEvent, Action, Error};
 
-use super::{path, places};
+use super::place::Place;
 use crate::cssm::CssmSite;
-use crate::page::{Tab, time};
+use crate::page::time;
 use crate::site::Access;
 use crate::ui::table::{Column, Kind, Table};
-use crate::ui::{Ask, Page};
+use crate::ui::{Around, Ask, Page};
 
 pub(super) struct EventLog {
-    account: SmartAccount,
-    parts: Vec<VirtualAccount>,
+    place: Place,
     events: Vec<AccountEvent>,
 }
 
@@ -21,20 +20,13 @@ impl Page<CssmSite> for EventLog {
     const ACCESS: Access = Access::May(Action::View);
 
     fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
-        let sa: SmartAccountId = ask.id("sa")?;
-        Ok(Self {
-            account: site.cssm.smart_account(sa)?,
-            parts: site.cssm.virtual_accounts(sa)?,
-            events: site.cssm.events(sa, 1_000)?,
-        })
+        let place = Place::read(site, ask)?;
+        let events = site.cssm.events(place.account.id, 1_000)?;
+        Ok(Self { place, events })
     }
 
-    fn title(&self) -> String {
-        "Event Log".to_owned()
-    }
-
-    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
-        places(&ask.caller, self.account.id, &self.parts)
+    fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
+        self.place.around(site, ask, "Event Log")
     }
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
@@ -46,7 +38,7 @@ impl Page<CssmSite> for EventLog {
         let empty = html! { p { "Nothing happened yet." } };
         let list = Table { caption: "Events", columns, rows: &self.events, ticks: None, empty };
         html! {
-            (path(&self.account, ""))
+            (self.place.path(""))
             h1 { "Event Log" }
             p.soft { "The newest thousand." }
             (list.show(ask))

@@ -7,14 +7,14 @@ use rumline_cssm::{
     Action, Error, NewToken, RegistrationToken, SmartAccountId, TokenId, VirtualAccountId,
 };
 
-use super::Inventory;
+use super::place::Inventory;
 use crate::cssm::{CssmSite, api};
-use crate::page::{Tab, time};
+use crate::page::time;
 use crate::problem::Problem;
 use crate::site::{Access, Route, attachment, route};
 use crate::ui::form::{Field, Kind as Typed, button, form};
 use crate::ui::table::{Column, Kind, Table};
-use crate::ui::{Ask, Done, Page, Post};
+use crate::ui::{Around, Ask, Done, Page, Post};
 
 pub(super) struct General {
     inventory: Inventory,
@@ -37,16 +37,12 @@ impl Page<CssmSite> for General {
 
     fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
         let inventory = Inventory::read(site, ask)?;
-        let tokens = site.cssm.tokens(inventory.account.id, inventory.part.id)?;
+        let tokens = site.cssm.tokens(inventory.place.account.id, inventory.part.id)?;
         Ok(Self { inventory, tokens })
     }
 
-    fn title(&self) -> String {
-        format!("General of {}", self.inventory.part.name)
-    }
-
-    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
-        self.inventory.tabs(ask)
+    fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
+        self.inventory.around(site, ask, format!("General of {}", self.inventory.part.name))
     }
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
@@ -137,7 +133,7 @@ impl Post<CssmSite> for CreateToken {
         ("uses_max", "Number of Uses"),
     ];
 
-    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let inventory = Inventory::read(site, ask)?;
         let days = number(ask, "expires_after_days", "Expire After (days)")?;
         let new = NewToken {
@@ -145,7 +141,7 @@ impl Post<CssmSite> for CreateToken {
             expires_after_days: days.unwrap_or(0),
             uses_max: number(ask, "uses_max", "Max. Number of Uses")?,
         };
-        let (sa, va) = (inventory.account.id, inventory.part.id);
+        let (sa, va) = (inventory.place.account.id, inventory.part.id);
         site.cssm.create_token(ask.now, &ask.caller.actor(), sa, va, &new)?;
         Ok(Done::at(inventory.at(""), "The token is created."))
     }
@@ -159,13 +155,13 @@ impl Post<CssmSite> for Revoke {
     const AT: &'static str = "/smart-accounts/{sa}/virtual-accounts/{va}/tokens/{id}/revoke";
     const ACCESS: Access = Access::May(Action::Operate);
 
-    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let General { inventory, tokens } = General::load(site, ask)?;
         let id: TokenId = ask.id("id")?;
         if !tokens.iter().any(|token| token.id == id) {
-            return Err(Error::NotFound("token in this virtual account"));
+            return Err(Error::NotFound("token in this virtual account").into());
         }
-        site.cssm.revoke_token(ask.now, &ask.caller.actor(), inventory.account.id, id)?;
+        site.cssm.revoke_token(ask.now, &ask.caller.actor(), inventory.place.account.id, id)?;
         Ok(Done::at(inventory.at(""), "The token is revoked."))
     }
 }

@@ -3,13 +3,14 @@
 use maud::{Markup, html};
 use rumline_cssm::{Action, Error, InstanceId, InstanceView, ReportRow};
 
-use super::Inventory;
+use super::place::Inventory;
 use crate::cssm::CssmSite;
-use crate::page::{Tab, time};
+use crate::page::time;
+use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::form::button;
 use crate::ui::table::{Column, Kind, Table, Trail};
-use crate::ui::{Ask, Done, Page, Post};
+use crate::ui::{Around, Ask, Done, Page, Post};
 
 /// Reports on one page.
 const ROWS: i64 = 50;
@@ -28,7 +29,7 @@ impl Page<CssmSite> for Instance {
 
     fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
         let inventory = Inventory::read(site, ask)?;
-        let (sa, id): (_, InstanceId) = (inventory.account.id, ask.id("id")?);
+        let (sa, id): (_, InstanceId) = (inventory.place.account.id, ask.id("id")?);
         let instance = site.cssm.instance(sa, id)?;
         if instance.virtual_account_id != inventory.part.id {
             return Err(Error::NotFound("product instance in this virtual account"));
@@ -43,12 +44,8 @@ impl Page<CssmSite> for Instance {
         Ok(Self { inventory, instance, policy_name, reports, next })
     }
 
-    fn title(&self) -> String {
-        self.instance.name.clone()
-    }
-
-    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
-        self.inventory.tabs(ask)
+    fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
+        self.inventory.around(site, ask, self.instance.name.clone())
     }
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
@@ -63,10 +60,10 @@ impl Page<CssmSite> for Instance {
                 div { dt { "Product Type" } dd { (one.product_type) } }
                 div { dt { "Software" } dd { (one.software_version.as_deref().unwrap_or("not told")) } }
                 div { dt { "Policy" } dd { (self.policy_name) } }
-                div { dt { "Registered" } dd { (time(Some(one.registered_at))) } }
-                div { dt { "Last Contact" } dd { (time(Some(one.last_contact_at))) } }
-                div { dt { "Last Report" } dd { (time(one.last_report_at)) } }
-                div { dt { "Last ACK" } dd { (time(one.last_ack_at)) } }
+                div { dt { "Registered" } dd { (ask.time(Some(one.registered_at))) } }
+                div { dt { "Last Contact" } dd { (ask.time(Some(one.last_contact_at))) } }
+                div { dt { "Last Report" } dd { (ask.time(one.last_report_at)) } }
+                div { dt { "Last ACK" } dd { (ask.time(one.last_ack_at)) } }
                 div { dt { "Reports" } dd { (one.reports) " here, " (one.reports_missing) " missing" } }
             }
             @if one.held_at.is_some() {
@@ -133,9 +130,9 @@ impl Post<CssmSite> for Remove {
         "/smart-accounts/{sa}/virtual-accounts/{va}/product-instances/{id}/remove";
     const ACCESS: Access = Access::May(Action::Operate);
 
-    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let Instance { inventory, instance, .. } = Instance::load(site, ask)?;
-        let (sa, id) = (inventory.account.id, instance.id);
+        let (sa, id) = (inventory.place.account.id, instance.id);
         site.cssm.remove_instance(ask.now, &ask.caller.actor(), sa, id)?;
         let said = format!("{} is removed; its licences are free.", instance.name);
         Ok(Done::at(inventory.at("/product-instances"), said))

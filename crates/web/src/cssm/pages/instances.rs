@@ -5,12 +5,13 @@ use rumline_cssm::{
     Action, Count, Error, FoundInstance, InstanceId, Only, Search, SortBy, VirtualAccountId,
 };
 
-use super::Inventory;
+use super::place::Inventory;
 use crate::cssm::CssmSite;
-use crate::page::{Tab, counted, time};
+use crate::page::counted;
+use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::table::{Column, Kind, Table, Ticks, Trail};
-use crate::ui::{Ask, Done, Page, Post};
+use crate::ui::{Around, Ask, Done, Page, Post};
 
 /// Product instances on one page.
 const ROWS: i64 = 50;
@@ -40,7 +41,7 @@ impl Page<CssmSite> for Instances {
 
     fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
         let inventory = Inventory::read(site, ask)?;
-        let (sa, search) = (inventory.account.id, search(ask));
+        let (sa, search) = (inventory.place.account.id, search(ask));
         let only = Only::These([inventory.part.id.into()].into());
         let place = Trail::of(ask);
         let mut found = site.cssm.find_instances(sa, &only, &search, place.place(), ROWS + 1)?;
@@ -52,12 +53,12 @@ impl Page<CssmSite> for Instances {
         Ok(Self { inventory, found, count, next })
     }
 
-    fn title(&self) -> String {
-        format!("Product Instances of {}", self.inventory.part.name)
-    }
-
-    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
-        self.inventory.tabs(ask)
+    fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
+        self.inventory.around(
+            site,
+            ask,
+            format!("Product Instances of {}", self.inventory.part.name),
+        )
     }
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
@@ -84,7 +85,7 @@ impl Page<CssmSite> for Instances {
                 } }
             }),
             Column::new("Last Contact", Kind::Text, |row: &FoundInstance| {
-                time(Some(row.instance.last_contact_at))
+                ask.time(Some(row.instance.last_contact_at))
             }),
             Column::new("State", Kind::Text, |row: &FoundInstance| state(row)),
         ];
@@ -98,7 +99,7 @@ impl Page<CssmSite> for Instances {
                     ", and give it to a switch with " code { "license smart trust idtoken" } "." }
             }
         };
-        let may_move = ask.may(Action::Administer, self.inventory.account.id.into(), None);
+        let may_move = ask.may(Action::Administer, self.inventory.place.account.id.into(), None);
         let Count { count, is_exact } = self.count;
         let records = if count == 1 { "Record" } else { "Records" };
         let more = if is_exact { "" } else { "more than " };
@@ -117,12 +118,12 @@ impl Page<CssmSite> for Instances {
                 }
                 button { "Search" }
             }
-            @if may_move && self.inventory.parts.len() > 1 && count > 0 {
+            @if may_move && self.inventory.place.parts.len() > 1 && count > 0 {
                 form method="post" action=(format!("{at}/transfer")) {
                     (list.show(ask))
                     div.line {
                         label { "Transfer the ticked to" select name="into" {
-                            @for part in self.inventory.parts.iter().filter(|one| one.id != self.inventory.part.id) {
+                            @for part in self.inventory.place.parts.iter().filter(|one| one.id != self.inventory.part.id) {
                                 option value=(part.id) { (part.name) }
                             }
                         } }
@@ -157,12 +158,12 @@ impl Post<CssmSite> for Transfer {
     const ACCESS: Access = Access::May(Action::Administer);
     const TAKES_ALL: bool = true;
 
-    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let inventory = Inventory::read(site, ask)?;
-        let sa = inventory.account.id;
+        let sa = inventory.place.account.id;
         let ids: Vec<InstanceId> = ask.ticked("ids")?;
         let into = ask.typed("into").parse().map(VirtualAccountId).unwrap_or_default();
-        let into = inventory.parts.iter().find(|part| part.id == into);
+        let into = inventory.place.parts.iter().find(|part| part.id == into);
         let into = into.ok_or_else(|| Error::invalid("say to which virtual account"))?;
         let by = ask.caller.actor();
         let moved = site.cssm.transfer_instances(ask.now, &by, sa, &ids, into.id, false)?;

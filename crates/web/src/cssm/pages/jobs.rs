@@ -2,24 +2,23 @@
 
 use maud::{Markup, html};
 use rumline_cssm::{
-    Action, Error, JobKind, JobState, JobView, SmartAccount, SmartAccountId, VirtualAccount,
-    VirtualAccountId,
+    Action, Error, JobKind, JobState, JobView, SmartAccountId, VirtualAccount, VirtualAccountId,
 };
 
-use super::{path, places};
+use super::place::Place;
 use crate::cssm::CssmSite;
-use crate::page::{Tab, time};
+use crate::page::time;
+use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::form::button;
 use crate::ui::table::{Column, Kind, Table, Trail};
-use crate::ui::{Ask, Done, Page, Post};
+use crate::ui::{Around, Ask, Done, Page, Post};
 
 /// Jobs on one page.
 const ROWS: usize = 100;
 
 pub(super) struct Jobs {
-    account: SmartAccount,
-    parts: Vec<VirtualAccount>,
+    place: Place,
     /// Those that were closed too, for their names.
     ever: Vec<VirtualAccount>,
     jobs: Vec<JobView>,
@@ -38,25 +37,20 @@ impl Page<CssmSite> for Jobs {
         jobs.truncate(ROWS);
         let next = jobs.last().filter(|_| is_more).map(|job| job.id.to_string());
         Ok(Self {
-            account: site.cssm.smart_account(sa)?,
-            parts: site.cssm.virtual_accounts(sa)?,
+            place: Place::read(site, ask)?,
             ever: site.cssm.virtual_accounts_ever(sa)?,
             jobs,
             next,
         })
     }
 
-    fn title(&self) -> String {
-        "Jobs".to_owned()
-    }
-
-    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
-        places(&ask.caller, self.account.id, &self.parts)
+    fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
+        self.place.around(site, ask, "Jobs")
     }
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
-        let may = ask.may(Action::Administer, self.account.id.into(), None);
-        let at = format!("/smart-accounts/{}/jobs", self.account.id);
+        let may = self.place.may(ask, Action::Administer);
+        let at = self.place.at("/jobs");
         let is_working = self.jobs.iter().any(|job| job.state == JobState::Running);
         let mut columns = vec![
             Column::new("Job", Kind::Text, |job: &JobView| self.words(job)),
@@ -85,7 +79,7 @@ impl Page<CssmSite> for Jobs {
         };
         let list = Table { caption: "Jobs", columns, rows: &self.jobs, ticks: None, empty };
         html! {
-            (path(&self.account, ""))
+            (self.place.path(""))
             h1 { "Jobs" }
             div id="list" data-refresh=(ask.with(&[])) data-every=(if is_working { "2" } else { "" }) {
                 (list.show(ask))
@@ -140,7 +134,7 @@ impl Post<CssmSite> for Cancel {
     const AT: &'static str = "/smart-accounts/{sa}/jobs/{id}/cancel";
     const ACCESS: Access = Access::May(Action::Administer);
 
-    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Error> {
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let (sa, id) = (ask.id("sa")?, ask.id("id")?);
         site.cssm.cancel_job(ask.now, &ask.caller.actor(), sa, id)?;
         Ok(Done::at(

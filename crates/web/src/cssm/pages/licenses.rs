@@ -3,12 +3,11 @@
 use maud::{Markup, html};
 use rumline_cssm::{Action, Error, LicenseView};
 
-use super::Inventory;
+use super::place::Inventory;
 use crate::cssm::CssmSite;
-use crate::page::{Tab, time};
 use crate::site::Access;
 use crate::ui::table::{Column, Kind, Table};
-use crate::ui::{Ask, Page};
+use crate::ui::{Around, Ask, Page};
 
 pub(super) struct Licenses {
     inventory: Inventory,
@@ -21,17 +20,13 @@ impl Page<CssmSite> for Licenses {
 
     fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
         let inventory = Inventory::read(site, ask)?;
-        let mut licenses = site.cssm.licenses(ask.now, inventory.account.id)?;
+        let mut licenses = site.cssm.licenses(ask.now, inventory.place.account.id)?;
         licenses.retain(|row| row.virtual_account_id == inventory.part.id);
         Ok(Self { inventory, licenses })
     }
 
-    fn title(&self) -> String {
-        format!("Licenses of {}", self.inventory.part.name)
-    }
-
-    fn tabs(&self, _: &CssmSite, ask: &Ask) -> Vec<Tab> {
-        self.inventory.tabs(ask)
+    fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
+        self.inventory.around(site, ask, format!("Licenses of {}", self.inventory.part.name))
     }
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
@@ -49,7 +44,7 @@ impl Page<CssmSite> for Licenses {
                 }
             }),
             Column::new("Runs short", Kind::Text, |row: &LicenseView| match row.runs_short_at {
-                Some(at) => time(Some(at)),
+                Some(at) => ask.time(Some(at)),
                 None => html! { span.soft { "not with this use" } },
             }),
         ];

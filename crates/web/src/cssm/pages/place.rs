@@ -1,0 +1,196 @@
+//! Where somebody is at CSSM: a smart account, and a virtual account in it.
+
+use maud::{Markup, html};
+use rumline_cssm::{
+    Action, Caller, Error, SmartAccount, SmartAccountId, VirtualAccount, VirtualAccountId,
+};
+
+use crate::cssm::CssmSite;
+use crate::page::Tab;
+use crate::ui::form::{Field, Kind};
+use crate::ui::{Around, Ask};
+
+/// Smart accounts that the menu names; there is a page of all.
+const NAMED_MAX: usize = 20;
+
+/// A smart account, with the virtual accounts of it that the caller may see.
+pub(super) struct Place {
+    pub account: SmartAccount,
+    pub parts: Vec<VirtualAccount>,
+}
+
+impl Place {
+    pub(super) fn read(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
+        let sa: SmartAccountId = ask.id("sa")?;
+        let only = ask.caller.parts(Action::View, sa.into());
+        let mut parts = site.cssm.virtual_accounts(sa)?;
+        parts.retain(|part| only.has(&part.id.into()));
+        Ok(Self { account: site.cssm.smart_account(sa)?, parts })
+    }
+
+    /// An address of this smart account.
+    pub(super) fn at(&self, rest: &str) -> String {
+        format!("/smart-accounts/{}{rest}", self.account.id)
+    }
+
+    pub(super) fn may(&self, ask: &Ask, action: Action) -> bool {
+        ask.may(action, self.account.id.into(), None)
+    }
+
+    /// What stands around a page of it.
+    pub(super) fn around(&self, site: &CssmSite, ask: &Ask, title: impl Into<String>) -> Around {
+        let tabs = self.tabs(&ask.caller);
+        Around { title: title.into(), tabs, corner: Some(self.change(site, &ask.caller)) }
+    }
+
+    /// The pages of it that the caller may go to.
+    fn tabs(&self, caller: &Caller) -> Vec<Tab> {
+        let scope = self.account.id.into();
+        let mut tabs = Vec::new();
+        if caller.may(Action::View, scope, None).is_ok() {
+            tabs.extend([(self.at("/overview"), "Overview"), (self.at("/alerts"), "Alerts")]);
+        }
+        if let Some(first) = self.parts.first() {
+            let first = format!("/virtual-accounts/{}/product-instances", first.id);
+            tabs.push((self.at(&first), "Inventory"));
+        }
+        if caller.may(Action::View, scope, None).is_ok() {
+            tabs.push((self.at("/reports"), "Reports"));
+            tabs.push((self.at("/event-log"), "Event Log"));
+            tabs.push((self.at("/jobs"), "Jobs"));
+            tabs.push((self.at("/collectors"), "Collectors"));
+        }
+        if caller.may(Action::Administer, scope, None).is_ok() {
+            tabs.push((self.at("/people"), "People"));
+        }
+        tabs
+    }
+
+    /// The way to another smart account, from anywhere.
+    fn change(&self, site: &CssmSite, caller: &Caller) -> Markup {
+        let accounts = site.cssm.smart_accounts(&caller.scopes()).unwrap_or_default();
+        let others = accounts.iter().filter(|other| other.id != self.account.id);
+        html! {
+            details.menu {
+                summary { "Smart Account" }
+                div {
+                    a href=(self.at("")) aria-current="true" { (self.account.name) }
+                    @for other in others.take(NAMED_MAX) {
+                        a href=(format!("/smart-accounts/{}", other.id)) { (other.name) }
+                    }
+                    a href="/smart-accounts" { "All Smart Accounts" }
+                }
+            }
+        }
+    }
+
+    /// Where this is.
+    pub(super) fn path(&self, place: &str) -> Markup {
+        html! {
+            p.path {
+                a href=(self.at("")) { (self.account.name) }
+                @if !place.is_empty() { " > " (place) }
+            }
+        }
+    }
+}
+
+/// The parts of Reports (guide p. 44), and ours.
+const REPORTS: [(&str, &str); 5] = [
+    ("/reports", "Usage Data Files"),
+    ("/reports/policy", "Reporting Policy"),
+    ("/reports/use", "Use over Time"),
+    ("/reports/delta", "Purchased and Used"),
+    ("/reports/purchases", "Purchases"),
+];
+
+impl Place {
+    /// What stands above all reports.
+    pub(super) fn reports(&self, here: &str) -> Markup {
+        html! {
+            (self.path("Reports"))
+            nav.within aria-label="Reports" {
+                @for (rest, name) in REPORTS {
+                    a href=(self.at(rest)) aria-current=[(rest == here).then_some("page")] { (name) }
+                }
+            }
+        }
+    }
+
+    /// The name of a virtual account.
+    pub(super) fn part_name(&self, id: VirtualAccountId) -> String {
+        let found = self.parts.iter().find(|part| part.id == id);
+        found.map_or_else(|| format!("closed ({id})"), |part| part.name.clone())
+    }
+
+    /// The virtual accounts to choose from.
+    pub(super) fn part_field<'a>(&'a self, name: &'static str, label: &'a str) -> Field<'a> {
+        let choice = |part: &'a VirtualAccount| (part.id.to_string(), part.name.as_str());
+        Field::text(name, label).kind(Kind::Choice(self.parts.iter().map(choice).collect()))
+    }
+}
+
+/// Where somebody is in the inventory: a virtual account, among those they may see.
+pub(super) struct Inventory {
+    pub place: Place,
+    pub part: VirtualAccount,
+}
+
+impl Inventory {
+    pub(super) fn read(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
+        let place = Place::read(site, ask)?;
+        let va = ask.id("va")?;
+        let part = place.parts.iter().find(|part| part.id == va).cloned();
+        Ok(Self { part: part.ok_or(Error::NotFound("virtual account"))?, place })
+    }
+
+    /// An address of the inventory of this virtual account.
+    pub(super) fn at(&self, rest: &str) -> String {
+        self.place.at(&format!("/virtual-accounts/{}{rest}", self.part.id))
+    }
+
+    pub(super) fn may(&self, ask: &Ask, action: Action) -> bool {
+        ask.may(action, self.place.account.id.into(), Some(self.part.id.into()))
+    }
+
+    pub(super) fn around(&self, site: &CssmSite, ask: &Ask, title: String) -> Around {
+        let mut around = self.place.around(site, ask, title);
+        for (at, name) in &mut around.tabs {
+            if *name == "Inventory" {
+                // It is this virtual account's while somebody is in one.
+                at.clone_from(&ask.at);
+            }
+        }
+        around
+    }
+
+    /// What stands above all parts of the inventory: where it is, the virtual account, and the parts.
+    pub(super) fn head(&self, ask: &Ask, here: &str) -> Markup {
+        let mut parts =
+            vec![("/licenses", "Licenses"), ("/product-instances", "Product Instances")];
+        // Whoever holds a token may register with it.
+        if self.may(ask, Action::Operate) {
+            parts.insert(0, ("", "General"));
+        }
+        html! {
+            (self.place.path("Inventory"))
+            div.line {
+                h1 { (self.part.name) }
+                @if self.place.parts.len() > 1 {
+                    details.menu {
+                        summary { "Virtual Account" }
+                        div { @for part in &self.place.parts {
+                            a href=(self.place.at(&format!("/virtual-accounts/{}{here}", part.id)))
+                                aria-current=[(part.id == self.part.id).then_some("true")] { (part.name) }
+                        } }
+                    }
+                }
+            }
+            nav.within aria-label="Inventory" {
+                @for (rest, name) in parts {
+                    a href=(self.at(rest)) aria-current=[(rest == here).then_some("page")] { (name) }
+                }
+            }
+        }
+    }
+}

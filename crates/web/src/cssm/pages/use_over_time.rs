@@ -1,0 +1,102 @@
+//! Reports > Use over Time: what was in use, day by day or month by month (CSSM-006), as a picture, a table and a file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maud::{Markup, html};
+use rumline_cssm::{Action, Error, Only, Period, Step, UseRow};
+
+use super::place::Place;
+use crate::cssm::CssmSite;
+use crate::site::Access;
+use crate::ui::chart::Chart;
+use crate::ui::form::{Field, Kind, search};
+use crate::ui::{Around, Ask, Page};
+
+pub(super) struct UseOverTime {
+    place: Place,
+    rows: Vec<UseRow>,
+    /// What is wrong with what was asked.
+    wrong: Option<String>,
+}
+
+/// The period that is asked for; the last thirty days if none is.
+pub(super) fn period(ask: &Ask) -> Result<Period, Error> {
+    let said = |name| Some(ask.query(name)).filter(|said| !said.is_empty());
+    Period::read(ask.now, said("from"), said("to"))
+}
+
+/// The fields that say it.
+pub(super) fn period_fields(ask: &Ask) -> [Field<'_>; 2] {
+    let day =
+        |name, label| Field::text(name, label).kind(Kind::Day).value(ask.query(name)).optional();
+    [day("from", "From"), day("to", "To")]
+}
+
+impl Page<CssmSite> for UseOverTime {
+    const AT: &'static str = "/smart-accounts/{sa}/reports/use";
+    const ACCESS: Access = Access::May(Action::View);
+
+    fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
+        let place = Place::read(site, ask)?;
+        let step = if ask.query("by") == "month" { Step::Month } else { Step::Day };
+        let sa = place.account.id;
+        let found = period(ask)
+            .and_then(|period| site.cssm.use_over_time(ask.now, sa, &Only::All, period, step));
+        match found {
+            Ok(rows) => Ok(Self { place, rows, wrong: None }),
+            Err(Error::Invalid(wrong)) => Ok(Self { place, rows: Vec::new(), wrong: Some(wrong) }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
+        self.place.around(site, ask, "Use over Time")
+    }
+
+    fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
+        let by = vec![("day".to_owned(), "day"), ("month".to_owned(), "month")];
+        let [from, to] = period_fields(ask);
+        let by = Field::text("by", "By").kind(Kind::Choice(by)).value(ask.query("by")).optional();
+        let api = format!("/api/v1{}", self.place.at("/reports/use"));
+        let licenses: BTreeSet<&str> = self.rows.iter().map(|row| row.license.as_str()).collect();
+        html! {
+            (self.place.reports("/reports/use"))
+            h1 { "Use over Time" }
+            (search(ask, &[from, to, by], "Show"))
+            @if let Some(wrong) = &self.wrong { p.note.bad role="alert" { (wrong) } }
+            @if licenses.is_empty() && self.wrong.is_none() {
+                div.empty { p { "Nothing was in use in these days." } }
+            }
+            @for license in licenses { (self.chart(license).show()) }
+            p { a.button href=(format!("{api}{}", file_query(ask))) { "Download CSV" } }
+        }
+    }
+}
+
+/// The query of the same as a file.
+pub(super) fn file_query(ask: &Ask) -> String {
+    let with = ask.with(&[("format", "csv")]);
+    with.split_once('?').map_or(String::new(), |(_, query)| format!("?{query}"))
+}
+
+impl UseOverTime {
+    /// One licence in all virtual accounts.
+    fn chart<'a>(&self, license: &'a str) -> Chart<'a> {
+        let mut days: BTreeMap<&str, f64> = BTreeMap::new();
+        for row in &self.rows {
+            // A day on which none was in use has its place too.
+            let of = days.entry(&row.from).or_default();
+            if row.license == license {
+                *of += row.in_use_average;
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a bar of whole licences")]
+        let point = |(day, average): (&str, f64)| (day.to_owned(), average.round() as i64, None);
+        Chart {
+            title: license,
+            bars: "In use on average",
+            line: None,
+            points: days.into_iter().map(point).collect(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Somebody: roles, password, and whether they may log in.
+
+use maud::{Markup, html};
+use rumline_server::{Action, Error, PartId, Person, ScopeId};
+
+use super::people::at;
+use super::{Frames, grant_typed, role_field, scope_field, told};
+use crate::page::time;
+use crate::problem::Problem;
+use crate::site::Access;
+use crate::ui::form::{Field, Kind, button, form};
+use crate::ui::{Around, Ask, Done, Page, Post, wait};
+
+const ALL: Access = Access::May(Action::AdministerAll);
+
+pub(super) struct OnePerson {
+    person: Person,
+    scopes: Vec<(ScopeId, String)>,
+}
+
+impl<S: Frames> Page<S> for OnePerson {
+    const AT: &'static str = "/people/{login}";
+    const ACCESS: Access = ALL;
+
+    fn load(site: &S, ask: &Ask) -> Result<Self, Error> {
+        Ok(Self { person: site.people().person(ask.name("login"))?, scopes: site.scopes()? })
+    }
+
+    fn around(&self, site: &S, ask: &Ask) -> Around {
+        site.around(ask, self.person.login.clone())
+    }
+
+    fn show(&self, _: &S, ask: &Ask) -> Markup {
+        let one = &self.person;
+        let own = at(&one.login);
+        let password = [Field::text("password", "New password").kind(Kind::Secret("new-password"))];
+        let role = [role_field(), scope_field(S::SCOPE_NAME, &self.scopes)];
+        html! {
+            p.path { a href="/people" { "People" } " > " (one.login) }
+            h1 { (one.login) }
+            dl.facts {
+                div { dt { "Kind" } dd { (one.kind.name()) } }
+                div { dt { "Since" } dd { (ask.time(Some(one.created_at.0))) } }
+                div { dt { "State" } dd { @match one.disabled_at {
+                    Some(at) => { span.badge { "disabled" } " since " (time(Some(at.0))) },
+                    None => span.badge.good { "may log in" },
+                } } }
+            }
+            h2 { "Roles" }
+            ul { @for grant in &one.grants { li {
+                (told(grant, &self.scopes, S::SCOPE_NAME)) " "
+                form.inline method="post" action=(format!("{own}/take-back")) {
+                    input type="hidden" name="scope_id" value=[grant.scope_id];
+                    input type="hidden" name="part_id" value=[grant.part_id];
+                    button data-confirm=(format!("Take back this role of {}?", one.login)) { "Take Back" }
+                }
+            } } }
+            (form(ask, &format!("{own}/grant"), &role, "Grant Role"))
+            @if one.kind.name() == "person" {
+                h2 { "Password" }
+                (form(ask, &format!("{own}/password"), &password, "Set Password"))
+            }
+            h2 { "Actions" }
+            p {
+                @if one.disabled_at.is_some() {
+                    (button(&format!("{own}/enable"), "Enable", None))
+                } @else {
+                    (button(&format!("{own}/disable"), "Disable",
+                        Some(&format!("Let {} log in no more?", one.login))))
+                }
+                " "
+                (button(&format!("{own}/remove"), "Remove Person",
+                    Some(&format!("Remove {}? What they did stays told.", one.login))))
+            }
+        }
+    }
+}
+
+/// Gives somebody another password.
+pub(super) struct SetPassword;
+
+impl<S: Frames> Post<S> for SetPassword {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/password";
+    const ACCESS: Access = ALL;
+    const BLAMES: &'static [(&'static str, &'static str)] = &[("password", "password")];
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let (login, by) = (ask.name("login"), ask.caller.actor());
+        let _permit = wait(site.gates().logins.acquire());
+        site.people().set_password(ask.now, &by, login, ask.secret("password"))?;
+        Ok(Done::at(at(login), "The password is set; all logins under the old one have ended."))
+    }
+}
+
+/// Grants a role.
+pub(super) struct GrantRole;
+
+impl<S: Frames> Post<S> for GrantRole {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/grant";
+    const ACCESS: Access = ALL;
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let login = ask.name("login");
+        let grant = grant_typed(site, ask)?;
+        site.people().grant(ask.now, &ask.caller.actor(), login, grant)?;
+        Ok(Done::at(at(login), "The role is granted."))
+    }
+}
+
+/// Takes a role back.
+pub(super) struct TakeBack;
+
+impl<S: Frames> Post<S> for TakeBack {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/take-back";
+    const ACCESS: Access = ALL;
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let (login, by) = (ask.name("login"), ask.caller.actor());
+        let number = |name| ask.typed(name).parse::<i64>().ok();
+        let (scope_id, part_id) = (number("scope_id").map(ScopeId), number("part_id").map(PartId));
+        site.people().take_back(ask.now, &by, login, scope_id, part_id)?;
+        Ok(Done::at(at(login), "The role is taken back."))
+    }
+}
+
+/// Lets somebody log in no more.
+pub(super) struct Disable;
+
+impl<S: Frames> Post<S> for Disable {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/disable";
+    const ACCESS: Access = ALL;
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let login = ask.name("login");
+        site.people().set_disabled(ask.now, &ask.caller.actor(), login, true)?;
+        Ok(Done::at(at(login), format!("{login} may log in no more.")))
+    }
+}
+
+/// Lets somebody log in again.
+pub(super) struct Enable;
+
+impl<S: Frames> Post<S> for Enable {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/enable";
+    const ACCESS: Access = ALL;
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let login = ask.name("login");
+        site.people().set_disabled(ask.now, &ask.caller.actor(), login, false)?;
+        Ok(Done::at(at(login), format!("{login} may log in again.")))
+    }
+}
+
+/// Removes somebody.
+pub(super) struct Remove;
+
+impl<S: Frames> Post<S> for Remove {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/remove";
+    const ACCESS: Access = ALL;
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let login = ask.name("login");
+        site.people().remove(ask.now, &ask.caller.actor(), login)?;
+        Ok(Done::at("/people", format!("{login} is removed.")))
+    }
+}
