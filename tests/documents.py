@@ -85,9 +85,8 @@ class Terminal:
         self.master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
         self.shell = subprocess.Popen(
-            ["bash", "--norc", "--noprofile", "--noediting", "-i"], stdin=slave, stdout=slave, stderr=slave,
-            cwd=folder, env=environment, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            ["setsid", "--ctty", "bash", "--norc", "--noprofile", "--noediting", "-i"], stdin=slave, stdout=slave,
+            stderr=slave, cwd=folder, env=environment)
         os.close(slave)
         self.read()
         self.type("stty -echo")
