@@ -14,6 +14,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -205,6 +206,18 @@ def follow(document):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def alone():
+    """Goes on in a network of its own, where the system allows it: the ports of the documents are fixed."""
+    own = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--map-root-user", "--net"]
+    if "RUMLINE_ALONE" in os.environ:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            up = struct.pack("16sH14x", b"lo", 1)
+            fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS, IFF_UP
+    elif subprocess.run([*own, "true"], stderr=subprocess.DEVNULL).returncode == 0:
+        os.environ["RUMLINE_ALONE"] = "1"
+        os.execvp(own[0], [*own, sys.executable, *sys.argv])
+
+
 def main(documents):
     told = {}
 
@@ -231,5 +244,6 @@ def main(documents):
 
 
 if __name__ == "__main__":
+    alone()
     main(sys.argv[1:] or DOCUMENTS)
     done("documents")
