@@ -65,6 +65,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("ansible_fleet.py", &parts::ANSIBLE),
     ("terraform_example.py", &parts::CLIENTS),
     ("examples.py", &parts::CLIENTS),
+    ("documents.py", &parts::CLIENTS),
     ("cases.py", &parts::CLIENTS),
     ("judges.py", &parts::CLIENTS),
     ("parsers.py", &parts::CLIENTS),
