@@ -145,12 +145,40 @@ impl Spool {
         }
     }
 
-    /// Removes what nobody will ask for: all named files but these. Only at a start, while none is being kept.
-    pub(crate) fn keep_only(&self, names: &[String]) {
+    /// Removes what nobody will ask for: all named files but these, and those whose names begin so. Only at a start, while
+    /// none is being kept.
+    pub(crate) fn keep_only(&self, names: &[String], prefix: &str) {
         let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.starts_with(".tmp") && !names.contains(&name) {
+            if !name.starts_with(".tmp") && !name.starts_with(prefix) && !names.contains(&name) {
+                self.remove(&name);
+            }
+        }
+    }
+
+    /// Whether a file is kept under a name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.dir.join(name).exists()
+    }
+
+    /// Keeps a copy of a file under a name.
+    pub(crate) fn keep_copy(&self, file: &mut File, name: &str) -> std::io::Result<()> {
+        let mut copy = tempfile::NamedTempFile::new_in(&self.dir)?;
+        file.rewind()?;
+        std::io::copy(file, copy.as_file_mut())?;
+        copy.as_file().sync_all()?;
+        copy.persist(self.dir.join(name)).map(drop).map_err(|error| error.error)
+    }
+
+    /// Removes files whose names begin so and that are older than some seconds.
+    pub(crate) fn forget_old(&self, prefix: &str, seconds: u64) {
+        let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let written = entry.metadata().and_then(|data| data.modified());
+            let age = written.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
+            if name.starts_with(prefix) && age.as_secs() > seconds {
                 self.remove(&name);
             }
         }

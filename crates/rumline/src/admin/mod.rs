@@ -348,7 +348,8 @@ impl Api {
     ) -> Result<Value> {
         let (mut all, mut after) = (Vec::new(), 0);
         loop {
-            let page = self.json(method, &asked(path, &format!("after={after}")), body.clone()).await?;
+            let page =
+                self.json(method, &asked(path, &format!("after={after}")), body.clone()).await?;
             let rows = page.as_array().cloned().unwrap_or_default();
             let Some(last) = rows.last() else { return Ok(Value::Array(all)) };
             after = last[number].as_i64().context("a row has no number")?;
@@ -420,4 +421,3 @@ fn asked(path: &str, what: &str) -> String {
     let joint = if path.contains('?') { '&' } else { '?' };
     format!("{path}{joint}{what}")
 }
-

@@ -3,7 +3,7 @@
 use rumline_server::Action;
 
 use crate::collector::{CollectorSite, api, device, onprem_v1, pages};
-use crate::site::{Access, Route, UPLOAD_BYTES_MAX, route};
+use crate::site::{Access, Route, route};
 use crate::{page, people};
 
 use Access::{Anyone, LoggedIn, May};
@@ -31,6 +31,7 @@ pub fn collector_routes() -> Vec<Route<CollectorSite>> {
     let mut routes = api_routes();
     routes.extend(v1_routes());
     routes.extend(page_routes());
+    routes.extend(pages::routes());
     routes
 }
 
@@ -115,28 +116,5 @@ fn page_routes() -> Vec<Route<CollectorSite>> {
         route!(page get "/login", Anyone, page::show_login::<CollectorSite>),
         route!(page post "/login", Anyone, page::log_in::<CollectorSite>),
         route!(page post "/logout", LoggedIn, page::log_out::<CollectorSite>),
-        route!(page get "/", LoggedIn, pages::root),
-        route!(page post "/tenants", May(AdministerAll), pages::create_tenant),
-        route!(page get "/admin", May(AdministerAll), pages::admin),
-        route!(page post "/admin/people", May(AdministerAll), pages::save_person),
-        route!(page get "/tenants/{tenant}", May(View), pages::inventory),
-        route!(page get "/tenants/{tenant}/preferences", May(View), pages::preferences),
-        route!(page post "/tenants/{tenant}/preferences", May(Administer), pages::save_preferences),
-        route!(page get "/tenants/{tenant}/cisco", May(Administer), pages::cisco),
-        route!(page post "/tenants/{tenant}/cisco", May(Administer), pages::cisco_login),
-        route!(page post "/tenants/{tenant}/cisco/logout", May(Administer), pages::cisco_logout),
-        route!(page post "/tenants/{tenant}/add", May(Operate), pages::add),
-        route!(page post "/tenants/{tenant}/remove", May(Operate), pages::remove),
-        route!(page post "/tenants/{tenant}/sync", May(Operate), pages::sync),
-        route!(page post "/tenants/{tenant}/sync-instances", May(Operate), pages::sync_instances),
-        route!(page post "/tenants/{tenant}/export", May(Operate), pages::export),
-        route!(page post "/tenants/{tenant}/import", May(Operate), pages::import)
-            .taking(UPLOAD_BYTES_MAX),
-        route!(page post "/tenants/{tenant}/csv", May(Operate), pages::import_csv)
-            .taking(UPLOAD_BYTES_MAX),
-        route!(page get "/tenants/{tenant}/product-instances.csv", May(View), api::export_csv),
-        route!(page get "/tenants/{tenant}/transfers", May(View), pages::transfers),
-        route!(page get "/tenants/{tenant}/licenses", May(View), pages::licenses),
-        route!(page get "/tenants/{tenant}/events", May(View), pages::events),
     ]
 }

@@ -93,7 +93,7 @@ pub async fn resume_imports(state: CollectorSite) {
     match unfinished {
         Ok(unfinished) => {
             let kept = unfinished.iter().map(|(tenant_id, id)| spool_name(*tenant_id, *id));
-            state.spool.keep_only(&kept.collect::<Vec<_>>());
+            state.spool.keep_only(&kept.collect::<Vec<_>>(), EXPORTED);
             drop(permit);
             for (tenant_id, id) in unfinished {
                 work_on(&state, tenant_id, id).await;
@@ -101,6 +101,35 @@ pub async fn resume_imports(state: CollectorSite) {
         }
         Err(problem) => tracing::warn!(why = problem.detail(), "imports could not be resumed"),
     }
+}
+
+/// What the names of exported files begin with, and how long they are kept, in seconds.
+const EXPORTED: &str = "export-";
+const KEPT_SECONDS: u64 = 30 * 86_400;
+
+fn kept_name(tenant_id: TenantId, id: TransferId) -> String {
+    format!("{EXPORTED}{tenant_id}-{id}")
+}
+
+/// Whether an exported file can be downloaded again.
+pub(super) fn is_kept(state: &CollectorSite, tenant_id: TenantId, transfer: &Transfer) -> bool {
+    state.spool.has(&kept_name(tenant_id, transfer.id))
+}
+
+/// An exported file, once more.
+pub(super) async fn again(
+    state: &CollectorSite,
+    tenant_id: TenantId,
+    id: TransferId,
+) -> Result<Response, Problem> {
+    let site = state.clone();
+    blocking(move || {
+        let transfer = site.collector.transfer(tenant_id, id)?;
+        let file = site.spool.reader(&kept_name(tenant_id, id));
+        let file = file.map_err(|_| Error::NotFound("file that was kept: export it anew"))?;
+        Ok(Spool::send(file.into_inner(), "application/gzip", &transfer.name))
+    })
+    .await
 }
 
 /// Writes a file for Cisco and sends it.
@@ -116,6 +145,11 @@ pub(super) async fn export(
         let mut out = site.spool.scratch().map_err(Error::Unwritten)?;
         let only = only.as_deref();
         let transfer = site.collector.export(now, &actor, tenant_id, only, scratch, &mut out)?;
+        // That it can be downloaded again is a comfort: it is exported all the same.
+        site.spool.forget_old(EXPORTED, KEPT_SECONDS);
+        if let Err(error) = site.spool.keep_copy(&mut out, &kept_name(tenant_id, transfer.id)) {
+            tracing::warn!(%error, "an exported file is not kept");
+        }
         Ok((transfer, out))
     })
     .await?;

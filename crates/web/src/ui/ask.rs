@@ -85,6 +85,11 @@ impl<S: Site> FromRequestParts<S> for Ask {
 }
 
 impl Ask {
+    /// Takes in what was typed.
+    pub(crate) fn read_form(&mut self, body: &[u8]) {
+        self.form = pairs(&String::from_utf8_lossy(body));
+    }
+
     /// A number that the address names.
     pub(crate) fn id<T: Id>(&self, name: &str) -> Result<T, Error> {
         let number = self.numbers.get(name).copied();

@@ -8,8 +8,6 @@ use super::Ask;
 pub(crate) enum Kind<'a> {
     /// A line.
     Text,
-    /// Several lines.
-    Lines,
     /// A whole number from one to another.
     Number(i64, i64),
     /// A day.
@@ -98,8 +96,6 @@ impl<'a> Field<'a> {
                         aria-invalid=[invalid];,
                     Kind::File => input id=(name) name=(name) type="file" required[required]
                         aria-describedby=[describes] aria-invalid=[invalid];,
-                    Kind::Lines => textarea id=(name) name=(name) rows="8" required[required]
-                        aria-describedby=[describes] aria-invalid=[invalid] { (typed) },
                     Kind::Choice(choices) => select id=(name) name=(name) required[required]
                         aria-describedby=[describes] aria-invalid=[invalid] {
                             @for (sent, words) in choices {

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::ask::{filled, pairs, said_cookie};
+use super::ask::{filled, said_cookie};
 use super::{Around, Ask, Done, Page, Post, Upload};
 use crate::page::{self, Frame, in_query};
 use crate::problem::Problem;
@@ -135,7 +135,7 @@ fn is_of_nothing(problem: &Problem) -> bool {
 }
 
 async fn act<S: Site, P: Post<S>>(State(site): State<S>, mut ask: Ask, body: Bytes) -> Response {
-    ask.form = pairs(&String::from_utf8_lossy(&body));
+    ask.read_form(&body);
     let (state, asked) = (site.clone(), Arc::new(ask));
     let what = Arc::clone(&asked);
     let outcome = tokio::task::spawn_blocking(move || P::act(&state, &what)).await;

@@ -439,8 +439,8 @@ impl Server {
         if route.path.starts_with("/people/{login}") {
             let (people, by) = (self.cssm.people(), Actor::person("admin"));
             let grant = Grant::of(Role::Viewer, Some(SA.into()));
-            let _ = people.create(self.now, &by, "typed", Some(PASSWORD), &[grant]);
-            let _ = people.grant(self.now, &by, "typed", grant);
+            let _made = people.create(self.now, &by, "typed", Some(PASSWORD), &[grant]);
+            let _granted = people.grant(self.now, &by, "typed", grant);
         }
         let password = PASSWORD.replace(' ', "+");
         let (id, body) = match (route.path, route.path.rsplit('/').next().unwrap()) {

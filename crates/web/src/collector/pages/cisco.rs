@@ -1,0 +1,76 @@
+//! Login to Cisco (guide p. 34; CSLU-009).
+
+use maud::{Markup, html};
+use rumline_collector::{Action, Error};
+
+use super::tenancy::Tenancy;
+use crate::collector::{CollectorSite, api};
+use crate::problem::Problem;
+use crate::site::Access;
+use crate::ui::form::{Field, Kind, form};
+use crate::ui::{Around, Ask, Done, Page, Post, wait};
+
+pub(super) struct CiscoPage {
+    tenancy: Tenancy,
+}
+
+impl Page<CollectorSite> for CiscoPage {
+    const AT: &'static str = "/tenants/{tenant}/cisco";
+    const ACCESS: Access = Access::May(Action::Administer);
+
+    fn load(site: &CollectorSite, ask: &Ask) -> Result<Self, Error> {
+        Ok(Self { tenancy: Tenancy::read(site, ask)? })
+    }
+
+    fn around(&self, site: &CollectorSite, ask: &Ask) -> Around {
+        self.tenancy.around(site, ask, "Login to Cisco")
+    }
+
+    fn show(&self, _: &CollectorSite, ask: &Ask) -> Markup {
+        let fields = [
+            Field::text("login", "CCO User Name"),
+            Field::text("password", "CCO Password").kind(Kind::Secret("off")),
+        ];
+        html! {
+            h1 { "Login to Cisco" }
+            (form(ask, &self.tenancy.at("/cisco"), &fields, "Login to Cisco"))
+            p.soft { "An account on CSSM. It is needed to choose accounts and to register this server; "
+                "the password is not kept." }
+            p { a.button href=(self.tenancy.at("/preferences")) { "Back" } }
+        }
+    }
+}
+
+/// Logs in to Cisco.
+pub(super) struct LogIn;
+
+impl Post<CollectorSite> for LogIn {
+    type Page = CiscoPage;
+    const AT: &'static str = "/tenants/{tenant}/cisco";
+    const ACCESS: Access = Access::May(Action::Administer);
+
+    fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
+        let tenancy = Tenancy::read(site, ask)?;
+        let who = api::LogIn {
+            login: ask.typed("login").to_owned(),
+            password: ask.secret("password").to_owned(),
+        };
+        wait(api::log_in_to_cisco(site, tenancy.tenant.id, who))?;
+        Ok(Done::at(tenancy.at("/preferences"), "You are logged in to Cisco."))
+    }
+}
+
+/// Logs out of Cisco.
+pub(super) struct LogOut;
+
+impl Post<CollectorSite> for LogOut {
+    type Page = CiscoPage;
+    const AT: &'static str = "/tenants/{tenant}/cisco/logout";
+    const ACCESS: Access = Access::May(Action::Administer);
+
+    fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
+        let tenancy = Tenancy::read(site, ask)?;
+        wait(api::log_out_of_cisco(site, tenancy.tenant.id));
+        Ok(Done::at(tenancy.at("/preferences"), "You are logged out of Cisco."))
+    }
+}
