@@ -4,16 +4,21 @@
 (() => {
   const NAMES = /^(input|select|textarea|button|summary|progress|meter|img|svg|canvas|video|iframe)$/i;
   const WHOLE = ".whole, .badge, button, .button, th, summary";
-  // A longer word may be too long for a narrow window.
-  const WORD_LETTERS = 20;
+  // Nothing longer has to be kept whole, nor what a narrow window has no room for.
+  const WORD_LETTERS = 40;
+  const WORD_EDGES = 64;
 
   function short(element) {
     const name = (one) => {
-      const classes = [...one.classList].slice(0, 2).map((word) => `.${word}`).join("");
+      const classes = [...one.classList]
+        .slice(0, 2)
+        .map((word) => `.${word}`)
+        .join("");
       return one.localName + (one.id ? `#${one.id}` : "") + classes;
     };
     const path = [];
-    for (let one = element; one && one !== document.body && path.length < 4; one = one.parentElement) path.unshift(name(one));
+    for (let one = element; one && one !== document.body && path.length < 4; one = one.parentElement)
+      path.unshift(name(one));
     return path.join(" > ") || element.localName;
   }
 
@@ -24,11 +29,15 @@
 
   /// What each look needs to know of an element, found out once.
   function knowledge() {
-    const styles = new Map(), hidden = new Map(), clips = new Map(), layers = new Map();
-    const cached = (map, make) => function get(element) {
-      if (!map.has(element)) map.set(element, make(element, get));
-      return map.get(element);
-    };
+    const styles = new Map(),
+      hidden = new Map(),
+      clips = new Map(),
+      layers = new Map();
+    const cached = (map, make) =>
+      function get(element) {
+        if (!map.has(element)) map.set(element, make(element, get));
+        return map.get(element);
+      };
     const style = cached(styles, (element) => getComputedStyle(element));
     // What is there to be heard only, or waits outside until it has the focus.
     const isHidden = cached(hidden, (element, get) => {
@@ -41,7 +50,8 @@
       }
       return get(element.parentElement);
     });
-    const isShown = (element) => element.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }) && !isHidden(element);
+    const isShown = (element) =>
+      element.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }) && !isHidden(element);
     /// The box that an element's content is seen in.
     const clip = cached(clips, (element, get) => {
       if (!element || element === document.body || element === document.documentElement) {
@@ -73,17 +83,24 @@
       const clip = know.clip(isText ? element : element.parentElement);
       for (const whole of boxes) {
         const box = {
-          left: Math.max(whole.left, clip.left), right: Math.min(whole.right, clip.right),
-          top: Math.max(whole.top, clip.top), bottom: Math.min(whole.bottom, clip.bottom),
+          left: Math.max(whole.left, clip.left),
+          right: Math.min(whole.right, clip.right),
+          top: Math.max(whole.top, clip.top),
+          bottom: Math.min(whole.bottom, clip.bottom),
         };
-        if (box.right - box.left > 0.5 && box.bottom - box.top > 0.5) items.push({ node, element, isText, box, layer: know.layer(element) });
+        if (box.right - box.left > 0.5 && box.bottom - box.top > 0.5)
+          items.push({ node, element, isText, box, layer: know.layer(element) });
       }
     };
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
     for (let node = walker.currentNode; node; node = walker.nextNode()) {
       if (node.nodeType === Node.ELEMENT_NODE) {
         if (NAMES.test(node.localName) && know.isShown(node)) add(node, node, [node.getBoundingClientRect()], false);
-      } else if (node.data.trim() && !node.parentElement.closest("script, style, option, textarea, svg, noscript, title") && know.isShown(node.parentElement)) {
+      } else if (
+        node.data.trim() &&
+        !node.parentElement.closest("script, style, option, textarea, svg, noscript, title") &&
+        know.isShown(node.parentElement)
+      ) {
         const range = document.createRange();
         range.selectNodeContents(node);
         add(node, node.parentElement, range.getClientRects(), true);
@@ -100,13 +117,23 @@
     for (const one of sorted) {
       open = open.filter((other) => other.box.bottom > one.box.top + 1);
       for (const other of open) {
-        if (other.node === one.node || other.node.contains(one.node) || one.node.contains(other.node) || other.layer !== one.layer) continue;
+        if (
+          other.node === one.node ||
+          other.node.contains(one.node) ||
+          one.node.contains(other.node) ||
+          other.layer !== one.layer
+        )
+          continue;
         const wide = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
         const high = Math.min(one.box.bottom, other.box.bottom) - one.box.top;
         const least = Math.min(one.box.bottom - one.box.top, other.box.bottom - other.box.top);
         // The letters of some fonts are higher than their line.
         if (wide > 2 && high > Math.max(2, least / 4)) {
-          say("overlap", one.element, `${Math.round(wide)} x ${Math.round(high)} of ${named(one)} over ${named(other)}`);
+          say(
+            "overlap",
+            one.element,
+            `${Math.round(wide)} x ${Math.round(high)} of ${named(one)} over ${named(other)}`,
+          );
         }
       }
       open.push(one);
@@ -127,7 +154,8 @@
     };
     for (const { element, isText, box, node } of items) {
       const name = isText ? quoted(node.data) : "";
-      if (box.right > innerWidth + 1) say("beyond the right edge", element, `${Math.round(box.right - innerWidth)} px ${name}`);
+      if (box.right > innerWidth + 1)
+        say("beyond the right edge", element, `${Math.round(box.right - innerWidth)} px ${name}`);
       else if (box.left < -1) say("beyond the left edge", element, `${Math.round(-box.left)} px ${name}`);
       const around = boxOf(isText ? element : element.parentElement);
       if (around) {
@@ -144,10 +172,14 @@
       const { overflowX, overflowY } = know.style(element);
       if (overflowX === "visible" && overflowY === "visible") continue;
       if (!element.clientWidth || !know.isShown(element)) continue;
-      const wide = element.scrollWidth - element.clientWidth, high = element.scrollHeight - element.clientHeight;
-      if (/hidden|clip/.test(overflowX) && wide > 1) say("cut", element, `${wide} px to the right ${quoted(element.innerText)}`);
-      if (/hidden|clip/.test(overflowY) && high > 2) say("cut", element, `${high} px below ${quoted(element.innerText)}`);
-      if (/auto|scroll/.test(overflowX) && wide > 1 && element.localName !== "pre") say("scrolls sideways", element, `${wide} px out of sight`);
+      const wide = element.scrollWidth - element.clientWidth,
+        high = element.scrollHeight - element.clientHeight;
+      if (/hidden|clip/.test(overflowX) && wide > 1)
+        say("cut", element, `${wide} px to the right ${quoted(element.innerText)}`);
+      if (/hidden|clip/.test(overflowY) && high > 2)
+        say("cut", element, `${high} px below ${quoted(element.innerText)}`);
+      if (/auto|scroll/.test(overflowX) && wide > 1 && element.localName !== "pre")
+        say("scrolls sideways", element, `${wide} px out of sight`);
     }
     const pen = document.createElement("canvas").getContext("2d");
     for (const input of root.querySelectorAll("input[placeholder]")) {
@@ -171,10 +203,10 @@
         range.setEnd(node, found.index + found[0].length);
         const boxes = [...range.getClientRects()].filter((box) => box.width > 0.5);
         const first = boxes[0];
+        if (boxes.reduce((sum, box) => sum + box.width, 0) > innerWidth - WORD_EDGES) continue;
         if (boxes.some((box) => box.top > first.top + first.height / 2)) say("broken word", element, quoted(found[0]));
       }
     }
-    // An item that stood in several lines comes several times.
   }
 
   // Colours, as red, green, blue and how much of them.
@@ -185,7 +217,12 @@
     if (!known.has(text)) {
       const plain = text.match(/^rgba?\(([\d.]+), ([\d.]+), ([\d.]+)(?:, ([\d.]+))?\)$/);
       if (plain) {
-        known.set(text, [Number(plain[1]), Number(plain[2]), Number(plain[3]), plain[4] === undefined ? 1 : Number(plain[4])]);
+        known.set(text, [
+          Number(plain[1]),
+          Number(plain[2]),
+          Number(plain[3]),
+          plain[4] === undefined ? 1 : Number(plain[4]),
+        ]);
       } else {
         pen.clearRect(0, 0, 1, 1);
         pen.fillStyle = text;
@@ -199,7 +236,9 @@
   const alpha = (text) => colour(text)[3];
   const over = ([r, g, b, a], below) => [r, g, b].map((value, at) => value * a + below[at] * (1 - a));
   const light = (rgb) => {
-    const [r, g, b] = rgb.map((value) => value / 255).map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    const [r, g, b] = rgb
+      .map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const contrast = (one, other) => {
@@ -208,9 +247,14 @@
   };
 
   function contrasts(root, items, say, know) {
-    const grounds = new Map(), shares = new Map();
+    const grounds = new Map(),
+      shares = new Map();
     const ground = (element) => {
-      if (!element) return matchMedia("(prefers-color-scheme: dark)").matches && know.style(document.documentElement).colorScheme.includes("dark") ? [18, 18, 18] : [255, 255, 255];
+      if (!element)
+        return matchMedia("(prefers-color-scheme: dark)").matches &&
+          know.style(document.documentElement).colorScheme.includes("dark")
+          ? [18, 18, 18]
+          : [255, 255, 255];
       if (!grounds.has(element)) {
         const own = colour(know.style(element).backgroundColor);
         grounds.set(element, own[3] === 1 ? own.slice(0, 3) : over(own, ground(element.parentElement)));
@@ -251,10 +295,14 @@
       }
     }
     for (const element of root.querySelectorAll("input, select, textarea, button, .button, .badge, summary")) {
-      if (!know.isShown(element) || isOff(element) || /^(checkbox|radio|file|range|color|hidden)$/.test(element.type)) continue;
-      const own = know.style(element), around = ground(element.parentElement);
+      if (!know.isShown(element) || isOff(element) || /^(checkbox|radio|file|range|color|hidden)$/.test(element.type))
+        continue;
+      const own = know.style(element),
+        around = ground(element.parentElement);
       const isField = /^(input|select|textarea)$/.test(element.localName);
-      const edges = ["Top", "Right", "Bottom", "Left"].filter((side) => own[`border${side}Width`] !== "0px" && own[`border${side}Style`] !== "none");
+      const edges = ["Top", "Right", "Bottom", "Left"].filter(
+        (side) => own[`border${side}Width`] !== "0px" && own[`border${side}Style`] !== "none",
+      );
       const filled = contrast(ground(element), around);
       if (filled >= 3 || (!edges.length && !isField)) continue;
       const figures = edges.map((side) => ratio(own[`border${side}Color`], element, around));
@@ -272,16 +320,22 @@
     const inside = all.length ? all : [...main.querySelectorAll("button, a.button")].filter((one) => know.isShown(one));
     let first = inside.find((one) => know.isShown(one)) || inside[0];
     if (!first) return;
-    for (let closed = first.closest("details:not([open])"); closed && !know.isShown(first); closed = closed.parentElement.closest("details:not([open])")) {
+    for (
+      let closed = first.closest("details:not([open])");
+      closed && !know.isShown(first);
+      closed = closed.parentElement.closest("details:not([open])")
+    ) {
       first = closed.querySelector("summary");
     }
     if (!know.isShown(first)) return;
     const bottom = first.getBoundingClientRect().bottom + scrollY;
-    if (bottom > height) say("primary action below the first screen", first, `${Math.round(bottom)} px ${quoted(first.innerText)}`);
+    if (bottom > height)
+      say("primary action below the first screen", first, `${Math.round(bottom)} px ${quoted(first.innerText)}`);
   }
 
   window.look = ({ within, height }) => {
-    const found = [], know = knowledge();
+    const found = [],
+      know = knowledge();
     const say = (check, element, figure) => found.push([check, short(element), figure]);
     const root = within || document.body;
     const needs = document.scrollingElement.scrollWidth;
@@ -292,6 +346,7 @@
     overlaps(items, say);
     outside(items, say, know);
     cuts(root, say, know);
+    // What stands in several lines comes several times.
     broken([...new Map(items.map((item) => [item.node, item])).values()], say);
     contrasts(root, items, say, know);
     if (!within) primary(say, know, height);
@@ -300,7 +355,8 @@
 
   /// The innermost element that reaches farthest to the right.
   function widest() {
-    let far = innerWidth, found = null;
+    let far = innerWidth,
+      found = null;
     for (const element of document.body.querySelectorAll("*")) {
       const { right } = element.getBoundingClientRect();
       if (right >= far && right > innerWidth) [far, found] = [right, element];
@@ -313,7 +369,8 @@
     const kinds = new Map();
     for (const part of document.querySelectorAll("details:not([open]), dialog:not([open]), [popover]")) {
       const kind = `${short(part)} ${part.querySelector("summary, h1, h2, h3, button")?.innerText.replace(/\d+/g, "N")}`;
-      if (!part.parentElement.closest("details:not([open]), dialog:not([open])") && !kinds.has(kind)) kinds.set(kind, part);
+      if (!part.parentElement.closest("details:not([open]), dialog:not([open])") && !kinds.has(kind))
+        kinds.set(kind, part);
     }
     return [...kinds.values()];
   };
@@ -325,7 +382,11 @@
       else if (part.localName === "dialog") part.showModal();
       else part.showPopover();
       const name = part.querySelector("summary, h1, h2, h3")?.innerText || short(part);
-      found.push(...window.look({ within: part }).map(([check, element, figure]) => [check, element, `${figure} (opened: ${name})`]));
+      found.push(
+        ...window
+          .look({ within: part })
+          .map(([check, element, figure]) => [check, element, `${figure} (opened: ${name})`]),
+      );
       if (part.localName === "details") part.open = false;
       else if (part.localName === "dialog") part.close();
       else part.hidePopover();

@@ -11,23 +11,32 @@ const axe = require("axe-core");
 const HERE = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const LOOK = readFileSync(path.join(HERE, "look.js"), "utf8");
 const WIDTHS = [320, 400, 1280, 1920];
+// Where columns begin, and a tablet: looked at in one scheme.
+const BETWEEN = [769, 1024];
 const SCHEMES = ["light", "dark"];
 const AXE_WIDTHS = [400, 1280];
-const PICTURES = [[320, "light"], [1280, "light"], [1280, "dark"]];
+const PICTURES = [
+  [320, "light"],
+  [1280, "light"],
+  [1280, "dark"],
+];
 const TABS = 3;
 const SAME_KIND_MAX = 2;
 const TOLD_MAX = 3;
 const SECONDS = 30;
 
 // What is got but is no page.
-const NO_PAGE = /^\/(api|backend|oauth|licservice|cslu|SmartTransport|Transportgateway)\/|^\/(healthz|openapi\.json|root\.pem|SmartTransport)$|\.(css|js|csv|txt|xml|pem|zip|gz)$/;
+const NO_PAGE =
+  /^\/(api|backend|oauth|licservice|cslu|SmartTransport|Transportgateway)\/|^\/(healthz|openapi\.json|root\.pem|SmartTransport)$|\.(css|js|csv|txt|xml|pem|zip|gz)$/;
 
 /// Kinds of pages that need not be visited, and why.
 const NOT_VISITED = {};
 
 /// The paths of pages in a golden list of routes.
 function kindsOf(file) {
-  const lines = readFileSync(file, "utf8").split("\n").filter((line) => line.startsWith("get "));
+  const lines = readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("get "));
   return lines.map((line) => line.split(" ")[1]).filter((kind) => !NO_PAGE.test(kind));
 }
 
@@ -36,7 +45,10 @@ function kindOf(pathname, kinds) {
   const parts = pathname.split("/");
   const fits = kinds.filter((kind) => {
     const wanted = kind.split("/");
-    return wanted.length === parts.length && wanted.every((word, at) => (word.startsWith("{") ? parts[at] : word === parts[at]));
+    return (
+      wanted.length === parts.length &&
+      wanted.every((word, at) => (word.startsWith("{") ? parts[at] : word === parts[at]))
+    );
   });
   fits.sort((a, b) => a.split("{").length - b.split("{").length);
   return fits[0] ?? pathname.replace(/\/\d+(?=\/|$)/g, "/{}");
@@ -131,23 +143,33 @@ class Tab {
   async axe(scheme) {
     if (!(await this.page.evaluate(() => "axe" in window))) await this.page.evaluate(axe.source);
     // Only colours differ in the other scheme.
-    const options = { resultTypes: ["violations"], ...(scheme === "dark" && { runOnly: ["color-contrast", "link-in-text-block"] }) };
+    const options = {
+      resultTypes: ["violations"],
+      ...(scheme === "dark" && { runOnly: ["color-contrast", "link-in-text-block"] }),
+    };
     return this.page.evaluate(async (wanted) => {
       const { violations } = await axe.run(document, wanted);
-      return violations.flatMap(({ id, nodes }) => nodes.map((node) => [`axe ${id}`, node.target.join(" "), (node.failureSummary ?? "").split("\n").slice(0, 2).join(" ")]));
+      return violations.flatMap(({ id, nodes }) =>
+        nodes.map((node) => [
+          `axe ${id}`,
+          node.target.join(" "),
+          (node.failureSummary ?? "").split("\n").slice(0, 2).join(" "),
+        ]),
+      );
     }, options);
   }
 
   /// All that is wrong with the page that is shown, told to `say(check, element, figure, width, scheme)`.
   async check(say, { picture } = {}) {
     for (const scheme of SCHEMES) {
-      for (const width of WIDTHS) {
+      for (const width of scheme === "light" ? [...WIDTHS, ...BETWEEN] : WIDTHS) {
         await this.see(width, scheme);
         const found = await this.page.evaluate((high) => look({ height: high }), height(width));
-        if (scheme === "light" || width === 1280) found.push(...await this.page.evaluate(() => lookInto()));
-        if (AXE_WIDTHS.includes(width)) found.push(...await this.axe(scheme));
+        if (scheme === "light" || width === 1280) found.push(...(await this.page.evaluate(() => lookInto())));
+        if (AXE_WIDTHS.includes(width)) found.push(...(await this.axe(scheme)));
         for (const [check, element, figure] of found) say(check, element, figure, width, scheme);
-        if (picture && PICTURES.some(([wide, which]) => wide === width && which === scheme)) await this.picture(`${picture}-${width}-${scheme}`);
+        if (picture && PICTURES.some(([wide, which]) => wide === width && which === scheme))
+          await this.picture(`${picture}-${width}-${scheme}`);
       }
     }
     for (const [check, element, figure] of this.said.splice(0)) say(check, element, figure);
@@ -155,8 +177,12 @@ class Tab {
 
   async picture(name) {
     const high = await this.page.evaluate(() => document.documentElement.scrollHeight);
-    const clip = { x: 0, y: 0, width: this.width, height: Math.min(high, 3000) };
-    await this.page.screenshot({ path: path.join(process.env.RUMLINE_ARTEFACTS, `${name}.png`), clip, captureBeyondViewport: true });
+    const clip = { x: 0, y: 0, width: this.width, height: Math.min(high, 2000) };
+    await this.page.screenshot({
+      path: path.join(process.env.RUMLINE_ARTEFACTS, `${name}.png`),
+      clip,
+      captureBeyondViewport: true,
+    });
   }
 
   async logIn({ url, login, password }) {
@@ -168,21 +194,24 @@ class Tab {
 }
 
 /// Addresses that a page leads to: those of links, and of its forms that only ask.
-const leadsTo = (page) => page.evaluate(() => {
-  const links = [...document.querySelectorAll("a[href]")].filter((link) => !link.hasAttribute("download")).map((link) => link.href);
-  const forms = [...document.querySelectorAll("form[method=get]")].map((form) => {
-    const asked = new URL(form.action);
-    const words = [...document.querySelectorAll("tbody td")].map((cell) => cell.innerText.trim()).filter(Boolean);
-    for (const field of form.elements) {
-      if (!field.name || field.disabled) continue;
-      const isTyped = /^(search|text)$/.test(field.type);
-      asked.searchParams.set(field.name, isTyped && !field.value ? (words[0] ?? "nothing").slice(0, 4) : field.value);
-    }
-    return asked.href;
+const leadsTo = (page) =>
+  page.evaluate(() => {
+    const links = [...document.querySelectorAll("a[href]")]
+      .filter((link) => !link.hasAttribute("download"))
+      .map((link) => link.href);
+    const forms = [...document.querySelectorAll("form[method=get]")].map((form) => {
+      const asked = new URL(form.action);
+      const words = [...document.querySelectorAll("tbody td")].map((cell) => cell.innerText.trim()).filter(Boolean);
+      for (const field of form.elements) {
+        if (!field.name || field.disabled) continue;
+        const isTyped = /^(search|text)$/.test(field.type);
+        asked.searchParams.set(field.name, isTyped && !field.value ? (words[0] ?? "nothing").slice(0, 4) : field.value);
+      }
+      return asked.href;
+    });
+    const nav = [...document.querySelectorAll("nav a[href]")].map((link) => link.href);
+    return { links: [...links, ...forms], nav };
   });
-  const nav = [...document.querySelectorAll("nav a[href]")].map((link) => link.href);
-  return { links: [...links, ...forms], nav };
-});
 
 /// All pages of a server in a state.
 class Crawl {
@@ -194,6 +223,7 @@ class Crawl {
     this.seen = new Set();
     this.queue = [];
     this.asked = new Map();
+    this.pictured = new Set();
   }
 
   /// Takes an address for a visit, unless enough of its kind were.
@@ -230,7 +260,8 @@ class Crawl {
     }
     const came = new URL(tab.page.url());
     const where = { server: this.server, state: this.state, kind, path: came.pathname + came.search };
-    const say = (check, element, figure, width, scheme) => this.findings.add({ ...where, width, scheme }, check, element, figure);
+    const say = (check, element, figure, width, scheme) =>
+      this.findings.add({ ...where, width, scheme }, check, element, figure);
     if (answer.status() !== expected) say("status", "", String(answer.status()));
     this.note(kind, key);
     const shown = kindOf(came.pathname, this.kinds);
@@ -244,7 +275,10 @@ class Crawl {
     const name = `pages-${this.server}-${shown.replace(/[^a-z]+/gi, "-").replace(/^-|-$/g, "") || "root"}`;
     // The browser tells of a page that is not there too.
     if (expected !== 200) tab.said = tab.said.filter(([, at]) => at !== url.href);
-    await tab.check(say, { picture: this.state === "full" && key === kind && process.env.RUMLINE_ARTEFACTS && name });
+    const isPictured =
+      process.env.RUMLINE_ARTEFACTS && this.state === "full" && key === kind && !this.pictured.has(shown);
+    this.pictured.add(shown);
+    await tab.check(say, { picture: isPictured && name });
     const { links, nav } = await leadsTo(tab.page);
     for (const link of links) this.take(link);
     for (const link of nav) await this.ask(tab, link, say);
@@ -255,13 +289,14 @@ class Crawl {
     if (!this.asked.has(link)) {
       this.asked.set(link, await tab.page.evaluate((to) => fetch(to).then((answer) => answer.status, String), link));
     }
-    if (this.asked.get(link) !== 200) say("link of the navigation", new URL(link).pathname, String(this.asked.get(link)));
+    if (this.asked.get(link) !== 200)
+      say("link of the navigation", new URL(link).pathname, String(this.asked.get(link)));
     tab.said.length = 0;
   }
 
   async run(browser) {
-    const context = await browser.createBrowserContext();
-    const tab = await Tab.open(context);
+    this.context = await browser.createBrowserContext();
+    const tab = await Tab.open(this.context);
     const own = (at) => {
       const url = new URL(at, this.url);
       this.seen.add(url.href);
@@ -271,36 +306,73 @@ class Crawl {
     await tab.logIn(this);
     await this.visit(tab, own("/there-is-no-such-page"), 404);
     this.take(`${this.url}/`);
+    await this.drain(tab);
+  }
+
+  async drain(tab) {
     for (let next = this.queue.shift(); next; next = this.queue.shift()) await this.visit(tab, next);
-    await context.close();
+    await tab.page.close();
+  }
+
+  /// Another tab for what waits.
+  async help() {
+    await this.drain(await Tab.open(this.context));
   }
 }
 
 /// What is done to a page so that a check has to find something, each with the check that has to.
 const FAULTS = [
   ["page scrolls sideways", "<div style='width: 3000px; height: 1px'></div>"],
-  ["beyond the right edge", "<button type='button' style='position: absolute; left: calc(100vw - 20px); width: 60px'>Go</button>"],
-  ["overlap", "<p style='position: relative'>Words that stand here<span style='position: absolute; left: 10px; top: 3px'>and others</span></p>"],
+  [
+    "beyond the right edge",
+    "<button type='button' style='position: absolute; left: calc(100vw - 20px); width: 60px'>Go</button>",
+  ],
+  [
+    "overlap",
+    "<p style='position: relative'>Words that stand here<span style='position: absolute; left: 10px; top: 3px'>and others</span></p>",
+  ],
   ["overlap", "<p><input aria-label='a'><span style='margin-left: -60px; position: relative'>beside it</span></p>"],
-  ["outside its box", "<p style='width: 60px; border: 1px solid #888; white-space: nowrap'>More than its box has room for</p>"],
+  [
+    "outside its box",
+    "<p style='width: 60px; border: 1px solid #888; white-space: nowrap'>More than its box has room for</p>",
+  ],
   ["cut", "<p style='width: 60px; overflow: hidden; white-space: nowrap'>More than there is room for</p>"],
   ["cut", "<p style='height: 20px; width: 60px; overflow: hidden'>More than there is room for</p>"],
   ["cut", "<input aria-label='b' placeholder='More than there is room for' style='width: 60px'>"],
-  ["scrolls sideways", "<div style='width: 60px; overflow-x: auto; white-space: nowrap'>More than there is room for</div>"],
-  ["broken word", "<span class='badge' style='width: 40px; white-space: normal; overflow-wrap: anywhere'>acknowledged</span>"],
+  [
+    "scrolls sideways",
+    "<div style='width: 60px; overflow-x: auto; white-space: nowrap'>More than there is room for</div>",
+  ],
+  [
+    "broken word",
+    "<span class='badge' style='width: 40px; white-space: normal; overflow-wrap: anywhere'>acknowledged</span>",
+  ],
+  [
+    "contrast of text (opened)",
+    "<dialog style='background: #fff'><h2 style='color: #000'>More</h2><p style='color: #999'>Hardly seen</p></dialog>",
+  ],
   ["broken word", "<div class='whole' style='width: 60px'>N9K-C93180YC-FX3</div>"],
   ["contrast of text", "<p style='background: #fff; color: #999'>Hardly seen</p>"],
   ["contrast of text", "<p style='background: #fff; color: #000'><span style='opacity: .4'>Hardly seen</span></p>"],
   ["contrast of text", "<p style='background: #222; color: #111'>Hardly seen</p>"],
-  ["contrast of border", "<div style='background: #fff'><input aria-label='c' style='background: #fff; border: 1px solid #ddd'></div>"],
-  ["contrast of border", "<div style='background: #fff'><span class='badge' style='background: #fff; color: #000; border: 1px solid #ddd'>new</span></div>"],
+  [
+    "contrast of border",
+    "<div style='background: #fff'><input aria-label='c' style='background: #fff; border: 1px solid #ddd'></div>",
+  ],
+  [
+    "contrast of border",
+    "<div style='background: #fff'><span class='badge' style='background: #fff; color: #000; border: 1px solid #ddd'>new</span></div>",
+  ],
   ["axe button-name", "<button type='button'></button>"],
   ["axe color-contrast", "<p style='background: #fff; color: #999'>Hardly seen</p>"],
   ["error in the console", "<script>setTimeout(() => console.error('on purpose'))</script>"],
   ["failed request", "<img alt='none' src='/no-such-picture'>"],
   ["primary action below the first screen", "<p style='height: 3000px'></p><button class='first'>Save</button>"],
   ["link of the navigation", "<nav aria-label='Faulty'><a href='/no-such-page'>Nowhere</a></nav>"],
-  ["beyond the right edge (opened)", "<details style='position: absolute; right: 0'><summary>More</summary><div style='position: absolute; left: 0; width: 500px'>A menu to the right</div></details>"],
+  [
+    "beyond the right edge (opened)",
+    "<details style='position: absolute; right: 0'><summary>More</summary><div style='position: absolute; left: 0; width: 500px'>A menu to the right</div></details>",
+  ],
 ];
 
 /// Each check finds what it is for, and nothing once that is gone.
@@ -315,7 +387,7 @@ async function selfTest(browser, site) {
   const found = async () => {
     const all = await tab.page.evaluate(() => look({ height: 900 }));
     const opened = await tab.page.evaluate(() => lookInto());
-    all.push(...opened.map(([check, ...rest]) => [`${check} (opened)`, ...rest]), ...await tab.axe("light"));
+    all.push(...opened.map(([check, ...rest]) => [`${check} (opened)`, ...rest]), ...(await tab.axe("light")));
     const { nav } = await leadsTo(tab.page);
     const said = tab.said.splice(0);
     for (const link of nav) await crawl.ask(tab, link, (...one) => all.push(one));
@@ -332,7 +404,15 @@ async function selfTest(browser, site) {
       // Before the page's own, so that it is seen whatever the page's own does.
       document.querySelector("main").prepend(part);
       await new Promise((go) => setTimeout(go, 50));
-      await Promise.all([...part.querySelectorAll("img")].map((image) => image.complete || new Promise((go) => { image.onerror = go; })));
+      await Promise.all(
+        [...part.querySelectorAll("img")].map(
+          (image) =>
+            image.complete ||
+            new Promise((go) => {
+              image.onerror = go;
+            }),
+        ),
+      );
     }, html);
     const now = await found();
     const count = (list) => list.filter((one) => one === check).length;
@@ -353,12 +433,15 @@ function coverage(crawls) {
     const own = crawls.filter((crawl) => crawl.server === server);
     console.log(`\n${server}: pages visited when ${own.map((crawl) => crawl.state).join(", ")}`);
     const kinds = [...new Set(own.flatMap((crawl) => [...crawl.visited.keys()]))].sort();
-    for (const kind of kinds) console.log(`  ${own.map((crawl) => String(crawl.visited.get(kind) ?? "-").padStart(4)).join(" ")}  ${kind}`);
+    for (const kind of kinds)
+      console.log(`  ${own.map((crawl) => String(crawl.visited.get(kind) ?? "-").padStart(4)).join(" ")}  ${kind}`);
   }
   const missing = [];
   for (const routes of new Set(crawls.map((crawl) => crawl.routes))) {
     const own = crawls.filter((crawl) => crawl.routes === routes);
-    const never = kindsOf(routes).filter((kind) => !(kind in NOT_VISITED) && !own.some((crawl) => crawl.visited.has(kind)));
+    const never = kindsOf(routes).filter(
+      (kind) => !(kind in NOT_VISITED) && !own.some((crawl) => crawl.visited.has(kind)),
+    );
     missing.push(...never.map((kind) => `${path.basename(routes)}: ${kind}`));
   }
   for (const kind of missing) console.log(`NEVER VISITED: ${kind}`);
@@ -380,13 +463,20 @@ try {
     const findings = new Findings();
     const crawls = sites.map((site) => new Crawl(site, findings));
     const waiting = [...crawls];
-    await Promise.all(Array.from({ length: TABS }, async () => {
-      for (let next = waiting.shift(); next; next = waiting.shift()) {
-        const began = Date.now();
-        await next.run(browser);
-        console.log(`${next.server} ${next.state}: ${next.seen.size} addresses, ${((Date.now() - began) / 1000).toFixed(0)} s`);
-      }
-    }));
+    await Promise.all(
+      Array.from({ length: TABS }, async () => {
+        for (let next = waiting.shift(); next; next = waiting.shift()) {
+          const began = Date.now();
+          await next.run(browser);
+          console.log(
+            `${next.server} ${next.state}: ${next.seen.size} addresses, ${((Date.now() - began) / 1000).toFixed(0)} s`,
+          );
+        }
+        // One server may have more pages than all others.
+        const busiest = () => crawls.reduce((most, crawl) => (crawl.queue.length > most.queue.length ? crawl : most));
+        while (busiest().queue.length) await busiest().help();
+      }),
+    );
     wrong += coverage(crawls) + findings.found.size;
     console.log("");
     findings.tell();
