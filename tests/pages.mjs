@@ -282,6 +282,19 @@ class Crawl {
     const { links, nav } = await leadsTo(tab.page);
     for (const link of links) this.take(link);
     for (const link of nav) await this.ask(tab, link, say);
+    await this.bring(tab, shown);
+  }
+
+  /// Brings a file where one leads to another page, once.
+  async bring(tab, kind) {
+    const file = this.uploads?.[kind];
+    if (!file) return;
+    delete this.uploads[kind];
+    const field = await tab.page.$("main input[type=file]");
+    await field.uploadFile(file);
+    const button = "form:has(input[type=file]) button:not([type=button])";
+    await Promise.all([tab.page.waitForNavigation(), tab.page.$eval(button, (found) => found.click())]);
+    this.take(tab.page.url());
   }
 
   /// Whether a link of the navigation leads somewhere.

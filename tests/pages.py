@@ -72,6 +72,12 @@ class World:
     def api(self, kind):
         return self.collectors[kind][3]
 
+    def uploads(self, content):
+        """What is brought to the page of a server from which a file leads to another one."""
+        file = self.lab.dir / "usage.txt"
+        file.write_bytes(content)
+        self.sites[0]["uploads"] = {"/smart-accounts/{sa}/reports": str(file)}
+
     def viewers(self):
         """The same servers for somebody who may only look."""
         person = {"login": "viewer", "password": PASSWORD, "role": "viewer"}
@@ -180,15 +186,16 @@ def empty(stack):
 def full(stack):
     world = World("full", stack, seed=ROWS)
     lab = world.lab
-    cssm_books(lab, 1, [f"{SHORT_NAMES[n % 3]} {n}" for n in range(20)], [f"Room {n}" for n in range(MANY)],
-               usage_of(lab, "core-1"))
+    usage = usage_of(lab, "core-1")
+    world.uploads(usage)
+    cssm_books(lab, 1, [f"{SHORT_NAMES[n % 3]} {n}" for n in range(20)], [f"Room {n}" for n in range(MANY)], usage)
     # All in one list, which has pages then.
     for part in range(2, 14):
         jobs_end(lab)
         job = {"kind": "transfer", "virtual_account_id": part, "into_virtual_account_id": 1}
         lab.call("POST", "/smart-accounts/1/jobs", job)
     people(lab.call, [f"person-{n}@example.net" for n in range(6)])
-    people(lambda method, path, body: lab.call(method, f"/smart-accounts/1{path}", body), ["ann", "bob", "eve"])
+    people(lab.call, ["ann", "bob", "eve"], smart_account_id=1)
     lab.call("PUT", "/smart-accounts/1/policy", policy("Quarterly"))
     lab.call("PUT", "/me/mail", {"address": "admin@example.net", "pace": "daily"})
     account = {"smart_account": "Seed Lab", "virtual_account": "Default", "connected": False, "sync_minutes": 15}
@@ -210,9 +217,11 @@ def long(stack):
     lab = world.lab
     for number, name in enumerate(NAMES[1:]):
         lab.call("POST", "/smart-accounts", {"name": name, "domain": f"{'d' * 60}.{number}.example.net"})
-    cssm_books(lab, 1, NAMES, TEXTS, usage_of(lab, "s" * 63))
+    usage = usage_of(lab, "s" * 63)
+    world.uploads(usage)
+    cssm_books(lab, 1, NAMES, TEXTS, usage)
     people(lab.call, NAMES)
-    people(lambda method, path, body: lab.call(method, f"/smart-accounts/1{path}", body), [f"1{name[1:]}" for name in NAMES])
+    people(lab.call, [f"1{name[1:]}" for name in NAMES], smart_account_id=1)
     lab.call("PUT", "/smart-accounts/1/policy", policy(NAMES[0]))
     world.restart_cssm()
     wait(lambda: lab.call("GET", "/smart-accounts/1/alerts"), "alerts")
