@@ -16,16 +16,21 @@ RUMLINE = os.environ["RUMLINE"]
 
 
 class Lab:
-    def __init__(self, *cssm_options):
+    def __init__(self, *cssm_options, seed=0, account="Example"):
+        """`seed` product instances make an estate, which comes before the account."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="rumline-test-"))
         self.processes = []
         self.cssm_options = cssm_options
+        if seed:
+            subprocess.run([RUMLINE, "cssm", "--dir", self.dir / "cssm", "seed-lab", "--instances", str(seed)],
+                           stdout=subprocess.DEVNULL, check=True)
         self.start_cssm()
         self.ssl = ssl.create_default_context(cafile=str(self.dir / "cssm/root.pem"))
         password = (self.dir / "admin.password").read_text().strip()
         self.token = None
         self.token = self.call("POST", "/login", {"login": "admin", "password": password})["token"]
-        self.call("POST", "/smart-accounts", {"name": "Example", "domain": "example.net"})
+        if account:
+            self.call("POST", "/smart-accounts", {"name": account, "domain": "example.net"})
         self.va = "/smart-accounts/1/virtual-accounts/1"
 
     def __enter__(self):

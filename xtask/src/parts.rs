@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::root;
 
 /// Debian packages, and a file that shows each is there.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("postgresql", "/usr/lib/postgresql"),
     ("openssl", "/usr/bin/openssl"),
     ("openssh-client", "/usr/bin/ssh"),
@@ -22,6 +22,8 @@ const PACKAGES: [(&str, &str); 11] = [
     ("chromium", "/usr/bin/chromium"),
     ("chromium-driver", "/usr/bin/chromedriver"),
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu"),
+    ("nodejs", "/usr/bin/node"),
+    ("npm", "/usr/bin/npm"),
 ];
 
 /// Packages from PyPI in an environment of their own below `target`.
@@ -65,6 +67,33 @@ pub(crate) const PARSERS: Venv = Venv {
     packages: &["pyats==26.9", "genie==26.9", "genie.libs.parser==26.9", "napalm==5.2.0"],
 };
 
+/// Packages from npm in `target/npm`: what drives a browser, and what judges pages.
+const NPM: [&str; 2] = ["puppeteer-core@24.43.1", "axe-core@4.14.1"];
+
+/// The folder of the packages from npm.
+pub(crate) fn npm() -> PathBuf {
+    root().join("target/npm")
+}
+
+fn npm_is_complete() -> bool {
+    fs::read_to_string(npm().join("complete")).unwrap_or_default() == NPM.join("\n")
+}
+
+fn install_npm() -> Result<()> {
+    if !npm_is_complete() {
+        println!("installing {}", NPM.join(", "));
+        fs::create_dir_all(npm())?;
+        // Without a file of its own it would take the folder for a part of one above it.
+        fs::write(npm().join("package.json"), "{}")?;
+        run(Command::new("npm")
+            .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact"])
+            .args(NPM)
+            .current_dir(npm()))?;
+        fs::write(npm().join("complete"), NPM.join("\n"))?;
+    }
+    Ok(())
+}
+
 impl Venv {
     fn path(&self) -> PathBuf {
         root().join("target").join(self.folder)
@@ -96,6 +125,7 @@ pub(crate) fn prepare(install: bool) -> Result<()> {
     for venv in [&CLIENTS, &ANSIBLE, &SCRAPLI, &PARSERS] {
         println!("and from PyPI, in target/{}: {}", venv.folder, venv.packages.join(", "));
     }
+    println!("and from npm, in target/npm: {}", NPM.join(", "));
     let missing: Vec<&str> = PACKAGES
         .iter()
         .filter(|(_, shown_by)| !Path::new(shown_by).exists())
@@ -119,7 +149,10 @@ pub(crate) fn prepare(install: bool) -> Result<()> {
         }
         venv.python()?;
     }
-    Ok(())
+    if !install && !npm_is_complete() {
+        bail!("target/npm is missing; run without --no-install");
+    }
+    install_npm()
 }
 
 fn run(command: &mut Command) -> Result<()> {

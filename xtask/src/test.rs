@@ -83,6 +83,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("collector_commands.py", &parts::CLIENTS),
     ("demo_ends.py", &parts::CLIENTS),
     ("browser.py", &parts::CLIENTS),
+    ("pages.py", &parts::CLIENTS),
     // What clients need was shown by those before it.
     ("boxes.py", &parts::CLIENTS),
 ];
@@ -96,6 +97,7 @@ fn end_to_end(postgres: &Postgres) -> Result<()> {
             .args(words)
             .env("RUMLINE", rumline())
             .env("RUMLINE_BOXES", &boxes)
+            .env("RUMLINE_NPM", parts::npm())
             .env("RUMLINE_POSTGRES_URL", &postgres.url);
         step(&format!("end to end: {script}"), &mut test)?;
     }
