@@ -13,6 +13,7 @@ mod collector_server;
 mod cssm_admin;
 mod cssm_server;
 mod demo;
+mod help_command;
 mod mail_sender;
 mod out;
 mod server_parts;
@@ -28,7 +29,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
-#[command(name = "rumline", version, about, propagate_version = true)]
+#[command(
+    name = "rumline",
+    version,
+    about,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -50,6 +57,8 @@ enum Command {
     Verify(verify_command::Arguments),
     /// Looks through a stopped switch's or server's data: what is damaged, what that costs, what to do.
     Check(check_command::Arguments),
+    /// Help of a command, or of a topic: questions, topologies, system messages, what to do when something is wrong, terms.
+    Help(help_command::Arguments),
     /// Prints the reference of all commands of a switch (docs/commands.md).
     Commands,
     /// Prints what a shell completes commands and options with.
@@ -93,6 +102,7 @@ fn main() -> ExitCode {
         Command::Onprem(arguments) => collector_server::run_on_prem(&arguments),
         Command::Verify(arguments) => verify_command::run(&arguments),
         Command::Check(arguments) => check_command::run(&arguments),
+        Command::Help(arguments) => help_command::run(&arguments, Arguments::command()),
         Command::Commands => {
             say!("{}", rumline_switch::command_reference().trim_end());
             Ok(true)

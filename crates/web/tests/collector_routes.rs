@@ -123,6 +123,7 @@ impl Server {
             .path
             .replace("{tenant}", "1")
             .replace("{id}", "1")
+            .replace("{topic}", "faq-1")
             .replace("{account}", "Example")
             .replace("{virtual_account}", "Secret%20VA");
         let example = route.request.unwrap_or_default().replace('…', PASSWORD);

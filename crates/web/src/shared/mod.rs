@@ -1,6 +1,7 @@
-//! Pages that all servers have: people, the audit, oneself.
+//! Pages that all servers have: people, the audit, oneself, help.
 
 mod audit;
+mod help;
 mod me;
 mod people;
 mod person;
@@ -53,6 +54,8 @@ pub(crate) fn routes<S: Frames>() -> Vec<Route<S>> {
         audit::Audit::route(),
         me::Me::route(),
         me::OwnPassword::route(),
+        help::Contents::route(),
+        help::Read::route(),
     ]
 }
 

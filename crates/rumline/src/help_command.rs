@@ -1,0 +1,81 @@
+//! `rumline help`: of a command, or a topic of the help inside (FAQ, GLOSS, TSHOOT, PI-MSG-019).
+
+use anyhow::{Result, bail};
+use rumline_help::{Document, Topic, search, terminal, topic};
+
+/// Topics that are named when several match.
+const NAMED_MAX: usize = 20;
+/// The widest that text is set, in columns.
+const WIDTH_MAX: usize = 100;
+
+/// What `rumline help` takes.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A command, a topic like `topology-3` or `COMM_FAILED`, or words to look for.
+    words: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments, mut program: clap::Command) -> Result<bool> {
+    let words = &arguments.words;
+    if words.is_empty() {
+        say!("{}", program.render_help());
+        say!("Help inside, by `rumline help TOPIC` or words of it:");
+        for document in Document::ALL {
+            for first in document.topics().take(1) {
+                say!("  {:24} {}", first.id, first.title);
+            }
+        }
+        return Ok(true);
+    }
+    if let Some(text) = of_command(&mut program, words) {
+        say!("{text}");
+        return Ok(true);
+    }
+    let asked = words.join(" ");
+    if let Some(found) = topic(&asked).or_else(|| topic(&words.join("-").to_lowercase())) {
+        return Ok(show(found));
+    }
+    match search(&asked, NAMED_MAX).as_slice() {
+        [] => bail!("no topic holds all of {asked:?}; `rumline help` names what there is"),
+        [found] => Ok(show(found)),
+        found => {
+            for one in found {
+                say!("{:36} {}", one.id, one.title);
+            }
+            say!("\n`rumline help NAME` shows one of them.");
+            Ok(true)
+        }
+    }
+}
+
+fn show(topic: &Topic) -> bool {
+    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let terminal_columns = columns.unwrap_or(80);
+    say!("{}", terminal(topic, terminal_columns.clamp(40, WIDTH_MAX)).trim_end());
+    true
+}
+
+/// The help of a command, if the words name one.
+fn of_command(program: &mut clap::Command, words: &[String]) -> Option<String> {
+    program.build();
+    let mut command = program;
+    for word in words {
+        command = command.find_subcommand_mut(word)?;
+    }
+    Some(command.render_long_help().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn words_that_name_a_command_are_that_command() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let of = |text: &str| of_command(&mut crate::Arguments::command(), &words(text));
+        assert!(of("cssm alerts").is_some_and(|text| text.contains("Usage: rumline cssm alerts")));
+        assert!(of("sim").is_some() && of("topology 3").is_none() && of("cssm nothing").is_none());
+    }
+}
