@@ -316,18 +316,9 @@
   function primary(say, know, height) {
     const main = document.querySelector("main");
     if (!main) return;
-    const all = [...main.querySelectorAll("button.first, a.first")];
-    const inside = all.length ? all : [...main.querySelectorAll("button, a.button")].filter((one) => know.isShown(one));
-    let first = inside.find((one) => know.isShown(one)) || inside[0];
+    // A page that has one says which it is.
+    const first = [...main.querySelectorAll("button.first, a.first, summary.first")].find((one) => know.isShown(one));
     if (!first) return;
-    for (
-      let closed = first.closest("details:not([open])");
-      closed && !know.isShown(first);
-      closed = closed.parentElement.closest("details:not([open])")
-    ) {
-      first = closed.querySelector("summary");
-    }
-    if (!know.isShown(first)) return;
     const bottom = first.getBoundingClientRect().bottom + scrollY;
     if (bottom > height)
       say("primary action below the first screen", first, `${Math.round(bottom)} px ${quoted(first.innerText)}`);

@@ -200,7 +200,7 @@ const leadsTo = (page) =>
       .filter((link) => !link.hasAttribute("download"))
       .map((link) => link.href);
     const forms = [...document.querySelectorAll("form[method=get]")].map((form) => {
-      const asked = new URL(form.action);
+      const asked = new URL(form.getAttribute("action") ?? location.href, location.href);
       const words = [...document.querySelectorAll("tbody td")].map((cell) => cell.innerText.trim()).filter(Boolean);
       for (const field of form.elements) {
         if (!field.name || field.disabled) continue;

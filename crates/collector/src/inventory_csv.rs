@@ -202,7 +202,7 @@ fn row(
     let udi = Udi::new(places.value(0, record), places.value(1, record));
     let udi = udi.map_err(|error| error.to_string())?;
     let hostname = places.value(2, record);
-    if hostname.len() > 100 || hostname.contains(char::is_control) {
+    if hostname.chars().count() > 100 || hostname.contains(char::is_control) {
         return Err("a host name has up to 100 printable characters".to_owned());
     }
     for (column, own, what) in [

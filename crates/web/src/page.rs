@@ -56,7 +56,7 @@ pub(crate) fn page<S: Site>(state: &S, frame: Frame<'_>, content: &Markup) -> Ma
                     @if let Some(caller) = caller {
                         div.who {
                             @if let Some(corner) = corner { (corner) }
-                            span { (caller.login) span.soft { " (" (caller.highest_role().name()) ")" } }
+                            span { a href="/me" { (caller.login) } span.soft { " (" (caller.highest_role().name()) ")" } }
                             a.button href="/help" { "Help" }
                             form method="post" action="/logout" { button { "Log out" } }
                         }

@@ -50,6 +50,8 @@ for (const form of document.querySelectorAll("form[enctype='multipart/form-data'
 
 // What is inside a part comes and goes: its events are caught above it.
 document.addEventListener("change", (event) => {
+  const toggle = event.target.closest("input[data-on]");
+  if (toggle) toggle.parentElement.querySelector("strong").textContent = toggle.checked ? toggle.dataset.on : toggle.dataset.off;
   const all = event.target.closest("input[data-selects]");
   if (!all) return;
   for (const box of document.querySelectorAll(`input[name='${all.dataset.selects}']`)) box.checked = all.checked;

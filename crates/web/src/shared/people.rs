@@ -66,7 +66,7 @@ impl<S: Frames> Page<S> for People {
         html! {
             h1 { "People" }
             details.box open[ask.refused.is_some()] {
-                summary { "Add a Person" }
+                summary.first { "Add a Person" }
                 (form(ask, "/people", &fields, "Add Person"))
             }
             form.row method="get" action="/people" role="search" {

@@ -55,10 +55,15 @@ impl<S: Frames> Page<S> for OnePerson {
                     button data-confirm=(format!("Take back this role of {}?", one.login)) { "Take Back" }
                 }
             } } }
-            (form(ask, &format!("{own}/grant"), &role, "Grant Role"))
+            details.box open[!ask.typed("role").is_empty()] {
+                summary { "Grant a Role" }
+                (form(ask, &format!("{own}/grant"), &role, "Grant Role"))
+            }
             @if one.kind.name() == "person" {
-                h2 { "Password" }
-                (form(ask, &format!("{own}/password"), &password, "Set Password"))
+                details.box open[ask.form.iter().any(|(name, _)| name == "password")] {
+                    summary { "Set a Password" }
+                    (form(ask, &format!("{own}/password"), &password, "Set Password"))
+                }
             }
             h2 { "Actions" }
             p {

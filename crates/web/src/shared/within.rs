@@ -67,7 +67,7 @@ impl<S: Frames> Page<S> for PeopleWithin {
         html! {
             h1 { "People" }
             details.box open[ask.refused.is_some()] {
-                summary { "Add a Person" }
+                summary.first { "Add a Person" }
                 (form(ask, &at(S::GRANT_AT), &fields, "Grant Role"))
             }
             (Table { caption: "People", columns, rows: &self.people, ticks: None, empty }.show(ask))

@@ -43,7 +43,8 @@ impl Page<CollectorSite> for Events {
         };
         let list = Table { caption: "Events", columns, rows: &self.events, ticks: None, empty };
         html! {
-            (self.tenancy.head(ask, "Events"))
+            (self.tenancy.head("Events"))
+            (self.tenancy.standing(ask))
             (live(ask, 10, &list.show(ask)))
         }
     }

@@ -65,7 +65,8 @@ impl Page<CollectorSite> for Files {
         };
         let list = Table { caption: "Files", columns, rows: &self.files, ticks: None, empty };
         html! {
-            (self.tenancy.head(ask, "Files"))
+            (self.tenancy.head("Files"))
+            (self.tenancy.standing(ask))
             (live(ask, if is_working { 1 } else { 10 }, &list.show(ask)))
             p.soft { "What was exported can be downloaded again for thirty days." }
         }

@@ -51,9 +51,10 @@ impl Page<CollectorSite> for Instances {
         let every = if self.totals.1 > 0 { 2 } else { 4 };
         let list = live(ask, every, &self.list(ask, &device_url));
         html! {
-            (self.tenancy.head(ask, self.tenancy.list_name()))
-            p { "Device URL: " (copyable(&device_url)) }
+            (self.tenancy.head(self.tenancy.list_name()))
             @if operate { (self.menus(ask)) }
+            (self.tenancy.standing(ask))
+            p { "Device URL: " (copyable(&device_url)) }
             form.row method="get" action=(at) role="search" {
                 label { "Search" input type="search" name="search" value=(ask.query("search")); }
                 button { "Search" }
@@ -92,7 +93,12 @@ impl Instances {
             }),
             Column::new("PID", Kind::Whole, |one: &InstanceView| html! { (one.pid) }),
             Column::new("Serial Number", Kind::Whole, |one: &InstanceView| html! { (one.serial) }),
-            Column::new("State", Kind::Text, state),
+            Column::new("State", Kind::Text, |one: &InstanceView| {
+                html! {
+                    (state(one))
+                    @if let Some(alert) = &one.alert { " " span.bad { (alert) } }
+                }
+            }),
             Column::new("Last Contact", Kind::Text, |one: &InstanceView| {
                 ask.time(one.last_contact_at)
             }),
@@ -101,11 +107,6 @@ impl Instances {
             }),
             Column::new("Last ACK", Kind::Text, |one: &InstanceView| ask.time(one.last_ack_at)),
             Column::new("Waiting", Kind::Number, |one: &InstanceView| html! { (one.waiting) }),
-            Column::new("Alert", Kind::Text, |one: &InstanceView| {
-                html! {
-                    @if let Some(alert) = &one.alert { span.bad { (alert) } } @else { span.soft { "-" } }
-                }
-            }),
         ];
         let empty = html! {
             @if count > 0 { p { "Nothing matches. " a href=(self.tenancy.at("")) { "Show all" } } }
@@ -140,7 +141,7 @@ impl Instances {
         html! {
             div.line {
                 details.menu {
-                    summary { @if cslu { "Data" } @else { "Export/Import All" } }
+                    summary.first { @if cslu { "Data" } @else { "Export/Import All" } }
                     div {
                         form method="post" action=(at("/export")) {
                             button { @if cslu { "Export to CSSM (Download All for Cisco)" }

@@ -46,7 +46,8 @@ impl Page<CollectorSite> for Licenses {
         };
         let list = Table { caption: "Licenses", columns, rows: &self.licenses, ticks: None, empty };
         html! {
-            (self.tenancy.head(ask, "Licenses"))
+            (self.tenancy.head("Licenses"))
+            (self.tenancy.standing(ask))
             p.soft { "As the newest reports of the product instances say." }
             (live(ask, 10, &list.show(ask)))
         }

@@ -59,7 +59,8 @@ impl Page<CollectorSite> for Overview {
             (self.wrong(ask))
         };
         html! {
-            (self.tenancy.head(ask, "Overview"))
+            (self.tenancy.head("Overview"))
+            (self.tenancy.standing(ask))
             (live(ask, 5, &part))
             h2 { "Device URL" }
             p { (copyable(&site.device_url_of(&self.tenancy.tenant.name))) }

@@ -58,7 +58,7 @@ impl Page<CollectorSite> for Preferences {
         let connected =
             if ask.form.is_empty() { tenant.connected } else { ask.typed("connected") == "on" };
         html! {
-            (self.tenancy.head(ask, "Preferences"))
+            (self.tenancy.head("Preferences"))
             form.fields method="post" action=(self.tenancy.at("/preferences")) {
                 label.check for="connected" {
                     input id="connected" type="checkbox" role="switch" name="connected" value="on"
@@ -78,6 +78,7 @@ impl Page<CollectorSite> for Preferences {
                         value=(typed("sync_minutes", &tenant.sync_minutes.to_string())) disabled[!administer]; }
                 @if administer { div { button.first { "Save" } } }
             }
+            (self.tenancy.standing(ask))
             p.soft { "Names are case-sensitive. One Smart Account and Virtual Account pair at a time: saving "
                 "another replaces it. 0 minutes: reports go to Cisco as soon as they come. The schedule explains "
                 "how long an acknowledgement takes to come back." }

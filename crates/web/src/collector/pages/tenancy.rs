@@ -81,7 +81,7 @@ impl Tenancy {
     }
 
     /// Where this is, in the words of the guide.
-    pub(super) fn head(&self, ask: &Ask, title: &str) -> Markup {
+    pub(super) fn head(&self, title: &str) -> Markup {
         html! {
             @if self.is_cslu {
                 h1 { (title) }
@@ -90,12 +90,11 @@ impl Tenancy {
                     @if title == POLICY_TAB { "Inventory > " } (title) }
                 h1 { (self.tenant.name) ": " (title) }
             }
-            (self.standing(ask))
         }
     }
 
     /// Whose it is, and how it stands with Cisco.
-    fn standing(&self, ask: &Ask) -> Markup {
+    pub(super) fn standing(&self, ask: &Ask) -> Markup {
         let tenant = &self.tenant;
         html! {
             p {

@@ -87,11 +87,13 @@ impl Page<CollectorSite> for Workspace {
         html! {
             p.path { "Smart Software Manager On-Prem > Smart Licensing" }
             h1 { "On-Prem License Workspace" }
-            (Table { caption: "Tenants", columns, rows, ticks: None, empty }.show(ask))
             @if ask.caller.may_at_all(Action::AdministerAll).is_ok() && !site.is_cslu() {
-                h2 { "Create a tenant" }
-                (form(ask, "/tenants", &fields(), "Create"))
+                details.box open[ask.refused.is_some() || self.tenants.is_empty()] {
+                    summary.first { "Create a tenant" }
+                    (form(ask, "/tenants", &fields(), "Create"))
+                }
             }
+            (Table { caption: "Tenants", columns, rows, ticks: None, empty }.show(ask))
         }
     }
 }

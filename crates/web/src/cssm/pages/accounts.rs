@@ -88,11 +88,13 @@ impl Page<CssmSite> for Accounts {
         ];
         html! {
             h1 { "Smart Accounts" }
-            (Table { caption: "Smart Accounts", columns, rows: &self.accounts, ticks: None, empty }.show(ask))
             @if may_create {
-                h2 { "Create a Smart Account" }
-                (form(ask, "/smart-accounts", &fields, "Create Smart Account"))
+                details.box open[ask.refused.is_some() || self.accounts.is_empty()] {
+                    summary.first { "Create a Smart Account" }
+                    (form(ask, "/smart-accounts", &fields, "Create Smart Account"))
+                }
             }
+            (Table { caption: "Smart Accounts", columns, rows: &self.accounts, ticks: None, empty }.show(ask))
         }
     }
 }

@@ -97,12 +97,12 @@ impl Page<CssmSite> for General {
         html! {
             (self.inventory.head(ask, ""))
             h2 { "Product Instance Registration Tokens" }
-            (list.show(ask))
             details.box open[ask.refused.is_some()] {
-                summary { "New Token" }
+                summary.first { "New Token" }
                 h3 { "Create Registration Token" }
                 (form(ask, &tokens, &fields, "Create Token"))
             }
+            (list.show(ask))
         }
     }
 }

@@ -54,7 +54,19 @@ impl Page<CssmSite> for Instance {
         let api = format!("/api/v1{at}/reports");
         html! {
             (self.inventory.head(ask, "/product-instances"))
-            h2 { (one.name) }
+            div.line {
+                h2 { (one.name) }
+                @if self.inventory.may(ask, Action::Operate) {
+                    details.menu {
+                        summary { "Actions" }
+                        div {
+                            p { "Its licences return to the pool; what it reported stays." }
+                            (button(&format!("{at}/remove"), "Remove Product Instance",
+                                Some(&format!("Remove Product Instance {}?", one.name))))
+                        }
+                    }
+                }
+            }
             dl.facts {
                 div { dt { "UDI" } dd { "PID:" (one.pid) ",SN:" (one.serial) } }
                 div { dt { "Product Type" } dd { (one.product_type) } }
@@ -79,12 +91,6 @@ impl Page<CssmSite> for Instance {
             h2 { "Reports" }
             (self.list(ask, &api))
             (Trail::of(ask).show(ask, self.next.as_deref()))
-            @if self.inventory.may(ask, Action::Operate) {
-                h2 { "Actions" }
-                p { "Its licences return to the pool; what it reported stays." }
-                (button(&format!("{at}/remove"), "Remove Product Instance",
-                    Some(&format!("Remove Product Instance {}?", one.name))))
-            }
         }
     }
 }
@@ -93,7 +99,7 @@ impl Instance {
     fn usage(&self, ask: &Ask) -> Markup {
         use rumline_cssm::LicenseOfInstance as Used;
         let columns = vec![
-            Column::new("License", Kind::Whole, |row: &Used| html! { (row.license) }),
+            Column::new("License", Kind::Text, |row: &Used| html! { (row.license) }),
             Column::new("Entitlement tag", Kind::Text, |row: &Used| html! { (row.tag) }),
             Column::new("In Use", Kind::Number, |row: &Used| html! { (row.count) }),
             Column::new("As of", Kind::Text, |row: &Used| time(Some(row.as_of))),

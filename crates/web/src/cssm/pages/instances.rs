@@ -95,8 +95,8 @@ impl Page<CssmSite> for Instances {
         } else {
             html! {
                 p { "No product instance yet." }
-                p { "Create a token under " a href=(self.inventory.at("")) { "General" }
-                    ", and give it to a switch with " code { "license smart trust idtoken" } "." }
+                @if self.inventory.may(ask, Action::Operate) { p { "Create a token under " a href=(self.inventory.at("")) { "General" }
+                    ", and give it to a switch with " code { "license smart trust idtoken" } "." } }
             }
         };
         let may_move = ask.may(Action::Administer, self.inventory.place.account.id.into(), None);

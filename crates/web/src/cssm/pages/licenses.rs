@@ -32,7 +32,7 @@ impl Page<CssmSite> for Licenses {
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
         let number = |number: i64| html! { (number) };
         let columns = vec![
-            Column::new("License", Kind::Whole, |row: &LicenseView| html! { (row.license) }),
+            Column::new("License", Kind::Text, |row: &LicenseView| html! { (row.license) }),
             Column::new("Purchased", Kind::Number, |row: &LicenseView| number(row.purchased)),
             Column::new("In Use", Kind::Number, |row: &LicenseView| number(row.in_use)),
             Column::new("Substituted", Kind::Number, |row: &LicenseView| number(row.substituted)),

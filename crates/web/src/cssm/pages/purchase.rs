@@ -57,6 +57,13 @@ impl Page<CssmSite> for OnePurchase {
         html! {
             (self.place.reports("/reports/purchases"))
             h1 { "Purchase " (one.id) ": " (one.license) }
+            @if self.place.may(ask, Action::Administer) {
+                details.box open[ask.refused.is_some()] {
+                    summary.first { "Correct" }
+                    p { "An entry is never edited: a correction is an entry of its own." }
+                    (form(ask, &ask.at, &fields, "Correct"))
+                }
+            }
             dl.facts {
                 div { dt { "Kind" } dd { (kind_name(one.kind)) } }
                 div { dt { "From" } dd { (ask.time(Some(one.starts_at))) } }
@@ -66,11 +73,6 @@ impl Page<CssmSite> for OnePurchase {
             }
             h2 { "Book" }
             (Table { caption: "Entries", columns, rows: &self.entries, ticks: None, empty }.show(ask))
-            @if self.place.may(ask, Action::Administer) {
-                h2 { "Correct" }
-                p { "An entry is never edited: a correction is an entry of its own." }
-                (form(ask, &ask.at, &fields, "Correct"))
-            }
         }
     }
 }

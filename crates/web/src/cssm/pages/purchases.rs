@@ -79,7 +79,7 @@ impl Page<CssmSite> for Purchases {
             h1 { "Purchases" }
             @if self.place.may(ask, Action::Administer) {
                 details.box open[ask.refused.is_some()] {
-                    summary { "Record a Purchase" }
+                    summary.first { "Record a Purchase" }
                     (self.record(ask, &at))
                 }
             }

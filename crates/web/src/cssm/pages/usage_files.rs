@@ -65,9 +65,8 @@ impl UsageFiles {
                     span.badge.good[file.status == "No Errors"].bad[file.status == "Errors"] { (file.status) }
                     " " span.soft { (file.message) }
                     @if file.set_aside > 0 && may_move {
-                        " " (button(&format!("{at}/{}/move", file.id), &format!("Move {} to {}",
-                            counted(file.set_aside, "product instance"),
-                            self.place.part_name(file.virtual_account_id)), None))
+                        " " (button(&format!("{at}/{}/move", file.id),
+                        &format!("Move {} here", counted(file.set_aside, "product instance")), None))
                     }
                 }
             }),
