@@ -49,9 +49,10 @@ pub(crate) fn run(arguments: &Arguments, mut program: clap::Command) -> Result<b
 }
 
 fn show(topic: &Topic) -> bool {
-    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    let terminal_columns = columns.unwrap_or(80);
-    say!("{}", terminal(topic, terminal_columns.clamp(40, WIDTH_MAX)).trim_end());
+    // What is written to a file is set as for a terminal of the usual width.
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    let columns = size.map(|size| usize::from(size.ws_col)).ok().filter(|columns| *columns > 0);
+    say!("{}", terminal(topic, columns.unwrap_or(80).clamp(40, WIDTH_MAX)).trim_end());
     true
 }
 
