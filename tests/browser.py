@@ -140,7 +140,9 @@ class Browser:
         self.leave(lambda: self.press(name))
 
     def field(self, label):
-        xpath = f"//label[starts-with(normalize-space(), '{label}')]//*[self::input or self::select]"
+        label_of = f"label[starts-with(normalize-space(), '{label}')]"
+        xpath = (f"//{label_of}//*[self::input or self::select] | "
+                 f"//*[self::input or self::select][@id = //{label_of}/@for]")
         return self.wait(lambda: self.shown(xpath), f"field {label!r}")
 
     def fill(self, **values):
@@ -217,8 +219,13 @@ def point_to(switch, url, feature):
 def through_cssm(browser, cssm, virtual_account, file):
     """A file from a collector becomes an ACK file at CSSM."""
     browser.open(cssm)
+    browser.go("Reports")
     browser.see("Usage Data Files")
-    browser.fill(Virtual_Account=virtual_account, Upload_Usage_Data=file)
+    browser.fill(Upload_Usage_Data=file)
+    browser.go("Upload Data")
+    browser.see("Select Virtual Accounts", file.name, "PID:N9K-")
+    browser.look(f"cssm-select-{virtual_account}")
+    browser.fill(Virtual_Account=virtual_account)
     browser.go("Upload Data")
     browser.wait(lambda: browser.row(file.name)["Acknowledgment"] == "Download", "acknowledgement")
     assert browser.row(file.name)["Virtual Account"] == virtual_account, browser.text()
@@ -272,10 +279,8 @@ def cslu_list(browser, lab):
     browser.look("cslu-menu-csv")
     browser.fill(Import_CSV=lab.dir / "list.csv")
     browser.go("Import CSV")
-    browser.see("1 product instances added", "1 rows could not be taken")
-    assert browser.row("a serial number must be")["Line"] == "3", browser.text()
+    browser.see("1 product instance added", "1 row could not be taken. Line 3: a serial number must be")
     browser.look("cslu-csv-imported")
-    browser.go("To the product instances")
     browser.press("CSV")
     file = browser.download("Export CSV", "product-instances.csv")
     text = file.read_text()
@@ -283,7 +288,6 @@ def cslu_list(browser, lab):
     browser.fill(Import_CSV=file)
     browser.go("Import CSV")
     browser.see("0 product instances added, 2 were there already, 0 rows could not be taken.")
-    browser.go("To the product instances")
     browser.fill(Search="BBBB")
     browser.go("Search")
     browser.wait(lambda: browser.row("FOX0000BBBB") and not browser.row("FOX0000AAAA"), "what was searched")
@@ -331,7 +335,7 @@ def cslu_connected(browser, switch, cssm_password):
     browser.fill(CCO_User_Name="admin", CCO_Password=cssm_password)
     browser.go("Login to Cisco")
     browser.see("Cisco: admin", "Log out of Cisco")
-    browser.fill(Smart_Account="Example", Virtual_Account="Default")
+    browser.fill(Smart_Account_and_Virtual_Account="Example / Default")
     browser.go("Save")
     browser.see("Example / Default")
     assert "does not know this server" not in browser.text(), browser.text()
@@ -355,7 +359,7 @@ def cslu_connected(browser, switch, cssm_password):
 def on_prem(browser, lab, cssm, on_prem, password):
     """Topology 5: an SSM On-Prem without a way to Cisco (ONPREM-002 to 013)."""
     browser.log_in(on_prem, "admin", password)
-    browser.see("No tenant yet.", "Create the first one below.")
+    browser.see("No tenant yet.", "Create a tenant")
     browser.look("onprem-workspace-empty")
     browser.fill(Tenant_ID="XYZ-ON-PREM-1", Smart_Account="Example", Virtual_Account="Lab")
     browser.field("Cisco Is Available").click()
@@ -388,7 +392,7 @@ def on_prem(browser, lab, cssm, on_prem, password):
     browser.press("Export/Import All")
 
     def tick(name):
-        box = browser.shown(f"//input[@aria-label='Select {name}']")
+        box = browser.shown(f"//input[@aria-label='Tick {name}']")
         return box.is_selected() or box.click()
     browser.wait(lambda: tick("leaf-2"), "box at leaf-2")
     browser.look("onprem-list-selected")
@@ -414,10 +418,16 @@ def on_prem(browser, lab, cssm, on_prem, password):
         messages = logs.read("messages").decode()
     assert "failed due to the following error: record not found." in messages, messages
 
-    browser.fill(Login="eve", Password="only to look at", Role="viewer", Tenant="XYZ-ON-PREM-1")
-    browser.go("Save")
-    assert browser.row("eve") == {"Login": "eve", "Role": "viewer", "Tenant": "XYZ-ON-PREM-1"}, browser.text()
     browser.look("onprem-admin")
+    browser.go("People")
+    browser.press("Add a Person")
+    browser.fill(Login="eve", Password="only to look at", Role="viewer", Tenant="XYZ-ON-PREM-1")
+    browser.go("Add Person")
+    browser.see("eve is added.", "viewer of Tenant XYZ-ON-PREM-1")
+    browser.look("onprem-person")
+    browser.go("People")
+    assert browser.row("XYZ-ON-PREM-1")["Login"] == "eve", browser.text()
+    browser.look("onprem-people")
     browser.go("Log out")
     browser.log_in(tenant, "eve", "only to look at")
     browser.wait(lambda: browser.row("leaf-2"), "list")
@@ -457,12 +467,12 @@ def told_in_words(browser, lab, cslu, password):
     browser.press("Add")
     browser.fill(PID="N9K-C9504", Serial_Number="no serial number")
     browser.go("Add Product Instance")
-    told(browser, "cslu-add-refused", "serial", "Back")
+    told(browser, "cslu-add-refused", "serial", "Add Product Instance")
     browser.open(cslu)
     browser.press("Data")
     browser.fill(Import_from_CSSM=lab.dir / "list.csv")
     browser.go("Import from CSSM")
-    told(browser, "cslu-import-refused", "list.csv", "Back")
+    told(browser, "cslu-import-refused", "list.csv", "Data")
     browser.open(f"{cslu}/tenants/1/cisco")
     browser.fill(CCO_User_Name="admin", CCO_Password="wrong password")
     browser.go("Login to Cisco")
@@ -476,7 +486,7 @@ def one_host(browser, cssm, cslu, password):
     """Servers on one host, as in a lab, do not log people out of each other: cookies know no ports."""
     here = cssm.replace("cssm.localhost", "cslu.localhost")
     browser.log_in(here, "admin", password)
-    browser.see("Usage Data Files")
+    browser.see("Virtual Accounts")
     browser.open(cslu)
     browser.check(browser.named("Log out"), "logging in to CSSM logged out of the CSLU on the same host")
 
@@ -494,6 +504,7 @@ def cssm_inventory(browser, lab, cssm):
     browser.go("Name")
     browser.check("▲" in browser.text(), "the list does not say by what it is sorted")
     browser.go(name)
+    browser.press("Actions")
     browser.see("License Usage", "Remove Product Instance")
     browser.look("cssm-product-instance")
     browser.go("Licenses")
@@ -565,6 +576,9 @@ with Lab() as lab:
         browser.open(cssm)
         browser.look("cssm-login")
         browser.log_in(cssm, "admin", cssm_password)
+        browser.see("Virtual Accounts", "No license is in use")
+        browser.look("cssm-overview-new")
+        browser.go("Reports")
         browser.see("No usage data file yet.")
         browser.look("cssm-usage-files-empty")
         cslu_by_keyboard(browser, cslu, cslu_password)

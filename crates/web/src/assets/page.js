@@ -34,13 +34,11 @@ for (const form of document.querySelectorAll("form[enctype='multipart/form-data'
       if (told.lengthComputable) { bar.max = told.total; bar.value = told.loaded; }
     };
     request.onload = () => {
-      if (request.status >= 400) {
-        document.open();
-        document.write(request.responseText);
-        document.close();
-      } else {
-        location.assign(request.responseURL || location.href);
-      }
+      // What is said on the next page is said once: it is shown as it came.
+      if (request.status < 400 && request.responseURL) history.pushState(null, "", request.responseURL);
+      document.open();
+      document.write(request.responseText);
+      document.close();
     };
     request.onerror = () => { bar.hidden = true; form.submit(); };
     request.open("POST", form.action);

@@ -84,11 +84,11 @@ impl Page<CssmSite> for Overview {
         html! {
             (self.place.path(""))
             h1 { "Overview" }
+            p.soft { (self.place.account.name) ", " (self.place.account.domain) }
             dl.facts.large {
                 div { dt { "Product Instances" } dd { (number(instances)) } }
                 div { dt { "Licenses In Use" } dd { (number(in_use)) } }
                 div { dt { "Licenses Short" } dd.bad[short > 0] { (short) } }
-                div { dt { "Domain" } dd { (self.place.account.domain) } }
             }
             h2 { "Alerts" }
             (self.wrong())
