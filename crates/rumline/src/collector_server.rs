@@ -213,6 +213,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         spool: Spool::open(dir.join("spool"))?,
         shutdown: shutdown.clone(),
     });
+    crate::server_parts::tell_url(&dir, &base_url)?;
     say!("{} listens on {base_url}", role.kind.title());
     say!("  product instances  {device_url}");
     say!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");

@@ -230,6 +230,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         Some(name) => format!("https://{name}:{}", address.port()),
         None => base_url.clone(),
     };
+    crate::server_parts::tell_url(&arguments.dir, &base_url)?;
     say!("CSSM listens on {base_url}");
     say!("  smart receiver     {base_url}/licservice/license");
     say!("  pages              {base_url}/");

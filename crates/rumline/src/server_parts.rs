@@ -130,3 +130,11 @@ pub(crate) async fn end_on_signal(shutdown: Shutdown) {
     }
     shutdown.begin();
 }
+/// The file of a server's folder that says where it listens, for commands that are given beside it.
+pub(crate) const URL_FILE: &str = "url";
+
+/// Says it there.
+pub(crate) fn tell_url(dir: &Path, url: &str) -> anyhow::Result<()> {
+    write_private(&dir.join(URL_FILE), format!("{url}\n").as_bytes())
+        .with_context(|| format!("cannot write {}", dir.join(URL_FILE).display()))
+}

@@ -7,6 +7,7 @@ mod collector;
 mod contact;
 mod cssm;
 pub mod csv;
+mod download;
 mod openapi;
 mod packed;
 mod page;

@@ -444,19 +444,6 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, P
     })
 }
 
-/// The headers of a file to be saved under a name.
-pub(crate) fn attachment(
-    content_type: &'static str,
-    name: &str,
-) -> [(header::HeaderName, String); 2] {
-    let plain: String =
-        name.chars().filter(|c| c.is_ascii_graphic() && *c != '"' && *c != '\\').collect();
-    [
-        (header::CONTENT_TYPE, content_type.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{plain}\"")),
-    ]
-}
-
 /// Checks a login and password; the number of checks at a time is bounded.
 pub(crate) async fn log_in<S: Site>(
     state: &S,

@@ -14,8 +14,8 @@ use futures_util::{Stream, StreamExt};
 use rumline_protocol::{is_wrapped, plain};
 use rumline_server::Error;
 
+use crate::download::attachment;
 use crate::problem::Problem;
-use crate::site::attachment;
 
 /// The largest file taken, in bytes.
 const FILE_BYTES_MAX: u64 = 8 << 30;

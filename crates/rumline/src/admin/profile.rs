@@ -7,6 +7,7 @@ use rumline_net::write_private;
 use serde::{Deserialize, Serialize};
 
 use super::{Client, Server};
+use crate::server_parts::URL_FILE;
 
 /// The name of the profile that was logged in with last.
 const CURRENT: &str = "current";
@@ -106,7 +107,7 @@ impl Profiles {
             }
         };
         let of_here = Target {
-            server: server.url.to_owned(),
+            server: url_beside(&here.join(server.ca_file)).unwrap_or_else(|| server.url.to_owned()),
             ca_file: server.ca_file.into(),
             token_file: server.token_file.into(),
         };
@@ -132,6 +133,7 @@ impl Profiles {
             None => self.token_file(name),
         };
         crate::server_parts::prepare_directory(&self.folder)?;
+        let server = server.or_else(|| url_beside(&ca_file));
         let server = server.unwrap_or_else(|| self.server.url.to_owned());
         Ok(Target { server, ca_file, token_file })
     }
@@ -161,6 +163,12 @@ impl Profiles {
         };
         names.into_iter().filter_map(row).collect()
     }
+}
+
+/// Where the server listens whose root certificate this is: it says so in its folder.
+fn url_beside(ca_file: &Path) -> Option<String> {
+    let told = std::fs::read_to_string(ca_file.with_file_name(URL_FILE)).ok()?;
+    Some(told.trim().to_owned()).filter(|url| !url.is_empty())
 }
 
 #[cfg(test)]
@@ -213,6 +221,11 @@ mod tests {
         assert_eq!(target(&nothing, &elsewhere).unwrap(), remembered);
         assert_eq!(target(&nothing, &here).unwrap().server, SERVER.url);
         assert_eq!(target(&client(Some("lab"), None, None), &here).unwrap(), remembered);
+        // It says where it listens.
+        std::fs::write(here.join("cssm-data").join(URL_FILE), "https://here:9443\n").unwrap();
+        assert_eq!(target(&nothing, &here).unwrap().server, "https://here:9443");
+        let beside = profiles.login_target(&client(None, None, Some(&root)), "beside").unwrap();
+        assert_eq!(beside.server, "https://here:9443");
         let other = client(None, Some("https://other"), None);
         assert_eq!(target(&other, &elsewhere).unwrap().server, "https://other");
         assert_eq!(target(&other, &elsewhere).unwrap().token_file, Path::new(SERVER.token_file));
@@ -238,6 +251,9 @@ mod tests {
         assert_eq!(profiles.list(), []);
         // Without a home nothing is remembered.
         assert!(Profiles::target(None, SERVER, &client(Some("lab"), None, None), &here).is_err());
-        assert_eq!(Profiles::target(None, SERVER, &nothing, &here).unwrap().server, SERVER.url);
+        assert_eq!(
+            Profiles::target(None, SERVER, &nothing, &elsewhere).unwrap().server,
+            SERVER.url
+        );
     }
 }

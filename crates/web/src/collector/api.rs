@@ -17,8 +17,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::collector::{CiscoLogin, CollectorSite, transfer};
+use crate::download::attachment;
 use crate::problem::Problem;
-use crate::site::{self, Site, attachment, parse};
+use crate::site::{self, Site, parse};
 
 type Answer = Result<Json<Value>, Problem>;
 

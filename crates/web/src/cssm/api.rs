@@ -18,8 +18,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cssm::{CssmSite, upload};
+use crate::download::attachment;
 use crate::problem::Problem;
-use crate::site::{self, Message, Site, attachment, parse};
+use crate::site::{self, Message, Site, parse};
 
 pub(super) type Answer = Result<Json<Value>, Problem>;
 

@@ -4,8 +4,9 @@ use axum::response::{IntoResponse, Response};
 use rumline_cssm::{Account, Actor, Error, LookedInto, SmartAccountId, UsageFile, UsageFileId};
 
 use crate::cssm::CssmSite;
+use crate::download::attachment;
 use crate::problem::Problem;
-use crate::site::{Site, attachment, blocking};
+use crate::site::{Site, blocking};
 use crate::spool::{Incoming, Spool};
 
 /// A bundle that is done within this is answered as done.

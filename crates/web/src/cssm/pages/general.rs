@@ -9,9 +9,10 @@ use rumline_cssm::{
 
 use super::place::Inventory;
 use crate::cssm::{CssmSite, api};
+use crate::download::attachment;
 use crate::page::time;
 use crate::problem::Problem;
-use crate::site::{Access, Route, attachment, route};
+use crate::site::{Access, Route, route};
 use crate::ui::form::{Field, Kind as Typed, button, form};
 use crate::ui::table::{Column, Kind, Table};
 use crate::ui::{Around, Ask, Done, Page, Post};
