@@ -134,7 +134,7 @@ pub(crate) async fn end_on_signal(shutdown: Shutdown) {
 pub(crate) const URL_FILE: &str = "url";
 
 /// Says it there.
-pub(crate) fn tell_url(dir: &Path, url: &str) -> anyhow::Result<()> {
+pub(crate) fn tell_url(dir: &Path, url: &str) -> Result<()> {
     write_private(&dir.join(URL_FILE), format!("{url}\n").as_bytes())
         .with_context(|| format!("cannot write {}", dir.join(URL_FILE).display()))
 }
