@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Every route of the collectors for every role, and tenants apart (ONPREM-005, G-01).
 
+mod labels;
+
 use rumline_server::Actor;
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -495,4 +497,20 @@ fn the_tables_of_routes_are_the_ones_that_were_looked_at() {
     };
     let instances = parameters("/api/v1/tenants/{tenant}/product-instances");
     assert_eq!(instances, ["tenant", "after", "limit", "search"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_label_of_the_guide_stands_where_the_guide_has_it() {
+    // CSLU-009 to 017, ONPREM-008 to 013
+    for (kind, name) in [(Kind::Cslu, "cslu"), (Kind::OnPrem, "onprem")] {
+        let server = Server::new(kind);
+        let token = server.log_in("global").unwrap();
+        for (path, label, guide) in labels::labels(name) {
+            let asked = server.call("get", path, Some(&token), Vec::new(), "text/plain");
+            let (status, _, text) = asked.await;
+            assert_eq!(status, 200, "{path}");
+            let shown = labels::shown(&text);
+            assert!(shown.contains(label), "{path} lacks {label:?} ({guide}): {shown}");
+        }
+    }
 }

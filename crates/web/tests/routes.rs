@@ -2,6 +2,7 @@
 //! Every route for every role, and what the receiver answers over HTTP (CSSM-008, 019, 028, 029, 030, 033; G-01).
 
 mod common;
+mod labels;
 
 use std::collections::BTreeSet;
 
@@ -798,4 +799,61 @@ async fn a_list_of_product_instances_is_searched_sorted_and_paged_both_ways() {
     let one = get(&format!("{at}?search=SECRETSERIAL")).await;
     assert!(one.contains("Showing 1 of 1 Record"), "{one}");
     assert!(get(&format!("{at}?search=%3Cscript%3E")).await.contains("Nothing matches"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_label_of_the_guide_stands_where_the_guide_has_it() {
+    // CSSM-009 to 020
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("global").unwrap();
+    let labels = labels::labels("cssm");
+    assert!(labels.len() > 30);
+    for (path, label, guide) in labels {
+        let answer = server.call("get", path, Some(&token), Body::empty()).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let shown = labels::shown(&answer.text());
+        assert!(shown.contains(label), "{path} lacks {label:?} ({guide}): {shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_looked_into_before_it_is_taken_and_by_its_own_account_alone() {
+    // CSSM-017
+    let server = Server::new(&Settings::default());
+    let (token, other) = (server.log_in("user").unwrap(), server.log_in("other").unwrap());
+    let choose = cssm_routes().into_iter().find(|route| route.path.ends_with("/reports/files"));
+    let (path, file) = server.example(&choose.unwrap());
+    let before = server.cssm.usage_files(SA, &rumline_server::Only::All).unwrap();
+    let answer = server.call("post", &path, Some(&token), file).await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    let waits = answer.header("location").to_owned();
+    let page = server.call("get", &waits, Some(&token), Body::empty()).await;
+    let shown = labels::shown(&page.text());
+    for words in
+        ["Select Virtual Accounts", "again.txt", "SN:SECRETSERIAL", "Upload Data", "in Default"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    // Nothing is taken yet, and nobody else finds it.
+    assert_eq!(server.cssm.usage_files(SA, &rumline_server::Only::All).unwrap(), before);
+    let theirs = waits.replace("smart-accounts/1", "smart-accounts/2");
+    for (token, path) in [(&other, &theirs), (&other, &waits), (&token, &theirs)] {
+        let answer = server.call("get", path, Some(token), Body::empty()).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    // One that is refused waits on; one that is taken is gone.
+    for (choice, status) in [("", 422), ("999", 404), ("1", 303), ("1", 404)] {
+        let body = format!("virtual_account_id={choice}");
+        let answer = server.call("post", &waits, Some(&token), body).await;
+        assert_eq!(answer.status, status, "{choice:?}: {}", answer.text());
+    }
+    let after = server.cssm.usage_files(SA, &rumline_server::Only::All).unwrap();
+    assert_eq!(after.len(), before.len() + 1);
+    assert_eq!(after[0].name, "again.txt");
+    // What is no usage file is told at once.
+    let nonsense = "--edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"n.txt\"\r\n\r\n\
+        nothing\r\n--edge--\r\n";
+    let answer = server.call("post", &path, Some(&token), nonsense).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.text().contains("role=\"alert\""), "{}", answer.text());
 }

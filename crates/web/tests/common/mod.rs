@@ -28,7 +28,7 @@ pub(crate) type Route = rumline_web::Route<CssmSite>;
 use tower::ServiceExt;
 
 /// The first smart account and its virtual account.
-const SA: SmartAccountId = SmartAccountId(1);
+pub(crate) const SA: SmartAccountId = SmartAccountId(1);
 const VA: VirtualAccountId = VirtualAccountId(1);
 /// A virtual account that is merged into the first, and one that is closed; both are empty.
 pub(crate) const SPARE: VirtualAccountId = VirtualAccountId(4);
@@ -116,7 +116,7 @@ fn form(name: &str, text: &str) -> Vec<u8> {
 }
 
 pub(crate) struct Server {
-    cssm: Cssm,
+    pub(crate) cssm: Cssm,
     router: Router,
     now: Timestamp,
     root: Vec<u8>,

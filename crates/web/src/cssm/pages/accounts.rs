@@ -19,6 +19,8 @@ use crate::ui::{Around, Ask, Done, Page, Post};
 pub(super) fn ways() -> Vec<Route<CssmSite>> {
     vec![
         route!(page get "/", Access::LoggedIn, root),
+        // The guide's entry page (p. 15, 42; CSSM-009).
+        route!(page get "/software/smart-licensing/alerts", Access::LoggedIn, entry),
         route!(page get "/smart-accounts/{sa}", Access::May(Action::View), front).in_parts(),
     ]
 }
@@ -32,6 +34,19 @@ async fn root(State(site): State<CssmSite>, ask: Ask) -> Response {
             _ => Redirect::to("/smart-accounts").into_response(),
         },
         Err(problem) => problem_page(&site, Some(&ask.caller), &problem, "/me"),
+    }
+}
+
+/// To the alerts of the only smart account, or to the list.
+async fn entry(State(site): State<CssmSite>, ask: Ask) -> Response {
+    let scopes = ask.caller.scopes();
+    let cssm = site.cssm.clone();
+    let accounts = blocking(move || cssm.smart_accounts(&scopes)).await.unwrap_or_default();
+    match accounts.as_slice() {
+        [only] if ask.may(Action::View, only.id.into(), None) => {
+            Redirect::to(&format!("/smart-accounts/{}/alerts", only.id)).into_response()
+        }
+        _ => Redirect::to("/").into_response(),
     }
 }
 

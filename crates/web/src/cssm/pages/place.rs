@@ -176,14 +176,12 @@ impl Inventory {
             (self.place.path("Inventory"))
             div.line {
                 h1 { (self.part.name) }
-                @if self.place.parts.len() > 1 {
-                    details.menu {
-                        summary { "Virtual Account" }
-                        div { @for part in &self.place.parts {
-                            a href=(self.place.at(&format!("/virtual-accounts/{}{here}", part.id)))
-                                aria-current=[(part.id == self.part.id).then_some("true")] { (part.name) }
-                        } }
-                    }
+                details.menu {
+                    summary { "Virtual Account" }
+                    div { @for part in &self.place.parts {
+                        a href=(self.place.at(&format!("/virtual-accounts/{}{here}", part.id)))
+                            aria-current=[(part.id == self.part.id).then_some("true")] { (part.name) }
+                    } }
                 }
             }
             nav.within aria-label="Inventory" {
