@@ -43,7 +43,7 @@ pub use ids::{ClaimId, InstanceId, TenantId, TransferId};
 pub use inventory::{InstanceView, LicenseView};
 pub use inventory_csv::CsvOutcome;
 pub use journal::Event;
-pub use of_instance::{OfInstance, ReportState, ReportView, UseView};
+pub use of_instance::{OfInstance, ReportSays, ReportState, ReportView, UseView};
 pub use receiver::{Answer, Look, Ticket};
 pub use rumline_server::{Action, Actor, AuditRow, Caller, Error, Role};
 pub use schema::MIGRATIONS;

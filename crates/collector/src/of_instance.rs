@@ -12,16 +12,23 @@ use crate::{Collector, Error};
 pub struct ReportView {
     /// Its number.
     pub report_id: i64,
+    /// What it says, while it is kept: of one that is acknowledged only the number stays.
+    pub says: Option<ReportSays>,
+    /// When it came.
+    pub received_at: i64,
+    /// What became of it.
+    pub state: ReportState,
+}
+
+/// What a report says, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportSays {
     /// The licence it is about.
     pub license: String,
     /// Its first second.
     pub from: i64,
     /// The one after its last.
     pub to: i64,
-    /// When it came.
-    pub received_at: i64,
-    /// What became of it.
-    pub state: ReportState,
 }
 
 /// What became of a report.
@@ -81,14 +88,14 @@ impl Collector {
                 LIMIT $3";
             let values = [of[0], of[1], limit.clamp(1, 1_000).into()];
             let reports = tx.rows(sql, &values, |row| {
-                let report = RumReport::read(&row.text(1)?).map_err(|wrong| {
-                    Error::Invalid(format!("a report that was kept cannot be read: {wrong}"))
-                })?;
-                Ok::<_, Error>(ReportView {
-                    report_id: row.int(0)?,
+                let says = RumReport::read(&row.text(1)?).ok().map(|report| ReportSays {
                     license: Catalogue::nexus().license_of(report.entitlement_tag.as_str()),
                     from: report.start_at().0,
                     to: report.end_at().0,
+                });
+                Ok::<_, Error>(ReportView {
+                    report_id: row.int(0)?,
+                    says,
                     received_at: row.int(2)?,
                     state: match row.int(3)? {
                         0 => ReportState::Waits,

@@ -1,7 +1,7 @@
 //! Topologies 1, 3, 4 and 5 in virtual time: the real agent, the real collectors, the real CSSM.
 
 use rumline_agent::Input;
-use rumline_collector::{Actor, Collector, Kind};
+use rumline_collector::{Actor, Collector, InstanceId, Kind, ReportState, ReportView};
 use rumline_protocol::Timestamp;
 use rumline_testkit::*;
 
@@ -36,6 +36,12 @@ fn reports_go_through_a_connected_cslu_and_answers_come_back() {
     assert!(view.last_ack_at.is_some());
     let licenses = estate.servers[server].collector.licenses(CSLU).unwrap();
     assert_eq!((licenses[0].in_use, licenses[0].product_instances), (2, 1)); // ONPREM-015
+    let of = estate.servers[server].collector.of_instance(CSLU, view.id, 1).unwrap();
+    assert_eq!(of.reports.len(), 1, "the newest");
+    assert_eq!((of.uses[0].license.as_str(), of.uses[0].count), ("LAN_ENTERPRISE_SERVICES_PKG", 2));
+    assert!(of.delivered_at.is_some());
+    let missing = estate.servers[server].collector.of_instance(CSLU, InstanceId(99), 1);
+    assert!(matches!(missing, Err(rumline_collector::Error::NotFound("product instance"))));
 }
 
 #[test]
@@ -47,6 +53,15 @@ fn a_disconnected_cslu_exchanges_signed_files_and_never_calls_cssm() {
     estate.input(switch, Input::Use(vec![lan(1)]));
     estate.run_for(Timestamp::DAY);
     assert_eq!(estate.unacknowledged(switch), 1);
+    let reports = |estate: &Estate| {
+        let collector = &estate.servers[server].collector;
+        let id = collector.instances(CSLU, "", Default::default(), 10).unwrap()[0].id;
+        let of = collector.of_instance(CSLU, id, 50).unwrap();
+        let told =
+            |one: &ReportView| (one.state, one.says.as_ref().map(|says| says.from < says.to));
+        of.reports.iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(reports(&estate), [(ReportState::Waits, Some(true))]);
     let (name, bundle) = estate.export(server, CSLU, None);
     assert!(name.starts_with("UD_SA_") && name.ends_with(".tar.gz"), "{name}");
     let file = estate.upload(estate.va, &name, &bundle);
@@ -58,6 +73,7 @@ fn a_disconnected_cslu_exchanges_signed_files_and_never_calls_cssm() {
     assert_eq!(estate.unacknowledged(switch), 0);
     assert!(estate.switches[switch].agent.has_trust());
     assert_eq!(estate.servers[server].exchanges, 0);
+    assert_eq!(reports(&estate), [(ReportState::Acknowledged, None)]);
     // Once more, both ways: found again, nothing new.
     let again = estate.upload(estate.va, "another name.tar.gz", &bundle);
     assert_eq!(again.id, file.id);

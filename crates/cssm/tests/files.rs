@@ -590,3 +590,74 @@ fn of_a_large_file_that_is_not_whole_nothing_is_taken() {
         );
     });
 }
+
+#[test]
+fn what_stands_in_a_file_is_told_before_anything_of_it_is_taken() {
+    // CSSM-017
+    on_every_engine(&at_once(), |lab| {
+        let (one, two) = (Device::new(&lab.cssm, "SN1"), Device::new(&lab.cssm, "SN2"));
+        lab.register(&one);
+        let events = lab.cssm.events(lab.sa, 1000).unwrap();
+        let look = |lab: &Lab, sa, file: &[u8]| {
+            lab.cssm.look_into(lab.now, sa, &mut Cursor::new(file)).map(|found| {
+                assert_eq!(found.created_by, None);
+                let row = |one: &rumline_cssm::FoundInFile| {
+                    let udi = one.udi.rsplit(':').next().unwrap().to_owned();
+                    (udi, one.reports, one.virtual_account_id, one.problem.is_some())
+                };
+                (found.count, found.instances.iter().map(row).collect::<Vec<_>>())
+            })
+        };
+        let reports = [one.report(2, START, &[(100, 1)]), one.report(3, START, &[(5, 1)])];
+        let known = one.usage_file(lab.now, &reports.iter().collect::<Vec<_>>());
+        let new = two.usage_file(lab.now, &[&two.report(1, START, &[(100, 1)])]);
+        let row = |serial: &str, reports, va| (serial.to_owned(), reports, va, false);
+        assert_eq!(
+            look(lab, lab.sa, known.as_bytes()).unwrap(),
+            (1, vec![row("SN1", 2, Some(lab.va))])
+        );
+        assert_eq!(look(lab, lab.sa, new.as_bytes()).unwrap(), (1, vec![row("SN2", 1, None)]));
+        // Where a product instance of another account is, is nobody's business.
+        let sa = lab.cssm.create_smart_account(lab.now, &admin(), "Other", "other.net").unwrap().id;
+        assert_eq!(look(lab, sa, known.as_bytes()).unwrap(), (1, vec![row("SN1", 2, None)]));
+        let archive =
+            write_tar(&[member("1.txt", &known), member("2.txt", "x"), member("3.txt", &new)]);
+        for archive in [archive.clone(), gzip(&archive)] {
+            let (count, rows) = look(lab, lab.sa, &archive).unwrap();
+            assert_eq!((count, rows.len()), (3, 3));
+            assert_eq!((&rows[0], &rows[2]), (&row("SN1", 2, Some(lab.va)), &row("SN2", 1, None)));
+            assert_eq!(
+                (rows[1].0.as_str(), rows[1].3),
+                ("2.txt", true),
+                "it is named and has a problem"
+            );
+        }
+        let many: Vec<Member> = (0..120).map(|n| member(&format!("{n}.txt"), "x")).collect();
+        let (count, rows) = look(lab, lab.sa, &write_tar(&many)).unwrap();
+        assert_eq!((count, rows.len()), (120, 100));
+        for wrong in [b"nothing".to_vec(), Vec::new(), gzip(&[0; 1024]), archive[..700].to_vec()] {
+            assert!(look(lab, lab.sa, &wrong).is_err());
+        }
+        // One that was removed is new again.
+        let id = lab.instances()[0].id;
+        lab.cssm.remove_instance(lab.now, &admin(), lab.sa, id).unwrap();
+        assert_eq!(look(lab, lab.sa, known.as_bytes()).unwrap().1, [row("SN1", 2, None)]);
+        assert_eq!(lab.cssm.usage_files(lab.sa, &Only::All).unwrap(), []);
+        assert_eq!(lab.cssm.events(lab.sa, 1000).unwrap().len(), events.len() + 1);
+    });
+}
+
+#[test]
+fn what_stands_in_a_large_file_is_told_too() {
+    let lab = Lab::in_memory(&at_once());
+    let device = Device::new(&lab.cssm, "SN1");
+    // Above what is read whole.
+    let spans: Vec<(i64, u32)> = (0..6_000).map(|index| (60, 1 + index % 3)).collect();
+    let reports: Vec<SignedReport> =
+        (1..25).map(|id| device.report(id, START - 2_000_000, &spans)).collect();
+    let file = device.usage_file(lab.now, &reports.iter().collect::<Vec<_>>());
+    assert!(file.len() > 32 << 20, "{}", file.len());
+    let found = lab.cssm.look_into(lab.now, lab.sa, &mut Cursor::new(file.as_bytes())).unwrap();
+    assert_eq!((found.count, found.instances.len(), found.instances[0].reports), (1, 1, 24));
+    assert!(found.instances[0].udi.ends_with("SN:SN1"));
+}

@@ -62,6 +62,7 @@ impl Page<CollectorSite> for Instance {
             h2 { "License Usage" }
             (self.uses(ask))
             h2 { "Reports" }
+            p.soft { "What an acknowledged report said is kept at Cisco, here its number." }
             (self.reports(ask))
         };
         html! {
@@ -106,9 +107,21 @@ impl Instance {
     fn reports(&self, ask: &Ask) -> Markup {
         let columns = vec![
             Column::new("Report", Kind::Whole, |one: &ReportView| html! { (one.report_id) }),
-            Column::new("License", Kind::Text, |one: &ReportView| html! { (one.license) }),
-            Column::new("From", Kind::Text, |one: &ReportView| time(Some(one.from))),
-            Column::new("To", Kind::Text, |one: &ReportView| time(Some(one.to))),
+            Column::new("License", Kind::Text, |one: &ReportView| {
+                html! {
+                    @match &one.says { Some(says) => (says.license), None => span.soft { "not kept" } }
+                }
+            }),
+            Column::new("From", Kind::Text, |one: &ReportView| {
+                html! {
+                    @match &one.says { Some(says) => (time(Some(says.from))), None => "-" }
+                }
+            }),
+            Column::new("To", Kind::Text, |one: &ReportView| {
+                html! {
+                    @match &one.says { Some(says) => (time(Some(says.to))), None => "-" }
+                }
+            }),
             Column::new("Received", Kind::Text, |one: &ReportView| time(Some(one.received_at))),
             Column::new("State", Kind::Text, |one: &ReportView| {
                 html! { @match one.state {
