@@ -134,6 +134,20 @@ impl Collector {
         })
     }
 
+    /// The first product instances that somebody has to look at.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn alerts(&self, tenant_id: TenantId, limit: i64) -> Result<Vec<InstanceView>, Error> {
+        self.db.read("inventory.alerts", move |tx| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM instance WHERE tenant_id = $1 AND removed_at IS NULL
+                AND alert IS NOT NULL ORDER BY id LIMIT $2"
+            );
+            tx.rows(&sql, &[tenant_id.into(), limit.clamp(1, 1_000).into()], from_row)
+        })
+    }
+
     /// One product instance.
     ///
     /// # Errors

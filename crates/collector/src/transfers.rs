@@ -34,7 +34,8 @@ pub struct Transfer {
 impl Transfer {
     /// The status while a file is worked on.
     pub const PROCESSING: &'static str = "Processing";
-    pub(crate) const EXPORT: &'static str = "Export";
+    /// The kind of what goes out.
+    pub const EXPORT: &'static str = "Export";
     pub(crate) const COLUMNS: &'static str =
         "id, kind, name, at, login, status, members, members_done, changed, problems";
 

@@ -1,6 +1,8 @@
 //! Finding product instances among many: by the beginning of a name, a serial number or a product id, or by product type
 //! (CSSM-013), in an order that an index has.
 
+use std::collections::BTreeMap;
+
 use rumline_catalogue::Catalogue;
 use rumline_store::{Tx, Value};
 use serde::{Deserialize, Serialize};
@@ -437,6 +439,24 @@ impl Cssm {
                 inventory::complete(tx, smart_account_id, &mut found.instance)?;
             }
             Ok(all)
+        })
+    }
+
+    /// How many product instances each virtual account has; one with none may be left out.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn part_counts(
+        &self,
+        smart_account_id: SmartAccountId,
+    ) -> Result<BTreeMap<VirtualAccountId, i64>, Error> {
+        self.db.read("finding.parts", move |tx| {
+            let sql = "SELECT virtual_account_id, count FROM instance_total
+                WHERE smart_account_id = $1";
+            let rows = tx.rows(sql, &[smart_account_id.into()], |row| {
+                Ok::<_, Error>((row.id(0)?, row.int(1)?))
+            })?;
+            Ok(rows.into_iter().collect())
         })
     }
 

@@ -58,6 +58,17 @@ impl Period {
         Ok(Self { first, end: last + 1 })
     }
 
+    /// The first day of each step in it, as [`UseRow::from`] tells it: those too in which nothing was in use.
+    #[must_use]
+    pub fn steps(self, step: Step) -> Vec<String> {
+        let (mut steps, mut first) = (Vec::new(), self.first);
+        while first < self.end {
+            steps.push(days::text(first));
+            first = step.end(first, self.end);
+        }
+        steps
+    }
+
     /// Its first second, and the one after its last.
     pub(crate) fn seconds(self) -> (i64, i64) {
         (self.first * DAY, self.end * DAY)
@@ -73,6 +84,16 @@ pub enum Step {
     Day,
     /// Month by month.
     Month,
+}
+
+impl Step {
+    /// Where a step that begins with this day ends, in a period that ends there.
+    fn end(self, first: i64, end: i64) -> i64 {
+        match self {
+            Self::Day => first + 1,
+            Self::Month => next_month(first).min(end),
+        }
+    }
 }
 
 /// Use of a licence in a day or a month.
@@ -128,10 +149,7 @@ fn told(now: Timestamp, period: Period, step: Step, uses: &UseOfDays) -> Vec<Use
     let mut rows = Vec::new();
     let mut first = period.first;
     while first < period.end {
-        let end = match step {
-            Step::Day => first + 1,
-            Step::Month => next_month(first).min(period.end),
-        };
+        let end = step.end(first, period.end);
         // Of one that has not begun nothing is over.
         let elapsed = if now.0 > first * DAY { (end * DAY).min(now.0) } else { end * DAY };
         let elapsed = elapsed - first * DAY;

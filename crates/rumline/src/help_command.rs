@@ -1,5 +1,7 @@
 //! `rumline help`: of a command, or a topic of the help inside (FAQ, GLOSS, TSHOOT, PI-MSG-019).
 
+use std::ffi::OsString;
+
 use anyhow::{Result, bail};
 use rumline_help::{Document, Topic, search, terminal, topic};
 
@@ -48,6 +50,23 @@ pub(crate) fn run(arguments: &Arguments, mut program: clap::Command) -> Result<b
     }
 }
 
+/// What was typed, with a `help` among commands put in front of them: `rumline cssm help alerts` is `rumline help cssm alerts`.
+pub(crate) fn in_front(mut typed: Vec<OsString>, program: &clap::Command) -> Vec<OsString> {
+    let Some(place) = typed.iter().position(|word| word == "help").filter(|place| *place > 1)
+    else {
+        return typed;
+    };
+    let mut command = Some(program);
+    for word in typed.iter().take(place).skip(1) {
+        command = command.and_then(|command| command.find_subcommand(word));
+    }
+    if command.is_some_and(clap::Command::has_subcommands) {
+        let help = typed.remove(place);
+        typed.insert(1, help);
+    }
+    typed
+}
+
 fn show(topic: &Topic) -> bool {
     // What is written to a file is set as for a terminal of the usual width.
     let size = rustix::termios::tcgetwinsize(std::io::stdout());
@@ -77,6 +96,17 @@ mod tests {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let of = |text: &str| of_command(&mut crate::Arguments::command(), &words(text));
         assert!(of("cssm alerts").is_some_and(|text| text.contains("Usage: rumline cssm alerts")));
+        let moved = |text: &str| {
+            let typed = text.split(' ').map(OsString::from).collect();
+            let moved = in_front(typed, &crate::Arguments::command());
+            moved.join(std::ffi::OsStr::new(" ")).into_string().unwrap_or_default()
+        };
+        assert_eq!(moved("rumline cssm help alerts"), "rumline help cssm alerts");
+        for stays in
+            ["rumline help cssm", "rumline cssm alerts help", "rumline sim help", "rumline"]
+        {
+            assert_eq!(moved(stays), stays);
+        }
         assert!(of("sim").is_some() && of("topology 3").is_none() && of("cssm nothing").is_none());
     }
 }

@@ -94,7 +94,8 @@ fn main() -> ExitCode {
         .with_ansi(colours)
         .with_writer(std::io::stderr)
         .init();
-    let outcome = match Arguments::parse().command {
+    let typed = help_command::in_front(std::env::args_os().collect(), &Arguments::command());
+    let outcome = match Arguments::parse_from(typed).command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Switch(arguments) => rumline_host::command::run(&arguments),
         Command::Cssm(arguments) => cssm_server::run(&arguments),

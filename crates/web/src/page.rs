@@ -93,6 +93,44 @@ pub(crate) fn problem_page<S: Site>(
     (problem.status(), page(state, frame, &content)).into_response()
 }
 
+/// What stands before something that is said and is not good.
+pub(crate) const BAD: char = '!';
+/// The longest that is said, in bytes of the cookie it travels in: browsers drop larger ones.
+const SAID_BYTES_MAX: usize = 3_000;
+
+/// The name of the cookie that says on the next page what was done: servers on one host must not share it.
+fn said_name<S: Site>(site: &S) -> String {
+    format!("{}-said", site.cookie())
+}
+
+/// The cookie with what is said on the next page, for some seconds.
+pub(crate) fn said_cookie<S: Site>(site: &S, text: &str, seconds: u32) -> String {
+    let mut said = String::new();
+    for letter in text.chars() {
+        let written = in_query(letter.encode_utf8(&mut [0; 4]));
+        if said.len() + written.len() > SAID_BYTES_MAX {
+            break;
+        }
+        said.push_str(&written);
+    }
+    let name = said_name(site);
+    format!("{name}={said}; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age={seconds}")
+}
+
+/// What was said with a request.
+pub(crate) fn said_to<S: Site>(site: &S, headers: &HeaderMap) -> Option<String> {
+    let said = site::cookie(headers, &said_name(site)).map(from_query);
+    said.filter(|said| !said.is_empty())
+}
+
+/// What is said on a page.
+pub(crate) fn said(text: &str) -> Markup {
+    html! { @match text.strip_prefix(BAD) {
+        Some(text) => p.note.bad role="alert" { (text) },
+        None => p.note.good role="status" { (text) },
+    } }
+}
+
 /// A time for people; nothing where there is none.
 pub(crate) fn time(at: Option<i64>) -> Markup {
     match at {
@@ -176,10 +214,10 @@ pub(crate) struct Next {
     next: Option<String>,
 }
 
-fn login_form<S: Site>(state: &S, next: &str, problem: Option<&str>) -> Markup {
+fn login_form<S: Site>(state: &S, next: &str, told: Option<&str>) -> Markup {
     let content = html! {
         h1 { "Log in to " (state.title()) }
-        @if let Some(problem) = problem { p.note.bad role="alert" { (problem) } }
+        @if let Some(told) = told { (said(told)) }
         form.row method="post" action="/login" {
             label { "Login" input name="login" autocomplete="username" required autofocus; }
             label { "Password"
@@ -196,8 +234,11 @@ fn login_form<S: Site>(state: &S, next: &str, problem: Option<&str>) -> Markup {
 pub(crate) async fn show_login<S: Site>(
     State(state): State<S>,
     Query(query): Query<Next>,
-) -> Markup {
-    login_form(&state, own_address(query.next.as_deref()), None)
+    headers: HeaderMap,
+) -> Response {
+    let told = said_to(&state, &headers);
+    let form = login_form(&state, own_address(query.next.as_deref()), told.as_deref());
+    ([(header::SET_COOKIE, said_cookie(&state, "", 0))], form).into_response()
 }
 
 #[derive(Deserialize)]
@@ -231,7 +272,8 @@ pub(crate) async fn log_in<S: Site>(
             } else {
                 problem.detail()
             };
-            (problem.status(), login_form(&state, next, Some(text))).into_response()
+            let told = format!("{BAD}{text}");
+            (problem.status(), login_form(&state, next, Some(&told))).into_response()
         }
     }
 }

@@ -81,7 +81,10 @@ impl Incoming {
     /// The same file once more, under another name.
     pub(crate) fn twin(&self, spool: &Spool) -> std::io::Result<Self> {
         let linked = tempfile::Builder::new().make_in(&spool.dir, |path| {
-            std::fs::hard_link(self.file.path(), path)?;
+            // Where a file system has no second names, it is copied.
+            if std::fs::hard_link(self.file.path(), path).is_err() {
+                std::fs::copy(self.file.path(), path)?;
+            }
             File::options().read(true).write(true).open(path)
         })?;
         Ok(Self { name: self.name.clone(), file: linked })
@@ -160,6 +163,13 @@ impl Spool {
     /// Whether a file is kept under a name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.dir.join(name).exists()
+    }
+
+    /// The names of kept files that begin so.
+    pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with(prefix)).collect()
     }
 
     /// Keeps a copy of a file under a name.

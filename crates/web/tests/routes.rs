@@ -857,3 +857,45 @@ async fn a_file_is_looked_into_before_it_is_taken_and_by_its_own_account_alone()
     assert_eq!(answer.status, 422);
     assert!(answer.text().contains("role=\"alert\""), "{}", answer.text());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_wait_push_out_those_of_their_own_account_alone() {
+    let server = Server::new(&Settings::default());
+    let (token, other) = (server.log_in("user").unwrap(), server.log_in("other").unwrap());
+    let choose = cssm_routes().into_iter().find(|route| route.path.ends_with("/reports/files"));
+    let (path, file) = server.example(&choose.unwrap());
+    let mut waits = Vec::new();
+    for place in 0..6 {
+        let (token, path) = match place {
+            0 => (&other, path.replace("smart-accounts/1", "smart-accounts/2")),
+            _ => (&token, path.clone()),
+        };
+        let answer = server.call("post", &path, Some(token), file.clone()).await;
+        waits.push(answer.header("location").to_owned());
+    }
+    for (place, status) in [(0, 200), (1, 404), (2, 200), (5, 200)] {
+        let token = if place == 0 { &other } else { &token };
+        let answer = server.call("get", &waits[place], Some(token), Body::empty()).await;
+        assert_eq!(answer.status, status, "file {place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_is_said_to_a_page_and_not_to_a_part_of_one() {
+    let server = Server::new(&Settings::default());
+    let token = format!("Bearer {}", server.log_in("user").unwrap());
+    let headers = [("authorization", token.as_str()), ("cookie", "rumline-443-said=%3Cb%3Edone")];
+    let page = "/smart-accounts/1/alerts";
+    let part = [headers[0], headers[1], ("x-part", "live")];
+    let answer = server.send("get", page, &part, Body::empty()).await;
+    assert!(!answer.text().contains("done") && answer.header("set-cookie").is_empty());
+    let answer = server.send("get", page, &headers, Body::empty()).await;
+    assert!(answer.text().contains("role=\"status\">&lt;b&gt;done"), "{}", answer.text());
+    assert!(answer.header("set-cookie").contains("-said=; "));
+    // What is not good looks so; nobody who is not logged in yet is forgotten either.
+    let bad = [headers[0], ("cookie", "rumline-443-said=!no")];
+    let answer = server.send("get", page, &bad, Body::empty()).await;
+    assert!(answer.text().contains("role=\"alert\">no"));
+    let answer = server.send("get", "/login", &bad[1..], Body::empty()).await;
+    assert!(answer.text().contains("role=\"alert\">no"));
+}

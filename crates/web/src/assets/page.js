@@ -15,7 +15,7 @@ async function refresh(part) {
 
 for (const part of document.querySelectorAll("[data-refresh]")) {
   const tick = async () => {
-    if (part.dataset.every) {
+    if (part.dataset.every && part.isConnected) {
       if (!document.hidden) await refresh(part).catch(() => {});
       setTimeout(tick, 1000 * Number(part.dataset.every || 5));
     }
@@ -34,14 +34,18 @@ for (const form of document.querySelectorAll("form[enctype='multipart/form-data'
       if (told.lengthComputable) { bar.max = told.total; bar.value = told.loaded; }
     };
     request.onload = () => {
-      // What is said on the next page is said once: it is shown as it came.
-      if (request.status < 400 && request.responseURL) history.pushState(null, "", request.responseURL);
+      if (request.status < 400) {
+        location.assign(request.responseURL || location.href);
+        return;
+      }
       document.open();
       document.write(request.responseText);
       document.close();
     };
     request.onerror = () => { bar.hidden = true; form.submit(); };
-    request.open("POST", form.action);
+    request.open("POST", form.getAttribute("action"));
+    // What is said on the next page is for whoever reads it, not for this request.
+    request.setRequestHeader("x-part", "none");
     request.send(new FormData(form));
   });
 }

@@ -118,7 +118,10 @@ pub(super) async fn remove_tenant(
     Extension(caller): Extension<Caller>,
     Path(id): Path<TenantId>,
 ) -> Answer {
-    run(&state, move |collector, now| collector.remove_tenant(now, &caller.actor(), id)).await
+    let by = caller.actor();
+    let removed = run(&state, move |collector, now| collector.remove_tenant(now, &by, id)).await?;
+    transfer::forget_exports(&state, id);
+    Ok(removed)
 }
 
 /// Changes a tenant's settings, and makes it known to CSSM if someone is logged in there.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::collector::{CollectorSite, api};
+use crate::collector::{CollectorSite, api, transfer};
 use crate::problem::Problem;
 use crate::site::{self, parse};
 
@@ -170,9 +170,10 @@ pub(super) async fn delete_virtual_account(
 ) -> Answer {
     let tenant = of_virtual_account(&state, &caller, &account, &virtual_account).await?;
     let removed = api::run_raw(&state, move |collector, now| {
-        collector.remove_tenant(now, &caller.actor(), tenant.id)
+        collector.remove_tenant(now, &caller.actor(), tenant.id)?;
+        Ok(tenant.id)
     });
-    removed.await?;
+    transfer::forget_exports(&state, removed.await?);
     Ok(Json(json!({ "status": "SUCCESS", "statusMessage": "Virtual account deleted" })))
 }
 

@@ -90,6 +90,7 @@ pub async fn resume_imports(state: CollectorSite) {
     // Meanwhile nothing is kept that is not in the list.
     let permit = state.gates().uploads.acquire().await;
     let unfinished = blocking(move || collector.unfinished_imports()).await;
+    state.spool.forget_old(EXPORTED, KEPT_SECONDS);
     match unfinished {
         Ok(unfinished) => {
             let kept = unfinished.iter().map(|(tenant_id, id)| spool_name(*tenant_id, *id));
@@ -106,6 +107,9 @@ pub async fn resume_imports(state: CollectorSite) {
 /// What the names of exported files begin with, and how long they are kept, in seconds.
 const EXPORTED: &str = "export-";
 const KEPT_SECONDS: u64 = 30 * 86_400;
+/// Of each tenant so many, and none that is larger.
+const KEPT_MAX: usize = 20;
+const KEPT_BYTES_MAX: u64 = 256 << 20;
 
 fn kept_name(tenant_id: TenantId, id: TransferId) -> String {
     format!("{EXPORTED}{tenant_id}-{id}")
@@ -113,7 +117,32 @@ fn kept_name(tenant_id: TenantId, id: TransferId) -> String {
 
 /// Whether an exported file can be downloaded again.
 pub(super) fn is_kept(state: &CollectorSite, tenant_id: TenantId, transfer: &Transfer) -> bool {
-    state.spool.has(&kept_name(tenant_id, transfer.id))
+    transfer.kind == Transfer::EXPORT && state.spool.has(&kept_name(tenant_id, transfer.id))
+}
+
+/// Keeps a copy of an exported file, and of those before it the newest ones.
+fn keep(
+    state: &CollectorSite,
+    tenant_id: TenantId,
+    id: TransferId,
+    file: &mut std::fs::File,
+) -> std::io::Result<()> {
+    state.spool.forget_old(EXPORTED, KEPT_SECONDS);
+    if file.metadata()?.len() > KEPT_BYTES_MAX {
+        return Ok(());
+    }
+    state.spool.keep_copy(file, &kept_name(tenant_id, id))?;
+    let mut kept = state.spool.names(&format!("{EXPORTED}{tenant_id}-"));
+    kept.sort_by_key(|name| name.rsplit('-').next().and_then(|id| id.parse::<i64>().ok()));
+    let over = kept.len().saturating_sub(KEPT_MAX);
+    kept.iter().take(over).for_each(|name| state.spool.remove(name));
+    Ok(())
+}
+
+/// Forgets the exported files of a tenant that is removed.
+pub(super) fn forget_exports(state: &CollectorSite, tenant_id: TenantId) {
+    let kept = state.spool.names(&format!("{EXPORTED}{tenant_id}-"));
+    kept.iter().for_each(|name| state.spool.remove(name));
 }
 
 /// An exported file, once more.
@@ -125,6 +154,9 @@ pub(super) async fn again(
     let site = state.clone();
     blocking(move || {
         let transfer = site.collector.transfer(tenant_id, id)?;
+        if transfer.kind != Transfer::EXPORT {
+            return Err(Error::NotFound("exported file"));
+        }
         let file = site.spool.reader(&kept_name(tenant_id, id));
         let file = file.map_err(|_| Error::NotFound("file that was kept: export it anew"))?;
         Ok(Spool::send(file.into_inner(), "application/gzip", &transfer.name))
@@ -146,8 +178,7 @@ pub(super) async fn export(
         let only = only.as_deref();
         let transfer = site.collector.export(now, &actor, tenant_id, only, scratch, &mut out)?;
         // That it can be downloaded again is a comfort: it is exported all the same.
-        site.spool.forget_old(EXPORTED, KEPT_SECONDS);
-        if let Err(error) = site.spool.keep_copy(&mut out, &kept_name(tenant_id, transfer.id)) {
+        if let Err(error) = keep(&site, tenant_id, transfer.id, &mut out) {
             tracing::warn!(%error, "an exported file is not kept");
         }
         Ok((transfer, out))

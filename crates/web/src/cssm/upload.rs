@@ -1,9 +1,10 @@
 //! Usage files on their way in, and answers on their way out: large ones are worked on in the background.
 
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::{Account, Actor, Error, LookedInto, SmartAccountId, UsageFile, UsageFileId};
+use rumline_cssm::{Account, Actor, Error, SmartAccountId, UsageFile, UsageFileId};
 
 use crate::cssm::CssmSite;
+use crate::cssm::chosen::WAIT_SECONDS;
 use crate::download::attachment;
 use crate::problem::Problem;
 use crate::site::{Site, blocking};
@@ -74,28 +75,23 @@ pub(super) async fn choose(
 ) -> Result<String, Problem> {
     let _permit = state.gates().uploads.acquire().await;
     let (site, now) = (state.clone(), state.now());
-    blocking(move || {
+    let key = blocking(move || {
         site.cssm.check_account(sa, None)?;
         let incoming = incoming.unwrapped()?;
-        // What cannot be read is told at once.
+        // It is read through once; what cannot be read is told at once.
         let mut reader = incoming.reader().map_err(Error::Unwritten)?;
-        site.cssm.look_into(now, sa, &mut reader)?;
+        let found = site.cssm.look_into(now, sa, &mut reader)?;
         let key = site.cssm.random_name();
-        site.chosen.put(now, sa, key.clone(), incoming);
+        site.chosen.put(now, sa, key.clone(), (incoming, found))?;
         Ok(key)
     })
-    .await
-}
-
-/// The name of such a file, and what stands in it.
-pub(super) fn look_into(
-    site: &CssmSite,
-    sa: SmartAccountId,
-    key: &str,
-) -> Result<(String, LookedInto), Error> {
-    let file = site.chosen.get(sa, key)?;
-    let mut reader = file.reader().map_err(Error::Unwritten)?;
-    Ok((file.name.clone(), site.cssm.look_into(site.now(), sa, &mut reader)?))
+    .await?;
+    let (chosen, forgotten) = (state.chosen.clone(), key.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_secs(WAIT_SECONDS.into())).await;
+        chosen.remove(&forgotten);
+    });
+    Ok(key)
 }
 
 /// Uploads such a file; one that is refused waits on.
@@ -105,9 +101,12 @@ pub(super) async fn upload_chosen(
     account: Account,
     key: &str,
 ) -> Result<UsageFile, Problem> {
-    let file = site.chosen.get(account.0, key)?;
-    let twin = file.twin(&site.spool).map_err(Error::Unwritten)?;
-    let file = usage_file(site, actor, account, twin).await?;
+    let (state, now, name) = (site.clone(), site.now(), key.to_owned());
+    let twin = blocking(move || {
+        let file = state.chosen.file(now, account.0, &name)?;
+        file.twin(&state.spool).map_err(Error::Unwritten)
+    });
+    let file = usage_file(site, actor, account, twin.await?).await?;
     site.chosen.remove(key);
     Ok(file)
 }

@@ -7,7 +7,7 @@ use super::{Frames, told};
 use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::form::{Field, Kind, form};
-use crate::ui::{Around, Ask, Done, Page, Post, wait};
+use crate::ui::{Around, Ask, Done, Page, Post};
 
 pub(super) struct Me {
     person: Person,
@@ -58,11 +58,11 @@ impl<S: Frames> Post<S> for OwnPassword {
     const ACCESS: Access = Access::LoggedIn;
     const BLAMES: &'static [(&'static str, &'static str)] =
         &[("old", "old password is wrong"), ("new", "password")];
+    const HASHES: bool = true;
 
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
         let (old, new) = (ask.secret("old"), ask.secret("new"));
-        let _permit = wait(site.gates().logins.acquire());
         site.people().change_own_password(ask.now, &ask.caller.actor(), old, new)?;
-        Ok(Done::at("/", "The password is changed: log in with it."))
+        Ok(Done::at("/login", "The password is changed: log in with it."))
     }
 }

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::form::{Field, Kind, form};
 use crate::ui::table::{Column, Kind as Cell, Table};
-use crate::ui::{Around, Ask, Done, Page, Post, wait};
+use crate::ui::{Around, Ask, Done, Page, Post};
 
 const OWN: Access = Access::May(Action::Administer);
 
@@ -88,6 +88,7 @@ impl<S: Frames> Post<S> for GrantWithin {
     const ACCESS: Access = OWN;
     const BLAMES: &'static [(&'static str, &'static str)] =
         &[("password", "password"), ("login", "login")];
+    const HASHES: bool = true;
 
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
         let scope_id: ScopeId = ask.id(S::SCOPE)?;
@@ -99,11 +100,15 @@ impl<S: Frames> Post<S> for GrantWithin {
             known.grants.iter().any(|grant| grant.scope_id == Some(scope_id))
                 || ask.caller.may_at_all(Action::AdministerAll).is_ok()
         });
+        if known.is_some() && !is_its {
+            return Err(Error::Conflict(format!(
+                "the login {login:?} is taken: name another one, or ask whoever administers the server"
+            ))
+            .into());
+        }
         if is_its {
             site.people().grant(ask.now, &by, login, grant)?;
         } else {
-            // Of somebody else's people nothing is told but that the login is taken.
-            let _permit = wait(site.gates().logins.acquire());
             site.people().create(ask.now, &by, login, Some(ask.secret("password")), &[grant])?;
         }
         Ok(Done::at(back::<S>(scope_id), format!("{login} has the role.")))

@@ -8,9 +8,9 @@ use maud::{Markup, html};
 use rumline_protocol::Timestamp;
 use rumline_server::{Action, Caller, Error, Id, PartId, ScopeId};
 
-use crate::page::{from_query, in_query};
+use crate::page::{from_query, in_query, said_to};
 use crate::problem::Problem;
-use crate::site::{Site, cookie};
+use crate::site::Site;
 
 /// What a page was asked for: by whom, when, which numbers and names its address holds, what its query says, and what was
 /// typed into its form, if something was.
@@ -32,11 +32,6 @@ pub(crate) struct Ask {
 
 fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
-}
-
-/// The cookie that says on the next page what was done: servers on one host must not share it.
-pub(super) fn said_cookie<S: Site>(site: &S) -> String {
-    format!("{}-said", site.cookie())
 }
 
 /// What a query or a form holds.
@@ -69,7 +64,9 @@ impl<S: Site> FromRequestParts<S> for Ask {
             }
         }
         let caller = parts.extensions.get::<Caller>().cloned();
-        let said = cookie(&parts.headers, &said_cookie(site)).map(from_query);
+        // A part that is read anew neither shows nor ends what is said to a whole page.
+        let is_part = parts.headers.contains_key("x-part");
+        let said = said_to(site, &parts.headers).filter(|_| !is_part);
         Ok(Self {
             caller: caller.ok_or(Error::Unauthenticated)?,
             now: site.now(),
@@ -79,7 +76,7 @@ impl<S: Site> FromRequestParts<S> for Ask {
             query: pairs(parts.uri.query().unwrap_or_default()),
             form: Vec::new(),
             refused: None,
-            said: said.filter(|said| !said.is_empty()),
+            said,
         })
     }
 }

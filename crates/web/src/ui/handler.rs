@@ -8,14 +8,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::ask::{filled, said_cookie};
-use super::{Around, Ask, Done, Page, Post, Upload};
-use crate::page::{self, Frame, in_query};
+use super::ask::filled;
+use super::{Around, Ask, Call, Done, Page, Post, Upload};
+use crate::page::{self, BAD, Frame, said_cookie};
 use crate::problem::Problem;
 use crate::site::{BODY_BYTES_MAX, Route, Site, UPLOAD_BYTES_MAX, blocking};
-
-/// The longest that is said, in characters.
-const SAID_LETTERS_MAX: usize = 500;
 
 pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
     Route {
@@ -45,6 +42,17 @@ pub(super) fn post_route<S: Site, P: Post<S>>() -> Route<S> {
     }
 }
 
+pub(super) fn call_route<S: Site, C: Call<S>>() -> Route<S> {
+    Route {
+        method: "post",
+        path: C::AT,
+        access: C::ACCESS,
+        in_parts: false,
+        handler: || axum::routing::post(call::<S, C>),
+        ..page_route::<S, C::Page>()
+    }
+}
+
 pub(super) fn upload_route<S: Site, U: Upload<S>>() -> Route<S> {
     Route {
         method: "post",
@@ -61,7 +69,7 @@ async fn show<S: Site, P: Page<S>>(State(site): State<S>, ask: Ask) -> Response 
     let ask = Arc::new(ask);
     let mut response = shown::<S, P>(&site, &ask, StatusCode::OK).await;
     if ask.said.is_some() {
-        let over = said(&site, "", 0);
+        let over = said_cookie(&site, "", 0);
         if let Ok(value) = over.parse() {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
@@ -69,18 +77,14 @@ async fn show<S: Site, P: Page<S>>(State(site): State<S>, ask: Ask) -> Response 
     response
 }
 
-/// The cookie with what is said on the next page, for some seconds.
-fn said<S: Site>(site: &S, text: &str, seconds: u32) -> String {
-    let said: String = text.chars().take(SAID_LETTERS_MAX).collect();
-    let (name, said) = (said_cookie(site), in_query(&said));
-    format!("{name}={said}; HttpOnly; Secure; SameSite=Strict; Path=/; Max-Age={seconds}")
-}
-
 /// A page as it is asked for, or what is wrong with that.
 async fn shown<S: Site, P: Page<S>>(site: &S, ask: &Arc<Ask>, status: StatusCode) -> Response {
+    let page = match P::read(site.clone(), Arc::clone(ask)).await {
+        Ok(page) => page,
+        Err(problem) => return page::problem_page(site, Some(&ask.caller), &problem, "/"),
+    };
     let (state, asked) = (site.clone(), Arc::clone(ask));
     let markup = blocking(move || {
-        let page = P::load(&state, &asked)?;
         let Around { title, tabs, corner } = page.around(&state, &asked);
         let content = html! { (told(&asked)) (page.show(&state, &asked)) };
         let (caller, current) = (Some(&asked.caller), asked.at.as_str());
@@ -96,7 +100,7 @@ async fn shown<S: Site, P: Page<S>>(site: &S, ask: &Arc<Ask>, status: StatusCode
 /// What was done, and what is wrong with a form as a whole.
 fn told(ask: &Ask) -> Markup {
     html! {
-        @if let Some(said) = &ask.said { p.note.good role="status" { (said) } }
+        @if let Some(said) = &ask.said { (page::said(said)) }
         @match &ask.refused {
             Some(("", problem)) => p.note.bad role="alert" { (problem) },
             Some((_, _)) => p.note.bad role="alert" { "That was not taken: see below." },
@@ -113,8 +117,10 @@ async fn answered<S: Site, P: Page<S>>(
     outcome: Result<Done, Problem>,
 ) -> Response {
     match outcome {
-        Ok(Done { to, said: text }) => {
-            ([(header::SET_COOKIE, said(site, &text, 60))], Redirect::to(&to)).into_response()
+        Ok(Done { to, said, is_bad }) => {
+            let text = if is_bad { format!("{BAD}{said}") } else { said };
+            ([(header::SET_COOKIE, said_cookie(site, &text, 60))], Redirect::to(&to))
+                .into_response()
         }
         Err(problem) if problem.status().is_client_error() && !is_of_nothing(&problem) => {
             let text = problem.detail().to_owned();
@@ -136,12 +142,23 @@ fn is_of_nothing(problem: &Problem) -> bool {
 
 async fn act<S: Site, P: Post<S>>(State(site): State<S>, mut ask: Ask, body: Bytes) -> Response {
     ask.read_form(&body);
+    let gate = P::HASHES.then(|| Arc::clone(&site.gates().logins));
+    let _permit = match gate {
+        Some(gate) => Some(gate.acquire_owned().await),
+        None => None,
+    };
     let (state, asked) = (site.clone(), Arc::new(ask));
     let what = Arc::clone(&asked);
     let outcome = tokio::task::spawn_blocking(move || P::act(&state, &what)).await;
     let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed");
     let outcome = outcome.map_err(failed).flatten();
     answered::<S, P::Page>(&site, Arc::unwrap_or_clone(asked), P::BLAMES, outcome).await
+}
+
+async fn call<S: Site, C: Call<S>>(State(site): State<S>, mut ask: Ask, body: Bytes) -> Response {
+    ask.read_form(&body);
+    let outcome = C::act(&site, &ask).await;
+    answered::<S, C::Page>(&site, ask, C::BLAMES, outcome).await
 }
 
 async fn take<S: Site, U: Upload<S>>(

@@ -8,13 +8,14 @@ mod handler;
 pub(crate) mod table;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use maud::{Markup, html};
 use rumline_server::Error;
 
 use crate::page::Tab;
 use crate::problem::Problem;
-use crate::site::{Access, Route, Site};
+use crate::site::{Access, Route, Site, blocking};
 use crate::spool::Incoming;
 
 pub(crate) use ask::Ask;
@@ -41,6 +42,10 @@ pub(crate) trait Page<S: Site>: Send + Sized + 'static {
 
     /// Reads what it shows, on a thread that may block.
     fn load(site: &S, ask: &Ask) -> Result<Self, Error>;
+    /// The same of a page that asks others first: they are waited for without a thread.
+    fn read(site: S, ask: Arc<Ask>) -> impl Future<Output = Result<Self, Problem>> + Send {
+        blocking(move || Self::load(&site, &ask))
+    }
     /// What stands around it.
     fn around(&self, site: &S, ask: &Ask) -> Around;
     /// What stands in it.
@@ -64,6 +69,8 @@ pub(crate) trait Post<S: Site>: Send + 'static {
     const TAKES_ALL: bool = false;
     /// The fields that a refusal may be about, each with the words that such a refusal holds.
     const BLAMES: &'static [(&'static str, &'static str)] = &[];
+    /// Whether a password is hashed: few are at a time, and the others wait without a thread.
+    const HASHES: bool = false;
 
     /// Does it, on a thread that may block.
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem>;
@@ -74,6 +81,29 @@ pub(crate) trait Post<S: Site>: Send + 'static {
         Self: Sized,
     {
         handler::post_route::<S, Self>()
+    }
+}
+
+/// What a form does that waits for others, or for a gate: it holds no thread meanwhile.
+pub(crate) trait Call<S: Site>: Send + 'static {
+    /// The page that its form stands on.
+    type Page: Page<S>;
+    /// Its address.
+    const AT: &'static str;
+    /// Who may do it.
+    const ACCESS: Access;
+    /// The fields that a refusal may be about, each with the words that such a refusal holds.
+    const BLAMES: &'static [(&'static str, &'static str)] = &[];
+
+    /// Does it.
+    fn act(site: &S, ask: &Ask) -> impl Future<Output = Result<Done, Problem>> + Send;
+
+    /// The row of this form in a table of routes.
+    fn route() -> Route<S>
+    where
+        Self: Sized,
+    {
+        handler::call_route::<S, Self>()
     }
 }
 
@@ -106,11 +136,18 @@ pub(crate) trait Upload<S: Site>: Send + 'static {
 pub(crate) struct Done {
     pub to: String,
     pub said: String,
+    /// Whether it is not all good.
+    pub is_bad: bool,
 }
 
 impl Done {
     pub(crate) fn at(to: impl Into<String>, said: impl Into<String>) -> Self {
-        Self { to: to.into(), said: said.into() }
+        Self { to: to.into(), said: said.into(), is_bad: false }
+    }
+
+    /// The same of what did not go well, if it did not.
+    pub(crate) fn bad_if(self, is_bad: bool) -> Self {
+        Self { is_bad, ..self }
     }
 }
 
@@ -119,11 +156,6 @@ pub(crate) fn live(ask: &Ask, every_seconds: u32, part: &Markup) -> Markup {
     html! {
         div id="live" data-refresh=(ask.with(&[])) data-every=(every_seconds) { (part) }
     }
-}
-
-/// Waits for something of the network, from a thread that may block.
-pub(crate) fn wait<T>(until: impl Future<Output = T>) -> T {
-    tokio::runtime::Handle::current().block_on(until)
 }
 
 /// A text to copy, with the button for it.

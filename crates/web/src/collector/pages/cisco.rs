@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 use rumline_collector::{Action, Error};
 
-use super::tenancy::Tenancy;
+use super::tenancy::{Tenancy, home};
 use crate::collector::{CollectorSite, api};
 use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::form::{Field, Kind, form};
-use crate::ui::{Around, Ask, Done, Page, Post, wait};
+use crate::ui::{Around, Ask, Call, Done, Page};
 
 pub(super) struct CiscoPage {
     tenancy: Tenancy,
@@ -44,33 +44,33 @@ impl Page<CollectorSite> for CiscoPage {
 /// Logs in to Cisco.
 pub(super) struct LogIn;
 
-impl Post<CollectorSite> for LogIn {
+impl Call<CollectorSite> for LogIn {
     type Page = CiscoPage;
     const AT: &'static str = "/tenants/{tenant}/cisco";
     const ACCESS: Access = Access::May(Action::Administer);
 
-    fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
-        let tenancy = Tenancy::read(site, ask)?;
+    async fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
+        let tenant = ask.id("tenant")?;
         let who = api::LogIn {
             login: ask.typed("login").to_owned(),
             password: ask.secret("password").to_owned(),
         };
-        wait(api::log_in_to_cisco(site, tenancy.tenant.id, who))?;
-        Ok(Done::at(tenancy.at("/preferences"), "You are logged in to Cisco."))
+        api::log_in_to_cisco(site, tenant, who).await?;
+        Ok(Done::at(format!("{}/preferences", home(tenant)), "You are logged in to Cisco."))
     }
 }
 
 /// Logs out of Cisco.
 pub(super) struct LogOut;
 
-impl Post<CollectorSite> for LogOut {
+impl Call<CollectorSite> for LogOut {
     type Page = CiscoPage;
     const AT: &'static str = "/tenants/{tenant}/cisco/logout";
     const ACCESS: Access = Access::May(Action::Administer);
 
-    fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
-        let tenancy = Tenancy::read(site, ask)?;
-        wait(api::log_out_of_cisco(site, tenancy.tenant.id));
-        Ok(Done::at(tenancy.at("/preferences"), "You are logged out of Cisco."))
+    async fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
+        let tenant = ask.id("tenant")?;
+        api::log_out_of_cisco(site, tenant).await;
+        Ok(Done::at(format!("{}/preferences", home(tenant)), "You are logged out of Cisco."))
     }
 }

@@ -68,7 +68,7 @@ impl Page<CollectorSite> for Files {
             (self.tenancy.head("Files"))
             (self.tenancy.standing(ask))
             (live(ask, if is_working { 1 } else { 10 }, &list.show(ask)))
-            p.soft { "What was exported can be downloaded again for thirty days." }
+            p.soft { "The newest twenty exports of up to 256 MiB can be downloaded again for thirty days." }
         }
     }
 }

@@ -20,7 +20,7 @@ use rumline_server::{Only, ScopeId};
 use crate::collector::{CollectorSite, api};
 use crate::shared::{self, Frames};
 use crate::site::{Access, Route, route};
-use crate::ui::{Around, Ask, Page as _, Post as _, Upload as _};
+use crate::ui::{Around, Ask, Call as _, Page as _, Post as _, Upload as _};
 
 /// All pages and their forms.
 pub(super) fn routes() -> Vec<Route<CollectorSite>> {

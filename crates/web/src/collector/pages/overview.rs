@@ -1,7 +1,7 @@
 //! Overview of a tenant: what waits, what is wrong, what is in use, and where devices push to (ours).
 
 use maud::{Markup, html};
-use rumline_collector::{Action, ClaimView, Error, InstanceId, InstanceView, LicenseView};
+use rumline_collector::{Action, ClaimView, Error, InstanceView, LicenseView};
 
 use super::tenancy::Tenancy;
 use crate::collector::CollectorSite;
@@ -10,9 +10,8 @@ use crate::ui::chart::number;
 use crate::ui::table::{Column, Kind, Table};
 use crate::ui::{Around, Ask, Page, copyable, live};
 
-/// Product instances that are looked through for alerts, and those that are named.
-const LOOKED_THROUGH: i64 = 1_000;
-const NAMED: usize = 10;
+/// Product instances with alerts that are named.
+const NAMED: i64 = 10;
 
 pub(super) struct Overview {
     tenancy: Tenancy,
@@ -30,9 +29,7 @@ impl Page<CollectorSite> for Overview {
     fn load(site: &CollectorSite, ask: &Ask) -> Result<Self, Error> {
         let tenancy = Tenancy::read(site, ask)?;
         let (collector, id) = (&site.collector, tenancy.tenant.id);
-        let mut wrong = collector.instances(id, "", InstanceId::default(), LOOKED_THROUGH)?;
-        wrong.retain(|one| one.alert.is_some());
-        wrong.truncate(NAMED);
+        let wrong = collector.alerts(id, NAMED)?;
         Ok(Self {
             totals: collector.totals(id)?,
             wrong,
@@ -90,7 +87,7 @@ impl Overview {
             (Table { caption: "Alerts", columns, rows: &self.wrong, ticks: None, empty }.show(ask))
             @if !self.claims.is_empty() {
                 p.note.bad { (self.claims.len()) " devices claim a UDI with another key: see the page of the product "
-                    "instance, or " code { "rumline cslu claims" } "." }
+                    "instance, or " code { "rumline " (if self.tenancy.is_cslu { "cslu" } else { "onprem" }) " claims" } "." }
             }
         }
     }

@@ -1,14 +1,16 @@
 //! Preferences: Cisco Connectivity, Smart Account and Virtual Account, chosen when connected, typed when not (guide p. 24, 34;
 //! CSLU-010 to 013).
 
+use std::sync::Arc;
+
 use maud::{Markup, html};
 use rumline_collector::{Action, Error, Tenant, TenantSettings};
 
-use super::tenancy::Tenancy;
+use super::tenancy::{Tenancy, home};
 use crate::collector::{CiscoAccount, CollectorSite, api};
 use crate::problem::Problem;
-use crate::site::Access;
-use crate::ui::{Around, Ask, Done, Page, Post, wait};
+use crate::site::{Access, blocking};
+use crate::ui::{Around, Ask, Call, Done, Page};
 
 pub(super) struct Preferences {
     tenancy: Tenancy,
@@ -29,19 +31,24 @@ impl Page<CollectorSite> for Preferences {
     const ACCESS: Access = Access::May(Action::View);
 
     fn load(site: &CollectorSite, ask: &Ask) -> Result<Self, Error> {
-        let tenancy = Tenancy::read(site, ask)?;
+        Ok(Self { tenancy: Tenancy::read(site, ask)?, accounts: Accounts::NotAsked })
+    }
+
+    async fn read(site: CollectorSite, ask: Arc<Ask>) -> Result<Self, Problem> {
+        let (state, asked) = (site.clone(), Arc::clone(&ask));
+        let mut page = blocking(move || Self::load(&state, &asked)).await?;
         // Whoever may not choose is not shown what there is to choose from.
-        let asks = tenancy.tenant.connected && tenancy.may(ask, Action::Administer);
-        let accounts = match (&site.cisco, site.cisco_login(tenancy.tenant.id)) {
+        let asks = page.tenancy.tenant.connected && page.tenancy.may(&ask, Action::Administer);
+        page.accounts = match (&site.cisco, site.cisco_login(page.tenancy.tenant.id)) {
             (None, _) => Accounts::NoCssm,
             (Some(_), None) => Accounts::NoLogin,
             (Some(_), Some(_)) if !asks => Accounts::NotAsked,
-            (Some(cisco), Some(login)) => match wait(cisco.accounts(&login.token)) {
+            (Some(cisco), Some(login)) => match cisco.accounts(&login.token).await {
                 Ok(accounts) => Accounts::Found(accounts),
                 Err(error) => Accounts::Failed(error.to_string()),
             },
         };
-        Ok(Self { tenancy, accounts })
+        Ok(page)
     }
 
     fn around(&self, site: &CollectorSite, ask: &Ask) -> Around {
@@ -63,10 +70,12 @@ impl Page<CollectorSite> for Preferences {
                 label.check for="connected" {
                     input id="connected" type="checkbox" role="switch" name="connected" value="on"
                         checked[connected] disabled[!administer] data-on="Cisco Is Available" data-off="Cisco Is Not Available";
-                    span { "Cisco Connectivity: " strong { (tenant.connectivity()) } }
+                    span { "Cisco Connectivity: " strong {
+                        @if connected { "Cisco Is Available" } @else { "Cisco Is Not Available" }
+                    } }
                 }
                 @if let Accounts::Found(accounts) = &self.accounts {
-                    (choices(tenant, accounts))
+                    (choices(tenant, accounts, ask.typed("virtual_account")))
                 } @else {
                     div.field { label for="smart_account" { "Smart Account" }
                         input id="smart_account" name="smart_account" value=(typed("smart_account", &tenant.smart_account)) required disabled[!administer]; }
@@ -100,24 +109,26 @@ const PAIR: char = '\u{1f}';
 
 /// A choice of Smart Account and Virtual Account. Each virtual account stands under its own smart account and is chosen with
 /// it, so that no two can be chosen that do not belong together; what is set now is always among them.
-fn choices(tenant: &Tenant, accounts: &[CiscoAccount]) -> Markup {
+fn choices(tenant: &Tenant, accounts: &[CiscoAccount], typed: &str) -> Markup {
     let own = (tenant.smart_account.as_str(), tenant.virtual_account.as_str());
     let is_seen = accounts.iter().any(|account| {
         account.name == own.0 && account.virtual_accounts.iter().any(|(_, name)| name == own.1)
     });
     let pair = |sa: &str, va: &str| format!("{sa}{PAIR}{va}");
+    // What was chosen stays chosen when it is refused.
+    let chosen = if typed.is_empty() { pair(own.0, own.1) } else { typed.to_owned() };
     html! {
         div.field {
             label for="virtual_account" { "Smart Account and Virtual Account" }
             select id="virtual_account" name="virtual_account" required {
                 @if !is_seen && tenant.has_account() {
-                    option value=(pair(own.0, own.1)) selected { (own.0) " / " (own.1) " (this login does not see it)" }
+                    option value=(pair(own.0, own.1)) selected[chosen == pair(own.0, own.1)] { (own.0) " / " (own.1) " (this login does not see it)" }
                 }
                 @for account in accounts {
                     optgroup label=(account.name) {
                         @for (_, name) in &account.virtual_accounts {
                             option value=(pair(&account.name, name))
-                                selected[account.name == own.0 && name == own.1] { (account.name) " / " (name) }
+                                selected[pair(&account.name, name) == chosen] { (account.name) " / " (name) }
                         }
                     }
                 }
@@ -129,13 +140,13 @@ fn choices(tenant: &Tenant, accounts: &[CiscoAccount]) -> Markup {
 /// Saves them.
 pub(super) struct Save;
 
-impl Post<CollectorSite> for Save {
+impl Call<CollectorSite> for Save {
     type Page = Preferences;
     const AT: &'static str = "/tenants/{tenant}/preferences";
     const ACCESS: Access = Access::May(Action::Administer);
 
-    fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
-        let tenancy = Tenancy::read(site, ask)?;
+    async fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
+        let tenant = ask.id("tenant")?;
         let chosen = ask.typed("virtual_account");
         let (smart_account, virtual_account) = match chosen.split_once(PAIR) {
             Some(pair) => pair,
@@ -148,7 +159,7 @@ impl Post<CollectorSite> for Save {
             connected: ask.typed("connected") == "on",
             sync_minutes: sync_minutes.map_err(|_| Error::invalid("minutes are a whole number"))?,
         };
-        wait(api::change_settings(site, ask.caller.actor(), tenancy.tenant.id, settings))?;
-        Ok(Done::at(tenancy.at("/preferences"), "Saved."))
+        api::change_settings(site, ask.caller.actor(), tenant, settings).await?;
+        Ok(Done::at(format!("{}/preferences", home(tenant)), "Saved."))
     }
 }

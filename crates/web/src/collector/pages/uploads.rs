@@ -25,10 +25,9 @@ impl Upload<CollectorSite> for Import {
     async fn take(site: &CollectorSite, ask: &Ask, file: Incoming) -> Result<Done, Problem> {
         let id = ask.id("tenant")?;
         let done = transfer::import(site, ask.caller.actor(), id, file).await?;
-        Ok(Done::at(
-            format!("{}/transfers", home(id)),
-            format!("{}: {}", done.name, done.message()),
-        ))
+        let said = format!("{}: {}", done.name, done.message());
+        let is_bad = done.status == "Errors";
+        Ok(Done::at(format!("{}/transfers", home(id)), said).bad_if(is_bad))
     }
 }
 
@@ -57,6 +56,6 @@ impl Upload<CollectorSite> for ImportCsv {
         for error in done.errors.iter().take(NAMED) {
             said += &format!(" Line {}: {}.", error.line, error.text);
         }
-        Ok(Done::at(home(id), said))
+        Ok(Done::at(home(id), said).bad_if(done.error_count > 0))
     }
 }

@@ -28,7 +28,7 @@ use rumline_server::ScopeId;
 use crate::cssm::CssmSite;
 use crate::shared::{self, Frames};
 use crate::site::Route;
-use crate::ui::{Around, Ask, Page as _, Post as _, Upload as _};
+use crate::ui::{Around, Ask, Call as _, Page as _, Post as _, Upload as _};
 
 /// All pages and their forms.
 pub(super) fn routes() -> Vec<Route<CssmSite>> {

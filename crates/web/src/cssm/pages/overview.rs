@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use rumline_cssm::{
-    Action, AlertView, Error, LicenseView, Only, Period, Search, Step, UseRow, VirtualAccount,
+    Action, AlertView, Error, LicenseView, Only, Period, Step, UseRow, VirtualAccount,
 };
 
 use super::place::Place;
@@ -27,6 +27,8 @@ pub(super) struct Overview {
     licenses: BTreeMap<String, License>,
     /// Product instances, by virtual account.
     instances: Vec<i64>,
+    /// The last days, and what was in use in them; none where that is too much to tell here.
+    days: Vec<String>,
     uses: Vec<UseRow>,
 }
 
@@ -60,15 +62,19 @@ impl Page<CssmSite> for Overview {
         let place = Place::read(site, ask)?;
         let (cssm, sa) = (&site.cssm, place.account.id);
         let period = Period::read(ask.now, None, None)?;
-        let count = |part: &VirtualAccount| {
-            let only = Only::These([part.id.into()].into());
-            Ok::<_, Error>(cssm.count_instances(sa, &only, &Search::default())?.count)
+        let counts = cssm.part_counts(sa)?;
+        let count = |part: &VirtualAccount| counts.get(&part.id).copied().unwrap_or(0);
+        let (days, uses) = match cssm.use_over_time(ask.now, sa, &Only::All, period, Step::Day) {
+            Ok(uses) => (period.steps(Step::Day), uses),
+            Err(Error::Invalid(_)) => (Vec::new(), Vec::new()),
+            Err(error) => return Err(error),
         };
         Ok(Self {
             alerts: cssm.listed_alerts(Some(sa), Some(false), None, ALERTS + 1)?,
             licenses: together(cssm.licenses(ask.now, sa)?),
-            instances: place.parts.iter().map(count).collect::<Result<_, _>>()?,
-            uses: cssm.use_over_time(ask.now, sa, &Only::All, period, Step::Day)?,
+            instances: place.parts.iter().map(count).collect(),
+            days,
+            uses,
             place,
         })
     }
@@ -154,7 +160,8 @@ impl Overview {
 
     /// Licences in use on average, day by day.
     fn trend(&self) -> Chart<'_> {
-        let mut days: BTreeMap<&str, f64> = BTreeMap::new();
+        let mut days: BTreeMap<&str, f64> =
+            self.days.iter().map(|day| (day.as_str(), 0.0)).collect();
         for row in &self.uses {
             *days.entry(&row.from).or_default() += row.in_use_average;
         }

@@ -114,10 +114,13 @@ impl Purchases {
 }
 
 /// A day that was typed, as its first second.
-fn day(ask: &Ask, name: &str) -> Result<Option<i64>, Error> {
+fn day(ask: &Ask, name: &str, label: &str) -> Result<Option<i64>, Error> {
     match ask.typed(name) {
         "" => Ok(None),
-        typed => rumline_cssm::first_second(typed).map(Some),
+        typed => match rumline_cssm::first_second(typed) {
+            Err(Error::Invalid(wrong)) => Err(Error::Invalid(format!("{label}: {wrong}"))),
+            found => found.map(Some),
+        },
     }
 }
 
@@ -128,8 +131,13 @@ impl Post<CssmSite> for Record {
     type Page = Purchases;
     const AT: &'static str = "/smart-accounts/{sa}/reports/purchases";
     const ACCESS: Access = Access::May(Action::Administer);
-    const BLAMES: &'static [(&'static str, &'static str)] =
-        &[("ends", "end"), ("quantity", "quantity"), ("starts", "day"), ("order_number", "order")];
+    const BLAMES: &'static [(&'static str, &'static str)] = &[
+        ("starts", "From: "),
+        ("ends", "Until: "),
+        ("ends", "end"),
+        ("quantity", "quantity"),
+        ("order_number", "order"),
+    ];
 
     fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let place = Place::read(site, ask)?;
@@ -141,9 +149,9 @@ impl Post<CssmSite> for Record {
             license: ask.typed("license").to_owned(),
             quantity: quantity.map_err(|_| Error::invalid("the quantity is a whole number"))?,
             kind: *kind,
-            starts_at: day(ask, "starts")?.unwrap_or_default(),
+            starts_at: day(ask, "starts", "From")?.unwrap_or_default(),
             // The last day is one of it.
-            ends_at: day(ask, "ends")?.map(|at| at + LAST_DAY_SECONDS),
+            ends_at: day(ask, "ends", "Until")?.map(|at| at + LAST_DAY_SECONDS),
             order_number: ask.typed("order_number").to_owned(),
         };
         let va = va.map_err(|_| Error::invalid("choose a virtual account"))?;

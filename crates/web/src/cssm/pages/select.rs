@@ -11,7 +11,7 @@ use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::form::form;
 use crate::ui::table::{Column, Kind, Table};
-use crate::ui::{Around, Ask, Done, Page, Post, wait};
+use crate::ui::{Around, Ask, Call, Done, Page};
 
 pub(super) struct Select {
     place: Place,
@@ -25,7 +25,7 @@ impl Page<CssmSite> for Select {
 
     fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
         let place = Place::read(site, ask)?;
-        let (name, found) = upload::look_into(site, place.account.id, ask.name("chosen"))?;
+        let (name, found) = site.chosen.found(ask.now, place.account.id, ask.name("chosen"))?;
         Ok(Self { place, name, found })
     }
 
@@ -41,7 +41,7 @@ impl Page<CssmSite> for Select {
                 html! {
                     @match (&one.problem, one.virtual_account_id) {
                         (Some(problem), _) => span.bad { (problem) },
-                        (None, None) => "new: it is registered with this file",
+                        (None, None) => "not known in this account",
                         (None, Some(part)) => { "in " (self.place.part_name(part)) },
                     }
                 }
@@ -74,18 +74,19 @@ impl Page<CssmSite> for Select {
 /// Uploads the file for the virtual account.
 pub(super) struct UploadChosen;
 
-impl Post<CssmSite> for UploadChosen {
+impl Call<CssmSite> for UploadChosen {
     type Page = Select;
     const AT: &'static str = "/smart-accounts/{sa}/reports/select/{chosen}";
     const ACCESS: Access = Access::May(Action::Operate);
 
-    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
-        let place = Place::read(site, ask)?;
+    async fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
+        let sa = ask.id("sa")?;
         let va =
             ask.typed("virtual_account_id").parse().map_err(|_| Error::invalid("choose one"))?;
-        let account = (place.account.id, va);
-        let file =
-            wait(upload::upload_chosen(site, ask.caller.actor(), account, ask.name("chosen")))?;
-        Ok(Done::at(place.at("/reports"), format!("{} is uploaded: {}", file.name, file.message)))
+        let by = ask.caller.actor();
+        let file = upload::upload_chosen(site, by, (sa, va), ask.name("chosen")).await?;
+        let said = format!("{} is uploaded: {}", file.name, file.message);
+        let is_bad = file.status == "Errors";
+        Ok(Done::at(format!("/smart-accounts/{sa}/reports"), said).bad_if(is_bad))
     }
 }

@@ -15,6 +15,8 @@ use crate::ui::{Around, Ask, Page};
 pub(super) struct UseOverTime {
     place: Place,
     rows: Vec<UseRow>,
+    /// The days or months of the period.
+    steps: Vec<String>,
     /// What is wrong with what was asked.
     wrong: Option<String>,
 }
@@ -40,11 +42,15 @@ impl Page<CssmSite> for UseOverTime {
         let place = Place::read(site, ask)?;
         let step = if ask.query("by") == "month" { Step::Month } else { Step::Day };
         let sa = place.account.id;
-        let found = period(ask)
-            .and_then(|period| site.cssm.use_over_time(ask.now, sa, &Only::All, period, step));
+        let found = period(ask).and_then(|period| {
+            let rows = site.cssm.use_over_time(ask.now, sa, &Only::All, period, step)?;
+            Ok((rows, period.steps(step)))
+        });
         match found {
-            Ok(rows) => Ok(Self { place, rows, wrong: None }),
-            Err(Error::Invalid(wrong)) => Ok(Self { place, rows: Vec::new(), wrong: Some(wrong) }),
+            Ok((rows, steps)) => Ok(Self { place, rows, steps, wrong: None }),
+            Err(Error::Invalid(wrong)) => {
+                Ok(Self { place, rows: Vec::new(), steps: Vec::new(), wrong: Some(wrong) })
+            }
             Err(error) => Err(error),
         }
     }
@@ -82,13 +88,10 @@ pub(super) fn file_query(ask: &Ask) -> String {
 impl UseOverTime {
     /// One licence in all virtual accounts.
     fn chart<'a>(&self, license: &'a str) -> Chart<'a> {
-        let mut days: BTreeMap<&str, f64> = BTreeMap::new();
-        for row in &self.rows {
-            // A day on which none was in use has its place too.
-            let of = days.entry(&row.from).or_default();
-            if row.license == license {
-                *of += row.in_use_average;
-            }
+        let mut days: BTreeMap<&str, f64> =
+            self.steps.iter().map(|first| (first.as_str(), 0.0)).collect();
+        for row in self.rows.iter().filter(|row| row.license == license) {
+            *days.entry(&row.from).or_default() += row.in_use_average;
         }
         #[expect(clippy::cast_possible_truncation, reason = "a bar of whole licences")]
         let point = |(day, average): (&str, f64)| (day.to_owned(), average.round() as i64, None);
