@@ -165,7 +165,10 @@ impl Watcher {
             (true, 0) => Health::Good,
             (true, _) => Health::Waits,
         };
-        connectivity.clone_into(&mut server.says);
+        server.says = match server.notes.len() {
+            0 => connectivity.to_owned(),
+            many => format!("{connectivity}, {}", counted(many, "alert", "alerts")),
+        };
         Ok(())
     }
 

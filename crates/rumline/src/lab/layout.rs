@@ -1,6 +1,7 @@
-//! Where everything stands in the picture of a lab, and what is written there. Two shapes: side by side for a desk, one
+//! Where everything stands in the picture of a lab. Two shapes: side by side for a desk, one
 //! below the other for a telephone.
 
+use super::blocks::{Block, ROW, server_block, switch_block};
 use super::state::{Health, Server, State, Switch};
 
 /// A picture before it is drawn.
@@ -12,35 +13,18 @@ pub(super) struct Drawing {
     pub lines: Vec<Line>,
 }
 
-/// Something with a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Block {
-    pub x: i32,
-    pub y: i32,
-    pub width: i32,
-    pub height: i32,
-    pub health: Health,
-    /// Where it leads.
-    pub href: String,
-    pub name: String,
-    /// How it is, in words.
-    pub says: String,
-    pub texts: Vec<String>,
-    pub fault: Option<String>,
-}
-
 /// Who talks to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub points: Vec<(i32, i32)>,
-    pub health: Health,
+    /// How whoever talks is; none of a line that several share.
+    pub health: Option<Health>,
     /// A person carries files.
     pub by_file: bool,
     /// What is spoken, above the line's end.
     pub label: Option<(i32, i32, String)>,
 }
 
-const ROW: i32 = 96;
 const GAP: i32 = 16;
 const MARGIN: i32 = 8;
 
@@ -60,7 +44,7 @@ fn groups(state: &State) -> Vec<(Option<&Server>, Vec<&Switch>)> {
 
 /// Side by side: switches, collectors, CSSM.
 pub(super) fn wide(state: &State) -> Drawing {
-    let (switch_width, server_width, between) = (420, 260, 130);
+    let (switch_width, server_width, between) = (420, 310, 120);
     let collector_x = MARGIN + switch_width + between;
     let has_collectors = !state.collectors.is_empty();
     let cssm_x = collector_x + if has_collectors { server_width + between } else { 0 };
@@ -78,7 +62,7 @@ pub(super) fn wide(state: &State) -> Drawing {
             match collector {
                 Some(_) => drawing.lines.push(Line {
                     points: elbow(from, (collector_x, middle), collector_x - 18),
-                    health: switch.health,
+                    health: Some(switch.health),
                     by_file: false,
                     label: Some((from.0 + 8, from.1 - 6, switch.transport.clone())),
                 }),
@@ -98,11 +82,14 @@ pub(super) fn wide(state: &State) -> Drawing {
     }
     drawing.height = (y - GAP + MARGIN).max(ROW + 2 * MARGIN);
     let middle = drawing.height / 2;
-    let to = (cssm_x, middle);
-    for (from, health, by_file, label) in to_cssm {
+    let count = i32::try_from(to_cssm.len()).unwrap_or(0);
+    for (place, (from, health, by_file, label)) in (0..).zip(to_cssm) {
+        let to = (cssm_x, middle - ROW / 2 + (place + 1) * ROW / (count + 1));
+        // Each on a way of its own, as far as there is room; those from above and from below each nest.
+        let aside = if from.1 < middle { place } else { count - 1 - place };
         drawing.lines.push(Line {
-            points: elbow(from, to, cssm_x - 18),
-            health,
+            points: elbow(from, to, cssm_x - 18 - 8 * aside.min(7)),
+            health: Some(health),
             by_file,
             label: Some((from.0 + 8, from.1 - 6, label)),
         });
@@ -119,32 +106,34 @@ pub(super) fn narrow(state: &State) -> Drawing {
     let left = |depth: i32| MARGIN + depth * STEP;
     let across = |depth: i32| WIDTH - MARGIN - left(depth);
     drawing.boxes.push(server_block(&state.cssm, (left(0), MARGIN), across(0)));
-    let mut y = MARGIN + ROW + GAP;
+    let rail = |depth: i32| left(depth) + STEP / 2;
+    let below_cssm = MARGIN + ROW;
+    let (mut y, mut last) = (below_cssm + GAP, below_cssm);
     for (collector, switches) in groups(state) {
         let depth = i32::from(collector.is_some());
         if let Some(server) = collector {
             drawing.boxes.push(server_block(server, (left(1), y), across(1)));
-            drawing.lines.push(Line {
-                points: hang((left(0) + STEP / 2, MARGIN + ROW), (left(1), y + ROW / 2)),
-                health: server.health,
-                by_file: server.connected == Some(false),
-                label: None,
-            });
+            let by_file = server.connected == Some(false);
+            drawing.lines.push(stub((rail(0), y + ROW / 2), left(1), server.health, by_file));
+            last = y + ROW / 2;
             y += ROW + GAP;
         }
-        let above = if depth == 0 { MARGIN + ROW } else { y - GAP };
-        for switch in switches {
+        let above = y - GAP;
+        for switch in &switches {
             let x = left(depth + 1);
             drawing.boxes.push(switch_block(switch, (x, y), across(depth + 1)));
-            drawing.lines.push(Line {
-                points: hang((left(depth) + STEP / 2, above), (x, y + ROW / 2)),
-                health: switch.health,
-                by_file: switch.topology == 6,
-                label: None,
-            });
+            let by_file = switch.topology == 6;
+            drawing.lines.push(stub((rail(depth), y + ROW / 2), x, switch.health, by_file));
             y += ROW + GAP;
         }
+        let end = y - GAP - ROW / 2;
+        match (collector, switches.is_empty()) {
+            (_, true) => {}
+            (Some(_), false) => drawing.lines.push(shared(rail(1), above, end)),
+            (None, false) => last = end,
+        }
     }
+    drawing.lines.push(shared(rail(0), below_cssm, last));
     drawing.height = y - GAP + MARGIN;
     drawing
 }
@@ -154,72 +143,18 @@ fn elbow(from: (i32, i32), to: (i32, i32), at: i32) -> Vec<(i32, i32)> {
     vec![from, (at, from.1), (at, to.1), to]
 }
 
-/// Down, then to the right.
-fn hang(from: (i32, i32), to: (i32, i32)) -> Vec<(i32, i32)> {
-    vec![from, (from.0, to.1), to]
+/// From a line that several share to one of them.
+fn stub(from: (i32, i32), to_x: i32, health: Health, by_file: bool) -> Line {
+    Line { points: vec![from, (to_x, from.1)], health: Some(health), by_file, label: None }
+}
+
+/// A line that several share.
+fn shared(x: i32, from_y: i32, to_y: i32) -> Line {
+    Line { points: vec![(x, from_y), (x, to_y)], health: None, by_file: false, label: None }
 }
 
 fn spoken(switch: &Switch) -> String {
     if switch.topology == 6 { "by file".to_owned() } else { switch.transport.clone() }
-}
-
-fn server_block(server: &Server, (x, y): (i32, i32), width: i32) -> Block {
-    let mut texts = vec![match server.topology {
-        Some(topology) => format!("{}, topology {topology}", server.title),
-        None => server.url.trim_start_matches("https://").to_owned(),
-    }];
-    match server.waiting {
-        0 => {}
-        1 => texts.push("1 report waits here".to_owned()),
-        many => texts.push(format!("{many} reports wait here")),
-    }
-    let texts = texts.iter().map(|text| cut(text, width)).collect();
-    Block {
-        x,
-        y,
-        width,
-        height: ROW,
-        health: server.health,
-        href: format!("#{}", server.name),
-        name: cut(&server.name, width - 40),
-        says: cut(&server.says, width - 20),
-        texts,
-        fault: server.fault.clone(),
-    }
-}
-
-fn switch_block(switch: &Switch, (x, y): (i32, i32), width: i32) -> Block {
-    let mut about = format!("topology {}, {}", switch.topology, switch.pid);
-    if !switch.transport.is_empty() {
-        about = format!("{about}, {}", switch.transport);
-    }
-    let ack = switch.last_ack.as_deref().map_or("none".to_owned(), str::to_owned);
-    let mut texts = vec![cut(&about, width)];
-    if switch.runs {
-        texts.push(cut(&format!("last ACK {ack}"), width));
-    }
-    Block {
-        x,
-        y,
-        width,
-        height: ROW,
-        health: switch.health,
-        href: format!("#{}", switch.name),
-        name: cut(&switch.name, width - 40),
-        says: cut(&switch.says, width - 20),
-        texts,
-        fault: switch.fault.clone(),
-    }
-}
-
-/// As much of a text as a box of this width has room for.
-fn cut(text: &str, width: i32) -> String {
-    let room = usize::try_from((width - 24) / 7).unwrap_or(0);
-    if text.chars().count() <= room {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
-    format!("{kept}…")
 }
 
 #[cfg(test)]
@@ -276,7 +211,7 @@ pub(super) mod tests {
             }
         }
         // All but CSSM talk to somebody.
-        assert_eq!(drawing.lines.len(), 7);
+        assert_eq!(drawing.lines.iter().filter(|line| line.health.is_some()).count(), 7);
         let by_file = drawing.lines.iter().filter(|line| line.by_file).count();
         assert_eq!(by_file, 2);
     }
@@ -286,12 +221,6 @@ pub(super) mod tests {
         check(&wide(&state()));
         check(&narrow(&state()));
         assert!(narrow(&state()).width <= 400);
-    }
-
-    #[test]
-    fn a_long_text_is_cut() {
-        assert_eq!(cut("short", 100), "short");
-        assert_eq!(cut("much longer than that", 94), "much long…");
     }
 
     #[test]

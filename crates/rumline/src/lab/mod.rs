@@ -1,6 +1,7 @@
 //! `rumline lab`: labs of one's own, from a file: any topologies, any number of switches, faults on purpose.
 
 mod background;
+mod blocks;
 mod books;
 mod carry;
 pub(crate) mod clone;

@@ -3,8 +3,9 @@
 use maud::{DOCTYPE, Markup, html};
 use rumline_protocol::Timestamp;
 
-use super::layout::{Block, Drawing, Line, narrow, wide};
-use super::state::{Server, State, Switch};
+use super::blocks::Block;
+use super::layout::{Drawing, Line, narrow, wide};
+use super::state::{Health, Server, State, Switch};
 
 /// The whole page.
 pub(super) fn page(content: &Markup) -> Markup {
@@ -80,7 +81,8 @@ fn svg(drawing: &Drawing) -> Markup {
 
 fn line(line: &Line) -> Markup {
     let points = line.points.iter().map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ");
-    let class = format!("line {}{}", line.health.word(), if line.by_file { " file" } else { "" });
+    let health = line.health.map_or("shared", Health::word);
+    let class = format!("line {health}{}", if line.by_file { " file" } else { "" });
     html! {
         polyline class=(class) points=(points) {}
         @if let Some((x, y, text)) = &line.label { text.label x=(x) y=(y) { (text) } }
@@ -91,19 +93,18 @@ fn block(block: &Block) -> Markup {
     let Block { x, y, width, height, health, .. } = block;
     let below = |lines: i32| y + 24 + lines * 19;
     let fault = block.fault.as_ref().map(|fault| format!("fault: {fault}"));
-    let told = format!("{}: {}", block.name, block.says);
     html! {
-        a href=(block.href) aria-label=(told) {
+        a href=(block.href) {
             rect class={ "block " (health.word()) } x=(x) y=(y) width=(width) height=(height) rx="8" {}
-            text.name x=(x + 12) y=(below(0)) { (block.name) }
+            text.name x=(x + 12) y=(below(0)) { (block.name) " " }
             @if let Some(fault) = fault {
-                text.fault x=(x + width - 12) y=(below(0)) text-anchor="end" { (fault) }
+                text.fault x=(x + width - 12) y=(below(0)) text-anchor="end" { (fault) " " }
             }
             text class={ "says " (health.word()) } x=(x + 12) y=(below(1)) {
-                (health.sign()) " " (block.says)
+                (health.sign()) " " (block.says) " "
             }
             @for (place, text) in (2..).zip(&block.texts) {
-                text.about x=(x + 12) y=(below(place)) { (text) }
+                text.about x=(x + 12) y=(below(place)) { (text) " " }
             }
         }
     }

@@ -91,6 +91,8 @@ pub(super) struct Switch {
     pub fault: Option<String>,
     pub health: Health,
     pub says: String,
+    /// What the message says that tells of something wrong.
+    pub why: Option<String>,
 }
 
 /// What a switch is asked, in one go.
@@ -121,6 +123,7 @@ impl Switch {
             fault: of.fault.clone(),
             health: Health::Down,
             says: "does not run".to_owned(),
+            why: None,
         }
     }
 
@@ -142,10 +145,16 @@ impl Switch {
             .filter(|line| !line.contains(" %AUTHPRIV-"))
             .map(str::to_owned)
             .collect();
-        let last = messages.iter().rev().find_map(|line| mnemonic(line));
+        let mut told = messages.iter().rev().filter_map(|line| licensing(line));
+        let mut last = told.next();
+        if last.is_some_and(|(_, text)| text.contains("Insufficient trust")) {
+            // Why there is none was said before, if trust was asked for.
+            last = told.find(|(name, _)| *name == "TRUST_CODE_INSTALL_FAILED").or(last);
+        }
         let last_ack = value("Last ACK received:");
         let waiting = text.lines().filter(is_waiting).count();
-        let (health, says) = judge(last, waiting, last_ack.is_some());
+        let (health, says) = judge(last.map(|(name, _)| name), waiting, last_ack.is_some());
+        let why = last.filter(|_| health == Health::Bad).map(|(_, text)| reason(text).to_owned());
         let first = messages.len().saturating_sub(MESSAGES);
         Self {
             runs: true,
@@ -157,15 +166,21 @@ impl Switch {
             messages: messages.into_iter().skip(first).collect(),
             health,
             says,
+            why,
             ..Self::silent(of)
         }
     }
 }
 
-/// The name of a message of licensing.
-fn mnemonic(line: &str) -> Option<&str> {
-    let name = line.split_once("LOG_SMART_LIC_")?.1;
-    name.split(':').next()
+/// The name and the text of a message of licensing.
+fn licensing(line: &str) -> Option<(&str, &str)> {
+    line.split_once("LOG_SMART_LIC_")?.1.split_once(": ")
+}
+
+/// What of a text stands after what every such message says.
+fn reason(text: &str) -> &str {
+    let parts = text.split_once(") : ").or_else(|| text.split_once(": "));
+    parts.map_or(text, |(_, reason)| reason)
 }
 
 fn judge(last: Option<&str>, waiting: usize, has_ack: bool) -> (Health, String) {
@@ -231,9 +246,17 @@ Report Id,          State,    Flag, Feature Name
         let switch = heard("UNACK", "");
         assert_eq!((switch.health, switch.waiting), (Health::Waits, 1));
         assert_eq!(switch.says, "1 report waits for an ACK");
-        let failed = "2026 Nov 29 15:18:00 a %LICMGR-3-LOG_SMART_LIC_COMM_FAILED: Why : x\n";
+        let failed =
+            "2026 Nov 29 15:18:00 a %LICMGR-3-LOG_SMART_LIC_COMM_FAILED: With (CSLU) : No way\n";
         let switch = heard("UNACK", failed);
         assert_eq!((switch.health, switch.says.as_str()), (Health::Bad, "COMM_FAILED"));
+        assert_eq!(switch.why.as_deref(), Some("No way"));
+        let refused = "2026 Nov 29 15:18:00 a %LICMGR-3-LOG_SMART_LIC_TRUST_CODE_INSTALL_FAILED: On \
+                       PID:x,SN:y: used up.\n";
+        let after = failed.replace("No way", "Insufficient trust");
+        let switch = heard("OPEN ", &(refused.to_owned() + &after));
+        assert_eq!(switch.says, "TRUST_CODE_INSTALL_FAILED");
+        assert_eq!(switch.why.as_deref(), Some("used up."));
         let silent = Switch::silent(&described("a", 1));
         assert_eq!(silent.health, Health::Down);
     }
