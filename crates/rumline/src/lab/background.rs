@@ -108,6 +108,7 @@ impl Processes {
         let log = std::fs::OpenOptions::new().append(true).open(&log)?;
         let child = Command::new(std::env::current_exe()?)
             .args(words)
+            .env_remove(crate::WITH_PARENT)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -132,7 +133,9 @@ impl Processes {
                 return Ok(found);
             }
             if self.known(name).is_none() {
-                bail!("{name} ended before it was up; it said:\n{}", last_lines(&log));
+                let is_taken = log.contains("Address already in use");
+                let cure = if is_taken { "\nGive the lab another base_port." } else { "" };
+                bail!("{name} ended before it was up; it said:\n{}{cure}", last_lines(&log));
             }
             if Instant::now() > until {
                 bail!("{name} did not come up in time; it said:\n{}", last_lines(&log));

@@ -25,16 +25,27 @@ async fn collector(described: &Description, planned: &PlannedSwitch) -> Result<A
     reach::collector(one.context("it has no collector")?).await
 }
 
-/// Waits until reports of a switch wait at its collector; says how many.
+/// Whether reports of a switch wait at its collector.
+pub(super) fn waits(row: &Value) -> bool {
+    waiting(row) > 0
+}
+
+/// Whether CSSM would not have them.
+pub(super) fn is_refused(row: &Value) -> bool {
+    row["alert"].is_string()
+}
+
+/// Waits until a collector shows of a switch what is wanted; says how many of its reports wait there.
 pub(super) async fn wait_for_reports(
     described: &Description,
     planned: &PlannedSwitch,
+    wanted: fn(&Value) -> bool,
 ) -> Result<i64> {
     let api = collector(described, planned).await?;
     let until = Instant::now() + reach::WAIT_TIMEOUT;
     loop {
         let row = row(&api, &planned.serial).await?;
-        if waiting(&row) > 0 || Instant::now() > until {
+        if wanted(&row) || Instant::now() > until {
             return Ok(waiting(&row));
         }
         sleep(Duration::from_millis(150)).await;
@@ -63,7 +74,7 @@ pub(super) async fn from_collector(
     planned: &PlannedSwitch,
     books: &Books,
 ) -> Result<()> {
-    wait_for_reports(described, planned).await?;
+    wait_for_reports(described, planned, waits).await?;
     let api = collector(described, planned).await?;
     let instance = row(&api, &planned.serial).await?;
     if waiting(&instance) == 0 {

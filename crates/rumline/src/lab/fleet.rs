@@ -1,6 +1,7 @@
 //! The switches of a lab: told what their topology wants, until each is acknowledged or shows its fault.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rumline_protocol::Timestamp;
@@ -16,6 +17,9 @@ use super::reach;
 use super::up::Up;
 
 const YEAR: i64 = 365 * Timestamp::DAY;
+/// A switch that waits for so long asks again, so many times.
+const PATIENCE: Duration = Duration::from_secs(6);
+const ATTEMPTS: u32 = 6;
 const INSTALLED: &str = "TRUST_CODE_INSTALL_SUCCESS";
 
 pub(super) async fn configure(
@@ -29,7 +33,9 @@ pub(super) async fn configure(
     let mut token = None;
     for (planned, switch) in pairs.iter().filter(|(planned, _)| planned.clone_of.is_none()) {
         let to_do = ToDo::of(plan, planned, described)?;
-        if !to_do.is_done(plan, planned) {
+        // One that was started anew has forgotten what it said of its fault.
+        let shows_again = up.started.contains(&planned.name) && to_do.is_told_again();
+        if shows_again || !to_do.is_done(plan, planned) {
             to_do
                 .carry_out(up, planned, switch, books, &mut token)
                 .await
@@ -97,6 +103,11 @@ impl ToDo {
         done.is_ok_and(|done| done == self.text())
     }
 
+    fn is_told_again(&self) -> bool {
+        use SwitchFault::{ClockBehind, Unreachable, WrongUrl};
+        matches!(self.fault, Some(ClockBehind | Unreachable | WrongUrl))
+    }
+
     async fn carry_out(
         &self,
         up: &Up<'_>,
@@ -106,9 +117,12 @@ impl ToDo {
         token: &mut Option<String>,
     ) -> Result<()> {
         let ssh = &switch.ssh;
+        let now = rumline_net::LabClock::clock(Some(up.clock)).now();
         if self.fault == Some(SwitchFault::ClockBehind) {
-            let now = rumline_net::LabClock::clock(Some(up.clock)).now();
             reach::run(ssh, &lines::set_clock(Timestamp(now.0 - YEAR))).await?;
+        } else if done_file(up.plan, &planned.name).exists() {
+            // It may have had that fault before.
+            reach::run(ssh, &lines::set_clock(now)).await?;
         }
         if token.is_none() && (self.topology == 2 || self.is_of_another_account) {
             *token = Some(books.token(None).await?);
@@ -135,7 +149,10 @@ impl ToDo {
             _ if self.topology == 2 => {
                 reach::run(ssh, &lines::trust(&many)).await?;
                 if self.fault.is_none() || self.fault == Some(SwitchFault::Clone) {
-                    reach::wait_for(ssh, "show logging", |log| log.contains(INSTALLED)).await?;
+                    // One that had trust before says that it has.
+                    let has =
+                        |log: &str| log.contains(INSTALLED) || log.contains("already installed");
+                    reach::wait_for(ssh, "show logging", has).await?;
                 }
             }
             _ => {}
@@ -171,17 +188,23 @@ async fn settled(
     let collector = planned.collector.and_then(|place| plan.collectors.get(place));
     if let Some(fault) = planned.fault.filter(|fault| *fault != SwitchFault::Clone) {
         let sign = fault.sign().unwrap_or_default();
-        let log = reach::wait_for(ssh, "show logging", |log| log.contains(sign)).await?;
-        let told = log.lines().rev().find(|line| line.contains(sign));
-        let told =
-            told.and_then(|line| line.split_once('%')).map_or("it does not show yet", |p| p.1);
+        // One that was started anew has forgotten its log, and says it again in other words.
+        let shows = |log: &str| log.contains(sign) || log.contains("COMM_FAILED");
+        if !shows(&reach::run(ssh, "show logging").await?) {
+            reach::run(ssh, SYNC).await?;
+        }
+        let log = reach::wait_for(ssh, "show logging", shows).await?;
+        let mut lines = log.lines().rev();
+        let told = lines.clone().find(|line| line.contains(sign));
+        let told = told.or_else(|| lines.find(|line| line.contains("COMM_FAILED")));
+        let told = told.and_then(|line| line.split_once('%'));
+        let told = told.map_or("it does not show yet", |(_, text)| text);
         return Ok(format!("fault {}: {told}", fault.word()));
     }
     if let Some(fault) = collector.and_then(|one| one.fault) {
-        if fault == CollectorFault::WrongAccount {
-            reach::wait_for(ssh, "show logging", |log| log.contains("REPORT_REFUSED")).await?;
-        }
-        let waiting = carry::wait_for_reports(described, planned).await?;
+        let wanted =
+            if fault == CollectorFault::WrongAccount { carry::is_refused } else { carry::waits };
+        let waiting = carry::wait_for_reports(described, planned, wanted).await?;
         let name = collector.map(|one| one.name.as_str()).unwrap_or_default();
         return Ok(format!("fault {} of {name}: {waiting} reports wait there", fault.word()));
     }
@@ -197,7 +220,14 @@ async fn settled(
             reach::run(ssh, SYNC).await?;
         }
     }
-    let status = reach::wait_for(ssh, "show license status", is_acknowledged).await?;
+    let mut status = String::new();
+    for _ in 0..ATTEMPTS {
+        status = reach::wait_within(ssh, "show license status", is_acknowledged, PATIENCE).await?;
+        if is_acknowledged(&status) || planned.topology == 6 {
+            break;
+        }
+        reach::run(ssh, SYNC).await?;
+    }
     anyhow::ensure!(
         is_acknowledged(&status),
         "no report of it was acknowledged; `show logging` on it says why ({})",

@@ -68,7 +68,17 @@ pub(crate) async fn wait_for(
     command: &str,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<String> {
-    let until = Instant::now() + WAIT_TIMEOUT;
+    wait_within(ssh, command, wanted, WAIT_TIMEOUT).await
+}
+
+/// The same within a time.
+pub(super) async fn wait_within(
+    ssh: &Ssh,
+    command: &str,
+    wanted: impl Fn(&str) -> bool,
+    time: Duration,
+) -> Result<String> {
+    let until = Instant::now() + time;
     loop {
         // Just after a reload there is no login for a moment.
         let output = run(ssh, command).await.unwrap_or_default();
