@@ -18,8 +18,8 @@ use super::up::Up;
 
 const YEAR: i64 = 365 * Timestamp::DAY;
 /// A switch that waits for so long asks again, so many times.
-const PATIENCE: Duration = Duration::from_secs(6);
-const ATTEMPTS: u32 = 6;
+const PATIENCE: Duration = Duration::from_secs(3);
+const ATTEMPTS: u32 = 12;
 const INSTALLED: &str = "TRUST_CODE_INSTALL_SUCCESS";
 
 pub(super) async fn configure(
