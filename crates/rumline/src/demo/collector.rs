@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tokio::process::{Child, Command};
 
-use super::lab::{start, stop};
+use super::processes::{start, stop};
 use crate::admin::Api;
 use crate::lab::description::Collector;
 use crate::lab::reach::read_line;

@@ -4,6 +4,7 @@ mod checks;
 mod collected;
 mod collector;
 mod lab;
+mod processes;
 mod restored;
 mod topology2;
 mod topology6;
