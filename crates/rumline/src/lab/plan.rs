@@ -279,6 +279,17 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_are_labs() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/labs");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        for path in files.filter(|path| path.extension().is_some()) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let plan = Plan::of(&LabFile::read(&text).unwrap(), &path).unwrap();
+            assert!(!plan.switches.is_empty());
+        }
+    }
+
+    #[test]
     fn a_serial_number_stays_and_differs() {
         assert_eq!(serial("leaf-1"), serial("leaf-1"));
         assert_ne!(serial("leaf-1"), serial("leaf-2"));
