@@ -26,7 +26,7 @@ import time
 from lab import RUMLINE, done
 
 ROOT = pathlib.Path(__file__).parent.parent
-DOCUMENTS = [*(f"docs/topology-{number}.md" for number in range(1, 7)), "README.md"]
+DOCUMENTS = [*(f"docs/topology-{number}.md" for number in range(1, 7)), "README.md", "docs/lab.md"]
 # Seconds that one line may take, and that a switch may need until it shows what it is said to show.
 LINE_SECONDS, SHOW_SECONDS = 60, 30
 

@@ -82,6 +82,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("collectors.py", &parts::CLIENTS),
     ("collector_commands.py", &parts::CLIENTS),
     ("demo_ends.py", &parts::CLIENTS),
+    ("lab_command.py", &parts::CLIENTS),
     ("browser.py", &parts::CLIENTS),
     ("pages.py", &parts::CLIENTS),
     // What clients need was shown by those before it.

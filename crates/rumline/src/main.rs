@@ -14,6 +14,7 @@ mod cssm_admin;
 mod cssm_server;
 mod demo;
 mod help_command;
+mod lab;
 mod mail_sender;
 mod out;
 mod server_parts;
@@ -45,6 +46,8 @@ struct Arguments {
 enum Command {
     /// A lab on loopback that shows the whole licensing loop and checks it.
     Demo(demo::Arguments),
+    /// Labs of one's own, from a file: any topologies, any number of switches, faults on purpose.
+    Lab(lab::Arguments),
     /// A Nexus-like switch, on the console and over SSH.
     Switch(Box<rumline_host::command::Arguments>),
     /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
     let typed = help_command::in_front(std::env::args_os().collect(), &Arguments::command());
     let outcome = match Arguments::parse_from(typed).command {
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Lab(arguments) => lab::run(&arguments),
         Command::Switch(arguments) => rumline_host::command::run(&arguments),
         Command::Cssm(arguments) => cssm_server::run(&arguments),
         Command::Cslu(arguments) => collector_server::run_cslu(&arguments),

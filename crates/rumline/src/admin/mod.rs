@@ -289,6 +289,16 @@ impl Api {
         self.renew_token().await
     }
 
+    /// The same when it is needed for the first time: where the token it has is refused.
+    pub(crate) fn with_login(self, login: &str, password: &str) -> Self {
+        Self { login: Some(json!({ "login": login, "password": password })), ..self }
+    }
+
+    /// The token it has now.
+    pub(crate) fn token(&self) -> Option<String> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     async fn renew_token(&self) -> Result<String> {
         let body = self.login.as_ref().map(Value::to_string).unwrap_or_default();
         let reply = self.send("POST", "/login", body.into_bytes()).await?;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::checks::Checks;
-use super::collector::Flavour;
 use super::lab::{Lab, SMART_ACCOUNT};
 use super::restored;
 use super::topology2::compare_with_cssm;
+use crate::lab::servers::{Flavour, renamed};
 
 const TENANT: &str = "XYZ-ON-PREM-1";
 const VIRTUAL_ACCOUNT: &str = "Default";
@@ -26,15 +26,6 @@ fn switch_of(topology: u32) -> (&'static str, &'static str, String) {
         4 => ("N9K-C93180YC-FX3", "RMLDEMOONP4", renamed(leaf, "leaf-onprem")),
         _ => ("N9K-C9336C-FX2", "RMLDEMOONP5", renamed(core, "core-onprem")),
     }
-}
-
-/// The configuration under another host name.
-pub(super) fn renamed(config: &str, to: &str) -> String {
-    config.replace(&format!("hostname {}", host_name(config)), &format!("hostname {to}"))
-}
-
-fn host_name(config: &str) -> &str {
-    config.lines().find_map(|line| line.strip_prefix("hostname ")).unwrap_or("switch")
 }
 
 /// Where CSSM would be if the collector looked: counts whoever comes.

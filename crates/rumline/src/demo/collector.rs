@@ -3,33 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use super::lab::{read_line, start, stop};
+use super::processes::{start, stop};
 use crate::admin::Api;
+use crate::lab::description::Collector;
+use crate::lab::reach::read_line;
+use crate::lab::servers::{self, COLLECTOR_UP, Flavour};
 use rumline_net::LabClock;
 
-/// Which collector, and whether it may reach CSSM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flavour {
-    pub topology: u32,
-    pub on_prem: bool,
-    pub connected: bool,
-}
-
-impl Flavour {
-    /// The subcommand that is this server, and the key of the lab's description.
-    pub(super) fn command(self) -> &'static str {
-        if self.on_prem { "onprem" } else { "cslu" }
-    }
-
-    pub(super) fn title(self) -> &'static str {
-        if self.on_prem { "SSM On-Prem" } else { "CSLU" }
-    }
-}
-
 pub(super) struct LabCollector {
+    pub name: String,
     pub flavour: Flavour,
     pub dir: PathBuf,
     pub url: String,
@@ -50,25 +34,7 @@ impl LabCollector {
     ) -> Result<Self> {
         let name = format!("{}-{}", flavour.command(), flavour.topology);
         let dir = lab_dir.join(&name);
-        let path = |path: PathBuf| path.display().to_string();
-        let mut options = vec![
-            flavour.command().to_owned(),
-            "--dir".to_owned(),
-            path(dir.clone()),
-            "--cssm".to_owned(),
-            cssm.to_owned(),
-            "--root".to_owned(),
-            path(lab_dir.join("cssm/root.pem")),
-            "--label".to_owned(),
-            name.clone(),
-            "--admin-password-file".to_owned(),
-            path(lab_dir.join(format!("{name}-admin.password"))),
-            "--lab-clock".to_owned(),
-            clock.to_string(),
-        ];
-        if flavour.on_prem {
-            options.extend(["--host", "localhost"].map(str::to_owned));
-        }
+        let mut options = servers::collector(lab_dir, clock, flavour, &name, cssm);
         let mut listen = options.clone();
         listen.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
         if !flavour.on_prem {
@@ -81,10 +47,10 @@ impl LabCollector {
             options.extend(["--device-listen".to_owned(), address_of(&device_url)]);
         }
         let mut api = Api::new(&url, &dir.join("root.pem"), None)?;
-        let password = read_line(&lab_dir.join(format!("{name}-admin.password")))?;
+        let password = read_line(&servers::collector_password_file(lab_dir, &name))?;
         api.log_in("admin", &password).await?;
         let process = Some(process);
-        Ok(Self { flavour, dir, url, device_url, api, options, process })
+        Ok(Self { name, flavour, dir, url, device_url, api, options, process })
     }
 
     pub(super) async fn stop(&mut self) -> Result<()> {
@@ -98,21 +64,8 @@ impl LabCollector {
     }
 
     /// What an engineer needs to work with it.
-    pub(super) fn description(&self, lab_dir: &Path) -> Value {
-        let name = format!("{}-{}", self.flavour.command(), self.flavour.topology);
-        json!({
-            "topology": self.flavour.topology,
-            "kind": self.flavour.title(),
-            "url": self.url,
-            "device_url": self.device_url,
-            "api_url": format!("{}/api/v1", self.url),
-            "ca_file": self.dir.join("root.pem").display().to_string(),
-            "admin": {
-                "user": "admin",
-                "password_file":
-                    lab_dir.join(format!("{name}-admin.password")).display().to_string(),
-            },
-        })
+    pub(super) fn description(&self, lab_dir: &Path) -> Collector {
+        Collector::new(lab_dir, &self.name, self.flavour, &self.url, &self.device_url)
     }
 }
 
@@ -125,7 +78,7 @@ fn address_of(url: &str) -> String {
 async fn run(options: &[String], flavour: Flavour) -> Result<(Child, String, String)> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(options);
-    let (process, lines) = start(command, &[" listens on https", "product instances "]).await?;
+    let (process, lines) = start(command, COLLECTOR_UP).await?;
     let last_word = |line: &String| line.rsplit(' ').next().unwrap_or_default().to_owned();
     let [url, device_url] = lines.as_slice() else {
         anyhow::bail!("{} said nothing of where it listens", flavour.title());

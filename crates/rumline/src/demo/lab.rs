@@ -2,26 +2,24 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use rumline_net::{Clock, SshClient, write_private};
+use rumline_net::{Clock, LabClock, write_private};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
-use super::collector::{Flavour, LabCollector};
+use super::collector::LabCollector;
+use super::processes::{run_switch, start_cssm, stop, terminate};
 use crate::admin::Api;
-use rumline_net::LabClock;
+use crate::lab::description::{self, Description};
+use crate::lab::reach::{self, read_line};
+use crate::lab::servers::{self, Flavour};
 
 /// The smart account of the lab.
 pub(super) const SMART_ACCOUNT: &str = "Example Networks";
-/// A process must be up within this.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// Something that is to happen must happen within this.
-pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(25);
+pub(super) use crate::lab::reach::WAIT_TIMEOUT;
 
 /// A switch of the lab.
 pub(super) struct LabSwitch {
@@ -59,7 +57,7 @@ impl Lab {
             || std::env::temp_dir().join(format!("rumline-demo-{base_millis}")),
             Path::to_owned,
         );
-        if dir.join("lab.json").exists() {
+        if Description::exists(&dir) {
             bail!("{} holds a lab already; remove it or name another directory", dir.display());
         }
         remove_abandoned();
@@ -146,24 +144,11 @@ impl Lab {
         self.doing(&format!("starting {name}"));
         let dir = self.dir.join(&name);
         std::fs::create_dir_all(&dir)?;
-        let config_file = self.dir.join(format!("{name}.cfg"));
-        std::fs::write(&config_file, config)?;
-        let password_file = self.dir.join(format!("{name}.password"));
-        let text = |path: &Path| path.display().to_string();
-        let mut options: Vec<String> =
-            ["switch", "--pid", pid, "--serial", serial].map(str::to_owned).into();
-        for (name, value) in [
-            ("--dir", text(&dir)),
-            ("--startup-config", text(&config_file)),
-            ("--root", text(&self.dir.join("cssm/root.pem"))),
-            ("--admin-password-file", text(&password_file)),
-            ("--lab-clock", self.clock.to_string()),
-        ] {
-            options.extend([name.to_owned(), value]);
-        }
-        for collector in self.collectors.iter().filter(|c| c.flavour.on_prem) {
-            options.extend(["--tls-root".to_owned(), text(&collector.dir.join("root.pem"))]);
-        }
+        std::fs::write(self.dir.join(format!("{name}.cfg")), config)?;
+        let password_file = servers::switch_password_file(&self.dir, &name);
+        let on_prem = self.collectors.iter().filter(|one| one.flavour.on_prem);
+        let roots = on_prem.map(|one| one.dir.join("root.pem"));
+        let options = servers::switch(&self.dir, self.clock, &name, (pid, serial), roots);
         let (process, address) = run_switch(&options, "127.0.0.1:0").await?;
         self.switches.push(LabSwitch {
             name,
@@ -249,12 +234,7 @@ impl Lab {
 
     /// Runs lines on a switch.
     pub(super) async fn run(&self, switch: usize, lines: &str) -> Result<String> {
-        let switch = &self.switches[switch];
-        let password = read_line(&switch.password_file)?;
-        let client = SshClient::log_in(switch.address, "admin", &password).await?;
-        let output = client.run(lines).await?;
-        client.log_out().await;
-        Ok(output)
+        reach::run(&self.described(&self.switches[switch]).ssh, lines).await
     }
 
     /// Repeats a command until its output holds `wanted`; returns the last output.
@@ -264,14 +244,16 @@ impl Lab {
         command: &str,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<String> {
-        let until = tokio::time::Instant::now() + WAIT_TIMEOUT;
-        loop {
-            // Just after a reload there is no login for a moment.
-            let output = self.run(switch, command).await.unwrap_or_default();
-            if wanted(&output) || tokio::time::Instant::now() > until {
-                return Ok(output);
-            }
-            tokio::time::sleep(Duration::from_millis(150)).await;
+        reach::wait_for(&self.described(&self.switches[switch]).ssh, command, wanted).await
+    }
+
+    fn described(&self, switch: &LabSwitch) -> description::Switch {
+        let udi = (switch.pid.as_str(), switch.serial.as_str());
+        let LabSwitch { name, topology, address, password_file, .. } = switch;
+        let its = self.collectors.iter().find(|one| one.flavour.topology == *topology);
+        description::Switch {
+            collector: its.map(|collector| collector.name.clone()),
+            ..description::Switch::new(name, *topology, udi, *address, password_file)
         }
     }
 
@@ -330,50 +312,16 @@ impl Lab {
 
     /// Writes down how to reach everything.
     pub(super) fn describe(&self) -> Result<()> {
-        let path = |name: &str| self.dir.join(name).display().to_string();
-        let switches: Vec<Value> = self
-            .switches
-            .iter()
-            .map(|switch| {
-                json!({
-                    "name": switch.name,
-                    "topology": switch.topology,
-                    "udi": { "pid": switch.pid, "serial": switch.serial },
-                    "ssh": {
-                        "host": switch.address.ip().to_string(),
-                        "port": switch.address.port(),
-                        "user": "admin",
-                        "password_file": switch.password_file.display().to_string(),
-                    },
-                })
-            })
-            .collect();
-        let of = |on_prem: bool| {
-            let found = self.collectors.iter().find(|c| c.flavour.on_prem == on_prem);
-            found.map(|collector| collector.description(&self.dir))
-        };
-        let collectors: Vec<Value> =
-            self.collectors.iter().map(|collector| collector.description(&self.dir)).collect();
-        let lab = json!({
-            "cslu": of(false),
-            "onprem": of(true),
-            "collectors": collectors,
-            "cssm": {
-                "url": self.url,
-                "receiver_url": format!("{}/licservice/license", self.url),
-                "ca_file": path("cssm/root.pem"),
-                "admin": { "user": "admin", "password_file": path("cssm-admin.password") },
-                "api_token_file": path("cssm-api.token"),
-            },
-            "switches": switches,
-        });
-        let text = serde_json::to_vec_pretty(&lab)?;
-        write_private(&self.dir.join("lab.json"), &text)?;
-        Ok(())
+        let clock = self.clock.to_string();
+        let mut described = Description::new(&self.dir, SMART_ACCOUNT, clock, &self.url);
+        let collectors = self.collectors.iter().map(|one| one.description(&self.dir));
+        described.collectors = collectors.collect();
+        described.switches = self.switches.iter().map(|switch| self.described(switch)).collect();
+        described.write(&self.dir)
     }
 
     /// Leaves the lab up until interrupted.
-    pub(super) fn keep(&self) -> Result<()> {
+    pub(super) async fn keep(&self) -> Result<()> {
         say!(
             "\nThe lab is up; end it with Ctrl-C. Its description: {}",
             self.dir.join("lab.json").display()
@@ -402,6 +350,7 @@ impl Lab {
             self.dir.join("cssm/root.pem").display(),
             self.dir.join("cssm-api.token").display()
         );
+        say!("  {}   # the lab as a picture", crate::lab::page::beside(&self.dir).await?);
         Ok(())
     }
 
@@ -441,90 +390,4 @@ fn remove_abandoned() {
             let _best_effort = std::fs::remove_dir_all(folder.path());
         }
     }
-}
-
-/// Asks a process to end, and insists after a while.
-pub(super) async fn terminate(process: &mut Child) -> Result<()> {
-    if let Some(id) = process.id() {
-        let id = rustix::process::Pid::from_raw(i32::try_from(id)?).context("no process id")?;
-        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
-    }
-    if tokio::time::timeout(Duration::from_secs(15), process.wait()).await.is_err() {
-        process.kill().await?;
-    }
-    Ok(())
-}
-
-/// The same, of what may have ended already.
-pub(super) async fn stop(process: &mut Option<Child>) -> Result<()> {
-    match process.take() {
-        Some(mut process) => terminate(&mut process).await,
-        None => Ok(()),
-    }
-}
-
-/// Starts a switch; returns where its SSH listens.
-async fn run_switch(options: &[String], ssh: &str) -> Result<(Child, SocketAddr)> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(options).args(["--ssh", ssh]);
-    let (process, lines) = start(command, &["ssh admin@"]).await?;
-    let line = &lines[0];
-    let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
-    let port: u16 = port.with_context(|| format!("no port in {line:?}"))?;
-    Ok((process, SocketAddr::from(([127, 0, 0, 1], port))))
-}
-
-async fn start_cssm(dir: &Path, clock: LabClock, listen: &str) -> Result<(Child, String)> {
-    // On a clock that runs as the world's, nobody wants to watch five minutes pass.
-    let ack_delay = if clock.rate == 1 { "1" } else { "300" };
-    let mut command = Command::new(std::env::current_exe()?);
-    command
-        .arg("cssm")
-        .arg("--dir")
-        .arg(dir.join("cssm"))
-        .args(["--listen", listen, "--ack-delay-seconds", ack_delay])
-        // People who try things out in it do not want to wait for the next hour.
-        .args(["--requests-per-hour", "0"])
-        .arg("--admin-password-file")
-        .arg(dir.join("cssm-admin.password"))
-        .arg("--lab-clock")
-        .arg(clock.to_string());
-    let (process, lines) = start(command, &["CSSM listens on "]).await?;
-    let url = lines[0].rsplit(' ').next().unwrap_or_default().to_owned();
-    Ok((process, url))
-}
-
-/// Starts a process and waits for the lines that say it is up, in this order.
-pub(super) async fn start(mut command: Command, up: &[&str]) -> Result<(Child, Vec<String>)> {
-    let mut process = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .env(crate::WITH_PARENT, "1")
-        .kill_on_drop(true)
-        .spawn()
-        .context("a process of the lab cannot be started")?;
-    let output = process.stdout.take().context("no output")?;
-    let mut lines = BufReader::new(output).lines();
-    let wait = async {
-        let mut said = Vec::new();
-        while let Some(wanted) = up.get(said.len()) {
-            match lines.next_line().await? {
-                Some(line) if line.contains(wanted) => said.push(line),
-                Some(_) => {}
-                None => bail!("a process of the lab ended before it was up"),
-            }
-        }
-        Ok(said)
-    };
-    let said = tokio::time::timeout(START_TIMEOUT, wait)
-        .await
-        .context("a process of the lab did not come up in time")??;
-    // What it says later is read and dropped, so that it never waits for a reader.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((process, said))
-}
-
-pub(super) fn read_line(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    Ok(text.trim().to_owned())
 }

@@ -4,18 +4,19 @@ mod checks;
 mod collected;
 mod collector;
 mod lab;
+mod processes;
 mod restored;
 mod topology2;
 mod topology6;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::{Context, Result, bail};
 
 use self::checks::Checks;
-use self::collector::Flavour;
 use self::lab::Lab;
+use crate::lab::servers::Flavour;
+use crate::lab::told_to_end;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -58,18 +59,6 @@ async fn run_lab(arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
     outcome
 }
 
-/// Waits until somebody ends this process, and says how.
-async fn told_to_end() -> Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = hang_up.recv() => "SIGHUP",
-        _ = interrupt.recv() => "SIGINT",
-    })
-}
-
 async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
     let mut checks = Checks::default();
     for topology in topologies {
@@ -79,8 +68,7 @@ async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Resul
             }
             6 => topology6::run(lab, &mut checks).await?,
             topology => {
-                let (on_prem, connected) = (*topology >= 4, matches!(topology, 1 | 4));
-                let flavour = Flavour { topology: *topology, on_prem, connected };
+                let flavour = Flavour::of(*topology).context("no collector")?;
                 collected::run(lab, flavour, &mut checks).await?;
             }
         }
@@ -88,7 +76,7 @@ async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Resul
     lab.show_cssm().await?;
     let held = checks.show(arguments.verbose);
     if arguments.keep {
-        lab.keep()?;
+        lab.keep().await?;
         told_to_end().await?;
     }
     Ok(held)

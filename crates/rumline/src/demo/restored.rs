@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::checks::Checks;
 use super::collected;
 use super::lab::{Lab, SMART_ACCOUNT, WAIT_TIMEOUT};
+use crate::lab::clone::copy_dir;
 
 const ITD: &str = "feature itd";
 const SET_BACK: &str = "LOG_SMART_LIC_USAGE_SET_BACK";
@@ -31,21 +32,6 @@ impl Backup {
         std::fs::remove_dir_all(&self.dir)?;
         copy_dir(&self.copy, &self.dir)
     }
-}
-
-fn copy_dir(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_dir(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), &target)?;
-        }
-    }
-    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
-    Ok(())
 }
 
 /// Turns a feature on or off and saves.
@@ -101,7 +87,7 @@ async fn alerts(lab: &Lab, serial: &str) -> Result<String> {
 pub(super) async fn with_cssm(lab: &mut Lab, checks: &mut Checks) -> Result<()> {
     const T: u32 = 2;
     let leaf = include_str!("../../configs/leaf.cfg");
-    let leaf = collected::renamed(leaf, "leaf-copied");
+    let leaf = crate::lab::servers::renamed(leaf, "leaf-copied");
     let switch = lab.add_switch(T, "N9K-C93180YC-FX3", "RMLDEMOCOPY", &leaf).await?;
     let va = lab.api.virtual_account(SMART_ACCOUNT, "Default").await?;
     let token = json!({ "description": "copies", "expires_after_days": 1, "uses_max": 1 });
