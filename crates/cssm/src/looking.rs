@@ -38,6 +38,8 @@ pub struct LookedInto {
     pub instances: Vec<FoundInFile>,
     /// Who wrote it, if it is the bundle of a collector.
     pub created_by: Option<String>,
+    /// The virtual account that such a bundle is for.
+    pub virtual_account: Option<String>,
 }
 
 impl Cssm {
@@ -65,7 +67,7 @@ impl Cssm {
             if let Some(problem) = found.problem {
                 return Err(Error::Invalid(problem));
             }
-            return Ok(LookedInto { count: 1, instances: vec![found], created_by: None });
+            return Ok(LookedInto { count: 1, instances: vec![found], ..LookedInto::default() });
         }
         let mut reports = 0;
         let file = self.outline(now, "the file", reader)?;
@@ -80,7 +82,7 @@ impl Cssm {
             virtual_account_id: known,
             problem: None,
         };
-        Ok(LookedInto { count: 1, instances: vec![found], created_by: None })
+        Ok(LookedInto { count: 1, instances: vec![found], ..LookedInto::default() })
     }
 
     fn look_into_archive(
@@ -102,6 +104,9 @@ impl Cssm {
         if looked.count == 0 && manifest.is_none() {
             return Err(Error::invalid("the archive holds no file"));
         }
+        let part = manifest.as_ref().and_then(|manifest| manifest.manifest.parts.first());
+        let part = part.map(|part| part.virtual_account.clone());
+        looked.virtual_account = part.filter(|name| !name.is_empty());
         let created_by = manifest.map(|manifest| manifest.manifest.created_by);
         looked.created_by = created_by.filter(|by| !by.is_empty());
         Ok(looked)

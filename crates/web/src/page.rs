@@ -1,7 +1,7 @@
 //! What every page has: a head, who is logged in, the way in and out.
 
 use axum::extract::{Form, Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, Markup, html};
 use rumline_protocol::Timestamp;
@@ -146,9 +146,31 @@ pub(crate) fn time(at: Option<i64>) -> Markup {
 }
 
 /// Sends someone who is not logged in to the way in.
-pub(crate) fn to_login(from: &Uri) -> Response {
-    let from = from.path_and_query().map_or("/", |path| path.as_str());
-    Redirect::to(&format!("/login?next={}", in_query(from))).into_response()
+pub(crate) fn to_login<S: Site>(
+    state: &S,
+    method: &Method,
+    from: &Uri,
+    headers: &HeaderMap,
+) -> Response {
+    let is_form = method != Method::GET;
+    let asked = from.path_and_query().map_or("/", |path| path.as_str());
+    // A form's address shows nothing: it goes on where the form stood.
+    let from = if is_form { path_of(headers.get(header::REFERER)) } else { asked };
+    let to = Redirect::to(&format!("/login?next={}", in_query(from)));
+    if site::cookie(headers, state.cookie()).is_none() {
+        return to.into_response();
+    }
+    let lost = if is_form { " What you typed was not taken." } else { "" };
+    let said = format!("{BAD}Your login has ended: log in again.{lost}");
+    ([(header::SET_COOKIE, said_cookie(state, &said, 60))], to).into_response()
+}
+
+/// The path of a whole address.
+fn path_of(address: Option<&HeaderValue>) -> &str {
+    let text = address.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let after_host =
+        text.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    after_host.unwrap_or("/")
 }
 
 /// Text as it stands in a query.
@@ -159,6 +181,11 @@ pub fn in_query(text: &str) -> String {
         if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     };
     text.bytes().map(written).collect()
+}
+
+/// A name that may go on in the next line behind an underscore, where it has to.
+pub(crate) fn name(text: &str) -> Markup {
+    html! { @for part in text.split_inclusive('_') { (part) wbr; } }
 }
 
 /// A text in which commands stand in backticks.
@@ -226,7 +253,7 @@ fn login_form<S: Site>(state: &S, next: &str, told: Option<&str>) -> Markup {
             input type="hidden" name="next" value=(next);
             button.first { "Log in" }
         }
-        p.soft { "The first administrator's password was shown when the server first started." }
+        p.soft { "The first administrator is admin; the password was shown when the server first started, or is in the file that was named then." }
     };
     page(state, Frame { title: "Log in", ..Frame::default() }, &content)
 }

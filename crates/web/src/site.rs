@@ -208,12 +208,12 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         }
         router = router.route(route.path, handler);
     }
-    router.method_not_allowed_fallback(not_allowed).fallback(not_there::<S>).with_state(state)
+    router.method_not_allowed_fallback(not_allowed::<S>).fallback(not_there::<S>).with_state(state)
 }
 
-async fn not_allowed() -> Response {
+async fn not_allowed<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    on_its_way(problem.into_response())
+    on_its_way(as_asked(&state, &headers, &problem))
 }
 
 /// A message.
@@ -246,13 +246,16 @@ impl<S: Send + Sync> FromRequest<S> for Message {
 
 async fn not_there<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
     let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such page");
+    on_its_way(as_asked(&state, &headers, &problem))
+}
+
+/// A problem as a page for whoever takes one.
+fn as_asked<S: Site>(state: &S, headers: &HeaderMap, problem: &Problem) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let response = if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
-        crate::page::problem_page(&state, None, &problem, "/")
-    } else {
-        problem.into_response()
-    };
-    on_its_way(response)
+    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        return crate::page::problem_page(state, None, problem, "/");
+    }
+    Problem::new(problem.status(), problem.detail()).into_response()
 }
 
 /// What browsers may do with the pages: nothing from elsewhere is loaded, and nobody frames them.
@@ -305,7 +308,10 @@ async fn authorize<S: Site>(
     let mut caller = match caller_of(&state, request.method(), request.headers()).await {
         Ok(caller) => caller,
         // A person is shown the way, a program is told.
-        Err(Error::Unauthenticated) if guard.page => return crate::page::to_login(request.uri()),
+        Err(Error::Unauthenticated) if guard.page => {
+            let (method, headers) = (request.method(), request.headers());
+            return crate::page::to_login(&state, method, request.uri(), headers);
+        }
         Err(error) => return refuse(&state, guard, None, error),
     };
     if let Access::May(action) = guard.access {

@@ -59,7 +59,19 @@ document.addEventListener("change", (event) => {
   for (const box of document.querySelectorAll(`input[name='${all.dataset.selects}']`)) box.checked = all.checked;
 });
 
+// A menu closes when something else is pressed, and by Escape.
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(except)) menu.open = false;
+}
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = event.target.closest("details.menu[open]");
+  closeMenus(null);
+  if (menu) menu.querySelector("summary").focus();
+});
+
 document.addEventListener("click", async (event) => {
+  closeMenus(event.target);
   const copy = event.target.closest("button[data-copy]");
   if (copy) {
     await navigator.clipboard.writeText(copy.dataset.copy);

@@ -62,7 +62,7 @@ impl<S: Frames> Page<S> for PeopleWithin {
             Field::text("password", "Password")
                 .kind(Kind::Secret("new-password"))
                 .optional()
-                .help("For somebody who is new here; whoever has a login keeps theirs."),
+                .help("For somebody who is new here, ten characters or more; whoever has a login keeps theirs."),
         ];
         html! {
             h1 { "People" }

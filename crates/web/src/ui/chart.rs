@@ -73,7 +73,8 @@ impl Chart<'_> {
             .filter_map(|(place, (_, _, line))| Some((place, (*line)?)))
             .map(|(place, line)| format!("{},{}", x(place) + width / 2, y(line)))
             .collect();
-        let named = [0, self.points.len() / 2, self.points.len().saturating_sub(1)];
+        let last = self.points.len().saturating_sub(1);
+        let named = if last > 1 { vec![0, last / 2, last] } else { vec![0] };
         html! {
             figure.chart {
                 figcaption { (self.title) }

@@ -88,22 +88,22 @@ impl<'a> Field<'a> {
                     Kind::Switch => {},
                     Kind::Number(least, most) => input id=(name) name=(name) type="number" min=(least)
                         max=(most) value=(typed) required[required] aria-describedby=[describes]
-                        aria-invalid=[invalid];,
+                        aria-invalid=[invalid] autofocus[invalid.is_some()];,
                     Kind::Day => input id=(name) name=(name) type="date" value=(typed)
-                        required[required] aria-describedby=[describes] aria-invalid=[invalid];,
+                        required[required] aria-describedby=[describes] aria-invalid=[invalid] autofocus[invalid.is_some()];,
                     Kind::Secret(fill) => input id=(name) name=(name) type="password"
                         autocomplete=(fill) required[required] aria-describedby=[describes]
-                        aria-invalid=[invalid];,
+                        aria-invalid=[invalid] autofocus[invalid.is_some()];,
                     Kind::File => input id=(name) name=(name) type="file" required[required]
-                        aria-describedby=[describes] aria-invalid=[invalid];,
+                        aria-describedby=[describes] aria-invalid=[invalid] autofocus[invalid.is_some()];,
                     Kind::Choice(choices) => select id=(name) name=(name) required[required]
-                        aria-describedby=[describes] aria-invalid=[invalid] {
+                        aria-describedby=[describes] aria-invalid=[invalid] autofocus[invalid.is_some()] {
                             @for (sent, words) in choices {
                                 option value=(sent) selected[sent == typed] { (words) }
                             }
                         },
                     Kind::Text => input id=(name) name=(name) value=(typed) required[required]
-                        autocomplete="off" aria-describedby=[describes] aria-invalid=[invalid];,
+                        autocomplete="off" aria-describedby=[describes] aria-invalid=[invalid] autofocus[invalid.is_some()];,
                 }
                 @if let Some((_, problem)) = wrong {
                     p.wrong id=(told) { (problem) }

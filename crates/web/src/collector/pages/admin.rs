@@ -5,7 +5,7 @@ use rumline_collector::{Action, Error, Tenant};
 use rumline_server::Only;
 
 use crate::collector::CollectorSite;
-use crate::page::time;
+use crate::page::{counted, time};
 use crate::shared::Frames as _;
 use crate::site::Access;
 use crate::ui::table::{Column, Kind, Table};
@@ -13,7 +13,7 @@ use crate::ui::{Around, Ask, Page};
 
 pub(super) struct Admin {
     tenants: Vec<Tenant>,
-    people: usize,
+    people: i64,
 }
 
 impl Page<CollectorSite> for Admin {
@@ -21,7 +21,7 @@ impl Page<CollectorSite> for Admin {
     const ACCESS: Access = Access::May(Action::AdministerAll);
 
     fn load(site: &CollectorSite, _: &Ask) -> Result<Self, Error> {
-        let people = site.people.list(None)?.len();
+        let people = i64::try_from(site.people.list(None)?.len()).unwrap_or(i64::MAX);
         Ok(Self { tenants: site.collector.tenants(&Only::All)?, people })
     }
 
@@ -64,7 +64,7 @@ impl Page<CollectorSite> for Admin {
             p { a.button href="/api/v1/logs" { "Download All Logs" } " "
                 span.soft { "AllFiles.zip with the file messages" } }
             h2 { "Users" }
-            p { a href="/people" { (self.people) " people and programs" } ", " a href="/audit" { "audit" } }
+            p { a href="/people" { (counted(self.people, "login")) } ", " a href="/audit" { "audit" } }
         }
     }
 }

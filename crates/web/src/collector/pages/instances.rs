@@ -154,7 +154,7 @@ impl Instances {
                             progress hidden aria-label="How much of the file was sent" {}
                             button { @if cslu { "Import from CSSM" } @else { "Import From Cisco" } }
                         }
-                        (button(&at("/sync"), "Sync with Cisco", None))
+                        @if self.tenancy.tenant.connected { (button(&at("/sync"), "Sync with Cisco", None)) }
                     }
                 }
                 details.menu {
@@ -162,6 +162,7 @@ impl Instances {
                     div {
                         a.button href=(at("/product-instances.csv")) { "Export CSV" }
                         form method="post" action=(at("/csv")) enctype="multipart/form-data" {
+                            p.help { "PID, Serial Number, Host Name, Smart Account, Virtual Account; the first two are needed." }
                             label { "Import CSV" input type="file" name="file" accept=".csv,text/csv" required; }
                             progress hidden aria-label="How much of the file was sent" {}
                             button { "Import CSV" }

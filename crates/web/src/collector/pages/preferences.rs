@@ -121,6 +121,7 @@ fn choices(tenant: &Tenant, accounts: &[CiscoAccount], typed: &str) -> Markup {
         div.field {
             label for="virtual_account" { "Smart Account and Virtual Account" }
             select id="virtual_account" name="virtual_account" required {
+                @if !tenant.has_account() { option value="" { "choose one" } }
                 @if !is_seen && tenant.has_account() {
                     option value=(pair(own.0, own.1)) selected[chosen == pair(own.0, own.1)] { (own.0) " / " (own.1) " (this login does not see it)" }
                 }

@@ -128,6 +128,9 @@ impl Post<CssmSite> for Settle {
     fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let (sa, id) = (ask.id("sa")?, ask.id("id")?);
         site.cssm.clear_alert(ask.now, &ask.caller.actor(), Some(sa), id)?;
-        Ok(Done::at(format!("/smart-accounts/{sa}/alerts"), "Settled."))
+        Ok(Done::at(
+            format!("/smart-accounts/{sa}/alerts"),
+            "Settled. It comes back at the next look if it is still so.",
+        ))
     }
 }

@@ -68,8 +68,8 @@ impl Page<CssmSite> for General {
             Column::new("Actions", Kind::Text, |token: &RegistrationToken| {
                 let at = format!("{tokens}/{}", token.id);
                 html! {
-                    a.button href=(format!("{at}/file")) { "Download" } " "
                     @if token.revoked_at.is_none() {
+                        a.button href=(format!("{at}/file")) { "Download" } " "
                         (button(&format!("{at}/revoke"), "Revoke",
                             Some("Revoke this token? Switches that have it register with it no more.")))
                     }

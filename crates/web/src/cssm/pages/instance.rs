@@ -51,7 +51,7 @@ impl Page<CssmSite> for Instance {
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
         let one = &self.instance;
         let at = self.inventory.at(&format!("/product-instances/{}", one.id));
-        let api = format!("/api/v1{at}/reports");
+        let reports = format!("{at}/reports");
         html! {
             (self.inventory.head(ask, "/product-instances"))
             div.line {
@@ -89,7 +89,7 @@ impl Page<CssmSite> for Instance {
                 ul { @for gap in &one.gaps { li { (gap.license) ": " (time(Some(gap.from))) " to " (time(Some(gap.to))) } } }
             }
             h2 { "Reports" }
-            (self.list(ask, &api))
+            (self.list(ask, &reports))
             (Trail::of(ask).show(ask, self.next.as_deref()))
         }
     }
@@ -99,7 +99,11 @@ impl Instance {
     fn usage(&self, ask: &Ask) -> Markup {
         use rumline_cssm::LicenseOfInstance as Used;
         let columns = vec![
-            Column::new("License", Kind::Text, |row: &Used| html! { (row.license) }),
+            Column::new(
+                "License",
+                Kind::Text,
+                |row: &Used| html! { (crate::page::name(&row.license)) },
+            ),
             Column::new("Entitlement tag", Kind::Text, |row: &Used| html! { (row.tag) }),
             Column::new("In Use", Kind::Number, |row: &Used| html! { (row.count) }),
             Column::new("As of", Kind::Text, |row: &Used| time(Some(row.as_of))),
@@ -109,10 +113,10 @@ impl Instance {
         Table { caption: "License Usage", columns, rows, ticks: None, empty }.show(ask)
     }
 
-    fn list(&self, ask: &Ask, api: &str) -> Markup {
+    fn list(&self, ask: &Ask, reports: &str) -> Markup {
         let columns = vec![
             Column::new("Report", Kind::Whole, |row: &ReportRow| {
-                html! { a href=(format!("{api}/{}", row.report_id)) { (row.report_id) } }
+                html! { a href=(format!("{reports}/{}", row.report_id)) { (row.report_id) } }
             }),
             Column::new("Entitlement tag", Kind::Text, |row: &ReportRow| html! { (row.tag) }),
             Column::new("From", Kind::Text, |row: &ReportRow| time(Some(row.start_at))),

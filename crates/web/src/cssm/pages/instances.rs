@@ -168,7 +168,8 @@ impl Post<CssmSite> for Transfer {
         let by = ask.caller.actor();
         let moved = site.cssm.transfer_instances(ask.now, &by, sa, &ids, into.id, false)?;
         let said = format!("{} moved to {}.", counted(len(&moved), "product instance"), into.name);
-        Ok(Done::at(inventory.at("/product-instances"), said))
+        let is_bad = moved.is_empty();
+        Ok(Done::at(inventory.at("/product-instances"), said).bad_if(is_bad))
     }
 }
 

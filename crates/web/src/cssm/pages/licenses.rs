@@ -32,7 +32,11 @@ impl Page<CssmSite> for Licenses {
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
         let number = |number: i64| html! { (number) };
         let columns = vec![
-            Column::new("License", Kind::Text, |row: &LicenseView| html! { (row.license) }),
+            Column::new(
+                "License",
+                Kind::Text,
+                |row: &LicenseView| html! { (crate::page::name(&row.license)) },
+            ),
             Column::new("Purchased", Kind::Number, |row: &LicenseView| number(row.purchased)),
             Column::new("In Use", Kind::Number, |row: &LicenseView| number(row.in_use)),
             Column::new("Substituted", Kind::Number, |row: &LicenseView| number(row.substituted)),
@@ -44,6 +48,7 @@ impl Page<CssmSite> for Licenses {
                 }
             }),
             Column::new("Runs short", Kind::Text, |row: &LicenseView| match row.runs_short_at {
+                _ if row.balance < 0 => html! { "now" },
                 Some(at) => ask.time(Some(at)),
                 None => html! { span.soft { "not with this use" } },
             }),

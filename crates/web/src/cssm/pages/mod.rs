@@ -17,6 +17,7 @@ mod place;
 mod policies;
 mod purchase;
 mod purchases;
+mod report;
 mod select;
 mod usage_files;
 mod use_over_time;
@@ -51,6 +52,7 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         instances::Transfer::route(),
         instance::Instance::route(),
         instance::Remove::route(),
+        report::Report::route(),
         usage_files::UsageFiles::route(),
         usage_files::Choose::route(),
         usage_files::Move::route(),

@@ -9,7 +9,7 @@ use rumline_cssm::{
 
 use super::place::Place;
 use crate::cssm::CssmSite;
-use crate::page::{counted, with_commands};
+use crate::page::with_commands;
 use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::chart::{Chart, number};
@@ -37,21 +37,29 @@ struct License {
     in_use: i64,
     purchased: i64,
     /// Virtual accounts in which it is short, and the first day on which it will be in one.
-    short_in: i64,
+    short_in: Vec<String>,
     runs_short_at: Option<i64>,
 }
 
-fn together(views: Vec<LicenseView>) -> BTreeMap<String, License> {
+fn together(place: &Place, views: Vec<LicenseView>) -> BTreeMap<String, License> {
     let mut licenses: BTreeMap<String, License> = BTreeMap::new();
     for view in views {
         let of = licenses.entry(view.license).or_default();
         of.in_use += view.in_use;
         of.purchased += view.purchased;
-        of.short_in += i64::from(view.balance < 0);
+        if view.balance < 0 {
+            of.short_in.push(place.part_name(view.virtual_account_id));
+        }
         let soonest = [of.runs_short_at, view.runs_short_at].into_iter().flatten().min();
         of.runs_short_at = soonest;
     }
     licenses
+}
+
+/// The first names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > 3 { format!("{shown} and {} more", names.len() - 3) } else { shown }
 }
 
 impl Page<CssmSite> for Overview {
@@ -71,7 +79,7 @@ impl Page<CssmSite> for Overview {
         };
         Ok(Self {
             alerts: cssm.listed_alerts(Some(sa), Some(false), None, ALERTS + 1)?,
-            licenses: together(cssm.licenses(ask.now, sa)?),
+            licenses: together(&place, cssm.licenses(ask.now, sa)?),
             instances: place.parts.iter().map(count).collect(),
             days,
             uses,
@@ -86,7 +94,7 @@ impl Page<CssmSite> for Overview {
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
         let instances: i64 = self.instances.iter().sum();
         let in_use: i64 = self.licenses.values().map(|one| one.in_use).sum();
-        let short = self.licenses.values().filter(|one| one.short_in > 0).count();
+        let short = self.licenses.values().filter(|one| !one.short_in.is_empty()).count();
         html! {
             (self.place.path(""))
             h1 { "Overview" }
@@ -112,7 +120,7 @@ impl Overview {
         let shown = usize::try_from(ALERTS).unwrap_or(0);
         html! {
             @if self.alerts.is_empty() {
-                p { span.badge.good { "nothing" } " There is nothing to look at." }
+                p { "No open alert. What is short, late or missing is looked for every five minutes." }
             } @else {
                 ul.plain { @for alert in self.alerts.iter().take(shown) {
                     li { span.badge.warn { (alert.kind) } " " (alert.subject) ": " (with_commands(&alert.text)) }
@@ -128,7 +136,11 @@ impl Overview {
         type Row<'a> = (&'a String, &'a License);
         let rows: Vec<Row<'_>> = self.licenses.iter().collect();
         let columns = vec![
-            Column::new("License", Kind::Text, |(name, _): &Row<'_>| html! { (name) }),
+            Column::new(
+                "License",
+                Kind::Text,
+                |(name, _): &Row<'_>| html! { (crate::page::name(name)) },
+            ),
             Column::new(
                 "Purchased",
                 Kind::Number,
@@ -141,12 +153,11 @@ impl Overview {
             ),
             Column::new("State", Kind::Text, |(_, one): &Row<'_>| {
                 html! {
-                    @if one.short_in > 0 {
-                        span.badge.bad { "short" } " in " (counted(one.short_in, "virtual account"))
-                    } @else { span.badge.good { "enough" } }
+                    @if !one.short_in.is_empty() { span.badge.bad { "short" } " in " (some(&one.short_in)) } @else { span.badge.good { "enough" } }
                 }
             }),
             Column::new("Runs Short", Kind::Text, |(_, one): &Row<'_>| match one.runs_short_at {
+                _ if !one.short_in.is_empty() => html! { "now" },
                 Some(at) if at > ask.now.0 => ask.time(Some(at)),
                 _ => html! { span.soft { "-" } },
             }),

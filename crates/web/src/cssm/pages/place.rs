@@ -39,18 +39,18 @@ impl Place {
 
     /// What stands around a page of it.
     pub(super) fn around(&self, site: &CssmSite, ask: &Ask, title: impl Into<String>) -> Around {
-        let tabs = self.tabs(&ask.caller);
+        let tabs = self.tabs(site, &ask.caller);
         Around { title: title.into(), tabs, corner: Some(self.change(site, &ask.caller)) }
     }
 
     /// The pages of it that the caller may go to.
-    fn tabs(&self, caller: &Caller) -> Vec<Tab> {
+    fn tabs(&self, site: &CssmSite, caller: &Caller) -> Vec<Tab> {
         let scope = self.account.id.into();
         let mut tabs = Vec::new();
         if caller.may(Action::View, scope, None).is_ok() {
             tabs.extend([(self.at("/overview"), "Overview"), (self.at("/alerts"), "Alerts")]);
         }
-        if let Some(first) = self.parts.first() {
+        if let Some(first) = self.first_part(site) {
             let first = format!("/virtual-accounts/{}/product-instances", first.id);
             tabs.push((self.at(&first), "Inventory"));
         }
@@ -64,6 +64,14 @@ impl Place {
             tabs.push((self.at("/people"), "People"));
         }
         tabs
+    }
+
+    /// The first virtual account that has product instances, or the first one.
+    fn first_part(&self, site: &CssmSite) -> Option<&VirtualAccount> {
+        let counts = site.cssm.part_counts(self.account.id).unwrap_or_default();
+        let has_some =
+            |part: &&VirtualAccount| counts.get(&part.id).is_some_and(|count| *count > 0);
+        self.parts.iter().find(has_some).or_else(|| self.parts.first())
     }
 
     /// The way to another smart account, from anywhere.

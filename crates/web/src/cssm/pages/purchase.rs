@@ -46,8 +46,10 @@ impl Page<CssmSite> for OnePurchase {
             Column::new("Why", Kind::Text, |entry: &Entry| html! { (entry.reason) }),
         ];
         let most = 1_000_000_000;
+        let holder = one.shares.first().map(|share| share.virtual_account_id.to_string());
+        let holder = holder.unwrap_or_default();
         let fields = [
-            self.place.part_field("virtual_account_id", "Virtual Account"),
+            self.place.part_field("virtual_account_id", "Virtual Account").value(&holder),
             Field::text("quantity", "How many more")
                 .kind(Typed::Number(-most, most))
                 .help("Below zero: how many fewer."),
@@ -67,8 +69,8 @@ impl Page<CssmSite> for OnePurchase {
             dl.facts {
                 div { dt { "Kind" } dd { (kind_name(one.kind)) } }
                 div { dt { "From" } dd { (ask.time(Some(one.starts_at))) } }
-                div { dt { "Until" } dd { @if one.ends_at.is_some() { (ask.time(one.ends_at)) } @else { "for ever" } } }
-                div { dt { "Counts From" } dd { (ask.time(Some(one.visible_at))) } }
+                div { dt { "Until" } dd { @match one.ends_at { Some(at) => (ask.time(Some(at - 1))), None => "for ever" } } }
+                div { dt { "Counts From" } dd { (ask.time(Some(one.visible_at.max(one.starts_at)))) } }
                 div { dt { "Order" } dd { @if one.order_number.is_empty() { "-" } @else { (one.order_number) } } }
             }
             h2 { "Book" }

@@ -57,7 +57,11 @@ impl Page<CssmSite> for Purchases {
             Column::new("Purchase", Kind::Whole, |one: &PurchaseView| {
                 html! { a href=(format!("{at}/{}", one.id)) { (one.id) } }
             }),
-            Column::new("License", Kind::Text, |one: &PurchaseView| html! { (one.license) }),
+            Column::new(
+                "License",
+                Kind::Text,
+                |one: &PurchaseView| html! { (crate::page::name(&one.license)) },
+            ),
             Column::new("Kind", Kind::Text, |one: &PurchaseView| html! { (kind_name(one.kind)) }),
             Column::new("Held By", Kind::Text, |one: &PurchaseView| {
                 html! {
@@ -68,7 +72,7 @@ impl Page<CssmSite> for Purchases {
             }),
             Column::new("From", Kind::Text, |one: &PurchaseView| time(Some(one.starts_at))),
             Column::new("Until", Kind::Text, |one: &PurchaseView| match one.ends_at {
-                Some(at) => ask.time(Some(at)),
+                Some(at) => ask.time(Some(at - 1)),
                 None => html! { "for ever" },
             }),
             Column::new("Order", Kind::Text, |one: &PurchaseView| html! { (one.order_number) }),

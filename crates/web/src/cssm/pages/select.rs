@@ -49,7 +49,10 @@ impl Page<CssmSite> for Select {
         ];
         let rows = &self.found.instances;
         let empty = html! { p { "No product instance stands in it." } };
-        let elsewhere = rows.iter().find_map(|one| one.virtual_account_id);
+        let named = self.found.virtual_account.as_ref();
+        let named =
+            self.place.parts.iter().find(|part| Some(&part.name) == named).map(|part| part.id);
+        let elsewhere = named.or_else(|| rows.iter().find_map(|one| one.virtual_account_id));
         let first = elsewhere.map(|part| part.to_string()).unwrap_or_default();
         let fields =
             [self.place.part_field("virtual_account_id", "Virtual Account").value(&first).help(
@@ -60,7 +63,8 @@ impl Page<CssmSite> for Select {
             (self.place.reports("/reports"))
             h1 { "Select Virtual Accounts" }
             p { (self.name) ": " (counted(self.found.count, "product instance"))
-                @if let Some(by) = &self.found.created_by { ", brought together by " (by) } "." }
+                @if let Some(by) = &self.found.created_by { ", brought together by " (by)
+                    @if let Some(part) = &self.found.virtual_account { " for the virtual account " (part) } } "." }
             (form(ask, &ask.at, &fields, "Upload Data"))
             (Table { caption: "What stands in the file", columns, rows, ticks: None, empty }.show(ask))
             @if self.found.count > i64::try_from(rows.len()).unwrap_or(0) {
@@ -85,7 +89,10 @@ impl Call<CssmSite> for UploadChosen {
             ask.typed("virtual_account_id").parse().map_err(|_| Error::invalid("choose one"))?;
         let by = ask.caller.actor();
         let file = upload::upload_chosen(site, by, (sa, va), ask.name("chosen")).await?;
-        let said = format!("{} is uploaded: {}", file.name, file.message);
+        // The same bundle again is the same row.
+        let again =
+            if file.uploaded_at < ask.now.0 { " was there already" } else { " is uploaded" };
+        let said = format!("{}{again}: {}", file.name, file.message);
         let is_bad = file.status == "Errors";
         Ok(Done::at(format!("/smart-accounts/{sa}/reports"), said).bad_if(is_bad))
     }
