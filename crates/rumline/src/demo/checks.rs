@@ -31,7 +31,11 @@ impl Checks {
         let mut topologies: Vec<u32> = self.rows.iter().map(|row| row.topology).collect();
         topologies.sort_unstable();
         topologies.dedup();
-        say!("\nChecks\n{}", "-".repeat(78));
+        let held = self.rows.iter().filter(|row| row.held).count();
+        let all_held = held == self.rows.len() && held > 0;
+        if all || !all_held {
+            say!("\nChecks\n{}", "-".repeat(78));
+        }
         for topology in topologies {
             let of: Vec<&Check> = self.rows.iter().filter(|row| row.topology == topology).collect();
             for row in of.iter().filter(|row| all || !row.held) {
@@ -41,13 +45,8 @@ impl Checks {
                     say!("        seen: {}", row.seen.replace('\n', "\n        "));
                 }
             }
-            if !all {
-                let held = of.iter().filter(|row| row.held).count();
-                say!("topology {topology}: {held} of {} held", of.len());
-            }
         }
-        let held = self.rows.iter().filter(|row| row.held).count();
-        say!("{}\n{held} of {} checks held", "-".repeat(78), self.rows.len());
-        held == self.rows.len() && held > 0
+        say!("\n{held} of {} checks held", self.rows.len());
+        all_held
     }
 }

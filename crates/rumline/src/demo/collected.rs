@@ -65,6 +65,12 @@ pub(super) async fn run(lab: &mut Lab, flavour: Flavour, checks: &mut Checks) ->
     let acknowledged = |text: &str| !text.contains("Last ACK received: <none>");
     let status = lab.wait_for(switch, "show license status", acknowledged).await?;
     checks.add(t, &format!("{name}: ACK received"), acknowledged(&status), &status);
+    let title = flavour.title();
+    lab.say(&if flavour.connected {
+        format!("{name}: reported through {title}, acknowledged, trusted without a token")
+    } else {
+        format!("{name}: usage file of {title} carried to CSSM, ACK carried back, acknowledged")
+    });
     let trusted = !status.contains("Trust Code installed: <none>");
     checks.add(t, &format!("{name}: a trust code came without idtoken"), trusted, &status);
     let log = lab.run(switch, "show logging").await?;
@@ -77,7 +83,6 @@ pub(super) async fn run(lab: &mut Lab, flavour: Flavour, checks: &mut Checks) ->
         lose_and_find(lab, server, switch, checks).await?;
     } else {
         let calls = tripwire.calls.load(Ordering::SeqCst);
-        let title = flavour.title();
         let what = format!("{title} opened no connection to CSSM");
         checks.add(t, &what, calls == 0, &format!("{calls} connections"));
         restored::collector(lab, server, switch, checks).await?;
@@ -111,7 +116,6 @@ async fn set_up(lab: &mut Lab, server: usize, flavour: Flavour, checks: &mut Che
         checks.add(flavour.topology, &what, after["registered"] == true, &after.to_string());
     }
     lab.collectors[server].device_url = device_url;
-    lab.say(&format!("{}: {SMART_ACCOUNT} / {VIRTUAL_ACCOUNT}, {shown}", flavour.title()));
     lab.describe()
 }
 
@@ -127,7 +131,6 @@ async fn configure(lab: &Lab, server: usize, switch: usize, checks: &mut Checks)
     let running = lab.run(switch, "show running-config | include smart").await?;
     let wanted = format!("license smart url cslu {url}");
     checks.contains(t, &format!("{name}: the URL is in the configuration"), &running, &wanted);
-    lab.say(&format!("{name}: pushes to {url}"));
     Ok(())
 }
 
@@ -178,7 +181,6 @@ pub(super) async fn carry(
     let done: Value = serde_json::from_slice(&done)?;
     let what = format!("{title} imports the ACK");
     checks.add(t, &what, done["status"] == "Done", &done.to_string());
-    lab.say(&format!("{title}: usage file carried to CSSM, ACK carried back"));
     // The switch asks again by itself within 15 minutes; a person does not wait for that.
     lab.run(switch, "license smart sync all").await?;
     Ok(())

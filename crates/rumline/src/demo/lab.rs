@@ -1,5 +1,6 @@
 //! The lab: a CSSM and switches as processes of their own on loopback.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -101,9 +102,18 @@ impl Lab {
             progress,
             shows: false,
         };
-        lab.say("CSSM is up; smart account created");
+        lab.heading("CSSM is up; smart account created");
         lab.describe()?;
         Ok(lab)
+    }
+
+    /// A line that stays on the screen, above those that belong to it.
+    pub(super) fn heading(&self, text: &str) {
+        if self.progress.is_hidden() {
+            say!("{text}");
+        } else {
+            self.progress.println(text);
+        }
     }
 
     /// A line that stays on the screen.
@@ -282,14 +292,16 @@ impl Lab {
         self.progress.finish_and_clear();
         say!("\nCSSM, smart account {SMART_ACCOUNT}");
         say!("{:<32}{:>10}{:>8}{:>9}", "License", "Purchased", "In Use", "Balance");
+        // Of all virtual accounts together.
+        let mut all: BTreeMap<&str, [i64; 3]> = BTreeMap::new();
         for row in licenses.as_array().into_iter().flatten() {
-            say!(
-                "{:<32}{:>10}{:>8}{:>9}",
-                row["license"].as_str().unwrap_or_default(),
-                row["purchased"].to_string(),
-                row["in_use"].to_string(),
-                row["balance"].to_string()
-            );
+            let of = all.entry(row["license"].as_str().unwrap_or_default()).or_default();
+            for (sum, name) in of.iter_mut().zip(["purchased", "in_use", "balance"]) {
+                *sum += row[name].as_i64().unwrap_or(0);
+            }
+        }
+        for (license, [purchased, in_use, balance]) in all {
+            say!("{license:<32}{purchased:>10}{in_use:>8}{balance:>9}");
         }
         say!("\n{:<32}{:<14}{:>8}  Licenses", "Product Instance", "Product Type", "Reports");
         for row in instances.as_array().into_iter().flatten() {

@@ -59,9 +59,22 @@ async fn run_lab(arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
     outcome
 }
 
+/// What the guide calls a topology (p. 18).
+fn name_of(topology: u32) -> &'static str {
+    match topology {
+        1 => "connected to CSSM through CSLU",
+        2 => "directly connected to CSSM",
+        3 => "CSLU disconnected from CSSM",
+        4 => "connected to CSSM through SSM On-Prem",
+        5 => "SSM On-Prem disconnected from CSSM",
+        _ => "no connectivity to CSSM and no CSLU",
+    }
+}
+
 async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
     let mut checks = Checks::default();
     for topology in topologies {
+        lab.heading(&format!("Topology {topology}, {}", name_of(*topology)));
         match topology {
             2 => {
                 topology2::run(lab, arguments.startup_config.as_deref(), &mut checks).await?;

@@ -94,7 +94,6 @@ async fn establish_trust(lab: &Lab, switch: usize, token: &str, checks: &mut Che
     checks.contains(T, &format!("{name}: trust code installed"), &log, wanted);
     let wanted = "LOG_SMART_LIC_POLICY_INSTALL_SUCCESS";
     checks.contains(T, &format!("{name}: policy installed itself"), &log, wanted);
-    lab.say(&format!("{name}: trust code and policy installed"));
     Ok(())
 }
 
@@ -117,9 +116,14 @@ async fn change_and_report(lab: &Lab, switches: &[usize], checks: &mut Checks) -
         checks.add(T, &format!("{name}: report pushed and ACK received"), wanted(&status), &status);
         let installed = "Ongoing reporting frequency (days): 90 (Installed)";
         checks.contains(T, &format!("{name}: policy in use is CSSM's"), &status, installed);
-        lab.say(&format!("{name}: report acknowledged"));
         lab.print(&name, &status);
     }
+    let names: Vec<&str> =
+        switches.iter().map(|switch| lab.switches[*switch].name.as_str()).collect();
+    lab.say(&format!(
+        "{}: trust code and policy installed, reports acknowledged",
+        names.join(", ")
+    ));
     Ok(())
 }
 

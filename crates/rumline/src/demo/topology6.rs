@@ -38,7 +38,6 @@ pub(super) async fn run(lab: &mut Lab, checks: &mut Checks) -> Result<()> {
         saved.starts_with("Saved license usage to "),
         &saved,
     );
-    lab.say(&format!("{name}: usage saved to bootflash:all_rum.txt"));
     carry(lab, core, checks).await?;
     let status = lab.run(core, "show license status").await?;
     let acknowledged = !status.contains("Last ACK received: <none>");
@@ -100,6 +99,8 @@ async fn carry(lab: &Lab, switch: usize, checks: &mut Checks) -> Result<()> {
         &imported,
         "Import Data Successful",
     );
-    lab.say(&format!("{name}: usage file carried to CSSM, ACK carried back"));
+    lab.say(&format!(
+        "{name}: usage saved to a file, carried to CSSM, ACK carried back and imported"
+    ));
     Ok(())
 }
