@@ -448,6 +448,7 @@ impl Server {
             ("/smart-accounts/{sa}/collectors/{id}/remove", _) => ("903", String::new()),
             (_, "remove") => ("902", String::new()),
             (_, "transfer") => ("1", "ids=903&into=3".to_owned()),
+            (_, "transfer-all") => ("1", "search=nothing+of+that+name&into=3".to_owned()),
             (_, "tokens") => ("1", "description=of+a+form&expires_after_days=30".to_owned()),
             (_, "revoke" | "disable" | "enable" | "test") => ("1", String::new()),
             ("/me/password", _) => ("1", "old=wrong&new=another+password".to_owned()),

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 use rumline_cssm::{
-    Action, Count, Error, FoundInstance, InstanceId, Only, Search, SortBy, VirtualAccountId,
+    Action, Count, Error, FoundInstance, InstanceId, JobKind, NewJob, Only, Search, SortBy,
+    VirtualAccountId,
 };
 
 use super::place::Inventory;
@@ -128,11 +129,17 @@ impl Page<CssmSite> for Instances {
                             }
                         } }
                         button { "Transfer" }
+                        input type="hidden" name="search" value=(ask.query("search"));
+                        button formaction=(format!("{at}/transfer-all"))
+                            data-confirm=(format!("Transfer {more}{count} product instances, those of the other pages too?")) {
+                            "Transfer All " (more) (count)
+                        }
                     }
                 }
             } @else { (list.show(ask)) }
             @if count > 0 { p.soft { "Showing " (self.found.len()) " of " (more) (count) " " (records) } }
             (Trail::of(ask).show(ask, self.next.as_deref()))
+            (self.inventory.place.csv(ask, "product-instances"))
         }
     }
 }
@@ -170,6 +177,31 @@ impl Post<CssmSite> for Transfer {
         let said = format!("{} moved to {}.", counted(len(&moved), "product instance"), into.name);
         let is_bad = moved.is_empty();
         Ok(Done::at(inventory.at("/product-instances"), said).bad_if(is_bad))
+    }
+}
+
+/// Moves all that a search finds, on this page and the others, as a job that tells how far it is.
+pub(super) struct TransferAll;
+
+impl Post<CssmSite> for TransferAll {
+    type Page = Instances;
+    const AT: &'static str =
+        "/smart-accounts/{sa}/virtual-accounts/{va}/product-instances/transfer-all";
+    const ACCESS: Access = Access::May(Action::Administer);
+    const TAKES_ALL: bool = true;
+
+    fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
+        let inventory = Inventory::read(site, ask)?;
+        let new = NewJob {
+            kind: JobKind::Transfer,
+            search: ask.typed("search").to_owned(),
+            sort: None,
+            virtual_account_id: Some(inventory.part.id),
+            into_virtual_account_id: ask.typed("into").parse().map(VirtualAccountId).ok(),
+        };
+        let by = ask.caller.actor();
+        site.cssm.add_job(ask.now, &by, inventory.place.account.id, &new)?;
+        Ok(Done::at(inventory.place.at("/jobs"), "The job has begun."))
     }
 }
 

@@ -59,6 +59,10 @@ impl Page<CssmSite> for Licenses {
                 code { "rumline cssm purchase" } " records what was bought." }
         };
         let list = Table { caption: "Licenses", columns, rows: &self.licenses, ticks: None, empty };
-        html! { (self.inventory.head(ask, "/licenses")) (list.show(ask)) }
+        html! {
+            (self.inventory.head(ask, "/licenses"))
+            (list.show(ask))
+            (self.inventory.place.csv(ask, "licenses"))
+        }
     }
 }

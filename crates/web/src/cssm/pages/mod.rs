@@ -50,6 +50,7 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         licenses::Licenses::route(),
         instances::Instances::route(),
         instances::Transfer::route(),
+        instances::TransferAll::route(),
         instance::Instance::route(),
         instance::Remove::route(),
         report::Report::route(),

@@ -125,6 +125,16 @@ impl Place {
         }
     }
 
+    /// The link to a report of the whole account as a file, for whoever may see all of it.
+    pub(super) fn csv(&self, ask: &Ask, report: &str) -> Markup {
+        let to = format!("/api/v1{}", self.at(&format!("/reports/{report}?format=csv")));
+        html! {
+            @if self.may(ask, Action::View) {
+                p { a.button href=(to) { "Download CSV" } " " span.soft { "of all virtual accounts" } }
+            }
+        }
+    }
+
     /// The name of a virtual account.
     pub(super) fn part_name(&self, id: VirtualAccountId) -> String {
         let found = self.parts.iter().find(|part| part.id == id);
