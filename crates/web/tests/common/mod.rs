@@ -319,6 +319,7 @@ impl Server {
         let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", "1");
         let path = path.replace("{login}", self.somebody(route.path));
         let path = path.replace("{tag}", "LAN_ENTERPRISE_SERVICES_PKG").replace("{topic}", "faq-1");
+        let path = path.replace("{license}", "LAN_ENTERPRISE_SERVICES_PKG");
         let report =
             || self.cssm.reports(SA, rumline_cssm::InstanceId(1), 0, 1).unwrap()[0].report_id;
         let path = if path.contains("{report}") {

@@ -5,6 +5,7 @@ use rumline_cssm::{Action, Error, LicenseView};
 
 use super::place::Inventory;
 use crate::cssm::CssmSite;
+use crate::page::{in_query, name};
 use crate::site::Access;
 use crate::ui::table::{Column, Kind, Table};
 use crate::ui::{Around, Ask, Page};
@@ -32,11 +33,10 @@ impl Page<CssmSite> for Licenses {
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
         let number = |number: i64| html! { (number) };
         let columns = vec![
-            Column::new(
-                "License",
-                Kind::Text,
-                |row: &LicenseView| html! { (crate::page::name(&row.license)) },
-            ),
+            Column::new("License", Kind::Text, |row: &LicenseView| {
+                let to = self.inventory.at(&format!("/licenses/{}", in_query(&row.license)));
+                html! { a href=(to) { (name(&row.license)) } }
+            }),
             Column::new("Purchased", Kind::Number, |row: &LicenseView| number(row.purchased)),
             Column::new("In Use", Kind::Number, |row: &LicenseView| number(row.in_use)),
             Column::new("Substituted", Kind::Number, |row: &LicenseView| number(row.substituted)),

@@ -10,6 +10,7 @@ mod general;
 mod instance;
 mod instances;
 mod jobs;
+mod license;
 mod licenses;
 mod mail;
 mod overview;
@@ -48,6 +49,7 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         general::Revoke::route(),
         general::token_file(),
         licenses::Licenses::route(),
+        license::License::route(),
         instances::Instances::route(),
         instances::Transfer::route(),
         instances::TransferAll::route(),
