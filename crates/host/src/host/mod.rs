@@ -310,11 +310,16 @@ impl Host {
                     self.carry_out(vec![told]);
                 }
                 Happened::Console(bytes) => self.typed(CONSOLE, bytes, None),
-                Happened::Turn => match self.ready.pop_front() {
-                    Some(Turn::Batch(number)) => self.step_batch(number),
-                    Some(Turn::Call(number)) => self.step_call(number),
-                    None => {}
-                },
+                Happened::Turn => {
+                    match self.ready.pop_front() {
+                        Some(Turn::Batch(number)) => self.step_batch(number),
+                        Some(Turn::Call(number)) => self.step_call(number),
+                        None => {}
+                    }
+                    // On a single thread nobody else is heard before this loop waits for something: what others sent meanwhile
+                    // has its turn too.
+                    tokio::task::yield_now().await;
+                }
                 Happened::End => break,
             }
             if self.setup.console && !self.terminals.contains_key(&CONSOLE) {
