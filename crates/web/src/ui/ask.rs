@@ -191,6 +191,33 @@ mod tests {
     }
 
     #[test]
+    fn a_trail_leads_on_and_back_through_places_of_any_letters() {
+        use crate::ui::table::Trail;
+        let mut ask = Ask {
+            caller: Caller::new("eve", Vec::new()),
+            now: Timestamp(0),
+            at: "/a".to_owned(),
+            numbers: BTreeMap::new(),
+            names: BTreeMap::new(),
+            query: Vec::new(),
+            form: Vec::new(),
+            refused: None,
+            said: None,
+        };
+        let mut pages = vec![String::new()];
+        for place in ["485~regid,1.0_%2C", "7,8", "ä&="] {
+            let shown = Trail::of(&ask).show(&ask, Some(place)).into_string();
+            let link = shown.rsplit("href=\"").next().and_then(|rest| rest.split('"').next());
+            let query = link.and_then(|link| link.split_once('?')).map_or("", |(_, query)| query);
+            ask.query = pairs(&query.replace("&amp;", "&"));
+            assert_eq!(Trail::of(&ask).place(), place);
+            pages.push(ask.query("trail").to_owned());
+        }
+        let back = Trail::of(&ask).show(&ask, None).into_string();
+        assert!(back.contains("rel=\"prev\"") && back.contains(&in_query(&pages[2])), "{back}");
+    }
+
+    #[test]
     fn how_far_away_a_time_is_is_told_in_one_unit() {
         for (at, told) in [
             (1_000_000, "now"),

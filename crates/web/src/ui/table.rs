@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::Ask;
+use crate::page::{from_query, in_query};
 
 /// What stands in a column.
 pub(crate) enum Kind {
@@ -115,7 +116,8 @@ const PLACES_MAX: usize = 50;
 impl Trail {
     pub(crate) fn of(ask: &Ask) -> Self {
         let places = ask.query("trail").split(',').filter(|place| !place.is_empty());
-        Self { places: places.map(str::to_owned).collect() }
+        // A place may hold a comma itself.
+        Self { places: places.map(from_query).collect() }
     }
 
     /// Where this page begins; empty at the first one.
@@ -125,11 +127,14 @@ impl Trail {
 
     /// The links to the pages before and after, where there are any; `next` is where the next one begins.
     pub(crate) fn show(&self, ask: &Ask, next: Option<&str>) -> Markup {
-        let back = self.places.split_last().map(|(_, before)| before.join(","));
+        let joined = |places: &[String]| {
+            places.iter().map(|place| in_query(place)).collect::<Vec<_>>().join(",")
+        };
+        let back = self.places.split_last().map(|(_, before)| joined(before));
         let on = next.map(|next| {
             let from = self.places.len().saturating_sub(PLACES_MAX - 1);
-            let kept = self.places[from..].iter().map(String::as_str);
-            kept.chain([next]).collect::<Vec<_>>().join(",")
+            let kept = self.places[from..].iter().cloned();
+            joined(&kept.chain([next.to_owned()]).collect::<Vec<_>>())
         });
         if back.is_none() && on.is_none() {
             return html! {};
