@@ -150,11 +150,12 @@ impl Spool {
 
     /// Removes what nobody will ask for: all named files but these, and those whose names begin so. Only at a start, while
     /// none is being kept.
-    pub(crate) fn keep_only(&self, names: &[String], prefix: &str) {
+    pub(crate) fn keep_only(&self, names: &[String], prefix: Option<&str>) {
         let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.starts_with(".tmp") && !name.starts_with(prefix) && !names.contains(&name) {
+            let is_of_kind = prefix.is_some_and(|prefix| name.starts_with(prefix));
+            if !name.starts_with(".tmp") && !is_of_kind && !names.contains(&name) {
                 self.remove(&name);
             }
         }

@@ -94,7 +94,7 @@ pub async fn resume_imports(state: CollectorSite) {
     match unfinished {
         Ok(unfinished) => {
             let kept = unfinished.iter().map(|(tenant_id, id)| spool_name(*tenant_id, *id));
-            state.spool.keep_only(&kept.collect::<Vec<_>>(), EXPORTED);
+            state.spool.keep_only(&kept.collect::<Vec<_>>(), Some(EXPORTED));
             drop(permit);
             for (tenant_id, id) in unfinished {
                 work_on(&state, tenant_id, id).await;

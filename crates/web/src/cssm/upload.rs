@@ -143,7 +143,7 @@ pub async fn resume_bundles(state: CssmSite) {
     match unfinished {
         Ok(unfinished) => {
             let kept = unfinished.iter().map(|(_, id)| spool_name(*id));
-            state.spool.keep_only(&kept.collect::<Vec<_>>(), "-");
+            state.spool.keep_only(&kept.collect::<Vec<_>>(), None);
             drop(permit);
             for (sa, id) in unfinished {
                 work_on(&state, sa, id).await;
