@@ -108,6 +108,7 @@ pub(crate) fn boot(
         serial: serial.to_owned(),
         release: release.to_owned(),
         root_certificate: root,
+        links: std::collections::BTreeSet::new(),
     };
     let (mut store, mut flash) = (MemoryDisk::default(), MemoryDisk::default());
     let (switch, effects) =
