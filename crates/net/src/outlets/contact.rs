@@ -256,7 +256,7 @@ fn status_of(head: &[u8]) -> Option<u16> {
 }
 
 /// The kind of what went wrong in a handshake.
-fn tls_reason(error: &std::io::Error) -> Reason {
+pub(crate) fn tls_reason(error: &std::io::Error) -> Reason {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => Reason::Certificate,
         Some(_) => Reason::Tls,
