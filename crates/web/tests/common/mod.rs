@@ -461,14 +461,14 @@ impl Server {
             }
             ("/smart-accounts/{sa}/people/grant", _) => {
                 self.somebody("/{login}");
-                ("1", format!("login=victim&role=viewer&password={password}"))
+                ("1", format!("login=victim&role=user&password={password}"))
             }
             ("/smart-accounts/{sa}/people/take-back", _) => {
                 self.somebody("/{login}");
                 ("1", "login=victim&part_id=".to_owned())
             }
             (_, "password") => ("1", format!("password={password}")),
-            (_, "grant") => ("1", "role=viewer&scope_id=1".to_owned()),
+            (_, "grant") => ("1", "role=user&scope_id=1".to_owned()),
             (_, "take-back") => ("1", "scope_id=1&part_id=".to_owned()),
             ("/smart-accounts", _) => ("1", "name=Typed&domain=typed.example.net".to_owned()),
             (_, "virtual-accounts") => ("1", "name=Typed".to_owned()),

@@ -272,8 +272,8 @@ async fn export(
         transfer::export(&site, ask.caller.actor(), ask.id("tenant")?, only).await
     };
     let back = ask.at.trim_end_matches("/export");
-    outcome
-        .await
-        .unwrap_or_else(|problem| problem_page(&site, Some(&ask.caller), &problem, back))
-        .into_response()
+    match outcome.await {
+        Ok(file) => file.into_response(),
+        Err(problem) => problem_page(&site, ask.who(), problem, back).await,
+    }
 }

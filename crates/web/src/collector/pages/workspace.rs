@@ -103,7 +103,7 @@ fn fields() -> [Field<'static>; 4] {
         Field::text("name", "Tenant ID").help("The last part of its URL, like XYZ-ON-PREM-1."),
         Field::text("smart_account", "Smart Account"),
         Field::text("virtual_account", "Virtual Account"),
-        Field::text("connected", "Cisco Is Available").kind(Typed::Switch).value("on"),
+        Field::text("connected", "Cisco Is Available").kind(Typed::Switch).usual("on"),
     ]
 }
 

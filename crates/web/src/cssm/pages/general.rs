@@ -89,7 +89,7 @@ impl Page<CssmSite> for General {
             Field::text("description", "Description").optional(),
             Field::text("expires_after_days", "Expire After (days)")
                 .kind(Typed::Number(1, 365))
-                .value("30"),
+                .usual("30"),
             Field::text("uses_max", "Max. Number of Uses")
                 .kind(Typed::Number(1, 1_000_000))
                 .optional()

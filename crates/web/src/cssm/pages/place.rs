@@ -80,7 +80,7 @@ impl Place {
         let others = accounts.iter().filter(|other| other.id != self.account.id);
         html! {
             details.menu {
-                summary { "Smart Account" }
+                summary { "Smart Account: " (self.account.name) }
                 div {
                     a href=(self.at("")) aria-current="true" { (self.account.name) }
                     @for other in others.take(NAMED_MAX) {

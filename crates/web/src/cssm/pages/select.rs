@@ -55,7 +55,7 @@ impl Page<CssmSite> for Select {
         let elsewhere = named.or_else(|| rows.iter().find_map(|one| one.virtual_account_id));
         let first = elsewhere.map(|part| part.to_string()).unwrap_or_default();
         let fields =
-            [self.place.part_field("virtual_account_id", "Virtual Account").value(&first).help(
+            [self.place.part_field("virtual_account_id", "Virtual Account").usual(&first).help(
                 "Product instances that are known in another virtual account wait there until an \
             administrator moves them: nothing of theirs is counted here before.",
             )];
