@@ -126,7 +126,7 @@ impl<'a> Field<'a> {
 
 /// A form that adds something, or does one thing: it is sent to an address, with its button.
 pub(crate) fn form(ask: &Ask, to: &str, fields: &[Field<'_>], button: &str) -> Markup {
-    filled(ask, to, None, fields, button)
+    filled(ask, to, None, fields, &html! { button.first { (button) } })
 }
 
 /// A form that changes what is there.
@@ -137,15 +137,34 @@ pub(crate) fn change(
     fields: &[Field<'_>],
     button: &str,
 ) -> Markup {
-    filled(ask, to, Some(seen), fields, button)
+    filled(ask, to, Some(seen), fields, &html! { button.first { (button) } })
 }
 
-fn filled(ask: &Ask, to: &str, seen: Option<&Seen>, fields: &[Field<'_>], button: &str) -> Markup {
+/// The same for those who may do it, with a button that does something else beside it.
+pub(crate) fn change_or(
+    ask: &Ask,
+    to: &str,
+    seen: &Seen,
+    fields: &[Field<'_>],
+    button: Option<&str>,
+    or: &Markup,
+) -> Markup {
+    let buttons = html! { @if let Some(button) = button { button.first { (button) } " " } (or) };
+    filled(ask, to, Some(seen), fields, &buttons)
+}
+
+fn filled(
+    ask: &Ask,
+    to: &str,
+    seen: Option<&Seen>,
+    fields: &[Field<'_>],
+    buttons: &Markup,
+) -> Markup {
     html! {
         form.fields method="post" action=(to) {
             @if let Some(seen) = seen { (seen.field(ask, to)) }
             @for field in fields { (field.show(ask, ask.was_sent(to))) }
-            div { button.first { (button) } }
+            div { (buttons) }
         }
     }
 }

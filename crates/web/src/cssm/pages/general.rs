@@ -7,7 +7,7 @@ use rumline_cssm::{
     Action, Error, NewToken, RegistrationToken, SmartAccountId, TokenId, VirtualAccountId,
 };
 
-use super::place::Inventory;
+use super::inventory::Inventory;
 use crate::cssm::{CssmSite, api};
 use crate::download::attachment;
 use crate::page::time;

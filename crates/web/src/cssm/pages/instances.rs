@@ -6,7 +6,7 @@ use rumline_cssm::{
     VirtualAccountId,
 };
 
-use super::place::Inventory;
+use super::inventory::Inventory;
 use crate::cssm::CssmSite;
 use crate::page::counted;
 use crate::problem::Problem;
