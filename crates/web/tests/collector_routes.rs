@@ -314,6 +314,25 @@ async fn the_later_of_two_people_in_one_form_changes_nothing_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_cssm_was_not_asked_about_is_said_to_be_so() {
+    // ONPREM-002
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("global");
+    let form = "application/x-www-form-urlencoded";
+    for (name, connected, words) in [
+        ("NEW-1", "&connected=on", "is known once somebody has logged in to Cisco"),
+        ("NEW-2", "", "is known once a file is uploaded there"),
+    ] {
+        let body = format!("name={name}&smart_account=Example&virtual_account=Nowhere{connected}");
+        let (status, to, text) =
+            server.call("post", "/tenants", token.as_deref(), body.into_bytes(), form).await;
+        assert_eq!(status, 303, "{text}");
+        let (_, _, page) = server.call("get", &to, token.as_deref(), Vec::new(), form).await;
+        assert!(page.contains(words), "{name}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cookie_acts_only_from_pages_of_the_same_server() {
     // G-01: another site's form must not act with somebody's login
     let server = Server::new(Kind::OnPrem);

@@ -251,3 +251,31 @@ async fn claims_and_epochs_are_decided_where_they_are_shown() {
     assert!(!page.contains("speaks too") && !page.contains("This One Goes On"), "{page}");
     assert!(page.contains("ended"), "{page}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_end_of_a_purchase_stands_beside_it() {
+    // PI-LIC-005
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("administrator").unwrap();
+    let mut told = Vec::new();
+    for (kind, ends, words) in [
+        ("term", "", "a term or a subscription needs its end"),
+        ("subscription", "2020-01-01", "the end is in the past"),
+        ("perpetual", "2999-01-01", "a perpetual purchase has no end"),
+        ("term", "soon", "Until: "),
+    ] {
+        let body = format!(
+            "license=LAN_ENTERPRISE_SERVICES_PKG&virtual_account_id=1&quantity=3&kind={kind}&ends={ends}"
+        );
+        let path = "/smart-accounts/1/reports/purchases";
+        let answer = server.call("post", path, Some(&token), body).await;
+        let text = answer.text();
+        assert_eq!(answer.status, 422, "{kind} {ends}: {text}");
+        let beside = text.split("id=\"ends-told\">").nth(1).and_then(|rest| rest.split('<').next());
+        assert!(beside.is_some_and(|beside| beside.contains(words)), "{words}: {beside:?}");
+        told.extend(beside.map(str::to_owned));
+    }
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), 4);
+}

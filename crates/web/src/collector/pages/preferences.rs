@@ -6,7 +6,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 use rumline_collector::{Action, Error, Tenant, TenantSettings};
 
-use super::tenancy::{Tenancy, home};
+use super::tenancy::{Tenancy, home, not_asked};
 use crate::collector::{CiscoAccount, CollectorSite, api};
 use crate::problem::Problem;
 use crate::site::{Access, blocking};
@@ -174,7 +174,12 @@ impl Call<CollectorSite> for Save {
             connected: ask.typed("connected") == "on",
             sync_minutes: sync_minutes.map_err(|_| Error::invalid("minutes are a whole number"))?,
         };
-        api::change_settings(site, ask.caller.actor(), tenant, settings).await?;
-        Ok(Done::at(format!("{}/preferences", home(tenant)), "Saved."))
+        let saved = api::change_settings(site, ask.caller.actor(), tenant, settings).await?;
+        let said = if saved.has_account() && !saved.registered {
+            format!("Saved. {}", not_asked(&saved))
+        } else {
+            "Saved.".to_owned()
+        };
+        Ok(Done::at(format!("{}/preferences", home(tenant)), said))
     }
 }

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use rumline_collector::{Action, Collector, Error, Tenant, TenantSettings};
 
-use super::tenancy::home;
+use super::tenancy::{home, not_asked};
 use crate::collector::CollectorSite;
 use crate::problem::Problem;
 use crate::shared::Frames as _;
@@ -129,6 +129,7 @@ impl Post<CollectorSite> for Create {
         };
         let (name, by) = (ask.typed("name"), ask.caller.actor());
         let made = site.collector.create_tenant(ask.now, &by, name, &settings)?;
-        Ok(Done::at(format!("{}/preferences", home(made.id)), format!("{name} is created.")))
+        let said = format!("{name} is created. {}", not_asked(&made));
+        Ok(Done::at(format!("{}/preferences", home(made.id)), said))
     }
 }
