@@ -10,6 +10,7 @@ mod epochs;
 mod event_log;
 mod general;
 mod instance;
+mod instance_transfers;
 mod instances;
 mod inventory;
 mod jobs;
@@ -65,8 +66,8 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         transfer::HandOn::route(),
         license::License::route(),
         instances::Instances::route(),
-        instances::Transfer::route(),
-        instances::TransferAll::route(),
+        instance_transfers::Transfer::route(),
+        instance_transfers::TransferAll::route(),
         instance::Instance::route(),
         instance::Remove::route(),
         epochs::Choose::route(),
