@@ -35,6 +35,7 @@ mod install;
 mod ledger;
 mod ledger_files;
 mod offline;
+mod reason;
 mod reports;
 mod schedule;
 mod series;
@@ -57,6 +58,7 @@ pub use disk::{Disk, DiskError, MemoryDisk};
 pub use install::ImportSummary;
 pub use ledger::{ClassStatistics, HistoryEntry};
 pub use offline::{SaveScope, UsageFile};
+pub use reason::Reason;
 pub use reports::{ReportState, ReportSummary};
 pub use syslog::SyslogMessage;
 pub use view::{LicenseInUse, PolicyInUse, TrustLine, UsageReporting};
@@ -110,8 +112,8 @@ pub enum Input {
     Unreachable {
         /// Of the [`Effect::Send`].
         request_id: String,
-        /// Why, in words for a system message.
-        reason: String,
+        /// Why.
+        reason: Reason,
     },
     /// The peer has had enough requests for now.
     Busy {
@@ -285,7 +287,7 @@ impl Agent {
                 self.answered(now, &request_id, &body, environment, &mut effects);
             }
             Input::Unreachable { request_id, reason } => {
-                self.unreachable(now, &request_id, &reason, environment, &mut effects);
+                self.unreachable(now, &request_id, &reason.to_string(), environment, &mut effects);
             }
             Input::Busy { request_id, retry_after_seconds } => {
                 let wait = retry_after_seconds;

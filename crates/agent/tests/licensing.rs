@@ -72,7 +72,8 @@ fn an_outage_is_retried_for_four_hours_and_then_every_15_minutes() {
     assert_eq!(lab.log.len(), attempts.len());
     assert!(lab.log.iter().all(|line| line
         == "%LICMGR-3-LOG_SMART_LIC_COMM_FAILED: Communications failure with the Cisco Smart \
-            Software Manager (CSSM) : no route to host"));
+            Software Manager (CSSM) : Unable to connect to server: \
+            no route to host"));
     let first = attempts[0].0;
     assert_eq!(first, START + 37);
     let late: Vec<&(Timestamp, Vec<SignedReport>)> =

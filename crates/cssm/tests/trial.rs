@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rumline_agent::Input;
+use rumline_agent::{Input, Reason};
 use rumline_cssm::{InstanceId, Trial};
 use rumline_protocol::{ClassPolicy, Policy, Random, Timestamp};
 use rumline_testkit::*;
@@ -20,7 +20,7 @@ fn run(
 ) {
     let answer = |lab: &Lab, switch: &mut Switch| {
         while let Some(sent) = switch.sent.pop_front() {
-            switch.answer(lab.now, sent.request_id, Err("there is no way".to_owned()));
+            switch.answer(lab.now, sent.request_id, Err(Reason::NoRoute));
         }
     };
     loop {

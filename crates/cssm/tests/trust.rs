@@ -1,6 +1,6 @@
 //! Tokens and trust codes (CSSM-003, 012, 024; PI-TRUST; PI-NET-032; TOPO-2).
 
-use rumline_agent::{Config, Input, Transport};
+use rumline_agent::{Config, Input, Reason, Transport};
 use rumline_cssm::{Actor, Answer, InstanceId, NewToken, Only, Settings, SmartAccountId};
 use rumline_protocol::*;
 use rumline_testkit::*;
@@ -220,7 +220,7 @@ fn a_switch_whose_answer_was_lost_gets_its_trust_code_when_it_asks_again() {
         switch.handle(lab.now, Input::Trust { id_token: token, all: false, force: false });
         let Sent { request_id, body, .. } = switch.sent.pop_front().unwrap();
         assert!(matches!(lab.receive(&body), Answer::Message(_)));
-        let reason = "timed out".to_owned();
+        let reason = Reason::Timeout;
         switch.handle(lab.now, Input::Unreachable { request_id, reason });
         lab.run_until(&mut switch, START + 30 * MINUTE);
         assert!(switch.agent.has_trust(), "{:?}", switch.log);

@@ -1,11 +1,14 @@
 //! A switch as a command: what it is told to be, and where.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rumline_net::{KeptFiles, LabClock, OsRandom, pem_to_der, say};
+use rumline_net::{
+    InterfaceBinding, KeptFiles, LabClock, OsRandom, Outlets, VrfBinding, pem_to_der, say,
+};
 use rumline_protocol::{Random, random_hex};
 use rumline_switch::Hardware;
 use serde::{Deserialize, Serialize};
@@ -57,6 +60,14 @@ pub struct Arguments {
     /// The port of the name servers in the configuration, for a lab without the right to port 53.
     #[arg(long, default_value_t = rumline_net::DNS_PORT)]
     dns_port: u16,
+    /// What a VRF stands for: NAME=netns:N, a network name space (needs root), or NAME=addr:IP, an address of this machine.
+    /// A VRF that is not named is this machine's own network.
+    #[arg(long = "vrf", value_name = "NAME=netns:N|addr:IP")]
+    vrfs: Vec<VrfBinding>,
+    /// What an interface stands for: NAME=IP, its name in full and an address of this machine (or of the name space of its
+    /// VRF). It has a link then, and messages with it as source interface come from there.
+    #[arg(long = "interface", value_name = "NAME=IP")]
+    interfaces: Vec<InterfaceBinding>,
     /// So many switches in one process: each in a folder of its own below --dir, their SSH ports counted up from --ssh, their
     /// passwords in files named so and counted up.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -107,6 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.count > 1 && arguments.serial.is_some() {
         bail!("--serial is for one switch: no two have the same");
     }
+    let outlets = Outlets::open(&arguments.vrfs, &arguments.interfaces)?;
     let setup = |dir: PathBuf, label: Label, number: u16| Setup {
         dir,
         hardware: Hardware {
@@ -114,7 +126,9 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
             serial: label.serial,
             release: arguments.release.clone(),
             root_certificate: root_certificate.clone(),
+            links: arguments.interfaces.iter().map(|interface| interface.name.clone()).collect(),
         },
+        outlets: outlets.clone(),
         tls_roots: tls_roots.clone(),
         dns_port: arguments.dns_port,
         first_config: first_config.clone(),
@@ -174,6 +188,7 @@ fn label(arguments: &Arguments, dir: &Path) -> Result<Label> {
         serial: label.serial.clone(),
         release: arguments.release.clone(),
         root_certificate: Vec::new(),
+        links: BTreeSet::new(),
     };
     hardware.check()?;
     make_directory(dir)?;

@@ -1,9 +1,7 @@
-//! HTTP requests of a product instance and of the tools.
+//! HTTP requests of servers and of the tools.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::names::Names;
 use crate::tls::{TlsError, client_config};
 
 /// The largest answer taken unless told otherwise, in bytes.
@@ -38,33 +36,7 @@ impl HttpClient {
     /// # Errors
     /// When a root is no certificate.
     pub fn new(roots: &[Vec<u8>], timeout: Duration) -> Result<Self, TlsError> {
-        Self::build(reqwest::Client::builder(), roots, timeout)
-    }
-
-    /// A client that resolves names in its own way.
-    ///
-    /// # Errors
-    /// As [`HttpClient::new`].
-    pub fn with_names(
-        roots: &[Vec<u8>],
-        timeout: Duration,
-        names: Names,
-    ) -> Result<Self, TlsError> {
-        Self::build(reqwest::Client::builder().dns_resolver(Arc::new(names)), roots, timeout)
-    }
-
-    /// The same client for answers up to this size, in bytes.
-    #[must_use]
-    pub fn with_answers_up_to(self, answer_bytes_max: usize) -> Self {
-        Self { answer_bytes_max, ..self }
-    }
-
-    fn build(
-        builder: reqwest::ClientBuilder,
-        roots: &[Vec<u8>],
-        timeout: Duration,
-    ) -> Result<Self, TlsError> {
-        let client = builder
+        let client = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(roots)?)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -73,6 +45,12 @@ impl HttpClient {
             .build()
             .map_err(|error| TlsError::Pem(error.to_string()))?;
         Ok(Self { client, answer_bytes_max: ANSWER_BYTES_MAX })
+    }
+
+    /// The same client for answers up to this size, in bytes.
+    #[must_use]
+    pub fn with_answers_up_to(self, answer_bytes_max: usize) -> Self {
+        Self { answer_bytes_max, ..self }
     }
 
     /// Sends a request and reads the answer.

@@ -11,7 +11,7 @@ mod http_server;
 mod kept_files;
 mod lab_clock;
 mod mail;
-mod names;
+mod outlets;
 mod pace;
 mod private_file;
 mod random;
@@ -29,7 +29,10 @@ pub use http_server::{PeerAddress, Security, Shutdown, serve};
 pub use kept_files::KeptFiles;
 pub use lab_clock::LabClock;
 pub use mail::{MailError, MailServer, Mailer};
-pub use names::{DNS_PORT, NameLookup, Names};
+pub use outlets::{
+    Binding, Contact, ContactReply, DNS_PORT, InterfaceBinding, NameLookup, NameServerAt,
+    NameSpace, NameSpaceError, Outlet, Outlets, VrfBinding,
+};
 pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
 pub use random::OsRandom;
 pub use scp_client::{HostKey, ScpError, scp_get, scp_host_key, scp_put};
@@ -39,7 +42,10 @@ pub use ssh::{
 };
 pub use ssh_client::{SshClient, SshError};
 pub use tftp::{TftpError, tftp_get, tftp_put};
-pub use tls::{TlsError, certificate_to_pem, client_config, pem_to_der, server_config};
+pub use tls::{
+    TlsClient, TlsError, certificate_to_pem, client_config, old_client_config, pem_to_der,
+    server_config,
+};
 
 /// A line on standard output: what a command says, or a server that has just come up. Whoever reads no more ends nothing.
 #[macro_export]

@@ -7,6 +7,9 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+/// The settings of a client.
+pub type TlsClient = ClientConfig;
+
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -35,17 +38,32 @@ pub fn server_config(certificate: Vec<u8>, key: Vec<u8>) -> Result<Arc<ServerCon
     Ok(Arc::new(config))
 }
 
-/// A client's settings: the roots it trusts, DER.
+/// A client's settings: the roots it trusts, DER; TLS 1.3.
 ///
 /// # Errors
 /// When a root is no certificate.
 pub fn client_config(roots: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
+    client_config_of(roots, &rustls::version::TLS13)
+}
+
+/// The settings of a device of an older release, which offers TLS 1.2 (PI-NET-006).
+///
+/// # Errors
+/// As [`client_config`].
+pub fn old_client_config(roots: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
+    client_config_of(roots, &rustls::version::TLS12)
+}
+
+fn client_config_of(
+    roots: &[Vec<u8>],
+    version: &'static rustls::SupportedProtocolVersion,
+) -> Result<ClientConfig, TlsError> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(CertificateDer::from(root.clone()))?;
     }
     Ok(ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_protocol_versions(&[version])?
         .with_root_certificates(store)
         .with_no_client_auth())
 }

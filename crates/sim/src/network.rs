@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rumline_agent::Reason;
 use rumline_cssm::{Answer, Taken};
 use rumline_protocol::{Random, ResponseStatus};
 
@@ -28,13 +29,13 @@ impl World<'_> {
         let number = self.outcome.messages;
         let timeout = self.now + ANSWER_TIMEOUT_SECONDS;
         if self.now < self.nodes[node].cut_until {
-            let lost = Event::Lost { request_id, reason: "no route to host" };
+            let lost = Event::Lost { request_id, reason: Reason::NoRoute };
             self.push(self.now + 3, node, lost);
             return Ok(());
         }
         let mut chance = self.message_chance(node, &request_id);
         let hostile = self.plan.faults && !self.healed;
-        let lost = Event::Lost { request_id: request_id.clone(), reason: "timeout" };
+        let lost = Event::Lost { request_id: request_id.clone(), reason: Reason::Timeout };
         self.push(timeout, node, lost);
         if hostile && chance.below(10) == 0 {
             return Ok(());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rumline_agent::{Due, Duty, Input};
+use rumline_agent::{Due, Duty, Input, Reason};
 use rumline_collector::TenantId;
 use rumline_cssm::{Actor, Cssm, Settings, SmartAccountId, VirtualAccountId};
 use rumline_protocol::{SigningIdentity, SimulatedSuite, Suite, Timestamp};
@@ -43,7 +43,7 @@ pub(crate) enum Event {
     },
     Lost {
         request_id: String,
-        reason: &'static str,
+        reason: Reason,
     },
     PowerOn,
     DiskFreed,
@@ -233,6 +233,7 @@ impl<'p> World<'p> {
                 serial: format!("SIM{index:08}"),
                 release: "10.4(3)F".to_owned(),
                 root_certificate: root.clone(),
+                links: std::collections::BTreeSet::new(),
             };
             // In a world with faults there are all topologies.
             let place = if plan.faults { Place::of(plan.seed + index as u64) } else { Place::Cssm };
@@ -351,7 +352,7 @@ impl<'p> World<'p> {
                 self.input(node, Input::Busy { request_id, retry_after_seconds })
             }
             Event::Lost { request_id, reason } => {
-                self.input(node, Input::Unreachable { request_id, reason: reason.to_owned() })
+                self.input(node, Input::Unreachable { request_id, reason })
             }
             // Power cuts may overlap: the last one decides.
             Event::PowerOn if self.now < self.nodes[node].off_until => Ok(()),

@@ -15,10 +15,10 @@ mod session;
 mod topics;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use rumline_agent::{Agent, Disk, DiskError, Environment, Input, Peer, Profile};
+use rumline_agent::{Agent, Disk, DiskError, Environment, Input, Peer, Profile, Reason};
 use rumline_catalogue::{Catalogue, Platform, Release};
 use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
 
@@ -29,7 +29,8 @@ pub use session::Session;
 
 use crate::session::Seen;
 pub use topics::files::{FlashPath, damaged_startup, text_of};
-pub use topics::names::NameSettings;
+pub use topics::names::{NameServer, Names};
+pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
 pub use topics::system::Process;
 pub use words::command_reference;
 
@@ -40,7 +41,7 @@ use crate::topics::files::{Found, read_startup, write_startup};
 use crate::topics::license::{InUse, licensing};
 use crate::topics::logging::{By, Log};
 use crate::topics::system::Samples;
-use crate::topics::{names, system, terminal, users};
+use crate::topics::{system, terminal, users};
 use crate::words::Words;
 
 /// The name of a switch that was given none.
@@ -83,6 +84,8 @@ pub struct Hardware {
     pub release: String,
     /// The root certificate it was provisioned with.
     pub root_certificate: Vec<u8>,
+    /// The interfaces that something is on the other side of: those that stand for an address of the machine.
+    pub links: BTreeSet<String>,
 }
 
 impl Hardware {
@@ -133,6 +136,8 @@ pub enum Effect {
         peer: Peer,
         /// Where.
         url: String,
+        /// Which way.
+        path: Path,
         /// What.
         body: Vec<u8>,
     },
@@ -225,6 +230,7 @@ pub struct Switch {
     platform: &'static Platform,
     release: &'static Release,
     udi: Udi,
+    links: BTreeSet<String>,
     running: ConfigTree,
     /// What the lines of the running configuration need.
     in_use: InUse,
@@ -289,6 +295,7 @@ impl Switch {
             platform,
             release,
             udi,
+            links: hardware.links.clone(),
             derived: Derived::of(&running),
             in_use: InUse::of(&running),
             running,
@@ -337,12 +344,6 @@ impl Switch {
     #[must_use]
     pub fn running(&self) -> &ConfigTree {
         &self.running
-    }
-
-    /// How host names are resolved.
-    #[must_use]
-    pub fn names(&self) -> NameSettings {
-        names::names(&self.running)
     }
 
     /// Whether a login may enter with a password.
@@ -400,7 +401,36 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
         let effects = self.agent.handle(now, input, &mut devices.agent());
-        self.take_effects(now, effects)
+        self.take_effects(now, effects, devices)
+    }
+
+    /// What the agent wants done, with the way of each message. One that has no way does not leave, and the agent hears why.
+    fn take_effects(
+        &mut self,
+        now: Timestamp,
+        effects: Vec<rumline_agent::Effect>,
+        devices: &mut Devices<'_>,
+    ) -> Vec<Effect> {
+        let mut wanted = VecDeque::from(effects);
+        let mut done = Vec::new();
+        while let Some(effect) = wanted.pop_front() {
+            match effect {
+                rumline_agent::Effect::Syslog(message) => {
+                    done.push(self.log_line(now, &message.to_string()));
+                }
+                rumline_agent::Effect::Send { request_id, peer, url, body } => {
+                    match self.licensing_path(self.agent.config().transport) {
+                        Ok(path) => done.push(Effect::Send { request_id, peer, url, path, body }),
+                        Err(none) => {
+                            let reason = Reason::NoPath(none.to_string());
+                            let input = Input::Unreachable { request_id, reason };
+                            wanted.extend(self.agent.handle(now, input, &mut devices.agent()));
+                        }
+                    }
+                }
+            }
+        }
+        done
     }
 
     /// When the agent wants to be called, and why.
@@ -465,16 +495,6 @@ impl Switch {
     fn use_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
         let in_use = self.in_use.licenses(self.platform);
         self.agent_input(now, Input::Use(in_use), devices)
-    }
-
-    fn take_effects(&mut self, now: Timestamp, effects: Vec<rumline_agent::Effect>) -> Vec<Effect> {
-        let take = |effect| match effect {
-            rumline_agent::Effect::Send { request_id, peer, url, body } => {
-                Effect::Send { request_id, peer, url, body }
-            }
-            rumline_agent::Effect::Syslog(message) => self.log_line(now, &message.to_string()),
-        };
-        effects.into_iter().map(take).collect()
     }
 }
 

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Lab, PID, RELEASE, SERIAL, at, boot, local, read, shared};
-use rumline_agent::{Input, Peer, SyslogMessage};
+use rumline_agent::{Input, Peer, Reason, SyslogMessage};
 use rumline_protocol::{ClassPolicy, Policy, Timestamp};
 
 const LEAF: &str = "version 10.4(3) Bios:version 05.45\nhostname leaf-7\n";
@@ -31,7 +31,7 @@ fn leaf(config: &str) -> Lab {
 
 /// A switch whose first report was acknowledged.
 fn reported() -> Lab {
-    let mut lab = leaf("license smart vrf inband\n");
+    let mut lab = leaf("vrf context inband\nlicense smart vrf inband\n");
     lab.now = at("Apr 02 22:15:07 2024");
     lab.install_trust();
     lab.install_policy(sample_policy);
@@ -200,7 +200,7 @@ fn guide_status_of_topologies_1_and_3() {
     // PI-SHOW-001, byte-exact
     for name in ["topo1_cslu_vrf_installed_policy", "topo3_cslu_vrf_installed_policy"] {
         let Some(expected) = sample(&format!("show/license_status__{name}.txt")) else { return };
-        let config = "license smart vrf cisco\n";
+        let config = "vrf context cisco\nlicense smart vrf cisco\n";
         let start = at("Nov 13 22:00:00 2022");
         let (pid, serial) = ("N9K-C93180YC-FX3H", "FDO26170Q6A");
         let mut lab = boot(start, pid, serial, "10.3(2)F", Some(config)).unwrap();
@@ -256,7 +256,7 @@ fn guide_transport_blocks() {
         let Some(expected) = sample(&format!("show/license_status__transport_{name}.txt")) else {
             return;
         };
-        let mut lab = leaf("license smart vrf inband\n");
+        let mut lab = leaf("vrf context inband\nlicense smart vrf inband\n");
         lab.configure(&[&format!("license smart transport {transport}")]);
         let status = lab.run(&["show license status"]);
         let expected = expected.replace("<vrf-name>", "inband");
@@ -379,7 +379,7 @@ fn guide_errors() {
     lab.now = lab.now + 37;
     lab.input(Input::Tick);
     let sent = lab.sent.remove(0);
-    lab.input(Input::Unreachable { request_id: sent.id, reason: reason.clone() });
+    lab.input(Input::Unreachable { request_id: sent.id, reason: Reason::Status(404) });
     let expected = sample("syslog/LICMGR-3-LOG_SMART_LIC_COMM_FAILED.txt").unwrap();
     let expected = fill(&expected, &["Cisco Smart License utility (CSLU)", &reason]);
     assert!(lab.log.last().unwrap().ends_with(&expected), "{:?}", lab.log);

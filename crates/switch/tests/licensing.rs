@@ -5,8 +5,9 @@
 mod common;
 
 use common::{Lab, PID, RELEASE, SERIAL, at, boot, reports_of};
-use rumline_agent::{Input, Transport};
+use rumline_agent::{Input, Reason, Transport};
 use rumline_protocol::{ClassPolicy, Document, RequestBody, Timestamp};
+use rumline_switch::NoPath;
 
 const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
 
@@ -312,7 +313,7 @@ fn each_failed_attempt_and_the_recovery_are_logged() {
     let mut attempts = 0;
     lab.pass_until(end, |lab, sent| {
         attempts += 1;
-        let reason = "404 host not found".to_owned();
+        let reason = Reason::Status(404);
         lab.input(Input::Unreachable { request_id: sent.id, reason });
     });
     let failed = "Communications failure with the Cisco Smart License utility (CSLU) : 404 host not \
@@ -464,4 +465,32 @@ fn the_history_tells_of_each_message_and_of_its_answer() {
     let times: Vec<&str> =
         lines[..2].iter().map(|line| line.trim().split(": ").next().unwrap()).collect();
     assert!(times[0] <= times[1] && times[0].starts_with("Mar "), "{usage}");
+}
+
+#[test]
+fn what_has_no_way_out_does_not_leave_and_the_log_says_why() {
+    // PI-NET-003 to 005, PI-NET-029, PI-CLI-013, PI-CLI-017; G-28
+    let told = |lines: &[&str], reason: &str| {
+        let mut lab = Lab::new(None);
+        lab.configure(lines);
+        lab.configure(&["feature bgp"]);
+        let end = lab.now + 600;
+        lab.pass_until(end, |_, sent| panic!("{} left", sent.url));
+        let found = lab.log.iter().find(|line| line.contains("COMM_FAILED"));
+        assert!(found.is_some_and(|line| line.contains(reason)), "{lines:?}: {found:?}");
+    };
+    told(&["license smart vrf blue"], "VRF blue does not exist");
+    let blue = ["vrf context blue", "shutdown", "exit", "license smart vrf blue"];
+    told(&blue, "VRF blue is shut down");
+    let port = ["interface Ethernet1/22", "no switchport", "ip address 192.0.2.1/24", "exit"];
+    let source = "license smart source-interface Ethernet1/22";
+    told(&[&port[..], &[source]].concat(), "Source interface Ethernet1/22 is down");
+    let loopback = ["interface loopback3", "ip address 192.0.2.3/32", "exit"];
+    let from = "license smart source-interface loopback3";
+    let elsewhere = "Source interface loopback3 is in VRF default, not in VRF management";
+    told(&[&loopback[..], &[from]].concat(), elsewhere);
+    let mut lab = Lab::new(None);
+    assert_eq!(lab.switch.licensing_path(Transport::Callhome), Err(NoPath::CallhomeOff));
+    lab.configure(&["license smart transport smart", "license smart proxy address 192.0.2.9"]);
+    assert_eq!(lab.switch.licensing_path(Transport::Smart), Err(NoPath::ProxyWithoutPort));
 }

@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 
-use rumline_agent::{Config, Input, Transport};
+use rumline_agent::{Config, Input, Reason, Transport};
 use rumline_collector::{
     Answer, Collector, Done, Error, Exchange, Kind, Settings, Tenant, TenantId, TenantSettings,
     Transfer, Work,
@@ -163,13 +163,13 @@ impl Estate {
     }
 
     /// Carries a message to the server its URL names: `http://NUMBER/cslu/v1/pi[/TENANT]`, or `https://cssm`.
-    pub fn deliver(&self, url: &str, body: &[u8]) -> Result<Vec<u8>, String> {
+    pub fn deliver(&self, url: &str, body: &[u8]) -> Result<Vec<u8>, Reason> {
         if url.starts_with("https://cssm") {
             let (sender, receiver) = mpsc::channel();
             self.cssm.receive(self.now, "10.0.0.1", body, move |taken| sender.send(taken).unwrap());
             let answer = receiver.recv().unwrap().answer();
             let rumline_cssm::Answer::Message(response) = answer else {
-                return Err(format!("{answer:?}"));
+                return Err(Reason::NoPath(format!("{answer:?}")));
             };
             return Ok(serde_json::to_vec(&response).unwrap());
         }
@@ -177,10 +177,10 @@ impl Estate {
         let (number, path) = rest.split_once('/').unwrap();
         let server = &self.servers[number.parse::<usize>().unwrap()];
         if !server.up {
-            return Err("Unable to connect to server".to_owned());
+            return Err(Reason::Connect);
         }
         let tenant = match path.strip_prefix("cslu/v1/pi/") {
-            Some(name) => server.collector.tenant_named(name).map_err(|_| "404 host not found")?,
+            Some(name) => server.collector.tenant_named(name).map_err(|_| Reason::Status(404))?,
             None => Collector::CSLU_TENANT,
         };
         match push(&server.collector, self.now, tenant, body) {
@@ -188,7 +188,7 @@ impl Estate {
                 let bytes = serde_json::to_vec(&response).unwrap();
                 Ok(server.tamper_answer.map_or(bytes.clone(), |tamper| tamper(bytes)))
             }
-            other => Err(format!("{other:?}")),
+            other => Err(Reason::NoPath(format!("{other:?}"))),
         }
     }
 
@@ -203,7 +203,7 @@ impl Estate {
         while let Some(work) = works.pop_front() {
             let done = match work {
                 Work::Bring(_) if !s.cssm_reachable => {
-                    Done::Brought(Err("Unable to connect to server".to_owned()))
+                    Done::Brought(Err(Reason::Connect.to_string()))
                 }
                 Work::Bring(bytes) => {
                     s.exchanges += 1;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use rumline_agent::{Config, Input, Transport};
+use rumline_agent::{Config, Input, Reason, Transport};
 use rumline_cssm::{
     Account, Actor, Answer, Cssm, Error, InstanceId, InstanceView, JobKind, JobView, NewJob,
     NewToken, Only, Settings, SmartAccountId, TokenId, UsageFile, VirtualAccountId,
@@ -253,7 +253,7 @@ impl Lab {
                     switch.handle(self.now, Input::Busy { request_id, retry_after_seconds });
                     continue;
                 }
-                Answer::NotAMessage(text) | Answer::Unavailable(text) => Err(text),
+                Answer::NotAMessage(text) | Answer::Unavailable(text) => Err(Reason::NoPath(text)),
             };
             switch.answer(self.now, sent.request_id, answer);
         }

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rumline_agent::{
-    Agent, Config, Disk, Effect, Environment, ImportSummary, Input, MemoryDisk, Profile, SaveScope,
+    Agent, Config, Disk, Effect, Environment, ImportSummary, Input, MemoryDisk, Profile, Reason,
+    SaveScope,
 };
 use rumline_protocol::{HaMember, Role, Signer, Suite, Timestamp, Udi};
 
@@ -102,7 +103,7 @@ impl Switch {
     }
 
     /// What came back for a message: the body of an answer, or why there is none.
-    pub fn answer(&mut self, now: Timestamp, request_id: String, answer: Result<Vec<u8>, String>) {
+    pub fn answer(&mut self, now: Timestamp, request_id: String, answer: Result<Vec<u8>, Reason>) {
         let input = match answer {
             Ok(body) => Input::Answer { request_id, body },
             Err(reason) => Input::Unreachable { request_id, reason },

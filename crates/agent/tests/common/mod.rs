@@ -137,7 +137,7 @@ impl Lab {
     }
 
     pub(crate) fn unreachable(&mut self, id: String) {
-        self.handle(Input::Unreachable { request_id: id, reason: "no route to host".to_owned() });
+        self.handle(Input::Unreachable { request_id: id, reason: Reason::NoRoute });
     }
 
     pub(crate) fn ack_for(&self, reports: &[SignedReport]) -> String {

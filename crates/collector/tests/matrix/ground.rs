@@ -3,7 +3,7 @@
 use rumline_cssm::Account;
 use std::fmt::Write as _;
 
-use rumline_agent::Input;
+use rumline_agent::{Input, Reason};
 use rumline_collector::Collector;
 use rumline_protocol::*;
 use rumline_testkit::*;
@@ -360,7 +360,7 @@ impl Ground {
         let now = self.estate.now;
         let mut response = Response::new(&request, now, ResponseStatus::Ok, "");
         response.smart_license = Some(document.to_owned());
-        let lost = Err("timed out".to_owned());
+        let lost = Err(Reason::Timeout);
         self.estate.switches[DIRECT].answer(now, sent.request_id, lost);
         response
     }

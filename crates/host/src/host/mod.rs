@@ -2,6 +2,7 @@
 
 mod copies;
 mod sessions;
+mod ways;
 mod web;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,11 +15,12 @@ use anyhow::{Context, Result};
 use futures_util::future::join_all;
 use rumline_agent::Input;
 use rumline_net::{
-    Clock, FileDisk, HostKeys, HttpClient, KeptFiles, NameLookup, Names, OsRandom, RawConsole,
-    Screen, SshEvent, SshServer, StepWatch, TerminalOutput, read_console, write_private,
+    Clock, FileDisk, HostKeys, KeptFiles, OsRandom, Outlets, RawConsole, Screen, SshEvent,
+    SshServer, StepWatch, TerminalOutput, TlsClient, client_config, old_client_config,
+    read_console, write_private,
 };
 use rumline_protocol::{RealSuite, Timestamp, random_hex};
-use rumline_switch::{Devices, Effect, Hardware, NameSettings, Session, Switch};
+use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -29,8 +31,6 @@ use copies::{Ended, Job};
 use sessions::{Batch, CONSOLE, OpenTerminal};
 use web::{Call, Cookies, Listening};
 
-/// An answer of the peer must be here within this.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
 /// How old what is known of the process may be.
 const PROCESS_AGE: Duration = Duration::from_secs(1);
 
@@ -44,6 +44,8 @@ pub struct Setup {
     pub tls_roots: Vec<Vec<u8>>,
     /// The port of the name servers that the configuration names.
     pub dns_port: u16,
+    /// What its VRFs and interfaces stand for.
+    pub outlets: Outlets,
     /// The startup configuration of a switch that has none yet.
     pub first_config: Option<String>,
     /// Where SSH listens, if it does.
@@ -70,8 +72,9 @@ pub struct Host {
     store: FileDisk,
     flash: FileDisk,
     random: OsRandom,
-    http: HttpClient,
-    names: Names,
+    /// The TLS that is offered, and that of older releases.
+    tls: Arc<TlsClient>,
+    old_tls: Arc<TlsClient>,
     /// Where what happens is told to the loop, and where the loop hears of it.
     happened: mpsc::Sender<Happened>,
     heard: mpsc::Receiver<Happened>,
@@ -206,8 +209,8 @@ impl Host {
         if !setup.hardware.root_certificate.is_empty() {
             roots.push(setup.hardware.root_certificate.clone());
         }
-        let names = Names::default();
-        let http = HttpClient::with_names(&roots, ANSWER_TIMEOUT, names.clone())?;
+        let tls = Arc::new(client_config(&roots)?);
+        let old_tls = Arc::new(old_client_config(&roots)?);
         let mut devices = Devices { store: &mut store, flash: &mut flash, random: &mut random };
         let (switch, effects) = Switch::boot(
             clock.now(),
@@ -229,8 +232,8 @@ impl Host {
             store,
             flash,
             random,
-            http,
-            names,
+            tls,
+            old_tls,
             happened,
             heard,
             ssh,
@@ -381,7 +384,9 @@ impl Host {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Send { request_id, url, body, .. } => self.send(request_id, url, body),
+                Effect::Send { request_id, url, path, body, .. } => {
+                    self.send(request_id, url, &path, body);
+                }
                 Effect::Log(line) => self.notify(&line),
                 Effect::ClockSet(to) => self.set_clock(to),
                 // A copy belongs to a session, which takes it out before.
@@ -390,32 +395,6 @@ impl Host {
                 Effect::Reload => return self.reload(),
             }
         }
-    }
-
-    fn send(&self, request_id: String, url: String, body: Vec<u8>) {
-        let NameSettings { hosts, servers, domains, lookup } = self.switch.names();
-        let (table_only, port) = (!lookup, self.setup.dns_port);
-        self.names.set(NameLookup { hosts, servers, domains, table_only, port });
-        let (http, happened) = (self.http.clone(), self.happened.clone());
-        tokio::spawn(async move {
-            let input = match http.send("POST", &url, None, "application/json", body).await {
-                Ok(reply) if reply.status == 200 => Input::Answer { request_id, body: reply.body },
-                Ok(reply) if reply.status == 429 => {
-                    let retry_after_seconds = reply.retry_after_seconds.unwrap_or(60);
-                    Input::Busy { request_id, retry_after_seconds }
-                }
-                Ok(reply) => {
-                    let reason = match reply.status {
-                        404 => "404 host not found".to_owned(),
-                        status => format!("HTTP status {status}"),
-                    };
-                    Input::Unreachable { request_id, reason }
-                }
-                Err(error) => Input::Unreachable { request_id, reason: error.to_string() },
-            };
-            // The switch may be gone by now.
-            let _gone = happened.send(Happened::Input(input)).await;
-        });
     }
 
     fn set_clock(&mut self, to: Timestamp) {

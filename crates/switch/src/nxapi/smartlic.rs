@@ -130,7 +130,7 @@ fn import(run: &mut Run<'_, '_>, body: &[u8]) -> HttpAnswer {
     match imported {
         Err(reason) => error(400, &reason),
         Ok((summary, effects)) => {
-            let effects = switch.take_effects(*now, effects);
+            let effects = switch.take_effects(*now, effects, devices);
             run.effects.extend(Outcome::default().with(effects).effects);
             let refused: Vec<String> =
                 summary.refused.iter().map(|(kind, reason)| format!("{kind}: {reason}")).collect();

@@ -9,6 +9,7 @@ pub(crate) mod interface;
 pub(crate) mod license;
 pub(crate) mod logging;
 pub(crate) mod names;
+pub(crate) mod network;
 pub(crate) mod system;
 pub(crate) mod terminal;
 pub(crate) mod users;

@@ -94,6 +94,29 @@ pub(crate) fn url(tree: &ConfigTree) -> Option<String> {
     })
 }
 
+/// Whether it is on (PI-NET-029).
+pub(crate) fn is_enabled(tree: &ConfigTree) -> bool {
+    value(tree, "enable").is_some()
+}
+
+/// The VRF that its messages leave by, if one is named (PI-NET-028).
+pub(crate) fn vrf(tree: &ConfigTree) -> Option<&str> {
+    value(tree, USE_VRF)
+}
+
+/// The interface that its messages come from, if one is named.
+pub(crate) fn source_interface(tree: &ConfigTree) -> Option<&str> {
+    value(tree, "source-interface")
+}
+
+/// The proxy that its messages go through, and its port if one is named; only while it is enabled (PI-NET-025).
+pub(crate) fn proxy(tree: &ConfigTree) -> Option<(&str, Option<u16>)> {
+    value(tree, PROXY_ENABLE)?;
+    let server = value(tree, PROXY_SERVER)?;
+    let (host, port) = server.split_once(" port ").unwrap_or((server, ""));
+    Some((host, port.parse().ok()))
+}
+
 /// Adds what holds where it is not given, and puts all in order.
 pub(crate) fn add_defaults(lines: &mut Vec<Line>) {
     let defaults = [

@@ -1,17 +1,18 @@
-//! Interfaces, VLANs and VRFs as the configuration and the platform have them. No port of this switch has a link: there is no
-//! data plane, and nothing is said to be up that is not.
+//! Interfaces, VLANs and VRFs as the configuration and the platform have them. There is no data plane: a port has a link if it
+//! stands for an address of the machine, and nothing is said to be up that is not.
 
 mod port;
 mod segments;
 mod show;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Switch;
 use crate::command::{Command, Topic};
 use crate::config::{Lines, Put, Setting, vlan_ids};
 
-use port::{DEFAULT_VRF, Defaults, Interface, Kind};
+pub(crate) use port::{DEFAULT_VRF, Interface};
+use port::{Defaults, Kind};
 
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
@@ -50,13 +51,34 @@ struct Vlan {
 }
 
 impl Switch {
-    /// All interfaces: those of the platform, and those that the configuration makes.
-    fn interfaces(&self) -> Vec<Interface> {
+    fn port_defaults(&self) -> Defaults {
         let has = |text: &str| self.running.lines.iter().any(|line| line.text == text);
-        let defaults = Defaults {
+        Defaults {
             are_shut: has("system default switchport shutdown"),
             are_routed: has("no system default switchport"),
-        };
+        }
+    }
+
+    /// Whether something is on the other side of an interface, or of the port it is a part of.
+    fn has_link(&self, name: &str) -> bool {
+        let port = name.split_once('.').map_or(name, |(port, _)| port);
+        self.links.contains(port) || self.links.contains(name)
+    }
+
+    /// An interface by its name in full.
+    pub(crate) fn interface(&self, name: &str) -> Option<Interface> {
+        // What is up by its members is looked for with them.
+        if name.starts_with("Vlan") || name.starts_with("port-channel") {
+            return self.interfaces().into_iter().find(|interface| interface.name == name);
+        }
+        let none = Lines::default();
+        let lines = self.running.section(&[format!("interface {name}")]).unwrap_or(&none);
+        Interface::of(name, lines, self.port_defaults(), self.has_link(name))
+    }
+
+    /// All interfaces: those of the platform, and those that the configuration makes.
+    pub(crate) fn interfaces(&self) -> Vec<Interface> {
+        let defaults = self.port_defaults();
         let sections = || {
             self.running
                 .lines
@@ -80,7 +102,7 @@ impl Switch {
             .filter_map(|name| {
                 let lines =
                     sections().find(|(known, _)| known == name).map_or(&none, |(_, lines)| lines);
-                Interface::of(name, lines, defaults)
+                Interface::of(name, lines, defaults, self.has_link(name))
             })
             .collect();
         // A member makes its port channel, and says whether LACP is spoken there.
@@ -94,11 +116,12 @@ impl Switch {
             match found.iter_mut().find(|one| one.name == *name) {
                 Some(channel) => channel.has_lacp = *has_lacp,
                 None => found.extend(
-                    Interface::of(name, &none, defaults)
+                    Interface::of(name, &none, defaults, self.has_link(name))
                         .map(|channel| Interface { has_lacp: *has_lacp, ..channel }),
                 ),
             }
         }
+        self.raise_by_members(&mut found);
         let order = |interface: &Interface| {
             let numbers: Vec<u32> = interface
                 .name
@@ -110,6 +133,40 @@ impl Switch {
         found.sort_by_key(order);
         found.dedup_by(|a, b| a.name == b.name);
         found
+    }
+
+    /// A port channel is up with one of its members, the interface of a VLAN with one of its ports.
+    fn raise_by_members(&self, interfaces: &mut [Interface]) {
+        let up = |one: &&Interface| one.down.is_none();
+        let channels: Vec<String> = interfaces
+            .iter()
+            .filter(up)
+            .filter_map(|one| Some(format!("port-channel{}", one.channel.as_ref()?)))
+            .collect();
+        let is_raised = |one: &Interface| one.is_admin_up && channels.contains(&one.name);
+        for one in interfaces.iter_mut().filter(|one| is_raised(one)) {
+            one.down = None;
+        }
+        let carries = |one: &Interface| -> Vec<u16> {
+            match one.kind {
+                Kind::Ethernet | Kind::PortChannel if one.is_routed => Vec::new(),
+                Kind::Ethernet | Kind::PortChannel if one.is_trunk => {
+                    vlan_ids(&one.trunk_vlans).unwrap_or_default()
+                }
+                Kind::Ethernet | Kind::PortChannel => vec![one.access_vlan],
+                _ => Vec::new(),
+            }
+        };
+        let vlans: BTreeSet<String> = interfaces
+            .iter()
+            .filter(up)
+            .flat_map(|one| carries(one).into_iter().map(|id| format!("Vlan{id}")))
+            .collect();
+        for one in interfaces.iter_mut() {
+            if one.is_admin_up && vlans.contains(&one.name) {
+                one.down = None;
+            }
+        }
     }
 
     /// The ports that `interface breakout` made into several: `module 1 port 49-50 map 10g-4x`.

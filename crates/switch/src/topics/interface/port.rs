@@ -1,14 +1,14 @@
 //! An interface as the lines of its section have it.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::answer::CommandError;
 use crate::config::{Given, Line, vlan_ids, vlan_list};
 
 /// The kinds of interface, in the order they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     FibreChannel,
     Management,
     Ethernet,
@@ -32,7 +32,7 @@ const KINDS: &[(&str, Kind)] = &[
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Interface {
+pub(crate) struct Interface {
     pub name: String,
     pub kind: Kind,
     pub description: Option<String>,
@@ -52,6 +52,8 @@ pub(super) struct Interface {
     pub bandwidth_kbit: Option<u32>,
     /// Address and mask bits.
     pub address: Option<(String, u8)>,
+    /// The IPv6 address.
+    pub ipv6_address: Option<Ipv6Addr>,
     pub vrf: String,
     /// The number of the port channel it is a member of.
     pub channel: Option<String>,
@@ -71,7 +73,7 @@ const KBIT_ETHERNET: u32 = 10_000_000;
 /// The largest frame where nothing else is set.
 const MTU_BYTES: u32 = 1_500;
 /// The VRF of whatever names none.
-pub(super) const DEFAULT_VRF: &str = "default";
+pub(crate) const DEFAULT_VRF: &str = "default";
 
 /// The address and the bits of its mask: `192.0.2.1/24`, or with the mask behind it.
 fn address_of(words: &[&str]) -> Option<(String, u8)> {
@@ -154,7 +156,13 @@ pub(super) fn folded_vlans(
 }
 
 impl Interface {
-    pub(super) fn of(name: &str, lines: &[Line], defaults: Defaults) -> Option<Self> {
+    /// `has_link`: whether something is on the other side.
+    pub(super) fn of(
+        name: &str,
+        lines: &[Line],
+        defaults: Defaults,
+        has_link: bool,
+    ) -> Option<Self> {
         let (_, kind) = KINDS.iter().find(|(head, _)| {
             name.strip_prefix(head)
                 .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -180,6 +188,7 @@ impl Interface {
         let is_admin_up = if has("shutdown") { false } else { by_default || has("no shutdown") };
         let down = match kind {
             _ if !is_admin_up => Some("Administratively down"),
+            _ if has_link => None,
             Kind::Management | Kind::Loopback => None,
             Kind::Ethernet | Kind::FibreChannel => Some("Link not connected"),
             Kind::PortChannel => Some("No operational members"),
@@ -190,6 +199,10 @@ impl Interface {
         let address = lines.iter().rev().filter(|_| is_routed).find_map(|line| {
             let words: Vec<&str> = line.text.strip_prefix("ip address ")?.split(' ').collect();
             if words.contains(&"secondary") { None } else { address_of(&words) }
+        });
+        let ipv6_address = lines.iter().filter(|_| is_routed).find_map(|line| {
+            let words = line.text.strip_prefix("ipv6 address ")?;
+            words.split(['/', ' ']).next()?.parse().ok()
         });
         let number =
             |head: &str| value(head).and_then(|text| text.split(' ').next()?.parse::<u32>().ok());
@@ -214,10 +227,17 @@ impl Interface {
             speed_mbit: number("speed"),
             bandwidth_kbit: number("bandwidth"),
             address,
+            ipv6_address,
             vrf: vrf.unwrap_or_else(of_kind),
             channel: group.first().map(|number| (*number).to_owned()),
             has_lacp: matches!(group[..], [_, .., "active" | "passive"]),
         })
+    }
+
+    /// Its addresses, an IPv4 one first.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        let ipv4 = self.address.as_ref().and_then(|(address, _)| address.parse().ok());
+        ipv4.into_iter().chain(self.ipv6_address.map(IpAddr::V6)).collect()
     }
 
     pub(super) fn state(&self) -> &'static str {
@@ -302,7 +322,7 @@ mod tests {
             .iter()
             .fold("interface Ethernet1/1\n".to_owned(), |text, line| format!("{text}  {line}\n"));
         let tree = ConfigTree::parse(&text);
-        Interface::of("Ethernet1/1", &tree.lines[0].children, DEFAULTS).unwrap()
+        Interface::of("Ethernet1/1", &tree.lines[0].children, DEFAULTS, false).unwrap()
     }
 
     #[test]
@@ -347,8 +367,8 @@ mod tests {
         assert!(!port(&["channel-group 7 mode on"]).has_lacp);
         let routed = Defaults { are_routed: true, ..DEFAULTS };
         let lines = ConfigTree::parse("interface e\n  switchport\n").lines[0].children.clone();
-        assert!(!Interface::of("Ethernet1/1", &lines, routed).unwrap().is_routed);
-        let of = |name: &str, defaults| Interface::of(name, &[], defaults).unwrap();
+        assert!(!Interface::of("Ethernet1/1", &lines, routed, false).unwrap().is_routed);
+        let of = |name: &str, defaults| Interface::of(name, &[], defaults, false).unwrap();
         assert!(of("Ethernet1/1", routed).is_routed && of("port-channel1", routed).is_routed);
         assert!(of("Ethernet1/1.5", DEFAULTS).is_routed && of("Vlan5", DEFAULTS).is_routed);
         assert!(!of("Ethernet1/1", Defaults { are_shut: true, ..DEFAULTS }).is_admin_up);

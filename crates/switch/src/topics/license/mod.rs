@@ -131,7 +131,7 @@ fn trust(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
         Some(reason) => Outcome::failed(failure("trust", reason)),
         None => Outcome::text("A trust code was asked for\n"),
     };
-    let effects = switch.take_effects(call.now, effects);
+    let effects = switch.take_effects(call.now, effects, call.devices);
     Ok(outcome.with(effects))
 }
 
@@ -186,6 +186,6 @@ fn import(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     if text.is_empty() {
         return Err(failure("The file holds nothing for this device"));
     }
-    let effects = switch.take_effects(call.now, effects);
+    let effects = switch.take_effects(call.now, effects, call.devices);
     Ok(Outcome::text(text).with(effects))
 }

@@ -1,0 +1,5 @@
+//! The network as the configuration has it: the way out.
+
+mod path;
+
+pub use path::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
