@@ -10,6 +10,7 @@ mod http_client;
 mod http_server;
 mod kept_files;
 mod lab_clock;
+mod lab_names;
 mod mail;
 mod outlets;
 mod pace;
@@ -28,6 +29,7 @@ pub use http_client::{HttpClient, HttpError, Reply};
 pub use http_server::{PeerAddress, Security, Shutdown, serve};
 pub use kept_files::KeptFiles;
 pub use lab_clock::LabClock;
+pub use lab_names::LabNames;
 pub use mail::{MailError, MailServer, Mailer};
 pub use outlets::{
     Binding, Contact, ContactReply, DNS_PORT, InterfaceBinding, NameLookup, NameServerAt,
