@@ -48,6 +48,8 @@ impl Lab {
             tls_roots: Vec::new(),
             outlets: rumline_net::Outlets::default(),
             dns_port: 53,
+            syslog_port: 514,
+            ntp_port: 123,
             first_config: Some("hostname leaf-1\nbanner motd #\nHands off\n#\n".to_owned()),
             ssh: None,
             nxapi_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
