@@ -32,7 +32,7 @@ pub use topics::files::{FlashPath, damaged_startup, text_of};
 pub use topics::logging::{LogLine, SyslogDatagram};
 pub use topics::names::{NameServer, Names};
 pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
-pub use topics::ntp::{TimeAnswer, TimeQuestion};
+pub use topics::ntp::{NoAnswer, TimeAnswer, TimeQuestion};
 pub use topics::system::Process;
 pub use words::command_reference;
 

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use rumline_agent::Input;
 use rumline_protocol::Timestamp;
-use rumline_switch::{TimeAnswer, TimeQuestion};
+use rumline_switch::{NoAnswer, TimeAnswer, TimeQuestion};
 
 const TO_1970_SECONDS: i64 = 2_208_988_800;
 const YEAR: i64 = 365 * Timestamp::DAY;
@@ -36,7 +36,7 @@ fn answered(lab: &mut Lab, ahead: impl Fn(&str) -> Option<i64>) {
     for question in std::mem::take(&mut lab.questions) {
         let outcome = match ahead(&question.server) {
             Some(ahead) => Ok(answer(&question, lab.now, ahead)),
-            None => Err("Timeout waiting for the server".to_owned()),
+            None => Err(NoAnswer::Now("Timeout waiting for the server".to_owned())),
         };
         lab.time_heard(question.number, outcome);
     }
@@ -235,6 +235,18 @@ fn a_kiss_of_death_is_obeyed() {
     lab.configure(&["no ntp server 192.0.2.1", "ntp server 192.0.2.1"]);
     lab.input(Input::Tick);
     assert_eq!(lab.questions.len(), 1);
+}
+
+#[test]
+fn whom_nobody_will_ever_hear_is_not_asked_again() {
+    let mut lab = lab(&["ntp server 192.0.2.1"]);
+    let never = NoAnswer::Ever("the clock of a lab follows no server");
+    let number = lab.questions.remove(0).number;
+    lab.time_heard(number, Err(never));
+    lab.now = lab.now + Timestamp::DAY;
+    lab.input(Input::Tick);
+    assert!(lab.questions.is_empty());
+    assert!(lab.run(&["show ntp status"]).contains("192.0.2.1: the clock of a lab follows"));
 }
 
 #[test]

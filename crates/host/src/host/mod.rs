@@ -22,7 +22,7 @@ use rumline_net::{
     read_console, write_private,
 };
 use rumline_protocol::{RealSuite, random_hex};
-use rumline_switch::{Devices, Effect, Hardware, Session, Switch, TimeAnswer};
+use rumline_switch::{Devices, Effect, Hardware, NoAnswer, Session, Switch, TimeAnswer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -131,7 +131,7 @@ enum Happened {
     /// What came of a question for a time server.
     TimeHeard {
         number: u64,
-        outcome: Result<TimeAnswer, String>,
+        outcome: Result<TimeAnswer, NoAnswer>,
     },
     /// What came of a system message to a server.
     SyslogEnded {

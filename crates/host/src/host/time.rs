@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rumline_agent::Reason;
 use rumline_net::{Clock, NameLookup, Outlet, reason_of};
-use rumline_switch::{TimeAnswer, TimeQuestion};
+use rumline_switch::{NoAnswer, TimeAnswer, TimeQuestion};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Happened, Host};
@@ -26,9 +26,9 @@ impl Host {
             // The clock of a lab that runs faster is right by itself.
             let outcome = if clock.is_as_fast_as_the_world() {
                 let asked = asked(&question, &outlet, &names, port, clock).await;
-                asked.map_err(|reason| reason.to_string())
+                asked.map_err(|reason| NoAnswer::Now(reason.to_string()))
             } else {
-                Err("the clock of a lab follows no server".to_owned())
+                Err(NoAnswer::Ever("the clock of a lab follows no server"))
             };
             // The switch may be gone by now.
             let _gone = happened.send(Happened::TimeHeard { number, outcome }).await;

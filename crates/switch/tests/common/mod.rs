@@ -9,8 +9,8 @@ use std::sync::Arc;
 use rumline_agent::{Input, MemoryDisk};
 use rumline_protocol::*;
 use rumline_switch::{
-    BootError, Copied, Devices, Effect, Hardware, Outcome, Session, Switch, SyslogDatagram,
-    TimeAnswer, TimeQuestion,
+    BootError, Copied, Devices, Effect, Hardware, NoAnswer, Outcome, Session, Switch,
+    SyslogDatagram, TimeAnswer, TimeQuestion,
 };
 
 /// A fixed switch of the 9300 range.
@@ -272,7 +272,7 @@ impl Lab {
     }
 
     /// Somebody tells what came of a question for a time server.
-    pub(crate) fn time_heard(&mut self, number: u64, outcome: Result<TimeAnswer, String>) {
+    pub(crate) fn time_heard(&mut self, number: u64, outcome: Result<TimeAnswer, NoAnswer>) {
         let effects = self.switch.time_heard(self.now, number, outcome);
         self.carry_out(effects);
     }

@@ -53,6 +53,15 @@ pub struct TimeAnswer {
     pub took_micros: i64,
 }
 
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// This time; later there may be one.
+    Now(String),
+    /// There will be none, as long as its line stays.
+    Ever(&'static str),
+}
+
 impl Switch {
     /// When the switch wants to be called, and why.
     #[must_use]
@@ -109,7 +118,7 @@ impl Switch {
         &mut self,
         now: Timestamp,
         number: u64,
-        outcome: Result<TimeAnswer, String>,
+        outcome: Result<TimeAnswer, NoAnswer>,
     ) -> Vec<Effect> {
         self.time.heard(now, number, outcome);
         self.follow(now)

@@ -8,7 +8,7 @@ use rumline_protocol::Timestamp;
 use super::choice::{Candidate, Choice, Sample, choose};
 use super::packet::{self, PACKET_BYTES, Unfit};
 use super::settings::TimeServer;
-use super::{TimeAnswer, TimeQuestion};
+use super::{NoAnswer, TimeAnswer, TimeQuestion};
 
 /// How often a server is asked at first, and at last, in seconds.
 pub(super) const POLL_SECONDS: i64 = 64;
@@ -36,7 +36,7 @@ pub(super) struct Association {
     steady_answers: u32,
     /// Whether it was heard, or waited for in vain, since the clock was set.
     had_its_say: bool,
-    /// Whether it wants to be asked no more.
+    /// Whether it is asked no more.
     is_closed: bool,
     /// Why the last question has no answer that can be used.
     missed: Option<String>,
@@ -213,7 +213,7 @@ impl Time {
         &mut self,
         now: Timestamp,
         number: u64,
-        outcome: Result<TimeAnswer, String>,
+        outcome: Result<TimeAnswer, NoAnswer>,
     ) {
         let Some(one) = self.asked(number) else { return };
         let Some((_, question)) = one.asked.take() else { return };
@@ -221,7 +221,11 @@ impl Time {
             Ok(Ok(sample)) if !one.server.wants_key => one.heard(sample),
             Ok(Ok(_)) => one.missed("authenticated answers are not supported".to_owned()),
             Ok(Err(unfit)) => one.unfit(now, unfit),
-            Err(why) => one.missed(why),
+            Err(NoAnswer::Now(why)) => one.missed(why),
+            Err(NoAnswer::Ever(why)) => {
+                one.missed(why.to_owned());
+                one.is_closed = true;
+            }
         }
     }
 
