@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::root;
 
 /// Debian packages, and a file that shows each is there.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("postgresql", "/usr/lib/postgresql"),
     ("openssl", "/usr/bin/openssl"),
     ("openssh-client", "/usr/bin/ssh"),
@@ -18,6 +18,9 @@ const PACKAGES: [(&str, &str); 13] = [
     ("python3-venv", "/usr/bin/python3"),
     ("tftpd-hpa", "/usr/sbin/in.tftpd"),
     ("dnsmasq-base", "/usr/sbin/dnsmasq"),
+    ("rsyslog", "/usr/sbin/rsyslogd"),
+    ("chrony", "/usr/sbin/chronyd"),
+    ("iproute2", "/usr/sbin/ip"),
     ("curl", "/usr/bin/curl"),
     ("chromium", "/usr/bin/chromium"),
     ("chromium-driver", "/usr/bin/chromedriver"),

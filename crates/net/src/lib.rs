@@ -33,7 +33,7 @@ pub use lab_names::LabNames;
 pub use mail::{MailError, MailServer, Mailer};
 pub use outlets::{
     Binding, Contact, ContactReply, DNS_PORT, InterfaceBinding, NameLookup, NameServerAt,
-    NameSpace, NameSpaceError, Outlet, Outlets, VrfBinding,
+    NameSpace, NameSpaceError, Outlet, Outlets, VrfBinding, reason_of,
 };
 pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
 pub use random::OsRandom;

@@ -29,8 +29,10 @@ pub use session::Session;
 
 use crate::session::Seen;
 pub use topics::files::{FlashPath, damaged_startup, text_of};
+pub use topics::logging::{LogLine, SyslogDatagram};
 pub use topics::names::{NameServer, Names};
 pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
+pub use topics::ntp::{NoAnswer, TimeAnswer, TimeQuestion};
 pub use topics::system::Process;
 pub use words::command_reference;
 
@@ -39,7 +41,8 @@ use crate::topics::clock::Zone;
 use crate::topics::configuration::{Checkpoint, Draft};
 use crate::topics::files::{Found, read_startup, write_startup};
 use crate::topics::license::{InUse, licensing};
-use crate::topics::logging::{By, Log};
+use crate::topics::logging::{By, Destinations, Log};
+use crate::topics::ntp::{Time, TimeSettings};
 use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
 use crate::words::Words;
@@ -47,8 +50,17 @@ use crate::words::Words;
 /// The name of a switch that was given none.
 const DEFAULT_HOSTNAME: &str = "switch";
 /// First words of global lines that more follows from than licences.
-const DERIVED_FROM: &[&str] =
-    &["hostname", "switchname", "clock", "license", "callhome", "username", "cli"];
+const DERIVED_FROM: &[&str] = &[
+    "hostname",
+    "switchname",
+    "clock",
+    "license",
+    "callhome",
+    "username",
+    "cli",
+    "logging",
+    "ntp",
+];
 
 /// What is asked for at each line, read from the configuration when that changes.
 #[derive(Debug)]
@@ -58,6 +70,10 @@ struct Derived {
     administrators: BTreeSet<String>,
     /// Names of one's own, and the commands they stand for.
     aliases: BTreeMap<String, String>,
+    /// Where system messages go.
+    destinations: Destinations,
+    /// Whom the time is asked.
+    time: TimeSettings,
 }
 
 impl Derived {
@@ -69,6 +85,8 @@ impl Derived {
             zone: Zone::of(config),
             administrators: users::administrators(config),
             aliases: terminal::aliases(config),
+            destinations: Destinations::of(config),
+            time: TimeSettings::of(config),
         }
     }
 }
@@ -141,8 +159,8 @@ pub enum Effect {
         /// What.
         body: Vec<u8>,
     },
-    /// Show a line on the console and on terminals that monitor.
-    Log(String),
+    /// Show a line on the console and on terminals that monitor, and send it to servers.
+    Log(LogLine),
     /// Copy a file to or from a server; whoever asked waits for [`Switch::copied`].
     Copy(RemoteCopy),
     /// End the session on this line.
@@ -151,6 +169,13 @@ pub enum Effect {
     Reload,
     /// The clock now shows this.
     ClockSet(Timestamp),
+    /// The clock goes forward by so much, or back.
+    ClockMoved {
+        /// In milliseconds.
+        by_millis: i64,
+    },
+    /// Ask a time server.
+    AskTime(TimeQuestion),
 }
 
 /// What opens a server; it is shown nowhere.
@@ -247,6 +272,7 @@ pub struct Switch {
     reset_reason: String,
     configured_at: Timestamp,
     log: Log,
+    time: Time,
     process: Process,
     samples: Samples,
     /// Who is logged in, by line.
@@ -309,6 +335,7 @@ impl Switch {
             reset_reason: reset_reason.to_owned(),
             configured_at: now,
             log: Log::default(),
+            time: Time::default(),
             process: Process::default(),
             samples: Samples::default(),
             seen: BTreeMap::new(),
@@ -400,8 +427,16 @@ impl Switch {
         input: Input,
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
+        let is_due = input == Input::Tick;
+        if let Input::ClockStepped { to, .. } = &input {
+            self.time.clock_stepped(*to);
+        }
         let effects = self.agent.handle(now, input, &mut devices.agent());
-        self.take_effects(now, effects, devices)
+        let mut effects = self.take_effects(now, effects, devices);
+        if is_due {
+            effects.extend(self.ask_times(now, devices.random));
+        }
+        effects
     }
 
     /// What the agent wants done, with the way of each message. One that has no way does not leave, and the agent hears why.
@@ -431,12 +466,6 @@ impl Switch {
             }
         }
         done
-    }
-
-    /// When the agent wants to be called, and why.
-    #[must_use]
-    pub fn next_wake(&self) -> Option<(Timestamp, &'static str)> {
-        self.agent.next_wake()
     }
 
     /// The switch is about to be turned off in an orderly way.
@@ -488,6 +517,7 @@ impl Switch {
             if self.software().has("host name in messages") { self.hostname() } else { "" }
                 .to_owned();
         self.agent.set_hostname(&hostname);
+        self.time_configured(now);
         let config = licensing(&self.running);
         self.agent_input(now, Input::Configure(config), devices)
     }

@@ -150,7 +150,6 @@ impl Switch {
     ///
     /// # Errors
     /// With why there is none.
-    #[expect(dead_code, reason = "copies, logs and time follow")]
     pub(crate) fn path_in(&self, vrf: Option<&str>, source: Option<&str>) -> Result<Path, NoPath> {
         let vrf = vrf.unwrap_or(DEFAULT_VRF);
         let tls = if self.software().has("tls 1.3") { Tls::V1_3 } else { Tls::V1_2 };
@@ -159,6 +158,28 @@ impl Switch {
             proxy: None,
             names: self.names_in(vrf),
             tls,
+            has_ipv6: true,
+        })
+    }
+
+    /// The same to a host; names matter only where it is one.
+    ///
+    /// # Errors
+    /// With why there is none.
+    pub(crate) fn path_to(
+        &self,
+        host: &str,
+        vrf: Option<&str>,
+        source: Option<&str>,
+    ) -> Result<Path, NoPath> {
+        if host.parse::<IpAddr>().is_err() {
+            return self.path_in(vrf, source);
+        }
+        Ok(Path {
+            way: self.way(vrf.unwrap_or(DEFAULT_VRF), source)?,
+            proxy: None,
+            names: Names::default(),
+            tls: Tls::V1_3,
             has_ipv6: true,
         })
     }
