@@ -10,10 +10,13 @@ use anyhow::{Context, Result, bail};
 use crate::root;
 
 /// Debian packages, and a file that shows each is there.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("postgresql", "/usr/lib/postgresql"),
     ("openssl", "/usr/bin/openssl"),
     ("openssh-client", "/usr/bin/ssh"),
+    ("openssh-server", "/usr/sbin/sshd"),
+    ("nginx-light", "/usr/sbin/nginx"),
+    ("iproute2", "/usr/sbin/ip"),
     ("sshpass", "/usr/bin/sshpass"),
     ("python3-venv", "/usr/bin/python3"),
     ("tftpd-hpa", "/usr/sbin/in.tftpd"),

@@ -74,6 +74,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("forgeries.py", &parts::CLIENTS),
     ("write_erase.py", &parts::CLIENTS),
     ("tftp_copy.py", &parts::CLIENTS),
+    ("network_tools.py", &parts::CLIENTS),
     ("cssm_postgres.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),

@@ -524,7 +524,11 @@ impl<'p> World<'p> {
                     }
                     self.mix(line.len() as u64);
                 }
-                Effect::ClockSet(_) | Effect::Copy(_) | Effect::EndSession(_) => {}
+                Effect::ClockSet(_)
+                | Effect::Copy(_)
+                | Effect::Ping(_)
+                | Effect::Trace(_)
+                | Effect::EndSession(_) => {}
                 Effect::Reload => {
                     self.nodes[node].switch = None;
                     return self.power_on(node);

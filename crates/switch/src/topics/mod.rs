@@ -10,6 +10,7 @@ pub(crate) mod license;
 pub(crate) mod logging;
 pub(crate) mod names;
 pub(crate) mod network;
+pub(crate) mod reach;
 pub(crate) mod system;
 pub(crate) mod terminal;
 pub(crate) mod users;
@@ -27,6 +28,7 @@ pub(crate) const ALL: &[Topic] = &[
     license::TOPIC,
     logging::TOPIC,
     names::TOPIC,
+    reach::TOPIC,
     system::TOPIC,
     terminal::TOPIC,
     users::TOPIC,

@@ -12,8 +12,8 @@ use crate::topics::interface::DEFAULT_VRF;
 use crate::topics::license::settings;
 use crate::topics::names::{self, Names};
 
-/// The VRF of licensing where no line names another (PI-NET-001).
-const MANAGEMENT: &str = "management";
+/// The VRF of licensing where no line names another (PI-NET-001), and of copies.
+pub(crate) const MANAGEMENT: &str = "management";
 /// The port of a Call Home proxy whose line names none (PI-NET-024).
 const CALLHOME_PROXY_PORT: u16 = 8080;
 
@@ -150,7 +150,6 @@ impl Switch {
     ///
     /// # Errors
     /// With why there is none.
-    #[expect(dead_code, reason = "copies, logs and time follow")]
     pub(crate) fn path_in(&self, vrf: Option<&str>, source: Option<&str>) -> Result<Path, NoPath> {
         let vrf = vrf.unwrap_or(DEFAULT_VRF);
         let tls = if self.software().has("tls 1.3") { Tls::V1_3 } else { Tls::V1_2 };
