@@ -173,9 +173,7 @@ impl Switch {
         if !self.has_vrf(vrf) {
             return Err(NoPath::NoVrf(vrf.to_owned()));
         }
-        let context = [format!("vrf context {vrf}")];
-        let is_shut = |section: &crate::Lines| section.iter().any(|line| line.text == "shutdown");
-        if self.running.section(&context).is_some_and(is_shut) {
+        if self.is_vrf_shut(vrf) {
             return Err(NoPath::VrfDown(vrf.to_owned()));
         }
         let mut found = None;
