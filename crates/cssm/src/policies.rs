@@ -473,6 +473,18 @@ impl Cssm {
         set.inspect(|()| self.forget_standing())
     }
 
+    /// The policy of a smart account: it holds where nothing nearer is set.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn account_policy(&self, smart_account_id: SmartAccountId) -> Result<PolicyInForce, Error> {
+        self.db.read("policies.account", move |tx| {
+            smart_account(tx, smart_account_id)?;
+            let set = policy_of(tx, smart_account_id, WHOLE_ACCOUNT)?;
+            Ok(PolicyInForce::of(set.as_ref()))
+        })
+    }
+
     /// The policies of an account that were set for licences.
     ///
     /// # Errors

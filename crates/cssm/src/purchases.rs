@@ -177,7 +177,7 @@ fn check_license(license: &str) -> Result<(), Error> {
 }
 
 impl Purchase {
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, now: Timestamp) -> Result<(), Error> {
         check_license(&self.license)?;
         if !(1..=QUANTITY_MAX).contains(&self.quantity) {
             return Err(Error::invalid("a quantity is 1 to 1,000,000,000"));
@@ -189,15 +189,19 @@ impl Purchase {
         if !is_date(self.starts_at) || !self.ends_at.is_none_or(is_date) {
             return Err(Error::invalid("times are seconds since 1970, up to the year 9999"));
         }
-        match (self.kind, self.ends_at) {
-            (PurchaseKind::Perpetual, None) => Ok(()),
-            (PurchaseKind::Term | PurchaseKind::Subscription, Some(at)) if at > self.starts_at => {
-                Ok(())
+        let wrong = match (self.kind, self.ends_at) {
+            (PurchaseKind::Perpetual, None) => return Ok(()),
+            (PurchaseKind::Perpetual, Some(_)) => {
+                "a perpetual purchase has no end: leave it out, or choose a term or a subscription"
             }
-            _ => Err(Error::invalid(
-                "a term or a subscription, and only these, ends after it starts",
-            )),
-        }
+            (_, None) => "a term or a subscription needs its end",
+            (_, Some(at)) if at > self.starts_at => return Ok(()),
+            (_, Some(at)) if at <= now.0 => {
+                "the end is in the past: name a later one, or also the start if it was over before it is recorded"
+            }
+            (_, Some(_)) => "the end is before the start",
+        };
+        Err(Error::invalid(wrong))
     }
 }
 
@@ -335,7 +339,7 @@ impl Cssm {
         if purchase.starts_at == 0 {
             purchase.starts_at = now.0;
         }
-        purchase.check()?;
+        purchase.check(now)?;
         let visible_at = now + self.settings.purchase_delay_seconds;
         let actor = actor.clone();
         self.db.write("purchases.add", move |tx| {

@@ -98,9 +98,20 @@ fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
             ("too many", &|p| p.quantity = 1_000_000_001),
             ("no name", &|p| p.license.clear()),
         ];
+        let mut told = Vec::new();
         for (what, change) in refused {
-            assert!(matches!(buy(change), Err(Error::Invalid(_))), "{what}");
+            let Err(Error::Invalid(why)) = buy(change) else { panic!("{what}") };
+            told.push(why);
         }
+        // Each says what is wrong with it.
+        assert!(told[0].starts_with("a perpetual purchase has no end"), "{told:?}");
+        assert!(told[1].contains("needs its end"), "{told:?}");
+        assert!(told[2].starts_with("the end is in the past") && told[3] == told[2], "{told:?}");
+        let early = |p: &mut Purchase| {
+            (p.kind, p.starts_at, p.ends_at) = (subscription, START.0 + 9, Some(START.0 + 5));
+        };
+        let Err(Error::Invalid(why)) = buy(&early) else { panic!("it ends before it starts") };
+        assert_eq!(why, "the end is before the start");
         assert!(lab.cssm.licenses(lab.now, lab.sa).unwrap().is_empty());
         buy(&|_| {}).unwrap();
         buy(&|p| (p.kind, p.ends_at) = (subscription, Some(START.0 + 1))).unwrap();

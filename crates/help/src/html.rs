@@ -60,7 +60,7 @@ mod tests {
     fn links_lead_to_topics_to_the_web_or_nowhere() {
         assert_eq!(of("[a](#comm_failed)"), "<p><a href=\"/help/comm_failed\">a</a></p>\n");
         assert_eq!(of("[a](faq.md)"), "<p><a href=\"/help/faq\">a</a></p>\n");
-        assert_eq!(of("[a](cslu.md#csv)"), "<p>a</p>\n");
+        assert_eq!(of("[a](protocol.md#csv)"), "<p>a</p>\n");
         assert_eq!(
             of("<https://x.example>"),
             "<p><a href=\"https://x.example\">https://x.example</a></p>\n"

@@ -8,6 +8,7 @@
 mod html;
 mod links;
 mod search;
+mod shown;
 mod split;
 mod table;
 mod terminal;
@@ -34,17 +35,56 @@ pub enum Document {
     Glossary,
     /// What else there is to read.
     References,
+    /// The steps of topology 1.
+    Steps1,
+    /// of topology 2.
+    Steps2,
+    /// of topology 3.
+    Steps3,
+    /// of topology 4.
+    Steps4,
+    /// of topology 5.
+    Steps5,
+    /// and of topology 6.
+    Steps6,
+    /// The switch.
+    Switch,
+    /// CSSM.
+    Cssm,
+    /// CSLU.
+    Cslu,
+    /// SSM On-Prem.
+    OnPrem,
+    /// Policies and timers.
+    Timers,
+    /// Data on disk.
+    Storage,
+    /// What is promised against whom.
+    Security,
 }
 
 impl Document {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 19] = [
         Self::Questions,
         Self::Topologies,
         Self::Messages,
         Self::Troubleshooting,
         Self::Glossary,
         Self::References,
+        Self::Steps1,
+        Self::Steps2,
+        Self::Steps3,
+        Self::Steps4,
+        Self::Steps5,
+        Self::Steps6,
+        Self::Switch,
+        Self::Cssm,
+        Self::Cslu,
+        Self::OnPrem,
+        Self::Timers,
+        Self::Storage,
+        Self::Security,
     ];
 
     /// Its file below `docs/`.
@@ -57,13 +97,40 @@ impl Document {
             Self::Troubleshooting => "troubleshooting.md",
             Self::Glossary => "glossary.md",
             Self::References => "references.md",
+            Self::Steps1 => "topology-1.md",
+            Self::Steps2 => "topology-2.md",
+            Self::Steps3 => "topology-3.md",
+            Self::Steps4 => "topology-4.md",
+            Self::Steps5 => "topology-5.md",
+            Self::Steps6 => "topology-6.md",
+            Self::Switch => "switch.md",
+            Self::Cssm => "cssm.md",
+            Self::Cslu => "cslu.md",
+            Self::OnPrem => "onprem.md",
+            Self::Timers => "policies-and-timers.md",
+            Self::Storage => "storage.md",
+            Self::Security => "security.md",
         }
     }
 
-    /// The id of the topic that is its beginning: the file's name.
+    /// The id of the topic that is its beginning: the file's name, but that of a topology's steps, as the topology itself has it.
     #[must_use]
     pub fn id(self) -> &'static str {
-        self.file().trim_end_matches(".md")
+        match self {
+            Self::Steps1 => "topology-1-steps",
+            Self::Steps2 => "topology-2-steps",
+            Self::Steps3 => "topology-3-steps",
+            Self::Steps4 => "topology-4-steps",
+            Self::Steps5 => "topology-5-steps",
+            Self::Steps6 => "topology-6-steps",
+            _ => self.file().trim_end_matches(".md"),
+        }
+    }
+
+    /// Whether it is a manual: read in order, and not looked up.
+    #[must_use]
+    pub fn is_manual(self) -> bool {
+        self > Self::References
     }
 
     /// Its Markdown.
@@ -76,6 +143,19 @@ impl Document {
             Self::Troubleshooting => include_str!("../../../docs/troubleshooting.md"),
             Self::Glossary => include_str!("../../../docs/glossary.md"),
             Self::References => include_str!("../../../docs/references.md"),
+            Self::Steps1 => include_str!("../../../docs/topology-1.md"),
+            Self::Steps2 => include_str!("../../../docs/topology-2.md"),
+            Self::Steps3 => include_str!("../../../docs/topology-3.md"),
+            Self::Steps4 => include_str!("../../../docs/topology-4.md"),
+            Self::Steps5 => include_str!("../../../docs/topology-5.md"),
+            Self::Steps6 => include_str!("../../../docs/topology-6.md"),
+            Self::Switch => include_str!("../../../docs/switch.md"),
+            Self::Cssm => include_str!("../../../docs/cssm.md"),
+            Self::Cslu => include_str!("../../../docs/cslu.md"),
+            Self::OnPrem => include_str!("../../../docs/onprem.md"),
+            Self::Timers => include_str!("../../../docs/policies-and-timers.md"),
+            Self::Storage => include_str!("../../../docs/storage.md"),
+            Self::Security => include_str!("../../../docs/security.md"),
         }
     }
 

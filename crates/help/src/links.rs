@@ -1,7 +1,6 @@
 //! Where a link of a document leads, and what of a topic is Markdown by itself.
 
-use std::borrow::Cow;
-
+use crate::shown::shown;
 use crate::{Document, Topic, split};
 
 /// Where a link leads.
@@ -33,9 +32,9 @@ pub(crate) fn target(document: Document, link: &str) -> Target<'_> {
 }
 
 /// A topic as Markdown that stands by itself: of a term, what its row says.
-pub(crate) fn markdown(topic: &Topic) -> Cow<'static, str> {
+pub(crate) fn markdown(topic: &Topic) -> String {
     if topic.document != Document::Glossary || topic.is_beginning() {
-        return Cow::Borrowed(topic.text);
+        return shown(topic.document, topic.text);
     }
     let cells = split::cells(topic.text);
     let mut text = cells.get(1).map_or_else(String::new, |meaning| format!("{meaning}\n\n"));
@@ -44,5 +43,5 @@ pub(crate) fn markdown(topic: &Topic) -> Cow<'static, str> {
             text.push_str(&format!("* {name}: {cell}\n"));
         }
     }
-    Cow::Owned(text)
+    shown(topic.document, &text)
 }

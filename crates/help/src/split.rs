@@ -46,6 +46,7 @@ fn id(document: Document, title: &str) -> String {
     match document {
         Document::Questions => format!("faq-{}", title.split('.').next().unwrap_or_default()),
         Document::Glossary => format!("term-{}", anchor(title)),
+        _ if document.is_manual() => format!("{}-{}", document.id(), anchor(title)),
         _ => anchor(title),
     }
 }

@@ -37,7 +37,8 @@ pub(crate) fn fold(line: &str, max: usize) -> Vec<String> {
     if width(line) <= max {
         return vec![line.to_owned()];
     }
-    let own: String = line.chars().take_while(|c| *c == ' ').collect();
+    // Far in, there has to be room for something.
+    let own: String = line.chars().take_while(|c| *c == ' ').take(max / 2).collect();
     let inner = max.saturating_sub(width(&own) + 2);
     let mut folded = Vec::new();
     for (number, part) in wrap(line, inner).into_iter().enumerate() {
@@ -62,5 +63,6 @@ mod tests {
     fn code_that_fits_stays_as_it_is() {
         assert_eq!(fold("a   b", 5), ["a   b"]);
         assert_eq!(fold("  aa bb cc", 8), ["  aa", "    bb", "    cc"]);
+        assert_eq!(fold("         ^", 8), ["    ^"]);
     }
 }

@@ -1,7 +1,12 @@
 //! HTTP requests of servers and of the tools.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rumline_agent::Reason;
+
+use crate::outlets::tls_reason;
 use crate::tls::{TlsError, client_config};
 
 /// The largest answer taken unless told otherwise, in bytes.
@@ -39,6 +44,7 @@ impl HttpClient {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(roots)?)
             .no_proxy()
+            .dns_resolver(Arc::new(OfTheMachine))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(timeout.min(Duration::from_secs(20)))
             .timeout(timeout)
@@ -74,13 +80,16 @@ impl HttpClient {
         if !body.is_empty() {
             request = request.header("content-type", content_type).body(body);
         }
-        let mut response = request.send().await.map_err(|error| HttpError(reason(&error)))?;
+        let mut response =
+            request.send().await.map_err(|error| HttpError(reason(&error).to_string()))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after");
         let retry_after_seconds =
             retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| HttpError(reason(&error)))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| HttpError(reason(&error).to_string()))?
+        {
             body.extend_from_slice(&chunk);
             if body.len() > self.answer_bytes_max {
                 return Err(HttpError("the answer is too large".to_owned()));
@@ -90,28 +99,63 @@ impl HttpClient {
     }
 }
 
-/// What went wrong, in the words of the guide's reasons where it has them (PI-MSG-009).
-fn reason(error: &reqwest::Error) -> String {
-    // Its own text holds the URL, whose words are not the reason.
-    let mut text = String::new();
+/// The kind of what went wrong (PI-MSG-009).
+fn reason(error: &reqwest::Error) -> Reason {
+    if error.is_timeout() {
+        return Reason::Timeout;
+    }
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
-        text = format!("{text}{inner}; ");
+        if inner.is::<Unresolved>() {
+            return Reason::Name;
+        }
+        // One that says nothing of its own stands for the one behind it.
+        let of_io = inner.downcast_ref::<std::io::Error>().map(tls_reason);
+        if let Some(reason) = of_io.filter(|reason| *reason != Reason::Connect) {
+            return reason;
+        }
         source = inner.source();
     }
-    let lower = text.to_ascii_lowercase();
-    if error.is_timeout() {
-        "Timeout waiting for the server".to_owned()
-    } else if lower.contains("certificate") {
-        // Before names are: what is wrong with one may be the DNS names in it.
-        "Cannot establish secure connection because server TLS cert cannot be validated".to_owned()
-    } else if lower.contains("dns") || lower.contains("lookup") || lower.contains("resolve") {
-        "Unable to resolve server hostname/domain name".to_owned()
-    } else if lower.contains("refused") {
-        "Unable to connect to server: connection refused".to_owned()
-    } else if error.is_connect() {
-        "Unable to connect to server".to_owned()
-    } else {
-        "Received empty response from server".to_owned()
+    if error.is_connect() { Reason::Connect } else { Reason::Empty }
+}
+
+/// No address for a name.
+#[derive(Debug, thiserror::Error)]
+#[error("the name has no address")]
+struct Unresolved;
+
+/// The machine's own resolver; what fails there is known by its kind.
+#[derive(Debug)]
+struct OfTheMachine;
+
+impl Resolve for OfTheMachine {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str().to_owned(), 0)).await;
+            let addresses: Addrs = Box::new(found.map_err(|_| Unresolved)?);
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_reached_is_told_by_its_kind() {
+        // PI-MSG-009
+        let client = HttpClient::new(&[], Duration::from_secs(5)).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ends = listener.local_addr().unwrap();
+        tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        for (url, wanted) in [
+            ("http://no-such-host.invalid/", Reason::Name),
+            ("http://127.0.0.1:1/", Reason::Refused),
+            (&format!("http://{ends}/"), Reason::Empty),
+        ] {
+            let found = client.send("GET", url, None, "", Vec::new()).await.unwrap_err();
+            assert_eq!(found.0, wanted.to_string(), "{url}");
+        }
     }
 }

@@ -82,7 +82,7 @@ pub(crate) struct OnPremArguments {
     /// Where pages, REST API and product instances are served, over HTTPS.
     #[arg(long, default_value = "127.0.0.1:8444")]
     listen: SocketAddr,
-    /// The host name in the URL of product instances (C-53); an entry in DNS leads here.
+    /// The host name in the URL of product instances; an entry in DNS leads here.
     #[arg(long, default_value = "Cisco_SSM_OnPrem")]
     host: String,
     /// The version it presents; one before 8-202108 behaves as those did.

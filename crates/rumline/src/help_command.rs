@@ -91,6 +91,40 @@ mod tests {
 
     use super::*;
 
+    /// The help of a command and of all below it.
+    fn all(command: &mut clap::Command, texts: &mut Vec<String>) {
+        texts.push(command.render_long_help().to_string());
+        for below in command.get_subcommands_mut() {
+            all(below, texts);
+        }
+    }
+
+    #[test]
+    fn the_help_of_commands_names_no_requirements_and_no_documents() {
+        let (mut program, mut texts) = (crate::Arguments::command(), Vec::new());
+        program.build();
+        all(&mut program, &mut texts);
+        assert!(texts.len() > 80, "{}", texts.len());
+        for text in texts {
+            let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+            let number = |word: &&str| {
+                let parts = word.rsplit_once('-');
+                let is_short = |area: &str| matches!(area, "C" | "G");
+                parts.is_some_and(|(area, digits)| {
+                    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+                    let is_area =
+                        area.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+                    is_number
+                        && is_area
+                        && !area.is_empty()
+                        && (digits.len() == 3 || is_short(area) && digits.len() == 2)
+                })
+            };
+            assert_eq!(words.find(number), None, "{text}");
+            assert!(!text.contains("docs/") && !text.contains(".md"), "{text}");
+        }
+    }
+
     #[test]
     fn words_that_name_a_command_are_that_command() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();

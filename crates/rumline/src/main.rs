@@ -62,7 +62,7 @@ enum Command {
     Check(check_command::Arguments),
     /// Help of a command, or of a topic: questions, topologies, system messages, what to do when something is wrong, terms.
     Help(help_command::Arguments),
-    /// Prints the reference of all commands of a switch (docs/commands.md).
+    /// Prints the reference of all commands of a switch.
     Commands,
     /// Prints what a shell completes commands and options with.
     Completions {

@@ -77,20 +77,33 @@ pub(crate) fn page<S: Site>(state: &S, frame: Frame<'_>, content: &Markup) -> Ma
     }
 }
 
-/// What went wrong, as a page with the way back.
-pub(crate) fn problem_page<S: Site>(
+/// What went wrong, as a page with the way back. Whoever is logged in keeps the frame of the place that was asked for.
+pub(crate) async fn problem_page<S: Site>(
     state: &S,
-    caller: Option<&Caller>,
-    problem: &Problem,
+    who: Option<(Caller, String)>,
+    problem: Problem,
     back: &str,
 ) -> Response {
-    let content = html! {
-        h1 { "That did not work" }
-        p.note.bad role="alert" { (problem.detail()) }
-        p { a.button href=(back) { "Back" } }
-    };
-    let frame = Frame { title: "Problem", caller, ..Frame::default() };
-    (problem.status(), page(state, frame, &content)).into_response()
+    let (site, back) = (state.clone(), back.to_owned());
+    let (status, detail) = (problem.status(), problem.detail().to_owned());
+    let markup = site::blocking(move || {
+        let content = html! {
+            h1 { "That did not work" }
+            p.note.bad role="alert" { (detail) }
+            p { a.button href=(back) { "Back" } }
+        };
+        let Some((caller, at)) = who else {
+            return Ok(page(&site, Frame { title: "Problem", ..Frame::default() }, &content));
+        };
+        let (tabs, corner) = site.frame(&caller, &at);
+        let frame =
+            Frame { title: "Problem", caller: Some(&caller), tabs: &tabs, current: &at, corner };
+        Ok(page(&site, frame, &content))
+    });
+    match markup.await {
+        Ok(markup) => (status, markup).into_response(),
+        Err(_) => problem.into_response(),
+    }
 }
 
 /// What stands before something that is said and is not good.
@@ -285,7 +298,7 @@ pub(crate) async fn log_in<S: Site>(
     if site::from_elsewhere(&headers) {
         // Another site's page must not log anyone in here as somebody else.
         let problem = Problem::new(StatusCode::FORBIDDEN, "log in on this server's own page");
-        return problem_page(&state, None, &problem, "/login");
+        return problem_page(&state, None, problem, "/login").await;
     }
     match site::log_in(&state, form.login, form.password, from).await {
         Ok(token) => {
@@ -309,7 +322,7 @@ pub(crate) async fn log_out<S: Site>(State(state): State<S>, headers: HeaderMap)
     if let Some(token) = site::login_token(&state, &headers).map(str::to_owned) {
         let people = state.people().clone();
         if let Err(problem) = site::blocking(move || people.log_out(&token)).await {
-            return problem_page(&state, None, &problem, "/");
+            return problem_page(&state, None, problem, "/").await;
         }
     }
     let name = state.cookie();

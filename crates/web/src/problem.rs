@@ -61,7 +61,10 @@ impl From<Error> for Problem {
 }
 
 /// Finds what the framework refused on its own, and says it as `told` does.
-pub(crate) async fn retold(response: Response, told: impl FnOnce(Problem) -> Response) -> Response {
+pub(crate) async fn retold(
+    response: Response,
+    told: impl AsyncFnOnce(Problem) -> Response,
+) -> Response {
     let status = response.status();
     let wrong = status.is_client_error() || status.is_server_error();
     let content_type = response.headers().get(header::CONTENT_TYPE);
@@ -75,7 +78,7 @@ pub(crate) async fn retold(response: Response, told: impl FnOnce(Problem) -> Res
     if detail.is_empty() {
         status.canonical_reason().unwrap_or("Error").clone_into(&mut detail);
     }
-    let mut response = told(Problem::new(status, detail));
+    let mut response = told(Problem::new(status, detail)).await;
     if let Some(allow) = allow {
         response.headers_mut().insert(header::ALLOW, allow);
     }

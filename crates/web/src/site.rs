@@ -10,15 +10,16 @@ use axum::extract::{
     DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request, State,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{Next, map_response_with_state};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use maud::Markup;
 use rumline_net::PeerAddress;
 use rumline_protocol::Timestamp;
 use rumline_server::{Action, Caller, Error, Only, PartId, People, ScopeId};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::packed;
 use crate::problem::Problem;
@@ -62,6 +63,9 @@ pub trait Site: Clone + Send + Sync + 'static {
         let _ = (kind, scope_id, id);
         Ok(None)
     }
+    /// What stands around a page at an address where something went wrong: the pages beside it, and what stands at the top
+    /// right, as far as the caller may see the place.
+    fn frame(&self, caller: &Caller, at: &str) -> (Vec<(String, &'static str)>, Option<Markup>);
     /// Its name in the titles of pages.
     fn title(&self) -> &'static str {
         Self::NAME
@@ -77,12 +81,28 @@ pub struct Gates {
     pub uploads: Arc<Semaphore>,
     /// Bundles that come by wire, which are unpacked in memory.
     pub bundles: Arc<Semaphore>,
+    /// Forms that change what is there: one at a time of a page, and seldom one of another page in its way.
+    edits: Arc<[Arc<Mutex<()>>]>,
+}
+
+/// Pages whose forms may be worked on at a time.
+const EDITS: usize = 16;
+
+impl Gates {
+    /// The turn of those who change something of a page.
+    pub(crate) fn edit(&self, page: &str) -> Arc<Mutex<()>> {
+        let place = page
+            .bytes()
+            .fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        Arc::clone(&self.edits[place % EDITS])
+    }
 }
 
 impl Default for Gates {
     fn default() -> Self {
         let gate = |width| Arc::new(Semaphore::new(width));
-        Self { logins: gate(2), uploads: gate(1), bundles: gate(2) }
+        let edits = (0..EDITS).map(|_| Arc::default()).collect();
+        Self { logins: gate(2), uploads: gate(1), bundles: gate(2), edits }
     }
 }
 
@@ -103,6 +123,10 @@ pub struct Route<S> {
     pub method: &'static str,
     /// Its path.
     pub path: &'static str,
+    /// The page that its form stands on, if it is a form's.
+    pub page: &'static str,
+    /// Whether its form changes what is there, and carries what was seen of it.
+    pub changes: bool,
     /// What it takes of its caller.
     pub access: Access,
     /// What it does, in a sentence; empty for a page.
@@ -151,6 +175,8 @@ macro_rules! route {
         $crate::site::Route {
             method: stringify!($method),
             path: $path,
+            page: $path,
+            changes: false,
             access: $access,
             summary: "",
             request: None,
@@ -166,6 +192,8 @@ macro_rules! route {
         $crate::site::Route {
             method: stringify!($method),
             path: $path,
+            page: $path,
+            changes: false,
             access: $access,
             summary: $summary,
             request: $request,
@@ -199,11 +227,11 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         let mut handler = (route.handler)();
         if route.access != Access::Anyone {
             let state = (state.clone(), guard);
-            handler = handler.route_layer(axum::middleware::from_fn_with_state(state, authorize));
+            handler = handler.route_layer(from_fn_with_state(state, authorize));
         }
         if !route.for_machines {
             let limit = DefaultBodyLimit::max(route.bytes_max);
-            let finish = map_response_with_state(page.then(|| state.clone()), finish);
+            let finish = from_fn_with_state(page.then(|| state.clone()), finish);
             handler = handler.layer(limit).layer(finish);
         }
         router = router.route(route.path, handler);
@@ -211,9 +239,9 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
     router.method_not_allowed_fallback(not_allowed::<S>).fallback(not_there::<S>).with_state(state)
 }
 
-async fn not_allowed<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
+async fn not_allowed<S: Site>(State(state): State<S>, at: Uri, headers: HeaderMap) -> Response {
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    on_its_way(as_asked(&state, &headers, &problem))
+    on_its_way(as_asked(&state, &at, &headers, problem).await)
 }
 
 /// A message.
@@ -244,18 +272,27 @@ impl<S: Send + Sync> FromRequest<S> for Message {
     }
 }
 
-async fn not_there<S: Site>(State(state): State<S>, headers: HeaderMap) -> Response {
+async fn not_there<S: Site>(State(state): State<S>, at: Uri, headers: HeaderMap) -> Response {
     let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such page");
-    on_its_way(as_asked(&state, &headers, &problem))
+    on_its_way(as_asked(&state, &at, &headers, problem).await)
 }
 
 /// A problem as a page for whoever takes one.
-fn as_asked<S: Site>(state: &S, headers: &HeaderMap, problem: &Problem) -> Response {
+async fn as_asked<S: Site>(state: &S, at: &Uri, headers: &HeaderMap, problem: Problem) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
-        return crate::page::problem_page(state, None, problem, "/");
+        let token = login_token(state, headers).map(str::to_owned);
+        let who = who(state, token, at.path()).await;
+        return crate::page::problem_page(state, who, problem, "/").await;
     }
-    Problem::new(problem.status(), problem.detail()).into_response()
+    problem.into_response()
+}
+
+/// Who asked for an address, if somebody who is logged in did.
+async fn who<S: Site>(state: &S, token: Option<String>, at: &str) -> Option<(Caller, String)> {
+    let (token, people, now) = (token?, state.people().clone(), state.now());
+    let caller = blocking(move || people.caller(now, &token)).await.ok()?;
+    Some((caller, at.to_owned()))
 }
 
 /// What browsers may do with the pages: nothing from elsewhere is loaded, and nobody frames them.
@@ -263,10 +300,18 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data:; form-action 'sel
                       frame-ancestors 'none'; base-uri 'none'";
 
 /// What a handler answered, with the framework's refusals in this server's words: on a page of `site` as a page.
-async fn finish<S: Site>(State(site): State<Option<S>>, response: Response) -> Response {
-    let told = |problem: Problem| match &site {
-        Some(site) => crate::page::problem_page(site, None, &problem, "/"),
-        None => problem.into_response(),
+async fn finish<S: Site>(State(site): State<Option<S>>, request: Request, next: Next) -> Response {
+    let asked = site.as_ref().map(|site| {
+        let token = login_token(site, request.headers()).map(str::to_owned);
+        (token, request.uri().path().to_owned())
+    });
+    let response = next.run(request).await;
+    let told = async |problem: Problem| match (&site, asked) {
+        (Some(site), Some((token, at))) => {
+            let who = who(site, token, &at).await;
+            crate::page::problem_page(site, who, problem, "/").await
+        }
+        _ => problem.into_response(),
     };
     on_its_way(crate::problem::retold(response, told).await)
 }
@@ -312,7 +357,7 @@ async fn authorize<S: Site>(
             let (method, headers) = (request.method(), request.headers());
             return crate::page::to_login(&state, method, request.uri(), headers);
         }
-        Err(error) => return refuse(&state, guard, None, error),
+        Err(error) => return refuse(&state, guard, None, error).await,
     };
     if let Access::May(action) = guard.access {
         let allowed = match named::<S>(&parameters) {
@@ -323,7 +368,8 @@ async fn authorize<S: Site>(
             }
         };
         if let Err(error) = allowed {
-            return refuse(&state, guard, Some(&caller), error);
+            let who = Some((caller, request.uri().path().to_owned()));
+            return refuse(&state, guard, who, error).await;
         }
     }
     let reason = request.headers().get(REASON).and_then(|value| value.to_str().ok());
@@ -377,10 +423,15 @@ async fn may<S: Site>(
 }
 
 /// A refusal: to a person as a page, to a program as a problem document.
-fn refuse<S: Site>(state: &S, guard: Guard, caller: Option<&Caller>, error: Error) -> Response {
+async fn refuse<S: Site>(
+    state: &S,
+    guard: Guard,
+    who: Option<(Caller, String)>,
+    error: Error,
+) -> Response {
     let problem = Problem::from(error);
     if guard.page {
-        crate::page::problem_page(state, caller, &problem, "/")
+        crate::page::problem_page(state, who, problem, "/").await
     } else {
         problem.into_response()
     }

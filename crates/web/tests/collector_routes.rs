@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Every route of the collectors for every role, and tenants apart (ONPREM-005, G-01).
 
+mod forms;
 mod labels;
 
 use rumline_server::Actor;
@@ -250,6 +251,84 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
         if matches!(caller, "nobody" | "other" | "viewer") {
             assert_eq!(server.state(), before, "{caller}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_shows_what_is_there_to_be_changed_carries_what_was_seen() {
+    for kind in [Kind::OnPrem, Kind::Cslu] {
+        let server = Server::new(kind);
+        let token = server.log_in("global");
+        let routes = collector_routes();
+        let mut wrong = Vec::new();
+        for page in routes.iter().filter(|route| route.summary.is_empty() && route.method == "get")
+        {
+            let (at, body, kind) = server.example(page);
+            let at = at.replace("{login}", "global");
+            let (_, _, text) = server.call("get", &at, token.as_deref(), body, kind).await;
+            wrong.extend(forms::wrong_forms(&routes, &at, &text));
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_later_of_two_people_in_one_form_changes_nothing_and_is_told() {
+    let form = "application/x-www-form-urlencoded";
+    let changing: Vec<_> = collector_routes().into_iter().filter(|route| route.changes).collect();
+    assert!(changing.len() > 3, "{}", changing.len());
+    for route in changing {
+        let server = Server::new(Kind::OnPrem);
+        let token = server.log_in("global");
+        server.log_in("viewer");
+        let path = route.path.replace("{tenant}", "1").replace("{login}", "viewer");
+        let body = match route.path {
+            "/tenants/{tenant}/preferences" => "smart_account=A&virtual_account=B&sync_minutes=15",
+            "/people/{login}/grant" => "role=user&scope_id=1",
+            "/people/{login}/take-back" => "scope_id=1&part_id=",
+            "/tenants/{tenant}/people/grant" => "login=viewer&role=user",
+            "/tenants/{tenant}/people/take-back" => "login=viewer&part_id=",
+            other => panic!("say what is sent to {other}"),
+        };
+        let send = async |seen: &str| {
+            let body = format!("{body}&seen={seen}").into_bytes();
+            server.call("post", &path, token.as_deref(), body, form).await
+        };
+        let page = forms::page_of(&route, &path).unwrap();
+        let show = async || server.call("get", &page, token.as_deref(), Vec::new(), form).await.2;
+        let shown = show().await;
+        let seen = forms::seen_of(&shown, &path).unwrap_or_else(|| panic!("{path}: {shown}"));
+        assert_eq!(send("").await.0, 409, "{path}");
+        assert_eq!(show().await, shown, "{path}");
+        let (status, _, text) = send(&seen).await;
+        assert_eq!(status, 303, "{path}: {text}");
+        let changed = show().await;
+        assert_ne!(changed, shown, "{path}: the example changes nothing");
+        let (status, _, text) = send(&seen).await;
+        assert!(
+            status == 409 && text.contains("changed meanwhile by somebody else"),
+            "{path}: {status} {text}"
+        );
+        assert_eq!(show().await, changed, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_cssm_was_not_asked_about_is_said_to_be_so() {
+    // ONPREM-002
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("global");
+    let form = "application/x-www-form-urlencoded";
+    for (name, connected, words) in [
+        ("NEW-1", "&connected=on", "is known once somebody has logged in to Cisco"),
+        ("NEW-2", "", "is known once a file is uploaded there"),
+    ] {
+        let body = format!("name={name}&smart_account=Example&virtual_account=Nowhere{connected}");
+        let (status, to, text) =
+            server.call("post", "/tenants", token.as_deref(), body.into_bytes(), form).await;
+        assert_eq!(status, 303, "{text}");
+        let (_, _, page) = server.call("get", &to, token.as_deref(), Vec::new(), form).await;
+        assert!(page.contains(words), "{name}: {page}");
     }
 }
 

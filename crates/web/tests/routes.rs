@@ -2,12 +2,15 @@
 //! Every route for every role, and what the receiver answers over HTTP (CSSM-008, 019, 028, 029, 030, 033; G-01).
 
 mod common;
+mod forms;
 mod labels;
+mod pages;
 
 use std::collections::BTreeSet;
 
 use axum::body::Body;
 use common::*;
+use pages::with_seen;
 use rumline_cssm::{Action, Settings};
 use rumline_web::{Access, cssm_routes, openapi};
 use serde_json::Value;
@@ -46,7 +49,9 @@ fn expected(route: &Route, caller: &str) -> u16 {
     let thing = route.path.split("/{id}").next().filter(|head| *head != route.path);
     let kind = thing.and_then(|head| head.rsplit('/').next());
     let is_of_part = caller.contains("part");
-    if route.path.ends_with("/license-transfers") && is_of_part {
+    let hands_on = route.path.ends_with("/license-transfers")
+        || route.method == "post" && route.path.ends_with("{va}/transfer");
+    if hands_on && is_of_part {
         // The account they would go to is none of theirs.
         return if caller == "part administrator" || caller == "other part" { 404 } else { 403 };
     }
@@ -103,6 +108,7 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
                 _ => server.example(&route),
             };
             let token = if ends_login(&path) { server.log_in(caller) } else { token.clone() };
+            let body = with_seen(&server, &route, &path, token.as_deref(), body).await;
             let answer = server.call(route.method, &path, token.as_deref(), body).await;
             let what = format!("{} {} as {caller}: {}", route.method, path, answer.text());
             let expected = match expected(&route, caller) {
@@ -123,6 +129,41 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
             // The other account's administrator has created nothing and ended nothing here.
             assert_eq!(server.state(), before, "{caller}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_logged_in_keeps_the_frame_where_something_goes_wrong() {
+    // CSSM-008: and sees of no account more than elsewhere
+    let server = Server::new(&Settings::default());
+    for (caller, method, path, status, words) in [
+        ("viewer", "get", "/smart-accounts/1/nothing", 404, "Smart Account: Example"),
+        ("viewer", "get", "/smart-accounts/1/product-instances/999", 404, "Smart Account: Example"),
+        ("viewer", "get", "/smart-accounts/1/people", 403, "Smart Account: Example"),
+        ("viewer", "get", "/smart-accounts/1/reports/purchases/999", 404, "Smart Account: Example"),
+        ("viewer", "post", "/smart-accounts/1/alerts", 405, "Smart Account: Example"),
+        ("viewer", "get", "/smart-accounts/2/alerts", 404, "href=\"/smart-accounts\""),
+        ("part viewer", "get", "/smart-accounts/1/alerts", 403, "Smart Account: Example"),
+        ("other", "get", "/smart-accounts/1/alerts", 404, "href=\"/smart-accounts\""),
+        ("other", "get", "/nothing", 404, "href=\"/smart-accounts\""),
+        ("global", "get", "/people/nobody", 404, "href=\"/people\""),
+        ("nobody", "get", "/nothing", 404, "href=\"/\""),
+    ] {
+        let bearer = server.log_in(caller).map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("accept", "text/html")];
+        headers.extend(bearer.iter().map(|bearer| ("authorization", bearer.as_str())));
+        let answer = server.send(method, path, &headers, Body::empty()).await;
+        let (text, what) = (answer.text(), format!("{method} {path} as {caller}"));
+        assert_eq!(answer.status, status, "{what}: {text}");
+        assert!(text.contains(words), "{what}: {text}");
+        let is_in = caller != "nobody";
+        assert_eq!(
+            text.contains("aria-label=\"Pages\"") && text.contains("Log out"),
+            is_in,
+            "{what}"
+        );
+        let sees = !path.contains("smart-accounts/2") && !matches!(caller, "other" | "nobody");
+        assert!(sees || !text.contains("Example"), "{what}: {text}");
     }
 }
 
@@ -559,6 +600,7 @@ async fn no_statement_of_the_api_looks_through_a_table_that_grows() {
         let token = if caller == "global" { token.clone() } else { server.log_in(caller) };
         for route in in_a_safe_order().into_iter().filter(|route| !ends_login(route.path)) {
             let (path, body) = server.example_for_global(&route);
+            let body = with_seen(&server, &route, &path, token.as_deref(), body).await;
             server.call(route.method, &path, token.as_deref(), body).await;
         }
     }

@@ -289,7 +289,7 @@ fn status_of(head: &[u8]) -> Option<u16> {
 }
 
 /// The kind of what went wrong in a handshake.
-fn tls_reason(error: &std::io::Error) -> Reason {
+pub(crate) fn tls_reason(error: &std::io::Error) -> Reason {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => Reason::Certificate,
         Some(_) => Reason::Tls,
@@ -331,5 +331,196 @@ impl Body for Whole {
     fn size_hint(&self) -> hyper::body::SizeHint {
         let length = self.0.as_ref().map_or(0, Bytes::len);
         hyper::body::SizeHint::with_exact(u64::try_from(length).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{client_config, old_client_config, server_config};
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// A certificate for localhost and its key, DER.
+    fn certificate() -> (Vec<u8>, Vec<u8>) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        (made.cert.der().to_vec(), made.signing_key.serialize_der())
+    }
+
+    fn contact(tls: ClientConfig, proxy: Option<SocketAddr>) -> Contact {
+        Contact {
+            outlet: Outlet::default(),
+            proxy: proxy.map(|proxy| (proxy.ip().to_string(), proxy.port())),
+            names: NameLookup { has_machine: true, ..NameLookup::default() },
+            tls: Arc::new(tls),
+            has_ipv6: false,
+            answer_bytes_max: 100_000,
+            patience: PATIENCE,
+            progress: Progress::default(),
+        }
+    }
+
+    fn trusting_nobody() -> ClientConfig {
+        client_config(&[]).unwrap()
+    }
+
+    /// The head of a request.
+    async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => head.push(byte),
+                Err(_) => break,
+            }
+        }
+        String::from_utf8_lossy(&head).into_owned()
+    }
+
+    /// A peer that reads a head, says something, and ends; what it read.
+    async fn peer(says: &'static [u8]) -> (SocketAddr, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let work = async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = head(&mut stream).await;
+            let _gone = stream.write_all(says).await;
+            head
+        };
+        (address, tokio::spawn(work))
+    }
+
+    async fn reason(contact: &Contact, url: &str) -> Reason {
+        contact.post(url, "text/plain", b"hello".to_vec()).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_a_proxy_says_is_told_by_its_kind() {
+        // PI-NET-019, PI-NET-020, G-28
+        for (says, wanted) in [
+            (
+                &b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..],
+                Reason::ProxyAuthentication,
+            ),
+            (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", Reason::ProxyStatus(503)),
+            (b"SSH-2.0-OpenSSH\r\n\r\n", Reason::ProxyAnswer),
+            (b"HTTP/1.1 many\r\n\r\n", Reason::ProxyAnswer),
+            (b"HTTP/1.1 200", Reason::ProxyAnswer),
+            (&[b'x'; 2 * HEAD_BYTES_MAX], Reason::ProxyAnswer),
+            // It lets through, and there is nothing behind.
+            (b"HTTP/1.1 200 Connection established\r\n\r\n", Reason::Empty),
+        ] {
+            let (proxy, read) = peer(says).await;
+            let contact = contact(trusting_nobody(), Some(proxy));
+            let found = reason(&contact, "https://cssm.test/licservice/license").await;
+            let shown = String::from_utf8_lossy(&says[..says.len().min(40)]).into_owned();
+            assert_eq!(found, wanted, "{shown}");
+            let asked = read.await.unwrap();
+            assert_eq!(asked, "CONNECT cssm.test:443 HTTP/1.1\r\nHost: cssm.test:443\r\n\r\n");
+        }
+        let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let contact = contact(trusting_nobody(), Some(nobody));
+        assert_eq!(reason(&contact, "https://cssm.test/").await, Reason::ProxyConnect);
+    }
+
+    #[tokio::test]
+    async fn without_tls_the_proxy_is_asked_for_the_whole_url() {
+        // PI-NET-022
+        let (proxy, read) = peer(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        let contact = contact(trusting_nobody(), Some(proxy));
+        let reply = contact.post("http://gateway.test/its", "text/xml", Vec::new()).await.unwrap();
+        assert_eq!((reply.status, reply.body), (200, b"ok".to_vec()));
+        let asked = read.await.unwrap();
+        assert!(asked.starts_with("POST http://gateway.test/its HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.contains("host: gateway.test\r\n"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn what_a_server_says_is_told_by_its_kind() {
+        // PI-MSG-009
+        for (says, wanted) in [
+            (&b""[..], Reason::Empty),
+            (b"SSH-2.0-OpenSSH\r\n\r\n", Reason::Empty),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n", Reason::Empty),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok", Reason::Empty),
+        ] {
+            let (server, _) = peer(says).await;
+            let found =
+                reason(&contact(trusting_nobody(), None), &format!("http://{server}/")).await;
+            assert_eq!(found, wanted, "{}", String::from_utf8_lossy(says));
+        }
+        let (server, _) =
+            peer(b"HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n").await;
+        let here = contact(trusting_nobody(), None);
+        let reply = here.get(&format!("http://{server}/")).await.unwrap();
+        assert_eq!((reply.status, reply.retry_after_seconds), (429, Some(7)));
+        assert_eq!(reason(&here, "http://127.0.0.1:1/").await, Reason::Refused);
+        assert_eq!(reason(&here, "http://no-such-host.invalid/").await, Reason::Name);
+        assert_eq!(reason(&here, "http://[::1]/").await, Reason::Ipv6);
+        for url in ["ftp://x/", "x", "https://user@x/", "https:///x", "http://"] {
+            assert_eq!(reason(&here, url).await, Reason::Url, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_is_cut_and_one_that_never_comes_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endless = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            head(&mut stream).await;
+            let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            while stream.write_all(&[b'x'; 8_192]).await.is_ok() {}
+        });
+        let here = contact(trusting_nobody(), None);
+        assert_eq!(reason(&here, &format!("http://{endless}/")).await, Reason::TooLarge);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = listener.local_addr().unwrap();
+        let impatient = Contact { patience: Duration::from_millis(100), ..here };
+        assert_eq!(reason(&impatient, &format!("http://{silent}/")).await, Reason::Timeout);
+    }
+
+    #[tokio::test]
+    async fn tls_fails_by_certificate_or_by_version() {
+        // PI-NET-006
+        let (own, key) = certificate();
+        let serve = |listener: TcpListener| {
+            let config = server_config(own.clone(), key.clone()).unwrap();
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&config));
+                    tokio::spawn(async move {
+                        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                        head(&mut stream).await;
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                        let _gone = stream.write_all(answer).await;
+                        let _gone = stream.flush().await;
+                        let mut rest = Vec::new();
+                        let _ended = stream.read_to_end(&mut rest).await;
+                    });
+                }
+            });
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        serve(listener);
+        let named = format!("https://localhost:{port}/");
+        let trusting = contact(client_config(std::slice::from_ref(&own)).unwrap(), None);
+        assert_eq!(trusting.get(&named).await.unwrap().body, b"ok");
+        let by_address = format!("https://127.0.0.1:{port}/");
+        assert_eq!(reason(&trusting, &by_address).await, Reason::Certificate);
+        assert_eq!(reason(&contact(trusting_nobody(), None), &named).await, Reason::Certificate);
+        let old = contact(old_client_config(&[own]).unwrap(), None);
+        assert_eq!(reason(&old, &named).await, Reason::Tls);
+        let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = plain.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = plain.accept().await.unwrap();
+            let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let mut rest = Vec::new();
+            let _ended = stream.read_to_end(&mut rest).await;
+        });
+        assert_eq!(reason(&trusting, &format!("https://localhost:{port}/")).await, Reason::Tls);
     }
 }

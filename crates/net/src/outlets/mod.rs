@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+pub(crate) use contact::tls_reason;
 pub use contact::{Contact, Progress, Reply as ContactReply};
 pub use dns::{DNS_PORT, NameLookup, NameServerAt};
 pub use name_space::{NameSpace, NameSpaceError};

@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// Start what is down and make what is missing; it goes on when this command has ended.
     Up {
-        /// The lab's file (docs/lab.md).
+        /// The lab's file.
         file: PathBuf,
     },
     /// Show who runs, where, the last ACK, what waits, and faults. The exit status is 0 if all run.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -101,6 +102,18 @@ pub(crate) fn boot(
     release: &str,
     config: Option<&str>,
 ) -> Result<Lab, BootError> {
+    boot_with_links(now, pid, serial, release, config, BTreeSet::new())
+}
+
+/// The same, with something on the other side of interfaces.
+pub(crate) fn boot_with_links(
+    now: Timestamp,
+    pid: &str,
+    serial: &str,
+    release: &str,
+    config: Option<&str>,
+    links: BTreeSet<String>,
+) -> Result<Lab, BootError> {
     let mut random = Chance(7);
     let (root, cssm) = SimulatedSuite::authority(&mut random);
     let hardware = Hardware {
@@ -108,7 +121,7 @@ pub(crate) fn boot(
         serial: serial.to_owned(),
         release: release.to_owned(),
         root_certificate: root,
-        links: std::collections::BTreeSet::new(),
+        links,
     };
     let (mut store, mut flash) = (MemoryDisk::default(), MemoryDisk::default());
     let (switch, effects) =

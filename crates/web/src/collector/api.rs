@@ -131,6 +131,7 @@ pub(super) async fn change_settings(
     id: TenantId,
     settings: TenantSettings,
 ) -> Result<Tenant, Problem> {
+    check_account(state, id, &settings).await?;
     let tenant =
         run_raw(state, move |collector, now| collector.set_tenant(now, &actor, id, &settings))
             .await?;
@@ -139,6 +140,26 @@ pub(super) async fn change_settings(
         state.set_cisco_login(id, None);
     }
     register(state, tenant, false).await
+}
+
+/// Refuses an account that CSSM has not, where that is known: while somebody is logged in there. Else the next contact tells.
+async fn check_account(
+    state: &CollectorSite,
+    id: TenantId,
+    new: &TenantSettings,
+) -> Result<(), Problem> {
+    let (Some(cisco), Some(login)) = (&state.cisco, state.cisco_login(id)) else { return Ok(()) };
+    let now = run_raw(state, move |collector, _| collector.tenant(id)).await?;
+    let is_new =
+        (&now.smart_account, &now.virtual_account) != (&new.smart_account, &new.virtual_account);
+    if !new.connected || !is_new {
+        return Ok(());
+    }
+    // Whoever cannot be asked does not refuse.
+    let Ok(accounts) = cisco.accounts(&login.token).await else { return Ok(()) };
+    super::cisco::found(&accounts, &new.smart_account, &new.virtual_account)
+        .map(|_| ())
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
 }
 
 /// Registers a tenant that is connected and not known to CSSM yet, if someone is logged in to Cisco.

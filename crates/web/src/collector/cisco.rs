@@ -31,6 +31,24 @@ pub struct CiscoAccount {
     pub virtual_accounts: Vec<(i64, String)>,
 }
 
+/// The numbers of an account by its names, among those that CSSM shows. Names are case-sensitive (CSLU-012).
+///
+/// # Errors
+/// When it is not among them.
+pub(super) fn found(
+    accounts: &[CiscoAccount],
+    sa: &str,
+    va: &str,
+) -> Result<(i64, i64), CiscoError> {
+    let account = accounts.iter().find(|account| account.name == sa).ok_or_else(|| {
+        CiscoError(format!("CSSM shows this login no Smart Account {sa:?} (case matters)"))
+    })?;
+    let within = account.virtual_accounts.iter().find(|(_, name)| name == va);
+    let (va_id, _) = within
+        .ok_or_else(|| CiscoError(format!("{sa} has no Virtual Account {va:?} (case matters)")))?;
+    Ok((account.id, *va_id))
+}
+
 /// The way to CSSM.
 #[derive(Clone, Debug)]
 pub struct Cisco {
@@ -103,14 +121,7 @@ impl Cisco {
     ) -> Result<(), CiscoError> {
         let accounts = self.accounts(token).await?;
         let (sa, va) = (&tenant.smart_account, &tenant.virtual_account);
-        let account = accounts.iter().find(|account| account.name == *sa);
-        let account = account.ok_or_else(|| {
-            CiscoError(format!("CSSM shows this login no Smart Account {sa:?} (case matters)"))
-        })?;
-        let within = account.virtual_accounts.iter().find(|(_, name)| name == va);
-        let (va_id, _) = within.ok_or_else(|| {
-            CiscoError(format!("{sa} has no Virtual Account {va:?} (case matters)"))
-        })?;
+        let (sa_id, va_id) = found(&accounts, sa, va)?;
         let name = &collector.settings().name;
         let text = registration_text(sa, va, name);
         let body = json!({
@@ -119,8 +130,7 @@ impl Cisco {
             "public_key": collector.signer().public_key().to_text(),
             "proof": base64(&collector.signer().sign(text.as_bytes())),
         });
-        let path =
-            format!("/api/v1/smart-accounts/{}/virtual-accounts/{va_id}/collectors", account.id);
+        let path = format!("/api/v1/smart-accounts/{sa_id}/virtual-accounts/{va_id}/collectors");
         self.json("POST", &path, Some(token), Some(&body)).await.map(|_| ())
     }
 
@@ -161,4 +171,28 @@ fn refusal(status: u16, body: &[u8]) -> CiscoError {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     let detail = problem["detail"].as_str().unwrap_or_default();
     CiscoError(format!("CSSM answered {status}: {detail}").chars().take(400).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CiscoAccount, found};
+
+    #[test]
+    fn an_account_is_found_by_both_its_names_and_case_matters() {
+        // CSLU-012
+        let account = |id, name: &str, parts: &[(i64, &str)]| CiscoAccount {
+            id,
+            name: name.to_owned(),
+            virtual_accounts: parts.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
+        };
+        let all = [account(1, "Example", &[(1, "Default")]), account(2, "Other", &[(3, "Lab")])];
+        assert_eq!(found(&all, "Other", "Lab"), Ok((2, 3)));
+        for (sa, va, words) in [
+            ("Example", "Lab", "Example has no Virtual Account \"Lab\""),
+            ("Other", "lab", "Other has no Virtual Account \"lab\""),
+            ("example", "Default", "no Smart Account \"example\""),
+        ] {
+            assert!(found(&all, sa, va).is_err_and(|error| error.0.contains(words)), "{sa} {va}");
+        }
+    }
 }

@@ -13,12 +13,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use maud::Markup;
 use rumline_collector::{Collector, Kind, TenantId};
 use rumline_net::{Clock, Shutdown};
 use rumline_protocol::Timestamp;
-use rumline_server::{Error, PartId, People, ScopeId};
+use rumline_server::{Caller, Error, PartId, People, ScopeId};
 use tokio::sync::{Semaphore, watch};
 
+use crate::shared;
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
 
@@ -209,6 +211,10 @@ impl Site for CollectorSite {
 
     fn cookie(&self) -> &str {
         &self.cookie
+    }
+
+    fn frame(&self, caller: &Caller, at: &str) -> (Vec<(String, &'static str)>, Option<Markup>) {
+        shared::frame(self, caller, at)
     }
 
     fn title(&self) -> &'static str {

@@ -14,11 +14,13 @@ mod upload;
 use std::sync::Arc;
 
 use axum::Router;
+use maud::Markup;
 use rumline_cssm::{Cssm, Error, People};
 use rumline_net::Clock;
 use rumline_protocol::Timestamp;
-use rumline_server::{PartId, ScopeId};
+use rumline_server::{Caller, PartId, ScopeId};
 
+use crate::shared;
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
 
@@ -88,6 +90,10 @@ impl Site for CssmSite {
 
     fn cookie(&self) -> &str {
         &self.cookie
+    }
+
+    fn frame(&self, caller: &Caller, at: &str) -> (Vec<(String, &'static str)>, Option<Markup>) {
+        shared::frame(self, caller, at)
     }
 }
 

@@ -56,7 +56,7 @@ impl<S: Frames> Page<S> for Contents {
                 }
                 ul { @for topic in &self.found { li { (link(topic)) } } }
             } @else {
-                @for document in Document::ALL {
+                @for document in Document::ALL.into_iter().filter(|one| !one.is_manual()) {
                     @let own: Vec<&Topic> = document.topics().collect();
                     @if let Some(first) = own.first() {
                         h2 { (link(first)) }
@@ -66,6 +66,10 @@ impl<S: Frames> Page<S> for Contents {
                         }
                     }
                 }
+                h2 { "Manuals" }
+                ul.columns { @for document in Document::ALL.into_iter().filter(|one| one.is_manual()) {
+                    @for first in document.topics().take(1) { li { (link(first)) } }
+                } }
             }
         }
     }

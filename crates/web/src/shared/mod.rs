@@ -7,8 +7,10 @@ mod people;
 mod person;
 mod within;
 
-use rumline_server::{Error, Grant, Role, ScopeId};
+use maud::Markup;
+use rumline_server::{Caller, Error, Grant, Role, ScopeId};
 
+use crate::page::Tab;
 use crate::site::{Route, Site};
 use crate::ui::form::{Field, Kind};
 use crate::ui::{Around, Ask, Page as _, Post as _};
@@ -31,9 +33,23 @@ pub(crate) trait Frames: Site {
     /// The scopes, by name.
     fn scopes(&self) -> Result<Vec<(ScopeId, String)>, Error>;
     /// More of oneself that only this server has.
-    fn more_of_oneself(&self, _ask: &Ask) -> Option<maud::Markup> {
+    fn more_of_oneself(&self, _ask: &Ask) -> Option<Markup> {
         None
     }
+}
+
+/// What stands around a page at an address where something went wrong: that of the scope it is of, to whoever may see it.
+pub(crate) fn frame<S: Frames>(site: &S, caller: &Caller, at: &str) -> (Vec<Tab>, Option<Markup>) {
+    let before = S::PEOPLE_AT.split('{').next().unwrap_or_default();
+    let number = at.strip_prefix(before).and_then(|rest| rest.split('/').next()?.parse().ok());
+    let scope = number.map(ScopeId).filter(|scope| caller.scopes().has(scope));
+    let ask = Ask::elsewhere(site, caller, at, scope.unwrap_or_default());
+    let title = String::new();
+    let around = match scope {
+        Some(_) => site.around_scope(&ask, title),
+        None => site.around(&ask, title),
+    };
+    (around.tabs, around.corner)
 }
 
 /// Their routes.

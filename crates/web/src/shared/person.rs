@@ -8,8 +8,8 @@ use super::{Frames, grant_typed, role_field, scope_field, told};
 use crate::page::time;
 use crate::problem::Problem;
 use crate::site::Access;
-use crate::ui::form::{Field, Kind, button, form};
-use crate::ui::{Around, Ask, Done, Page, Post};
+use crate::ui::form::{Field, Kind, button, change, form};
+use crate::ui::{Around, Ask, Changes, Done, Page, Post, Seen};
 
 const ALL: Access = Access::May(Action::AdministerAll);
 
@@ -50,6 +50,7 @@ impl<S: Frames> Page<S> for OnePerson {
             ul { @for grant in &one.grants { li {
                 (told(grant, &self.scopes, S::SCOPE_NAME)) " "
                 form.inline method="post" action=(format!("{own}/take-back")) {
+                    (self.roles::<S>().field(ask, &format!("{own}/take-back")))
                     input type="hidden" name="scope_id" value=[grant.scope_id];
                     input type="hidden" name="part_id" value=[grant.part_id];
                     button data-confirm=(format!("Take back this role of {}?", one.login)) { "Take Back" }
@@ -57,7 +58,7 @@ impl<S: Frames> Page<S> for OnePerson {
             } } }
             details.box open[!ask.typed("role").is_empty()] {
                 summary { "Grant a Role" }
-                (form(ask, &format!("{own}/grant"), &role, "Grant Role"))
+                (change(ask, &format!("{own}/grant"), &self.roles::<S>(), &role, "Grant Role"))
             }
             @if one.kind.name() == "person" {
                 details.box open[ask.form.iter().any(|(name, _)| name == "password")] {
@@ -78,6 +79,14 @@ impl<S: Frames> Page<S> for OnePerson {
                     Some(&format!("Remove {}? What they did stays told.", one.login))))
             }
         }
+    }
+}
+
+impl OnePerson {
+    /// The roles that are granted and taken back.
+    fn roles<S: Frames>(&self) -> Seen {
+        let told = |grant| ("", told(grant, &self.scopes, S::SCOPE_NAME));
+        Seen::of(self.person.grants.iter().map(told))
     }
 }
 
@@ -105,6 +114,7 @@ impl<S: Frames> Post<S> for GrantRole {
     type Page = OnePerson;
     const AT: &'static str = "/people/{login}/grant";
     const ACCESS: Access = ALL;
+    const CHANGES: Changes<OnePerson> = Some(|page, _| page.roles::<S>());
 
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
         let login = ask.name("login");
@@ -121,6 +131,7 @@ impl<S: Frames> Post<S> for TakeBack {
     type Page = OnePerson;
     const AT: &'static str = "/people/{login}/take-back";
     const ACCESS: Access = ALL;
+    const CHANGES: Changes<OnePerson> = Some(|page, _| page.roles::<S>());
 
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
         let (login, by) = (ask.name("login"), ask.caller.actor());

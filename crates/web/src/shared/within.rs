@@ -6,9 +6,9 @@ use rumline_server::{Action, Error, Grant, PartId, Person, ScopeId};
 use super::{Frames, role_field, role_typed};
 use crate::problem::Problem;
 use crate::site::Access;
-use crate::ui::form::{Field, Kind, form};
+use crate::ui::form::{Field, Kind, change};
 use crate::ui::table::{Column, Kind as Cell, Table};
-use crate::ui::{Around, Ask, Done, Page, Post};
+use crate::ui::{Around, Ask, Changes, Done, Page, Post, Seen};
 
 const OWN: Access = Access::May(Action::Administer);
 
@@ -46,6 +46,7 @@ impl<S: Frames> Page<S> for PeopleWithin {
                     @for grant in &one.grants { div {
                         (grant.role.name()) @if let Some(part) = grant.part_id { " of virtual account " (part) } " "
                         form.inline method="post" action=(at(S::TAKE_BACK_AT)) {
+                            (self.roles().field(ask, &at(S::TAKE_BACK_AT)))
                             input type="hidden" name="login" value=(one.login);
                             input type="hidden" name="part_id" value=[grant.part_id];
                             button data-confirm=(format!("Take back this role of {}?", one.login)) { "Take Back" }
@@ -68,10 +69,24 @@ impl<S: Frames> Page<S> for PeopleWithin {
             h1 { "People" }
             details.box open[ask.refused.is_some()] {
                 summary.first { "Add a Person" }
-                (form(ask, &at(S::GRANT_AT), &fields, "Grant Role"))
+                (change(ask, &at(S::GRANT_AT), &self.roles(), &fields, "Grant Role"))
             }
             (Table { caption: "People", columns, rows: &self.people, ticks: None, empty }.show(ask))
         }
+    }
+}
+
+impl PeopleWithin {
+    /// Who has which role: granted to somebody who has one, another takes its place.
+    fn roles(&self) -> Seen {
+        let of = |one: &Person| {
+            let roles = one.grants.iter().map(|grant| match grant.part_id {
+                Some(part) => format!("{} of virtual account {part}", grant.role.name()),
+                None => grant.role.name().to_owned(),
+            });
+            (one.login.clone(), roles.collect::<Vec<_>>().join(" and "))
+        };
+        Seen::of(self.people.iter().map(of))
     }
 }
 
@@ -86,6 +101,7 @@ impl<S: Frames> Post<S> for GrantWithin {
     type Page = PeopleWithin;
     const AT: &'static str = S::GRANT_AT;
     const ACCESS: Access = OWN;
+    const CHANGES: Changes<PeopleWithin> = Some(|page, _| page.roles());
     const BLAMES: &'static [(&'static str, &'static str)] =
         &[("password", "password"), ("login", "login")];
     const HASHES: bool = true;
@@ -122,6 +138,7 @@ impl<S: Frames> Post<S> for TakeBackWithin {
     type Page = PeopleWithin;
     const AT: &'static str = S::TAKE_BACK_AT;
     const ACCESS: Access = OWN;
+    const CHANGES: Changes<PeopleWithin> = Some(|page, _| page.roles());
 
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
         let scope_id: ScopeId = ask.id(S::SCOPE)?;

@@ -24,6 +24,8 @@ pub(crate) struct Ask {
     pub names: BTreeMap<String, String>,
     pub query: Vec<(String, String)>,
     pub form: Vec<(String, String)>,
+    /// Where a form was sent that came back; empty if none did.
+    pub sent_to: String,
     /// What is wrong with what was typed: the field, if it is one, and what to do.
     pub refused: Option<(&'static str, String)>,
     /// What was done just now.
@@ -75,6 +77,7 @@ impl<S: Site> FromRequestParts<S> for Ask {
             names,
             query: pairs(parts.uri.query().unwrap_or_default()),
             form: Vec::new(),
+            sent_to: String::new(),
             refused: None,
             said,
         })
@@ -82,6 +85,27 @@ impl<S: Site> FromRequestParts<S> for Ask {
 }
 
 impl Ask {
+    /// What somebody may have asked for at an address of a scope, where nothing else is known of it.
+    pub(crate) fn elsewhere<S: Site>(site: &S, caller: &Caller, at: &str, scope: ScopeId) -> Self {
+        Self {
+            caller: caller.clone(),
+            now: site.now(),
+            at: at.to_owned(),
+            numbers: [(S::SCOPE.to_owned(), scope.0)].into(),
+            names: [(S::SCOPE.to_owned(), scope.to_string())].into(),
+            query: Vec::new(),
+            form: Vec::new(),
+            sent_to: String::new(),
+            refused: None,
+            said: None,
+        }
+    }
+
+    /// Who asked, and where.
+    pub(crate) fn who(&self) -> Option<(Caller, String)> {
+        Some((self.caller.clone(), self.at.clone()))
+    }
+
     /// Takes in what was typed.
     pub(crate) fn read_form(&mut self, body: &[u8]) {
         self.form = pairs(&String::from_utf8_lossy(body));
@@ -106,6 +130,16 @@ impl Ask {
     /// What was typed, trimmed; empty if nothing.
     pub(crate) fn typed(&self, name: &str) -> &str {
         first(&self.form, name).unwrap_or_default().trim()
+    }
+
+    /// What has changed is seen anew when the page comes back.
+    pub(super) fn forget_seen(&mut self) {
+        self.form.retain(|(name, _)| name != super::seen::SEEN);
+    }
+
+    /// Whether the form of this address was sent and comes back.
+    pub(crate) fn was_sent(&self, to: &str) -> bool {
+        self.sent_to == to
     }
 
     /// A password as it was typed.
@@ -177,6 +211,7 @@ mod tests {
             names: BTreeMap::new(),
             query: vec![pair("search", "x&y"), pair("sort", "name"), pair("empty", "")],
             form: vec![pair("name", " Lab "), pair("ids", "1"), pair("ids", "x"), pair("ids", "2")],
+            sent_to: String::new(),
             refused: None,
             said: None,
         };
@@ -201,6 +236,7 @@ mod tests {
             names: BTreeMap::new(),
             query: Vec::new(),
             form: Vec::new(),
+            sent_to: String::new(),
             refused: None,
             said: None,
         };

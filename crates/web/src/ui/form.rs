@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Ask;
+use super::{Ask, Seen};
 
 /// What is typed into a field.
 pub(crate) enum Kind<'a> {
@@ -29,6 +29,8 @@ pub(crate) struct Field<'a> {
     pub kind: Kind<'a>,
     /// What stands in it at first.
     pub value: &'a str,
+    /// Whether that is no more than a proposal: nothing that is there.
+    pub is_usual: bool,
     pub required: bool,
     /// What a value looks like, or what comes of it.
     pub help: &'a str,
@@ -37,7 +39,7 @@ pub(crate) struct Field<'a> {
 impl<'a> Field<'a> {
     /// A line that has to be filled in.
     pub(crate) fn text(name: &'static str, label: &'a str) -> Self {
-        Self { name, label, kind: Kind::Text, value: "", required: true, help: "" }
+        Self { name, label, kind: Kind::Text, value: "", is_usual: false, required: true, help: "" }
     }
 
     pub(crate) fn optional(self) -> Self {
@@ -48,23 +50,30 @@ impl<'a> Field<'a> {
         Self { kind, ..self }
     }
 
+    /// The same with what it is now: its form changes that, and carries what was seen.
     pub(crate) fn value(self, value: &'a str) -> Self {
         Self { value, ..self }
+    }
+
+    /// The same with what most people want.
+    pub(crate) fn usual(self, value: &'a str) -> Self {
+        Self { value, is_usual: true, ..self }
     }
 
     pub(crate) fn help(self, help: &'a str) -> Self {
         Self { help, ..self }
     }
 
-    fn show(&self, ask: &Ask) -> Markup {
-        let Self { name, label, kind, value, required, help } = self;
-        let wrong = ask.refused.as_ref().filter(|(field, _)| field == name);
+    /// `was_sent`: whether its form is the one that was sent and came back.
+    fn show(&self, ask: &Ask, was_sent: bool) -> Markup {
+        let Self { name, label, kind, value, is_usual, required, help } = self;
+        let wrong = ask.refused.as_ref().filter(|(field, _)| was_sent && field == name);
         // What was typed stays.
-        let has_form = ask.form.iter().any(|(own, _)| own == name);
+        let has_form = was_sent && ask.form.iter().any(|(own, _)| own == name);
         let typed = match kind {
             // Passwords never come back.
             Kind::Secret(_) => "",
-            Kind::Switch if !ask.form.is_empty() => ask.typed(name),
+            Kind::Switch if was_sent => ask.typed(name),
             _ if has_form => ask.typed(name),
             _ => value,
         };
@@ -73,7 +82,7 @@ impl<'a> Field<'a> {
         let invalid = wrong.is_some().then_some("true");
         let (required, invalid) = (*required, invalid);
         html! {
-            div.field {
+            div.field data-usual[*is_usual] {
                 label for=(name) {
                     @if matches!(kind, Kind::Switch) {
                         // A form that was sent without it says that it is off.
@@ -115,12 +124,47 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A form that is sent to an address, with its button.
+/// A form that adds something, or does one thing: it is sent to an address, with its button.
 pub(crate) fn form(ask: &Ask, to: &str, fields: &[Field<'_>], button: &str) -> Markup {
+    filled(ask, to, None, fields, &html! { button.first { (button) } })
+}
+
+/// A form that changes what is there.
+pub(crate) fn change(
+    ask: &Ask,
+    to: &str,
+    seen: &Seen,
+    fields: &[Field<'_>],
+    button: &str,
+) -> Markup {
+    filled(ask, to, Some(seen), fields, &html! { button.first { (button) } })
+}
+
+/// The same for those who may do it, with a button that does something else beside it.
+pub(crate) fn change_or(
+    ask: &Ask,
+    to: &str,
+    seen: &Seen,
+    fields: &[Field<'_>],
+    button: Option<&str>,
+    or: &Markup,
+) -> Markup {
+    let buttons = html! { @if let Some(button) = button { button.first { (button) } " " } (or) };
+    filled(ask, to, Some(seen), fields, &buttons)
+}
+
+fn filled(
+    ask: &Ask,
+    to: &str,
+    seen: Option<&Seen>,
+    fields: &[Field<'_>],
+    buttons: &Markup,
+) -> Markup {
     html! {
         form.fields method="post" action=(to) {
-            @for field in fields { (field.show(ask)) }
-            div { button.first { (button) } }
+            @if let Some(seen) = seen { (seen.field(ask, to)) }
+            @for field in fields { (field.show(ask, ask.was_sent(to))) }
+            div { (buttons) }
         }
     }
 }
@@ -129,7 +173,7 @@ pub(crate) fn form(ask: &Ask, to: &str, fields: &[Field<'_>], button: &str) -> M
 pub(crate) fn search(ask: &Ask, fields: &[Field<'_>], button: &str) -> Markup {
     html! {
         form.row method="get" action=(ask.at) role="search" {
-            @for field in fields { (field.show(ask)) }
+            @for field in fields { (field.show(ask, false)) }
             button { (button) }
         }
     }
@@ -140,7 +184,7 @@ pub(crate) fn upload(ask: &Ask, to: &str, fields: &[Field<'_>], button: &str) ->
     html! {
         form.fields method="post" action=(to) enctype="multipart/form-data" {
             // What stands beside the file comes before it.
-            @for field in fields { (field.show(ask)) }
+            @for field in fields { (field.show(ask, ask.was_sent(to))) }
             progress hidden aria-label="How much of the file was sent" {}
             div { button.first { (button) } }
         }

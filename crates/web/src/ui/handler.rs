@@ -7,9 +7,11 @@ use axum::extract::{Multipart, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use tokio::sync::OwnedMutexGuard;
 
 use super::ask::filled;
-use super::{Around, Ask, Call, Done, Page, Post, Upload};
+use super::seen::unchanged;
+use super::{Around, Ask, Call, Changes, Done, Page, Post, Upload};
 use crate::page::{self, BAD, Frame, said_cookie};
 use crate::problem::Problem;
 use crate::site::{BODY_BYTES_MAX, Route, Site, UPLOAD_BYTES_MAX, blocking};
@@ -18,6 +20,8 @@ pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
     Route {
         method: "get",
         path: P::AT,
+        page: P::AT,
+        changes: false,
         access: P::ACCESS,
         summary: "",
         request: None,
@@ -34,6 +38,7 @@ pub(super) fn post_route<S: Site, P: Post<S>>() -> Route<S> {
     Route {
         method: "post",
         path: P::AT,
+        changes: P::CHANGES.is_some(),
         access: P::ACCESS,
         takes_all: P::TAKES_ALL,
         in_parts: false,
@@ -46,6 +51,7 @@ pub(super) fn call_route<S: Site, C: Call<S>>() -> Route<S> {
     Route {
         method: "post",
         path: C::AT,
+        changes: C::CHANGES.is_some(),
         access: C::ACCESS,
         in_parts: false,
         handler: || axum::routing::post(call::<S, C>),
@@ -81,7 +87,7 @@ async fn show<S: Site, P: Page<S>>(State(site): State<S>, ask: Ask) -> Response 
 async fn shown<S: Site, P: Page<S>>(site: &S, ask: &Arc<Ask>, status: StatusCode) -> Response {
     let page = match P::read(site.clone(), Arc::clone(ask)).await {
         Ok(page) => page,
-        Err(problem) => return page::problem_page(site, Some(&ask.caller), &problem, "/"),
+        Err(problem) => return page::problem_page(site, ask.who(), problem, "/").await,
     };
     let (state, asked) = (site.clone(), Arc::clone(ask));
     let markup = blocking(move || {
@@ -93,7 +99,7 @@ async fn shown<S: Site, P: Page<S>>(site: &S, ask: &Arc<Ask>, status: StatusCode
     });
     match markup.await {
         Ok(markup) => (status, markup).into_response(),
-        Err(problem) => page::problem_page(site, Some(&ask.caller), &problem, "/"),
+        Err(problem) => page::problem_page(site, ask.who(), problem, "/").await,
     }
 }
 
@@ -127,10 +133,10 @@ async fn answered<S: Site, P: Page<S>>(
             let field = blames.iter().find(|(_, words)| text.contains(words));
             let refused = Some((field.map_or("", |(field, _)| *field), text));
             let at = filled(P::AT, &asked.names);
-            let asked = Arc::new(Ask { refused, at, said: None, ..asked });
+            let asked = Arc::new(Ask { refused, sent_to: asked.at, at, said: None, ..asked });
             shown::<S, P>(site, &asked, problem.status()).await
         }
-        Err(problem) => page::problem_page(site, Some(&asked.caller), &problem, "/"),
+        Err(problem) => page::problem_page(site, asked.who(), problem, "/").await,
     }
 }
 
@@ -140,6 +146,16 @@ fn is_of_nothing(problem: &Problem) -> bool {
         .contains(&problem.status())
 }
 
+/// One at a time of those that change something of one page: each looks whether it is as it was seen, and changes it.
+async fn turn<S: Site, P: Page<S>>(
+    site: &S,
+    ask: &Ask,
+    changes: Changes<P>,
+) -> Option<OwnedMutexGuard<()>> {
+    changes?;
+    Some(site.gates().edit(&filled(P::AT, &ask.names)).lock_owned().await)
+}
+
 async fn act<S: Site, P: Post<S>>(State(site): State<S>, mut ask: Ask, body: Bytes) -> Response {
     ask.read_form(&body);
     let gate = P::HASHES.then(|| Arc::clone(&site.gates().logins));
@@ -147,17 +163,35 @@ async fn act<S: Site, P: Post<S>>(State(site): State<S>, mut ask: Ask, body: Byt
         Some(gate) => Some(gate.acquire_owned().await),
         None => None,
     };
+    let _turn = turn::<S, P::Page>(&site, &ask, P::CHANGES).await;
     let (state, asked) = (site.clone(), Arc::new(ask));
     let what = Arc::clone(&asked);
-    let outcome = tokio::task::spawn_blocking(move || P::act(&state, &what)).await;
-    let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed");
-    let outcome = outcome.map_err(failed).flatten();
-    answered::<S, P::Page>(&site, Arc::unwrap_or_clone(asked), P::BLAMES, outcome).await
+    let work = move || match unchanged::<S, P::Page>(&state, &what, P::CHANGES) {
+        Ok(()) => (true, P::act(&state, &what)),
+        Err(problem) => (false, Err(problem)),
+    };
+    let failed =
+        |_| (true, Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")));
+    let (is_fresh, outcome) = tokio::task::spawn_blocking(work).await.unwrap_or_else(failed);
+    let mut asked = Arc::unwrap_or_clone(asked);
+    if !is_fresh {
+        asked.forget_seen();
+    }
+    answered::<S, P::Page>(&site, asked, P::BLAMES, outcome).await
 }
 
 async fn call<S: Site, C: Call<S>>(State(site): State<S>, mut ask: Ask, body: Bytes) -> Response {
     ask.read_form(&body);
-    let outcome = C::act(&site, &ask).await;
+    let _turn = turn::<S, C::Page>(&site, &ask, C::CHANGES).await;
+    let (state, what) = (site.clone(), ask.clone());
+    let look = move || Ok(unchanged::<S, C::Page>(&state, &what, C::CHANGES));
+    let outcome = match blocking(look).await {
+        Ok(Ok(())) => C::act(&site, &ask).await,
+        Ok(Err(problem)) | Err(problem) => {
+            ask.forget_seen();
+            Err(problem)
+        }
+    };
     answered::<S, C::Page>(&site, ask, C::BLAMES, outcome).await
 }
 

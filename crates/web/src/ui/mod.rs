@@ -5,6 +5,7 @@ mod ask;
 pub(crate) mod chart;
 pub(crate) mod form;
 mod handler;
+mod seen;
 pub(crate) mod table;
 
 use std::future::Future;
@@ -19,6 +20,7 @@ use crate::site::{Access, Route, Site, blocking};
 use crate::spool::Incoming;
 
 pub(crate) use ask::Ask;
+pub(crate) use seen::{Changes, Seen};
 
 /// What stands around a page.
 #[derive(Default)]
@@ -67,6 +69,8 @@ pub(crate) trait Post<S: Site>: Send + 'static {
     const ACCESS: Access;
     /// Whether it takes the whole scope, though its address names one thing of it.
     const TAKES_ALL: bool = false;
+    /// What it changes of what is there; two people in one form do not undo each other's work.
+    const CHANGES: Changes<Self::Page> = None;
     /// The fields that a refusal may be about, each with the words that such a refusal holds.
     const BLAMES: &'static [(&'static str, &'static str)] = &[];
     /// Whether a password is hashed: few are at a time, and the others wait without a thread.
@@ -92,6 +96,8 @@ pub(crate) trait Call<S: Site>: Send + 'static {
     const AT: &'static str;
     /// Who may do it.
     const ACCESS: Access;
+    /// What it changes of what is there; two people in one form do not undo each other's work.
+    const CHANGES: Changes<Self::Page> = None;
     /// The fields that a refusal may be about, each with the words that such a refusal holds.
     const BLAMES: &'static [(&'static str, &'static str)] = &[];
 

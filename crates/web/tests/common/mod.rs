@@ -37,6 +37,13 @@ pub(crate) const EMPTY: VirtualAccountId = VirtualAccountId(5);
 const CLOSING: SmartAccountId = SmartAccountId(3);
 /// One that is merged into the first.
 const JOINING: SmartAccountId = SmartAccountId(4);
+/// The same of the pages' forms: each is done to one of its own.
+const CLOSING_TOO: SmartAccountId = SmartAccountId(5);
+const JOINING_TOO: SmartAccountId = SmartAccountId(6);
+const SPARE_TOO: VirtualAccountId = VirtualAccountId(10);
+const EMPTY_TOO: VirtualAccountId = VirtualAccountId(11);
+/// A product instance as which two speak.
+const HELD: i64 = 904;
 /// The smart account of others.
 const OTHER: SmartAccountId = SmartAccountId(2);
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -210,6 +217,15 @@ impl Server {
         assert_eq!(closing.id, CLOSING);
         let joining = cssm.create_smart_account(now, &admin, "Joining", "joining.net").unwrap();
         assert_eq!(joining.id, JOINING);
+        for (name, domain, id) in
+            [("Closing 2", "closing2.net", CLOSING_TOO), ("Joining 2", "joining2.net", JOINING_TOO)]
+        {
+            assert_eq!(cssm.create_smart_account(now, &admin, name, domain).unwrap().id, id);
+        }
+        for spare in [SPARE_TOO, EMPTY_TOO] {
+            let made = cssm.create_virtual_account(now, &admin, SA, &spare.to_string()).unwrap();
+            assert_eq!(made.id, spare);
+        }
         for (key, va) in [(8, VA), (10, VA), (7, lab), (7, lab)] {
             let file = Switch::new(&server.root, "SECRETSERIAL", now - 1000, key).usage_file();
             cssm.upload_usage(now, &admin, SA, va, "decide.txt", file.as_bytes()).unwrap();
@@ -237,7 +253,22 @@ impl Server {
             Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
         };
         cssm.db().write("test.collector", collector).unwrap();
-        server.add_product_instances(902..904);
+        server.add_product_instances(902..905);
+        let rival = |tx: &mut rumline_store::Tx<'_>| {
+            let sql = "INSERT INTO lineage (product_instance_id, epoch, began_at, last_end_at,
+                position, present, report_id, sha256, state) VALUES ($1, 'other', 5, 5, 1, 1, 1, '',
+                'rival')";
+            tx.execute(sql, &[HELD.into()])?;
+            let sql =
+                "INSERT INTO claim (smart_account_id, id, virtual_account_id, kind, pid, serial,
+                public_key, through, first_at, last_at, reports) SELECT 1, $1, 1, 'other key',
+                'N9K-C9504', $2, public_key, 'a test', 5, 5, 1 FROM product_instance WHERE id = 1";
+            for (id, serial) in [(901, "TYPED1"), (902, "TYPED2")] {
+                tx.execute(sql, &[id.into(), serial.into()])?;
+            }
+            Ok::<_, rumline_cssm::Error>(())
+        };
+        cssm.db().write("test.rival", rival).unwrap();
         assert!(
             [4, 5].iter().all(|id| cssm.usage_file(SA, UsageFileId(*id)).unwrap().set_aside == 1)
         );
@@ -310,15 +341,26 @@ impl Server {
         let id = match (route.method, route.path) {
             ("delete", "/api/v1/smart-accounts/{sa}") => CLOSING,
             ("post", "/api/v1/smart-accounts/{sa}/merge") => JOINING,
+            ("post", "/smart-accounts/{sa}/close") => CLOSING_TOO,
+            ("post", "/smart-accounts/{sa}/merge") => JOINING_TOO,
             _ => return (path, body),
         };
         (route.path.replace("{sa}", &id.to_string()), body)
+    }
+
+    /// The same, where the plain one leaves all as it is.
+    pub(crate) fn example_that_changes(&self, route: &Route) -> (String, Vec<u8>) {
+        if route.path.ends_with("{va}/rename") {
+            return (route.path.replace("{sa}", "1").replace("{va}", "3"), b"name=Typed".to_vec());
+        }
+        self.example_for_global(route)
     }
 
     pub(crate) fn example(&self, route: &Route) -> (String, Vec<u8>) {
         let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", "1");
         let path = path.replace("{login}", self.somebody(route.path));
         let path = path.replace("{tag}", "LAN_ENTERPRISE_SERVICES_PKG").replace("{topic}", "faq-1");
+        let path = path.replace("{of}", "account");
         let path = path.replace("{license}", "LAN_ENTERPRISE_SERVICES_PKG");
         let report =
             || self.cssm.reports(SA, rumline_cssm::InstanceId(1), 0, 1).unwrap()[0].report_id;
@@ -435,8 +477,10 @@ impl Server {
         }
         let numbered = |id: &str| {
             let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", id);
-            path.replace("{login}", "typed")
+            path.replace("{login}", "typed").replace("{of}", "account")
         };
+        let of_part =
+            |va: VirtualAccountId| route.path.replace("{sa}", "1").replace("{va}", &va.to_string());
         if route.path.starts_with("/people/{login}") {
             let (people, by) = (self.cssm.people(), Actor::person("admin"));
             let grant = Grant::of(Role::Viewer, Some(SA.into()));
@@ -445,6 +489,25 @@ impl Server {
         }
         let password = PASSWORD.replace(' ', "+");
         let (id, body) = match (route.path, route.path.rsplit('/').next().unwrap()) {
+            ("/smart-accounts/{sa}/virtual-accounts/{va}/transfer", _) => {
+                ("1", "license=LAN_ENTERPRISE_SERVICES_PKG&quantity=1&to=3".to_owned())
+            }
+            ("/smart-accounts/{sa}/rename", _) => {
+                ("1", "name=Example&domain=renamed.example.net".to_owned())
+            }
+            (_, "rename") => ("1", "name=Default".to_owned()),
+            (_, "merge") => {
+                return Some((of_part(SPARE_TOO), b"into=1".to_vec()));
+            }
+            (_, "close") => return Some((of_part(EMPTY_TOO), Vec::new())),
+            (_, "accept") => ("901", String::new()),
+            (_, "dismiss") => ("902", String::new()),
+            (_, "epoch") => ("904", "epoch=".to_owned()),
+            (_, "{of}") => {
+                let days = "first_report_days=30&ongoing_report_days=90&on_change_report_days=31";
+                ("1", format!("policy_name=Typed&reporting_ack_required=on&{days}&lifetime_days="))
+            }
+            (_, "back") => ("1", String::new()),
             (_, "acknowledge" | "settle" | "cancel") => ("901", String::new()),
             ("/smart-accounts/{sa}/collectors/{id}/remove", _) => ("903", String::new()),
             (_, "remove") => ("902", String::new()),
@@ -461,14 +524,14 @@ impl Server {
             }
             ("/smart-accounts/{sa}/people/grant", _) => {
                 self.somebody("/{login}");
-                ("1", format!("login=victim&role=viewer&password={password}"))
+                ("1", format!("login=victim&role=user&password={password}"))
             }
             ("/smart-accounts/{sa}/people/take-back", _) => {
                 self.somebody("/{login}");
                 ("1", "login=victim&part_id=".to_owned())
             }
             (_, "password") => ("1", format!("password={password}")),
-            (_, "grant") => ("1", "role=viewer&scope_id=1".to_owned()),
+            (_, "grant") => ("1", "role=user&scope_id=1".to_owned()),
             (_, "take-back") => ("1", "scope_id=1&part_id=".to_owned()),
             ("/smart-accounts", _) => ("1", "name=Typed&domain=typed.example.net".to_owned()),
             (_, "virtual-accounts") => ("1", "name=Typed".to_owned()),

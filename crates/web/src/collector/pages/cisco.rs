@@ -55,8 +55,16 @@ impl Call<CollectorSite> for LogIn {
             login: ask.typed("login").to_owned(),
             password: ask.secret("password").to_owned(),
         };
-        api::log_in_to_cisco(site, tenant, who).await?;
-        Ok(Done::at(format!("{}/preferences", home(tenant)), "You are logged in to Cisco."))
+        let now = api::log_in_to_cisco(site, tenant, who).await?;
+        let refused = now.sync_error.as_ref().filter(|_| now.has_account());
+        let said = match refused {
+            Some(error) => {
+                format!("You are logged in to Cisco, but this server is not known there: {error}.")
+            }
+            None => "You are logged in to Cisco.".to_owned(),
+        };
+        let to = format!("{}/preferences", home(tenant));
+        Ok(Done::at(to, said).bad_if(refused.is_some()))
     }
 }
 

@@ -84,7 +84,8 @@ async fn again(State(site): State<CollectorSite>, ask: Ask) -> Response {
         transfer::again(&site, tenant, id).await
     };
     let back = ask.at.trim_end_matches("/file").rsplit_once('/').map_or("/", |(back, _)| back);
-    file.await
-        .unwrap_or_else(|problem| problem_page(&site, Some(&ask.caller), &problem, back))
-        .into_response()
+    match file.await {
+        Ok(file) => file.into_response(),
+        Err(problem) => problem_page(&site, ask.who(), problem, back).await,
+    }
 }

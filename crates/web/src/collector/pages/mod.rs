@@ -6,6 +6,7 @@ mod cisco;
 mod events;
 mod files;
 mod instance;
+mod instance_deeds;
 mod instances;
 mod licenses;
 mod overview;
@@ -32,11 +33,11 @@ pub(super) fn routes() -> Vec<Route<CollectorSite>> {
         admin::Admin::route(),
         overview::Overview::route(),
         instances::Instances::route(),
-        instances::Add::route(),
-        instances::Remove::route(),
-        instances::SyncInstances::route(),
-        instances::Sync::route(),
-        instances::export_route(),
+        instance_deeds::Add::route(),
+        instance_deeds::Remove::route(),
+        instance_deeds::SyncInstances::route(),
+        instance_deeds::Sync::route(),
+        instance_deeds::export_route(),
         uploads::Import::route(),
         uploads::ImportCsv::route(),
         route!(page get "/tenants/{tenant}/product-instances.csv", Access::May(Action::View), api::export_csv),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use maud::{Markup, html};
 use rumline_collector::{Action, Error, Tenant, TenantSettings};
 
-use super::tenancy::{Tenancy, home};
+use super::tenancy::{Tenancy, home, not_asked};
 use crate::collector::{CiscoAccount, CollectorSite, api};
 use crate::problem::Problem;
 use crate::site::{Access, blocking};
-use crate::ui::{Around, Ask, Call, Done, Page};
+use crate::ui::{Around, Ask, Call, Changes, Done, Page, Seen};
 
 pub(super) struct Preferences {
     tenancy: Tenancy,
@@ -67,6 +67,7 @@ impl Page<CollectorSite> for Preferences {
         html! {
             (self.tenancy.head("Preferences"))
             form.fields method="post" action=(self.tenancy.at("/preferences")) {
+                (self.seen().field(ask, &self.tenancy.at("/preferences")))
                 label.check for="connected" {
                     input id="connected" type="checkbox" role="switch" name="connected" value="on"
                         checked[connected] disabled[!administer] data-on="Cisco Is Available" data-off="Cisco Is Not Available";
@@ -101,6 +102,18 @@ impl Page<CollectorSite> for Preferences {
                 _ => {}
             }
         }
+    }
+}
+
+impl Preferences {
+    fn seen(&self) -> Seen {
+        let tenant = &self.tenancy.tenant;
+        Seen::of([
+            ("Cisco Connectivity", tenant.connectivity().to_owned()),
+            ("Smart Account", tenant.smart_account.clone()),
+            ("Virtual Account", tenant.virtual_account.clone()),
+            ("minutes between two syncs", tenant.sync_minutes.to_string()),
+        ])
     }
 }
 
@@ -145,6 +158,7 @@ impl Call<CollectorSite> for Save {
     type Page = Preferences;
     const AT: &'static str = "/tenants/{tenant}/preferences";
     const ACCESS: Access = Access::May(Action::Administer);
+    const CHANGES: Changes<Preferences> = Some(|page, _| page.seen());
 
     async fn act(site: &CollectorSite, ask: &Ask) -> Result<Done, Problem> {
         let tenant = ask.id("tenant")?;
@@ -160,7 +174,12 @@ impl Call<CollectorSite> for Save {
             connected: ask.typed("connected") == "on",
             sync_minutes: sync_minutes.map_err(|_| Error::invalid("minutes are a whole number"))?,
         };
-        api::change_settings(site, ask.caller.actor(), tenant, settings).await?;
-        Ok(Done::at(format!("{}/preferences", home(tenant)), "Saved."))
+        let saved = api::change_settings(site, ask.caller.actor(), tenant, settings).await?;
+        let said = if saved.has_account() && !saved.registered {
+            format!("Saved. {}", not_asked(&saved))
+        } else {
+            "Saved.".to_owned()
+        };
+        Ok(Done::at(format!("{}/preferences", home(tenant)), said))
     }
 }

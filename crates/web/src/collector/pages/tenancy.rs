@@ -15,6 +15,15 @@ pub(super) fn home(tenant: TenantId) -> String {
     format!("/tenants/{tenant}")
 }
 
+/// What is not known of the account of a tenant yet, and when it will be.
+pub(super) fn not_asked(tenant: &Tenant) -> &'static str {
+    if tenant.connected {
+        "Whether CSSM has such a Smart Account and Virtual Account is known once somebody has logged in to Cisco."
+    } else {
+        "Whether CSSM has such a Smart Account and Virtual Account is known once a file is uploaded there."
+    }
+}
+
 /// A tenant.
 pub(super) struct Tenancy {
     pub tenant: Tenant,
@@ -108,12 +117,13 @@ impl Tenancy {
                 @if tenant.connected && tenant.has_account() && !tenant.registered {
                     " " span.bad { "CSSM does not know this server yet: Login to Cisco." }
                 }
+                @if tenant.has_account() && !tenant.registered { " " span.soft { (not_asked(tenant)) } }
                 @if tenant.connected && tenant.registered {
                     " Last exchange with Cisco: " (ask.time(tenant.last_sync_at))
                 }
             }
             @if let Some(error) = &tenant.sync_error {
-                p.note.bad role="status" { "Cisco could not be reached or refused: " (error) }
+                p.note.bad role="status" { "Cisco could not be reached or refused: " (error) ". What was reported waits here." }
             }
         }
     }

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use rumline_collector::{Action, Collector, Error, Tenant, TenantSettings};
 
-use super::tenancy::home;
+use super::tenancy::{home, not_asked};
 use crate::collector::CollectorSite;
 use crate::problem::Problem;
 use crate::shared::Frames as _;
@@ -103,7 +103,7 @@ fn fields() -> [Field<'static>; 4] {
         Field::text("name", "Tenant ID").help("The last part of its URL, like XYZ-ON-PREM-1."),
         Field::text("smart_account", "Smart Account"),
         Field::text("virtual_account", "Virtual Account"),
-        Field::text("connected", "Cisco Is Available").kind(Typed::Switch).value("on"),
+        Field::text("connected", "Cisco Is Available").kind(Typed::Switch).usual("on"),
     ]
 }
 
@@ -129,6 +129,7 @@ impl Post<CollectorSite> for Create {
         };
         let (name, by) = (ask.typed("name"), ask.caller.actor());
         let made = site.collector.create_tenant(ask.now, &by, name, &settings)?;
-        Ok(Done::at(format!("{}/preferences", home(made.id)), format!("{name} is created.")))
+        let said = format!("{name} is created. {}", not_asked(&made));
+        Ok(Done::at(format!("{}/preferences", home(made.id)), said))
     }
 }

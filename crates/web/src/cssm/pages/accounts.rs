@@ -33,7 +33,7 @@ async fn root(State(site): State<CssmSite>, ask: Ask) -> Response {
             [only] => Redirect::to(&format!("/smart-accounts/{}", only.id)).into_response(),
             _ => Redirect::to("/smart-accounts").into_response(),
         },
-        Err(problem) => problem_page(&site, Some(&ask.caller), &problem, "/me"),
+        Err(problem) => problem_page(&site, ask.who(), problem, "/me").await,
     }
 }
 
@@ -52,7 +52,7 @@ async fn entry(State(site): State<CssmSite>, ask: Ask) -> Response {
 
 /// To what somebody may see of a smart account.
 async fn front(State(site): State<CssmSite>, ask: Ask) -> Response {
-    let (state, caller) = (site.clone(), ask.caller.clone());
+    let (state, who) = (site.clone(), ask.who());
     let to = blocking(move || {
         let place = Place::read(&state, &ask)?;
         if place.may(&ask, Action::View) {
@@ -65,7 +65,7 @@ async fn front(State(site): State<CssmSite>, ask: Ask) -> Response {
     });
     match to.await {
         Ok(to) => Redirect::to(&to).into_response(),
-        Err(problem) => problem_page(&site, Some(&caller), &problem, "/smart-accounts"),
+        Err(problem) => problem_page(&site, who, problem, "/smart-accounts").await,
     }
 }
 

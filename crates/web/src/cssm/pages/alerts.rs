@@ -21,6 +21,18 @@ pub(super) struct Alerts {
     next: Option<String>,
 }
 
+/// What stands above all parts of the alerts.
+pub(super) fn parts(place: &Place, here: &str) -> Markup {
+    let current = |name: &str| (name == here).then_some("page");
+    html! {
+        nav.within aria-label="Alerts" {
+            a href=(place.at("/alerts")) aria-current=[current("open")] { "Open" }
+            a href=(place.at("/alerts?settled=true")) aria-current=[current("settled")] { "Settled" }
+            a href=(place.at("/alerts/claims")) aria-current=[current("claims")] { "Claims" }
+        }
+    }
+}
+
 fn are_settled(ask: &Ask) -> bool {
     ask.query("settled") == "true"
 }
@@ -90,12 +102,7 @@ impl Page<CssmSite> for Alerts {
         html! {
             (self.place.path(""))
             h1 { "Alerts" }
-            nav.within aria-label="Alerts" {
-                a href=(ask.with(&[("settled", ""), ("trail", "")]))
-                    aria-current=[(!settled).then_some("page")] { "Open" }
-                a href=(ask.with(&[("settled", "true"), ("trail", "")]))
-                    aria-current=[settled.then_some("page")] { "Settled" }
-            }
+            (parts(&self.place, if settled { "settled" } else { "open" }))
             (list.show(ask))
             (Trail::of(ask).show(ask, self.next.as_deref()))
         }

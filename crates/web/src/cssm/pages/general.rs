@@ -7,7 +7,7 @@ use rumline_cssm::{
     Action, Error, NewToken, RegistrationToken, SmartAccountId, TokenId, VirtualAccountId,
 };
 
-use super::place::Inventory;
+use super::inventory::Inventory;
 use crate::cssm::{CssmSite, api};
 use crate::download::attachment;
 use crate::page::time;
@@ -89,7 +89,7 @@ impl Page<CssmSite> for General {
             Field::text("description", "Description").optional(),
             Field::text("expires_after_days", "Expire After (days)")
                 .kind(Typed::Number(1, 365))
-                .value("30"),
+                .usual("30"),
             Field::text("uses_max", "Max. Number of Uses")
                 .kind(Typed::Number(1, 1_000_000))
                 .optional()

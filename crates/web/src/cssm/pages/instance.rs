@@ -1,9 +1,10 @@
 //! A product instance: what it uses, its reports, and what is wrong with it (CSSM-014).
 
 use maud::{Markup, html};
-use rumline_cssm::{Action, Error, InstanceId, InstanceView, ReportRow};
+use rumline_cssm::{Action, EpochView, Error, InstanceId, InstanceView, ReportRow, SmartAccountId};
 
-use super::place::Inventory;
+use super::epochs;
+use super::inventory::Inventory;
 use crate::cssm::CssmSite;
 use crate::page::time;
 use crate::problem::Problem;
@@ -50,7 +51,7 @@ impl Page<CssmSite> for Instance {
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
         let one = &self.instance;
-        let at = self.inventory.at(&format!("/product-instances/{}", one.id));
+        let at = self.at();
         let reports = format!("{at}/reports");
         html! {
             (self.inventory.head(ask, "/product-instances"))
@@ -78,10 +79,7 @@ impl Page<CssmSite> for Instance {
                 div { dt { "Last ACK" } dd { (ask.time(one.last_ack_at)) } }
                 div { dt { "Reports" } dd { (one.reports) " here, " (one.reports_missing) " missing" } }
             }
-            @if one.held_at.is_some() {
-                p.note.bad { "Two speak as this one: nothing of them counts until somebody chooses, with "
-                    code { "rumline cssm choose-epoch" } "." }
-            }
+            (epochs::list(ask, &at, &one.epochs, self.inventory.may(ask, Action::Administer)))
             h2 { "License Usage" }
             (self.usage(ask))
             @if !one.gaps.is_empty() {
@@ -96,6 +94,20 @@ impl Page<CssmSite> for Instance {
 }
 
 impl Instance {
+    /// What it was before, and who speaks as it.
+    pub(super) fn epochs(&self) -> &[EpochView] {
+        &self.instance.epochs
+    }
+
+    pub(super) fn numbers(&self) -> (SmartAccountId, InstanceId) {
+        (self.inventory.place.account.id, self.instance.id)
+    }
+
+    /// Its address.
+    pub(super) fn at(&self) -> String {
+        self.inventory.at(&format!("/product-instances/{}", self.instance.id))
+    }
+
     fn usage(&self, ask: &Ask) -> Markup {
         use rumline_cssm::LicenseOfInstance as Used;
         let columns = vec![

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use rumline_cssm::{Action, Error, InstanceView};
 
-use super::place::Inventory;
+use super::inventory::Inventory;
 use crate::cssm::CssmSite;
 use crate::site::Access;
 use crate::ui::table::{Column, Kind, Table, Trail};

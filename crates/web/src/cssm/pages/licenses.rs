@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use rumline_cssm::{Action, Error, LicenseView};
 
-use super::place::Inventory;
+use super::inventory::Inventory;
 use crate::cssm::CssmSite;
 use crate::page::{in_query, name};
 use crate::site::Access;
@@ -61,6 +61,9 @@ impl Page<CssmSite> for Licenses {
         let list = Table { caption: "Licenses", columns, rows: &self.licenses, ticks: None, empty };
         html! {
             (self.inventory.head(ask, "/licenses"))
+            @if self.inventory.may(ask, Action::Administer) {
+                p { a.button href=(self.inventory.at("/transfer")) { "Transfer Licenses" } }
+            }
             (list.show(ask))
             (self.inventory.place.csv(ask, "licenses"))
         }

@@ -8,9 +8,9 @@ use crate::page::time;
 use crate::problem::Problem;
 use crate::shared::Frames as _;
 use crate::site::Access;
-use crate::ui::form::{Field, Kind as Typed, button, form};
+use crate::ui::form::{Field, Kind as Typed, button, change};
 use crate::ui::table::{Column, Kind, Table, Trail};
-use crate::ui::{Around, Ask, Done, Page, Post};
+use crate::ui::{Around, Ask, Changes, Done, Page, Post, Seen};
 
 pub(super) struct OwnMail {
     wish: Option<MailWish>,
@@ -57,7 +57,7 @@ impl Page<CssmSite> for OwnMail {
             @if !self.may_be_told {
                 p.note { "You see the alerts of no account: there is nothing that you would be told of." }
             }
-            (form(ask, "/me/mail", &fields, "Save"))
+            (change(ask, "/me/mail", &self.seen(), &fields, "Save"))
             @if wish.is_some() {
                 p { (button("/me/mail/test", "Send a Test Message", None)) " "
                     (button("/me/mail/remove", "Tell Me No More", None)) }
@@ -69,6 +69,17 @@ impl Page<CssmSite> for OwnMail {
     }
 }
 
+impl OwnMail {
+    fn seen(&self) -> Seen {
+        let Some(wish) = &self.wish else { return Seen::of([("", "no e-mail")]) };
+        let kinds: Vec<&str> = wish.kinds.iter().map(String::as_str).collect();
+        let pace = if wish.pace == Pace::Daily { "once a day" } else { "at once" };
+        let kinds = if kinds.is_empty() { "all".to_owned() } else { kinds.join(", ") };
+        let address = wish.address.as_str();
+        Seen::of([("Address", address), ("When", pace), ("Kinds of alerts", kinds.as_str())])
+    }
+}
+
 /// Says where somebody wants to be told.
 pub(super) struct Wish;
 
@@ -76,6 +87,7 @@ impl Post<CssmSite> for Wish {
     type Page = OwnMail;
     const AT: &'static str = "/me/mail";
     const ACCESS: Access = Access::LoggedIn;
+    const CHANGES: Changes<OwnMail> = Some(|page, _| page.seen());
     const BLAMES: &'static [(&'static str, &'static str)] =
         &[("kinds", "kind of alert"), ("address", "address")];
 

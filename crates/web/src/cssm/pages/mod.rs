@@ -3,23 +3,33 @@
 
 mod accounts;
 mod alerts;
+mod claims;
 mod collectors;
 mod delta;
+mod epochs;
 mod event_log;
 mod general;
 mod instance;
+mod instance_transfers;
 mod instances;
+mod inventory;
 mod jobs;
 mod license;
 mod licenses;
 mod mail;
 mod overview;
+mod part_settings;
 mod place;
 mod policies;
+mod policy;
+mod policy_of;
+mod policy_trial;
 mod purchase;
 mod purchases;
 mod report;
 mod select;
+mod settings;
+mod transfer;
 mod usage_files;
 mod use_over_time;
 
@@ -44,17 +54,27 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         alerts::Alerts::route(),
         alerts::Acknowledge::route(),
         alerts::Settle::route(),
+        claims::Claims::route(),
+        claims::Accept::route(),
+        claims::Dismiss::route(),
         general::General::route(),
         general::CreateToken::route(),
         general::Revoke::route(),
         general::token_file(),
         licenses::Licenses::route(),
+        transfer::Transfer::route(),
+        transfer::HandOn::route(),
         license::License::route(),
         instances::Instances::route(),
-        instances::Transfer::route(),
-        instances::TransferAll::route(),
+        instance_transfers::Transfer::route(),
+        instance_transfers::TransferAll::route(),
         instance::Instance::route(),
         instance::Remove::route(),
+        epochs::Choose::route(),
+        part_settings::PartSettings::route(),
+        part_settings::Rename::route(),
+        part_settings::Merge::route(),
+        part_settings::Close::route(),
         report::Report::route(),
         usage_files::UsageFiles::route(),
         usage_files::Choose::route(),
@@ -62,6 +82,9 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         select::Select::route(),
         select::UploadChosen::route(),
         policies::Policies::route(),
+        policy::OnePolicy::route(),
+        policy::Set::route(),
+        policy::TakeBack::route(),
         use_over_time::UseOverTime::route(),
         delta::Delta::route(),
         purchases::Purchases::route(),
@@ -69,6 +92,10 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         purchase::OnePurchase::route(),
         purchase::Correct::route(),
         event_log::EventLog::route(),
+        settings::Settings::route(),
+        settings::Rename::route(),
+        settings::Merge::route(),
+        settings::Close::route(),
         jobs::Jobs::route(),
         jobs::Cancel::route(),
         collectors::Collectors::route(),

@@ -1,9 +1,11 @@
 //! Reports > Reporting Policy (guide p. 44; CSSM-016): what is in force where, to download.
 
 use maud::{Markup, html};
+use rumline_catalogue::Catalogue;
 use rumline_cssm::{Action, Error, PolicyInForce, SetFor, VirtualAccount};
 
 use super::place::Place;
+use super::policy_of::Of;
 use crate::cssm::CssmSite;
 use crate::site::Access;
 use crate::ui::table::{Column, Kind, Table};
@@ -49,6 +51,7 @@ impl Page<CssmSite> for Policies {
             }),
             Column::new("Actions", Kind::Text, |(part, _): &Row| {
                 html! {
+                    a.button href=(self.place.at(&Of::Part(part.id).at())) { "Look, Try, Set" } " "
                     a.button href=(format!("{api}/{}/policy-file", part.id)) { "Download" }
                 }
             }),
@@ -59,13 +62,19 @@ impl Page<CssmSite> for Policies {
             (self.place.reports("/reports/policy"))
             h1 { "Reporting Policy" }
             (Table { caption: "Reporting policies", columns, rows, ticks: None, empty }.show(ask))
-            @if !self.of_licenses.is_empty() {
-                h2 { "Policies of licenses" }
-                ul { @for set in &self.of_licenses { li { (set.policy.policy_name) ": " (set_for(set)) } } }
+            p { a.button href=(self.place.at(&Of::Account.at())) { "Policy of the Smart Account" } " "
+                span.soft { "holds where nothing else is set" } }
+            h2 { "Policies of licenses" }
+            @if self.of_licenses.is_empty() { p { "None is set." } }
+            ul { @for set in &self.of_licenses { li { (set.policy.policy_name) ": " (license(&self.place, set)) } } }
+            details.box {
+                summary { "Set One for a License" }
+                ul.columns { @for package in Catalogue::nexus().packages() {
+                    @let of = Of::License(package.name.clone());
+                    li { a href=(self.place.at(&of.at())) { (crate::page::name(&package.name)) } }
+                } }
             }
-            p.soft { "A policy is written as a file, tried on what was reported, and set with "
-                code { "rumline cssm set-policy" } "; the file that is downloaded here is for "
-                code { "license smart import" } " on a switch." }
+            p.soft { "A file that is downloaded here is for " code { "license smart import" } " on a switch." }
         }
     }
 }
@@ -77,6 +86,12 @@ fn set_for(set: &PolicyInForce) -> Markup {
         SetFor::VirtualAccount => "this Virtual Account",
         SetFor::Tag(tag) => { "the license " (tag) },
     } }
+}
+
+/// The licence that a policy was set for, as the way to it.
+fn license(place: &Place, set: &PolicyInForce) -> Markup {
+    let SetFor::Tag(tag) = &set.set_for else { return html! {} };
+    html! { a href=(place.at(&Of::License(tag.clone()).at())) { (crate::page::name(tag)) } }
 }
 
 fn days(days: u32) -> Markup {

@@ -9,9 +9,9 @@ use crate::cssm::CssmSite;
 use crate::page::time;
 use crate::problem::Problem;
 use crate::site::Access;
-use crate::ui::form::{Field, Kind as Typed, form};
+use crate::ui::form::{Field, Kind as Typed, change};
 use crate::ui::table::{Column, Kind, Table};
-use crate::ui::{Around, Ask, Done, Page, Post};
+use crate::ui::{Around, Ask, Changes, Done, Page, Post, Seen};
 
 pub(super) struct OnePurchase {
     place: Place,
@@ -63,7 +63,7 @@ impl Page<CssmSite> for OnePurchase {
                 details.box open[ask.refused.is_some()] {
                     summary.first { "Correct" }
                     p { "An entry is never edited: a correction is an entry of its own." }
-                    (form(ask, &ask.at, &fields, "Correct"))
+                    (change(ask, &ask.at, &self.held(), &fields, "Correct"))
                 }
             }
             dl.facts {
@@ -79,6 +79,17 @@ impl Page<CssmSite> for OnePurchase {
     }
 }
 
+impl OnePurchase {
+    /// Who holds how many, and by which entry.
+    fn held(&self) -> Seen {
+        let shares = self.purchase.shares.iter();
+        let held = |share: &rumline_cssm::Share| {
+            (self.place.part_name(share.virtual_account_id), share.quantity.to_string())
+        };
+        Seen::of(shares.map(held).chain([("entries".to_owned(), self.entries.len().to_string())]))
+    }
+}
+
 /// Corrects a purchase.
 pub(super) struct Correct;
 
@@ -87,6 +98,7 @@ impl Post<CssmSite> for Correct {
     const AT: &'static str = "/smart-accounts/{sa}/reports/purchases/{id}";
     const ACCESS: Access = Access::May(Action::Administer);
     const TAKES_ALL: bool = true;
+    const CHANGES: Changes<OnePurchase> = Some(|page, _| page.held());
     const BLAMES: &'static [(&'static str, &'static str)] =
         &[("quantity", "correction"), ("reason", "reason")];
 

@@ -55,7 +55,7 @@ impl Page<CssmSite> for Select {
         let elsewhere = named.or_else(|| rows.iter().find_map(|one| one.virtual_account_id));
         let first = elsewhere.map(|part| part.to_string()).unwrap_or_default();
         let fields =
-            [self.place.part_field("virtual_account_id", "Virtual Account").value(&first).help(
+            [self.place.part_field("virtual_account_id", "Virtual Account").usual(&first).help(
                 "Product instances that are known in another virtual account wait there until an \
             administrator moves them: nothing of theirs is counted here before.",
             )];
@@ -65,6 +65,10 @@ impl Page<CssmSite> for Select {
             p { (self.name) ": " (counted(self.found.count, "product instance"))
                 @if let Some(by) = &self.found.created_by { ", brought together by " (by)
                     @if let Some(part) = &self.found.virtual_account { " for the virtual account " (part) } } "." }
+            @if let Some(part) = self.found.virtual_account.as_ref().filter(|_| named.is_none()) {
+                p.note.bad { "This account has no virtual account " (part) ", for which the file was brought together: \
+                    choose one, and say so in the Preferences of that tenant." }
+            }
             (form(ask, &ask.at, &fields, "Upload Data"))
             (Table { caption: "What stands in the file", columns, rows, ticks: None, empty }.show(ask))
             @if self.found.count > i64::try_from(rows.len()).unwrap_or(0) {
