@@ -274,6 +274,14 @@ def bad_servers(switch, servers):
     last = told.split("% Copy failed: ")[1]
     assert "\x1b" not in last and "\x07" not in last and len(last.splitlines()[0]) <= 200, told
     assert not (switch.flash / "half").exists()
+    # One that takes its time shows how far it is, and then what any other shows.
+    def slowly(number):
+        time.sleep(0.3)
+        return [struct.pack("!HH", 3, number) + b"x" * (512 if number < 8 else 3)]
+
+    told = shell.copy(f"tftp://127.0.0.1:{tftp_server(slowly)}/x", "bootflash:slow")
+    assert re.search(r"\r\[#\s+\] +\d+\.\d\dKB\r", told) and "\r\nTrying to connect to tftp server......\r\n" in told, told
+    assert (switch.flash / "slow").stat().st_size == 7 * 512 + 3
     # The first of each has made what stays.
     endless = tftp_server(lambda number: [block(number)])
     chunked = web_server(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"8000\r\n" + b"x" * 0x8000 + b"\r\n")
@@ -316,6 +324,7 @@ def probes(switch):
     for number, hop in ((1, NEAR), (2, HERE)):
         assert re.fullmatch(rf" {number}  {hop} \({hop}\)(  [\d.]+ ms){{3}}", lines[number]), told
     assert len(lines) == 3, told
+    assert re.search(r"\n 1  ::1 \(::1\)  [\d.]+ ms", told := switch.run("traceroute6 ::1")), told
     print("probes: passed")
 
 

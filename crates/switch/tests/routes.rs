@@ -29,6 +29,7 @@ fn routes_follow_from_interfaces_that_are_up_and_from_static_lines() {
         "ip route 10.4.0.0/16 lo2 10.8.0.3",
         "ip route 10.5.0.0/16 192.0.2.9 vrf management",
         "ip route 10.6.0.0/16 10.66.0.1",
+        "ip route static bfd Ethernet1/1 10.1.1.1",
         // It leads to itself.
         "ip route 10.66.0.0/16 10.66.0.2",
     ]);
@@ -95,6 +96,9 @@ fn a_vrf_that_is_shut_down_is_down_and_has_no_routes() {
          65000:1\n    Max Routes: 0  Mid-Threshold: 0\n    Table-ID: 0x80000003, AF: IPv6, Fwd-ID: 0x80000003, State: \
          Up\n    Table-ID: 0x00000003, AF: IPv4, Fwd-ID: 0x00000003, State: Up\n"
     );
+    assert_eq!(lab.run(&["show vrf all"]), shown);
+    assert_eq!(lab.run(&["show vrf all detail"]), lab.run(&["show vrf detail"]));
+    assert_eq!(lab.run(&["show vrf red"]), "% There is no VRF red\n");
     let interfaces = lab.run(&["show vrf interface"]);
     let row = "mgmt0                     management                           2  --\n";
     assert!(interfaces.contains(row), "{interfaces}");

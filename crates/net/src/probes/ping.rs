@@ -90,9 +90,15 @@ impl Pinger {
         Ok(())
     }
 
-    /// What is heard about an echo until `end`.
-    async fn heard(&self, sequence: u16, payload_bytes: usize, end: Instant) -> ProbeAnswer {
-        let sent_at = Instant::now();
+    /// What is heard in time about an echo that was sent then.
+    async fn heard(
+        &self,
+        sequence: u16,
+        payload_bytes: usize,
+        sent_at: Instant,
+        timeout: Duration,
+    ) -> ProbeAnswer {
+        let end = sent_at + timeout;
         let micros = || u64::try_from(sent_at.elapsed().as_micros()).unwrap_or(u64::MAX);
         let mut buffer = vec![0; payload_bytes + AROUND_BYTES];
         // Others' answers do not lengthen the wait.
@@ -155,9 +161,9 @@ pub async fn ping(
     let mut sequence: u16 = 0;
     let mut left = plan.count;
     while left != Some(0) {
-        let began = Instant::now();
+        let sent_at = Instant::now();
         let answer = match pinger.send(sequence, plan.payload_bytes).await {
-            Ok(()) => pinger.heard(sequence, plan.payload_bytes, began + plan.timeout).await,
+            Ok(()) => pinger.heard(sequence, plan.payload_bytes, sent_at, plan.timeout).await,
             Err(error) => ProbeAnswer::NotSent(NotSent::of(&error)),
         };
         if tell.send(Probed::Answer(answer)).await.is_err() {

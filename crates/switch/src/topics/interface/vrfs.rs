@@ -44,7 +44,7 @@ fn wanted(switch: &mut Switch, call: &Call<'_, '_>) -> Result<Vec<Vrf>, CommandE
         let is_shut = switch.is_vrf_shut(&name);
         all.push(Vrf { name, id, is_shut, description, distinguisher });
     }
-    if let Some(wanted) = call.command.get("vrf") {
+    if let Some(wanted) = call.command.get("vrf").filter(|wanted| *wanted != "all") {
         all.retain(|vrf| vrf.name == wanted);
         if all.is_empty() {
             return Err(CommandError::failed(format!("% There is no VRF {wanted}")));

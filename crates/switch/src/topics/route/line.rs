@@ -76,6 +76,19 @@ impl Static {
         let hop = next().ok_or("% Incomplete command")?;
         let (mut interface, mut next_hop) = (None, address(hop));
         let mut word = next();
+        // `Vlan 10`, as it may be typed.
+        let is_digit = |c: char| c.is_ascii_digit();
+        let part = word.filter(|word| {
+            next_hop.is_none()
+                && !hop.contains(is_digit)
+                && word.starts_with(is_digit)
+                && address(word).is_none()
+        });
+        let joined = part.map(|part| format!("{hop}{part}"));
+        if joined.is_some() {
+            word = next();
+        }
+        let hop = joined.as_deref().unwrap_or(hop);
         if next_hop.is_none() {
             let name = if hop.eq_ignore_ascii_case("null0") {
                 "Null0".to_owned()
@@ -160,6 +173,7 @@ mod tests {
             ("10.0.0.0 255.0.0.0 192.0.2.1 200", "10.0.0.0/8 192.0.2.1 200"),
             ("10.1.2.3/8 e1/1 192.0.2.1 tag 7", "10.0.0.0/8 Ethernet1/1 192.0.2.1 tag 7"),
             ("0.0.0.0/0 null0 name nowhere 5", "0.0.0.0/0 Null0 name nowhere 5"),
+            ("10.0.0.0/8 vlan 10 192.0.2.1", "10.0.0.0/8 Vlan10 192.0.2.1"),
             ("0.0.0.0/0 192.0.2.1/32 vrf red", "0.0.0.0/0 192.0.2.1 vrf red"),
         ] {
             assert_eq!(read(typed).as_deref(), Ok(kept), "{typed}");
