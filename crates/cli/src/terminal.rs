@@ -131,6 +131,14 @@ impl Terminal {
         out
     }
 
+    /// What a command that goes on shows meanwhile.
+    #[must_use]
+    pub fn shown_meanwhile(&self, text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_text(&mut out, text);
+        out
+    }
+
     /// Shows a message of the system between what is typed.
     #[must_use]
     pub fn notify(&self, text: &str, handler: &dyn LineHandler) -> Vec<u8> {

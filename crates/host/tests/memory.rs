@@ -316,3 +316,48 @@ fn a_syslog_server_that_is_not_found_holds_up_nothing_and_costs_no_more_than_its
         assert!(shown.contains("This server is temporarily unreachable"), "{shown}");
     });
 }
+
+#[test]
+fn a_ping_shows_each_answer_as_it_comes_and_ends_by_ctrl_c() {
+    // PI-CLI-031: whatever this process may send, the loopback answers.
+    Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        let (said, status) = exec(&handle, "ping 127.0.0.1 count 3 ; show hostname").await;
+        assert!(
+            said.contains("PING 127.0.0.1 (127.0.0.1): 56 data bytes\n64 bytes from"),
+            "{said}"
+        );
+        let ended = "3 packets transmitted, 3 packets received, 0.00% packet loss\nround-trip ";
+        assert!(said.contains(ended) && said.ends_with("leaf-1\n"), "{said}");
+        assert_eq!(status, 0);
+        let (said, status) = exec(&handle, "ping no-such-host.invalid").await;
+        assert_eq!((said.as_str(), status), ("% Invalid host/interface no-such-host.invalid\n", 1));
+        let mut channel = handle.channel_open_session().await.unwrap();
+        channel.request_shell(true).await.unwrap();
+        channel.data(&b"ping 127.0.0.1 count unlimited\r"[..]).await.unwrap();
+        let mut shown = String::new();
+        let mut is_ended = false;
+        while !shown.ends_with("leaf-1# ") || !shown.contains("round-trip") {
+            if let Some(ChannelMsg::Data { data }) = channel.wait().await {
+                shown.push_str(std::str::from_utf8(&data).unwrap());
+            }
+            if !is_ended && shown.contains("icmp_seq=4") {
+                is_ended = true;
+                channel.data(&b"\x03"[..]).await.unwrap();
+            }
+        }
+        assert!(shown.contains("\r\n\r\n--- 127.0.0.1 ping statistics ---\r\n"), "{shown}");
+        assert!(shown.contains(" packets transmitted, "), "{shown}");
+    });
+}
+
+#[test]
+fn a_traceroute_finds_the_host_itself() {
+    Lab::run(async |lab: Lab| {
+        let handle = lab.logged_in().await;
+        let (said, status) = exec(&handle, "traceroute 127.0.0.1").await;
+        assert!(said.contains("traceroute to 127.0.0.1 (127.0.0.1), 30 hops max"), "{said}");
+        assert!(said.contains("\n 1  127.0.0.1 (127.0.0.1)  "), "{said}");
+        assert_eq!(status, 0);
+    });
+}

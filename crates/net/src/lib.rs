@@ -5,6 +5,7 @@
 
 mod clock;
 mod console;
+mod copies;
 mod disk;
 mod http_client;
 mod http_server;
@@ -15,15 +16,15 @@ mod mail;
 mod outlets;
 mod pace;
 mod private_file;
+mod probes;
 mod random;
-mod scp_client;
 mod ssh;
 mod ssh_client;
-mod tftp;
 mod tls;
 
 pub use clock::{Clock, StepWatch};
 pub use console::{RawConsole, read_console, read_secret};
+pub use copies::{Copy, CopyError, HostKey, SshAccess};
 pub use disk::FileDisk;
 pub use http_client::{HttpClient, HttpError, Reply};
 pub use http_server::{PeerAddress, Security, Shutdown, serve};
@@ -33,17 +34,16 @@ pub use lab_names::LabNames;
 pub use mail::{MailError, MailServer, Mailer};
 pub use outlets::{
     Binding, Contact, ContactReply, DNS_PORT, InterfaceBinding, NameLookup, NameServerAt,
-    NameSpace, NameSpaceError, Outlet, Outlets, VrfBinding, reason_of,
+    NameSpace, NameSpaceError, Outlet, Outlets, Progress, VrfBinding, reason_of,
 };
 pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
+pub use probes::{NotSent, PingPlan, ProbeAnswer, ProbeError, Probed, TracePlan, Why, ping, trace};
 pub use random::OsRandom;
-pub use scp_client::{HostKey, ScpError, scp_get, scp_host_key, scp_put};
 pub use ssh::{
     FileAnswer, FileError, FileRequest, HostKeys, Proof, Screen, SshEvent, SshServer,
     TerminalOutput,
 };
 pub use ssh_client::{SshClient, SshError};
-pub use tftp::{TftpError, tftp_get, tftp_put};
 pub use tls::{
     TlsClient, TlsError, certificate_to_pem, client_config, old_client_config, pem_to_der,
     server_config,

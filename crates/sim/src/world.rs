@@ -528,6 +528,8 @@ impl<'p> World<'p> {
                 | Effect::ClockMoved { .. }
                 | Effect::AskTime(_)
                 | Effect::Copy(_)
+                | Effect::Ping(_)
+                | Effect::Trace(_)
                 | Effect::EndSession(_) => {}
                 Effect::Reload => {
                     self.nodes[node].switch = None;

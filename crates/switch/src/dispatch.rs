@@ -23,8 +23,21 @@ const REDIRECTED_BYTES_MAX: usize = 32 << 20;
 /// Commands of a session that are remembered.
 const HISTORY_MAX: usize = 500;
 /// Words that configuration mode leaves to the commands of EXEC.
-const OF_EXEC: &[&str] =
-    &["exit", "end", "copy", "where", "pwd", "configure", "commit", "verify", "abort"];
+const OF_EXEC: &[&str] = &[
+    "exit",
+    "end",
+    "copy",
+    "where",
+    "pwd",
+    "configure",
+    "commit",
+    "verify",
+    "abort",
+    "ping",
+    "ping6",
+    "traceroute",
+    "traceroute6",
+];
 
 impl Switch {
     /// The prompt of a session.
@@ -497,7 +510,7 @@ impl Switch {
             Ok(Copied::HostKey { text, fingerprint }) => {
                 match files::known_host(copy, &text, devices) {
                     _ if session.is_program => {
-                        Err("scp asks for a password: give it in a session".to_owned())
+                        Err("The server asks for a password: give it in a session".to_owned())
                     }
                     Err(why) => Err(why),
                     Ok(true) => {
@@ -532,8 +545,8 @@ impl Switch {
                 Ok(Outcome::default().with(effects))
             }
             Question::Delete(name) => files::delete_file(&name, devices),
-            Question::Overwrite { source, destination } => {
-                self.copy_files(now, &source, &destination, devices)
+            Question::Overwrite { source, destination, vrf } => {
+                self.copy_files(now, &source, &destination, vrf.as_deref(), devices)
             }
             // They are answered before this.
             Question::Unknown { .. } | Question::Password { .. } => Ok(Outcome::default()),

@@ -33,6 +33,7 @@ pub use topics::logging::{LogLine, SyslogDatagram};
 pub use topics::names::{NameServer, Names};
 pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
 pub use topics::ntp::{NoAnswer, TimeAnswer, TimeQuestion};
+pub use topics::reach::{NoProbe, Ping, PingReport, ProbeAnswer, Stop, Trace, TraceReport};
 pub use topics::system::Process;
 pub use words::command_reference;
 
@@ -163,6 +164,10 @@ pub enum Effect {
     Log(LogLine),
     /// Copy a file to or from a server; whoever asked waits for [`Switch::copied`].
     Copy(RemoteCopy),
+    /// Ask a host whether it answers; whoever asked waits for what a [`PingReport`] says.
+    Ping(Ping),
+    /// Find the hops to a host; whoever asked waits for what a [`TraceReport`] says.
+    Trace(Trace),
     /// End the session on this line.
     EndSession(String),
     /// Restart the switch.
@@ -214,11 +219,13 @@ pub enum Copied {
 pub struct RemoteCopy {
     /// The server's file.
     pub url: String,
+    /// Which way.
+    pub path: Path,
     /// What to write there; none to read from there.
     pub put: Option<Arc<[u8]>>,
     /// The name on bootflash: of what is read.
     pub name: String,
-    /// What opens the server. Without it the key of a server of `scp://` is wanted first.
+    /// What opens the server. Without it the key of a server over SSH is wanted first.
     pub access: Option<Access>,
     /// Who asked for it, and how.
     asked: Option<(By, String)>,

@@ -23,6 +23,7 @@ pub(crate) enum Question {
     Overwrite {
         source: String,
         destination: String,
+        vrf: Option<String>,
     },
     /// Whether a server that nobody knows is the one that is meant; its key in the form of OpenSSH.
     Unknown {
@@ -47,7 +48,10 @@ impl Question {
             Self::WriteErase => "write erase".to_owned(),
             Self::FactoryReset => "license smart factory reset".to_owned(),
             Self::Delete(name) => format!("delete bootflash:{name}"),
-            Self::Overwrite { source, destination } => format!("copy {source} {destination}"),
+            Self::Overwrite { source, destination, vrf } => {
+                let vrf = vrf.as_ref().map(|vrf| format!(" vrf {vrf}")).unwrap_or_default();
+                format!("copy {source} {destination}{vrf}")
+            }
             Self::Unknown { copy, .. } | Self::Password { copy, .. } => copy.command().to_owned(),
         }
     }

@@ -111,7 +111,10 @@ fn programs_are_asked_nothing_whatever_they_say() {
     assert_eq!(lab.run(&["no terminal dont-ask"]), "");
     let copy = give(&mut lab, COPY).1.expect("a copy");
     let refused = told(&mut lab, &copy, key("ssh-ed25519 AAAA"));
-    assert_eq!(refused.text, "% Copy failed: scp asks for a password: give it in a session\n");
+    assert_eq!(
+        refused.text,
+        "% Copy failed: The server asks for a password: give it in a session\n"
+    );
     assert_eq!(refused.question, None);
     assert_eq!(lab.run(&["checkpoint file a", "delete bootflash:a"]), "Done\n");
 }
@@ -128,4 +131,40 @@ fn names_that_prompts_cannot_begin_with_are_refused() {
     // A width is no secret.
     let history = lab.run(&["terminal width 511", "show history"]);
     assert!(history.contains("terminal width 511"), "{history}");
+}
+
+#[test]
+fn copies_take_the_way_of_their_vrf() {
+    // PI-CLI-023, G-41: management where none is named
+    let mut lab = Lab::new(None);
+    lab.configure(&["vrf context blue", "exit", "ip host files 192.0.2.8"]);
+    for (line, vrf) in [
+        ("copy tftp://files/a bootflash:a", "management"),
+        ("copy tftp://files/a bootflash:a vrf default", "default"),
+        ("copy running-config http://files/a vrf blue", "blue"),
+        ("copy running-config sftp://ann@files/a vrf blue", "blue"),
+    ] {
+        let copy = give(&mut lab, line).1.expect(line);
+        assert_eq!((copy.path.way.vrf.as_str(), copy.path.names.hosts.len()), (vrf, 1), "{line}");
+    }
+    for (line, told) in [
+        ("copy tftp://files/a bootflash:a vrf red", "% Copy failed: VRF red does not exist\n"),
+        (
+            "copy ftp://files/a bootflash:a",
+            "% Only tftp://, scp://, sftp://, http:// and https:// servers are supported\n",
+        ),
+    ] {
+        assert_eq!(lab.run(&[line]), told, "{line}");
+    }
+    // What is there already is asked about with its way.
+    lab.run(&["checkpoint file a"]);
+    let (asked, _) = give(&mut lab, "copy tftp://files/a bootflash:a vrf blue");
+    assert!(asked.question.is_some());
+    let copy = give(&mut lab, "y").1.expect("a copy");
+    assert_eq!(copy.path.way.vrf, "blue");
+    // Nothing of a server's reaches a terminal as it came, and how far it is shows in one line.
+    let why = Err(format!("\u{1b}[2Jno\r\n{}", "x".repeat(300)));
+    let told = told(&mut lab, &copy, why).text;
+    assert_eq!(told, format!("% Copy failed: [2Jno{}\n", "x".repeat(195)));
+    assert_eq!(copy.progress(4_608), format!("\r[{:<25}] {:>15}", "#", "4.50KB"));
 }

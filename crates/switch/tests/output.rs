@@ -26,6 +26,8 @@ const CALLS: &[(&str, &str)] = &[
     ("show interface LINE", "show interface Ethernet1/1"),
     ("show vlan name LINE", "show vlan name default"),
     ("show vrf WORD", "show vrf red"),
+    ("show vrf WORD detail", "show vrf red detail"),
+    ("show ip route vrf WORD", "show ip route vrf all"),
     ("show vlan id LINE", "show vlan id 1"),
     ("show ip interface brief vrf WORD", "show ip interface brief vrf all"),
     ("show logging last <1-9999>", "show logging last 1"),

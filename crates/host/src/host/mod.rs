@@ -1,6 +1,8 @@
 //! One switch and its loop: keys, answers, requests and time go in, what it wants done is carried out.
 
 mod copies;
+mod jobs;
+mod probes;
 mod sessions;
 mod syslog;
 mod time;
@@ -29,7 +31,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::process::process_facts;
 use crate::web::WebRequest;
-use copies::{Ended, Job};
+use jobs::{Job, News};
 use sessions::{Batch, CONSOLE, OpenTerminal};
 use syslog::Queues;
 use web::{Call, Cookies, Listening};
@@ -96,7 +98,7 @@ pub struct Host {
     certificate: (Vec<u8>, Vec<u8>),
     terminals: BTreeMap<u64, OpenTerminal>,
     batches: BTreeMap<u64, Batch>,
-    /// Copies that go on, by session.
+    /// What sessions wait for.
     jobs: BTreeMap<u64, Job>,
     last_job: u64,
     /// System messages on their way to servers.
@@ -124,7 +126,8 @@ enum Turn {
 enum Happened {
     Ssh(SshEvent),
     Input(Input),
-    Copied(Ended),
+    /// Of something that a session waits for.
+    News(News),
     Web(WebRequest),
     /// Something went wrong outside of the switch: its log says so.
     Told(String),
@@ -326,7 +329,7 @@ impl Host {
             match next {
                 Happened::Ssh(event) => self.ssh_event(event),
                 Happened::Input(input) => self.input(input),
-                Happened::Copied(copied) => self.copied(copied),
+                Happened::News(news) => self.news(news),
                 Happened::Web(request) => self.web_request(request),
                 Happened::Told(text) => {
                     let told = self.switch.told(self.clock.now(), &text);
@@ -423,8 +426,8 @@ impl Host {
                     clock.set_offset_millis(clock.offset_millis().saturating_add(by_millis));
                 }),
                 Effect::AskTime(question) => self.ask_time(question),
-                // A copy belongs to a session, which takes it out before.
-                Effect::Copy(_) => {}
+                // They belong to a session, which takes them out before.
+                Effect::Copy(_) | Effect::Ping(_) | Effect::Trace(_) => {}
                 Effect::EndSession(line) => self.end_session(&line),
                 Effect::Reload => return self.reload(),
             }

@@ -13,6 +13,8 @@ use crate::files;
 
 /// The console's session.
 pub(super) const CONSOLE: u64 = 0;
+/// Ctrl-C.
+const INTERRUPT: u8 = 3;
 /// What commands without a terminal may answer in all, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -236,7 +238,10 @@ impl Host {
         taken: Option<oneshot::Sender<()>>,
     ) {
         let Some(mut open) = self.terminals.remove(&number) else { return };
-        if open.terminal.is_busy() {
+        if open.terminal.is_busy() && number == CONSOLE && bytes.contains(&INTERRUPT) {
+            self.terminals.insert(number, open);
+            self.interrupt(number);
+        } else if open.terminal.is_busy() {
             open.held.push((bytes, taken));
             self.terminals.insert(number, open);
         } else {
@@ -266,7 +271,7 @@ impl Host {
             open.terminal.end_of_input();
         }
         effects.extend(self.put_back(number, open, shown));
-        self.start_copies(number, &mut effects);
+        self.start_jobs(number, &mut effects);
         self.carry_out(effects);
     }
 
@@ -307,6 +312,21 @@ impl Host {
         }
         open.held.extend(held);
         self.shown(number, open, shown, effects);
+    }
+
+    /// Shows on a terminal how far something is that it waits for; whether there is a terminal.
+    pub(super) fn show(&mut self, number: u64, text: &str) -> bool {
+        let Some(open) = self.terminals.remove(&number) else { return false };
+        let bytes = open.terminal.shown_meanwhile(text);
+        let effects = self.put_back(number, open, bytes);
+        self.carry_out(effects);
+        self.terminals.contains_key(&number)
+    }
+
+    /// Says the same to whoever has no terminal; whether there is somebody.
+    pub(super) fn say(&mut self, number: u64, text: &str) -> bool {
+        let batch = self.batches.get_mut(&number);
+        batch.map(|batch| batch.say(text)).is_some()
     }
 
     /// Shows a system message on the console and where `terminal monitor` is on.
@@ -401,7 +421,7 @@ impl Host {
         }
         let mut effects = outcome.effects;
         self.batches.insert(number, batch);
-        if !self.start_copies(number, &mut effects) {
+        if !self.start_jobs(number, &mut effects) {
             self.ready.push_back(Turn::Batch(number));
         }
         self.carry_out(effects);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rumline_agent::{Input, Reason};
-use rumline_net::{Contact, NameLookup, NameServerAt, Outlet};
+use rumline_net::{Contact, NameLookup, NameServerAt, Outlet, Progress};
 use rumline_switch::{Names, Path, Tls, Way};
 
 use super::{Happened, Host};
@@ -55,6 +55,7 @@ impl Host {
             has_ipv6: path.has_ipv6,
             answer_bytes_max: ANSWER_BYTES_MAX,
             patience: ANSWER_TIMEOUT,
+            progress: Progress::default(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! A message over HTTP or HTTPS by a way that was decided before: from where, through what proxy, by which TLS.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -26,7 +27,23 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// A proxy that has said nothing for so long says nothing.
 const PROXY_PATIENCE: Duration = Duration::from_secs(20);
 
-/// The way of a message.
+/// How many bytes of a file have been read or written so far.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<AtomicUsize>);
+
+impl Progress {
+    /// How many.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The way of a message, or of a file.
 #[derive(Clone, Debug)]
 pub struct Contact {
     /// Where it leaves.
@@ -43,6 +60,8 @@ pub struct Contact {
     pub answer_bytes_max: usize,
     /// When all of it has to be over.
     pub patience: Duration,
+    /// How far it is.
+    pub progress: Progress,
 }
 
 /// An answer.
@@ -91,6 +110,17 @@ impl Target {
 }
 
 impl Contact {
+    /// The address of a host.
+    pub(crate) async fn address(&self, host: &str) -> Result<IpAddr, Reason> {
+        self.names.address(host, self.has_ipv6).await
+    }
+
+    /// A connection to a host.
+    pub(crate) async fn stream(&self, host: &str, port: u16) -> Result<TcpStream, Reason> {
+        let address = self.address(host).await?;
+        self.outlet.connect(SocketAddr::new(address, port)).await
+    }
+
     /// Sends a message and reads the answer.
     ///
     /// # Errors
@@ -151,8 +181,7 @@ impl Contact {
     /// A connection to the server, or to the proxy that leads to it.
     async fn connected(&self, target: &Target) -> Result<TcpStream, Reason> {
         let Some((proxy, port)) = &self.proxy else {
-            let address = self.names.address(&target.host, self.has_ipv6).await?;
-            return self.outlet.connect(SocketAddr::new(address, target.port)).await;
+            return self.stream(&target.host, target.port).await;
         };
         let address =
             self.names.address(proxy, self.has_ipv6).await.map_err(|reason| match reason {
@@ -210,7 +239,10 @@ impl Contact {
     }
 
     async fn body(&self, mut incoming: Incoming) -> Result<Vec<u8>, Reason> {
-        let mut body = Vec::new();
+        // As much room as there will be, so that nothing is moved; what is not used of it costs nothing.
+        let told = incoming.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+        let room = told.unwrap_or(self.answer_bytes_max).min(self.answer_bytes_max);
+        let mut body = Vec::with_capacity(room);
         loop {
             let next = std::future::poll_fn(|context| {
                 std::pin::Pin::new(&mut incoming).poll_frame(context)
@@ -222,6 +254,7 @@ impl Contact {
                 return Err(Reason::TooLarge);
             }
             body.extend_from_slice(&data);
+            self.progress.add(data.len());
         }
     }
 }
@@ -325,6 +358,7 @@ mod tests {
             has_ipv6: false,
             answer_bytes_max: 100_000,
             patience: PATIENCE,
+            progress: Progress::default(),
         }
     }
 

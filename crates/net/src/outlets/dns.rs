@@ -74,7 +74,9 @@ impl NameLookup {
         if let Ok(address) = bare.parse::<IpAddr>() {
             return if address.is_ipv6() && !has_ipv6 { Err(Reason::Ipv6) } else { Ok(address) };
         }
-        let found = self.addresses(name, has_ipv6).await?;
+        let kinds: &[RecordType] =
+            if has_ipv6 { &[RecordType::A, RecordType::AAAA] } else { &[RecordType::A] };
+        let found = self.addresses(name, kinds).await?;
         let fits = |address: &&IpAddr| address.is_ipv4() || has_ipv6;
         let sorted =
             found.iter().filter(|a| a.is_ipv4()).chain(found.iter().filter(|a| a.is_ipv6()));
@@ -85,7 +87,19 @@ impl NameLookup {
         }
     }
 
-    async fn addresses(&self, name: &str, has_ipv6: bool) -> Result<Vec<IpAddr>, Reason> {
+    /// The first IPv6 address of a name.
+    ///
+    /// # Errors
+    /// [`Reason::Name`].
+    pub async fn ipv6_address(&self, name: &str) -> Result<IpAddr, Reason> {
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return if address.is_ipv6() { Ok(address) } else { Err(Reason::Name) };
+        }
+        let found = self.addresses(name, &[RecordType::AAAA]).await?;
+        found.into_iter().find(IpAddr::is_ipv6).ok_or(Reason::Name)
+    }
+
+    async fn addresses(&self, name: &str, kinds: &[RecordType]) -> Result<Vec<IpAddr>, Reason> {
         let listed: Vec<IpAddr> = self
             .hosts
             .iter()
@@ -106,8 +120,6 @@ impl NameLookup {
             let found = tokio::net::lookup_host((name, 0)).await.map_err(|_| Reason::Name)?;
             return Ok(found.map(|address| address.ip()).collect());
         }
-        let kinds: &[RecordType] =
-            if has_ipv6 { &[RecordType::A, RecordType::AAAA] } else { &[RecordType::A] };
         // Whoever said nothing once is not asked again for another name.
         let mut silent = vec![false; self.servers.len()];
         for candidate in self.candidates(name) {

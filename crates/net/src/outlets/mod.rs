@@ -17,7 +17,7 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 pub(crate) use contact::tls_reason;
-pub use contact::{Contact, Reply as ContactReply};
+pub use contact::{Contact, Progress, Reply as ContactReply};
 pub use dns::{DNS_PORT, NameLookup, NameServerAt};
 pub use name_space::{NameSpace, NameSpaceError};
 
@@ -198,6 +198,13 @@ impl Outlet {
             Ok(Err(error)) => Err(reason_of(&error)),
             Err(_) => Err(Reason::Timeout),
         }
+    }
+
+    /// A socket for datagrams that hears whoever answers.
+    pub(crate) async fn unconnected(&self, towards: IpAddr) -> Result<UdpSocket, Reason> {
+        let socket = self.socket(towards, Type::DGRAM, None).await;
+        let socket = socket.and_then(|socket| UdpSocket::from_std(socket.into()));
+        socket.map_err(|error| reason_of(&error))
     }
 
     /// A socket for datagrams to an address.

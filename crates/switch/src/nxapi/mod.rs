@@ -314,6 +314,10 @@ impl Run<'_, '_> {
             self.switch.copy_ended(self.now, copy, Err(told.to_owned()), self.devices);
             return Err(Failed::Command(told.to_owned()));
         }
+        if outcome.effects.iter().any(|e| matches!(e, Effect::Ping(_) | Effect::Trace(_))) {
+            let told = "% ping and traceroute are for sessions: give it over SSH";
+            return Err(Failed::Command(told.to_owned()));
+        }
         self.effects.extend(outcome.effects.clone());
         self.caller.answer_bytes += outcome.reply.text.len();
         match &outcome.error {

@@ -11,6 +11,8 @@ pub(crate) mod logging;
 pub(crate) mod names;
 pub(crate) mod network;
 pub(crate) mod ntp;
+pub(crate) mod reach;
+pub(crate) mod route;
 pub(crate) mod system;
 pub(crate) mod terminal;
 pub(crate) mod users;
@@ -29,6 +31,8 @@ pub(crate) const ALL: &[Topic] = &[
     logging::TOPIC,
     names::TOPIC,
     ntp::TOPIC,
+    reach::TOPIC,
+    route::TOPIC,
     system::TOPIC,
     terminal::TOPIC,
     users::TOPIC,

@@ -254,6 +254,7 @@ impl Lab {
                     let request = serde_json::from_slice(&body).unwrap();
                     self.sent.push(Sent { id: request_id, url, request });
                 }
+                Effect::Ping(_) | Effect::Trace(_) => {}
                 Effect::EndSession(line) => assert_ne!(line, self.session.line, "its own session"),
                 Effect::Reload => {
                     self.reloads += 1;

@@ -1,9 +1,8 @@
 //! Files: bootflash:, copies, the startup configuration on its disk.
 
 mod flash;
+mod remote;
 mod startup;
-
-use std::sync::Arc;
 
 use md5::Digest;
 use rumline_agent::DiskError;
@@ -11,6 +10,7 @@ use rumline_cli::Fields;
 use rumline_protocol::{Timestamp, sha256};
 
 pub use flash::FlashPath;
+pub(crate) use remote::{known_host, opened, remember_host};
 pub use startup::damaged as damaged_startup;
 pub(crate) use startup::{Found, read as read_startup, write as write_startup};
 
@@ -19,13 +19,13 @@ use crate::command::{Call, Command, Topic};
 use crate::config::{ConfigTree, Reader, Refusals, Settings, Source};
 use crate::session::Question;
 use crate::topics::users;
-use crate::{Access, Copied, Devices, Effect, RemoteCopy, Switch};
+use crate::{Devices, Switch};
 
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     commands: &[
         Command::administrator("clear ssh hosts", |_, call| {
-            call.devices.store.remove(KNOWN_HOSTS).map_err(CommandError::disk)?;
+            call.devices.store.remove(remote::KNOWN_HOSTS).map_err(CommandError::disk)?;
             Ok(Outcome::default())
         }),
         Command::administrator("copy running-config startup-config", |switch, call| {
@@ -35,7 +35,7 @@ pub(crate) const TOPIC: Topic = Topic {
             switch.copy("running-config", call)
         }),
         Command::administrator("copy startup-config running-config", |switch, call| {
-            switch.copy_files(call.now, "startup-config", "running-config", call.devices)
+            switch.copy_files(call.now, "startup-config", "running-config", None, call.devices)
         }),
         Command::administrator("copy startup-config", |switch, call| {
             switch.copy("startup-config", call)
@@ -87,6 +87,7 @@ impl Switch {
 
     fn copy(&mut self, source: &str, call: &mut Call<'_, '_>) -> Answer {
         let mut destination = call.text("destination").to_owned();
+        let vrf = call.command.get("vrf");
         if destination == "bootflash:" || destination == "bootflash:///" {
             // The file keeps its name.
             destination = format!("bootflash:{}", source.rsplit(['/', ':']).next().unwrap_or(""));
@@ -94,10 +95,10 @@ impl Switch {
         if let Some(FlashPath::Bootflash(name)) = FlashPath::parse(&destination)
             && matches!(call.devices.flash.size_bytes(&name), Ok(Some(_)))
         {
-            let question = Question::Overwrite { source: source.to_owned(), destination };
-            return self.ask("", question, call);
+            let (source, vrf) = (source.to_owned(), vrf.map(str::to_owned));
+            return self.ask("", Question::Overwrite { source, destination, vrf }, call);
         }
-        self.copy_files(call.now, source, &destination, call.devices)
+        self.copy_files(call.now, source, &destination, vrf, call.devices)
     }
 
     pub(crate) fn copy_files(
@@ -105,6 +106,7 @@ impl Switch {
         now: Timestamp,
         source: &str,
         destination: &str,
+        vrf: Option<&str>,
         devices: &mut Devices<'_>,
     ) -> Answer {
         let (Some(from), Some(to)) = (FlashPath::parse(source), FlashPath::parse(destination))
@@ -115,7 +117,7 @@ impl Switch {
             FlashPath::Running => Ok(Some(self.running.render().into_bytes())),
             FlashPath::Startup => Ok(self.startup.clone().map(String::into_bytes)),
             FlashPath::Bootflash(name) => devices.flash.read(name),
-            FlashPath::Remote(url) => return read_remote(url, &to),
+            FlashPath::Remote(url) => return self.read_remote(url, vrf, &to),
         };
         let bytes = bytes.map_err(copy_failed)?.ok_or_else(|| failed(NO_FILE))?;
         let mut warning = String::new();
@@ -145,7 +147,9 @@ impl Switch {
                 outcome.reply.text.push_str(read.warning);
                 return Ok(outcome);
             }
-            FlashPath::Remote(url) => return remote_copy(url, Some(bytes.into()), String::new()),
+            FlashPath::Remote(url) => {
+                return self.remote_copy(url, vrf, Some(bytes.into()), String::new());
+            }
         }
         Ok(Outcome::text(format!(
             "Copy complete, now saving to disk (please wait)...\nCopy complete.\n{warning}"
@@ -170,33 +174,6 @@ impl Switch {
         };
         push_refused(&refused, &mut told);
         Outcome::text(told).with(effects)
-    }
-
-    /// What a copy over the network came to: the text for whoever waits.
-    pub fn copy_ended(
-        &mut self,
-        now: Timestamp,
-        copy: &RemoteCopy,
-        outcome: Result<Copied, String>,
-        devices: &mut Devices<'_>,
-    ) -> String {
-        let written = match outcome {
-            Ok(Copied::Read(bytes)) => {
-                devices.flash.write(&copy.name, &bytes).map_err(|error| error.to_string())
-            }
-            other => other.map(|_| ()),
-        };
-        if let Some((by, command)) = &copy.asked {
-            self.account(now, by, command, written.is_ok());
-        }
-        let server = copy.url.split("://").next().unwrap_or_default();
-        match written {
-            Ok(()) => format!(
-                "Trying to connect to {server} server......\nConnection to Server Established.\n\
-                 Copy complete, now saving to disk (please wait)...\nCopy complete.\n"
-            ),
-            Err(reason) => format!("% Copy failed: {reason}\n"),
-        }
     }
 
     /// `write erase` was answered with yes.
@@ -338,89 +315,4 @@ fn show_file(_: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 fn show_sum(call: &Call<'_, '_>, name: &'static str, sum: &[u8]) -> Answer {
     let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
     call.shown(|| format!("{sum}\n"), || Fields::new().text(name, &sum))
-}
-
-impl RemoteCopy {
-    /// The command that asked for it.
-    pub(crate) fn command(&self) -> &str {
-        self.asked.as_ref().map_or("copy", |(_, command)| command)
-    }
-
-    /// The server, with its port if that is named.
-    pub(crate) fn host(&self) -> &str {
-        let rest = self.url.split("://").nth(1).unwrap_or_default();
-        let server = rest.split('/').next().unwrap_or_default();
-        server.rsplit('@').next().unwrap_or_default()
-    }
-}
-
-/// The keys of servers that were accepted: a line for each, host and key.
-const KNOWN_HOSTS: &str = "known-hosts";
-/// Servers that are remembered, the newest.
-const KNOWN_HOSTS_MAX: usize = 1_000;
-
-fn known_hosts(devices: &mut Devices<'_>) -> Result<Vec<String>, DiskError> {
-    let bytes = devices.store.read(KNOWN_HOSTS)?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
-}
-
-/// Whether the server of a copy was accepted with this key before.
-///
-/// # Errors
-/// When it was with another one: it may be somebody else.
-pub(crate) fn known_host(
-    copy: &RemoteCopy,
-    key: &str,
-    devices: &mut Devices<'_>,
-) -> Result<bool, String> {
-    let known = known_hosts(devices).map_err(|error| error.to_string())?;
-    let head = format!("{} ", copy.host());
-    match known.iter().find_map(|line| line.strip_prefix(&head)) {
-        None => Ok(false),
-        Some(known) if known == key => Ok(true),
-        Some(_) => {
-            let host = copy.host();
-            Err(format!(
-                "host key of {host} has changed; clear it with clear ssh hosts if it is right"
-            ))
-        }
-    }
-}
-
-/// From now on the server is known by this key.
-pub(crate) fn remember_host(
-    host: &str,
-    key: &str,
-    devices: &mut Devices<'_>,
-) -> Result<(), CommandError> {
-    let mut known = known_hosts(devices).map_err(CommandError::disk)?;
-    known.push(format!("{host} {key}"));
-    let from = known.len().saturating_sub(KNOWN_HOSTS_MAX);
-    let text = known[from..].join("\n") + "\n";
-    devices.store.write(KNOWN_HOSTS, text.as_bytes()).map_err(CommandError::disk)
-}
-
-/// The copy with what opens its server.
-pub(crate) fn opened(copy: RemoteCopy, host_key: String, password: &str) -> Outcome {
-    let access = Some(Access { host_key, password: password.to_owned() });
-    let mut outcome = Outcome::default().with(vec![Effect::Copy(RemoteCopy { access, ..copy })]);
-    outcome.reply.pending = true;
-    outcome
-}
-
-fn read_remote(url: &str, to: &FlashPath) -> Answer {
-    match to {
-        FlashPath::Bootflash(name) if !name.is_empty() => remote_copy(url, None, name.clone()),
-        _ => Err(failed("% Copy from a server to bootflash:NAME")),
-    }
-}
-
-fn remote_copy(url: &str, put: Option<Arc<[u8]>>, name: String) -> Answer {
-    if !url.starts_with("tftp://") && !url.starts_with("scp://") {
-        return Err(failed("% Only tftp:// and scp:// servers are supported"));
-    }
-    let copy = RemoteCopy { url: url.to_owned(), put, name, access: None, asked: None };
-    let mut outcome = Outcome::default().with(vec![Effect::Copy(copy)]);
-    outcome.reply.pending = true;
-    Ok(outcome)
 }

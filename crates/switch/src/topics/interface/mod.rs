@@ -4,6 +4,7 @@
 mod port;
 mod segments;
 mod show;
+mod vrfs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,9 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show lldp neighbors", show::lldp),
         Command::anyone("show vlan", segments::vlans),
         Command::anyone("show vlan brief", segments::vlans_brief),
-        Command::anyone("show vrf", segments::vrfs),
+        Command::anyone("show vrf", vrfs::vrfs),
+        Command::anyone("show vrf detail", vrfs::detail),
+        Command::anyone("show vrf interface", vrfs::interfaces),
     ],
     settings: &[
         Setting::line("channel-group"),
@@ -218,8 +221,8 @@ impl Switch {
         vlans.into_iter().map(of).collect()
     }
 
-    /// The VRFs: their names with their numbers, which they keep as long as they are there.
-    fn vrfs(&mut self) -> Vec<(String, u32)> {
+    /// The names of the VRFs, the two first that are always there.
+    pub(crate) fn vrf_names(&self) -> Vec<String> {
         let mut vrfs = vec![DEFAULT_VRF.to_owned(), "management".to_owned()];
         // Those with a section of their own, and those that an interface names.
         let contexts = self.running.starting_with("vrf context");
@@ -230,6 +233,18 @@ impl Switch {
                 vrfs.push(name);
             }
         }
+        vrfs
+    }
+
+    /// Whether a VRF is shut down.
+    pub(crate) fn is_vrf_shut(&self, vrf: &str) -> bool {
+        let lines = self.running.section(&[format!("vrf context {vrf}")]);
+        lines.is_some_and(|lines| lines.iter().any(|line| line.text == "shutdown"))
+    }
+
+    /// The VRFs: their names with their numbers, which they keep as long as they are there.
+    fn vrfs(&mut self) -> Vec<(String, u32)> {
+        let vrfs = self.vrf_names();
         let numbers = &mut self.vrf_numbers;
         numbers.retain(|name, _| vrfs.contains(name));
         for name in vrfs {

@@ -249,7 +249,7 @@ impl Interface {
     }
 
     /// `Eth1/1` for `Ethernet1/1`.
-    pub(super) fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         match self.kind {
             Kind::Ethernet => self.name.replacen("Ethernet", "Eth", 1),
             Kind::PortChannel => self.name.replacen("port-channel", "Po", 1),

@@ -141,30 +141,3 @@ pub(super) fn ip_brief(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     };
     call.shown(text, rows)
 }
-
-pub(super) fn vrfs(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
-    let mut all = switch.vrfs();
-    if let Some(wanted) = call.command.get("vrf") {
-        all.retain(|(name, _)| name == wanted);
-        if all.is_empty() {
-            return Err(CommandError::failed(format!("% There is no VRF {wanted}")));
-        }
-    }
-    let text = || {
-        let mut text = String::from(
-            "VRF-Name                           VRF-ID State   Reason                        \n",
-        );
-        for (name, id) in &all {
-            text.push_str(&format!("{name:<34} {id:>6} Up      --                            \n"));
-        }
-        text
-    };
-    let row = |(name, id): &(String, u32)| {
-        Fields::new()
-            .text("vrf_name", name)
-            .number("vrf_id", *id)
-            .text("vrf_state", "Up")
-            .text("vrf_reason", "--")
-    };
-    call.shown(text, || Fields::new().table("vrf", all.iter().map(row)))
-}

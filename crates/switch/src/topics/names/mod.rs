@@ -1,8 +1,10 @@
 //! How host names are resolved.
 
+mod show;
+
 use std::net::IpAddr;
 
-use crate::command::Topic;
+use crate::command::{Command, Topic};
 use crate::config::{ConfigTree, Given, Lines, Put, Setting, Software};
 use crate::topics::network::Way;
 
@@ -20,7 +22,7 @@ const VRF: Setting = Setting { put: Put::Mode, ..Setting::line("vrf context") };
 
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
-    commands: &[],
+    commands: &[Command::anyone("show hosts", show::hosts)],
     settings: &[LOOKUP, DOMAIN, LISTED, HOST, SERVERS, VRF],
 };
 

@@ -12,8 +12,8 @@ use crate::topics::interface::DEFAULT_VRF;
 use crate::topics::license::settings;
 use crate::topics::names::{self, Names};
 
-/// The VRF of licensing where no line names another (PI-NET-001).
-const MANAGEMENT: &str = "management";
+/// The VRF of licensing where no line names another (PI-NET-001), and of copies.
+pub(crate) const MANAGEMENT: &str = "management";
 /// The port of a Call Home proxy whose line names none (PI-NET-024).
 const CALLHOME_PROXY_PORT: u16 = 8080;
 
@@ -195,9 +195,7 @@ impl Switch {
         if !self.has_vrf(vrf) {
             return Err(NoPath::NoVrf(vrf.to_owned()));
         }
-        let context = [format!("vrf context {vrf}")];
-        let is_shut = |section: &crate::Lines| section.iter().any(|line| line.text == "shutdown");
-        if self.running.section(&context).is_some_and(is_shut) {
+        if self.is_vrf_shut(vrf) {
             return Err(NoPath::VrfDown(vrf.to_owned()));
         }
         let mut found = None;
