@@ -14,7 +14,7 @@ use crate::ui::{Around, Ask};
 const NAMED_MAX: usize = 20;
 
 /// Letters of a name that the menu says; it lists whole ones.
-const LETTERS_MAX: usize = 24;
+const LETTERS_MAX: usize = 16;
 
 /// The beginning of a name.
 fn short(name: &str) -> String {

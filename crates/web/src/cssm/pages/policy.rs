@@ -59,7 +59,6 @@ impl Page<CssmSite> for OnePolicy {
         html! {
             (self.place.reports("/reports/policy"))
             h1 { "Policy of " (self.name) }
-            p { a href=(self.place.at("/reports/policy")) { "All policies" } }
             details.box open[self.tried.is_some() || ask.was_sent(&at)] {
                 summary.first { @if may { "Set Another One" } @else { "Try Another One" } }
                 (self.form(ask, &at, may))
@@ -71,6 +70,7 @@ impl Page<CssmSite> for OnePolicy {
             }
             h2 { "In force" }
             dl.facts { @for (name, value) in self.values() { div { dt { (name) } dd { (value) } } } }
+            p { a href=(self.place.at("/reports/policy")) { "All policies" } }
             @if may && is_own {
                 (button(&format!("{at}/back"), "Take Back",
                     Some("Take this policy back? The one that is more general holds then.")))
