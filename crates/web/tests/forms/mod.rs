@@ -113,3 +113,10 @@ pub(crate) fn wrong_forms<S>(routes: &[Route<S>], at: &str, page: &str) -> Vec<S
 pub(crate) fn seen_of(page: &str, address: &str) -> Option<String> {
     forms(page).into_iter().find(|form| form.action == address)?.seen
 }
+
+/// A page without how long ago things were: that changes by itself.
+pub(crate) fn still(page: &str) -> String {
+    let mut parts = page.split("<span class=\"soft ago\">");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |page, part| page + part.split_once("</span>").map_or(part, |(_, rest)| rest))
+}

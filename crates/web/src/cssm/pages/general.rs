@@ -97,12 +97,12 @@ impl Page<CssmSite> for General {
         ];
         html! {
             (self.inventory.head(ask, ""))
-            h2 { "Product Instance Registration Tokens" }
             details.box open[ask.refused.is_some()] {
                 summary.first { "New Token" }
                 h3 { "Create Registration Token" }
                 (form(ask, &tokens, &fields, "Create Token"))
             }
+            h2 { "Product Instance Registration Tokens" }
             (list.show(ask))
         }
     }

@@ -37,10 +37,12 @@ impl Page<CssmSite> for PartSettings {
         let name = [Field::text("name", "Name").value(&part.name)];
         html! {
             (self.inventory.head(ask, "/settings"))
-            h2 { "Name" }
-            p.soft { "Its product instances get a trust code that says the new name. A collector speaks for it by its name: \
-                remove it before, and register it anew." }
-            (change(ask, &at("/rename"), &self.name(), &name, "Rename"))
+            details.box open[ask.was_sent(&at("/rename"))] {
+                summary.first { "Rename" }
+                (change(ask, &at("/rename"), &self.name(), &name, "Rename"))
+                p.soft { "Its product instances get a trust code that says the new name. A collector speaks for it by its \
+                    name: remove it before, and register it anew." }
+            }
             @if place.may(ask, Action::Administer) && !others.is_empty() {
                 h2 { "Merge" }
                 p.soft { "Its product instances, licences and usage files go to the other one, and it is closed. That is a \

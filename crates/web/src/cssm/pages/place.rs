@@ -13,6 +13,15 @@ use crate::ui::{Around, Ask};
 /// Smart accounts that the menu names; there is a page of all.
 const NAMED_MAX: usize = 20;
 
+/// Letters of a name that the menu says; it lists whole ones.
+const LETTERS_MAX: usize = 16;
+
+/// The beginning of a name.
+fn short(name: &str) -> String {
+    let begins: String = name.chars().take(LETTERS_MAX).collect();
+    if begins.len() < name.len() { begins.trim_end().to_owned() + "…" } else { begins }
+}
+
 /// A smart account, with the virtual accounts of it that the caller may see.
 pub(super) struct Place {
     pub account: SmartAccount,
@@ -81,7 +90,7 @@ impl Place {
         let others = accounts.iter().filter(|other| other.id != self.account.id);
         html! {
             details.menu {
-                summary { "Smart Account: " (self.account.name) }
+                summary { "Smart Account: " (short(&self.account.name)) }
                 div {
                     a href=(self.at("")) aria-current="true" { (self.account.name) }
                     @for other in others.take(NAMED_MAX) {

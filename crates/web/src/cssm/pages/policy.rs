@@ -59,15 +59,18 @@ impl Page<CssmSite> for OnePolicy {
         html! {
             (self.place.reports("/reports/policy"))
             h1 { "Policy of " (self.name) }
-            p { a href=(self.place.at("/reports/policy")) { "All policies" } }
-            dl.facts { @for (name, value) in self.values() { div { dt { (name) } dd { (value) } } } }
-            h2 { @if may { "Set Another One" } @else { "Try Another One" } }
-            (self.form(ask, &at, may))
+            details.box open[self.tried.is_some() || ask.was_sent(&at)] {
+                summary.first { @if may { "Set Another One" } @else { "Try Another One" } }
+                (self.form(ask, &at, may))
+            }
             @match &self.tried {
                 Some(Ok(tried)) => (tried.show(ask, &self.place)),
                 Some(Err(why)) => p.note.bad role="alert" { (why) },
                 None => {}
             }
+            h2 { "In force" }
+            dl.facts { @for (name, value) in self.values() { div { dt { (name) } dd { (value) } } } }
+            p { a href=(self.place.at("/reports/policy")) { "All policies" } }
             @if may && is_own {
                 (button(&format!("{at}/back"), "Take Back",
                     Some("Take this policy back? The one that is more general holds then.")))

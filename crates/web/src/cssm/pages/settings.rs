@@ -44,11 +44,17 @@ impl Page<CssmSite> for Settings {
         let into = Field::text("into", "Into").kind(Typed::Choice(others.collect()));
         html! {
             (self.place.path("Settings"))
-            h1 { "Settings of " (account.name) }
-            h2 { "Name and Domain" }
-            p.soft { "With another name its product instances get a trust code that says it. A collector speaks for it by \
-                its name: remove it before, and register it anew." }
-            (change(ask, &at("/rename"), &self.names(), &fields, "Rename"))
+            h1 { "Settings" }
+            details.box open[ask.was_sent(&at("/rename"))] {
+                summary.first { "Rename" }
+                (change(ask, &at("/rename"), &self.names(), &fields, "Rename"))
+                p.soft { "With another name its product instances get a trust code that says it. A collector speaks for it \
+                    by its name: remove it before, and register it anew." }
+            }
+            dl.facts {
+                div { dt { "Name" } dd { (account.name) } }
+                div { dt { "Domain" } dd { (account.domain) } }
+            }
             @if ask.caller.may_at_all(Action::AdministerAll).is_ok() {
                 h2 { "Merge" }
                 @if self.others.is_empty() {
