@@ -10,17 +10,19 @@ use anyhow::{Context, Result, bail};
 use crate::root;
 
 /// Debian packages, and a file that shows each is there.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 18] = [
     ("postgresql", "/usr/lib/postgresql"),
     ("openssl", "/usr/bin/openssl"),
     ("openssh-client", "/usr/bin/ssh"),
     ("openssh-server", "/usr/sbin/sshd"),
     ("nginx-light", "/usr/sbin/nginx"),
-    ("iproute2", "/usr/sbin/ip"),
     ("sshpass", "/usr/bin/sshpass"),
     ("python3-venv", "/usr/bin/python3"),
     ("tftpd-hpa", "/usr/sbin/in.tftpd"),
     ("dnsmasq-base", "/usr/sbin/dnsmasq"),
+    ("rsyslog", "/usr/sbin/rsyslogd"),
+    ("chrony", "/usr/sbin/chronyd"),
+    ("iproute2", "/usr/sbin/ip"),
     ("curl", "/usr/bin/curl"),
     ("chromium", "/usr/bin/chromium"),
     ("chromium-driver", "/usr/bin/chromedriver"),

@@ -75,6 +75,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("write_erase.py", &parts::CLIENTS),
     ("tftp_copy.py", &parts::CLIENTS),
     ("network_tools.py", &parts::CLIENTS),
+    ("around.py", &parts::CLIENTS),
     ("cssm_postgres.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),

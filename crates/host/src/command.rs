@@ -60,6 +60,12 @@ pub struct Arguments {
     /// The port of the name servers in the configuration, for a lab without the right to port 53.
     #[arg(long, default_value_t = rumline_net::DNS_PORT)]
     dns_port: u16,
+    /// The port of the syslog servers in the configuration whose lines name none.
+    #[arg(long, default_value_t = 514)]
+    syslog_port: u16,
+    /// The port of the time servers in the configuration.
+    #[arg(long, default_value_t = 123)]
+    ntp_port: u16,
     /// What a VRF stands for: NAME=netns:N, a network name space (needs root), or NAME=addr:IP, an address of this machine.
     /// A VRF that is not named is this machine's own network.
     #[arg(long = "vrf", value_name = "NAME=netns:N|addr:IP")]
@@ -131,6 +137,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         outlets: outlets.clone(),
         tls_roots: tls_roots.clone(),
         dns_port: arguments.dns_port,
+        syslog_port: arguments.syslog_port,
+        ntp_port: arguments.ntp_port,
         first_config: first_config.clone(),
         ssh: (!arguments.no_ssh).then(|| counted(arguments.ssh, number)),
         nxapi_address: arguments.nxapi_address,

@@ -36,6 +36,8 @@ impl Lab {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("switch")).unwrap();
         let file = dir.path().join("password");
+        // Nobody answers there.
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let setup = Setup {
             dir: dir.path().join("switch"),
             hardware: Hardware {
@@ -47,7 +49,9 @@ impl Lab {
             },
             tls_roots: Vec::new(),
             outlets: rumline_net::Outlets::default(),
-            dns_port: 53,
+            dns_port: silent.local_addr().unwrap().port(),
+            syslog_port: 514,
+            ntp_port: 123,
             first_config: Some("hostname leaf-1\nbanner motd #\nHands off\n#\n".to_owned()),
             ssh: None,
             nxapi_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -338,5 +342,22 @@ fn a_traceroute_finds_the_host_itself() {
         assert!(said.contains("traceroute to 127.0.0.1 (127.0.0.1), 30 hops max"), "{said}");
         assert!(said.contains("\n 1  127.0.0.1 (127.0.0.1)  "), "{said}");
         assert_eq!(status, 0);
+    });
+}
+
+#[test]
+fn a_syslog_server_that_is_not_found_holds_up_nothing_and_costs_no_more_than_its_queue() {
+    // PI-MSG-002
+    Lab::run(async |lab| {
+        let handle = lab.logged_in().await;
+        let lines =
+            "configure terminal\nip name-server 127.0.0.1\nlogging server log.test 6\nend\n";
+        exec(&handle, lines).await;
+        exec(&handle, &"configure terminal\nend\n".repeat(320)).await;
+        let (shown, _) = exec(&handle, "show logging server").await;
+        let lost = shown.lines().find_map(|line| line.trim().strip_prefix("messages lost:"));
+        // Those that are looked for take four seconds each: it is the queue that lost them.
+        assert!(lost.unwrap().trim().parse::<u32>().unwrap() >= 50, "{shown}");
+        assert!(shown.contains("This server is temporarily unreachable"), "{shown}");
     });
 }

@@ -28,6 +28,12 @@ impl Clock {
         Self { base_millis, rate: rate.max(1), offset_millis: 0 }
     }
 
+    /// Whether it runs as fast as the world's.
+    #[must_use]
+    pub fn is_as_fast_as_the_world(&self) -> bool {
+        self.rate == 1
+    }
+
     /// The world's time in milliseconds since 1970.
     #[must_use]
     pub fn world_millis() -> i64 {

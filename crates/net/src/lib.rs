@@ -11,6 +11,7 @@ mod http_client;
 mod http_server;
 mod kept_files;
 mod lab_clock;
+mod lab_names;
 mod mail;
 mod outlets;
 mod pace;
@@ -29,10 +30,11 @@ pub use http_client::{HttpClient, HttpError, Reply};
 pub use http_server::{PeerAddress, Security, Shutdown, serve};
 pub use kept_files::KeptFiles;
 pub use lab_clock::LabClock;
+pub use lab_names::LabNames;
 pub use mail::{MailError, MailServer, Mailer};
 pub use outlets::{
     Binding, Contact, ContactReply, DNS_PORT, InterfaceBinding, NameLookup, NameServerAt,
-    NameSpace, NameSpaceError, Outlet, Outlets, Progress, VrfBinding,
+    NameSpace, NameSpaceError, Outlet, Outlets, Progress, VrfBinding, reason_of,
 };
 pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
 pub use probes::{NotSent, PingPlan, ProbeAnswer, ProbeError, Probed, TracePlan, Why, ping, trace};

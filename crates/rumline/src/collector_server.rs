@@ -83,12 +83,15 @@ pub(crate) struct OnPremArguments {
     #[arg(long, default_value = "127.0.0.1:8444")]
     listen: SocketAddr,
     /// The host name in the URL of product instances; an entry in DNS leads here.
-    #[arg(long, default_value = "Cisco_SSM_OnPrem")]
+    #[arg(long, default_value = ON_PREM_NAME)]
     host: String,
     /// The version it presents; one before 8-202108 behaves as those did.
     #[arg(long, default_value = Settings::ON_PREM_VERSION)]
     presented_version: String,
 }
+
+/// The name of an SSM On-Prem in DNS (PI-NET-015).
+const ON_PREM_NAME: &str = "Cisco_SSM_OnPrem";
 
 /// What the two have different.
 struct Role {
@@ -171,7 +174,10 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
     let mut names = common.names.clone();
     names.push(role.listen.ip().to_string());
     names.extend(role.device_listen.map(|address| address.ip().to_string()));
-    names.extend(role.host.clone());
+    if let Some(host) = &role.host {
+        // Whatever it is called, this is the name that switches may look for.
+        names.extend([host.clone(), ON_PREM_NAME.to_owned()]);
+    }
     let (certificate, key) = tls_identity(&dir, &authority, &names, clock.now())?;
     let tls = server_config(certificate, key)?;
     // Nobody is listened to before there is somebody who may log in.

@@ -519,12 +519,14 @@ impl<'p> World<'p> {
                     self.transmit(node, request_id, url, body)?;
                 }
                 Effect::Log(line) => {
-                    if line.contains("LOG_SMART_LIC_REPORTING_REQUIRED") {
+                    if line.text.contains("LOG_SMART_LIC_REPORTING_REQUIRED") {
                         self.nodes[node].last_alert_at = Some(self.now);
                     }
-                    self.mix(line.len() as u64);
+                    self.mix(line.text.len() as u64);
                 }
                 Effect::ClockSet(_)
+                | Effect::ClockMoved { .. }
+                | Effect::AskTime(_)
                 | Effect::Copy(_)
                 | Effect::Ping(_)
                 | Effect::Trace(_)

@@ -29,8 +29,10 @@ pub use session::Session;
 
 use crate::session::Seen;
 pub use topics::files::{FlashPath, damaged_startup, text_of};
+pub use topics::logging::{LogLine, SyslogDatagram};
 pub use topics::names::{NameServer, Names};
 pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
+pub use topics::ntp::{NoAnswer, TimeAnswer, TimeQuestion};
 pub use topics::reach::{NoProbe, Ping, PingReport, ProbeAnswer, Stop, Trace, TraceReport};
 pub use topics::system::Process;
 pub use words::command_reference;
@@ -40,7 +42,8 @@ use crate::topics::clock::Zone;
 use crate::topics::configuration::{Checkpoint, Draft};
 use crate::topics::files::{Found, read_startup, write_startup};
 use crate::topics::license::{InUse, licensing};
-use crate::topics::logging::{By, Log};
+use crate::topics::logging::{By, Destinations, Log};
+use crate::topics::ntp::{Time, TimeSettings};
 use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
 use crate::words::Words;
@@ -48,8 +51,17 @@ use crate::words::Words;
 /// The name of a switch that was given none.
 const DEFAULT_HOSTNAME: &str = "switch";
 /// First words of global lines that more follows from than licences.
-const DERIVED_FROM: &[&str] =
-    &["hostname", "switchname", "clock", "license", "callhome", "username", "cli"];
+const DERIVED_FROM: &[&str] = &[
+    "hostname",
+    "switchname",
+    "clock",
+    "license",
+    "callhome",
+    "username",
+    "cli",
+    "logging",
+    "ntp",
+];
 
 /// What is asked for at each line, read from the configuration when that changes.
 #[derive(Debug)]
@@ -59,6 +71,10 @@ struct Derived {
     administrators: BTreeSet<String>,
     /// Names of one's own, and the commands they stand for.
     aliases: BTreeMap<String, String>,
+    /// Where system messages go.
+    destinations: Destinations,
+    /// Whom the time is asked.
+    time: TimeSettings,
 }
 
 impl Derived {
@@ -70,6 +86,8 @@ impl Derived {
             zone: Zone::of(config),
             administrators: users::administrators(config),
             aliases: terminal::aliases(config),
+            destinations: Destinations::of(config),
+            time: TimeSettings::of(config),
         }
     }
 }
@@ -142,8 +160,8 @@ pub enum Effect {
         /// What.
         body: Vec<u8>,
     },
-    /// Show a line on the console and on terminals that monitor.
-    Log(String),
+    /// Show a line on the console and on terminals that monitor, and send it to servers.
+    Log(LogLine),
     /// Copy a file to or from a server; whoever asked waits for [`Switch::copied`].
     Copy(RemoteCopy),
     /// Ask a host whether it answers; whoever asked waits for what a [`PingReport`] says.
@@ -156,6 +174,13 @@ pub enum Effect {
     Reload,
     /// The clock now shows this.
     ClockSet(Timestamp),
+    /// The clock goes forward by so much, or back.
+    ClockMoved {
+        /// In milliseconds.
+        by_millis: i64,
+    },
+    /// Ask a time server.
+    AskTime(TimeQuestion),
 }
 
 /// What opens a server; it is shown nowhere.
@@ -254,6 +279,7 @@ pub struct Switch {
     reset_reason: String,
     configured_at: Timestamp,
     log: Log,
+    time: Time,
     process: Process,
     samples: Samples,
     /// Who is logged in, by line.
@@ -316,6 +342,7 @@ impl Switch {
             reset_reason: reset_reason.to_owned(),
             configured_at: now,
             log: Log::default(),
+            time: Time::default(),
             process: Process::default(),
             samples: Samples::default(),
             seen: BTreeMap::new(),
@@ -407,8 +434,16 @@ impl Switch {
         input: Input,
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
+        let is_due = input == Input::Tick;
+        if let Input::ClockStepped { to, .. } = &input {
+            self.time.clock_stepped(*to);
+        }
         let effects = self.agent.handle(now, input, &mut devices.agent());
-        self.take_effects(now, effects, devices)
+        let mut effects = self.take_effects(now, effects, devices);
+        if is_due {
+            effects.extend(self.ask_times(now, devices.random));
+        }
+        effects
     }
 
     /// What the agent wants done, with the way of each message. One that has no way does not leave, and the agent hears why.
@@ -438,12 +473,6 @@ impl Switch {
             }
         }
         done
-    }
-
-    /// When the agent wants to be called, and why.
-    #[must_use]
-    pub fn next_wake(&self) -> Option<(Timestamp, &'static str)> {
-        self.agent.next_wake()
     }
 
     /// The switch is about to be turned off in an orderly way.
@@ -495,6 +524,7 @@ impl Switch {
             if self.software().has("host name in messages") { self.hostname() } else { "" }
                 .to_owned();
         self.agent.set_hostname(&hostname);
+        self.time_configured(now);
         let config = licensing(&self.running);
         self.agent_input(now, Input::Configure(config), devices)
     }

@@ -55,7 +55,8 @@ fn lab() -> Lab {
          mtu 9216\n  no shutdown\ninterface Ethernet1/2\n  switchport mode trunk\n  switchport trunk native vlan \
          10\n  switchport trunk allowed vlan 1,10\n  channel-group 7 mode active\ninterface breakout module 1 port 54 map \
          25g-4x\ninterface Vlan10\n  no shutdown\n  \
-         ip address 10.0.10.1/24\ninterface mgmt0\n  ip address 192.0.2.5/24\nvrf context red\nrouter bgp 65000\n  router-id 192.0.2.1\n",
+         ip address 10.0.10.1/24\ninterface mgmt0\n  ip address 192.0.2.5/24\nvrf context red\n\
+         logging server 192.0.2.95 4 use-vrf red\nlogging origin-id hostname\nntp server 192.0.2.93 prefer use-vrf red\nrouter bgp 65000\n  router-id 192.0.2.1\n",
     ));
     lab.flash.files.insert("note.txt".to_owned(), b"one & <two>\n\"three\"\n".to_vec());
     lab.run(&["copy running-config startup-config", "checkpoint one"]);

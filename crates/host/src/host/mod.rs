@@ -4,6 +4,8 @@ mod copies;
 mod jobs;
 mod probes;
 mod sessions;
+mod syslog;
+mod time;
 mod ways;
 mod web;
 
@@ -21,8 +23,8 @@ use rumline_net::{
     SshServer, StepWatch, TerminalOutput, TlsClient, client_config, old_client_config,
     read_console, write_private,
 };
-use rumline_protocol::{RealSuite, Timestamp, random_hex};
-use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
+use rumline_protocol::{RealSuite, random_hex};
+use rumline_switch::{Devices, Effect, Hardware, NoAnswer, Session, Switch, TimeAnswer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -31,6 +33,7 @@ use crate::process::process_facts;
 use crate::web::WebRequest;
 use jobs::{Job, News};
 use sessions::{Batch, CONSOLE, OpenTerminal};
+use syslog::Queues;
 use web::{Call, Cookies, Listening};
 
 /// How old what is known of the process may be.
@@ -46,6 +49,10 @@ pub struct Setup {
     pub tls_roots: Vec<Vec<u8>>,
     /// The port of the name servers that the configuration names.
     pub dns_port: u16,
+    /// The port of the syslog servers whose lines name none.
+    pub syslog_port: u16,
+    /// The port of the time servers.
+    pub ntp_port: u16,
     /// What its VRFs and interfaces stand for.
     pub outlets: Outlets,
     /// The startup configuration of a switch that has none yet.
@@ -94,6 +101,8 @@ pub struct Host {
     /// What sessions wait for.
     jobs: BTreeMap<u64, Job>,
     last_job: u64,
+    /// System messages on their way to servers.
+    queues: Queues,
     /// Requests to NX-API that are not done.
     calls: BTreeMap<u64, Call>,
     last_call: u64,
@@ -122,6 +131,16 @@ enum Happened {
     Web(WebRequest),
     /// Something went wrong outside of the switch: its log says so.
     Told(String),
+    /// What came of a question for a time server.
+    TimeHeard {
+        number: u64,
+        outcome: Result<TimeAnswer, NoAnswer>,
+    },
+    /// What came of a system message to a server.
+    SyslogEnded {
+        server: String,
+        outcome: Result<(), String>,
+    },
     Console(Vec<u8>),
     /// It is the next one's turn.
     Turn,
@@ -252,6 +271,7 @@ impl Host {
             last_call: 0,
             jobs: BTreeMap::new(),
             last_job: 0,
+            queues: Queues::default(),
             ready: VecDeque::new(),
             screen: None,
             looked_at: None,
@@ -314,6 +334,13 @@ impl Host {
                 Happened::Told(text) => {
                     let told = self.switch.told(self.clock.now(), &text);
                     self.carry_out(vec![told]);
+                }
+                Happened::TimeHeard { number, outcome } => {
+                    let effects = self.switch.time_heard(self.clock.now(), number, outcome);
+                    self.carry_out(effects);
+                }
+                Happened::SyslogEnded { server, outcome } => {
+                    self.switch.syslog_ended(&server, outcome);
                 }
                 Happened::Console(bytes) => self.typed(CONSOLE, bytes, None),
                 Happened::Turn => {
@@ -390,8 +417,15 @@ impl Host {
                 Effect::Send { request_id, url, path, body, .. } => {
                     self.send(request_id, url, &path, body);
                 }
-                Effect::Log(line) => self.notify(&line),
-                Effect::ClockSet(to) => self.set_clock(to),
+                Effect::Log(line) => {
+                    self.notify(&line);
+                    line.datagrams.into_iter().for_each(|datagram| self.post(datagram));
+                }
+                Effect::ClockSet(to) => self.set_clock(|clock| clock.set(to)),
+                Effect::ClockMoved { by_millis } => self.set_clock(|clock| {
+                    clock.set_offset_millis(clock.offset_millis().saturating_add(by_millis));
+                }),
+                Effect::AskTime(question) => self.ask_time(question),
                 // They belong to a session, which takes them out before.
                 Effect::Copy(_) | Effect::Ping(_) | Effect::Trace(_) => {}
                 Effect::EndSession(line) => self.end_session(&line),
@@ -400,9 +434,10 @@ impl Host {
         }
     }
 
-    fn set_clock(&mut self, to: Timestamp) {
+    fn set_clock(&mut self, set: impl FnOnce(&mut Clock)) {
         let from = self.clock.now();
-        self.clock.set(to);
+        set(&mut self.clock);
+        let to = self.clock.now();
         let offset = self.clock.offset_millis().to_string();
         if let Err(error) = KeptFiles::of(&self.setup.dir).write("clock", offset.as_bytes()) {
             tracing::warn!(%error, "the clock's setting could not be kept");

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rumline_cli::{LineHandler, Reply, Terminal, split_commands};
 use rumline_net::{FileRequest, Proof, Screen, SshEvent, TerminalOutput};
 use rumline_protocol::Timestamp;
-use rumline_switch::{Devices, Effect, Session, Switch};
+use rumline_switch::{Devices, Effect, LogLine, Session, Switch};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Host, Turn};
@@ -330,12 +330,15 @@ impl Host {
     }
 
     /// Shows a system message on the console and where `terminal monitor` is on.
-    pub(super) fn notify(&mut self, line: &str) {
+    pub(super) fn notify(&mut self, line: &LogLine) {
         let now = self.clock.now();
         let numbers: Vec<u64> = self
             .terminals
             .iter()
-            .filter(|(number, open)| **number == CONSOLE || open.session.monitor)
+            .filter(|(number, open)| {
+                **number == CONSOLE && line.on_console
+                    || **number != CONSOLE && open.session.monitor && line.on_monitors
+            })
             .map(|(number, _)| *number)
             .collect();
         for number in numbers {
@@ -344,7 +347,7 @@ impl Host {
             let (switch, devices) = self.parts();
             let lines =
                 Lines { switch, session: &mut open.session, devices, now, effects: &mut effects };
-            let bytes = open.terminal.notify(line, &lines);
+            let bytes = open.terminal.notify(&line.text, &lines);
             // What follows from its end is told to nobody in the midst of telling.
             let _told = self.put_back(number, open, bytes);
         }

@@ -224,7 +224,8 @@ impl Outlet {
 }
 
 /// The kind of what went wrong with a socket.
-pub(crate) fn reason_of(error: &std::io::Error) -> Reason {
+#[must_use]
+pub fn reason_of(error: &std::io::Error) -> Reason {
     match error.kind() {
         ErrorKind::AddrNotAvailable => Reason::SourceAddress,
         ErrorKind::ConnectionRefused => Reason::Refused,

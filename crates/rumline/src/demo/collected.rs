@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::checks::Checks;
+use super::discovery;
 use super::lab::{Lab, SMART_ACCOUNT};
 use super::restored;
 use super::topology2::compare_with_cssm;
@@ -81,6 +82,7 @@ pub(super) async fn run(lab: &mut Lab, flavour: Flavour, checks: &mut Checks) ->
     compare_with_collector(lab, server, switch, checks).await?;
     if flavour.connected {
         lose_and_find(lab, server, switch, checks).await?;
+        discovery::run(lab, server, switch, checks).await?;
     } else {
         let calls = tripwire.calls.load(Ordering::SeqCst);
         let what = format!("{title} opened no connection to CSSM");

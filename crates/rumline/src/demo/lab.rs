@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use rumline_net::{Clock, LabClock, write_private};
+use rumline_net::{Clock, LabClock, LabNames, write_private};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
@@ -45,6 +45,8 @@ pub(super) struct Lab {
     pub api: Api,
     pub switches: Vec<LabSwitch>,
     pub collectors: Vec<LabCollector>,
+    /// Where its switches may ask for names.
+    pub names: LabNames,
     progress: ProgressBar,
     /// Whether what switches show is printed.
     shows: bool,
@@ -99,6 +101,7 @@ impl Lab {
             api,
             switches,
             collectors,
+            names: LabNames::start().await?,
             progress,
             shows: false,
         };
@@ -158,7 +161,8 @@ impl Lab {
         let password_file = servers::switch_password_file(&self.dir, &name);
         let on_prem = self.collectors.iter().filter(|one| one.flavour.on_prem);
         let roots = on_prem.map(|one| one.dir.join("root.pem"));
-        let options = servers::switch(&self.dir, self.clock, &name, (pid, serial), roots);
+        let mut options = servers::switch(&self.dir, self.clock, &name, (pid, serial), roots);
+        options.extend(["--dns-port".to_owned(), self.names.port().to_string()]);
         let (process, address) = run_switch(&options, "127.0.0.1:0").await?;
         self.switches.push(LabSwitch {
             name,

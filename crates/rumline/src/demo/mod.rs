@@ -3,6 +3,7 @@
 mod checks;
 mod collected;
 mod collector;
+mod discovery;
 mod lab;
 mod processes;
 mod restored;

@@ -10,6 +10,7 @@ pub(crate) mod license;
 pub(crate) mod logging;
 pub(crate) mod names;
 pub(crate) mod network;
+pub(crate) mod ntp;
 pub(crate) mod reach;
 pub(crate) mod route;
 pub(crate) mod system;
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[Topic] = &[
     license::TOPIC,
     logging::TOPIC,
     names::TOPIC,
+    ntp::TOPIC,
     reach::TOPIC,
     route::TOPIC,
     system::TOPIC,

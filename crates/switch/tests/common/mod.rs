@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use rumline_agent::{Input, MemoryDisk};
 use rumline_protocol::*;
-use rumline_switch::{BootError, Copied, Devices, Effect, Hardware, Outcome, Session, Switch};
+use rumline_switch::{
+    BootError, Copied, Devices, Effect, Hardware, NoAnswer, Outcome, Session, Switch,
+    SyslogDatagram, TimeAnswer, TimeQuestion,
+};
 
 /// A fixed switch of the 9300 range.
 pub(crate) const PID: &str = "N9K-C93180YC-FX3";
@@ -46,6 +49,10 @@ pub(crate) struct Lab {
     pub(crate) session: Session,
     /// Lines shown on the console.
     pub(crate) log: Vec<String>,
+    /// What went to syslog servers.
+    pub(crate) datagrams: Vec<SyslogDatagram>,
+    /// What time servers are asked.
+    pub(crate) questions: Vec<TimeQuestion>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) reloads: u32,
 }
@@ -137,6 +144,8 @@ pub(crate) fn boot_with_links(
         switch,
         session: Session::new("admin"),
         log: Vec::new(),
+        datagrams: Vec::new(),
+        questions: Vec::new(),
         sent: Vec::new(),
         reloads: 0,
     };
@@ -225,7 +234,12 @@ impl Lab {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Log(line) => self.log.push(line),
+                Effect::Log(line) => {
+                    if line.on_console {
+                        self.log.push(line.text);
+                    }
+                    self.datagrams.extend(line.datagrams);
+                }
                 // A server that takes and gives whatever is asked.
                 Effect::Copy(copy) => {
                     let mut devices = Devices {
@@ -246,12 +260,22 @@ impl Lab {
                     self.reloads += 1;
                     self.boot_again("Reset Requested by CLI command reload");
                 }
-                Effect::ClockSet(to) => {
-                    let from = std::mem::replace(&mut self.now, to);
-                    self.input(Input::ClockStepped { from, to });
-                }
+                Effect::ClockSet(to) => self.clock_set(to),
+                Effect::ClockMoved { by_millis } => self.clock_set(self.now + by_millis / 1_000),
+                Effect::AskTime(question) => self.questions.push(question),
             }
         }
+    }
+
+    fn clock_set(&mut self, to: Timestamp) {
+        let from = std::mem::replace(&mut self.now, to);
+        self.input(Input::ClockStepped { from, to });
+    }
+
+    /// Somebody tells what came of a question for a time server.
+    pub(crate) fn time_heard(&mut self, number: u64, outcome: Result<TimeAnswer, NoAnswer>) {
+        let effects = self.switch.time_heard(self.now, number, outcome);
+        self.carry_out(effects);
     }
 
     /// Lets time pass until `to`; whatever is sent goes to `answer`.

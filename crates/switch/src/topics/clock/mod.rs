@@ -18,14 +18,14 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::administrator("clock set", clock_set),
         Command::anyone("show clock", |switch, call| {
             let shown = switch.derived.zone.show_clock(call.now);
-            let source = "Hardware Calendar";
+            let source = if switch.time.follows() { "NTP" } else { "Hardware Calendar" };
             call.shown(
                 || format!("{shown}\nTime source is {source}\n"),
                 || Fields::new().text("simple_time", &shown).text("time_source", source),
             )
         }),
     ],
-    settings: &[TIMEZONE, SUMMER_TIME, Setting::keyed("ntp server", 3)],
+    settings: &[TIMEZONE, SUMMER_TIME],
 };
 
 fn clock_set(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
@@ -168,12 +168,18 @@ impl Zone {
         }
     }
 
-    fn name(&self, at: Timestamp) -> &str {
+    /// What it is called at an instant.
+    pub(crate) fn name(&self, at: Timestamp) -> &str {
         self.at(at).0
     }
 
     fn civil(&self, at: Timestamp) -> Civil {
         (at + self.at(at).1).civil()
+    }
+
+    /// Its seconds from UTC at an instant, and what a clock shows then.
+    pub(crate) fn offset_and_civil(&self, at: Timestamp) -> (i64, Civil) {
+        (self.at(at).1, self.civil(at))
     }
 
     /// `Nov 15 02:51:57 2022 UTC` (PI-SHOW-012).

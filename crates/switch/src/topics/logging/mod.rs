@@ -1,13 +1,22 @@
-//! The log of system messages, and that of commands that changed something.
+//! System messages: the log of them, and where they go; and the log of commands that changed something.
 
-use std::collections::VecDeque;
+mod datagram;
+mod settings;
+mod show;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use rumline_protocol::Timestamp;
 
 use crate::command::{Command, Topic};
 use crate::session::Session;
+use crate::topics::license::transport_word;
+use crate::topics::network::{NoPath, Path};
 use crate::topics::users;
 use crate::{Effect, Switch};
+use datagram::{Envelope, Message};
+pub(crate) use settings::Destinations;
+use settings::Server;
 
 /// Lines of the log file kept.
 const LINES_MAX: usize = 2_000;
@@ -25,19 +34,63 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show accounting log", |switch, call| {
             call.lines(switch.log.commands.iter().map(|line| format!("{line}\n")).collect())
         }),
-        Command::anyone("show logging", |switch, call| {
-            let lines = call.command.get("lines").and_then(|lines| lines.parse().ok());
-            call.lines(switch.log.shown(lines.unwrap_or(usize::MAX)))
+        Command::anyone("show logging", show::all),
+        Command::anyone("show logging console", show::console),
+        Command::anyone("show logging info", show::info),
+        Command::anyone("show logging last", |switch, call| {
+            call.lines(switch.log.shown(call.number("lines")))
         }),
+        Command::anyone("show logging logfile", |switch, call| {
+            call.lines(switch.log.shown(usize::MAX))
+        }),
+        Command::anyone("show logging monitor", show::monitor),
+        Command::anyone("show logging server", show::servers),
     ],
-    settings: &[],
+    settings: settings::ALL,
 };
+
+/// A system message, and who is to see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The line, as it is shown.
+    pub text: String,
+    /// Whether the console shows it.
+    pub on_console: bool,
+    /// Whether terminals that monitor show it.
+    pub on_monitors: bool,
+    /// What servers get (PI-MSG-002). Nothing waits for them.
+    pub datagrams: Vec<SyslogDatagram>,
+}
+
+/// A system message on its way to a server; what comes of it is told with [`Switch::syslog_ended`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyslogDatagram {
+    /// The server, by address or name.
+    pub server: String,
+    /// Its port, where its line names one.
+    pub port: Option<u16>,
+    /// The way to it.
+    pub path: Path,
+    /// What it gets.
+    pub bytes: Vec<u8>,
+}
+
+/// What came of the messages to a server.
+#[derive(Debug, Default)]
+struct Delivery {
+    sent: u64,
+    lost: u64,
+    /// Why the last one was lost, if it was.
+    problem: Option<String>,
+}
 
 /// What is remembered, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     lines: VecDeque<String>,
     commands: VecDeque<String>,
+    /// By server.
+    deliveries: BTreeMap<String, Delivery>,
 }
 
 impl Log {
@@ -95,12 +148,82 @@ impl Switch {
     }
 
     pub(crate) fn log_line(&mut self, now: Timestamp, text: &str) -> Effect {
-        let line = format!("{} {} {text}", self.derived.zone.log_time(now), self.hostname());
-        if self.log.lines.len() == LINES_MAX {
-            self.log.lines.pop_front();
+        let to = &self.derived.destinations;
+        let message = Message::of(text);
+        let takes = |up_to: Option<u8>| up_to.is_some_and(|up_to| message.severity <= up_to);
+        let (on_console, on_monitors) = (takes(to.console), takes(to.monitor));
+        let time = self.derived.zone.log_time(now);
+        let line = format!("{time}{} {} {text}", to.stamp.fraction(), self.hostname());
+        if takes(to.logfile) {
+            if self.log.lines.len() == LINES_MAX {
+                self.log.lines.pop_front();
+            }
+            self.log.lines.push_back(line.clone());
         }
-        self.log.lines.push_back(line.clone());
-        Effect::Log(line)
+        let datagrams = self.datagrams(now, message);
+        Effect::Log(LogLine { text: line, on_console, on_monitors, datagrams })
+    }
+
+    /// What goes to servers. One that there is no way to loses it, and nothing else.
+    fn datagrams(&mut self, now: Timestamp, message: Message<'_>) -> Vec<SyslogDatagram> {
+        let to = &self.derived.destinations;
+        let takes = |server: &&Server| message.severity <= server.severity;
+        let mut datagrams = Vec::new();
+        let mut lost = Vec::new();
+        for server in to.servers.iter().filter(takes) {
+            let envelope = Envelope {
+                at: now,
+                zone: &self.derived.zone,
+                stamp: to.stamp,
+                origin: to.origin.as_deref().unwrap_or(self.hostname()),
+                facility_number: server.facility_number,
+            };
+            let is_strict = self.writes_rfc_5424(message);
+            let bytes = if is_strict { envelope.strict(message) } else { envelope.plain(message) };
+            let port = server.port;
+            match self.server_path(server) {
+                Ok(path) => {
+                    let server = server.host.clone();
+                    datagrams.push(SyslogDatagram { server, port, path, bytes });
+                }
+                Err(none) => lost.push((server.host.clone(), none)),
+            }
+        }
+        for (server, none) in lost {
+            self.syslog_ended(&server, Err(none.to_string()));
+        }
+        datagrams
+    }
+
+    /// The way to a server.
+    fn server_path(&self, server: &Server) -> Result<Path, NoPath> {
+        let source = self.derived.destinations.source.as_deref();
+        self.path_to(&server.host, Some(&server.vrf), source)
+    }
+
+    /// Whether a message goes out in the form of RFC 5424: where the lines say so and the release can (PI-MSG-005, G-32), that
+    /// of licensing over Call Home from a later one on.
+    fn writes_rfc_5424(&self, message: Message<'_>) -> bool {
+        let is_of_callhome =
+            message.facility == "LICMGR" && transport_word(&self.running) == "callhome";
+        let gate = if is_of_callhome { "logging 2.0 for callhome" } else { "logging 2.0" };
+        self.derived.destinations.is_rfc_5424 && self.software().has(gate)
+    }
+
+    /// What came of a message to a server: it left, or why it did not.
+    pub fn syslog_ended(&mut self, server: &str, outcome: Result<(), String>) {
+        let servers = &self.derived.destinations.servers;
+        let is_there = |host: &str| servers.iter().any(|known| known.host == host);
+        self.log.deliveries.retain(|host, _| is_there(host));
+        if !is_there(server) {
+            return;
+        }
+        let delivery = self.log.deliveries.entry(server.to_owned()).or_default();
+        match outcome {
+            Ok(()) => delivery.sent += 1,
+            Err(_) => delivery.lost += 1,
+        }
+        delivery.problem = outcome.err();
     }
 
     /// Something went wrong outside of the switch.

@@ -162,6 +162,28 @@ impl Switch {
         })
     }
 
+    /// The same to a host; names matter only where it is one.
+    ///
+    /// # Errors
+    /// With why there is none.
+    pub(crate) fn path_to(
+        &self,
+        host: &str,
+        vrf: Option<&str>,
+        source: Option<&str>,
+    ) -> Result<Path, NoPath> {
+        if host.parse::<IpAddr>().is_err() {
+            return self.path_in(vrf, source);
+        }
+        Ok(Path {
+            way: self.way(vrf.unwrap_or(DEFAULT_VRF), source)?,
+            proxy: None,
+            names: Names::default(),
+            tls: Tls::V1_3,
+            has_ipv6: true,
+        })
+    }
+
     /// How names are resolved for what leaves by a VRF.
     pub(crate) fn names_in(&self, vrf: &str) -> Names {
         names::names(&self.running, vrf, |vrf, source| self.way(vrf, source).ok())
