@@ -16,7 +16,6 @@ const PACKAGES: [(&str, &str); 19] = [
     ("openssh-client", "/usr/bin/ssh"),
     ("openssh-server", "/usr/sbin/sshd"),
     ("nginx-light", "/usr/sbin/nginx"),
-    ("iproute2", "/usr/sbin/ip"),
     ("sshpass", "/usr/bin/sshpass"),
     ("python3-venv", "/usr/bin/python3"),
     ("tftpd-hpa", "/usr/sbin/in.tftpd"),

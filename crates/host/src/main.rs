@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A Nexus-like switch, on the console and over SSH.
 #[derive(Parser)]
 #[command(name = "rumline-switch", version)]
-struct Alone {
+struct Executable {
     #[command(flatten)]
     switch: rumline_host::command::Arguments,
 }
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    match rumline_host::command::run(&Alone::parse().switch) {
+    match rumline_host::command::run(&Executable::parse().switch) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
