@@ -10,11 +10,12 @@ use anyhow::{Context, Result, bail};
 use crate::root;
 
 /// Debian packages, and a file that shows each is there.
-const PACKAGES: [(&str, &str); 19] = [
+const PACKAGES: &[(&str, &str)] = &[
     ("postgresql", "/usr/lib/postgresql"),
     ("openssl", "/usr/bin/openssl"),
     ("openssh-client", "/usr/bin/ssh"),
     ("openssh-server", "/usr/sbin/sshd"),
+    ("iproute2", "/usr/sbin/ip"),
     ("nginx-light", "/usr/sbin/nginx"),
     ("sshpass", "/usr/bin/sshpass"),
     ("python3-venv", "/usr/bin/python3"),
@@ -126,7 +127,8 @@ impl Venv {
 
 /// Says what is needed, and installs what is missing if it may.
 pub(crate) fn prepare(install: bool) -> Result<()> {
-    println!("The tests need these packages: {}", PACKAGES.map(|(name, _)| name).join(", "));
+    let names: Vec<&str> = PACKAGES.iter().map(|(name, _)| *name).collect();
+    println!("The tests need these packages: {}", names.join(", "));
     for venv in [&CLIENTS, &ANSIBLE, &SCRAPLI, &PARSERS] {
         println!("and from PyPI, in target/{}: {}", venv.folder, venv.packages.join(", "));
     }
