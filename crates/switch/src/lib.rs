@@ -242,6 +242,8 @@ pub struct Switch {
     drafts: BTreeMap<String, Draft>,
     last_draft: u64,
     agent: Agent,
+    /// The message on its way in an envelope of Call Home.
+    in_envelope: Option<String>,
     derived: Derived,
     booted_at: Timestamp,
     reset_reason: String,
@@ -305,6 +307,7 @@ impl Switch {
             drafts: BTreeMap::new(),
             last_draft: 0,
             agent,
+            in_envelope: None,
             booted_at: now,
             reset_reason: reset_reason.to_owned(),
             configured_at: now,
@@ -400,6 +403,7 @@ impl Switch {
         input: Input,
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
+        let input = self.opened(input);
         let effects = self.agent.handle(now, input, &mut devices.agent());
         self.take_effects(now, effects, devices)
     }
@@ -418,9 +422,15 @@ impl Switch {
                 rumline_agent::Effect::Syslog(message) => {
                     done.push(self.log_line(now, &message.to_string()));
                 }
-                rumline_agent::Effect::Send { request_id, peer, url, body } => {
-                    match self.licensing_path(self.agent.config().transport) {
-                        Ok(path) => done.push(Effect::Send { request_id, peer, url, path, body }),
+                rumline_agent::Effect::Send { request_id, peer, url, class, body } => {
+                    let path = self.licensing_path(self.agent.config().transport);
+                    let left = path.and_then(|path| {
+                        Ok((path, self.enveloped(now, (&request_id, class), body)?))
+                    });
+                    match left {
+                        Ok((path, body)) => {
+                            done.push(Effect::Send { request_id, peer, url, path, body });
+                        }
                         Err(none) => {
                             let reason = Reason::NoPath(none.to_string());
                             let input = Input::Unreachable { request_id, reason };

@@ -2,4 +2,5 @@
 
 mod path;
 
+pub(crate) use path::MANAGEMENT;
 pub use path::{NoPath, Path, Proxy, SourceInterface, Tls, Way};

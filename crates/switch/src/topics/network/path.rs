@@ -13,9 +13,12 @@ use crate::topics::license::settings;
 use crate::topics::names::{self, Names};
 
 /// The VRF of licensing where no line names another (PI-NET-001).
-const MANAGEMENT: &str = "management";
+pub(crate) const MANAGEMENT: &str = "management";
 /// The port of a Call Home proxy whose line names none (PI-NET-024).
 const CALLHOME_PROXY_PORT: u16 = 8080;
+
+const JSON: &str = "application/json";
+const XML: &str = "text/xml; charset=utf-8";
 
 /// A VRF, and the interface in it whose address a message comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct Path {
     pub tls: Tls,
     /// Whether the other side may have an IPv6 address (PI-NET-007).
     pub has_ipv6: bool,
+    /// What the message is, as HTTP names it: JSON, or XML in the envelope of Call Home.
+    pub content_type: &'static str,
 }
 
 /// Why there is no way.
@@ -93,6 +98,17 @@ pub enum NoPath {
     /// PI-NET-029
     #[error("Smart Call Home is not enabled")]
     CallhomeOff,
+    /// The profile sends by e-mail, which licensing cannot.
+    #[error("The Call Home destination profile {0} sends by email only: transport-method http")]
+    CallhomeByMail(String),
+    /// PI-NET-026
+    #[error("The message has {bytes} bytes, and Call Home sends at most {max}: message-size")]
+    TooLarge {
+        /// Of the message in its envelope.
+        bytes: usize,
+        /// As the destination profile says.
+        max: usize,
+    },
     /// G-28: there is no default for the smart transport.
     #[error("The proxy has no port: license smart proxy port")]
     ProxyWithoutPort,
@@ -111,6 +127,9 @@ impl Switch {
         let (vrf, source, proxy) = if transport == Transport::Callhome {
             if !callhome::is_enabled(&self.running) {
                 return Err(NoPath::CallhomeOff);
+            }
+            if let Some(profile) = callhome::by_mail_only(&self.running) {
+                return Err(NoPath::CallhomeByMail(profile.to_owned()));
             }
             let proxy = callhome::proxy(&self.running).map(|(host, port)| Proxy {
                 host: host.to_owned(),
@@ -143,6 +162,7 @@ impl Switch {
             names: self.names_in(smart_vrf),
             tls: if software.has("tls 1.3") { Tls::V1_3 } else { Tls::V1_2 },
             has_ipv6: transport == Transport::Callhome,
+            content_type: if transport == Transport::Callhome { XML } else { JSON },
         })
     }
 
@@ -160,6 +180,7 @@ impl Switch {
             names: self.names_in(vrf),
             tls,
             has_ipv6: true,
+            content_type: "application/octet-stream",
         })
     }
 
