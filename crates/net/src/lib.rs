@@ -25,7 +25,7 @@ pub use clock::{Clock, StepWatch};
 pub use console::{RawConsole, read_console, read_secret};
 pub use disk::FileDisk;
 pub use http_client::{HttpClient, HttpError, Reply};
-pub use http_server::{PeerAddress, Security, Shutdown, serve};
+pub use http_server::{PeerAddress, Secured, Security, Shutdown, serve};
 pub use kept_files::KeptFiles;
 pub use lab_clock::LabClock;
 pub use mail::{MailError, MailServer, Mailer};
@@ -43,8 +43,8 @@ pub use ssh::{
 pub use ssh_client::{SshClient, SshError};
 pub use tftp::{TftpError, tftp_get, tftp_put};
 pub use tls::{
-    TlsClient, TlsError, certificate_to_pem, client_config, old_client_config, pem_to_der,
-    server_config,
+    TlsClient, TlsError, certificate_to_pem, client_config, device_server_config,
+    old_client_config, pem_to_der, server_config,
 };
 
 /// A line on standard output: what a command says, or a server that has just come up. Whoever reads no more ends nothing.
