@@ -23,6 +23,8 @@ const INVENTORY: &str = "periodic-inventory notification interval";
 const EMAIL_FROM: &str = "transport email from";
 const EMAIL_REPLY_TO: &str = "transport email reply-to";
 const EMAIL_SERVER: &str = "transport email smtp-server";
+/// The port of a proxy whose line names none (PI-NET-024).
+const PROXY_PORT: u16 = 8080;
 const PROXY_SERVER: &str = "transport http proxy server";
 const PROXY_ENABLE: &str = "transport http proxy enable";
 const USE_VRF: &str = "transport http use-vrf";
@@ -104,9 +106,9 @@ fn has_server(
     }
 }
 
-/// A proxy that is gone is not used any more (PI-NET-025).
+/// A proxy that is typed without a port has the usual one (PI-NET-024); one that is gone is not used any more (PI-NET-025).
 fn put_server(
-    _: &mut Settings<'_>,
+    settings: &mut Settings<'_>,
     tree: &mut ConfigTree,
     given: &Given,
     negated: bool,
@@ -117,7 +119,12 @@ fn put_server(
             tree.take_where(&path, |line| starts_with_words(line, head));
         }
     } else {
-        tree.set(&path, &given.canonical, PROXY_SERVER.split(' ').count());
+        let mut line = given.canonical.clone();
+        // A file has what it has.
+        if settings.software.is_some() && given.get("port").is_none() {
+            line.push_str(&format!(" port {PROXY_PORT}"));
+        }
+        tree.set(&path, &line, PROXY_SERVER.split(' ').count());
     }
     Ok(())
 }
@@ -153,12 +160,17 @@ pub(crate) fn source_interface(tree: &ConfigTree) -> Option<&str> {
     value(tree, SOURCE)
 }
 
-/// The proxy that its messages go through, and its port if one is named; only while it is enabled (PI-NET-025).
-pub(crate) fn proxy(tree: &ConfigTree) -> Option<(&str, Option<u16>)> {
+/// The proxy that its messages go through, and its port; only while it is enabled (PI-NET-025).
+pub(crate) fn proxy(tree: &ConfigTree) -> Option<(&str, u16)> {
     value(tree, PROXY_ENABLE)?;
+    server(tree)
+}
+
+/// The proxy that is set, and its port.
+fn server(tree: &ConfigTree) -> Option<(&str, u16)> {
     let server = value(tree, PROXY_SERVER)?;
     let (host, port) = server.split_once(" port ").unwrap_or((server, ""));
-    Some((host, port.parse().ok()))
+    Some((host, port.parse().unwrap_or(PROXY_PORT)))
 }
 
 /// Adds what holds where it is not given, and puts all in order.

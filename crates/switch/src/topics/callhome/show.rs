@@ -6,7 +6,7 @@ use rumline_cli::Fields;
 use super::profiles::{self, Profile};
 use super::{
     EMAIL, EMAIL_FROM, EMAIL_REPLY_TO, EMAIL_SERVER, ENABLE, INVENTORY, PHONE, PROXY_ENABLE,
-    PROXY_SERVER, SOURCE, USE_VRF, value,
+    SOURCE, USE_VRF, server, value,
 };
 use crate::Switch;
 use crate::answer::{Answer, CommandError};
@@ -49,13 +49,8 @@ impl Switch {
 
     /// The proxy server with its port.
     fn callhome_proxy(&self) -> String {
-        value(&self.running, PROXY_SERVER).map_or_else(
-            || NOT_SET.to_owned(),
-            |server| {
-                let (address, port) = server.split_once(" port ").unwrap_or((server, "8080"));
-                format!("{address} port {port}")
-            },
-        )
+        let told = |(host, port)| format!("{host} port {port}");
+        server(&self.running).map_or_else(|| NOT_SET.to_owned(), told)
     }
 
     fn callhome_vrf(&self) -> &str {

@@ -14,8 +14,6 @@ use crate::topics::names::{self, Names};
 
 /// The VRF of licensing where no line names another (PI-NET-001).
 pub(crate) const MANAGEMENT: &str = "management";
-/// The port of a Call Home proxy whose line names none (PI-NET-024).
-const CALLHOME_PROXY_PORT: u16 = 8080;
 
 const JSON: &str = "application/json";
 const XML: &str = "text/xml; charset=utf-8";
@@ -131,10 +129,8 @@ impl Switch {
             if let Some(profile) = callhome::by_mail_only(&self.running) {
                 return Err(NoPath::CallhomeByMail(profile.to_owned()));
             }
-            let proxy = callhome::proxy(&self.running).map(|(host, port)| Proxy {
-                host: host.to_owned(),
-                port: port.unwrap_or(CALLHOME_PROXY_PORT),
-            });
+            let proxy = callhome::proxy(&self.running);
+            let proxy = proxy.map(|(host, port)| Proxy { host: host.to_owned(), port });
             // PI-NET-002: with direct connection only.
             let has_source = software.has("callhome source interface") && proxy.is_none();
             let source = callhome::source_interface(&self.running).filter(|_| has_source);
