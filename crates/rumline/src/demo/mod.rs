@@ -5,6 +5,7 @@ mod collected;
 mod collector;
 mod lab;
 mod processes;
+mod proxy;
 mod restored;
 mod topology2;
 mod topology6;
