@@ -33,6 +33,7 @@ FEATURES = {
 
 SHOWS = [
     "show accounting log", "show banner exec", "show banner motd", "show boot", "show callhome", "show callhome transport",
+    "show callhome status", "show callhome destination-profile", "show call-home profile all", "show ip http client",
     "show cdp neighbors", "show checkpoint", "show checkpoint summary", "show cli alias", "show clock", "show configuration session",
     "show environment", "show feature", "show file bootflash:usage.txt", "show file bootflash:usage.txt sha256sum", "show history",
     "show hostname", "show interface", "show interface brief", "show interface description", "show interface status",

@@ -279,6 +279,26 @@ def a_name_that_is_not_in_the_certificate_is_told_as_such(lab):
     assert line.endswith(wanted), line
 
 
+def an_old_release_reports_by_call_home_over_tls_1_2(lab):
+    # R: PI-NET-006, PI-NET-021, CSSM-031. What a device may do by TLS 1.2 a page and the API may not.
+    _, admin = start(lab, "old", None, "--release", "10.3(2)F")
+    admin.configure("feature bgp", "license smart transport callhome", "callhome",
+                    f"destination-profile xml index 1 http {lab.url}/its/service/oddce/services/DDCEService", "enable")
+    admin.run(f"license smart trust idtoken {lab.new_token()} all")
+    admin.wait("show logging", "TRUST_CODE_INSTALL_SUCCESS")
+    admin.run("license smart sync")
+    admin.wait("show license rum id all", r"\n\d+ +(ACK|UNACK)")
+    old = ssl.create_default_context(cafile=lab.dir / "cssm/root.pem")
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    for path, status in [("/", 426), ("/api/v1/me", 426), ("/openapi.json", 426), ("/licservice/license", 200)]:
+        try:
+            with urllib.request.urlopen(lab.url + path, context=old, timeout=20) as answer:
+                told = answer.status
+        except urllib.error.HTTPError as error:
+            told = error.code
+        assert told == status, f"{path}: {told}"
+
+
 def a_route_map_of_a_neighbor_is_no_section_after_a_reload_either(lab):
     # K10, 18: inner line that begins like a global section
     switch, admin = start(lab, "inner")
@@ -517,6 +537,7 @@ CASES = [
     single_quotes_are_as_good_as_double_ones,
     a_bundle_of_known_reports_moves_no_device,
     a_name_that_is_not_in_the_certificate_is_told_as_such,
+    an_old_release_reports_by_call_home_over_tls_1_2,
     a_route_map_of_a_neighbor_is_no_section_after_a_reload_either,
     a_tool_that_sends_what_is_missing_sends_it_once,
     a_pasted_session_is_a_startup_configuration,

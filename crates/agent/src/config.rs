@@ -60,6 +60,8 @@ pub struct Config {
     pub callhome_url: Option<String>,
     /// `license smart usage interval`, in days.
     pub interval_days: Option<u32>,
+    /// The most bytes a message may have, where the transport bounds it (PI-NET-026).
+    pub message_bytes_max: Option<usize>,
     /// Whether the host name is kept out of messages.
     pub hide_hostname: bool,
     /// Whether the software version is kept out of messages.

@@ -13,6 +13,8 @@ use crate::{Agent, Effect, Environment};
 const BATCH_MAX: usize = Request::REPORTS_MAX;
 /// The most payload bytes in one message, so that it stays well below what a receiver takes.
 const BATCH_BYTES_MAX: usize = 2 << 20;
+/// What a message holds beside its reports and trust codes, at most, in bytes.
+const BESIDE_BYTES_MAX: usize = 4 << 10;
 
 /// What one exchange is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,19 +204,38 @@ impl Agent {
         }
         candidates.sort_unstable();
         candidates.truncate(BATCH_MAX);
+        // A peer that has lost this product instance knows it again by what CSSM signed for it.
+        let smart_license = (self.wanted.show_trust && self.has_trust()).then(|| {
+            let mut writer = DocumentWriter::new();
+            self.add_trust_codes(&mut writer);
+            writer.finish()
+        });
+        let mut room = self.config.message_bytes_max.map(|max| {
+            let beside = smart_license.as_ref().map_or(0, json_bytes);
+            max.saturating_sub(BESIDE_BYTES_MAX + beside)
+        });
         let (mut ids, mut usage, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut passed = from;
         for id in candidates {
             if bytes > BATCH_BYTES_MAX {
                 break;
             }
+            if let Some(report) = self.report_to_send(now, id, environment) {
+                let payload_bytes = report.payload.len();
+                let item = UsageItem { payload: report.payload, signature: report.signature };
+                if let Some(room) = &mut room {
+                    let left = room.checked_sub(json_bytes(&item) + 1);
+                    // One that has no room even by itself is for the transport to refuse.
+                    if left.is_none() && !ids.is_empty() {
+                        break;
+                    }
+                    *room = left.unwrap_or(0);
+                }
+                bytes += payload_bytes;
+                ids.push(id);
+                usage.push(item);
+            }
             passed = id + 1;
-            let Some(report) = self.report_to_send(now, id, environment) else {
-                continue;
-            };
-            bytes += report.payload.len();
-            ids.push(id);
-            usage.push(UsageItem { payload: report.payload, signature: report.signature });
         }
         if ids.is_empty() {
             return false;
@@ -228,12 +249,6 @@ impl Agent {
         } else {
             Vec::new()
         };
-        // A peer that has lost this product instance knows it again by what CSSM signed for it.
-        let smart_license = (self.wanted.show_trust && self.has_trust()).then(|| {
-            let mut writer = DocumentWriter::new();
-            self.add_trust_codes(&mut writer);
-            writer.finish()
-        });
         let body = RequestBody::UsageReport {
             usage,
             trust_requests,
@@ -328,7 +343,7 @@ impl Agent {
             syncs,
         });
         let request_id = request.request_id;
-        effects.push(Effect::Send { request_id, peer, url, body: bytes });
+        effects.push(Effect::Send { request_id, peer, url, class, body: bytes });
     }
 
     /// Trust requests without a token, which lie at a collector or in a file until somebody vouches for them. They are the
@@ -402,6 +417,11 @@ struct Asked<'a> {
 
 fn signed_text(signed: Signed<TrustRequest>) -> SignedText {
     SignedText { data: signed.text, signature: base64(&signed.signature) }
+}
+
+/// How many bytes a value has in a message.
+fn json_bytes<T: serde::Serialize>(value: &T) -> usize {
+    serde_json::to_vec(value).map_or(0, |text| text.len())
 }
 
 fn is_https(url: &str) -> bool {

@@ -135,6 +135,8 @@ pub enum Effect {
         peer: Peer,
         /// Where: a URL.
         url: String,
+        /// What kind of message it is, as `show license history message` names it.
+        class: &'static str,
         /// The message.
         body: Vec<u8>,
     },

@@ -60,6 +60,9 @@ pub enum Reason {
     /// More than an answer may have.
     #[error("The answer of the server is too large")]
     TooLarge,
+    /// What came back is none of the envelopes of Call Home; why is said in words (G-08).
+    #[error("Received an invalid response from server: {0}")]
+    Envelope(String),
     /// Another status than 200; 404 in the guide's words.
     #[error("{}", status(*.0))]
     Status(u16),

@@ -30,6 +30,7 @@ mod large_files;
 mod lineage;
 mod looking;
 mod mail;
+mod message_form;
 mod outbox;
 mod parallel;
 mod policies;
@@ -74,6 +75,7 @@ pub use jobs::{JobKind, JobState, JobView, NewJob};
 pub use lineage::EpochView;
 pub use looking::{FoundInFile, LookedInto};
 pub use mail::{MailTemplate, MailWish, Pace};
+pub use message_form::MessageForm;
 pub use outbox::{MailView, Outgoing};
 pub use policies::{PolicyFile, PolicyInForce, SetFor};
 pub use purchases::{

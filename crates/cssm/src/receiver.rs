@@ -14,6 +14,7 @@ use crate::checked::Checked;
 use crate::ids::InstanceId;
 use crate::ingest::{self, Outcome};
 use crate::instances::{self, About, Instance};
+use crate::message_form::MessageForm;
 use crate::standing::{self, Standing};
 use crate::trust::{self, Exchange};
 use crate::{Actor, Cssm, Error, Settings, accounts, lineage, outbox};
@@ -112,7 +113,18 @@ impl Cssm {
         body: &[u8],
         done: impl FnOnce(Taken) + Send + 'static,
     ) -> Option<Speaker> {
-        match Request::read(body) {
+        self.receive_as(MessageForm::Plain, (now, from), body, done)
+    }
+
+    /// The same for a message of a form.
+    pub fn receive_as(
+        &self,
+        form: MessageForm,
+        (now, from): (Timestamp, &str),
+        body: &[u8],
+        done: impl FnOnce(Taken) + Send + 'static,
+    ) -> Option<Speaker> {
+        match form.read(body) {
             Ok(request) => {
                 let speaker = request.speaker();
                 self.take_message(Contact { now, from: from.to_owned() }, request, done);

@@ -50,6 +50,17 @@ impl Shutdown {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
+/// How the connection of a request is secured: an extension of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secured {
+    /// Not at all.
+    Plain,
+    /// By TLS 1.2, which devices of older releases speak.
+    Tls12,
+    /// By TLS 1.3.
+    Tls13,
+}
+
 /// How connections to a server are secured.
 #[derive(Clone)]
 pub enum Security {
@@ -105,7 +116,10 @@ pub async fn serve(
                 Some(acceptor) if !plain_too || begins_with_tls(&stream).await => {
                     serve_tls(stream, address, acceptor, router, ending).await;
                 }
-                _ => serve_stream(Departing::new(stream), address, router, ending).await,
+                _ => {
+                    let from = (address, Secured::Plain);
+                    serve_stream(Departing::new(stream), from, router, ending).await;
+                }
             }
             drop(permit);
         });
@@ -133,14 +147,19 @@ async fn begins_with_tls(stream: &TcpStream) -> bool {
 }
 
 async fn serve_tls(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     address: SocketAddr,
     acceptor: TlsAcceptor,
     router: Router,
     ending: watch::Receiver<bool>,
 ) {
     match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(Departing::new(stream))).await {
-        Ok(Ok(stream)) => serve_stream(stream, address, router, ending).await,
+        Ok(Ok(stream)) => {
+            let version = stream.get_ref().1.protocol_version();
+            let is_13 = version == Some(rustls::ProtocolVersion::TLSv1_3);
+            let from = (address, if is_13 { Secured::Tls13 } else { Secured::Tls12 });
+            serve_stream(stream, from, router, ending).await;
+        }
         Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
     }
@@ -148,12 +167,13 @@ async fn serve_tls(
 
 async fn serve_stream(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    address: SocketAddr,
+    (address, secured): (SocketAddr, Secured),
     router: Router,
     mut ending: watch::Receiver<bool>,
 ) {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(address));
+        request.extensions_mut().insert(secured);
         router.clone().call(request.map(Arriving::new))
     });
     let mut builder = Builder::new();
@@ -185,7 +205,8 @@ mod tests {
         let router = Router::new().route("/", post(|body: String| async { body }));
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let shutdown = Shutdown::default();
-        let server = tokio::spawn(serve_stream(near, address, router, shutdown.watch()));
+        let from = (address, Secured::Plain);
+        let server = tokio::spawn(serve_stream(near, from, router, shutdown.watch()));
         let began = tokio::time::Instant::now();
         let head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc";
         assert!(far.write_all(head).await.is_ok());
@@ -194,5 +215,50 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
         assert_eq!(began.elapsed().as_secs(), 60);
         assert!(server.await.is_ok());
+    }
+
+    /// What a server says of the connection of a request that came over this client's TLS; none without a handshake.
+    async fn told(
+        server: Arc<rustls::ServerConfig>,
+        client: rustls::ClientConfig,
+    ) -> Option<String> {
+        let (near, far) = duplex(100_000);
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let secured = async |request: axum::extract::Request| {
+            format!("{:?}", request.extensions().get::<Secured>())
+        };
+        let router = Router::new().route("/", axum::routing::get(secured));
+        let shutdown = Shutdown::default();
+        let ending = shutdown.watch();
+        let acceptor = TlsAcceptor::from(server);
+        tokio::spawn(serve_tls(near, address, acceptor, router, ending));
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let name = rustls_pki_types::ServerName::try_from("localhost").ok()?;
+        let mut stream = connector.connect(name, far).await.ok()?;
+        let head = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(head).await.ok()?;
+        let mut answer = String::new();
+        let _closed_without_notice = stream.read_to_string(&mut answer).await;
+        answer.rsplit_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_request_says_how_it_came() {
+        // PI-NET-006
+        use crate::tls::{client_config, device_server_config, old_client_config, server_config};
+        let now = crate::Clock::real().now();
+        let authority = rumline_protocol::Authority::create("root", now).unwrap();
+        let names = ["localhost".to_owned()];
+        let (certificate, key) = authority.issue_tls_certificate(&names, now).unwrap();
+        let roots = [authority.root_certificate];
+        let both = device_server_config(certificate.clone(), key.clone()).unwrap();
+        let new = server_config(certificate, key).unwrap();
+        let old_client = old_client_config(&roots).unwrap();
+        let client = client_config(&roots).unwrap();
+        let said = |version: &str| Some(format!("Some({version})"));
+        assert_eq!(told(Arc::clone(&both), old_client.clone()).await, said("Tls12"));
+        assert_eq!(told(both, client.clone()).await, said("Tls13"));
+        assert_eq!(told(Arc::clone(&new), client).await, said("Tls13"));
+        assert_eq!(told(new, old_client).await, None);
     }
 }

@@ -27,7 +27,7 @@ pub use console::{RawConsole, read_console, read_secret};
 pub use copies::{Copy, CopyError, HostKey, SshAccess};
 pub use disk::FileDisk;
 pub use http_client::{HttpClient, HttpError, Reply};
-pub use http_server::{PeerAddress, Security, Shutdown, serve};
+pub use http_server::{PeerAddress, Secured, Security, Shutdown, serve};
 pub use kept_files::KeptFiles;
 pub use lab_clock::LabClock;
 pub use lab_names::LabNames;
@@ -45,8 +45,8 @@ pub use ssh::{
 };
 pub use ssh_client::{SshClient, SshError};
 pub use tls::{
-    TlsClient, TlsError, certificate_to_pem, client_config, old_client_config, pem_to_der,
-    server_config,
+    TlsClient, TlsError, certificate_to_pem, client_config, device_server_config,
+    old_client_config, pem_to_der, server_config,
 };
 
 /// A line on standard output: what a command says, or a server that has just come up. Whoever reads no more ends nothing.

@@ -1,9 +1,10 @@
-//! TLS 1.3 with one provider.
+//! TLS with one provider: 1.3, and 1.2 for devices of older releases.
 
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -21,13 +22,33 @@ pub enum TlsError {
     Pem(String),
 }
 
-/// A server's settings: its certificate and key, both DER.
+/// A server's settings: its certificate and key, both DER; TLS 1.3.
 ///
 /// # Errors
 /// When they do not fit together.
 pub fn server_config(certificate: Vec<u8>, key: Vec<u8>) -> Result<Arc<ServerConfig>, TlsError> {
+    server_config_of(certificate, key, &[&TLS13])
+}
+
+/// The settings of a server that devices of older releases reach too: TLS 1.2 beside 1.3 (PI-NET-006). The cipher suites of
+/// 1.2 are those with ECDHE and AEAD; the library has no others.
+///
+/// # Errors
+/// As [`server_config`].
+pub fn device_server_config(
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    server_config_of(certificate, key, &[&TLS13, &TLS12])
+}
+
+fn server_config_of(
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_single_cert(
             vec![CertificateDer::from(certificate)],
@@ -43,7 +64,7 @@ pub fn server_config(certificate: Vec<u8>, key: Vec<u8>) -> Result<Arc<ServerCon
 /// # Errors
 /// When a root is no certificate.
 pub fn client_config(roots: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
-    client_config_of(roots, &rustls::version::TLS13)
+    client_config_of(roots, &TLS13)
 }
 
 /// The settings of a device of an older release, which offers TLS 1.2 (PI-NET-006).
@@ -51,12 +72,12 @@ pub fn client_config(roots: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
 /// # Errors
 /// As [`client_config`].
 pub fn old_client_config(roots: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
-    client_config_of(roots, &rustls::version::TLS12)
+    client_config_of(roots, &TLS12)
 }
 
 fn client_config_of(
     roots: &[Vec<u8>],
-    version: &'static rustls::SupportedProtocolVersion,
+    version: &'static SupportedProtocolVersion,
 ) -> Result<ClientConfig, TlsError> {
     let mut store = RootCertStore::empty();
     for root in roots {

@@ -601,7 +601,7 @@ fn local_name(start: &BytesStart<'_>) -> String {
 }
 
 /// The predefined entities and character references; nothing else is ever expanded.
-fn resolve(name: &str) -> Option<char> {
+pub(crate) fn resolve(name: &str) -> Option<char> {
     match name {
         "amp" => Some('&'),
         "lt" => Some('<'),

@@ -14,6 +14,7 @@ mod account;
 mod ack;
 mod archive;
 mod bundle;
+mod callhome;
 mod carried;
 mod crypto;
 mod document;
@@ -43,6 +44,7 @@ pub use bundle::{
     BundleError, BundlePart, BundleWriter, InBundle, MANIFEST_NAME, Manifest, ManifestKey,
     SignedManifest, bundle_time, first_manifest, read_bundle, registration_text,
 };
+pub use callhome::{CallHomeAnswer, CallHomeError, CallHomeRequest};
 pub use carried::{CarriedError, is_wrapped, plain};
 pub use crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,

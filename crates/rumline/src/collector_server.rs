@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rumline_collector::{Collector, Kind, Settings};
 use rumline_net::{
-    Clock, HttpClient, KeptFiles, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory,
-    make_private, pem_to_der, serve, server_config,
+    Clock, HttpClient, KeptFiles, OsRandom, Security, Shutdown, certificate_to_pem,
+    device_server_config, lock_directory, make_private, pem_to_der, serve, server_config,
 };
 use rumline_protocol::{RealSuite, Signer, Suite};
 use rumline_store::Db;
@@ -47,6 +47,9 @@ pub(crate) struct Common {
     /// Names and addresses in the server's certificate, besides those it listens on.
     #[arg(long = "name")]
     names: Vec<String>,
+    /// Close TLS 1.2, which switches of releases before 10.4(3)F report by.
+    #[arg(long = "tls-1.3-only")]
+    tls_13_only: bool,
     /// Write the first administrator's password to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
@@ -179,7 +182,9 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         names.extend([host.clone(), ON_PREM_NAME.to_owned()]);
     }
     let (certificate, key) = tls_identity(&dir, &authority, &names, clock.now())?;
-    let tls = server_config(certificate, key)?;
+    let tls = server_config(certificate.clone(), key.clone())?;
+    let for_devices =
+        if common.tls_13_only { Arc::clone(&tls) } else { device_server_config(certificate, key)? };
     // Nobody is listened to before there is somebody who may log in.
     let people = collector.people();
     announce_administrator(people, clock.now(), common.admin_password_file.as_deref()).await?;
@@ -232,13 +237,13 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
     tokio::spawn(end_on_signal(shutdown.clone()));
     match device_listener {
         Some(device_listener) => {
-            let security = Security::TlsOrPlain(Arc::clone(&tls));
+            let security = Security::TlsOrPlain(for_devices);
             let devices = serve(device_listener, security, device_router(site.clone()), &shutdown);
             let people = serve(listener, Security::Tls(tls), collector_router(site), &shutdown);
             tokio::try_join!(devices, people)?;
         }
         None => {
-            serve(listener, Security::Tls(tls), on_prem_router(site), &shutdown).await?;
+            serve(listener, Security::Tls(for_devices), on_prem_router(site), &shutdown).await?;
         }
     }
     background.iter().for_each(tokio::task::JoinHandle::abort);

@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rumline_cssm::{Actor, Cssm, Settings, WrongTotal};
 use rumline_net::{
-    Clock, OsRandom, Security, Shutdown, certificate_to_pem, lock_directory, make_private, serve,
-    server_config,
+    Clock, OsRandom, Security, Shutdown, certificate_to_pem, device_server_config, lock_directory,
+    make_private, serve, server_config,
 };
 use rumline_protocol::{Authority, RealSuite, Timestamp};
 use rumline_store::Db;
@@ -40,6 +40,9 @@ pub(crate) struct Arguments {
     /// Use PostgreSQL at this URL instead of SQLite in the directory.
     #[arg(long)]
     postgres: Option<String>,
+    /// Close TLS 1.2, which switches of releases before 10.4(3)F report by.
+    #[arg(long = "tls-1.3-only")]
+    tls_13_only: bool,
     /// Requests a product instance may make in an hour; 0 for no limit.
     #[arg(long, default_value_t = 12)]
     requests_per_hour: i64,
@@ -233,6 +236,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     crate::server_parts::tell_url(&arguments.dir, &base_url)?;
     say!("CSSM listens on {base_url}");
     say!("  smart receiver     {base_url}/licservice/license");
+    say!("  Call Home          {base_url}/its/service/oddce/services/DDCEService");
     say!("  pages              {base_url}/");
     say!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
     say!("  root certificate   {}", arguments.dir.join("root.pem").display());
@@ -247,7 +251,8 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         mailer.map(|mailer| tokio::spawn(send_mail(cssm, clock, mailer, shutdown.clone()))),
     );
     tokio::spawn(end_on_signal(shutdown.clone()));
-    let tls = Security::Tls(server_config(certificate, key)?);
+    let tls = if arguments.tls_13_only { server_config } else { device_server_config };
+    let tls = Security::Tls(tls(certificate, key)?);
     serve(listener, tls, cssm_router(state), &shutdown).await?;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())

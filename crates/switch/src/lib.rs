@@ -157,6 +157,8 @@ pub enum Effect {
         url: String,
         /// Which way.
         path: Path,
+        /// What it is, as HTTP names it: JSON, or XML in the envelope of Call Home.
+        content_type: &'static str,
         /// What.
         body: Vec<u8>,
     },
@@ -274,6 +276,8 @@ pub struct Switch {
     drafts: BTreeMap<String, Draft>,
     last_draft: u64,
     agent: Agent,
+    /// The message on its way in an envelope of Call Home.
+    in_envelope: Option<String>,
     derived: Derived,
     booted_at: Timestamp,
     reset_reason: String,
@@ -338,6 +342,7 @@ impl Switch {
             drafts: BTreeMap::new(),
             last_draft: 0,
             agent,
+            in_envelope: None,
             booted_at: now,
             reset_reason: reset_reason.to_owned(),
             configured_at: now,
@@ -438,6 +443,7 @@ impl Switch {
         if let Input::ClockStepped { to, .. } = &input {
             self.time.clock_stepped(*to);
         }
+        let input = self.opened(input);
         let effects = self.agent.handle(now, input, &mut devices.agent());
         let mut effects = self.take_effects(now, effects, devices);
         if is_due {
@@ -460,9 +466,22 @@ impl Switch {
                 rumline_agent::Effect::Syslog(message) => {
                     done.push(self.log_line(now, &message.to_string()));
                 }
-                rumline_agent::Effect::Send { request_id, peer, url, body } => {
-                    match self.licensing_path(self.agent.config().transport) {
-                        Ok(path) => done.push(Effect::Send { request_id, peer, url, path, body }),
+                rumline_agent::Effect::Send { request_id, peer, url, class, body } => {
+                    let path = self.licensing_path(self.agent.config().transport);
+                    let left = path.and_then(|path| {
+                        Ok((path, self.enveloped(now, (&request_id, class), body)?))
+                    });
+                    match left {
+                        Ok((path, (content_type, body))) => {
+                            done.push(Effect::Send {
+                                request_id,
+                                peer,
+                                url,
+                                path,
+                                content_type,
+                                body,
+                            });
+                        }
                         Err(none) => {
                             let reason = Reason::NoPath(none.to_string());
                             let input = Input::Unreachable { request_id, reason };

@@ -403,7 +403,9 @@ fn callhome_settings_are_checked() {
         "transport http proxy enable",
         "source-interface e1/1",
         "no transport http proxy enable",
-        "no transport http proxy server",
+        "transport http proxy enable",
+        // A proxy that is gone is not used.
+        "no transport http proxy server 2001:db8::3 port 8080",
     ] {
         assert_eq!(lab.run(&[line]), "", "{line}");
         assert_eq!(lab.prompt(), "switch(config-callhome)# ", "{line}");
@@ -411,6 +413,51 @@ fn callhome_settings_are_checked() {
     let shown = lab.run(&["show running-config callhome | section callhome"]);
     let tail = shown.split_once("callhome\n  ").map(|(_, tail)| tail.to_owned());
     assert_eq!(tail.as_deref(), Some("source-interface Ethernet1/1\n"), "{shown}");
+    assert!(lab.run(&["transport http proxy enable"]).starts_with("% "));
+    assert_eq!(lab.run(&["transport http proxy server 192.0.2.3"]), "");
+    assert!(
+        lab.run(&["show callhome transport"]).contains("\nhttp proxy server:192.0.2.3 port 8080\n")
+    );
+}
+
+#[test]
+fn no_takes_what_has_a_value_with_it() {
+    // PI-CLI-030: each line, its `no`, and what its `no` is without the value.
+    let mut lab = global(&["callhome"]);
+    let settings = [
+        ("email-contact", " ops@example.net"),
+        ("phone-contact", " +1-555-0100"),
+        ("source-interface", " Ethernet1/1"),
+        ("destination-profile xml transport-method", " http"),
+        ("destination-profile xml transport-method", " email"),
+        ("destination-profile xml message-size", " 500000"),
+        ("destination-profile own format", " full-txt"),
+        ("destination-profile CiscoTAC-1 index 1 email-addr", " ops@example.net"),
+        ("destination-profile full_txt index 1 http", " https://cssm.example.net/x"),
+        ("transport email smtp-server", " 192.0.2.25 port 25"),
+        ("transport email from", " switch@example.net"),
+        ("transport email reply-to", " ops@example.net"),
+        ("transport http proxy server", " 192.0.2.3 port 3128"),
+        ("transport http use-vrf", " inband"),
+        ("periodic-inventory notification interval", " 7"),
+        ("enable", ""),
+    ];
+    let shown = |lab: &mut Lab| lab.run(&["show running-config callhome"]);
+    let empty = shown(&mut lab);
+    for (head, value) in settings {
+        let line = format!("{head}{value}");
+        assert_eq!(lab.run(&[&line]), "", "{line}");
+        assert!(shown(&mut lab).contains(&format!("\n  {line}\n")), "{line}: {}", shown(&mut lab));
+        if !value.is_empty() {
+            let told = lab.run(&[&format!("no {head}")]);
+            assert!(told.ends_with("% Incomplete command at '^' marker.\n"), "{head}: {told}");
+            assert!(shown(&mut lab).contains(&line), "{line}");
+        }
+        assert_eq!(lab.run(&[&format!("no {line}")]), "", "{line}");
+        assert!(!shown(&mut lab).contains(head), "{line}: {}", shown(&mut lab));
+    }
+    let tail = |text: &str| text.lines().skip(3).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(tail(&shown(&mut lab)), tail(&empty));
 }
 
 #[test]

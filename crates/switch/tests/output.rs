@@ -11,6 +11,10 @@ use rumline_protocol::Timestamp;
 
 /// Show commands with values in the place of their kinds.
 const CALLS: &[(&str, &str)] = &[
+    (
+        "show callhome destination-profile profile WORD",
+        "show callhome destination-profile profile xml",
+    ),
     ("show checkpoint WORD", "show checkpoint one"),
     ("show cli alias name WORD", "show cli alias name wr"),
     ("show configuration session WORD", "show configuration session s"),

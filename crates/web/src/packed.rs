@@ -64,10 +64,15 @@ pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
 
 /// An answer in JSON.
 pub(crate) fn json_answer(body: Vec<u8>, takes_gzip: bool) -> Response {
+    answer_of("application/json", body, takes_gzip)
+}
+
+/// An answer of any type.
+pub(crate) fn answer_of(kind: &'static str, body: Vec<u8>, takes_gzip: bool) -> Response {
     let packs = takes_gzip && body.len() >= PACKED_FROM_BYTES;
     let mut response = Response::new(if packs { pack(&body).into() } else { body.into() });
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if packs {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(GZIP));
     }

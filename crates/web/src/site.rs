@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use maud::Markup;
-use rumline_net::PeerAddress;
+use rumline_net::{PeerAddress, Secured};
 use rumline_protocol::Timestamp;
 use rumline_server::{Action, Caller, Error, Only, PartId, People, ScopeId};
 use tokio::sync::{Mutex, Semaphore};
@@ -144,6 +144,8 @@ pub struct Route<S> {
     /// Whether it is called by product instances and collectors only, by the thousand: nothing stands around its
     /// handler, which takes a [`Message`].
     pub(crate) for_machines: bool,
+    /// Whether devices of older releases call it, which speak TLS 1.2: all others answer over 1.3 (PI-NET-006).
+    pub for_devices: bool,
     pub(crate) handler: fn() -> MethodRouter<S>,
 }
 
@@ -161,6 +163,11 @@ impl<S> Route<S> {
     /// The same for those only who may act in the whole scope.
     pub(crate) fn takes_all(self) -> Self {
         Self { takes_all: true, ..self }
+    }
+
+    /// The same for devices of any release.
+    pub(crate) fn for_devices(self) -> Self {
+        Self { for_devices: true, ..self }
     }
 
     /// The same for messages.
@@ -185,6 +192,7 @@ macro_rules! route {
             in_parts: false,
             takes_all: false,
             for_machines: false,
+            for_devices: false,
             handler: || axum::routing::$method($handler),
         }
     };
@@ -202,6 +210,7 @@ macro_rules! route {
             in_parts: false,
             takes_all: false,
             for_machines: false,
+            for_devices: false,
             handler: || axum::routing::$method($handler),
         }
     };
@@ -234,9 +243,26 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
             let finish = from_fn_with_state(page.then(|| state.clone()), finish);
             handler = handler.layer(limit).layer(finish);
         }
+        if !route.for_devices {
+            handler = handler.layer(axum::middleware::from_fn(over_tls_13));
+        }
         router = router.route(route.path, handler);
     }
     router.method_not_allowed_fallback(not_allowed::<S>).fallback(not_there::<S>).with_state(state)
+}
+
+/// Stands before all that is not for devices: what people and programs see and say goes over TLS 1.3.
+async fn over_tls_13(request: Request, next: Next) -> Response {
+    if request.extensions().get::<Secured>() == Some(&Secured::Tls12) {
+        let text = "only messages of product instances are taken over TLS 1.2: use TLS 1.3";
+        let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, text);
+        let mut response = on_its_way(problem.into_response());
+        let headers = response.headers_mut();
+        headers.insert(header::UPGRADE, header::HeaderValue::from_static("TLS/1.3"));
+        headers.insert(header::CONNECTION, header::HeaderValue::from_static("upgrade"));
+        return response;
+    }
+    next.run(request).await
 }
 
 async fn not_allowed<S: Site>(State(state): State<S>, at: Uri, headers: HeaderMap) -> Response {

@@ -169,14 +169,9 @@ impl Server {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request.header("content-type", kind).body(Body::from(body)).unwrap();
-        let router = if path.starts_with("/cslu")
-            || path.starts_with("/Smart")
-            || path.starts_with("/Transport")
-        {
-            &self.devices
-        } else {
-            &self.router
-        };
+        let of_devices = ["/cslu", "/Smart", "/Transport", "/its"];
+        let is_of_devices = of_devices.iter().any(|start| path.starts_with(start));
+        let router = if is_of_devices { &self.devices } else { &self.router };
         let response = router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let location = response.headers().get(header::LOCATION);
@@ -371,6 +366,7 @@ async fn a_tenant_that_does_not_exist_and_other_transports_are_refused_with_a_re
         ("/cslu/v1/pi", 404, "lacks the tenant ID"),
         ("/SmartTransport", 404, "only the cslu transport"),
         ("/Transportgateway/services/DeviceRequestHandler", 404, "only the cslu transport"),
+        ("/its/service/oddce/services/DDCEService", 404, "only the cslu transport"),
         ("/cslu/v1/pi/ONE", 400, "not a message"),
     ] {
         let (found, _, text) = server.call("post", path, None, b"garbage".to_vec(), json).await;
@@ -595,4 +591,40 @@ async fn each_label_of_the_guide_stands_where_the_guide_has_it() {
             assert!(shown.contains(label), "{path} lacks {label:?} ({guide}): {shown}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_for_devices_is_answered_over_tls_1_3_only() {
+    // PI-NET-006
+    use rumline_net::Secured::{self, Plain, Tls12, Tls13};
+    let server = Server::new(Kind::OnPrem);
+    let both = [(&server.router, collector_routes()), (&server.devices, device_routes())];
+    let mut for_devices = BTreeSet::new();
+    for (router, routes) in both {
+        for route in routes {
+            let status = async |secured: Secured| {
+                let path = route.path.replace(['{', '}'], "");
+                let request = Request::builder().method(&*route.method.to_uppercase()).uri(path);
+                let request = request.extension(secured).body(Body::empty()).unwrap();
+                router.clone().oneshot(request).await.unwrap().status().as_u16()
+            };
+            let what = format!("{} {}", route.method, route.path);
+            assert_eq!(status(Tls12).await != 426, route.for_devices, "{what}");
+            assert_ne!(status(Tls13).await, 426, "{what}");
+            assert_ne!(status(Plain).await, 426, "{what}");
+            if route.for_devices {
+                for_devices.insert(what);
+            }
+        }
+    }
+    let expected = [
+        "get /cslu/v1/pi",
+        "get /cslu/v1/pi/{name}",
+        "post /SmartTransport",
+        "post /Transportgateway/services/DeviceRequestHandler",
+        "post /cslu/v1/pi",
+        "post /cslu/v1/pi/{name}",
+        "post /its/service/oddce/services/DDCEService",
+    ];
+    assert_eq!(for_devices, expected.map(str::to_owned).into());
 }

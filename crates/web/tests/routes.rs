@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Every route for every role, and what the receiver answers over HTTP (CSSM-008, 019, 028, 029, 030, 033; G-01).
 
+mod callhome;
 mod common;
 mod forms;
 mod labels;
@@ -15,6 +16,7 @@ use rumline_cssm::{Action, Settings};
 use rumline_web::{Access, cssm_routes, openapi};
 use serde_json::Value;
 
+const DDCE: &str = "/its/service/oddce/services/DDCEService";
 const CALLERS: [&str; 10] = [
     "nobody",
     "other",
@@ -317,7 +319,9 @@ async fn a_body_over_the_limit_is_too_large() {
 async fn a_body_that_needs_no_login_is_small() {
     // What anyone may send is read whole into memory: a message holds far less than an upload.
     let server = Server::new(&Settings::default());
-    for (path, megabytes) in [("/licservice/license", 100), ("/api/v1/login", 2), ("/login", 2)] {
+    for (path, megabytes) in
+        [("/licservice/license", 100), (DDCE, 100), ("/api/v1/login", 2), ("/login", 2)]
+    {
         let answer = server.call("post", path, None, vec![b'x'; megabytes << 20]).await;
         assert_eq!(answer.status, 413, "{path}");
     }
@@ -516,7 +520,7 @@ async fn the_server_hands_out_its_own_description_and_root() {
 #[test]
 fn whatever_can_be_created_can_be_listed_and_corrected_removed_or_closed() {
     /// What is done to a thing, and makes none.
-    const DEEDS: [&str; 21] = [
+    const DEEDS: [&str; 23] = [
         "test",
         "login",
         "logout",
@@ -537,6 +541,8 @@ fn whatever_can_be_created_can_be_listed_and_corrected_removed_or_closed() {
         "revoke",
         "move",
         "license",
+        "DDCEService",
+        "DCCEService",
         "collect",
     ];
     let routes = cssm_routes();
@@ -940,4 +946,31 @@ async fn what_is_said_is_said_to_a_page_and_not_to_a_part_of_one() {
     assert!(answer.text().contains("role=\"alert\">no"));
     let answer = server.send("get", "/login", &bad[1..], Body::empty()).await;
     assert!(answer.text().contains("role=\"alert\">no"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_for_devices_is_answered_over_tls_1_3_only() {
+    // PI-NET-006
+    use rumline_net::Secured::{Plain, Tls12, Tls13};
+    let server = Server::new(&Settings::default());
+    let mut for_devices = BTreeSet::new();
+    for route in cssm_routes() {
+        let (path, _) = server.example(&route);
+        let what = format!("{} {path}", route.method);
+        let old = server.status_over(Tls12, route.method, &path).await;
+        assert_eq!(old != 426, route.for_devices, "{what}: {old}");
+        for secured in [Plain, Tls13] {
+            assert_ne!(server.status_over(secured, route.method, &path).await, 426, "{what}");
+        }
+        if route.for_devices {
+            for_devices.insert(what);
+        }
+    }
+    let expected = [
+        "get /licservice/license",
+        "post /its/service/oddce/services/DCCEService",
+        "post /its/service/oddce/services/DDCEService",
+        "post /licservice/license",
+    ];
+    assert_eq!(for_devices, expected.map(str::to_owned).into());
 }

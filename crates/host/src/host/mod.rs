@@ -414,8 +414,8 @@ impl Host {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Send { request_id, url, path, body, .. } => {
-                    self.send(request_id, url, &path, body);
+                Effect::Send { request_id, url, path, content_type, body, .. } => {
+                    self.send(request_id, url, &path, (content_type, body));
                 }
                 Effect::Log(line) => {
                     self.notify(&line);

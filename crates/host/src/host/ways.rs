@@ -11,8 +11,8 @@ use super::{Happened, Host};
 
 /// An answer of the licensing peer must be here within this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
-/// The largest answer of a licensing peer, in bytes.
-const ANSWER_BYTES_MAX: usize = 2 << 20;
+/// The largest answer of a licensing peer, in bytes: 2 MiB, and what an envelope makes of it.
+const ANSWER_BYTES_MAX: usize = 3 << 20;
 /// How long a switch waits before it asks a busy peer again, unless it is told, in seconds.
 const BUSY_SECONDS: i64 = 60;
 
@@ -60,10 +60,16 @@ impl Host {
     }
 
     /// Sends a licensing message; the switch hears what came of it.
-    pub(super) fn send(&self, request_id: String, url: String, path: &Path, body: Vec<u8>) {
+    pub(super) fn send(
+        &self,
+        request_id: String,
+        url: String,
+        path: &Path,
+        (content_type, body): (&'static str, Vec<u8>),
+    ) {
         let (contact, happened) = (self.contact(path), self.happened.clone());
         tokio::spawn(async move {
-            let input = match contact.post(&url, "application/json", body).await {
+            let input = match contact.post(&url, content_type, body).await {
                 Ok(reply) if reply.status == 200 => Input::Answer { request_id, body: reply.body },
                 Ok(reply) if reply.status == 429 => {
                     let retry_after_seconds = reply.retry_after_seconds.unwrap_or(BUSY_SECONDS);

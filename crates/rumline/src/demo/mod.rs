@@ -6,6 +6,7 @@ mod collector;
 mod discovery;
 mod lab;
 mod processes;
+mod proxy;
 mod restored;
 mod topology2;
 mod topology6;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::checks::Checks;
 use super::lab::{Lab, SMART_ACCOUNT};
+use super::proxy::Proxy;
 use super::restored;
 
 const T: u32 = 2;
@@ -35,16 +36,61 @@ pub(super) async fn run(
         let config = given.as_deref().unwrap_or(config);
         switches.push(lab.add_switch(T, pid, serial, config).await?);
     }
-    for switch in &switches {
-        establish_trust(lab, *switch, &token, checks).await?;
+    let proxy = Proxy::start(lab.url.trim_start_matches("https://").to_owned()).await?;
+    for (switch, way) in switches.iter().zip([Way::Smart, Way::Callhome, Way::Proxy(&proxy)]) {
+        establish_trust(lab, *switch, &way, &token, checks).await?;
     }
     change_and_report(lab, &switches, checks).await?;
     for switch in &switches {
         compare_with_cssm(lab, T, *switch, checks).await?;
     }
+    let tunnels = format!("{} tunnels", proxy.tunnels());
+    let what = "messages of Call Home went through the proxy";
+    checks.add(T, what, proxy.tunnels() > 0, &tunnels);
     refused_without_force(lab, switches[1], &token, checks).await?;
     reload(lab, switches[0], checks).await?;
     restored::with_cssm(lab, checks).await
+}
+
+/// How a switch reaches CSSM (TOPO-2-001).
+enum Way<'p> {
+    /// Option 1: smart transport.
+    Smart,
+    /// Option 3: Call Home.
+    Callhome,
+    /// Option 4: Call Home through a proxy.
+    Proxy(&'p Proxy),
+}
+
+impl Way<'_> {
+    /// What `show license status` calls it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Smart => "Smart",
+            Self::Callhome | Self::Proxy(_) => "Callhome",
+        }
+    }
+
+    /// The lines that set it.
+    fn lines(&self, url: &str) -> String {
+        let smart = format!(
+            "license smart transport smart\nlicense smart url smart {url}/licservice/license"
+        );
+        let ddce = format!("{url}/its/service/oddce/services/DDCEService");
+        let callhome = format!(
+            "license smart transport callhome\ncallhome\nemail-contact noc@example.net\n\
+             destination-profile xml index 1 http {ddce}\nenable"
+        );
+        match self {
+            Self::Smart => smart,
+            Self::Callhome => callhome,
+            Self::Proxy(proxy) => format!(
+                "{callhome}\ntransport http proxy server 127.0.0.1 port {}\n\
+                 transport http proxy enable",
+                proxy.port
+            ),
+        }
+    }
 }
 
 /// A virtual account with purchases, a policy of its own and a token.
@@ -77,21 +123,30 @@ async fn prepare_account(lab: &Lab) -> Result<String> {
     Ok(token["value"].as_str().unwrap_or_default().to_owned())
 }
 
-async fn establish_trust(lab: &Lab, switch: usize, token: &str, checks: &mut Checks) -> Result<()> {
+async fn establish_trust(
+    lab: &Lab,
+    switch: usize,
+    way: &Way<'_>,
+    token: &str,
+    checks: &mut Checks,
+) -> Result<()> {
     let name = lab.switches[switch].name.clone();
     lab.doing(&format!("{name}: establishing trust"));
     let before = lab.run(switch, "show license status").await?;
     checks.contains(T, &format!("{name}: default transport is CSLU"), &before, "Type: CSLU");
-    let url = format!("{}/licservice/license", lab.url);
     let lines = format!(
-        "configure terminal\nlicense smart transport smart\nlicense smart url smart {url}\nend\n\
-         copy running-config startup-config\nlicense smart trust idtoken {token} all"
+        "configure terminal\n{}\nend\n\
+         copy running-config startup-config\nlicense smart trust idtoken {token} all",
+        way.lines(&lab.url)
     );
     let output = lab.run(switch, &lines).await?;
     checks.contains(T, &format!("{name}: configuration saved"), &output, "Copy complete.");
     let wanted = "LOG_SMART_LIC_TRUST_CODE_INSTALL_SUCCESS";
     let log = lab.wait_for(switch, "show logging", |text| text.contains(wanted)).await?;
     checks.contains(T, &format!("{name}: trust code installed"), &log, wanted);
+    let after = lab.run(switch, "show license status").await?;
+    let transport = format!("Type: {}", way.name());
+    checks.contains(T, &format!("{name}: transport is {}", way.name()), &after, &transport);
     let wanted = "LOG_SMART_LIC_POLICY_INSTALL_SUCCESS";
     checks.contains(T, &format!("{name}: policy installed itself"), &log, wanted);
     Ok(())

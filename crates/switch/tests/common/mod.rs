@@ -34,6 +34,10 @@ impl Random for Chance {
 pub(crate) struct Sent {
     pub(crate) id: String,
     pub(crate) url: String,
+    pub(crate) content_type: &'static str,
+    /// What it came in, with Call Home.
+    pub(crate) envelope: Option<CallHomeRequest>,
+    pub(crate) envelope_bytes: usize,
     pub(crate) request: Request,
 }
 
@@ -250,9 +254,20 @@ impl Lab {
                     let got = Ok(Copied::Read(b"from the server".to_vec()));
                     self.switch.copy_ended(self.now, &copy, got, &mut devices);
                 }
-                Effect::Send { request_id, url, body, .. } => {
-                    let request = serde_json::from_slice(&body).unwrap();
-                    self.sent.push(Sent { id: request_id, url, request });
+                Effect::Send { request_id, url, content_type, body, .. } => {
+                    let envelope = CallHomeRequest::read(&body).ok();
+                    let message = envelope.as_ref().map_or(&body, |envelope| &envelope.message);
+                    let request = serde_json::from_slice(message).unwrap();
+                    let envelope_bytes = body.len();
+                    let id = request_id;
+                    self.sent.push(Sent {
+                        id,
+                        url,
+                        content_type,
+                        envelope,
+                        envelope_bytes,
+                        request,
+                    });
                 }
                 Effect::Ping(_) | Effect::Trace(_) => {}
                 Effect::EndSession(line) => assert_ne!(line, self.session.line, "its own session"),
@@ -302,7 +317,15 @@ impl Lab {
     pub(crate) fn answer(&mut self, sent: Sent, change: impl FnOnce(&mut Response)) {
         let mut response = Response::new(&sent.request, self.now, ResponseStatus::Ok, "");
         change(&mut response);
-        let body = serde_json::to_vec(&response).unwrap();
+        let mut body = serde_json::to_vec(&response).unwrap();
+        if let Some(envelope) = sent.envelope {
+            let answer = CallHomeAnswer {
+                answers: envelope.message_id,
+                created_at: self.now,
+                message: body,
+            };
+            body = answer.write().into_bytes();
+        }
         self.input(Input::Answer { request_id: sent.id, body });
     }
 

@@ -13,13 +13,14 @@ use Action::{Administer, AdministerAll, Operate, View};
 #[must_use]
 pub fn device_routes() -> Vec<Route<CollectorSite>> {
     vec![
-        route!(post "/cslu/v1/pi", Anyone, "A message of a product instance to a CSLU; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::cslu_message).for_machines(),
-        route!(get "/cslu/v1/pi", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::cslu_page),
-        route!(post "/cslu/v1/pi/{name}", Anyone, "A message of a product instance to a tenant of SSM On-Prem.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::tenant_message).for_machines(),
-        route!(get "/cslu/v1/pi/{name}", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::tenant_page),
+        route!(post "/cslu/v1/pi", Anyone, "A message of a product instance to a CSLU; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::cslu_message).for_machines().for_devices(),
+        route!(get "/cslu/v1/pi", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::cslu_page).for_devices(),
+        route!(post "/cslu/v1/pi/{name}", Anyone, "A message of a product instance to a tenant of SSM On-Prem.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::tenant_message).for_machines().for_devices(),
+        route!(get "/cslu/v1/pi/{name}", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::tenant_page).for_devices(),
         route!(get "/cslu/v1/health", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\",\"product\":\"CSLU\",\"version\":\"2.2.0\"}", device::health),
-        route!(post "/SmartTransport", Anyone, "Not supported here.", None, "{}", device::other_transport),
-        route!(post "/Transportgateway/services/DeviceRequestHandler", Anyone, "Not supported here.", None, "{}", device::other_transport),
+        route!(post "/SmartTransport", Anyone, "Not supported here.", None, "{}", device::other_transport).for_devices(),
+        route!(post "/Transportgateway/services/DeviceRequestHandler", Anyone, "Not supported here.", None, "{}", device::other_transport).for_devices(),
+        route!(post "/its/service/oddce/services/DDCEService", Anyone, "Not supported here.", None, "{}", device::other_transport).for_devices(),
         route!(page get "/style.css", Anyone, page::style),
         route!(page get "/page.js", Anyone, page::script),
     ]

@@ -1,14 +1,14 @@
-//! The smart receiver over HTTP (CSSM-028, 029, 030).
+//! The smart receiver over HTTP, and the same by Call Home (CSSM-028 to 031).
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::Answer;
+use rumline_cssm::{Answer, MessageForm};
 use tokio::sync::oneshot;
 
 use crate::contact::{Said, log_contact};
 use crate::cssm::CssmSite;
-use crate::packed::json_answer;
+use crate::packed::answer_of;
 use crate::problem::Problem;
 use crate::site::{From, Message, Site};
 
@@ -29,11 +29,29 @@ pub(super) async fn landing(State(state): State<CssmSite>) -> String {
 pub(super) async fn message(
     State(state): State<CssmSite>,
     From(from): From,
+    message: Message,
+) -> Response {
+    answered(state, from, message, MessageForm::Plain).await
+}
+
+/// Takes one in the envelope of Call Home (CSSM-031).
+pub(super) async fn callhome(
+    State(state): State<CssmSite>,
+    From(from): From,
+    message: Message,
+) -> Response {
+    answered(state, from, message, MessageForm::CallHome).await
+}
+
+async fn answered(
+    state: CssmSite,
+    from: String,
     Message { body, takes_gzip }: Message,
+    form: MessageForm,
 ) -> Response {
     let (sender, receiver) = oneshot::channel();
     let now = state.now();
-    let speaker = state.cssm.receive(now, &from, &body, move |taken| {
+    let speaker = state.cssm.receive_as(form, (now, &from), &body, move |taken| {
         // The client may be gone by now; what it sent is stored all the same.
         let _gone = sender.send(taken).is_ok();
     });
@@ -47,7 +65,7 @@ pub(super) async fn message(
     log_contact(&from, speaker.as_ref(), &said);
     match answer {
         Ok(Answer::Message(response)) => {
-            json_answer(serde_json::to_vec(&response).unwrap_or_default(), takes_gzip)
+            answer_of(form.content_type(), form.write(now, &response), takes_gzip)
         }
         Ok(Answer::NotAMessage(text)) => {
             Problem::new(StatusCode::BAD_REQUEST, text).into_response()

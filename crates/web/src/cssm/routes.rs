@@ -19,8 +19,10 @@ pub fn cssm_routes() -> Vec<Route<CssmSite>> {
 
 fn calls() -> Vec<Route<CssmSite>> {
     vec![
-        route!(get "/licservice/license", Anyone, "The page of the smart receiver.", None, "\"This is the Smart Receiver!\"", receiver::landing),
-        route!(post "/licservice/license", Anyone, "A message of a product instance; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", receiver::message).for_machines(),
+        route!(get "/licservice/license", Anyone, "The page of the smart receiver.", None, "\"This is the Smart Receiver!\"", receiver::landing).for_devices(),
+        route!(post "/licservice/license", Anyone, "A message of a product instance; see docs/protocol.md.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", receiver::message).for_machines().for_devices(),
+        route!(post "/its/service/oddce/services/DDCEService", Anyone, "A message of a product instance by Call Home; see docs/protocol.md.", Some("\"an envelope\""), "\"an envelope\"", receiver::callhome).for_machines().for_devices(),
+        route!(post "/its/service/oddce/services/DCCEService", Anyone, "The same, as the guide misspells it.", Some("\"an envelope\""), "\"an envelope\"", receiver::callhome).for_machines().for_devices(),
         route!(post "/licservice/collect", Anyone, "A bundle that a registered collector brings; see docs/protocol.md.", Some("\"a tar.gz file\""), "\"a tar.gz file\"", api::collect).for_machines(),
         route!(get "/healthz", Anyone, "Whether the server works.", None, "\"ok\"", api::health),
         route!(get "/openapi.json", Anyone, "This document.", None, "{}", api::openapi_document),

@@ -30,6 +30,7 @@ pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
         in_parts: P::IN_PARTS,
         takes_all: false,
         for_machines: false,
+        for_devices: false,
         handler: || axum::routing::get(show::<S, P>),
     }
 }

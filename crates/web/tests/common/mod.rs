@@ -15,10 +15,11 @@ use rumline_cssm::{
     Cssm, Grant, NewToken, Only, PartId, Purchase, PurchaseKind, Role, Settings, SmartAccountId,
     UsageFileId, VirtualAccountId,
 };
-use rumline_net::Clock;
+use rumline_net::{Clock, Secured};
 use rumline_protocol::{
-    BundleWriter, EntitlementTag, HaMember, Manifest, Request as Message, RequestBody,
-    Role as Supervisor, Signer, SimulatedSuite, Suite, Timestamp, Udi, base64, registration_text,
+    BundleWriter, CallHomeRequest, EntitlementTag, HaMember, Manifest, Request as Message,
+    RequestBody, Role as Supervisor, Signer, SimulatedSuite, Suite, Timestamp, Udi, base64,
+    registration_text,
 };
 use rumline_store::Db;
 use rumline_testkit::Chance;
@@ -97,6 +98,20 @@ impl Switch {
         let now = self.now + 100;
         rumline_testkit::saved_usage(&mut self.agent, now, SaveScope::All, &mut environment)
             .unwrap()
+    }
+}
+
+/// A message in the envelope of Call Home.
+pub(crate) fn enveloped(message: &[u8]) -> CallHomeRequest {
+    let request: Message = serde_json::from_slice(message).unwrap();
+    CallHomeRequest {
+        message_id: request.request_id,
+        created_at: Timestamp::from_millis(request.timestamp),
+        subtype: request.body.class().to_owned(),
+        sudi: request.sudi,
+        hostname: None,
+        contact_email: None,
+        message: message.to_vec(),
     }
 }
 
@@ -402,6 +417,9 @@ impl Server {
             ("post", "move") if route.summary.is_empty() => (numbered("5"), example),
             (_, "set-aside" | "move") => (numbered("4"), example),
             ("post", "license") => (path, self.trust_message()),
+            ("post", "DDCEService" | "DCCEService") => {
+                (path, enveloped(&self.trust_message()).write().into_bytes())
+            }
             ("post", "login") if route.summary.is_empty() => {
                 self.cssm
                     .people()
@@ -635,6 +653,13 @@ impl Server {
         self.send(method, path, &headers, body).await
     }
 
+    /// The status of a request over a connection that is secured so.
+    pub(crate) async fn status_over(&self, secured: Secured, method: &str, path: &str) -> u16 {
+        let request = Request::builder().method(&*method.to_uppercase()).uri(path);
+        let request = request.extension(secured).body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap().status().as_u16()
+    }
+
     pub(crate) async fn send(
         &self,
         method: &str,
@@ -648,7 +673,7 @@ impl Server {
         }
         let body: Body = body.into();
         // Pages take forms; what is sent by the tests of the API needs no type.
-        let is_page = !path.starts_with("/api") && !path.starts_with("/licservice");
+        let is_page = !["/api", "/licservice", "/its"].iter().any(|start| path.starts_with(start));
         if method == "post" && is_page {
             let kind = if path.ends_with("/reports/files") {
                 "multipart/form-data; boundary=edge"

@@ -1,14 +1,30 @@
-//! Call Home: its settings and what it shows. Licensing uses its URL.
+//! Call Home: its settings, what it shows, and the envelope that licensing sends in.
 
-use rumline_cli::Fields;
+mod envelope;
+mod profiles;
+mod show;
 
-use crate::Switch;
+use rumline_protocol::CallHomeRequest;
+
+use crate::answer::CommandError;
 use crate::command::{Command, Topic};
-use crate::config::{ConfigTree, Given, Line, Put, Setting, Software, starts_with_words};
+use crate::config::{ConfigTree, Given, Line, Put, Setting, Settings, Software, starts_with_words};
+
+pub(crate) use profiles::{by_mail_only, message_bytes_max, url};
 
 /// The line that opens the mode, and the name of its section.
 pub(crate) const CALLHOME: Setting = Setting { put: Put::Mode, ..Setting::line("callhome") };
 
+const EMAIL: &str = "email-contact";
+const PHONE: &str = "phone-contact";
+const ENABLE: &str = "enable";
+const SOURCE: &str = "source-interface";
+const INVENTORY: &str = "periodic-inventory notification interval";
+const EMAIL_FROM: &str = "transport email from";
+const EMAIL_REPLY_TO: &str = "transport email reply-to";
+const EMAIL_SERVER: &str = "transport email smtp-server";
+/// The port of a proxy whose line names none (PI-NET-024).
+const PROXY_PORT: u16 = 8080;
 const PROXY_SERVER: &str = "transport http proxy server";
 const PROXY_ENABLE: &str = "transport http proxy enable";
 const USE_VRF: &str = "transport http use-vrf";
@@ -24,43 +40,57 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::anyone("show callhome transport", |switch, call| {
             call.shown(|| switch.show_callhome_transport(), || switch.transport_fields())
         }),
+        Command::anyone("show callhome destination-profile", |switch, call| {
+            switch.show_profiles(call)
+        }),
+        Command::anyone("show callhome status", |switch, call| {
+            call.shown(|| switch.show_callhome_status(), || switch.callhome_status_fields())
+        }),
+        Command::anyone("show call-home profile all", |switch, call| {
+            let fields = || switch.profile_of_licensing_fields();
+            call.shown(|| switch.show_profile_of_licensing(), fields)
+        }),
+        Command::anyone("show ip http client", |switch, call| {
+            call.shown(|| switch.show_http_client(), || switch.http_client_fields())
+        }),
     ],
     settings: &[
         CALLHOME,
+        Setting::keyed("destination-profile format", 3),
         Setting::keyed("destination-profile index", 5),
         Setting::keyed("destination-profile message-size", 3),
         Setting::keyed("destination-profile transport-method", 4),
-        Setting::line("email-contact"),
-        Setting::line("enable"),
-        Setting::line("periodic-inventory notification interval"),
-        Setting::line("phone-contact"),
+        Setting::line(EMAIL),
+        Setting::line(ENABLE),
+        Setting::line(INVENTORY),
+        Setting::line(PHONE),
         Setting {
             put: Put::Interface,
             gate: Some("callhome source interface"),
-            ..Setting::line("source-interface")
+            ..Setting::line(SOURCE)
         },
-        Setting::line("transport email from"),
-        Setting::line("transport email reply-to"),
-        Setting::line("transport email smtp-server"),
+        Setting::line(EMAIL_FROM),
+        Setting::line(EMAIL_REPLY_TO),
+        Setting::line(EMAIL_SERVER),
         Setting { check: has_server, ..Setting::line(PROXY_ENABLE) },
-        Setting::line(PROXY_SERVER),
+        Setting { put: Put::Own(put_server), ..Setting::line(PROXY_SERVER) },
         Setting::line(USE_VRF),
     ],
 };
 
 /// The order of its lines (PI-SHOW-031).
 const ORDER: [&str; 12] = [
-    "email-contact",
-    "phone-contact",
+    EMAIL,
+    PHONE,
     "destination-profile xml transport-method",
     SIZE,
     "destination-profile xml index 1 email-addr",
     URL,
     "destination-profile",
-    "source-interface",
+    SOURCE,
     "transport email",
     "transport http",
-    "enable",
+    ENABLE,
     "periodic-inventory",
 ];
 
@@ -76,27 +106,48 @@ fn has_server(
     }
 }
 
+/// A proxy that is typed without a port has the usual one (PI-NET-024); one that is gone is not used any more (PI-NET-025).
+fn put_server(
+    settings: &mut Settings<'_>,
+    tree: &mut ConfigTree,
+    given: &Given,
+    negated: bool,
+) -> Result<(), CommandError> {
+    let path = [CALLHOME.head.to_owned()];
+    if negated {
+        for head in [PROXY_SERVER, PROXY_ENABLE] {
+            tree.take_where(&path, |line| starts_with_words(line, head));
+        }
+    } else {
+        let mut line = given.canonical.clone();
+        // A file has what it has.
+        if settings.software.is_some() && given.get("port").is_none() {
+            line.push_str(&format!(" port {PROXY_PORT}"));
+        }
+        tree.set(&path, &line, PROXY_SERVER.split(' ').count());
+    }
+    Ok(())
+}
+
 fn value<'t>(tree: &'t ConfigTree, head: &str) -> Option<&'t str> {
     let section = tree.section(&[CALLHOME.head.to_owned()])?;
     let line = section.iter().find(|line| starts_with_words(&line.text, head))?;
     Some(line.text[head.len()..].trim())
 }
 
-/// The URL of any of its profiles: the first that is given.
-pub(crate) fn url(tree: &ConfigTree) -> Option<String> {
-    let section = tree.section(&[CALLHOME.head.to_owned()])?;
-    section.iter().find_map(|line| {
-        let words: Vec<&str> = line.text.split_whitespace().collect();
-        match words[..] {
-            ["destination-profile", _, "index", _, "http", url] => Some(url.to_owned()),
-            _ => None,
-        }
-    })
+/// Whom to write to about the switch.
+fn contact(tree: &ConfigTree) -> Option<&str> {
+    value(tree, EMAIL)
+}
+
+/// The most bytes of a message of licensing that its envelope has room for.
+pub(crate) fn room(tree: &ConfigTree) -> usize {
+    CallHomeRequest::room(message_bytes_max(tree))
 }
 
 /// Whether it is on (PI-NET-029).
 pub(crate) fn is_enabled(tree: &ConfigTree) -> bool {
-    value(tree, "enable").is_some()
+    value(tree, ENABLE).is_some()
 }
 
 /// The VRF that its messages leave by, if one is named (PI-NET-028).
@@ -106,15 +157,20 @@ pub(crate) fn vrf(tree: &ConfigTree) -> Option<&str> {
 
 /// The interface that its messages come from, if one is named.
 pub(crate) fn source_interface(tree: &ConfigTree) -> Option<&str> {
-    value(tree, "source-interface")
+    value(tree, SOURCE)
 }
 
-/// The proxy that its messages go through, and its port if one is named; only while it is enabled (PI-NET-025).
-pub(crate) fn proxy(tree: &ConfigTree) -> Option<(&str, Option<u16>)> {
+/// The proxy that its messages go through, and its port; only while it is enabled (PI-NET-025).
+pub(crate) fn proxy(tree: &ConfigTree) -> Option<(&str, u16)> {
     value(tree, PROXY_ENABLE)?;
+    server(tree)
+}
+
+/// The proxy that is set, and its port.
+fn server(tree: &ConfigTree) -> Option<(&str, u16)> {
     let server = value(tree, PROXY_SERVER)?;
     let (host, port) = server.split_once(" port ").unwrap_or((server, ""));
-    Some((host, port.parse().ok()))
+    Some((host, port.parse().unwrap_or(PROXY_PORT)))
 }
 
 /// Adds what holds where it is not given, and puts all in order.
@@ -137,77 +193,4 @@ pub(crate) fn add_defaults(lines: &mut Vec<Line>) {
     section.sort_by_key(|line| rank(&line.text));
     let whole = Line { text: CALLHOME.head.to_owned(), children: section.into_iter().collect() };
     lines.splice(..lines.len().min(1), [whole]);
-}
-
-impl Switch {
-    fn callhome_value(&self, head: &str) -> &str {
-        value(&self.running, head).unwrap_or("Not configured")
-    }
-
-    fn callhome_is_on(&self, head: &str) -> &'static str {
-        if value(&self.running, head).is_some() { "Enabled" } else { "Disabled" }
-    }
-
-    /// PI-SHOW-032.
-    fn show_callhome(&self) -> String {
-        format!(
-            "callhome {}\nCallhome Information:\n contact person's email:{}\n\
-             contact person's phone number:{}\nsource interface:{}\n",
-            self.callhome_is_on("enable"),
-            self.callhome_value("email-contact"),
-            self.callhome_value("phone-contact"),
-            self.callhome_value("source-interface")
-        )
-    }
-
-    fn callhome_fields(&self) -> Fields {
-        Fields::new()
-            .text("callhome", self.callhome_is_on("enable"))
-            .text("email_contact", self.callhome_value("email-contact"))
-            .text("phone_contact", self.callhome_value("phone-contact"))
-            .text("source_interface", self.callhome_value("source-interface"))
-    }
-
-    /// The proxy server with its port.
-    fn callhome_proxy(&self) -> String {
-        value(&self.running, PROXY_SERVER).map_or_else(
-            || "Not configured".to_owned(),
-            |server| {
-                let (address, port) = server.split_once(" port ").unwrap_or((server, "8080"));
-                format!("{address} port {port}")
-            },
-        )
-    }
-
-    fn callhome_or(&self, head: &str, default: &'static str) -> &str {
-        value(&self.running, head).unwrap_or(default)
-    }
-
-    /// PI-NET-024, PI-NET-026, PI-SHOW-032.
-    fn show_callhome_transport(&self) -> String {
-        format!(
-            "http vrf:{}\nhttp proxy server:{}\nhttp proxy:{}\n\nfrom email addr:{}\n\
-             reply to email addr:{}\nsmtp server:{}\n\nurl:{}\nmaximum message size:{}\n",
-            self.callhome_or(USE_VRF, "management"),
-            self.callhome_proxy(),
-            self.callhome_is_on(PROXY_ENABLE),
-            self.callhome_value("transport email from"),
-            self.callhome_value("transport email reply-to"),
-            self.callhome_value("transport email smtp-server"),
-            self.callhome_or(URL, rumline_agent::DEFAULT_CALLHOME_URL),
-            self.callhome_or(SIZE, "1000000")
-        )
-    }
-
-    fn transport_fields(&self) -> Fields {
-        Fields::new()
-            .text("http_vrf", self.callhome_or(USE_VRF, "management"))
-            .text("http_proxy_server", self.callhome_proxy())
-            .text("http_proxy", self.callhome_is_on(PROXY_ENABLE))
-            .text("from_email", self.callhome_value("transport email from"))
-            .text("reply_to_email", self.callhome_value("transport email reply-to"))
-            .text("smtp_server", self.callhome_value("transport email smtp-server"))
-            .text("url", self.callhome_or(URL, rumline_agent::DEFAULT_CALLHOME_URL))
-            .text("max_message_size", self.callhome_or(SIZE, "1000000"))
-    }
 }

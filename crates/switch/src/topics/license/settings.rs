@@ -66,7 +66,8 @@ pub(crate) fn licensing(tree: &ConfigTree) -> Config {
             .value(tree)
             .filter(|url| Some(*url) != URL_CSLU.default)
             .map(str::to_owned),
-        callhome_url: callhome::url(tree),
+        callhome_url: Some(callhome::url(tree).to_owned()),
+        message_bytes_max: (transport == Transport::Callhome).then(|| callhome::room(tree)),
         interval_days: INTERVAL.value(tree).and_then(|days| days.parse().ok()),
         hide_hostname: hidden("hostname"),
         hide_version: hidden("version"),

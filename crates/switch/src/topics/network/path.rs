@@ -14,8 +14,6 @@ use crate::topics::names::{self, Names};
 
 /// The VRF of licensing where no line names another (PI-NET-001), and of copies.
 pub(crate) const MANAGEMENT: &str = "management";
-/// The port of a Call Home proxy whose line names none (PI-NET-024).
-const CALLHOME_PROXY_PORT: u16 = 8080;
 
 /// A VRF, and the interface in it whose address a message comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +91,17 @@ pub enum NoPath {
     /// PI-NET-029
     #[error("Smart Call Home is not enabled")]
     CallhomeOff,
+    /// The profile sends by e-mail, which licensing cannot.
+    #[error("The Call Home destination profile {0} sends by email only: transport-method http")]
+    CallhomeByMail(String),
+    /// PI-NET-026
+    #[error("The message has {bytes} bytes, and Call Home sends at most {max}: message-size")]
+    TooLarge {
+        /// Of the message in its envelope.
+        bytes: usize,
+        /// As the destination profile says.
+        max: usize,
+    },
     /// G-28: there is no default for the smart transport.
     #[error("The proxy has no port: license smart proxy port")]
     ProxyWithoutPort,
@@ -112,10 +121,11 @@ impl Switch {
             if !callhome::is_enabled(&self.running) {
                 return Err(NoPath::CallhomeOff);
             }
-            let proxy = callhome::proxy(&self.running).map(|(host, port)| Proxy {
-                host: host.to_owned(),
-                port: port.unwrap_or(CALLHOME_PROXY_PORT),
-            });
+            if let Some(profile) = callhome::by_mail_only(&self.running) {
+                return Err(NoPath::CallhomeByMail(profile.to_owned()));
+            }
+            let proxy = callhome::proxy(&self.running);
+            let proxy = proxy.map(|(host, port)| Proxy { host: host.to_owned(), port });
             // PI-NET-002: with direct connection only.
             let has_source = software.has("callhome source interface") && proxy.is_none();
             let source = callhome::source_interface(&self.running).filter(|_| has_source);
