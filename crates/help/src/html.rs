@@ -2,7 +2,8 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::links::{Target, markdown, target};
+use crate::links::{Target, target};
+use crate::shown::markdown;
 use crate::{Document, Topic};
 
 /// A topic as HTML without its heading. Links to other topics lead to `/help/ID`, links to documents that are not embedded

@@ -1,6 +1,5 @@
-//! Where a link of a document leads, and what of a topic is Markdown by itself.
+//! Where a link of a document leads.
 
-use crate::shown::shown;
 use crate::{Document, Topic, split};
 
 /// Where a link leads.
@@ -29,19 +28,4 @@ pub(crate) fn target(document: Document, link: &str) -> Target<'_> {
         anchor => split::anchor(&topic.title) == anchor,
     };
     of.and_then(|of| of.topics().find(is_meant)).map_or(Target::Elsewhere, Target::Topic)
-}
-
-/// A topic as Markdown that stands by itself: of a term, what its row says.
-pub(crate) fn markdown(topic: &Topic) -> String {
-    if topic.document != Document::Glossary || topic.is_beginning() {
-        return shown(topic.document, topic.text);
-    }
-    let cells = split::cells(topic.text);
-    let mut text = cells.get(1).map_or_else(String::new, |meaning| format!("{meaning}\n\n"));
-    for (name, cell) in split::columns().iter().zip(&cells).skip(2) {
-        if cell != "-" {
-            text.push_str(&format!("* {name}: {cell}\n"));
-        }
-    }
-    shown(topic.document, &text)
 }

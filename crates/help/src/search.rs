@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound::{Included, Unbounded};
 use std::sync::LazyLock;
 
-use crate::links::markdown;
+use crate::shown::markdown;
 use crate::{Document, Topic, message, topics};
 
 /// What is read of a question at most.

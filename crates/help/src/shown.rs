@@ -1,8 +1,8 @@
 //! What people read of a document: without the numbers of requirements, which are for those who work on Rumline, and with
 //! titles where the document has the names of files.
 
-use crate::Document;
 use crate::links::{Target, target};
+use crate::{Document, Topic, split};
 
 /// What numbers of requirements begin with; those of one letter have two digits.
 const AREAS: [&str; 14] = [
@@ -135,6 +135,21 @@ fn number(text: &str) -> Option<usize> {
     let is_one = if is_short { own.len() == 2 && digits == 2 } else { digits == 3 };
     // TOPO-1 is a topology.
     (is_one || *area == "TOPO-" && own.len() == 1 && digits == 1).then_some(name.len())
+}
+
+/// A topic as Markdown that stands by itself: of a term, what its row says.
+pub(crate) fn markdown(topic: &Topic) -> String {
+    if topic.document != Document::Glossary || topic.is_beginning() {
+        return shown(topic.document, topic.text);
+    }
+    let cells = split::cells(topic.text);
+    let mut text = cells.get(1).map_or_else(String::new, |meaning| format!("{meaning}\n\n"));
+    for (name, cell) in split::columns().iter().zip(&cells).skip(2) {
+        if cell != "-" {
+            text.push_str(&format!("* {name}: {cell}\n"));
+        }
+    }
+    shown(topic.document, &text)
 }
 
 #[cfg(test)]

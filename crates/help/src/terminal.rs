@@ -2,7 +2,8 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::links::{Target, markdown, target};
+use crate::links::{Target, target};
+use crate::shown::markdown;
 use crate::table::table;
 use crate::wrap::{fold, width, wrap};
 use crate::{Document, Topic, split};
