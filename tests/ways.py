@@ -19,7 +19,7 @@ VRFS = {"management": ("rumline-mgmt", 1), "other": ("rumline-other", 2), "defau
 RELEASES = ("10.2(1)F", "10.3(2)F", "10.3(3)F", "10.4(3)F")
 BACK = ["no license smart transport", "no license smart url smart", "no license smart url cslu",
         "no license smart vrf", "no license smart source-interface", "no license smart proxy address",
-        "no license smart proxy port", "no callhome"]
+        "no license smart proxy port"]
 
 # What listens in the network: each connection is told, with its TLS and what it begins with.
 SERVER = r"""
@@ -58,8 +58,8 @@ http_port [::]:3129
 acl to_servers port 8443 8182
 http_access allow to_servers
 cache deny all
-access_log stdio:{log} rumline
 logformat rumline %>a %rm %ru %>Hs
+access_log stdio:{log} rumline
 pid_filename {folder}/squid.pid
 cache_log /dev/null
 coredump_dir {folder}
@@ -87,7 +87,9 @@ def wire():
             ip("link", "set", "lo", "up", space=space)
         for host in (1, 11):
             ip("address", "add", f"10.99.{number}.{host}/24", "dev", near, space=space)
-            ip("address", "add", f"fd99:{number}::{host}/64", "dev", near, "nodad", space=space)
+            # The second one is there to be asked for: nothing comes from it by itself.
+            unasked = ["preferred_lft", "0"] if host == 11 else []
+            ip("address", "add", f"fd99:{number}::{host}/64", "dev", near, "nodad", *unasked, space=space)
         ip("address", "add", f"10.99.{number}.9/24", "dev", far, space=NETWORK)
         ip("address", "add", f"fd99:{number}::9/64", "dev", far, "nodad", space=NETWORK)
         ip("link", "set", near, "up", space=space)
@@ -161,7 +163,7 @@ def lines(cell):
 
 def look(lab, switch, release, heard, squid_log):
     token = lab.new_token()
-    count = 0
+    count, before = 0, None
     for cell in cells(release):
         transport, through, family, vrf, source = cell
         number = VRFS[vrf][1]
@@ -169,7 +171,9 @@ def look(lab, switch, release, heard, squid_log):
         while not heard.empty():
             heard.get()
         proxied = len(squid_log.read_text().splitlines()) if squid_log.exists() else 0
-        output = switch.run("configure terminal", *BACK, *lines(cell), "end", trigger)
+        back = [*BACK, "no callhome"] if before == "callhome" else BACK
+        output = switch.run("configure terminal", *back, *lines(cell), "end", trigger)
+        before = transport
         assert "%" not in output and "nvalid" not in output, (cell, output)
         try:
             found = heard.get(timeout=20)
