@@ -45,6 +45,9 @@ pub enum Reason {
     /// The proxy is not reached.
     #[error("Unable to connect to proxy")]
     ProxyConnect,
+    /// The proxy says nothing.
+    #[error("Timeout waiting for the proxy")]
+    ProxyTimeout,
     /// The proxy wants to know who asks (PI-NET-020).
     #[error("The proxy asks for authentication, which is not supported")]
     ProxyAuthentication,

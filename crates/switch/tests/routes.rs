@@ -125,3 +125,25 @@ fn names_are_shown_with_who_resolves_them() {
     lab.configure(&["no ip domain-lookup"]);
     assert!(lab.run(&["show hosts"]).starts_with("DNS lookup disabled\n"));
 }
+
+#[test]
+fn routes_that_lead_to_each_other_alone_lead_nowhere_and_cost_little() {
+    let mut lab = Lab::new(None);
+    let mut lines: Vec<String> =
+        (9..30).map(|bits| format!("ip route 10.0.0.0/{bits} 10.0.0.1")).collect();
+    lines.extend(
+        (0..2_000).map(|n| format!("ip route 172.{}.{}.0/24 10.0.0.2", 16 + n / 256, n % 256)),
+    );
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    lab.configure(&lines);
+    assert!(!lab.run(&["show ip route"]).contains("/24"), "none of them leads anywhere");
+    // One of them leads to a network that is there, and all others by it.
+    lab.configure(&[
+        "interface loopback0",
+        "ip address 192.0.2.1/24",
+        "exit",
+        "ip route 10.0.0.0/8 192.0.2.9",
+    ]);
+    let shown = lab.run(&["show ip route"]);
+    assert!(shown.contains("10.0.0.0/29, ") && shown.contains("172.16.0.0/24, "), "{shown}");
+}

@@ -353,3 +353,33 @@ fn all_that_is_shown_follows_the_hours_the_clock_is_put_forward_and_back() {
         assert!(shown.contains(&format!("Last report file write: {written}\n")), "{shown}");
     }
 }
+
+#[test]
+fn a_server_that_moves_the_clock_again_and_again_is_not_followed_any_more() {
+    let mut lab = lab(&["ntp server 192.0.2.1"]);
+    answered(&mut lab, |_| Some(0));
+    let begun = lab.now;
+    let (mut moved, mut steps) = (0_i64, 0);
+    for _ in 0..200 {
+        wait(&mut lab);
+        let before = lab.now;
+        answered(&mut lab, |_| Some(900));
+        moved += lab.now.since(before);
+        steps += usize::from(lab.now != before);
+    }
+    assert!(moved <= 1_000 && steps <= 3, "{moved} s in {steps} steps");
+    assert!(lab.now.since(begun) < Timestamp::DAY * 3);
+    let shown = lab.run(&["show ntp status"]);
+    assert!(shown.contains("moves the clock"), "{shown}");
+    // To and fro is no better.
+    let mut lab = self::lab(&["ntp server 192.0.2.1"]);
+    answered(&mut lab, |_| Some(0));
+    let mut steps = 0;
+    for turn in 0..200 {
+        wait(&mut lab);
+        let before = lab.now;
+        answered(&mut lab, |_| Some(if turn % 2 == 0 { 900 } else { -900 }));
+        steps += usize::from(lab.now != before);
+    }
+    assert!(steps <= 3, "{steps} steps");
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{
-    DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request, State,
+    DefaultBodyLimit, FromRequest, FromRequestParts, MatchedPath, RawPathParams, Request, State,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -229,6 +229,7 @@ pub(crate) const UPLOAD_BYTES_MAX: usize = 1 << 30;
 /// The router over a table.
 pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
     let mut router = Router::new();
+    let mut device_paths = Vec::new();
     for route in routes {
         let page = route.summary.is_empty();
         let Route { access, path, in_parts, takes_all, .. } = route;
@@ -243,17 +244,32 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
             let finish = from_fn_with_state(page.then(|| state.clone()), finish);
             handler = handler.layer(limit).layer(finish);
         }
-        if !route.for_devices {
-            handler = handler.layer(axum::middleware::from_fn(over_tls_13));
+        if route.for_devices {
+            device_paths.push((route.method, route.path));
         }
         router = router.route(route.path, handler);
     }
-    router.method_not_allowed_fallback(not_allowed::<S>).fallback(not_there::<S>).with_state(state)
+    let router = router.method_not_allowed_fallback(not_allowed::<S>).fallback(not_there::<S>);
+    let device_paths: Arc<[(&str, &str)]> = device_paths.into();
+    let guard = axum::middleware::from_fn(move |request, next| {
+        over_tls_13(Arc::clone(&device_paths), request, next)
+    });
+    // Around everything: an address that is not there has something to say, too.
+    router.layer(guard).with_state(state)
 }
 
 /// Stands before all that is not for devices: what people and programs see and say goes over TLS 1.3.
-async fn over_tls_13(request: Request, next: Next) -> Response {
-    if request.extensions().get::<Secured>() == Some(&Secured::Tls12) {
+async fn over_tls_13(
+    device_paths: Arc<[(&'static str, &'static str)]>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let method = request.method().as_str();
+    let is_for_devices = device_paths
+        .iter()
+        .any(|(of, path)| of.eq_ignore_ascii_case(method) && Some(*path) == matched);
+    if !is_for_devices && request.extensions().get::<Secured>() == Some(&Secured::Tls12) {
         let text = "only messages of product instances are taken over TLS 1.2: use TLS 1.3";
         let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, text);
         let mut response = on_its_way(problem.into_response());

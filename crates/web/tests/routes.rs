@@ -966,6 +966,11 @@ async fn what_is_not_for_devices_is_answered_over_tls_1_3_only() {
             for_devices.insert(what);
         }
     }
+    // What is not there, and what is not done there, has a page too.
+    for (method, path) in [("get", "/nothing"), ("delete", "/"), ("put", "/licservice/license")] {
+        assert_eq!(server.status_over(Tls12, method, path).await, 426, "{method} {path}");
+        assert_ne!(server.status_over(Tls13, method, path).await, 426, "{method} {path}");
+    }
     let expected = [
         "get /licservice/license",
         "post /its/service/oddce/services/DCCEService",

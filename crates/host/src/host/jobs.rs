@@ -149,8 +149,9 @@ impl Host {
                     _ => String::new(),
                 };
                 if !self.show(session, &text) && !self.say(session, &text) {
-                    // Nobody is there any more.
-                    return job.work.abort();
+                    // Nobody is there any more, or takes more.
+                    job.work.abort();
+                    return self.go_on(session, Reply::default());
                 }
             }
         }

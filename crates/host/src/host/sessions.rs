@@ -37,6 +37,8 @@ pub(super) struct Batch {
     said: Vec<u8>,
     has_failed: bool,
     /// Whether a screen wants both letters at the end of a line.
+    /// Whether more was said than is taken.
+    is_full: bool,
     is_raw: bool,
     output: mpsc::Sender<TerminalOutput>,
 }
@@ -125,6 +127,8 @@ impl Host {
                 }
             }
             SshEvent::Closed { session } => {
+                // Nobody waits for it any more; what it would have written is not.
+                self.end_job(session);
                 if let Some(mut batch) = self.batches.remove(&session) {
                     let effects = self.switch.session_ended(self.clock.now(), &mut batch.session);
                     self.carry_out(effects);
@@ -323,10 +327,11 @@ impl Host {
         self.terminals.contains_key(&number)
     }
 
-    /// Says the same to whoever has no terminal; whether there is somebody.
+    /// Says the same to whoever has no terminal; whether there is somebody who takes more.
     pub(super) fn say(&mut self, number: u64, text: &str) -> bool {
-        let batch = self.batches.get_mut(&number);
-        batch.map(|batch| batch.say(text)).is_some()
+        let Some(batch) = self.batches.get_mut(&number) else { return false };
+        batch.say(text);
+        !batch.is_full
     }
 
     /// Shows a system message on the console and where `terminal monitor` is on.
@@ -395,7 +400,15 @@ impl Host {
         self.switch.session_began(self.clock.now(), &mut session);
         let lines = split_commands(command).into_iter().map(str::to_owned).collect();
         let is_raw = screen.is_there;
-        let batch = Batch { session, lines, said: Vec::new(), has_failed: false, is_raw, output };
+        let batch = Batch {
+            session,
+            lines,
+            said: Vec::new(),
+            has_failed: false,
+            is_full: false,
+            is_raw,
+            output,
+        };
         self.batches.insert(number, batch);
         self.ready.push_back(Turn::Batch(number));
     }
@@ -440,9 +453,12 @@ impl Batch {
     }
 
     fn say(&mut self, text: &str) {
+        if self.is_full {
+            return;
+        }
         if self.said.len() + text.len() > ANSWER_BYTES_MAX {
             self.said.extend_from_slice(b"% Too much output\n");
-            self.has_failed = true;
+            (self.has_failed, self.is_full) = (true, true);
             self.lines.clear();
             return;
         }

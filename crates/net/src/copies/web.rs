@@ -18,7 +18,11 @@ fn failed(reason: Reason, contact: &Contact) -> CopyError {
 
 pub(super) async fn read(contact: &Contact, url: &str) -> Result<Vec<u8>, CopyError> {
     let reply = contact.get(url).await.map_err(|reason| failed(reason, contact))?;
-    if reply.status == 200 { Ok(reply.body) } else { Err(refused(reply.status)) }
+    match reply.status {
+        200 if reply.is_whole => Ok(reply.body),
+        200 => Err(error("The server does not say how long the file is: it may be cut")),
+        status => Err(refused(status)),
+    }
 }
 
 pub(super) async fn write(contact: &Contact, url: &str, bytes: &[u8]) -> Result<(), CopyError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, TRANSFER_ENCODING};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use rumline_agent::Reason;
@@ -73,6 +73,8 @@ pub struct Reply {
     pub retry_after_seconds: Option<i64>,
     /// Body.
     pub body: Vec<u8>,
+    /// Whether it is known where the body ends: what ends with the connection may be cut.
+    pub is_whole: bool,
 }
 
 /// Where a URL leads.
@@ -170,9 +172,15 @@ impl Contact {
                 .map_err(|_| Reason::Url)?;
             if target.is_https {
                 let stream = self.secured(stream, &target.host).await?;
-                self.answer(stream, request).await
-            } else {
-                self.answer(stream, request).await
+                // TLS says itself whether all of it came.
+                return Ok(Reply { is_whole: true, ..self.answer(stream, request).await? });
+            }
+            let reply = self.answer(stream, request).await?;
+            // What a proxy says for itself is not the server's word.
+            match reply.status {
+                407 if is_relayed => Err(Reason::ProxyAuthentication),
+                status @ 502..=504 if is_relayed => Err(Reason::ProxyStatus(status)),
+                _ => Ok(reply),
             }
         };
         timeout(self.patience, all).await.map_err(|_| Reason::Timeout)?
@@ -191,12 +199,13 @@ impl Contact {
         let connected = self.outlet.connect(SocketAddr::new(address, *port)).await;
         let mut stream = connected.map_err(|reason| match reason {
             Reason::Refused | Reason::NoRoute | Reason::Connect => Reason::ProxyConnect,
+            Reason::Timeout => Reason::ProxyTimeout,
             other => other,
         })?;
         if target.is_https {
             // PI-NET-019, G-28: the proxy is told where to, and resolves the name itself.
             let asked = tunnel(&mut stream, &target.host, target.port);
-            timeout(PROXY_PATIENCE, asked).await.map_err(|_| Reason::Timeout)??;
+            timeout(PROXY_PATIENCE, asked).await.map_err(|_| Reason::ProxyTimeout)??;
         }
         Ok(stream)
     }
@@ -227,8 +236,11 @@ impl Contact {
             let retry_after = answer.headers().get(RETRY_AFTER);
             let retry_after_seconds =
                 retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let headers = answer.headers();
+            let is_whole =
+                headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
             let body = self.body(answer.into_body()).await?;
-            Ok(Reply { status, retry_after_seconds, body })
+            Ok(Reply { status, retry_after_seconds, body, is_whole })
         };
         // The connection moves only while it is looked at; it ends with the answer.
         tokio::pin!(exchange);
@@ -434,6 +446,14 @@ mod tests {
         let asked = read.await.unwrap();
         assert!(asked.starts_with("POST http://gateway.test/its HTTP/1.1\r\n"), "{asked}");
         assert!(asked.contains("host: gateway.test\r\n"), "{asked}");
+        for (says, wanted) in [
+            (&b"HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n"[..], Reason::ProxyAuthentication),
+            (b"HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n\r\n", Reason::ProxyStatus(502)),
+        ] {
+            let (proxy, _) = peer(says).await;
+            let through = self::contact(trusting_nobody(), Some(proxy));
+            assert_eq!(reason(&through, "http://gateway.test/its").await, wanted);
+        }
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use rumline_agent::Reason;
 use rumline_protocol::Random;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Outlet;
 use crate::OsRandom;
@@ -18,6 +18,8 @@ pub const DNS_PORT: u16 = 53;
 /// A server that says nothing for so long, twice, is silent.
 const PATIENCE: Duration = Duration::from_secs(2);
 const ATTEMPTS: u32 = 2;
+/// How long all of a lookup may take, however many servers and domains there are.
+const WHOLE: Duration = Duration::from_secs(30);
 /// Names that one name may stand for on the way to its address.
 const ALIASES_MAX: usize = 8;
 /// The largest datagram that is heard.
@@ -100,6 +102,10 @@ impl NameLookup {
     }
 
     async fn addresses(&self, name: &str, kinds: &[RecordType]) -> Result<Vec<IpAddr>, Reason> {
+        timeout(WHOLE, self.looked_up(name, kinds)).await.map_err(|_| Reason::Name)?
+    }
+
+    async fn looked_up(&self, name: &str, kinds: &[RecordType]) -> Result<Vec<IpAddr>, Reason> {
         let listed: Vec<IpAddr> = self
             .hosts
             .iter()

@@ -127,9 +127,9 @@ impl Outlets {
         };
         let sources = match source {
             Some((name, own)) => self.interfaces.get(name).map_or(own, Vec::as_slice).to_vec(),
-            None => of_vrf.into_iter().collect(),
+            None => Vec::new(),
         };
-        Outlet { name_space, sources }
+        Outlet { name_space, sources, vrf_address: of_vrf }
     }
 }
 
@@ -139,6 +139,8 @@ pub struct Outlet {
     name_space: Option<NameSpace>,
     /// The addresses they come from: for each family the first of it, if there is one.
     sources: Vec<IpAddr>,
+    /// The address that the VRF stands for, if it does for one.
+    vrf_address: Option<IpAddr>,
 }
 
 impl Outlet {
@@ -148,15 +150,21 @@ impl Outlet {
         self.name_space.is_none()
     }
 
-    /// The address that what goes to another one comes from.
-    fn source(&self, towards: IpAddr) -> SocketAddr {
+    /// The address that what goes to another one comes from: one of the interface, else what the VRF stands for (PI-NET-003).
+    /// A VRF that stands for an address has no other family.
+    fn source(&self, towards: IpAddr) -> std::io::Result<SocketAddr> {
         let same = |source: &&IpAddr| source.is_ipv4() == towards.is_ipv4();
         let any = if towards.is_ipv4() {
             Ipv4Addr::UNSPECIFIED.into()
         } else {
             Ipv6Addr::UNSPECIFIED.into()
         };
-        SocketAddr::new(self.sources.iter().find(same).copied().unwrap_or(any), 0)
+        let own = self.sources.iter().chain(&self.vrf_address).find(same);
+        match (own, self.vrf_address) {
+            (Some(address), _) => Ok(SocketAddr::new(*address, 0)),
+            (None, None) => Ok(SocketAddr::new(any, 0)),
+            (None, Some(_)) => Err(ErrorKind::AddrNotAvailable.into()),
+        }
     }
 
     /// A socket that comes from here.
@@ -167,7 +175,7 @@ impl Outlet {
         protocol: Option<Protocol>,
     ) -> std::io::Result<Socket> {
         let domain = if towards.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
-        let source = self.source(towards);
+        let source = self.source(towards)?;
         let open = move || {
             let socket = Socket::new(domain, kind, protocol)?;
             socket.set_nonblocking(true)?;
@@ -233,10 +241,12 @@ pub fn reason_of(error: &std::io::Error) -> Reason {
             Reason::NoRoute
         }
         ErrorKind::TimedOut => Reason::Timeout,
-        ErrorKind::BrokenPipe => Reason::Vrf,
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
-            Reason::Empty
-        }
+        // No socket says so: it is the name space that is gone.
+        ErrorKind::NotFound => Reason::Vrf,
+        ErrorKind::UnexpectedEof
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe => Reason::Empty,
         _ => Reason::Connect,
     }
 }
@@ -281,6 +291,14 @@ mod tests {
             let (_, peer) = listener.accept().await.unwrap();
             assert_eq!(peer.ip().to_string(), from);
         }
+        // PI-NET-003: no address of the family, and the VRF decides; one that stands for an address has no other family.
+        let six = ["2001:db8::1".parse().unwrap()];
+        let _stream =
+            outlets.outlet("blue", Some(("loopback2", &six[..]))).connect(to).await.unwrap();
+        assert_eq!(listener.accept().await.unwrap().1.ip().to_string(), "127.0.0.5");
+        let to_six = "[::1]:9".parse().unwrap();
+        let refused = outlets.outlet("blue", None).connect(to_six).await.unwrap_err();
+        assert_eq!(refused, Reason::SourceAddress);
         let elsewhere = outlets.outlet("blue", Some(("loopback1", &own[..])));
         assert_eq!(elsewhere.connect(to).await.unwrap_err(), Reason::SourceAddress);
     }

@@ -91,9 +91,9 @@ impl NameSpace {
             // Whoever asked may be gone.
             let _gone = done.send(work());
         });
-        let ended = |_| std::io::ErrorKind::BrokenPipe;
-        self.jobs.send(job).map_err(|_| std::io::ErrorKind::BrokenPipe)?;
-        Ok(result.await.map_err(ended)?)
+        // That it is gone is told by a kind that no socket has.
+        self.jobs.send(job).map_err(|_| std::io::ErrorKind::NotFound)?;
+        Ok(result.await.map_err(|_| std::io::ErrorKind::NotFound)?)
     }
 }
 

@@ -17,6 +17,8 @@ const BYTES_MAX: usize = 48 << 20;
 const DEPTH_MAX: usize = 10;
 /// The most elements. An envelope has a few more than twenty.
 const ELEMENTS_MAX: usize = 200;
+/// The longest name of an element, in bytes.
+const NAME_BYTES_MAX: usize = 64;
 const DATA: &str = "aml-block:Data";
 
 /// The parts that say something: their names, and where they stand.
@@ -166,7 +168,11 @@ impl Walk<'_> {
         if self.path.len() == DEPTH_MAX {
             return Err(CallHomeError::Forbidden("elements nested too deep"));
         }
-        self.path.push(start.local_name().into_inner().to_owned());
+        let name = start.local_name().into_inner();
+        if name.len() > NAME_BYTES_MAX {
+            return Err(CallHomeError::Forbidden("an element with a name that is too long"));
+        }
+        self.path.push(name.to_owned());
         let path = self.path.join("/");
         let Some((name, _)) = PARTS.iter().find(|(_, place)| *place == path) else {
             return Ok(None);

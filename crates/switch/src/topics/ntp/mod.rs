@@ -130,8 +130,10 @@ impl Switch {
         let mut told = decision.told;
         let mut step = None;
         if let Some(sample) = decision.followed
-            && sample.certain_micros() >= STEP_MICROS
+            && sample.certain_micros() < STEP_MICROS
         {
+            self.time.is_right();
+        } else if let Some(sample) = decision.followed {
             self.time.steps(now, sample.offset_micros);
             let by_millis = sample.offset_micros / 1_000;
             step = Some(Effect::ClockMoved { by_millis });

@@ -17,8 +17,10 @@ const POLL_SECONDS_MAX: i64 = 1_024;
 const STEADY_ANSWERS: u32 = 4;
 /// How soon servers are asked again when the clock was set, in seconds.
 const AFTER_STEP_SECONDS: i64 = 2;
-/// Once the clock was set, nobody is believed who is further off than this.
+/// Once the clock was set, nobody is believed who is further off than this, or moves it further within a day.
 const PANIC_MICROS: i64 = 1_000_000_000;
+/// Steps one after the other, without a steady answer between them, that are believed once the clock was set.
+const LEAPS_MAX: u32 = 3;
 /// No clock is set to before 2000 or after 2100.
 const YEARS: std::ops::Range<i64> = 946_684_800..4_102_444_800;
 
@@ -42,6 +44,8 @@ pub(super) struct Association {
     missed: Option<String>,
     /// Why what it says is not believed.
     refused: Option<&'static str>,
+    /// It wants to be asked less often; that holds whatever the clock does.
+    is_kissed: bool,
 }
 
 impl Association {
@@ -58,6 +62,7 @@ impl Association {
             is_closed: false,
             missed: None,
             refused: None,
+            is_kissed: false,
         }
     }
 
@@ -72,7 +77,7 @@ impl Association {
     }
 
     fn heard(&mut self, sample: Sample) {
-        (self.had_its_say, self.missed) = (true, None);
+        (self.had_its_say, self.missed, self.is_kissed) = (true, None, false);
         self.reach = self.reach << 1 | 1;
         self.sample = Some(sample);
         self.steady_answers += 1;
@@ -97,6 +102,7 @@ impl Association {
         match unfit {
             Unfit::Kiss(code) if code == *b"DENY" || code == *b"RSTR" => self.is_closed = true,
             Unfit::Kiss(_) => {
+                self.is_kissed = true;
                 self.back_off();
                 self.next_at = self.next_at.max(now + self.poll_seconds);
             }
@@ -140,11 +146,16 @@ pub(crate) struct Time {
     /// Whether they contradict each other.
     pub(super) are_divided: bool,
     /// Whether the clock was found right, or set, since the start, and nobody else set it since.
-    is_set: bool,
+    was_set: bool,
     /// Whether a step of the clock is this one's own.
     is_stepping: bool,
     /// When the clock was set last, and by how much.
     pub(super) last_step: Option<(Timestamp, i64)>,
+    /// Steps since the last answer that found the clock right.
+    leaps: u32,
+    /// How far the clock was moved since `moved_from`, once it was set.
+    moved_micros: i64,
+    moved_from: Option<Timestamp>,
 }
 
 impl Time {
@@ -233,22 +244,60 @@ impl Time {
     /// begins anew.
     pub(crate) fn clock_stepped(&mut self, to: Timestamp) {
         if !std::mem::take(&mut self.is_stepping) {
-            (self.is_set, self.followed) = (false, None);
+            (self.was_set, self.followed) = (false, None);
+            (self.leaps, self.moved_micros, self.moved_from) = (0, 0, None);
         }
         for one in self.associations.values_mut() {
             (one.sample, one.asked, one.refused, one.had_its_say) = (None, None, None, false);
-            (one.poll_seconds, one.steady_answers) = (POLL_SECONDS, 0);
-            one.next_at = to + AFTER_STEP_SECONDS;
+            one.steady_answers = 0;
+            if one.is_kissed {
+                one.next_at = to + one.poll_seconds;
+                continue;
+            }
+            // Whoever moves the clock again and again is asked less and less.
+            one.poll_seconds = (POLL_SECONDS << self.leaps.min(4)).min(POLL_SECONDS_MAX);
+            let pause = if self.leaps > 1 { one.poll_seconds } else { AFTER_STEP_SECONDS };
+            one.next_at = to + pause;
         }
     }
 
     /// The clock is set by so much.
     pub(super) fn steps(&mut self, now: Timestamp, micros: i64) {
-        (self.is_stepping, self.last_step) = (true, Some((now, micros)));
+        if self.was_set {
+            self.moved_micros = self.moved_micros.saturating_add(micros);
+            self.moved_from.get_or_insert(now);
+        }
+        (self.is_stepping, self.last_step, self.was_set) = (true, Some((now, micros)), true);
+        self.leaps += 1;
+    }
+
+    /// The clock was found right.
+    pub(super) fn is_right(&mut self) {
+        (self.leaps, self.was_set) = (0, true);
+    }
+
+    /// Why a step is not believed, if it is not.
+    fn leaps_too_far(&self, micros: i64) -> Option<&'static str> {
+        if !self.was_set {
+            None
+        } else if micros.abs() > PANIC_MICROS {
+            Some("it is more than 1000 sec off")
+        } else if micros.abs() < super::STEP_MICROS {
+            None
+        } else if self.leaps >= LEAPS_MAX {
+            Some("it moves the clock again and again")
+        } else if self.moved_micros.saturating_add(micros).abs() > PANIC_MICROS {
+            Some("it moves the clock by more than 1000 sec a day")
+        } else {
+            None
+        }
     }
 
     /// Whom to follow; nothing is decided before all had their say.
     pub(super) fn decide(&mut self, now: Timestamp) -> Decision {
+        if self.moved_from.is_some_and(|from| now.since(from).abs() >= Timestamp::DAY) {
+            (self.moved_micros, self.moved_from) = (0, None);
+        }
         let has_spoken = |one: &Association| one.had_its_say || one.is_closed;
         if !self.associations.values().all(has_spoken) {
             return Decision::default();
@@ -258,8 +307,8 @@ impl Time {
         for (host, one) in &self.associations {
             let Some(sample) = one.sample else { continue };
             let to = now.0.saturating_add(sample.offset_micros / 1_000_000);
-            if self.is_set && sample.offset_micros.abs() > PANIC_MICROS {
-                refused.insert(host.clone(), "it is more than 1000 sec off");
+            if let Some(why) = self.leaps_too_far(sample.offset_micros) {
+                refused.insert(host.clone(), why);
             } else if !YEARS.contains(&to) {
                 refused.insert(host.clone(), "its year cannot be");
             } else {
@@ -296,7 +345,6 @@ impl Time {
         {
             told.push(format!("synchronized to {host}, stratum {}", sample.stratum));
         }
-        self.is_set |= chosen.is_some();
         (self.followed, self.are_divided) = (host, are_divided);
         Decision { followed: chosen.map(|(_, sample)| sample), told }
     }

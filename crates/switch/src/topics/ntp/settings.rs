@@ -47,7 +47,7 @@ impl TimeSettings {
     pub(crate) fn of(config: &ConfigTree) -> Self {
         let authenticates = config.lines.iter().any(|line| line.text == AUTHENTICATE);
         let of = |setting: &Setting| -> Vec<TimeServer> {
-            let read = |words: Vec<&str>| TimeServer::of(&words, authenticates).ok();
+            let read = |words: Vec<&str>| TimeServer::of(&words, authenticates, false).ok();
             setting.values(config).filter_map(read).take(SERVERS_MAX).collect()
         };
         let protocol = config.value(PROTOCOL).and_then(|value| value.split(' ').next());
@@ -65,7 +65,7 @@ impl TimeSettings {
 
 impl TimeServer {
     /// The words of its line behind the first two.
-    fn of(words: &[&str], authenticates: bool) -> Result<Self, String> {
+    fn of(words: &[&str], authenticates: bool, is_typed: bool) -> Result<Self, String> {
         let (host, mut rest) = words.split_first().ok_or("% Incomplete command")?;
         let mut server = Self {
             host: (*host).to_owned(),
@@ -103,6 +103,8 @@ impl TimeServer {
                     number(poll, 4..=16)?;
                     others
                 }
+                // What a file has besides is kept, and does nothing.
+                [_, ref others @ ..] if !is_typed => others,
                 _ => return Err("% Invalid command".to_owned()),
             };
         }
@@ -118,7 +120,7 @@ fn is_server(
     let host = given.get("server").unwrap_or_default();
     let options = given.get("options").unwrap_or_default();
     let words: Vec<&str> = std::iter::once(host).chain(options.split_whitespace()).collect();
-    TimeServer::of(&words, false)?;
+    TimeServer::of(&words, false, true)?;
     let setting = given.action;
     let others = setting.values(tree).filter(|words| words.first() != Some(&host)).count();
     if others >= SERVERS_MAX {

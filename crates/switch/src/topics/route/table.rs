@@ -1,6 +1,6 @@
 //! The routes of a VRF: of its interfaces that are up, and the static ones whose next hop is reached by them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::ROUTE;
@@ -9,7 +9,7 @@ use crate::Switch;
 use crate::config::starts_with_words;
 use crate::topics::interface::{DEFAULT_VRF, Interface};
 
-/// How many routes may lead to the next hop of another one, one after the other.
+/// How many static routes may lead to each other, one after the other.
 const DEPTH_MAX: usize = 16;
 
 /// Who knows a route.
@@ -95,9 +95,9 @@ impl Switch {
             table.entry(prefix).or_default().push(hop(Client::Direct));
             table.entry(Prefix::of(address, 32)).or_default().push(hop(Client::Local));
         }
-        let statics = self.statics(vrf);
-        for route in &statics {
-            if let Some(hop) = self.hop(route, vrf, &all, &statics, DEPTH_MAX) {
+        let reached = self.reached(&all);
+        for route in &self.statics(vrf) {
+            if let Some(hop) = hop(route, vrf, &all, &reached) {
                 table.entry(route.prefix).or_default().push(hop);
             }
         }
@@ -111,61 +111,77 @@ impl Switch {
         table
     }
 
-    /// The way of a static route; none where it leads nowhere.
-    fn hop(
-        &self,
-        route: &Static,
-        vrf: &str,
-        all: &[Interface],
-        statics: &[Static],
-        depth: usize,
-    ) -> Option<Hop> {
-        let through = route.vrf.as_deref().unwrap_or(vrf);
-        let interface = match (&route.interface, route.next_hop) {
-            (Some(null), _) if null == "Null0" => Some(null.clone()),
-            (Some(name), _) => {
-                let one = all.iter().find(|one| one.name == *name)?;
-                (one.down.is_none() && one.vrf == through).then_some(())?;
-                Some(one.short())
+    /// The networks that static routes of each VRF lead to: those of which the next hop is on a network of an interface, then
+    /// those by the ones before. A route that leads to itself alone is none of them.
+    fn reached(&self, all: &[Interface]) -> Reached {
+        let contexts = self.running.starting_with("vrf context");
+        let contexts = contexts.filter_map(|line| line.text.strip_prefix("vrf context "));
+        let mut statics: Vec<(String, Static)> = Vec::new();
+        for vrf in std::iter::once(DEFAULT_VRF).chain(contexts) {
+            if !self.is_vrf_shut(vrf) {
+                statics.extend(self.statics(vrf).into_iter().map(|route| (vrf.to_owned(), route)));
             }
-            (None, next_hop) => {
-                let next_hop = next_hop?;
-                let mut direct: Vec<_> = networks(all, through)
-                    .filter(|(prefix, own, _)| prefix.contains(next_hop) && *own != next_hop)
-                    .collect();
-                direct.sort_by_key(|(prefix, ..)| prefix.bits);
-                match direct.last() {
-                    Some((_, _, one)) => Some(one.short()),
-                    None => {
-                        // Another static route may lead there, one that says more than where everything else goes.
-                        let depth = depth.checked_sub(1)?;
-                        let of_others;
-                        let statics = if through == vrf {
-                            statics
-                        } else {
-                            of_others = self.statics(through);
-                            &of_others
-                        };
-                        let leads = |other: &&Static| {
-                            other.prefix.bits > 0
-                                && *other != route
-                                && other.prefix.contains(next_hop)
-                                && self.hop(other, through, all, statics, depth).is_some()
-                        };
-                        statics.iter().find(leads)?;
-                        None
-                    }
+        }
+        // Where everything else goes leads to no next hop.
+        statics.retain(|(_, route)| route.prefix.bits > 0);
+        let mut reached = Reached::new();
+        for _ in 0..DEPTH_MAX {
+            let before = statics.len();
+            let mut more = Vec::new();
+            statics.retain(|(vrf, route)| {
+                let leads = hop(route, vrf, all, &reached).is_some();
+                if leads {
+                    more.push((vrf.clone(), route.prefix));
+                }
+                !leads
+            });
+            for (vrf, prefix) in more {
+                reached.entry(vrf).or_default().insert(prefix);
+            }
+            if statics.len() == before {
+                break;
+            }
+        }
+        reached
+    }
+}
+
+/// Networks by VRF.
+type Reached = BTreeMap<String, BTreeSet<Prefix>>;
+
+/// The way of a static route; none where it leads nowhere.
+fn hop(route: &Static, vrf: &str, all: &[Interface], reached: &Reached) -> Option<Hop> {
+    let through = route.vrf.as_deref().unwrap_or(vrf);
+    let interface = match (&route.interface, route.next_hop) {
+        (Some(null), _) if null == "Null0" => Some(null.clone()),
+        (Some(name), _) => {
+            let one = all.iter().find(|one| one.name == *name)?;
+            (one.down.is_none() && one.vrf == through).then_some(())?;
+            Some(one.short())
+        }
+        (None, next_hop) => {
+            let next_hop = next_hop?;
+            let direct = networks(all, through)
+                .filter(|(prefix, own, _)| prefix.contains(next_hop) && *own != next_hop)
+                .max_by_key(|(prefix, ..)| prefix.bits);
+            match direct {
+                Some((_, _, one)) => Some(one.short()),
+                None => {
+                    let known = reached.get(through)?;
+                    let leads = |bits| known.contains(&Prefix::of(next_hop, bits));
+                    (1..=32).any(leads).then_some(())?;
+                    None
                 }
             }
-        };
-        Some(Hop {
-            client: Client::Static,
-            next_hop: route.next_hop,
-            vrf: route.vrf.clone().filter(|named| named != vrf),
-            interface,
-            preference: route.preference,
-            tag: route.tag,
-            is_best: false,
-        })
-    }
+        }
+    };
+    Some(Hop {
+        client: Client::Static,
+        next_hop: route.next_hop,
+        vrf: route.vrf.clone().filter(|named| named != vrf),
+        interface,
+        preference: route.preference,
+        tag: route.tag,
+        is_best: false,
+    })
 }
