@@ -9,6 +9,7 @@
 //!   minutes, 4 GB.
 //! * `switch`: resident memory with SSH idle; a feature change against an fdatasync of the same disk.
 //! * `paste`: 10,000 lines of configuration against 5,000, and how long a piece of them holds everybody else.
+//! * `ways`: a decision by which VRF, interface and proxy a message leaves, with three VRFs.
 //! * `waiting`: a switch cut off for ten years with a change each minute, against its first months; what saving a
 //!   million changes takes, and CSSM to take them. Five minutes.
 //! * `simulator`: 1,000 switches for a year on one core.
@@ -22,6 +23,7 @@ mod processes;
 mod rounds;
 mod switch;
 mod waiting;
+mod ways;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -59,6 +61,9 @@ fn main() -> Result<()> {
     }
     if wanted("paste") {
         paste::run()?;
+    }
+    if wanted("ways") {
+        ways::run()?;
     }
     if wanted("waiting") {
         runtime.block_on(waiting::run())?;

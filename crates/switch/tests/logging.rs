@@ -83,7 +83,10 @@ fn severities_decide_what_is_shown_where() {
     assert_eq!(shown(&mut lab), (0, 3));
     let lines = lab.run(&["show running-config | include logging"]);
     assert_eq!(lines, "no logging console\nno logging logfile\n");
-    lab.configure(&["logging console", "logging logfile messages 6"]);
+    lab.configure(&["logging console", "logging logfile messages 6 size 8192"]);
+    lab.configure(&["no logging logfile messages 6 size 8192"]);
+    assert_eq!(lab.run(&["show running-config | include logging"]), "");
+    lab.configure(&["logging logfile messages 6"]);
     assert_eq!(shown(&mut lab).0, 1);
     let lines = lab.run(&["show running-config | include logging"]);
     assert_eq!(lines, "logging logfile messages 6\n");

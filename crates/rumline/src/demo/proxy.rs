@@ -1,4 +1,4 @@
-//! The proxy of topology 2's fourth option: it leads to CSSM, and nowhere else (guide p. 22; PI-NET-022).
+//! The proxy of topology 2's second and fourth option: it leads to CSSM, and nowhere else (guide p. 22; PI-NET-019, PI-NET-022).
 
 use std::net::SocketAddr;
 use std::sync::Arc;

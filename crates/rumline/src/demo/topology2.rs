@@ -47,6 +47,7 @@ pub(super) async fn run(
     let tunnels = format!("{} tunnels", proxy.tunnels());
     let what = "messages of Call Home went through the proxy";
     checks.add(T, what, proxy.tunnels() > 0, &tunnels);
+    smart_by_proxy(lab, switches[0], &proxy, checks).await?;
     refused_without_force(lab, switches[1], &token, checks).await?;
     reload(lab, switches[0], checks).await?;
     restored::with_cssm(lab, checks).await
@@ -179,6 +180,34 @@ async fn change_and_report(lab: &Lab, switches: &[usize], checks: &mut Checks) -
         "{}: trust code and policy installed, reports acknowledged",
         names.join(", ")
     ));
+    Ok(())
+}
+
+/// Option 2: the smart transport through a proxy, for a while (PI-CLI-018, PI-NET-019).
+async fn smart_by_proxy(
+    lab: &Lab,
+    switch: usize,
+    proxy: &Proxy,
+    checks: &mut Checks,
+) -> Result<()> {
+    let name = lab.switches[switch].name.clone();
+    lab.doing("reporting by smart transport through a proxy");
+    let before = proxy.tunnels();
+    let lines = format!(
+        "configure terminal\nlicense smart proxy address 127.0.0.1\nlicense smart proxy port {}\n\
+         end\nlicense smart sync all",
+        proxy.port
+    );
+    lab.run(switch, &lines).await?;
+    let settled = |text: &str| {
+        proxy.tunnels() > before && !text.contains("UNACK") && !text.contains("CLOSED")
+    };
+    let reports = lab.wait_for(switch, "show license rum id all", settled).await?;
+    let what = format!("{name}: messages of the smart transport go through the proxy");
+    checks.add(T, &what, settled(&reports), &reports);
+    let back =
+        "configure terminal\nno license smart proxy address\nno license smart proxy port\nend";
+    lab.run(switch, back).await?;
     Ok(())
 }
 

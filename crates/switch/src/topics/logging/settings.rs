@@ -217,10 +217,11 @@ fn set_destination(
 ) -> Result<(), CommandError> {
     let head = given.action.head;
     let is_same = |line: &str| starts_with_words(line.strip_prefix("no ").unwrap_or(line), head);
-    if negated {
-        tree.set_where(&[], &format!("no {head}"), Key::Words(2), is_same);
-    } else if given.arguments.is_empty() {
+    // Behind `no`, the words of a line take it back; none turn it off.
+    if negated != given.arguments.is_empty() {
         tree.take_where(&[], is_same);
+    } else if negated {
+        tree.set_where(&[], &format!("no {head}"), Key::Words(2), is_same);
     } else {
         tree.set_where(&[], &given.canonical, Key::Words(2), is_same);
     }
