@@ -255,7 +255,8 @@ impl Time {
                 continue;
             }
             // Whoever moves the clock again and again is asked less and less.
-            one.poll_seconds = (POLL_SECONDS << self.leaps.min(4)).min(POLL_SECONDS_MAX);
+            let again = self.leaps.saturating_sub(1).min(4);
+            one.poll_seconds = (POLL_SECONDS << again).min(POLL_SECONDS_MAX);
             let pause = if self.leaps > 1 { one.poll_seconds } else { AFTER_STEP_SECONDS };
             one.next_at = to + pause;
         }
