@@ -43,6 +43,7 @@ use crate::topics::configuration::{Checkpoint, Draft};
 use crate::topics::files::{Found, read_startup, write_startup};
 use crate::topics::license::{InUse, licensing};
 use crate::topics::logging::{By, Destinations, Log};
+use crate::topics::network::WayLines;
 use crate::topics::ntp::{Time, TimeSettings};
 use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
@@ -75,6 +76,8 @@ struct Derived {
     destinations: Destinations,
     /// Whom the time is asked.
     time: TimeSettings,
+    /// Which way licensing goes.
+    ways: WayLines,
 }
 
 impl Derived {
@@ -84,6 +87,7 @@ impl Derived {
         Self {
             hostname: name.to_owned(),
             zone: Zone::of(config),
+            ways: WayLines::of(config),
             administrators: users::administrators(config),
             aliases: terminal::aliases(config),
             destinations: Destinations::of(config),

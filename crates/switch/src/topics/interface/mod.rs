@@ -55,7 +55,7 @@ struct Vlan {
 
 impl Switch {
     fn port_defaults(&self) -> Defaults {
-        let has = |text: &str| self.running.lines.iter().any(|line| line.text == text);
+        let has = |text: &str| self.running.lines.place_of(text).is_some();
         Defaults {
             are_shut: has("system default switchport shutdown"),
             are_routed: has("no system default switchport"),

@@ -56,11 +56,14 @@ pub(crate) fn names(
     way: impl Fn(&str, Option<&str>) -> Option<Way>,
 ) -> Names {
     let context = [format!("{} {vrf}", VRF.head)];
-    let own: Vec<&str> = config.section(&context).into_iter().flat_map(texts).collect();
+    let own = config.section(&context).into_iter().flat_map(texts);
+    // Most lines are something else: they are looked at once, and not taken apart.
+    let is_of_names = |line: &&str| {
+        ["ip host ", "ip name-server ", "ip domain"].iter().any(|head| line.starts_with(head))
+    };
     let all: Vec<Vec<&str>> = own
-        .iter()
-        .copied()
         .chain(texts(&config.lines))
+        .filter(is_of_names)
         .map(|line| line.split(' ').collect())
         .collect();
     let of = |setting: Setting| {
@@ -89,7 +92,7 @@ pub(crate) fn names(
         }
     }
     let off = format!("no {}", LOOKUP.head);
-    Names { hosts, servers, domains, lookup: !config.lines.iter().any(|line| line.text == off) }
+    Names { hosts, servers, domains, lookup: config.lines.place_of(&off).is_none() }
 }
 
 fn texts(lines: &Lines) -> impl Iterator<Item = &str> {

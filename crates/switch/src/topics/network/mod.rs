@@ -2,5 +2,7 @@
 
 mod path;
 
+pub(crate) use path::WayLines;
+
 pub(crate) use path::MANAGEMENT;
 pub use path::{NoPath, Path, Proxy, SourceInterface, Tls, Way};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use rumline_agent::Transport;
 
 use crate::Switch;
-use crate::config::Setting;
+use crate::config::{ConfigTree, Setting};
 use crate::topics::callhome;
 use crate::topics::interface::DEFAULT_VRF;
 use crate::topics::license::settings;
@@ -107,6 +107,27 @@ pub enum NoPath {
     ProxyWithoutPort,
 }
 
+/// The lines of licensing that decide on the way, read whenever they change.
+#[derive(Debug)]
+pub(crate) struct WayLines {
+    vrf: Option<String>,
+    source: Option<String>,
+    proxy_host: Option<String>,
+    proxy_port: Option<u16>,
+}
+
+impl WayLines {
+    pub(crate) fn of(config: &ConfigTree) -> Self {
+        let value = |setting: &Setting| setting.value(config).map(str::to_owned);
+        Self {
+            vrf: value(&settings::VRF),
+            source: value(&settings::SOURCE_INTERFACE),
+            proxy_host: value(&settings::PROXY_ADDRESS),
+            proxy_port: value(&settings::PROXY_PORT).and_then(|port| port.parse().ok()),
+        }
+    }
+}
+
 impl Switch {
     /// The way of a licensing message.
     ///
@@ -114,9 +135,9 @@ impl Switch {
     /// With why there is none: the reason of `COMM_FAILED`.
     pub fn licensing_path(&self, transport: Transport) -> Result<Path, NoPath> {
         let software = self.software();
-        let value = |setting: &Setting| setting.value(&self.running);
+        let lines = &self.derived.ways;
         let has_vrf = software.has("smart vrf");
-        let smart_vrf = value(&settings::VRF).filter(|_| has_vrf).unwrap_or(MANAGEMENT);
+        let smart_vrf = lines.vrf.as_deref().filter(|_| has_vrf).unwrap_or(MANAGEMENT);
         let (vrf, source, proxy) = if transport == Transport::Callhome {
             if !callhome::is_enabled(&self.running) {
                 return Err(NoPath::CallhomeOff);
@@ -132,16 +153,14 @@ impl Switch {
             (callhome::vrf(&self.running).unwrap_or(MANAGEMENT), source, proxy)
         } else {
             let has_source = software.has("smart source interface");
-            let source = value(&settings::SOURCE_INTERFACE).filter(|_| has_source);
+            let source = lines.source.as_deref().filter(|_| has_source);
             // The proxy is one of the smart transport (PI-CLI-018).
-            let host = value(&settings::PROXY_ADDRESS).filter(|_| transport == Transport::Smart);
-            let proxy = match (host, value(&settings::PROXY_PORT)) {
-                (None, _) => None,
-                (Some(host), port) => Some(Proxy {
-                    host: host.to_owned(),
-                    port: port
-                        .and_then(|port| port.parse().ok())
-                        .ok_or(NoPath::ProxyWithoutPort)?,
+            let host = lines.proxy_host.as_ref().filter(|_| transport == Transport::Smart);
+            let proxy = match host {
+                None => None,
+                Some(host) => Some(Proxy {
+                    host: host.clone(),
+                    port: lines.proxy_port.ok_or(NoPath::ProxyWithoutPort)?,
                 }),
             };
             (smart_vrf, source, proxy)
