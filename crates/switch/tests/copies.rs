@@ -168,3 +168,18 @@ fn copies_take_the_way_of_their_vrf() {
     assert_eq!(told, format!("% Copy failed: [2Jno{}\n", "x".repeat(195)));
     assert_eq!(copy.progress(4_608), format!("\r[{:<25}] {:>15}", "#", "4.50KB"));
 }
+
+#[test]
+fn a_server_is_the_same_however_its_name_is_typed() {
+    let mut lab = Lab::new(None);
+    let spelled = |host: &str| format!("copy scp://ann@{host}/kept.txt bootflash:/pulled.txt");
+    let copy = give(&mut lab, &spelled("files.example.net")).1.expect("a copy");
+    told(&mut lab, &copy, key("ssh-ed25519 AAAA"));
+    give(&mut lab, "yes");
+    give(&mut lab, "S3cret word");
+    for host in ["FILES.example.net", "files.example.net:22", "files.example.net."] {
+        let copy = give(&mut lab, &spelled(host)).1.expect("a copy");
+        let refused = told(&mut lab, &copy, key("ssh-ed25519 BBBB"));
+        assert!(refused.text.contains("has changed"), "{host}: {}", refused.text);
+    }
+}

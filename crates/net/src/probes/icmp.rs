@@ -177,9 +177,13 @@ mod tests {
         for length in 0..whole.len() {
             assert_eq!(said(&whole[..length], to, true), None, "{length}");
         }
-        let six: IpAddr = "2001:db8::1".parse().unwrap();
-        for length in 0..60 {
-            assert_eq!(said(&vec![3; length], six, false), None, "{length}");
+        let six: Ipv6Addr = "2001:db8::1".parse().unwrap();
+        let head = [0x60, 0, 0, 0, 0, 8, 58, 1];
+        let inner = [&head[..], &[0; 16], &six.octets(), &echo(true, 7, 3, 0)].concat();
+        let whole = [&[3, 0, 0, 0, 0, 0, 0, 0][..], &inner].concat();
+        assert!(said(&whole, six.into(), false).is_some());
+        for length in 0..whole.len() {
+            assert_eq!(said(&whole[..length], six.into(), false), None, "{length}");
         }
     }
 }

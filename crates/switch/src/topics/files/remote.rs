@@ -121,6 +121,11 @@ impl RemoteCopy {
     }
 }
 
+/// A server as it is remembered: one host has one name, however it is typed.
+fn as_remembered(host: &str) -> String {
+    host.strip_suffix(":22").unwrap_or(host).trim_end_matches('.').to_ascii_lowercase()
+}
+
 /// The keys of servers that were accepted: a line for each, host and key.
 pub(super) const KNOWN_HOSTS: &str = "known-hosts";
 /// Servers that are remembered, the newest.
@@ -141,7 +146,7 @@ pub(crate) fn known_host(
     devices: &mut Devices<'_>,
 ) -> Result<bool, String> {
     let known = known_hosts(devices).map_err(|error| error.to_string())?;
-    let head = format!("{} ", copy.host());
+    let head = format!("{} ", as_remembered(copy.host()));
     match known.iter().find_map(|line| line.strip_prefix(&head)) {
         None => Ok(false),
         Some(known) if known == key => Ok(true),
@@ -161,7 +166,7 @@ pub(crate) fn remember_host(
     devices: &mut Devices<'_>,
 ) -> Result<(), CommandError> {
     let mut known = known_hosts(devices).map_err(CommandError::disk)?;
-    known.push(format!("{host} {key}"));
+    known.push(format!("{} {key}", as_remembered(host)));
     let from = known.len().saturating_sub(KNOWN_HOSTS_MAX);
     let text = known[from..].join("\n") + "\n";
     devices.store.write(KNOWN_HOSTS, text.as_bytes()).map_err(CommandError::disk)

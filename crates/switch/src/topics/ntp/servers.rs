@@ -140,7 +140,6 @@ pub(super) struct Decision {
 #[derive(Debug, Default)]
 pub(crate) struct Time {
     pub(super) associations: BTreeMap<String, Association>,
-    last_number: u64,
     /// The server that is followed.
     pub(super) followed: Option<String>,
     /// Whether they contradict each other.
@@ -197,13 +196,13 @@ impl Time {
         host: &str,
         nonce: u64,
     ) -> Option<(u64, [u8; PACKET_BYTES])> {
-        self.last_number += 1;
         let one = self.associations.get_mut(host)?;
         if one.asked.is_some() {
             one.missed("no answer".to_owned());
         }
         one.next_at = now + one.poll_seconds;
-        one.asked = Some((self.last_number, packet::question(one.server.version, nonce)));
+        // The nonce is its number: an answer to a question of before a restart is nobody's.
+        one.asked = Some((nonce, packet::question(one.server.version, nonce)));
         one.asked
     }
 
