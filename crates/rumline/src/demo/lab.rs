@@ -352,6 +352,8 @@ impl Lab {
                 switch.password_file.display()
             );
         }
+        let password_file = servers::cssm_password_file(&self.dir);
+        say!("  {}   # CSSM; password of admin in {}", self.url, password_file.display());
         for collector in &self.collectors {
             say!(
                 "  {}   # {}, topology {}",

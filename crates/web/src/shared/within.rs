@@ -60,10 +60,10 @@ impl<S: Frames> Page<S> for PeopleWithin {
         let fields = [
             Field::text("login", "Login"),
             role_field(),
-            Field::text("password", "Password")
+            Field::text("password", "Password of somebody new")
                 .kind(Kind::Secret("new-password"))
                 .optional()
-                .help("For somebody who is new here, ten characters or more; whoever has a login keeps theirs."),
+                .help("Ten characters or more. Whoever has a login already keeps theirs."),
         ];
         html! {
             h1 { "People" }

@@ -62,7 +62,11 @@ impl Page<CssmSite> for Licenses {
         html! {
             (self.inventory.head(ask, "/licenses"))
             @if self.inventory.may(ask, Action::Administer) {
-                p { a.button href=(self.inventory.at("/transfer")) { "Transfer Licenses" } }
+                p {
+                    a.button href=(self.inventory.at("/transfer")) { "Transfer Licenses" }
+                    " "
+                    a.button href=(self.inventory.place.at("/reports/purchases")) { "Purchases" }
+                }
             }
             (list.show(ask))
             (self.inventory.place.csv(ask, "licenses"))
