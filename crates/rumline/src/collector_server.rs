@@ -29,6 +29,8 @@ use rumline_net::LabClock;
 
 /// A batch and its answer must have gone over the wire within this.
 const CISCO_TIMEOUT: Duration = Duration::from_secs(120);
+/// The largest answer of CSSM, in bytes: a piece of a bundle in base64, and room besides.
+const CISCO_ANSWER_BYTES_MAX: usize = 12 << 20;
 
 #[derive(Args)]
 pub(crate) struct Common {
@@ -304,7 +306,10 @@ fn cisco(common: &Common) -> Result<Option<Cisco>> {
         Some(path) => pem_to_der(&std::fs::read(path)?)?,
         None => anyhow::bail!("--cssm needs --root, the root certificate of that CSSM"),
     };
-    Ok(Some(Cisco::new(HttpClient::new(&roots, CISCO_TIMEOUT)?, url)))
+    Ok(Some(Cisco::new(
+        HttpClient::new(&roots, CISCO_TIMEOUT)?.with_answers_up_to(CISCO_ANSWER_BYTES_MAX),
+        url,
+    )))
 }
 
 /// The guide's minimum for a CSLU host: 100 GB of disk, 8 GB of memory, two cores (CSLU-022). It runs on less.
