@@ -362,6 +362,9 @@ impl Host {
     pub(super) fn end_session(&mut self, line: &str) {
         let on_it = |open: &OpenTerminal| open.session.line == line;
         let number = self.terminals.iter().find(|(_, open)| on_it(open)).map(|(number, _)| *number);
+        if let Some(number) = number {
+            self.end_job(number);
+        }
         if let Some(mut open) = number.and_then(|number| self.terminals.remove(&number)) {
             let _gone = open.output.try_send(TerminalOutput::Close(0));
             let effects = self.switch.session_ended(self.clock.now(), &mut open.session);
