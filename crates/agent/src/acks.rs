@@ -9,6 +9,7 @@ use crate::epoch::Cure;
 use crate::exchange::{Push, printable};
 use crate::reports::ReportStore;
 use crate::syslog::SyslogMessage;
+use crate::troubles::{RefusedReports, Trouble};
 use crate::{Agent, Effect, Environment};
 
 /// What an ACK came to.
@@ -20,7 +21,7 @@ struct Tally {
     unknown: u64,
     refused: u64,
     /// What was said of the first that was refused.
-    refusal: Option<String>,
+    refusal: Option<RefusedReports>,
     /// Reports that live on under other numbers.
     to_renumber: Vec<Cure>,
 }
@@ -97,11 +98,15 @@ impl Agent {
             self.renumber(now, &cure, environment, effects);
         }
         if tally.refused > 0 {
-            let reason = tally.refusal.clone().unwrap_or_default();
-            let count = tally.refused;
+            let what = tally.refusal.take();
+            let what = what.unwrap_or(RefusedReports { reason: None, words: String::new() });
+            let (count, reason) = (tally.refused, what.words.clone());
+            self.ledger.troubles.reports = Some(Trouble { at: now, what });
+            self.unsaved = true;
             effects.push(Effect::Syslog(SyslogMessage::ReportsRefused { count, reason }));
         }
         if tally.taken > 0 {
+            self.ledger.troubles.reports.take_if(|_| tally.refused == 0);
             self.note_ack(now, environment);
             return Ok(true);
         }
@@ -174,8 +179,8 @@ impl Agent {
                 }
             }
             (StatusCode::Failed, _) => {
-                let reason = printable(&entry.status_message);
-                let detail = format!("reportId=\"{id}\" reason=\"{reason}\"");
+                let words = printable(&entry.status_message);
+                let detail = format!("reportId=\"{id}\" reason=\"{words}\"");
                 self.log(now, environment, "SAEVT_RUM_REPORT_REFUSED", &detail);
                 match entry.reason.filter(|_| is_about_it) {
                     Some(RefusalReason::Conflict) => {
@@ -186,7 +191,8 @@ impl Agent {
                     }
                     _ => {
                         tally.refused += 1;
-                        tally.refusal.get_or_insert(reason);
+                        let reason = entry.reason;
+                        tally.refusal.get_or_insert(RefusedReports { reason, words });
                     }
                 }
             }
@@ -196,6 +202,7 @@ impl Agent {
     fn note_ack(&mut self, now: Timestamp, environment: &mut Environment<'_>) {
         self.ledger.last_ack_at = Some(now);
         self.ledger.overdue_warned_at = None;
+        self.ledger.troubles.set_back_at = None;
         self.unsaved = true;
         let all_acknowledged =
             self.ledger.closed.is_empty() && self.ledger.unacknowledged.is_empty();

@@ -212,6 +212,23 @@ impl Agent {
         Some(again.map_or(deadline, |again| again.max(deadline)))
     }
 
+    /// Whether the days before the deadline have begun in which it is warned of (PI-RUM-021).
+    #[must_use]
+    pub fn deadline_is_near(&self, now: Timestamp) -> bool {
+        self.next_ack_deadline().is_some_and(|deadline| {
+            let early = deadline - ALERT_SECONDS;
+            early > self.deadline_base() && now >= early
+        })
+    }
+
+    /// When a policy ended, or ends soon.
+    #[must_use]
+    pub fn end_of_policy(&self, now: Timestamp) -> Option<Timestamp> {
+        let warned = i64::from(Policy::WARNED_DAYS) * Timestamp::DAY;
+        let ends = self.installed.policy.as_ref().and_then(|policy| policy.expires_at);
+        self.ledger.policy_ended_at.or(ends.filter(|end| now >= *end - warned))
+    }
+
     /// When the end of the policy is to be warned of, or comes.
     pub(crate) fn next_word_on_policy(&self) -> Option<Timestamp> {
         let end = self.installed.policy.as_ref()?.expires_at?;

@@ -8,6 +8,7 @@ use crate::install::Source;
 use crate::ledger::{HistoryEntry, Poll};
 use crate::syslog::SyslogMessage;
 use crate::timers::{OFFER_AGAIN_SECONDS, POLL_SECONDS_MAX, RETRY_SECONDS};
+use crate::troubles::{Failure, Trouble};
 use crate::{Agent, Effect, Environment};
 
 /// The most results waited for at a time: while they are, no new work is begun.
@@ -38,12 +39,12 @@ impl Agent {
                 response
             }
             Ok(_) => {
-                let reason = "The response does not belong to the request";
-                return self.unreachable(now, request_id, reason, environment, effects);
+                let failure = Failure::OtherAnswer;
+                return self.unreachable(now, request_id, failure, environment, effects);
             }
             Err(_) => {
-                let reason = "Received an invalid response from server";
-                return self.unreachable(now, request_id, reason, environment, effects);
+                let failure = Failure::NoAnswer;
+                return self.unreachable(now, request_id, failure, environment, effects);
             }
         };
         let flight = self.in_flight.take().expect("checked above");
@@ -61,6 +62,10 @@ impl Agent {
             }
         }
         let succeeded = matches!(response.status, ResponseStatus::Ok | ResponseStatus::OkPoll);
+        self.ledger.troubles.heard_time(now, Timestamp::from_millis(response.timestamp));
+        if succeeded {
+            self.ledger.troubles.exchange = None;
+        }
         let message = printable(&response.status_message);
         self.count_exchange(
             now,
@@ -158,6 +163,7 @@ impl Agent {
                 }
             }
             ResponseStatus::OkTryAgain => {
+                self.exchange_failed(now, Failure::TryAgain);
                 self.hold_from(ids);
                 self.hold_push(now + RETRY_SECONDS);
             }
@@ -175,6 +181,7 @@ impl Agent {
                     self.comm_failed(peer, &reason, effects);
                 }
                 self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
+                self.exchange_failed(now, Failure::Refused(reason));
                 self.hold_from(ids);
                 self.wanted.sync = false;
                 self.hold_push(now + OFFER_AGAIN_SECONDS);
@@ -305,7 +312,8 @@ impl Agent {
     ) {
         effects.push(Effect::Syslog(SyslogMessage::ReportingNotSupported));
         self.log(now, environment, "SAEVT_REPORTING_NOT_SUPPORTED", "");
-        self.count_exchange(now, flight, "FAILED", None, "reporting is not supported");
+        self.count_exchange(now, flight, "FAILED", None, &Failure::DownRev.to_string());
+        self.exchange_failed(now, Failure::DownRev);
         self.wanted = Wanted::default();
         if let Kind::Push { ids } = &flight.kind {
             self.hold_from(ids);
@@ -319,11 +327,11 @@ impl Agent {
         &mut self,
         now: Timestamp,
         request_id: &str,
-        reason: &str,
+        failure: Failure,
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(flight) = self.failed(now, request_id, reason, environment, effects) {
+        if let Some(flight) = self.failed(now, request_id, failure, environment, effects) {
             self.note_outage(now, flight.out_of_turn);
         }
     }
@@ -337,8 +345,7 @@ impl Agent {
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        let reason = "429 too many requests";
-        if self.failed(now, request_id, reason, environment, effects).is_some() {
+        if self.failed(now, request_id, Failure::Busy, environment, effects).is_some() {
             self.note_busy(now, retry_after_seconds);
         }
     }
@@ -347,12 +354,13 @@ impl Agent {
         &mut self,
         now: Timestamp,
         request_id: &str,
-        reason: &str,
+        failure: Failure,
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) -> Option<InFlight> {
         let flight = self.in_flight.take_if(|f| f.request_id == request_id)?;
-        let reason = printable(reason);
+        let reason = printable(&failure.to_string());
+        self.exchange_failed(now, failure);
         self.count_exchange(now, &flight, "NO REPLY", None, &reason);
         self.log(now, environment, "SAEVT_COMM_FAIL", &format!("reason=\"{reason}\""));
         // The next attempt goes on with the very reports of this one: an outage makes no new ones.
@@ -363,6 +371,12 @@ impl Agent {
         self.wanted.sync &= !(flight.out_of_turn || flight.syncs);
         self.comm_failed(flight.peer, &reason, effects);
         Some(flight)
+    }
+
+    /// Notes why the last exchange came to nothing.
+    pub(crate) fn exchange_failed(&mut self, now: Timestamp, what: Failure) {
+        self.ledger.troubles.exchange = Some(Trouble { at: now, what });
+        self.unsaved = true;
     }
 
     /// Tells of a failure; the first success after it is told too (PI-MSG-010).

@@ -149,6 +149,7 @@ impl Agent {
                 series.report_id = id;
             }
         }
+        self.ledger.troubles.set_back_at = Some(now);
         effects.push(Effect::Syslog(SyslogMessage::SetBack));
         let detail = format!("epoch=\"{}\" lastReportId=\"{last_report_id}\"", self.ledger.epoch);
         self.log(now, environment, "SAEVT_USAGE_SET_BACK", &detail);

@@ -7,6 +7,7 @@ use rumline_protocol::{
 
 use crate::config::{Peer, Transport};
 use crate::syslog::SyslogMessage;
+use crate::troubles::Trouble;
 use crate::{Agent, Effect, Environment};
 
 /// The most reports in one message: what a receiver takes at a time. A peer allows few requests an hour.
@@ -184,6 +185,8 @@ impl Agent {
         let reason = printable(reason);
         self.log(now, environment, "SAEVT_TRUST_FAILED", &format!("reason=\"{reason}\""));
         let udi = self.profile.udi().clone();
+        self.ledger.troubles.trust = Some(Trouble { at: now, what: reason.clone() });
+        self.unsaved = true;
         effects.push(Effect::Syslog(SyslogMessage::TrustCodeInstallFailed { udi, reason }));
     }
 

@@ -9,6 +9,7 @@ use rumline_protocol::{
 use crate::exchange::printable;
 use crate::ledger::Installed;
 use crate::syslog::SyslogMessage;
+use crate::troubles::Trouble;
 use crate::{Agent, Effect, Environment};
 
 /// What became of an import.
@@ -88,6 +89,9 @@ impl Agent {
             self.install(now, &found, document, &mut summary, environment, effects);
         } else {
             self.refuse_all(now, &found, refused[0], &mut summary, environment, effects);
+        }
+        if refused.is_empty() {
+            self.ledger.troubles.documents.clear();
         }
         if document.has_authorization {
             let reason = "authorization codes are not supported on this platform".to_owned();
@@ -263,6 +267,8 @@ impl Agent {
                 self.log(now, environment, "SAEVT_DATA_REFUSED", &detail);
                 let text = format!("Status: FAILED, {reason}");
                 self.ledger.add_history(&format!("Import {kind}"), now, &text);
+                let trouble = Trouble { at: now, what: reason.clone() };
+                self.ledger.troubles.documents.insert(kind.to_owned(), trouble);
                 summary.refused.push((kind, reason));
             }
         }
@@ -376,6 +382,7 @@ impl Agent {
         self.ledger.trust_codes.retain(|_| keep.next().unwrap_or(false));
         let kept = keep_text(now, signed, document);
         if code.sudi == *self.profile.udi() {
+            self.ledger.troubles.trust = None;
             self.ledger.trust_codes.insert(0, kept);
             self.ledger.asks_trust_anew = false;
         } else {

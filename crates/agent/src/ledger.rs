@@ -9,6 +9,7 @@ use crate::Profile;
 use crate::config::Peer;
 use crate::disk::DiskError;
 use crate::series::Series;
+use crate::troubles::Troubles;
 
 /// A result the agent is to ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +189,9 @@ pub(crate) struct Ledger {
     /// Since when times within a day are not kept any more, because too much waits.
     #[serde(default)]
     pub coarse_since: Option<Timestamp>,
+    /// What is wrong at present.
+    #[serde(default, skip_serializing_if = "Troubles::is_empty")]
+    pub troubles: Troubles,
 }
 
 impl Ledger {
@@ -249,6 +253,7 @@ impl Ledger {
             udi: None,
             put_back: None,
             coarse_since: None,
+            troubles: Troubles::default(),
         }
     }
 
@@ -298,6 +303,7 @@ impl Ledger {
         fresh.revocation = self.revocation.take();
         fresh.requests_heeded = std::mem::take(&mut self.requests_heeded);
         fresh.udi = self.udi.take();
+        fresh.troubles.peer_ahead_seconds = self.troubles.peer_ahead_seconds;
         *self = fresh;
     }
 

@@ -41,6 +41,7 @@ mod schedule;
 mod series;
 mod syslog;
 mod timers;
+mod troubles;
 mod view;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub use offline::{SaveScope, UsageFile};
 pub use reason::Reason;
 pub use reports::{ReportState, ReportSummary};
 pub use syslog::SyslogMessage;
+pub use troubles::{Failure, RefusedReports, Trouble, Troubles};
 pub use view::{LicenseInUse, PolicyInUse, TrustLine, UsageReporting};
 
 use crate::eventlog::EventLog;
@@ -289,7 +291,8 @@ impl Agent {
                 self.answered(now, &request_id, &body, environment, &mut effects);
             }
             Input::Unreachable { request_id, reason } => {
-                self.unreachable(now, &request_id, &reason.to_string(), environment, &mut effects);
+                let failure = Failure::Unreachable(reason);
+                self.unreachable(now, &request_id, failure, environment, &mut effects);
             }
             Input::Busy { request_id, retry_after_seconds } => {
                 let wait = retry_after_seconds;

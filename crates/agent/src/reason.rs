@@ -1,7 +1,9 @@
 //! Why a peer was not reached: kinds, each with its words in system messages.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a message did not come back with an answer (PI-MSG-009).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Reason {
     /// The configuration lets nothing out that way; why is said in its words.
     #[error("{0}")]
@@ -33,9 +35,15 @@ pub enum Reason {
     /// No answer in time.
     #[error("Timeout waiting for the server")]
     Timeout,
-    /// The server's certificate is not one that is trusted for its name.
+    /// The server's certificate is from nobody that is trusted, or is no certificate of a server.
     #[error("Cannot establish secure connection because server TLS cert cannot be validated")]
     Certificate,
+    /// The server's certificate is for another name.
+    #[error("Cannot establish secure connection because server TLS cert cannot be validated")]
+    CertificateName,
+    /// The server's certificate does not hold yet, or not any more, by the clock of this switch.
+    #[error("Cannot establish secure connection because server TLS cert cannot be validated")]
+    CertificateTime,
     /// No version or cipher in common, or no TLS at all.
     #[error("Cannot establish secure connection because TLS versions/ciphers do not match")]
     Tls,

@@ -11,6 +11,7 @@ use crate::timers::{
     ALERT_SECONDS, BACKOFF_SECONDS, FIRST_PUSH_SECONDS, OFFER_AGAIN_SECONDS, POLL_SECONDS_MAX,
     RETRY_SECONDS, STORAGE_RETRY_SECONDS,
 };
+use crate::troubles::Failure;
 use crate::{Agent, Effect, Environment};
 
 impl Agent {
@@ -162,7 +163,8 @@ impl Agent {
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        let reason = "Insufficient trust for direct communication";
+        let reason = &Failure::NoTrust.to_string();
+        self.exchange_failed(now, Failure::NoTrust);
         if let Some((peer, _)) = self.config.destination() {
             self.comm_failed(peer, reason, effects);
         }

@@ -61,6 +61,7 @@ impl Ledger {
             .chain(installed.map(|installed| &mut installed.installed_at))
             .chain(self.polls.iter_mut().map(|poll| &mut poll.at))
             .chain(self.history.values_mut().flatten().map(|entry| &mut entry.at))
+            .chain(self.troubles.instants())
             .chain(self.series.values_mut().map(|series| &mut series.in_use_since))
     }
 
@@ -103,6 +104,7 @@ impl Agent {
                 self.ledger.shift(|at| if at < since { 0 } else { delta });
             }
         }
+        self.ledger.troubles.clock_moved(delta);
         self.continuous_since = self.continuous_since + delta;
         if let Some(flight) = &mut self.in_flight {
             flight.sent_at = flight.sent_at + delta;

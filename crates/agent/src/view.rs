@@ -7,7 +7,7 @@ use rumline_protocol::{
 };
 
 use crate::ledger::{ClassStatistics, HistoryEntry};
-use crate::{Agent, Config, DiskError, Profile};
+use crate::{Agent, Config, DiskError, Profile, Troubles};
 
 /// A licence in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +161,32 @@ impl Agent {
     #[must_use]
     pub fn account(&self) -> Option<&AccountInfo> {
         self.ledger.account.as_ref()
+    }
+
+    /// What is wrong at present.
+    #[must_use]
+    pub fn troubles(&self) -> &Troubles {
+        &self.ledger.troubles
+    }
+
+    /// Reports that were never acknowledged and cannot be read.
+    #[must_use]
+    pub fn unreadable_reports(&self) -> u64 {
+        self.ledger.unreadable.len()
+    }
+
+    /// Since when times within a day are not kept any more, because too much waits.
+    #[must_use]
+    pub fn coarse_since(&self) -> Option<Timestamp> {
+        self.ledger.coarse_since
+    }
+
+    /// Since when reports that have left wait for their ACK, if they do.
+    #[must_use]
+    pub fn waits_for_ack_since(&self) -> Option<Timestamp> {
+        let ledger = &self.ledger;
+        let since = ledger.last_push_at.filter(|_| !ledger.unacknowledged.is_empty())?;
+        Some(since).filter(|since| ledger.last_ack_at.is_none_or(|ack| ack < *since))
     }
 
     /// How exchanges went, by class of message.

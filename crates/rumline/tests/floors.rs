@@ -7,10 +7,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The floor of each crate: a crate may use those on lower floors.
-const FLOORS: [(&str, u32); 17] = [
+const FLOORS: [(&str, u32); 18] = [
     ("rumline-protocol", 1),
     ("rumline-cli", 1),
     ("rumline-help", 1),
+    ("rumline-doctor", 1),
     ("rumline-store", 1),
     ("rumline-catalogue", 2),
     ("rumline-agent", 2),
@@ -30,10 +31,11 @@ const FLOORS: [(&str, u32); 17] = [
 /// What pure crates must not know.
 const EDGE_ONLY: [&str; 8] =
     ["tokio", "axum", "hyper", "reqwest", "russh", "rustix", "tracing", "rustls"];
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "rumline-protocol",
     "rumline-cli",
     "rumline-help",
+    "rumline-doctor",
     "rumline-store",
     "rumline-catalogue",
     "rumline-agent",

@@ -40,6 +40,7 @@ pub use words::command_reference;
 use crate::config::{Reader, Settings, Software, Source};
 use crate::topics::clock::Zone;
 use crate::topics::configuration::{Checkpoint, Draft};
+use crate::topics::doctor::Worked;
 use crate::topics::files::{Found, read_startup, write_startup};
 use crate::topics::license::{InUse, licensing};
 use crate::topics::logging::{By, Destinations, Log};
@@ -280,6 +281,8 @@ pub struct Switch {
     drafts: BTreeMap<String, Draft>,
     last_draft: u64,
     agent: Agent,
+    /// The lines by which the licensing peer was last reached.
+    worked: Worked,
     /// The message on its way in an envelope of Call Home.
     in_envelope: Option<String>,
     derived: Derived,
@@ -346,6 +349,7 @@ impl Switch {
             drafts: BTreeMap::new(),
             last_draft: 0,
             agent,
+            worked: Worked::default(),
             in_envelope: None,
             booted_at: now,
             reset_reason: reset_reason.to_owned(),
@@ -447,8 +451,12 @@ impl Switch {
         if let Input::ClockStepped { to, .. } = &input {
             self.time.clock_stepped(*to);
         }
+        let is_answer = matches!(input, Input::Answer { .. });
         let input = self.opened(input);
         let effects = self.agent.handle(now, input, &mut devices.agent());
+        if is_answer && self.agent.troubles().exchange.is_none() {
+            self.worked.note(&self.running, devices.store);
+        }
         let mut effects = self.take_effects(now, effects, devices);
         if is_due {
             effects.extend(self.ask_times(now, devices.random));

@@ -12,7 +12,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, TRANSFER_EN
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use rumline_agent::Reason;
-use rustls::ClientConfig;
+use rustls::{CertificateError, ClientConfig};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -303,9 +303,23 @@ fn status_of(head: &[u8]) -> Option<u16> {
 /// The kind of what went wrong in a handshake.
 pub(crate) fn tls_reason(error: &std::io::Error) -> Reason {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(_)) => Reason::Certificate,
+        Some(rustls::Error::InvalidCertificate(wrong)) => certificate_reason(wrong),
         Some(_) => Reason::Tls,
         None => reason_of(error),
+    }
+}
+
+/// The kind of what is wrong with a certificate.
+fn certificate_reason(wrong: &CertificateError) -> Reason {
+    match wrong {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Reason::CertificateName
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Reason::CertificateTime,
+        _ => Reason::Certificate,
     }
 }
 
@@ -529,7 +543,7 @@ mod tests {
         let trusting = contact(client_config(std::slice::from_ref(&own)).unwrap(), None);
         assert_eq!(trusting.get(&named).await.unwrap().body, b"ok");
         let by_address = format!("https://127.0.0.1:{port}/");
-        assert_eq!(reason(&trusting, &by_address).await, Reason::Certificate);
+        assert_eq!(reason(&trusting, &by_address).await, Reason::CertificateName);
         assert_eq!(reason(&contact(trusting_nobody(), None), &named).await, Reason::Certificate);
         let old = contact(old_client_config(&[own]).unwrap(), None);
         assert_eq!(reason(&old, &named).await, Reason::Tls);

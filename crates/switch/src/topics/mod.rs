@@ -3,6 +3,7 @@
 pub(crate) mod callhome;
 pub(crate) mod clock;
 pub(crate) mod configuration;
+pub(crate) mod doctor;
 pub(crate) mod feature;
 pub(crate) mod files;
 pub(crate) mod interface;
@@ -24,6 +25,7 @@ pub(crate) const ALL: &[Topic] = &[
     callhome::TOPIC,
     clock::TOPIC,
     configuration::TOPIC,
+    doctor::TOPIC,
     feature::TOPIC,
     files::TOPIC,
     interface::TOPIC,

@@ -202,6 +202,14 @@ impl Zone {
         at.map_or_else(|| "<none>".to_owned(), |at| self.license_time(at))
     }
 
+    /// The command that sets the clock to an instant.
+    pub(crate) fn clock_set(&self, at: Timestamp) -> String {
+        let t = self.civil(at);
+        let (hour, minute, second) = (t.hour, t.minute, t.second);
+        let (day, month, year) = (t.day, t.month_name(), t.year);
+        format!("clock set {hour:02}:{minute:02}:{second:02} {day} {month} {year}")
+    }
+
     /// `Thu Aug  3 20:38:37 2023`, as above a running configuration.
     pub(crate) fn config_time(&self, at: Timestamp) -> String {
         let t = self.civil(at);

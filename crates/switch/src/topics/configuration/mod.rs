@@ -4,6 +4,7 @@ mod patch;
 mod running;
 mod saved;
 
+pub(crate) use patch::patch;
 pub(crate) use saved::{Checkpoint, Draft};
 
 use crate::Switch;

@@ -62,7 +62,7 @@ pub(super) fn show(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
 
 /// What is only in the one is taken away, deepest first, and what is only in the other given; in sections that are in both
 /// the same below them.
-fn patch<'l>(from: &'l [Line], to: &'l [Line]) -> Vec<Line> {
+pub(crate) fn patch<'l>(from: &'l [Line], to: &'l [Line]) -> Vec<Line> {
     let by_text = |lines: &'l [Line]| -> BTreeMap<&'l str, &'l Line> {
         lines.iter().map(|line| (line.text.as_str(), line)).collect()
     };

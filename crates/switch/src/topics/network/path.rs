@@ -220,7 +220,7 @@ impl Switch {
 
     /// The three notes on source interfaces: one without an address changes nothing (PI-NET-003), one that is down, or in
     /// another VRF, lets nothing out (PI-NET-004, PI-NET-005).
-    fn way(&self, vrf: &str, source: Option<&str>) -> Result<Way, NoPath> {
+    pub(crate) fn way(&self, vrf: &str, source: Option<&str>) -> Result<Way, NoPath> {
         if !self.has_vrf(vrf) {
             return Err(NoPath::NoVrf(vrf.to_owned()));
         }
