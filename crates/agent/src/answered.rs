@@ -85,6 +85,13 @@ impl Agent {
             }
             Kind::Sync => {
                 self.wanted.sync = false;
+                match response.status {
+                    ResponseStatus::Ok | ResponseStatus::OkPoll => {}
+                    ResponseStatus::OkTryAgain => self.exchange_failed(now, Failure::TryAgain),
+                    ResponseStatus::Failed => {
+                        self.exchange_failed(now, Failure::Refused(message.clone()));
+                    }
+                }
                 self.add_poll(now, &response);
                 self.take_document(now, &response, environment, effects);
             }

@@ -7,9 +7,9 @@ pub enum Area {
     Store,
     /// Its clock.
     Clock,
-    /// The way out of it, as its configuration has it.
+    /// The way out of it, as its configuration alone has it.
     Way,
-    /// Who is, or is not, at the other end.
+    /// Who is reached by it, or is not.
     Peer,
     /// The trust code.
     Trust,
@@ -115,7 +115,7 @@ faults! {
     Vrf "vrf" Way "PI-NET-001"
         "Licensing leaves by another VRF than the one that worked"
         ["configure terminal" "license smart vrf <name>" "end" "license smart sync all"];
-    NameSpace "name-space" Way "PI-NET-001"
+    NameSpace "name-space" Peer "PI-NET-001"
         "The VRF cannot be entered on the machine that the switch runs on"
         ["! Start the switch with the right to enter name spaces, or bind the VRF to an address: --vrf <name>=addr:<address>"];
     InterfaceDown "interface-down" Way "PI-NET-004"
@@ -124,51 +124,51 @@ faults! {
     InterfaceVrf "interface-vrf" Way "PI-NET-005"
         "The source interface is in another VRF"
         ["configure terminal" "no license smart source-interface" "end" "license smart sync all"];
-    SourceAddress "source-address" Way "PI-NET-003"
+    SourceAddress "source-address" Peer "PI-NET-003"
         "The address of the source interface is none of the machine that the switch runs on"
         ["! Bind the interface: --interface <name>=<address>"];
     LookupOff "lookup-off" Way "p. 68"
         "Names are not looked up"
         ["configure terminal" "ip domain-lookup" "end" "license smart sync all"];
-    NameServer "name-server" Way "p. 68"
+    NameServer "name-server" Peer "p. 68"
         "There is no name server, and no entry for the name of the server"
         ["configure terminal" "vrf context <vrf>" "ip name-server <address>" "end" "license smart sync all"];
-    Name "name" Way "p. 68, 80"
+    Name "name" Peer "p. 68, 80"
         "The name of the server is not resolved"
         ["configure terminal" "ip host <name> <address>" "end" "license smart sync all"];
-    Ipv6 "ipv6" Way "PI-NET-007"
+    Ipv6 "ipv6" Peer "PI-NET-007"
         "The server has IPv6 addresses only, and only Call Home may use them"
         ["! Give the server an IPv4 address, or use Call Home."];
-    Url "url" Way "p. 69, 79"
+    Url "url" Peer "p. 69, 79"
         "The URL leads to nothing that takes licensing messages"
         ["configure terminal" "license smart url <smart|cslu> <url>" "end" "license smart sync all"];
     Port "port" Peer "p. 80"
         "Nothing listens where the URL leads"
         ["! Start the server, or correct the port of the URL (a CSLU has 8182)." "license smart sync all"];
-    Route "route" Way "p. 80"
+    Route "route" Peer "p. 80"
         "There is no route to the server"
         ["configure terminal" "ip route <network>/<length> <next hop>" "end" "license smart sync all"];
     ProxyPort "proxy-port" Way "G-28"
         "The proxy has no port"
         ["configure terminal" "license smart proxy port <port>" "end" "license smart sync all"];
-    ProxyName "proxy-name" Way "PI-NET-017"
+    ProxyName "proxy-name" Peer "PI-NET-017"
         "The name of the proxy is not resolved"
         ["configure terminal" "license smart proxy address <address>" "end" "license smart sync all"];
-    ProxyUnreachable "proxy-unreachable" Way "PI-NET-017"
+    ProxyUnreachable "proxy-unreachable" Peer "PI-NET-017"
         "The proxy is not reached"
         ["configure terminal" "no license smart proxy address" "end" "license smart sync all"];
-    ProxySilent "proxy-silent" Way "PI-NET-017"
+    ProxySilent "proxy-silent" Peer "PI-NET-017"
         "The proxy says nothing"
         ["configure terminal" "no license smart proxy address" "end" "license smart sync all"];
-    ProxyAuthentication "proxy-authentication" Way "PI-NET-020"
+    ProxyAuthentication "proxy-authentication" Peer "PI-NET-020"
         "The proxy asks for a login, which licensing has none for"
         ["! Let the switch through the proxy without a login, or:" "configure terminal"
          "no license smart proxy address" "end" "license smart sync all"];
-    ProxyRefuses "proxy-refuses" Way "PI-NET-017"
+    ProxyRefuses "proxy-refuses" Peer "PI-NET-017"
         "The proxy does not let the message through"
         ["! Allow CONNECT to the server at the proxy, or:" "configure terminal"
          "no license smart proxy address" "end" "license smart sync all"];
-    ProxyNone "proxy-none" Way "PI-NET-017"
+    ProxyNone "proxy-none" Peer "PI-NET-017"
         "What listens where the proxy should be is none"
         ["configure terminal" "no license smart proxy address" "end" "license smart sync all"];
 
@@ -202,10 +202,10 @@ faults! {
         ["configure terminal" "license smart url cslu <url of the tenant>" "end" "license smart sync all"];
     Busy "limit" Peer "G-21"
         "The server has had enough requests for now"
-        ["! Wait: it is asked again by itself at the time it said."];
+        ["! Reports go again by themselves at the time it said. To ask before that:" "license smart sync all"];
     NoTime "no-time" Peer "PI-RUM-019"
         "The server has no time for reports"
-        ["! Wait: it is asked again by itself after 15 minutes."];
+        ["! Reports go again by themselves after 15 minutes. To ask before that:" "license smart sync all"];
     DownRev "down-rev" Peer "p. 82"
         "The SSM On-Prem is older than Smart Licensing Using Policy"
         ["! Upgrade the SSM On-Prem to release 8-202102 or later, or use another topology."];
@@ -219,10 +219,10 @@ faults! {
     TokenWay "token-way" Trust "p. 48"
         "A token goes to CSSM over HTTPS only"
         ["configure terminal" "license smart transport smart" "license smart url smart <url>" "end"
-         "license smart trust idtoken <token> all"];
+         "license smart trust idtoken <token> all force"];
     Token "token" Trust "p. 48"
         "CSSM does not take the token"
-        ["! Make a new token in CSSM, then:" "license smart trust idtoken <token> all"];
+        ["! Make a new token in CSSM, then:" "license smart trust idtoken <token> all force"];
     TrustInstalled "trust-installed" Trust "p. 67"
         "A trust code is installed already"
         ["license smart trust idtoken <token> all force"];
@@ -234,7 +234,7 @@ faults! {
         ["license smart trust idtoken <token> all force"];
     TrustMissing "trust-missing" Trust "p. 72"
         "There is no trust code, and direct communication needs one"
-        ["! Make a token in CSSM, then:" "license smart trust idtoken <token> all"];
+        ["! Make a token in CSSM, then:" "license smart trust idtoken <token> all force"];
 
     Account "account" Account "p. 71"
         "The product instance belongs to another account than the one that speaks to it"
@@ -310,7 +310,7 @@ impl Fault {
             (Peer | Trust, Clock) => {
                 matches!(self, Self::Refused | Self::TrustRefused)
             }
-            // Nobody is reached by a way that leads nowhere.
+            // Nobody is reached by a way that leads nowhere, or elsewhere.
             (Peer, Way) => true,
             // One token is as bad as another where none is taken.
             (Peer, Trust) => matches!(self, Self::Refused),

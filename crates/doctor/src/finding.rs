@@ -97,7 +97,7 @@ mod tests {
         let cases: [(&[F], &[&str]); 9] = [
             (&[], &[]),
             (&[F::DeadlinePassed, F::DeadlineNear], &["deadline-passed"]),
-            (&[F::DeadlinePassed, F::Port, F::Name], &["name"]),
+            (&[F::DeadlinePassed, F::Port, F::VrfDown], &["vrf-down"]),
             (&[F::Port, F::Storage], &["storage", "port"]),
             (&[F::CertificateTime, F::Clock, F::TrustRefused], &["clock"]),
             (&[F::TrustMissing, F::Token], &["token"]),

@@ -7,6 +7,9 @@ type Rows = &'static [(&'static str, Fault)];
 
 /// Why an exchange failed: the second field of `COMM_FAILED` and `Failure Reason` of `show license tech support`.
 const EXCHANGE: Rows = &[
+    ("identity for the instance", Fault::Unknown),
+    ("re-register the instance", Fault::Unknown),
+    ("record not found", Fault::Unknown),
     ("unable to resolve proxy", Fault::ProxyName),
     ("unable to connect to proxy", Fault::ProxyUnreachable),
     ("waiting for the proxy", Fault::ProxySilent),
@@ -29,18 +32,15 @@ const EXCHANGE: Rows = &[
     ("sends by email only", Fault::CallhomeByMail),
     ("message-size", Fault::CallhomeSize),
     ("url is not valid", Fault::Url),
-    ("404", Fault::Url),
+    ("404 host not found", Fault::Url),
+    ("error 404", Fault::Url),
     ("tls cert", Fault::CertificateRoot),
     ("peer certificate", Fault::CertificateRoot),
     ("certificate", Fault::CertificateRoot),
     ("tls versions", Fault::TlsVersion),
-    ("429", Fault::Busy),
     ("too many requests", Fault::Busy),
     ("no time", Fault::NoTime),
     ("insufficient trust", Fault::TrustMissing),
-    ("identity for the instance", Fault::Unknown),
-    ("re-register the instance", Fault::Unknown),
-    ("record not found", Fault::Unknown),
     ("timestamp mismatch", Fault::Clock),
     ("sa/va mismatch", Fault::Account),
     ("another smart account", Fault::Account),
@@ -150,6 +150,10 @@ mod tests {
     fn words_of_the_guide_and_of_devices_are_known() {
         assert_eq!(exchange("404 host not found"), Fault::Url);
         assert_eq!(exchange("Unable to resolve server hostname/domain name"), Fault::Name);
+        let told =
+            "The identity for the instance 4040-429a is not valid.Please re-register the instance.";
+        assert_eq!(exchange(told), Fault::Unknown);
+        assert_eq!(exchange("HTTP Server Error 404 : Not found"), Fault::Url);
         assert_eq!(exchange("Something that nobody ever said"), Fault::Refused);
         assert_eq!(trust("Already Installed"), Fault::TrustInstalled);
         assert_eq!(trust("SA/VA mismatch"), Fault::Account);

@@ -13,6 +13,7 @@ mod collector_server;
 mod cssm_admin;
 mod cssm_server;
 mod demo;
+mod doctor_command;
 mod help_command;
 mod lab;
 mod mail_sender;
@@ -60,6 +61,8 @@ enum Command {
     Verify(verify_command::Arguments),
     /// Looks through a stopped switch's or server's data: what is damaged, what that costs, what to do.
     Check(check_command::Arguments),
+    /// Says what is wrong with licensing, and what mends it: from what devices printed, or of a running lab.
+    Doctor(doctor_command::Arguments),
     /// Help of a command, or of a topic: questions, topologies, system messages, what to do when something is wrong, terms.
     Help(help_command::Arguments),
     /// Prints the reference of all commands of a switch.
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
         Command::Onprem(arguments) => collector_server::run_on_prem(&arguments),
         Command::Verify(arguments) => verify_command::run(&arguments),
         Command::Check(arguments) => check_command::run(&arguments),
+        Command::Doctor(arguments) => doctor_command::run(&arguments),
         Command::Help(arguments) => help_command::run(&arguments, Arguments::command()),
         Command::Commands => {
             say!("{}", rumline_switch::command_reference().trim_end());

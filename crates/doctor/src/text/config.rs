@@ -6,9 +6,20 @@ use crate::{Fault, Sign};
 pub(super) fn read(lines: &[&str], reading: &mut Reading) {
     let is_config = lines.iter().any(|line| line.starts_with("version "))
         && lines.iter().any(|line| {
-            ["hostname", "switchname"].contains(&line.split(' ').next().unwrap_or_default())
+            let first = line.split(' ').next().unwrap_or_default();
+            ["hostname", "switchname"].contains(&first)
+                || line.starts_with("!Command: show running-config")
         });
     if !is_config {
+        return;
+    }
+    // Of a part of one nothing follows from what is not there.
+    let is_part = lines.iter().any(|line| {
+        let words = line.strip_prefix("!Command: show running-config").map(str::trim);
+        words.is_some_and(|words| !["", "all"].contains(&words))
+    });
+    if is_part {
+        reading.has("a part of a configuration");
         return;
     }
     reading.has("configuration");
@@ -132,5 +143,9 @@ mod tests {
         let other = read_all(HEAD.as_bytes());
         assert!(!other.is_nxos_config && other.platform == Platform::IosXe);
         assert!(read_all(b"version 17.9\n").parts.is_empty());
+        let part = read_all(
+            b"!Command: show running-config callhome all\nversion 10.3(1) Bios:version 05.45\n",
+        );
+        assert!(!part.is_nxos_config && part.parts == ["a part of a configuration"]);
     }
 }

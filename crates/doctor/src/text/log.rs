@@ -17,8 +17,10 @@ pub(super) fn read(lines: &[&str], reading: &mut Reading) {
     // Of each topic what was said last counts.
     let mut last: Vec<(Topic, Option<Sign>)> = Vec::new();
     for line in lines {
-        if let Some((topic, sign)) = message(line) {
+        if line.contains("%LICMGR-") || line.contains("%SMART_LIC-") {
             reading.has("system messages");
+        }
+        if let Some((topic, sign)) = message(line) {
             last.retain(|(known, _)| *known != topic);
             last.push((topic, sign));
         }

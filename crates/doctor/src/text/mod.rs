@@ -72,9 +72,8 @@ fn cut(line: &str) -> &str {
 }
 
 fn platform(lines: &[&str]) -> Platform {
-    const XE: [&str; 7] = [
+    const XE: [&str; 6] = [
         "Load for five secs",
-        "Smart Licensing is ENABLED",
         "%SMART_LIC-",
         "Handle: ",
         "Building configuration...",

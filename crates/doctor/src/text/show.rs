@@ -41,8 +41,9 @@ pub(super) fn read(lines: &[&str], reading: &mut Reading) {
                 }
             }
             "Trust Code Installed" | "Trust Code installed" => {
-                let next = lines.get(place + 1).is_some_and(|line| line.contains("INSTALLED"));
-                let none = value == "<none>" || (value.is_empty() && !next);
+                let below = lines.iter().skip(place + 1).take(2);
+                let is_installed = below.clone().any(|line| line.contains("INSTALLED"));
+                let none = value == "<none>" || (value.is_empty() && !is_installed);
                 seen.no_trust = none.then_some(trimmed);
             }
             "Next ACK deadline" => seen.deadline = Some(trimmed),
@@ -64,9 +65,22 @@ pub(super) fn read(lines: &[&str], reading: &mut Reading) {
             _ => {}
         }
     }
+    let has = |wanted: &str| lines.iter().any(|line| line.trim() == wanted);
     if is_status || seen.transport.is_some() || seen.deadline.is_some() {
-        reading.has("show license");
+        reading.has("show license status");
         reading.signs.extend(seen.signs());
+    } else if has("Registration:") && has("License Authorization:") {
+        reading.has("licensing of before Smart Licensing Using Policy");
+    }
+    if has("License Usage:") || (has("License Authorization:") && has("Status: Not Applicable")) {
+        reading.has("licenses in use");
+    }
+    if let Some(place) = lines.iter().position(|line| line.starts_with("Message History (")) {
+        reading.has("message history");
+        reading.signs.extend(history(&lines[place + 1..]));
+    }
+    if has("**** Event Log ****") || has("No EventLog Found.") {
+        reading.has("event log");
     }
     if lines
         .iter()
@@ -80,6 +94,32 @@ pub(super) fn read(lines: &[&str], reading: &mut Reading) {
 fn ongoing(attempts: &str) -> Option<u64> {
     let (_, rest) = attempts.split_once("Overall=")?;
     rest.split_whitespace().next()?.parse().ok()
+}
+
+/// The last message of each class, where it failed.
+fn history(lines: &[&str]) -> Vec<Sign> {
+    let mut signs = Vec::new();
+    let mut last: Option<&str> = None;
+    let mut is_import = false;
+    let mut settle = |last: Option<&str>, is_import: bool| {
+        let Some((_, words)) = last.and_then(|line| line.split_once("Status: ")) else { return };
+        let Some((status, reason)) = words.split_once(", ") else { return };
+        if status == "FAILED" && is_import {
+            signs.push(Sign::new(words::document(reason), words));
+        } else if status == "FAILED" || status == "NO REPLY" {
+            signs.push(Sign::new(words::exchange(reason), words));
+        }
+    };
+    for line in lines {
+        if line.starts_with(' ') {
+            last = if line.trim().is_empty() { last } else { Some(line.trim()) };
+        } else if line.ends_with(':') {
+            settle(last.take(), is_import);
+            is_import = line.starts_with("Import ");
+        }
+    }
+    settle(last, is_import);
+    signs
 }
 
 fn failure(attempts: &str, reason: &str) -> Sign {
@@ -182,7 +222,9 @@ mod tests {
             1
         );
         assert_eq!(
-            faults("Transport:\n  Type: Callhome\nTrust Code Installed:\n  INSTALLED on Jan 1\n"),
+            faults(
+                "Transport:\n  Type: Callhome\nTrust Code Installed:\n  Active: x\n    INSTALLED on Jan 1\n"
+            ),
             []
         );
         assert_eq!(faults("Port:\n  Type: Smart\nTrust Code Installed: <none>\n"), []);
@@ -209,6 +251,35 @@ mod tests {
         );
         assert_eq!(told[0].0, "unknown-instance");
         assert_eq!(faults("Failure Reason: Timeout\n"), []);
+    }
+
+    #[test]
+    fn the_last_message_of_each_class_counts() {
+        let text = "Message History (oldest to newest):\n====\nUsage Reporting:\n  Jan 1: Request: to CSLU\n  \
+            Jan 1: Response: Status: NO REPLY, Unable to resolve server hostname/domain name\nTrust Sync:\n  \
+            Jan 1: Response: Status: NO REPLY, Timeout waiting for the server\n  Jan 2: Response: Status: OK\n\
+            Result Polling:\n  No past history\n\nImport Message History (oldest to newest):\n====\n\
+            Import POLICY:\n  Jan 1: Status: FAILED, a newer policy is installed\n\nImport RUM ACK:\n  Jan 1: Status: OK\n";
+        let found: Vec<_> = faults(text).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(found, ["name", "file-stale"]);
+        assert_eq!(read_all(text.as_bytes()).parts, ["message history"]);
+    }
+
+    #[test]
+    fn what_says_nothing_of_how_it_is_is_known_all_the_same() {
+        for (text, part) in [
+            ("License Usage:\nLicense  Entitlement tag\n", "licenses in use"),
+            ("License Authorization:\n  Status: Not Applicable\n", "licenses in use"),
+            (" No EventLog Found.\n", "event log"),
+            ("**** Event Log ****\n", "event log"),
+            (
+                "Registration:\n  Status: UNREGISTERED\nLicense Authorization:\n",
+                "licensing of before Smart Licensing Using Policy",
+            ),
+        ] {
+            let reading = read_all(text.as_bytes());
+            assert_eq!((reading.parts, reading.signs), (vec![part], vec![]), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod books;
 mod carry;
 pub(crate) mod clone;
 pub(crate) mod description;
+mod doctor;
 mod down;
 mod fault;
 mod file;
@@ -94,6 +95,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             }
         }
     })
+}
+
+/// What is wrong in a lab; true if nothing is.
+pub(crate) fn doctor(file: &Path) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async { doctor::doctor(&planned(file)?.1).await })
 }
 
 /// Reads a lab's file and thinks about it; returns where the file is, too.

@@ -8,6 +8,7 @@ mod worked;
 use rumline_cli::Fields;
 use rumline_doctor::{Finding, diagnose, render};
 
+pub use way::signs_of_configuration;
 pub(crate) use worked::Worked;
 
 use crate::Switch;

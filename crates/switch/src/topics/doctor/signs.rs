@@ -4,11 +4,11 @@ use rumline_agent::{Disk, Failure, Reason, Transport, Trouble};
 use rumline_doctor::{Fault, Sign, words};
 use rumline_protocol::{RefusalReason, Timestamp};
 
-use super::way::{configured, host_of};
+use super::way::{SYNC, configured, host_of};
 use super::worked::way_back;
 use crate::Switch;
 use crate::config::ConfigTree;
-use crate::topics::files::read_startup;
+use crate::topics::files::damaged_startup;
 use crate::topics::license::{settings, transport_word};
 
 /// A clock that differs by less is right enough (guide p. 68).
@@ -47,8 +47,9 @@ impl Switch {
         if let Some(error) = self.agent.storage_failure() {
             signs.push(Sign::new(Fault::Storage, format!("Storage: {error}")));
         }
-        if let Some(damage) = read_startup(store).ok().and_then(|found| found.damage) {
-            signs.push(Sign::new(Fault::Startup, damage));
+        if let Some(name) = damaged_startup(store).ok().and_then(|names| names.first().copied()) {
+            let evidence = format!("{name}: its checksum does not fit");
+            signs.push(Sign::new(Fault::Startup, evidence));
         }
         match self.agent.unreadable_reports() {
             0 => {}
@@ -73,7 +74,7 @@ impl Switch {
             zone.license_time(now),
             zone.license_time(right)
         );
-        let mend = vec![zone.clock_set(right), "license smart sync all".to_owned()];
+        let mend = vec![zone.clock_set(right), SYNC.to_owned()];
         Some(Sign::new(Fault::Clock, evidence).mended_by(mend))
     }
 
@@ -270,6 +271,12 @@ impl Switch {
         let back = configured(way_back(&self.running, worked, heads));
         if !back.is_empty() {
             sign.mend = back;
+        } else if heads.is_empty() {
+            let elsewhere =
+                "! The lines of this switch are those that worked: what is wrong is not here.";
+            let usual = sign.fault.usual_mend().iter().filter(|line| line.starts_with("! "));
+            let lines = std::iter::once(elsewhere).chain(usual.copied()).chain([SYNC]);
+            sign.mend = lines.map(str::to_owned).collect();
         }
     }
 }

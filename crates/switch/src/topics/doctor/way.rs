@@ -1,14 +1,20 @@
 //! What of the way out is wrong by the lines of the configuration alone.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use rumline_agent::Transport;
+use rumline_agent::{MemoryDisk, Transport};
+use rumline_catalogue::Catalogue;
 use rumline_doctor::{Fault, Sign};
+use rumline_protocol::{Random, Suite, Timestamp};
 
-use crate::Switch;
 use crate::topics::callhome;
 use crate::topics::license::settings;
 use crate::topics::network::{MANAGEMENT, NoPath};
+use crate::{Devices, Hardware, Switch};
+
+/// What shows whether it is mended.
+pub(super) const SYNC: &str = "license smart sync all";
 
 /// Lines as they are typed in configuration mode, and a synchronization after them.
 pub(super) fn configured(lines: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
@@ -19,7 +25,7 @@ pub(super) fn configured(lines: impl IntoIterator<Item = impl Into<String>>) -> 
     let around = |line: &str| line.to_owned();
     let mut typed = vec![around("configure terminal")];
     typed.extend(lines);
-    typed.extend([around("end"), around("license smart sync all")]);
+    typed.extend([around("end"), around(SYNC)]);
     typed
 }
 
@@ -141,15 +147,18 @@ impl Switch {
     }
 
     /// What is wrong by the lines of a configuration that came from elsewhere: nothing was ever sent by it.
-    #[must_use]
-    pub fn configuration_signs(&self) -> Vec<Sign> {
-        let mut signs = self.way_signs();
+    fn configuration_signs(&self) -> Vec<Sign> {
         let says = ["license smart", "callhome"];
         let is_meant = self.running.lines.iter().any(|line| {
             says.iter().any(|head| line.text == *head || line.text.starts_with(&format!("{head} ")))
         });
+        // One that does not mention licensing is of before, or is not about it.
+        if !is_meant {
+            return Vec::new();
+        }
+        let mut signs = self.way_signs();
         let transport = self.agent.config().transport;
-        let destination = self.agent.config().destination().filter(|_| is_meant);
+        let destination = self.agent.config().destination();
         if let (Some((_, url)), Ok(path)) = (destination, self.licensing_path(transport)) {
             let host = host_of(&url);
             let known = path.names.hosts.iter().any(|(name, _)| name.eq_ignore_ascii_case(host));
@@ -160,6 +169,38 @@ impl Switch {
         }
         signs
     }
+}
+
+/// What is wrong with licensing by a configuration of NX-OS, on whatever model it is for.
+#[must_use]
+pub fn signs_of_configuration(
+    text: &str,
+    suite: Arc<dyn Suite>,
+    random: &mut dyn Random,
+) -> Vec<Sign> {
+    const PID: &str = "N9K-C93180YC-FX3";
+    let catalogue = Catalogue::nexus();
+    let version = text.lines().find_map(|line| line.strip_prefix("version "));
+    let version = version.and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
+    let known = catalogue.release(version).or(catalogue.releases().last());
+    let named = text.lines().filter_map(|line| line.trim_end().strip_prefix("interface "));
+    let mut hardware = Hardware {
+        pid: PID.to_owned(),
+        serial: "DOCTOR".to_owned(),
+        release: known.map(|release| release.version.clone()).unwrap_or_default(),
+        root_certificate: Vec::new(),
+        // What is on the other side is not in a configuration.
+        links: named.map(str::to_owned).collect(),
+    };
+    if hardware.check().is_err()
+        && let Some(last) = catalogue.releases().last()
+    {
+        hardware.release.clone_from(&last.version);
+    }
+    let (mut store, mut flash) = (MemoryDisk::default(), MemoryDisk::default());
+    let mut devices = Devices { store: &mut store, flash: &mut flash, random };
+    let booted = Switch::boot(Timestamp(0), &hardware, suite, Some(text), "doctor", &mut devices);
+    booted.map(|(switch, _)| switch.configuration_signs()).unwrap_or_default()
 }
 
 #[cfg(test)]
