@@ -77,6 +77,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("around.py", &parts::CLIENTS),
     ("network_tools.py", &parts::CLIENTS),
     ("ways.py", &parts::CLIENTS),
+    ("doctor.py", &parts::CLIENTS),
     ("cssm_postgres.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),

@@ -160,6 +160,8 @@ impl Agent {
         match response.status {
             ResponseStatus::Ok | ResponseStatus::OkPoll => {
                 self.wanted.show_trust = false;
+                // A request that was refused changed nothing about a trust that holds.
+                self.ledger.troubles.trust.take_if(|_| !self.installed.trust_codes.is_empty());
                 self.mark_sent(ids);
                 self.ledger.last_push_at = Some(sent_at);
                 self.add_poll(now, response);

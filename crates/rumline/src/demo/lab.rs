@@ -32,7 +32,7 @@ pub(super) struct LabSwitch {
     address: SocketAddr,
     password_file: PathBuf,
     options: Vec<String>,
-    process: Option<Child>,
+    pub process: Option<Child>,
 }
 
 /// The lab.

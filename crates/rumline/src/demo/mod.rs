@@ -73,9 +73,27 @@ fn name_of(topology: u32) -> &'static str {
     }
 }
 
+/// After all that was done to it a switch is well, and says so.
+async fn doctor(lab: &Lab, topology: u32, switch: usize, checks: &mut Checks) -> Result<()> {
+    // One that was turned off for good is not asked.
+    if lab.switches[switch].process.is_none() {
+        return Ok(());
+    }
+    // What was refused on purpose is over with the next answer.
+    if topology != 6 {
+        lab.run(switch, "license smart sync all").await?;
+    }
+    let silent = |said: &str| said == "No fault found.\n";
+    let said = lab.wait_for(switch, "show license doctor", silent).await?;
+    let what = format!("{}: the doctor finds nothing", lab.switches[switch].name);
+    checks.add(topology, &what, silent(&said), &said);
+    Ok(())
+}
+
 async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Result<bool> {
     let mut checks = Checks::default();
     for topology in topologies {
+        let before = lab.switches.len();
         lab.heading(&format!("Topology {topology}, {}", name_of(*topology)));
         match topology {
             2 => {
@@ -86,6 +104,9 @@ async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Resul
                 let flavour = Flavour::of(*topology).context("no collector")?;
                 collected::run(lab, flavour, &mut checks).await?;
             }
+        }
+        for switch in before..lab.switches.len() {
+            doctor(lab, *topology, switch, &mut checks).await?;
         }
     }
     lab.show_cssm().await?;

@@ -226,7 +226,7 @@ async fn cloned(lab: &mut Lab, switch: usize, checks: &mut Checks, t: u32) -> Re
     let waiting = seen.each_ref().map(|rum| rum.matches("UNACK").count());
     let told = format!("{waiting:?} reports wait; {}", lab.instance(&serial).await?["epochs"]);
     checks.add(t, &what, one_goes_on, &told);
-    lab.stop_switch(clone).await?;
+    lab.stop_switch(if is_settled(&seen[0]) { clone } else { switch }).await?;
     lab.say(&format!("{name}: cloned; both were held until the owner chose"));
     Ok(())
 }
