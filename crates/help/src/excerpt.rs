@@ -2,9 +2,9 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::Topic;
 use crate::search::{Words, wanted};
 use crate::shown::markdown;
+use crate::{Document, Topic};
 
 /// How long such a line is at most, in letters, and how much of it stands before the first word that was looked for.
 const LETTERS_MAX: usize = 160;
@@ -16,10 +16,17 @@ const BEFORE_MAX: usize = 60;
 pub fn excerpt(topic: &Topic, words: &str) -> Option<String> {
     let asked = words.to_lowercase();
     let wanted = wanted(&asked);
+    let title = Words::of(&topic.title);
+    // Of a term what it means.
+    let is_term =
+        topic.document == Document::Glossary && wanted.iter().all(|word| title.have(word));
     let mut best: Option<(usize, String)> = None;
     for line in lines(&markdown(topic)) {
         let own = Words::of(&line);
         let count = wanted.iter().filter(|word| own.have(word)).count();
+        if is_term && best.is_some() {
+            break;
+        }
         if best.as_ref().is_none_or(|(most, _)| count > *most) {
             best = Some((count, line));
         }
@@ -34,7 +41,7 @@ fn lines(text: &str) -> Vec<String> {
         match event {
             Event::Text(text) | Event::Code(text) => line.push_str(&text),
             Event::SoftBreak => line.push(' '),
-            Event::End(TagEnd::TableCell) => line.push_str("  "),
+            Event::End(TagEnd::TableCell) => line.push_str(" - "),
             Event::End(
                 TagEnd::Paragraph
                 | TagEnd::Item
@@ -48,7 +55,10 @@ fn lines(text: &str) -> Vec<String> {
             _ => {}
         }
     }
-    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = |line: &str| {
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        line.trim_matches([' ', '-']).to_owned()
+    };
     let each = lines.iter().flat_map(|line| line.lines()).map(words);
     each.filter(|line| !line.is_empty()).collect()
 }
@@ -86,7 +96,7 @@ mod tests {
     #[test]
     fn a_line_is_told_without_its_marks() {
         let text = "a **b** [c](d.md)\ne\n\n* `f` g\n\n| h | i |\n|---|---|\n| j | k |\n\n```\nl\nm n\n```\n";
-        assert_eq!(lines(text), ["a b c e", "f g", "h i", "j k", "l", "m n"]);
+        assert_eq!(lines(text), ["a b c e", "f g", "h - i", "j - k", "l", "m n"]);
     }
 
     #[test]
@@ -111,7 +121,9 @@ mod tests {
             }
         }
         let topic = topics().iter().find(|topic| topic.id == "term-ack");
-        let line = topic.and_then(|topic| excerpt(topic, "answers")).unwrap_or_default();
-        assert!(line.contains("answer"), "{line}");
+        let line = |words: &str| topic.and_then(|topic| excerpt(topic, words)).unwrap_or_default();
+        // Of a term that is looked for what it means, and of another word the line that holds it.
+        assert!(line("ack").starts_with("CSSM's signed answer"), "{}", line("ack"));
+        assert!(line("StatusCode").contains("StatusCode"), "{}", line("StatusCode"));
     }
 }
