@@ -1,6 +1,7 @@
 //! The pages of CSSM (guide p. 15, 41-45, 58-60; CSSM-009 to 021): Alerts, Inventory, Reports, and ours beside them. Each is
 //! a file of its own.
 
+mod account_audit;
 mod accounts;
 mod alerts;
 mod claims;
@@ -96,6 +97,7 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         settings::Rename::route(),
         settings::Merge::route(),
         settings::Close::route(),
+        account_audit::AccountAudit::route(),
         jobs::Jobs::route(),
         jobs::Cancel::route(),
         collectors::Collectors::route(),
