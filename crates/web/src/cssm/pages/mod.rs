@@ -4,11 +4,13 @@
 mod account_audit;
 mod accounts;
 mod alerts;
+mod all_instances;
 mod claims;
 mod collectors;
 mod delta;
 mod epochs;
 mod event_log;
+mod found;
 mod general;
 mod instance;
 mod instance_transfers;
@@ -67,6 +69,7 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         transfer::HandOn::route(),
         license::License::route(),
         instances::Instances::route(),
+        all_instances::AllInstances::route(),
         instance_transfers::Transfer::route(),
         instance_transfers::TransferAll::route(),
         instance::Instance::route(),
