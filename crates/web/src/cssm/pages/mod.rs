@@ -2,7 +2,9 @@
 //! a file of its own.
 
 mod account_audit;
+mod account_license;
 mod accounts;
+mod alert_about;
 mod alerts;
 mod all_instances;
 mod claims;
@@ -21,6 +23,7 @@ mod license;
 mod licenses;
 mod mail;
 mod overview;
+mod overview_licenses;
 mod part_settings;
 mod place;
 mod policies;
@@ -68,6 +71,7 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         transfer::Transfer::route(),
         transfer::HandOn::route(),
         license::License::route(),
+        account_license::AccountLicense::route(),
         instances::Instances::route(),
         all_instances::AllInstances::route(),
         instance_transfers::Transfer::route(),
