@@ -36,6 +36,7 @@ mod report;
 mod select;
 mod settings;
 mod transfer;
+mod transfer_balances;
 mod usage_files;
 mod use_over_time;
 
