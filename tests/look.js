@@ -3,7 +3,10 @@
 
 (() => {
   const NAMES = /^(input|select|textarea|button|summary|progress|meter|img|svg|canvas|video|iframe)$/i;
-  const WHOLE = ".whole, .badge, button, .button, th, summary";
+  const WHOLE = ".whole, .badge, button, .button, th, summary, .ago";
+  // Of a list and of facts words are kept whole that are no longer: letters and digits, and what joins them.
+  const CELLS = "td, dd";
+  const CELL_LETTERS = 32;
   // Nothing longer has to be kept whole, nor what a narrow window has no room for.
   const WORD_LETTERS = 40;
   const WORD_EDGES = 64;
@@ -192,12 +195,21 @@
     }
   }
 
+  /// What of a text stands in one line.
+  function wholeIn(element, isWhole) {
+    if (element.closest(".ago")) return /\S.*\S/g;
+    if (element.closest(".whole, .badge")) return /\S+/g;
+    return isWhole ? /[^\s\-\u2010\/]+/g : /[\p{L}\p{M}\p{N}.:@]+/gu;
+  }
+
   function broken(items, say) {
     for (const { node, element, isText } of items) {
-      if (!isText || !element.closest(WHOLE)) continue;
-      const parts = element.closest(".whole, .badge") ? /\S+/g : /[^\s\-\u2010\/]+/g;
-      for (const found of node.data.matchAll(parts)) {
-        if (found[0].length < 2 || [...found[0]].length > WORD_LETTERS) continue;
+      const isWhole = element.closest(WHOLE);
+      // A cell says itself what of it is too long.
+      if (!isText || !(isWhole || (element.closest(CELLS) && !element.closest(".long")))) continue;
+      const most = isWhole ? WORD_LETTERS : CELL_LETTERS;
+      for (const found of node.data.matchAll(wholeIn(element, isWhole))) {
+        if (found[0].length < 2 || [...found[0]].length > most) continue;
         const range = document.createRange();
         range.setStart(node, found.index);
         range.setEnd(node, found.index + found[0].length);

@@ -365,6 +365,12 @@ const FAULTS = [
     "<dialog style='background: #fff'><h2 style='color: #000'>More</h2><p style='color: #999'>Hardly seen</p></dialog>",
   ],
   ["broken word", "<div class='whole' style='width: 60px'>N9K-C93180YC-FX3</div>"],
+  [
+    "broken word",
+    "<table><tr><td><div style='width: 60px; overflow-wrap: anywhere'>LAN_ENTERPRISE_SERVICES_PKG</div></td></tr></table>",
+  ],
+  ["broken word", "<dl><dt>Name</dt><dd style='width: 60px; overflow-wrap: anywhere'>acknowledged</dd></dl>"],
+  ["broken word", "<p style='width: 60px'><span class='ago' style='white-space: normal'>(3 minutes ago)</span></p>"],
   ["contrast of text", "<p style='background: #fff; color: #999'>Hardly seen</p>"],
   ["contrast of text", "<p style='background: #fff; color: #000'><span style='opacity: .4'>Hardly seen</span></p>"],
   ["contrast of text", "<p style='background: #222; color: #111'>Hardly seen</p>"],

@@ -83,7 +83,7 @@ pub struct AlertView {
     pub last_at: i64,
     /// When it was settled.
     pub cleared_at: Option<i64>,
-    /// When somebody said that they see to it.
+    /// When somebody acknowledged it: they see to it.
     pub acknowledged_at: Option<i64>,
     /// Who that was.
     pub acknowledged_by: Option<String>,
@@ -264,7 +264,7 @@ impl Cssm {
         })
     }
 
-    /// Somebody sees to an alert of an account, or of the whole server; it stays open until it is so no more.
+    /// Somebody acknowledges an alert: sees to one of an account, or of the whole server; it stays open until it is so no more.
     ///
     /// # Errors
     /// When there is no such open alert.

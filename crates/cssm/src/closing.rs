@@ -37,7 +37,7 @@ fn contents(
             WHERE holding.smart_account_id = $1 AND holding.virtual_account_id = $2 AND holding.quantity <> 0
             AND (purchase.ends_at IS NULL OR purchase.ends_at > $3) LIMIT 1",
             Some(at),
-            "licences",
+            "licenses",
         ),
         (
             "SELECT virtual_account_id FROM collector WHERE smart_account_id = $1 AND virtual_account_id = $2

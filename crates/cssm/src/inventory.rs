@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, one_by_one, smart_account};
 use crate::alerts::{self, AlertKind};
-use crate::books::{self, LicenseView};
+use crate::books::{self, Holding, LicenseView};
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances::{self, Instance};
 use crate::lineage::{self, EpochView};
-use crate::purchases;
+use crate::purchases::{self, LicenseTransfer, Moved};
 use crate::spans::Spans;
 use crate::totals;
 use crate::{Actor, Cssm, Error, Only, PartId};
@@ -256,6 +256,36 @@ impl Cssm {
             let uses = totals::uses(tx, smart_account_id)?;
             let catalogue = Catalogue::nexus();
             Ok(books::balances(now.0, &holdings, &uses, catalogue.tiers()))
+        })
+    }
+
+    /// The same as it would be once a transfer is done, of which `moved` says what goes.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn licenses_after(
+        &self,
+        now: Timestamp,
+        smart_account_id: SmartAccountId,
+        transfer: &LicenseTransfer,
+        moved: &[Moved],
+    ) -> Result<Vec<LicenseView>, Error> {
+        let (license, ways) = (transfer.license.clone(), [(transfer.from, -1), (transfer.to, 1)]);
+        let moved = moved.to_vec();
+        self.db.read("inventory.licenses_after", move |tx| {
+            smart_account(tx, smart_account_id)?;
+            let mut holdings = purchases::holdings(tx, smart_account_id)?;
+            for (virtual_account_id, sign) in ways {
+                holdings.extend(moved.iter().map(|part| Holding {
+                    virtual_account_id,
+                    license: license.clone(),
+                    quantity: sign * part.quantity,
+                    from: part.counts_at,
+                    until: part.ends_at,
+                }));
+            }
+            let uses = totals::uses(tx, smart_account_id)?;
+            Ok(books::balances(now.0, &holdings, &uses, Catalogue::nexus().tiers()))
         })
     }
 

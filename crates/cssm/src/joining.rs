@@ -131,7 +131,7 @@ fn join(
     let differing = tags_that_differ(tx, from, into)?;
     if !differing.is_empty() {
         let text = format!(
-            "{:?} has policies of licences that {:?} has not, or has otherwise: {}; set the same there, or take \
+            "{:?} has policies of licenses that {:?} has not, or has otherwise: {}; set the same there, or take \
              them back first",
             source.name,
             target.name,

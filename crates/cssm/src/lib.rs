@@ -121,6 +121,7 @@ pub struct Cssm {
     settings: Settings,
     standing: Arc<answer::StandingCache>,
     strangers: Arc<Mutex<strangers::Strangers>>,
+    looks: Arc<Mutex<watch::Looks>>,
     /// How it is named in what is said to it.
     id: Arc<str>,
 }
@@ -144,7 +145,8 @@ impl Cssm {
         let id: Arc<str> = cssm_id(&issuer.root_certificate).into();
         rumline_server::check_identity(&db, &id)?;
         let (issuer, standing, strangers) = (Arc::new(issuer), Arc::default(), Arc::default());
-        Ok(Self { db, suite, issuer, random, settings, standing, strangers, id })
+        let looks = Arc::default();
+        Ok(Self { db, suite, issuer, random, settings, standing, strangers, looks, id })
     }
 
     /// The database below.

@@ -98,7 +98,7 @@ impl PolicyFile {
         for (class, name) in [(self.enforced, "enforced"), (self.export, "export")] {
             if class != ClassPolicy::NONE {
                 told.push(format!(
-                    "{name} has numbers, but no licence of a Nexus is of that kind: they change nothing"
+                    "{name} has numbers, but no license of a Nexus is of that kind: they change nothing"
                 ));
             }
         }
@@ -360,7 +360,7 @@ fn check_tag(tag: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "{tag:?} is neither the name of a licence, as `catalogue` lists them, nor an entitlement tag"
+        "{tag:?} is neither the name of a license, as `catalogue` lists them, nor an entitlement tag"
     )))
 }
 
@@ -452,11 +452,11 @@ impl Cssm {
             let there = tag_policies(tx, smart_account_id)?;
             let is_there = there.iter().any(|set| set.set_for == SetFor::Tag(tag.clone()));
             if policy.is_none() && !is_there {
-                return Err(Error::NotFound("policy of this licence"));
+                return Err(Error::NotFound("policy of this license"));
             }
             if policy.is_some() && !is_there && there.len() >= TAG_POLICIES_MAX {
                 let text =
-                    format!("{TAG_POLICIES_MAX} licences have a policy; take one back first");
+                    format!("{TAG_POLICIES_MAX} licenses have a policy; take one back first");
                 return Err(Error::Conflict(text));
             }
             let version = next_version(tx, now, smart_account_id)?;

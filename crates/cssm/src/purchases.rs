@@ -164,7 +164,7 @@ pub struct Moved {
 
 /// Whether there is such a licence.
 fn check_license(license: &str) -> Result<(), Error> {
-    check_name("a licence's name", license)?;
+    check_name("a license's name", license)?;
     let catalogue = Catalogue::nexus();
     let mut names = catalogue.packages().iter().map(|package| package.name.as_str());
     let mut tiers = catalogue.tiers().iter().map(|tier| tier.license.as_str());
@@ -172,7 +172,7 @@ fn check_license(license: &str) -> Result<(), Error> {
         return Ok(());
     }
     let text =
-        format!("there is no licence {license:?}; `rumline cssm catalogue` lists those there are");
+        format!("there is no license {license:?}; `rumline cssm catalogue` lists those there are");
     Err(Error::Invalid(text))
 }
 
@@ -479,7 +479,7 @@ impl Cssm {
             || correction.quantity.unsigned_abs() > QUANTITY_MAX.unsigned_abs()
         {
             return Err(Error::invalid(
-                "a correction is -1,000,000,000 to 1,000,000,000 licences, and not none",
+                "a correction is -1,000,000,000 to 1,000,000,000 licenses, and not none",
             ));
         }
         let reason = correction.reason.trim().to_owned();

@@ -90,7 +90,7 @@ fn check_part(
 
 fn check_license(license: &str) -> Result<(), Error> {
     if license.is_empty() {
-        return Err(Error::invalid("say of which licence: license=NAME"));
+        return Err(Error::invalid("say of which license: license=NAME"));
     }
     Ok(())
 }

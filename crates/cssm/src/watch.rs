@@ -32,6 +32,9 @@ const NAMED_MAX: i64 = 100;
 /// A kind of alert that is looked for, and what there is of it: about what, and what is told.
 type Found = Vec<(AlertKind, String, String)>;
 
+/// When each account was last looked at since the start: what of it was found is no older.
+pub(crate) type Looks = BTreeMap<SmartAccountId, Timestamp>;
+
 /// How many alerts are open after a look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watched {
@@ -86,7 +89,14 @@ impl Cssm {
         let found = self.db.read("watch.look", move |tx| look(tx, now, id))?;
         let open = found.len();
         self.db.write("watch.tell", move |tx| tell(tx, now, id, &LOOKED_FOR, &found))?;
+        self.looks.lock().expect("nothing panics with it").insert(id, now);
         Ok(open)
+    }
+
+    /// As of when the alerts of an account are that are looked for; none before the first look since the start.
+    #[must_use]
+    pub fn looked_at(&self, id: SmartAccountId) -> Option<Timestamp> {
+        self.looks.lock().expect("nothing panics with it").get(&id).copied()
     }
 }
 

@@ -106,7 +106,7 @@ fn all_that_an_account_has_is_the_other_ones() {
         assert!(matches!(merge(lab, other, SmartAccountId(99)), Err(Error::NotFound(_))));
         // What would hold for others than before has to be said first.
         let differs = merge(lab, other, lab.sa).unwrap_err().to_string();
-        assert!(differs.contains("has policies of licences that \"Example\" has not"), "{differs}");
+        assert!(differs.contains("has policies of licenses that \"Example\" has not"), "{differs}");
         tag(lab, lab.sa);
         let joined = merge(lab, other, lab.sa).unwrap();
         assert_eq!((joined.id, joined.name.as_str()), (lab.sa, "Example"));

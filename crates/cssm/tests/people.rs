@@ -328,7 +328,9 @@ fn what_people_did_is_found() {
             ..AuditSearch::default()
         };
         assert_eq!(found(action("person added")), [added("50%_Über"), added("ann")]);
-        assert_eq!(found(action("person")), []);
+        // A part of it is enough, in upper or lower case, and signs of patterns are letters.
+        assert_eq!(found(action("PERSON add")), [added("50%_Über"), added("ann")]);
+        assert_eq!(found(action("pers%n")), []);
         let text =
             |text: &str| AuditSearch { text: Some(text.to_owned()), ..action("person added") };
         for within in ["Über", "50%_ü".trim_end_matches('ü'), "BER", "0%_"] {

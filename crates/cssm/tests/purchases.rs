@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use rumline_agent::Input;
 use rumline_cssm::{
-    Correction, Error, InstanceId, JobState, LicenseTransfer, Only, Purchase, PurchaseId,
-    PurchaseKind, Settings, SmartAccountId, VirtualAccountId,
+    Correction, Error, InstanceId, JobState, LicenseTransfer, LicenseView, Only, Purchase,
+    PurchaseId, PurchaseKind, Settings, SmartAccountId, VirtualAccountId,
 };
 use rumline_protocol::Random;
 use rumline_store::Db;
@@ -50,7 +50,16 @@ fn hand_on(
 ) -> Result<Vec<(PurchaseId, i64)>, Error> {
     let transfer =
         LicenseTransfer { license: LAN.to_owned(), quantity, from, to, purchase_id: None };
+    let look = lab.cssm.transfer_licenses(lab.now, &admin(), lab.sa, &transfer, true)?;
+    let foreseen = lab.cssm.licenses_after(lab.now, lab.sa, &transfer, &look).unwrap();
     let moved = lab.cssm.transfer_licenses(lab.now, &admin(), lab.sa, &transfer, is_preview)?;
+    if !is_preview {
+        // What was foreseen is so then; what is all gone is listed no more.
+        let is_some = |view: &LicenseView| (view.purchased, view.in_use) != (0, 0);
+        let now = lab.cssm.licenses(lab.now, lab.sa).unwrap();
+        let of = |views: Vec<LicenseView>| views.into_iter().filter(is_some).collect::<Vec<_>>();
+        assert_eq!(of(foreseen), of(now));
+    }
     Ok(moved.into_iter().map(|part| (part.purchase_id, part.quantity)).collect())
 }
 
@@ -287,7 +296,7 @@ fn an_account_is_closed_when_nothing_is_left_in_it() {
         lab.document(&device.trust(lab.now, &token, false));
         let close = |lab: &Lab, id| lab.cssm.close_virtual_account(lab.now, &admin(), lab.sa, id);
         let told = close(lab, branch).unwrap_err().to_string();
-        assert!(told.contains("product instances and licences"), "{told}");
+        assert!(told.contains("product instances and licenses"), "{told}");
         let instance = lab.instance("SN1").id;
         lab.cssm.remove_instance(lab.now, &admin(), lab.sa, instance).unwrap();
         assert!(close(lab, branch).is_err());
@@ -444,7 +453,9 @@ fn somebody_is_told_of_what_nobody_does() {
                 .collect()
         };
         let told = |kind: &str, subject: &str| (kind.to_owned(), subject.to_owned());
+        assert_eq!(lab.cssm.looked_at(lab.sa), None);
         assert_eq!(lab.cssm.watch(lab.now).unwrap().open, 0);
+        assert_eq!(lab.cssm.looked_at(lab.sa), Some(lab.now));
         let device = Device::new(&lab.cssm, "SN1");
         lab.register(&device);
         lab.document(&device.usage(&[&device.report(1, START, &[(50, 3)])]));

@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+mod excerpt;
 mod html;
 mod links;
 mod search;
@@ -16,6 +17,7 @@ mod wrap;
 
 use std::sync::LazyLock;
 
+pub use excerpt::excerpt;
 pub use html::html;
 pub use search::search;
 pub use terminal::terminal;

@@ -24,20 +24,20 @@ struct Entry {
 }
 
 /// The words of a text, and their stems.
-struct Words {
+pub(crate) struct Words {
     words: BTreeSet<String>,
     stems: BTreeSet<String>,
 }
 
 impl Words {
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let words: BTreeSet<String> = words(&text.to_lowercase()).map(str::to_owned).collect();
         let stems = words.iter().map(|word| stem(word)).collect();
         Self { words, stems }
     }
 
     /// Whether one of them is a word, another form of it, or begins with it.
-    fn have(&self, word: &str) -> bool {
+    pub(crate) fn have(&self, word: &str) -> bool {
         let begins = || {
             let next = self.words.range::<str, _>((Included(word), Unbounded)).next();
             word.chars().count() >= BEGINNING_MIN && next.is_some_and(|next| next.starts_with(word))
@@ -87,7 +87,7 @@ fn entry(topic: &'static Topic) -> Entry {
 pub fn search(words: &str, limit: usize) -> Vec<&'static Topic> {
     let asked: String = words.chars().take(CHARS_MAX).flat_map(char::to_lowercase).collect();
     let name = phrase(&asked);
-    let wanted: Vec<&str> = self::words(&asked).take(WORDS_MAX).collect();
+    let wanted = wanted(&asked);
     if wanted.is_empty() {
         return Vec::new();
     }
@@ -110,6 +110,11 @@ pub fn search(words: &str, limit: usize) -> Vec<&'static Topic> {
     }
     found.sort_by_key(|(rank, _)| *rank);
     found.into_iter().take(limit).map(|(_, topic)| topic).collect()
+}
+
+/// The words that a question, in lower case, asks for.
+pub(crate) fn wanted(asked: &str) -> Vec<&str> {
+    words(asked).take(WORDS_MAX).collect()
 }
 
 /// The words of a text; a sign between them parts them too.

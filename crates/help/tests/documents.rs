@@ -76,7 +76,7 @@ fn answers_name_what_the_guide_prints_otherwise() {
     }
     assert_says("faq-4", &["10.1(2) and 10.2(1)F are meant"]);
     assert_says("faq-21", &["authorization codes, which do not exist here"]);
-    assert_says("faq-26", &["all licences are unenforced"]);
+    assert_says("faq-26", &["all licenses are unenforced"]);
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn the_glossary_has_the_terms_of_the_guide() {
         "CSSM",
         "RUM report",
         "push mode",
-        "enforced licence",
-        "unenforced licence",
+        "enforced license",
+        "unenforced license",
         "PAK",
         "Reported state",
         "Un-Reported state",
@@ -218,5 +218,13 @@ fn no_two_topics_share_an_id_and_ids_are_slugs() {
     }
     for document in Document::ALL {
         assert!(document.topics().next().is_some_and(Topic::is_beginning), "{document:?}");
+    }
+}
+
+#[test]
+fn topics_spell_as_the_guide_does() {
+    for topic in topics() {
+        let text = format!("{} {} {}", topic.id, topic.title, topic.text).to_lowercase();
+        assert!(!text.contains("licence"), "{} says licence", topic.id);
     }
 }

@@ -192,7 +192,7 @@ pub struct AuditSearch {
     /// Who acted.
     #[serde(default)]
     pub actor: Option<String>,
-    /// What was done, as rows say it.
+    /// What stands somewhere in what was done, in upper or lower case.
     #[serde(default)]
     pub action: Option<String>,
     /// What stands somewhere in what it was done to, how it ended, what it was before and is after, and why.
@@ -239,6 +239,7 @@ pub fn audit_rows(
     let before = before.unwrap_or(i64::MAX);
     let (pattern, lower) =
         (text.as_deref().map(within), text.map(|text| within(&text.to_lowercase())));
+    let action = action.map(|action| within(&action.to_lowercase()));
     db.read("audit.list", move |tx| {
         let newest = "SELECT value FROM counter WHERE name = 'audit'";
         let newest = tx.row(newest, &[], |row| row.int(0))?.unwrap_or(0);
@@ -249,14 +250,15 @@ pub fn audit_rows(
         let named: [(&str, Option<Value<'_>>); 5] = [
             ("scope_id =", scope_id.map(Into::into)),
             ("actor =", actor.as_deref().map(Into::into)),
-            ("action =", action.as_deref().map(Into::into)),
+            ("LOWER(action) LIKE", action.as_deref().map(Into::into)),
             ("at >=", from_at.map(Into::into)),
             ("at <", to_at.map(Into::into)),
         ];
         for (condition, value) in named {
             if let Some(value) = value {
                 values.push(value);
-                which.push_str(&format!(" AND {condition} ${}", values.len()));
+                let escape = if condition.ends_with("LIKE") { " ESCAPE '!'" } else { "" };
+                which.push_str(&format!(" AND {condition} ${}{escape}", values.len()));
             }
         }
         if let (Some(pattern), Some(lower)) = (&pattern, &lower) {

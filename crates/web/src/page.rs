@@ -196,11 +196,6 @@ pub fn in_query(text: &str) -> String {
     text.bytes().map(written).collect()
 }
 
-/// A name that may go on in the next line behind an underscore, where it has to.
-pub(crate) fn name(text: &str) -> Markup {
-    html! { @for part in text.split_inclusive('_') { (part) wbr; } }
-}
-
 /// A text in which commands stand in backticks.
 pub(crate) fn with_commands(text: &str) -> Markup {
     html! {

@@ -578,6 +578,21 @@ fn the_tables_of_routes_are_the_ones_that_were_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_pages_spell_as_the_guide_does() {
+    for kind in [Kind::OnPrem, Kind::Cslu] {
+        let server = Server::new(kind);
+        let token = server.log_in("global");
+        let all = collector_routes();
+        for page in all.iter().filter(|route| route.summary.is_empty() && route.method == "get") {
+            let (at, body, kind) = server.example(page);
+            let at = at.replace("{login}", "global");
+            let (_, _, text) = server.call("get", &at, token.as_deref(), body, kind).await;
+            assert!(!labels::shown(&text).to_lowercase().contains("licence"), "{at}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_label_of_the_guide_stands_where_the_guide_has_it() {
     // CSLU-009 to 017, ONPREM-008 to 013
     for (kind, name) in [(Kind::Cslu, "cslu"), (Kind::OnPrem, "onprem")] {

@@ -6,6 +6,7 @@ mod common;
 mod forms;
 mod labels;
 mod pages;
+mod told;
 
 use std::collections::BTreeSet;
 

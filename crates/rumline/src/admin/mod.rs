@@ -102,7 +102,7 @@ pub(crate) struct AuditSearch {
     /// What this person, program or collector did.
     #[arg(long)]
     actor: Option<String>,
-    /// What was done, as rows say it.
+    /// What stands somewhere in what was done.
     #[arg(long)]
     action: Option<String>,
     /// What stands somewhere in a row.

@@ -134,7 +134,7 @@ pub(super) const ALERTS: &[Column] = &[
     time("Since", "raised_at"),
     time("Last seen", "last_at"),
     time("Settled", "cleared_at"),
-    text("Seen to by", "acknowledged_by"),
+    text("Acknowledged by", "acknowledged_by"),
 ];
 pub(super) const MAIL_WISH: &[Column] =
     &[text("Address", "address"), Column("Only", "kinds", Kind::List("")), text("Pace", "pace")];
@@ -169,7 +169,7 @@ pub(super) const REPORTS: &[Column] = &[
     time("From", "start_at"),
     time("To", "end_at"),
     text("In use at its end", "last_count"),
-    Column("Licence days", "count_seconds", Kind::Days),
+    Column("License days", "count_seconds", Kind::Days),
     time("Received", "received_at"),
 ];
 pub(super) const POLICIES: &[Column] = &[

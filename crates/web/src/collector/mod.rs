@@ -181,7 +181,7 @@ impl CollectorSite {
 
 impl Site for CollectorSite {
     const NAME: &'static str = "Rumline Collector";
-    const ABOUT: &'static str = "Tenants, product instances, licences in use, files for and from \
+    const ABOUT: &'static str = "Tenants, product instances, licenses in use, files for and from \
         Cisco. A CSLU has one tenant, number 1. Times are seconds since 1970.";
     const SCOPE: &'static str = "tenant";
     const SCOPE_ID: &'static str = "tenant_id";

@@ -56,7 +56,7 @@ pub struct CssmSite {
 
 impl Site for CssmSite {
     const NAME: &'static str = "CSSM";
-    const ABOUT: &'static str = "Accounts, tokens, policies, product instances, licences and usage \
+    const ABOUT: &'static str = "Accounts, tokens, policies, product instances, licenses and usage \
         files. Times are seconds since 1970.";
     const SCOPE: &'static str = "sa";
     const PART: Option<&'static str> = Some("va");

@@ -20,6 +20,16 @@ fn link(topic: &Topic) -> Markup {
     html! { a href=(format!("/help/{}", topic.id)) { (topic.title) } }
 }
 
+/// What was found: where it stands, and a line of its text with the words.
+fn result(topic: &'static Topic, words: &str) -> Markup {
+    let first = topic.document.topics().next().filter(|first| first.id != topic.id);
+    html! {
+        (link(topic))
+        @if let Some(first) = first { " " span.soft { "in " (first.title) } }
+        @if let Some(line) = rumline_help::excerpt(topic, words) { div.soft { (line) } }
+    }
+}
+
 fn search_form(ask: &Ask) -> Markup {
     html! {
         form.row method="get" action="/help" role="search" {
@@ -54,7 +64,7 @@ impl<S: Frames> Page<S> for Contents {
                 @if self.found.is_empty() {
                     div.empty { p { "Nothing is found with all these words. " a href="/help" { "Show all" } } }
                 }
-                ul { @for topic in &self.found { li { (link(topic)) } } }
+                ul.found { @for topic in &self.found { li { (result(topic, ask.query("search"))) } } }
             } @else {
                 @for document in Document::ALL.into_iter().filter(|one| !one.is_manual()) {
                     @let own: Vec<&Topic> = document.topics().collect();

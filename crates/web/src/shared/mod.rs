@@ -15,6 +15,8 @@ use crate::site::{Route, Site};
 use crate::ui::form::{Field, Kind};
 use crate::ui::{Around, Ask, Page as _, Post as _};
 
+pub(crate) use audit::AuditList;
+
 /// A server with pages.
 pub(crate) trait Frames: Site {
     /// Where the people of a scope stand, and what is done there.

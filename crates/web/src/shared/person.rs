@@ -119,8 +119,9 @@ impl<S: Frames> Post<S> for GrantRole {
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
         let login = ask.name("login");
         let grant = grant_typed(site, ask)?;
+        let said = format!("{login} is now {}.", told(&grant, &site.scopes()?, S::SCOPE_NAME));
         site.people().grant(ask.now, &ask.caller.actor(), login, grant)?;
-        Ok(Done::at(at(login), "The role is granted."))
+        Ok(Done::at(at(login), said))
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use rumline_server::{Action, Error, Grant, PartId, Person, ScopeId};
 
-use super::{Frames, role_field, role_typed};
+use super::{Frames, role_field, role_typed, told};
 use crate::problem::Problem;
 use crate::site::Access;
 use crate::ui::form::{Field, Kind, change};
@@ -127,7 +127,8 @@ impl<S: Frames> Post<S> for GrantWithin {
         } else {
             site.people().create(ask.now, &by, login, Some(ask.secret("password")), &[grant])?;
         }
-        Ok(Done::at(back::<S>(scope_id), format!("{login} has the role.")))
+        let said = format!("{login} is now {}.", told(&grant, &site.scopes()?, S::SCOPE_NAME));
+        Ok(Done::at(back::<S>(scope_id), said))
     }
 }
 

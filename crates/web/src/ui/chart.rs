@@ -10,6 +10,8 @@ pub(crate) struct Chart<'a> {
     pub bars: &'a str,
     /// What the line is, if there is one.
     pub line: Option<&'a str>,
+    /// What is said where all bars are nothing.
+    pub nothing: &'a str,
     /// Of each day or month: its name, the bar, and the place of the line.
     pub points: Vec<(String, i64, Option<i64>)>,
 }
@@ -20,6 +22,15 @@ const HEIGHT: i64 = 180;
 const LEFT: i64 = 64;
 const BELOW: i64 = 22;
 const ABOVE: i64 = 12;
+
+/// What a chart of averages says where all of them are nothing.
+pub(crate) fn nothing(is_reported: bool) -> &'static str {
+    if is_reported {
+        "Less than half of one on average in this time: no bar shows that."
+    } else {
+        "No span of use was reported in this time; what is in use now comes with the next reports."
+    }
+}
 
 /// The next number that is 1, 2 or 5 with zeros behind it.
 fn round_up(most: i64) -> i64 {
@@ -54,6 +65,15 @@ impl Chart<'_> {
         let Some(most) = most else {
             return html! {};
         };
+        // An empty picture says nothing, and one bar less than its figure.
+        let some: Vec<&(String, i64, Option<i64>)> =
+            self.points.iter().filter(|(_, bar, line)| *bar != 0 || line.is_some()).collect();
+        if some.is_empty() {
+            return html! {
+                figure.chart { figcaption { (self.title) } p.soft { (self.nothing) } }
+            };
+        }
+        let only = if let [(name, bar, _)] = some[..] { Some((name, *bar)) } else { None };
         let top = round_up(most.max(1));
         let count = i64::try_from(self.points.len()).unwrap_or(1);
         let floor = HEIGHT - BELOW;
@@ -81,6 +101,9 @@ impl Chart<'_> {
                 p.key {
                     span.bar aria-hidden="true" {} " " (self.bars)
                     @if let Some(line) = self.line { " " span.line aria-hidden="true" {} " " (line) }
+                }
+                @if let Some((name, bar)) = only {
+                    p.soft { (number(bar)) " on " (name) @if self.points.len() > 1 { ", none before or after it" } "." }
                 }
                 svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(self.told()) {
                     @for value in [0, top / 2, top] {
@@ -154,6 +177,7 @@ mod tests {
             title: "Use",
             bars: "In use",
             line: Some("Purchased"),
+            nothing: "None.",
             points: vec![
                 ("a".into(), 0, Some(5)),
                 ("b".into(), 10, Some(5)),
@@ -165,10 +189,21 @@ mod tests {
         assert!(text.contains("c&lt;: 9,223,372,036,854,775,807"));
         assert!(text.contains("0 at first") && text.contains("polyline"));
         assert_eq!(Chart { points: Vec::new(), ..chart }.show().into_string(), "");
+        let of = |points: Vec<(String, i64, Option<i64>)>| {
+            let nothing = "Nothing was reported.";
+            Chart { title: "Use", bars: "In use", line: None, nothing, points }.show().into_string()
+        };
+        // What there is nothing of is no picture, and of one day its figure is told.
+        let none = of(vec![("a".into(), 0, None), ("b".into(), 0, None)]);
+        assert!(none.contains("Nothing was reported") && !none.contains("<svg"), "{none}");
+        let one = of(vec![("a".into(), 0, None), ("b".into(), 1_000, None)]);
+        assert!(one.contains("1,000 on b, none before or after it."), "{one}");
+        assert!(of(vec![("b".into(), 7, None)]).contains(">7 on b.<"));
         let small = Chart {
             title: "Use",
             bars: "In use",
             line: None,
+            nothing: "None.",
             points: vec![("a".into(), 10, None), ("b".into(), 5, None)],
         };
         let text = small.show().into_string();

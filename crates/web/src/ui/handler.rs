@@ -11,6 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::ask::filled;
 use super::seen::unchanged;
+use super::words::kept_whole;
 use super::{Around, Ask, Call, Changes, Done, Page, Post, Upload};
 use crate::page::{self, BAD, Frame, said_cookie};
 use crate::problem::Problem;
@@ -93,7 +94,7 @@ async fn shown<S: Site, P: Page<S>>(site: &S, ask: &Arc<Ask>, status: StatusCode
     let (state, asked) = (site.clone(), Arc::clone(ask));
     let markup = blocking(move || {
         let Around { title, tabs, corner } = page.around(&state, &asked);
-        let content = html! { (told(&asked)) (page.show(&state, &asked)) };
+        let content = kept_whole(&html! { (told(&asked)) (page.show(&state, &asked)) });
         let (caller, current) = (Some(&asked.caller), asked.at.as_str());
         let frame = Frame { title: &title, caller, tabs: &tabs, current, corner };
         Ok(page::page(&state, frame, &content))

@@ -7,6 +7,7 @@ pub(crate) mod form;
 mod handler;
 mod seen;
 pub(crate) mod table;
+mod words;
 
 use std::future::Future;
 use std::sync::Arc;

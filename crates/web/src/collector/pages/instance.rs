@@ -94,11 +94,7 @@ impl Instance {
 
     fn uses(&self, ask: &Ask) -> Markup {
         let columns = vec![
-            Column::new(
-                "License",
-                Kind::Text,
-                |one: &UseView| html! { (crate::page::name(&one.license)) },
-            ),
+            Column::new("License", Kind::Text, |one: &UseView| html! { (one.license) }),
             Column::new("Entitlement Tag", Kind::Text, |one: &UseView| html! { (one.tag) }),
             Column::new("In Use", Kind::Number, |one: &UseView| html! { (one.count) }),
             Column::new("As of", Kind::Text, |one: &UseView| time(Some(one.as_of))),

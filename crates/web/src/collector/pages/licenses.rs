@@ -29,11 +29,7 @@ impl Page<CollectorSite> for Licenses {
 
     fn show(&self, _: &CollectorSite, ask: &Ask) -> Markup {
         let columns = vec![
-            Column::new(
-                "License",
-                Kind::Text,
-                |one: &LicenseView| html! { (crate::page::name(&one.license)) },
-            ),
+            Column::new("License", Kind::Text, |one: &LicenseView| html! { (one.license) }),
             Column::new("In Use", Kind::Number, |one: &LicenseView| html! { (one.in_use) }),
             Column::new("Product Instances", Kind::Number, |one: &LicenseView| {
                 html! { (one.product_instances) }

@@ -94,11 +94,7 @@ impl Overview {
 
     fn licenses(&self, ask: &Ask) -> Markup {
         let columns = vec![
-            Column::new(
-                "License",
-                Kind::Text,
-                |one: &LicenseView| html! { (crate::page::name(&one.license)) },
-            ),
+            Column::new("License", Kind::Text, |one: &LicenseView| html! { (one.license) }),
             Column::new("In Use", Kind::Number, |one: &LicenseView| html! { (number(one.in_use)) }),
         ];
         let empty = html! { p { "No license is in use here." } };

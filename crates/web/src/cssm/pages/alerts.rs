@@ -2,7 +2,9 @@
 
 use maud::{Markup, html};
 use rumline_cssm::{Action, AlertId, AlertView, Error};
+use rumline_protocol::Timestamp;
 
+use super::alert_about::{about, as_of};
 use super::place::Place;
 use crate::cssm::CssmSite;
 use crate::page::{time, with_commands};
@@ -18,6 +20,7 @@ const ROWS: usize = 100;
 pub(super) struct Alerts {
     place: Place,
     alerts: Vec<AlertView>,
+    looked_at: Option<Timestamp>,
     next: Option<String>,
 }
 
@@ -54,7 +57,7 @@ impl Page<CssmSite> for Alerts {
         let is_more = alerts.len() > ROWS;
         alerts.truncate(ROWS);
         let next = alerts.last().filter(|_| is_more).map(|alert| alert.id.to_string());
-        Ok(Self { place, alerts, next })
+        Ok(Self { looked_at: site.cssm.looked_at(place.account.id), place, alerts, next })
     }
 
     fn around(&self, site: &CssmSite, ask: &Ask) -> Around {
@@ -69,10 +72,10 @@ impl Page<CssmSite> for Alerts {
             Column::new("Kind", Kind::Whole, |alert: &AlertView| {
                 html! { span.badge.warn[!settled] { (alert.kind) } }
             }),
-            Column::new("About", Kind::Text, |alert: &AlertView| html! { (alert.subject) }),
+            Column::new("About", Kind::Text, |alert: &AlertView| about(&self.place, alert)),
             Column::new("What to do", Kind::Text, |alert: &AlertView| with_commands(&alert.text)),
             Column::new("Since", Kind::Text, |alert: &AlertView| ask.time(Some(alert.raised_at))),
-            Column::new("Seen to by", Kind::Text, |alert: &AlertView| {
+            Column::new("Acknowledged By", Kind::Text, |alert: &AlertView| {
                 html! { @match &alert.acknowledged_by {
                     Some(by) => { (by) " " (time(alert.acknowledged_at)) },
                     None => span.soft { "nobody" },
@@ -87,7 +90,7 @@ impl Page<CssmSite> for Alerts {
             columns.push(Column::new("Actions", Kind::Text, |alert: &AlertView| {
                 html! {
                     @if alert.acknowledged_at.is_none() {
-                        (button(&format!("{at}/{}/acknowledge", alert.id), "I see to it", None)) " "
+                        (button(&format!("{at}/{}/acknowledge", alert.id), "Acknowledge", None)) " "
                     }
                     (button(&format!("{at}/{}/settle", alert.id), "Settle", None))
                 }
@@ -96,20 +99,21 @@ impl Page<CssmSite> for Alerts {
         let empty = if settled {
             html! { p { "Nothing was settled yet." } }
         } else {
-            html! { p { "Nothing to look at. What turns up is looked for every five minutes." } }
+            html! { p { "Nothing to look at." } }
         };
         let list = Table { caption: "Alerts", columns, rows: &self.alerts, ticks: None, empty };
         html! {
             (self.place.path(""))
             h1 { "Alerts" }
             (parts(&self.place, if settled { "settled" } else { "open" }))
+            @if !settled { (as_of(ask, self.looked_at)) }
             (list.show(ask))
             (Trail::of(ask).show(ask, self.next.as_deref()))
         }
     }
 }
 
-/// Somebody sees to an alert.
+/// Somebody acknowledges an alert: they see to it.
 pub(super) struct Acknowledge;
 
 impl Post<CssmSite> for Acknowledge {
@@ -120,7 +124,10 @@ impl Post<CssmSite> for Acknowledge {
     fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         let (sa, id) = (ask.id("sa")?, ask.id("id")?);
         site.cssm.acknowledge_alert(ask.now, &ask.caller.actor(), Some(sa), id)?;
-        Ok(Done::at(format!("/smart-accounts/{sa}/alerts"), "You see to it."))
+        Ok(Done::at(
+            format!("/smart-accounts/{sa}/alerts"),
+            "Acknowledged: it stays open until it is settled.",
+        ))
     }
 }
 

@@ -47,11 +47,7 @@ impl Page<CssmSite> for Delta {
             Column::new("Virtual Account", Kind::Text, |row: &DeltaRow| {
                 html! { (self.place.part_name(row.virtual_account_id)) }
             }),
-            Column::new(
-                "License",
-                Kind::Text,
-                |row: &DeltaRow| html! { (crate::page::name(&row.license)) },
-            ),
+            Column::new("License", Kind::Text, |row: &DeltaRow| html! { (row.license) }),
             Column::new("Purchased", Kind::Number, |row: &DeltaRow| in_days(row.purchased_seconds)),
             Column::new("Used", Kind::Number, |row: &DeltaRow| in_days(row.used_seconds)),
             Column::new("Substituted", Kind::Number, |row: &DeltaRow| {

@@ -76,8 +76,11 @@ impl Page<CssmSite> for General {
                 }
             }),
         ];
-        let empty = html! { p { "No token yet. Create one, and give it to a switch with "
-        code { "license smart trust idtoken" } "." } };
+        let empty = html! {
+            p { "No token yet. Create one, and give it to a switch with "
+                code { "license smart trust idtoken" } "." }
+            p { a.button href="#description" { "Create the First Token" } }
+        };
         let list = Table {
             caption: "Product Instance Registration Tokens",
             columns,
@@ -97,9 +100,9 @@ impl Page<CssmSite> for General {
         ];
         html! {
             (self.inventory.head(ask, ""))
-            details.box open[ask.refused.is_some()] {
+            details.box open[ask.refused.is_some() || self.tokens.is_empty()] {
                 summary.first { "New Token" }
-                h3 { "Create Registration Token" }
+                h2 { "Create Registration Token" }
                 (form(ask, &tokens, &fields, "Create Token"))
             }
             h2 { "Product Instance Registration Tokens" }

@@ -9,6 +9,7 @@ use crate::cssm::CssmSite;
 use crate::page::time;
 use crate::problem::Problem;
 use crate::site::Access;
+use crate::ui::chart::number;
 use crate::ui::form::button;
 use crate::ui::table::{Column, Kind, Table, Trail};
 use crate::ui::{Around, Ask, Done, Page, Post};
@@ -61,7 +62,7 @@ impl Page<CssmSite> for Instance {
                     details.menu {
                         summary { "Actions" }
                         div {
-                            p { "Its licences return to the pool; what it reported stays." }
+                            p { "Its licenses return to the pool; what it reported stays." }
                             (button(&format!("{at}/remove"), "Remove Product Instance",
                                 Some(&format!("Remove Product Instance {}?", one.name))))
                         }
@@ -111,11 +112,7 @@ impl Instance {
     fn usage(&self, ask: &Ask) -> Markup {
         use rumline_cssm::LicenseOfInstance as Used;
         let columns = vec![
-            Column::new(
-                "License",
-                Kind::Text,
-                |row: &Used| html! { (crate::page::name(&row.license)) },
-            ),
+            Column::new("License", Kind::Text, |row: &Used| html! { (row.license) }),
             Column::new("Entitlement tag", Kind::Text, |row: &Used| html! { (row.tag) }),
             Column::new("In Use", Kind::Number, |row: &Used| html! { (row.count) }),
             Column::new("As of", Kind::Text, |row: &Used| time(Some(row.as_of))),
@@ -134,7 +131,7 @@ impl Instance {
             Column::new("From", Kind::Text, |row: &ReportRow| time(Some(row.start_at))),
             Column::new("To", Kind::Text, |row: &ReportRow| time(Some(row.end_at))),
             Column::new("License seconds", Kind::Number, |row: &ReportRow| {
-                html! { (row.count_seconds) }
+                html! { (number(row.count_seconds)) }
             }),
             Column::new("Received", Kind::Text, |row: &ReportRow| time(Some(row.received_at))),
         ];
@@ -156,7 +153,7 @@ impl Post<CssmSite> for Remove {
         let Instance { inventory, instance, .. } = Instance::load(site, ask)?;
         let (sa, id) = (inventory.place.account.id, instance.id);
         site.cssm.remove_instance(ask.now, &ask.caller.actor(), sa, id)?;
-        let said = format!("{} is removed; its licences are free.", instance.name);
+        let said = format!("{} is removed; its licenses are free.", instance.name);
         Ok(Done::at(inventory.at("/product-instances"), said))
     }
 }

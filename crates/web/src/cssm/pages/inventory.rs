@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use rumline_cssm::{Action, Error, VirtualAccount};
 
-use super::place::Place;
+use super::place::{Place, short};
 use crate::cssm::CssmSite;
 use crate::ui::{Around, Ask};
 
@@ -31,14 +31,7 @@ impl Inventory {
     }
 
     pub(super) fn around(&self, site: &CssmSite, ask: &Ask, title: String) -> Around {
-        let mut around = self.place.around(site, ask, title);
-        for (at, name) in &mut around.tabs {
-            if *name == "Inventory" {
-                // It is this virtual account's while somebody is in one.
-                at.clone_from(&ask.at);
-            }
-        }
-        around
+        self.place.around_inventory(site, ask, title)
     }
 
     /// What stands above all parts of the inventory: where it is, the virtual account, and the parts.
@@ -57,7 +50,7 @@ impl Inventory {
             div.line {
                 h1 { (self.part.name) }
                 details.menu {
-                    summary { "Virtual Account" }
+                    summary { "Virtual Account: " (short(&self.part.name)) }
                     div { @for part in &self.place.parts {
                         a href=(self.place.at(&format!("/virtual-accounts/{}{here}", part.id)))
                             aria-current=[(part.id == self.part.id).then_some("true")] { (part.name) }

@@ -5,8 +5,9 @@ use rumline_cssm::{Action, Error, LicenseView};
 
 use super::inventory::Inventory;
 use crate::cssm::CssmSite;
-use crate::page::{in_query, name};
+use crate::page::in_query;
 use crate::site::Access;
+use crate::ui::chart::number;
 use crate::ui::table::{Column, Kind, Table};
 use crate::ui::{Around, Ask, Page};
 
@@ -31,18 +32,18 @@ impl Page<CssmSite> for Licenses {
     }
 
     fn show(&self, _: &CssmSite, ask: &Ask) -> Markup {
-        let number = |number: i64| html! { (number) };
+        let number = |count: i64| html! { (number(count)) };
         let columns = vec![
             Column::new("License", Kind::Text, |row: &LicenseView| {
                 let to = self.inventory.at(&format!("/licenses/{}", in_query(&row.license)));
-                html! { a href=(to) { (name(&row.license)) } }
+                html! { a href=(to) { (row.license) } }
             }),
             Column::new("Purchased", Kind::Number, |row: &LicenseView| number(row.purchased)),
             Column::new("In Use", Kind::Number, |row: &LicenseView| number(row.in_use)),
             Column::new("Substituted", Kind::Number, |row: &LicenseView| number(row.substituted)),
             Column::new("Balance", Kind::Number, |row: &LicenseView| {
                 html! {
-                    (row.balance) " "
+                    (number(row.balance)) " "
                     @if row.balance < 0 { span.badge.bad { "short" } }
                     @else { span.badge.good { "covered" } }
                 }
@@ -54,7 +55,7 @@ impl Page<CssmSite> for Licenses {
             }),
         ];
         let empty = html! {
-            p { "No licence is purchased here or in use." }
+            p { "No license is purchased here or in use." }
             p { "Product instances say what they use with their reports; "
                 code { "rumline cssm purchase" } " records what was bought." }
         };

@@ -1,13 +1,18 @@
 //! The pages of CSSM (guide p. 15, 41-45, 58-60; CSSM-009 to 021): Alerts, Inventory, Reports, and ours beside them. Each is
 //! a file of its own.
 
+mod account_audit;
+mod account_license;
 mod accounts;
+mod alert_about;
 mod alerts;
+mod all_instances;
 mod claims;
 mod collectors;
 mod delta;
 mod epochs;
 mod event_log;
+mod found;
 mod general;
 mod instance;
 mod instance_transfers;
@@ -18,6 +23,7 @@ mod license;
 mod licenses;
 mod mail;
 mod overview;
+mod overview_licenses;
 mod part_settings;
 mod place;
 mod policies;
@@ -30,6 +36,7 @@ mod report;
 mod select;
 mod settings;
 mod transfer;
+mod transfer_balances;
 mod usage_files;
 mod use_over_time;
 
@@ -65,7 +72,9 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         transfer::Transfer::route(),
         transfer::HandOn::route(),
         license::License::route(),
+        account_license::AccountLicense::route(),
         instances::Instances::route(),
+        all_instances::AllInstances::route(),
         instance_transfers::Transfer::route(),
         instance_transfers::TransferAll::route(),
         instance::Instance::route(),
@@ -96,6 +105,7 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         settings::Rename::route(),
         settings::Merge::route(),
         settings::Close::route(),
+        account_audit::AccountAudit::route(),
         jobs::Jobs::route(),
         jobs::Cancel::route(),
         collectors::Collectors::route(),

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use rumline_cssm::{Action, Error, JobKind, NewJob, VirtualAccount, VirtualAccountId};
 
 use super::inventory::Inventory;
+use super::policy_of::Of;
 use crate::cssm::CssmSite;
 use crate::problem::Problem;
 use crate::site::Access;
@@ -43,13 +44,17 @@ impl Page<CssmSite> for PartSettings {
                 p.soft { "Its product instances get a trust code that says the new name. A collector speaks for it by its \
                     name: remove it before, and register it anew." }
             }
+            @if place.may(ask, Action::View) {
+                p { "When its product instances report: "
+                    a href=(place.at(&Of::Part(part.id).at())) { "Reporting Policy of " (part.name) } }
+            }
             @if place.may(ask, Action::Administer) && !others.is_empty() {
                 h2 { "Merge" }
-                p.soft { "Its product instances, licences and usage files go to the other one, and it is closed. That is a \
+                p.soft { "Its product instances, licenses and usage files go to the other one, and it is closed. That is a \
                     job: it goes on by itself." }
                 (form(ask, &at("/merge"), &[into], "Merge"))
                 h2 { "Close" }
-                p.soft { "Once no product instance, licence or collector is left in it. Its tokens let nobody in any more." }
+                p.soft { "Once no product instance, license or collector is left in it. Its tokens let nobody in any more." }
                 (button(&at("/close"), "Close Virtual Account",
                     Some(&format!("Close {}? It cannot be opened again.", part.name))))
             }

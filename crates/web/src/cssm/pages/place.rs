@@ -17,7 +17,7 @@ const NAMED_MAX: usize = 20;
 const LETTERS_MAX: usize = 16;
 
 /// The beginning of a name.
-fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     let begins: String = name.chars().take(LETTERS_MAX).collect();
     if begins.len() < name.len() { begins.trim_end().to_owned() + "…" } else { begins }
 }
@@ -52,6 +52,15 @@ impl Place {
         Around { title: title.into(), tabs, corner: Some(self.change(site, &ask.caller)) }
     }
 
+    /// The same of a page that stands under Inventory: that leads here while somebody is here.
+    pub(super) fn around_inventory(&self, site: &CssmSite, ask: &Ask, title: String) -> Around {
+        let mut around = self.around(site, ask, title);
+        for (at, _) in around.tabs.iter_mut().filter(|(_, name)| *name == "Inventory") {
+            at.clone_from(&ask.at);
+        }
+        around
+    }
+
     /// The pages of it that the caller may go to.
     fn tabs(&self, site: &CssmSite, caller: &Caller) -> Vec<Tab> {
         let scope = self.account.id.into();
@@ -71,6 +80,7 @@ impl Place {
         }
         if caller.may(Action::Administer, scope, None).is_ok() {
             tabs.push((self.at("/people"), "People"));
+            tabs.push((self.at("/audit"), "Audit"));
             tabs.push((self.at("/settings"), "Settings"));
         }
         tabs

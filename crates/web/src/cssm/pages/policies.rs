@@ -51,7 +51,7 @@ impl Page<CssmSite> for Policies {
             }),
             Column::new("Actions", Kind::Text, |(part, _): &Row| {
                 html! {
-                    a.button href=(self.place.at(&Of::Part(part.id).at())) { "Look, Try, Set" } " "
+                    a.button href=(self.place.at(&Of::Part(part.id).at())) { "Open Policy" } " "
                     a.button href=(format!("{api}/{}/policy-file", part.id)) { "Download" }
                 }
             }),
@@ -71,7 +71,7 @@ impl Page<CssmSite> for Policies {
                 summary { "Set One for a License" }
                 ul.columns { @for package in Catalogue::nexus().packages() {
                     @let of = Of::License(package.name.clone());
-                    li { a href=(self.place.at(&of.at())) { (crate::page::name(&package.name)) } }
+                    li { a href=(self.place.at(&of.at())) { (package.name) } }
                 } }
             }
             p.soft { "A file that is downloaded here is for " code { "license smart import" } " on a switch." }
@@ -91,7 +91,7 @@ fn set_for(set: &PolicyInForce) -> Markup {
 /// The licence that a policy was set for, as the way to it.
 fn license(place: &Place, set: &PolicyInForce) -> Markup {
     let SetFor::Tag(tag) = &set.set_for else { return html! {} };
-    html! { a href=(place.at(&Of::License(tag.clone()).at())) { (crate::page::name(tag)) } }
+    html! { a href=(place.at(&Of::License(tag.clone()).at())) { (tag) } }
 }
 
 fn days(days: u32) -> Markup {

@@ -59,14 +59,14 @@ impl Page<CssmSite> for OnePolicy {
         html! {
             (self.place.reports("/reports/policy"))
             h1 { "Policy of " (self.name) }
-            details.box open[self.tried.is_some() || ask.was_sent(&at)] {
-                summary.first { @if may { "Set Another One" } @else { "Try Another One" } }
-                (self.form(ask, &at, may))
-            }
             @match &self.tried {
                 Some(Ok(tried)) => (tried.show(ask, &self.place)),
                 Some(Err(why)) => p.note.bad role="alert" { (why) },
                 None => {}
+            }
+            details.box open[self.tried.is_some() || ask.was_sent(&at)] {
+                summary.first { @if !may { "Try Another One" } @else if is_own { "Change It" } @else { "Set Another One" } }
+                (self.form(ask, &at, may))
             }
             h2 { "In force" }
             dl.facts { @for (name, value) in self.values() { div { dt { (name) } dd { (value) } } } }
@@ -107,7 +107,10 @@ impl OnePolicy {
         let value = |name: &str, now: String| {
             if is_tried { ask.query(name).trim().to_owned() } else { now }
         };
-        let name = value("policy_name", policy.policy_name.clone());
+        // One that is set here is another one than the general one, and has a name of its own.
+        let is_own = self.set.set_for == self.of.set_for();
+        let now = if is_own { policy.policy_name.clone() } else { String::new() };
+        let name = value("policy_name", now);
         let ack = if policy.reporting_ack_required { "on" } else { "" };
         let ack = value("reporting_ack_required", ack.to_owned());
         let first = value("first_report_days", days.first_report_days.to_string());
@@ -117,7 +120,9 @@ impl OnePolicy {
         let lifetime = value("lifetime_days", lifetime);
         let number = || Typed::Number(0, i64::from(ClassPolicy::DAYS_MAX));
         let mut fields = vec![
-            Field::text("policy_name", "Name").value(&name),
+            Field::text("policy_name", "Name")
+                .value(&name)
+                .help("Switches show it, like Quarterly."),
             Field::text("reporting_ack_required", "A report is open until it is acknowledged")
                 .kind(Typed::Switch)
                 .value(&ack),

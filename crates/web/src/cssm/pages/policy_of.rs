@@ -59,7 +59,7 @@ pub(super) fn in_force(
             let all = site.cssm.tag_policies(sa)?;
             let own = all.into_iter().find(|set| set.set_for == of.set_for());
             if own.is_none() && Catalogue::nexus().package(name).is_none() {
-                return Err(Error::NotFound("licence"));
+                return Err(Error::NotFound("license"));
             }
             own
         }

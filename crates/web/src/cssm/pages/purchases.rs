@@ -57,11 +57,7 @@ impl Page<CssmSite> for Purchases {
             Column::new("Purchase", Kind::Whole, |one: &PurchaseView| {
                 html! { a href=(format!("{at}/{}", one.id)) { (one.id) } }
             }),
-            Column::new(
-                "License",
-                Kind::Text,
-                |one: &PurchaseView| html! { (crate::page::name(&one.license)) },
-            ),
+            Column::new("License", Kind::Text, |one: &PurchaseView| html! { (one.license) }),
             Column::new("Kind", Kind::Text, |one: &PurchaseView| html! { (kind_name(one.kind)) }),
             Column::new("Held By", Kind::Text, |one: &PurchaseView| {
                 html! {

@@ -59,7 +59,7 @@ impl Page<CssmSite> for Report {
                 div { dt { "By way of" } dd { (one.hop.as_deref().unwrap_or("the switch itself")) } }
                 div { dt { "License seconds that count" } dd { (number(one.count_seconds)) } }
                 div { dt { "Counted before" } dd { (number(one.overlap_seconds)) } }
-                div { dt { "SHA-256" } dd { code { (one.sha256) } } }
+                div { dt { "SHA-256" } dd { code.long { (one.sha256) } } }
             }
             h2 { "As it was signed" }
             p.soft { code { "rumline verify" } " reads it from a file, and says the same." }

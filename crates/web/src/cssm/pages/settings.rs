@@ -65,7 +65,7 @@ impl Page<CssmSite> for Settings {
                     (form(ask, &at("/merge"), &[into], "Merge"))
                 }
                 h2 { "Close" }
-                p.soft { "Once no product instance, licence or collector is left in it." }
+                p.soft { "Once no product instance, license or collector is left in it." }
                 (button(&at("/close"), "Close Smart Account",
                     Some(&format!("Close {}? It cannot be opened again.", account.name))))
             }

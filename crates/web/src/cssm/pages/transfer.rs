@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use rumline_cssm::{Action, Error, LicenseTransfer, LicenseView, Moved, VirtualAccountId};
 
 use super::inventory::Inventory;
+use super::transfer_balances::{Balance, balances, show as show_balances};
 use crate::cssm::CssmSite;
 use crate::problem::Problem;
 use crate::site::Access;
@@ -14,12 +15,19 @@ use crate::ui::{Around, Ask, Changes, Done, Page, Post, Seen};
 /// What of a purchase would go, and how many are here.
 type Part = (Moved, i64);
 
+/// What would be handed on, and what comes of it in both virtual accounts.
+struct Preview {
+    transfer: LicenseTransfer,
+    parts: Vec<Part>,
+    balances: Vec<Balance>,
+}
+
 pub(super) struct Transfer {
     inventory: Inventory,
     /// What there is to hand on.
     licenses: Vec<LicenseView>,
     /// What would be handed on, if it was asked; or why that cannot be.
-    preview: Option<Result<(LicenseTransfer, Vec<Part>), String>>,
+    preview: Option<Result<Preview, String>>,
 }
 
 /// What is asked for, in the address or in the form that comes.
@@ -49,11 +57,14 @@ impl Page<CssmSite> for Transfer {
     fn load(site: &CssmSite, ask: &Ask) -> Result<Self, Error> {
         let inventory = Inventory::read(site, ask)?;
         let sa = inventory.place.account.id;
-        let mut licenses = site.cssm.licenses(ask.now, sa)?;
+        let all = site.cssm.licenses(ask.now, sa)?;
+        let mut licenses = all.clone();
         licenses.retain(|row| row.virtual_account_id == inventory.part.id && row.purchased > 0);
         let look = |transfer: LicenseTransfer| {
             let by = ask.caller.actor();
             let moved = site.cssm.transfer_licenses(ask.now, &by, sa, &transfer, true)?;
+            let after = site.cssm.licenses_after(ask.now, sa, &transfer, &moved)?;
+            let balances = balances(&transfer, &all, &after);
             let with = |one: Moved| {
                 let (purchase, _) = site.cssm.purchase(sa, one.purchase_id)?;
                 let own = purchase
@@ -63,7 +74,7 @@ impl Page<CssmSite> for Transfer {
                 Ok((one, own.map(|share| share.quantity).sum()))
             };
             let parts = moved.into_iter().map(with).collect::<Result<_, Error>>()?;
-            Ok((transfer, parts))
+            Ok(Preview { transfer, parts, balances })
         };
         let preview = match said(ask, "quantity") {
             "" => None,
@@ -105,10 +116,11 @@ impl Page<CssmSite> for Transfer {
             (self.inventory.head(ask, "/licenses"))
             h2 { "Transfer Licenses" }
             @if can_be { (search(ask, &fields, "Preview")) } @else if held.is_empty() {
-                p { "No licence that was purchased is here." }
+                p { "No license that was purchased is here. Which account holds which: "
+                    a href=(place.at("/reports/purchases")) { "Purchases" } }
             } @else { p { "There is no other Virtual Account that you administer." } }
             @match &self.preview {
-                Some(Ok((transfer, moved))) => (self.preview(ask, transfer, moved)),
+                Some(Ok(preview)) => (self.preview(ask, preview)),
                 Some(Err(why)) => p.note.bad role="alert" { (why) },
                 None => {}
             }
@@ -117,7 +129,8 @@ impl Page<CssmSite> for Transfer {
 }
 
 impl Transfer {
-    fn preview(&self, ask: &Ask, transfer: &LicenseTransfer, moved: &[Part]) -> Markup {
+    fn preview(&self, ask: &Ask, preview: &Preview) -> Markup {
+        let Preview { transfer, parts, balances } = preview;
         let at = self.inventory.at("/transfer");
         let purchases = self.inventory.place.at("/reports/purchases");
         let columns = vec![
@@ -137,8 +150,9 @@ impl Transfer {
         let empty = html! { p { "Nothing would be transferred." } };
         html! {
             p { (transfer.quantity) " × " (transfer.license) " would go from " (from) " to " (to) ":" }
-            (Table { caption: "What would be transferred", columns, rows: moved, ticks: None, empty }.show(ask))
-            form.inline method="post" action=(at) {
+            (Table { caption: "What would be transferred", columns, rows: parts, ticks: None, empty }.show(ask))
+            (show_balances(ask, &self.inventory.place, balances))
+            form.row method="post" action=(at) {
                 (self.seen().field(ask, &at))
                 input type="hidden" name="license" value=(transfer.license);
                 input type="hidden" name="quantity" value=(transfer.quantity);
@@ -154,7 +168,7 @@ impl Transfer {
             (format!("purchase {}", one.purchase_id), format!("{} of {held}", one.quantity))
         };
         match &self.preview {
-            Some(Ok((_, moved))) => Seen::of(moved.iter().map(told)),
+            Some(Ok(preview)) => Seen::of(preview.parts.iter().map(told)),
             Some(Err(why)) => Seen::of([("", why.as_str())]),
             None => Seen::of([("", "nothing to transfer")]),
         }

@@ -8,7 +8,7 @@ use rumline_cssm::{Action, Error, Only, Period, Step, UseRow};
 use super::place::Place;
 use crate::cssm::CssmSite;
 use crate::site::Access;
-use crate::ui::chart::Chart;
+use crate::ui::chart::{Chart, nothing};
 use crate::ui::form::{Field, Kind, search};
 use crate::ui::{Around, Ask, Page};
 
@@ -71,7 +71,7 @@ impl Page<CssmSite> for UseOverTime {
             (search(ask, &[from, to, by], "Show"))
             @if let Some(wrong) = &self.wrong { p.note.bad role="alert" { (wrong) } }
             @if licenses.is_empty() && self.wrong.is_none() {
-                div.empty { p { "Nothing was in use in these days." } }
+                div.empty { p { (nothing(false)) } }
             }
             @for license in licenses { (self.chart(license).show()) }
             p { a.button href=(format!("{api}{}", file_query(ask))) { "Download CSV" } }
@@ -93,12 +93,15 @@ impl UseOverTime {
         for row in self.rows.iter().filter(|row| row.license == license) {
             *days.entry(&row.from).or_default() += row.in_use_average;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a bar of whole licences")]
+        #[expect(clippy::cast_possible_truncation, reason = "a bar of whole licenses")]
         let point = |(day, average): (&str, f64)| (day.to_owned(), average.round() as i64, None);
         Chart {
             title: license,
             bars: "In use on average",
             line: None,
+            nothing: nothing(
+                self.rows.iter().any(|row| row.license == license && row.in_use_average > 0.0),
+            ),
             points: days.into_iter().map(point).collect(),
         }
     }
