@@ -1,6 +1,6 @@
 //! The licensing part of the running configuration, as the agent needs it.
 
-use rumline_protocol::ClassPolicy;
+use rumline_protocol::{ClassPolicy, CustomerTags};
 use serde::{Deserialize, Serialize};
 
 /// Where the smart transport sends unless told otherwise (PI-CLI-011).
@@ -66,6 +66,8 @@ pub struct Config {
     pub hide_hostname: bool,
     /// Whether the software version is kept out of messages.
     pub hide_version: bool,
+    /// What the owner calls the place of the product instance; it travels (PI-RUM-032).
+    pub customer_tags: CustomerTags,
 }
 
 impl Config {

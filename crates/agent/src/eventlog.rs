@@ -57,6 +57,14 @@ pub(crate) struct EventLog {
 }
 
 impl EventLog {
+    /// The files it lies in.
+    pub(crate) const FILES: [&'static str; 2] = [OLD_FILE, FILE];
+
+    /// One that holds nothing yet, for what may never have happened.
+    pub(crate) fn of_nothing() -> Self {
+        Self { lines: VecDeque::new(), file_bytes: 0, is_torn: false }
+    }
+
     pub(crate) fn open(disk: &mut dyn Disk) -> Self {
         let mut log = Self { lines: VecDeque::new(), file_bytes: 0, is_torn: false };
         for name in [OLD_FILE, FILE] {
@@ -96,6 +104,11 @@ impl EventLog {
         if !detail.is_empty() {
             write!(line, " {detail}").expect("writing to a String cannot fail");
         }
+        self.add_line(line, disk);
+    }
+
+    /// Adds a line that was made before.
+    pub(crate) fn add_line(&mut self, line: String, disk: &mut dyn Disk) {
         let bytes = format!("{} {line}\n", checksum(line.as_bytes()));
         self.push(line);
         if self.file_bytes + bytes.len() > FILE_BYTES_MAX {

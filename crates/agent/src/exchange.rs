@@ -321,6 +321,7 @@ impl Agent {
             sudi: self.profile.udi().clone(),
             hostname: show_hostname.then(|| self.hostname.clone()),
             software_version: show_version.then(|| self.profile.software_version.clone()),
+            customer_tags: self.config.customer_tags.clone(),
             software_tag_identifier: self.profile.software_tag.clone(),
             agent_version: self.profile.agent_version.clone(),
             // A collector may not know the device yet; CSSM gave it its trust code.

@@ -289,6 +289,12 @@ impl Ledger {
         )))
     }
 
+    /// Whether another one tells the same, but for when it was last looked at.
+    pub(crate) fn is_same_but_seen(&self, other: &Self) -> bool {
+        let seen = |ledger: &Self| Self { last_seen_at: Timestamp(0), ..ledger.clone() };
+        seen(self) == seen(other)
+    }
+
     /// Forgets everything but what makes the switch recognisable and its report numbers unique.
     pub(crate) fn reset(&mut self, now: Timestamp) {
         let identifier = std::mem::take(&mut self.product_instance_identifier);

@@ -35,6 +35,7 @@ mod install;
 mod ledger;
 mod ledger_files;
 mod offline;
+mod preview;
 mod reason;
 mod reports;
 mod schedule;
@@ -59,6 +60,7 @@ pub use disk::{Disk, DiskError, MemoryDisk};
 pub use install::ImportSummary;
 pub use ledger::{ClassStatistics, HistoryEntry};
 pub use offline::{SaveScope, UsageFile};
+pub use preview::{NoPreview, PREVIEW_SECONDS, Preview};
 pub use reason::Reason;
 pub use reports::{ReportState, ReportSummary};
 pub use syslog::SyslogMessage;
@@ -203,6 +205,8 @@ pub struct Agent {
     reports: ReportStore,
     eventlog: EventLog,
     in_flight: Option<InFlight>,
+    /// The message that was shown before it leaves.
+    kept: Option<preview::Kept>,
     wanted: Wanted,
     last_now: Timestamp,
     /// Since when its clock has run on without a gap: since this start, by the clock as it is now.
@@ -244,6 +248,7 @@ impl Agent {
             ledger_files,
             installed: InstalledDocuments::default(),
             in_flight: None,
+            kept: None,
             wanted: Wanted::default(),
             last_now: now,
             continuous_since: now,
@@ -253,6 +258,7 @@ impl Agent {
             storage_failure: None,
         };
         agent.log(now, environment, "SAEVT_INIT_SYSTEM_INIT", &recovered);
+        agent.reports.hides_version = agent.config.hide_version;
         agent.read_installed();
         if !agent.has_trust() {
             agent.carried_trust_nonce(environment);

@@ -74,6 +74,8 @@ pub struct ReportSummary {
 pub(crate) struct ReportStore {
     software_tag: String,
     software_version: String,
+    /// Whether that is kept out of reports.
+    pub hides_version: bool,
     members: Vec<HaMember>,
     product_instance_identifier: String,
     /// The same in every report, so made once.
@@ -103,6 +105,7 @@ impl ReportStore {
         Self {
             software_tag: profile.software_tag.clone(),
             software_version: profile.software_version.clone(),
+            hides_version: false,
             members: profile.members.clone(),
             asset_signature: asset_signature(signer, profile.udi(), &identifier),
             product_instance_identifier: identifier,
@@ -130,7 +133,11 @@ impl ReportStore {
             asset_signature: Some(self.asset_signature.clone()),
             entitlement_tag: new.tag.clone(),
             report_id,
-            software_version: self.software_version.clone(),
+            software_version: if self.hides_version {
+                String::new()
+            } else {
+                self.software_version.clone()
+            },
             previous,
             lineage: Some(Lineage {
                 audience: self.audience.clone(),

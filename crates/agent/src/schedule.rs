@@ -84,20 +84,33 @@ impl Agent {
         for what in [Duty::Trust, Duty::AckCheck, Duty::Push, Duty::Sync, Duty::AckCheck] {
             let next = self.to_send().into_iter().find(|due| due.at <= now);
             let Some(next) = next.filter(|next| next.what == what) else { continue };
-            match next.what {
-                Duty::Trust => self.send(now, Kind::Trust, environment, effects),
-                Duty::Push => self.push(now, environment, effects),
-                Duty::Sync => self.send(now, Kind::Sync, environment, effects),
-                Duty::AckCheck => {
-                    if let Some(poll) = self.ledger.polls.iter().min_by_key(|poll| poll.at) {
-                        let poll_id = poll.poll_id.clone();
-                        self.send(now, Kind::Poll { poll_id }, environment, effects);
-                    }
-                }
-                Duty::SaveLedger | Duty::Alert | Duty::PolicyEnd => {}
+            if !self.sent_as_shown(now, next.what, environment, effects) {
+                self.compose(now, next.what, environment, effects);
             }
         }
         self.wanted.manual &= self.wanted.any();
+    }
+
+    /// Makes the message of a duty and sends it, if there is one to make.
+    pub(crate) fn compose(
+        &mut self,
+        now: Timestamp,
+        what: Duty,
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match what {
+            Duty::Trust => self.send(now, Kind::Trust, environment, effects),
+            Duty::Push => self.push(now, environment, effects),
+            Duty::Sync => self.send(now, Kind::Sync, environment, effects),
+            Duty::AckCheck => {
+                if let Some(poll) = self.ledger.polls.iter().min_by_key(|poll| poll.at) {
+                    let poll_id = poll.poll_id.clone();
+                    self.send(now, Kind::Poll { poll_id }, environment, effects);
+                }
+            }
+            Duty::SaveLedger | Duty::Alert | Duty::PolicyEnd => {}
+        }
     }
 
     fn push(
@@ -247,6 +260,7 @@ impl Agent {
         let interval_before = self.push_interval_days();
         let destination_before = self.config.destination();
         self.config = config;
+        self.reports.hides_version = self.config.hide_version;
         if self.config.destination() != destination_before {
             self.drop_token_for_other_peer(now, environment, effects);
             // Another peer knows nothing of what was asked of this one; reports are sent to it again.

@@ -7,7 +7,7 @@ use rumline_protocol::{
 };
 
 use crate::ledger::{ClassStatistics, HistoryEntry};
-use crate::{Agent, Config, DiskError, Profile, Troubles};
+use crate::{Agent, Config, DiskError, Environment, Profile, Troubles};
 
 /// A licence in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,6 +204,17 @@ impl Agent {
     /// The event log, oldest first.
     pub fn event_log(&self) -> impl Iterator<Item = &str> {
         self.eventlog.lines()
+    }
+
+    /// Notes that a message left: of what class, how many bytes, and their digest.
+    pub fn note_left(
+        &mut self,
+        now: Timestamp,
+        (class, bytes, digest): (&str, usize, String),
+        environment: &mut Environment<'_>,
+    ) {
+        let detail = format!("class=\"{class}\" bytes=\"{bytes}\" sha256=\"{digest}\"");
+        self.log(now, environment, "SAEVT_MESSAGE_SENT", &detail);
     }
 
     /// `license smart clear eventlog`.

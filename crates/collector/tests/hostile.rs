@@ -425,6 +425,7 @@ fn poll(estate: &Estate, switch: usize) -> Vec<u8> {
         sudi: udi,
         hostname: None,
         software_version: None,
+        customer_tags: Default::default(),
         software_tag_identifier: String::new(),
         agent_version: String::new(),
         public_key: None,

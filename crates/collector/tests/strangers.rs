@@ -80,6 +80,7 @@ impl Stranger {
             sudi: self.udi.clone(),
             hostname: Some("stranger".to_owned()),
             software_version: None,
+            customer_tags: Default::default(),
             software_tag_identifier: String::new(),
             agent_version: String::new(),
             public_key: Some(self.signer.public_key().clone()),

@@ -57,7 +57,8 @@ pub use document_writer::DocumentWriter;
 pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
 pub use idset::IdSet;
 pub use message::{
-    MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText, Speaker, UsageItem,
+    CustomerTags, MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText,
+    Speaker, UsageItem,
 };
 pub use pieces::{PiecesError, read_in_pieces};
 pub use policy::{ClassPolicy, Policy};

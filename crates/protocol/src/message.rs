@@ -28,6 +28,64 @@ pub struct UsageItem {
     pub signature: ReportSignature,
 }
 
+/// What the owner calls the place of a product instance, in five levels (guide p. 96; PI-RUM-032, G-34). They are not signed: they
+/// count nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerTags {
+    /// Level 1: the entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    /// Level 2: the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<String>,
+    /// Level 3: the department.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+    /// Level 4: the building.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub building: Option<String>,
+    /// Level 5: the room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+}
+
+impl CustomerTags {
+    /// The longest tag, in bytes.
+    pub const BYTES_MAX: usize = 127;
+
+    /// Whether none is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The levels with their names, from the first.
+    #[must_use]
+    pub fn levels(&self) -> [(&'static str, Option<&str>); 5] {
+        [
+            ("entity", self.entity.as_deref()),
+            ("geo", self.geo.as_deref()),
+            ("department", self.department.as_deref()),
+            ("building", self.building.as_deref()),
+            ("room", self.room.as_deref()),
+        ]
+    }
+
+    /// Sets a level by its number, from 1.
+    pub fn set(&mut self, level: usize, tag: &str) {
+        let levels = [
+            &mut self.entity,
+            &mut self.geo,
+            &mut self.department,
+            &mut self.building,
+            &mut self.room,
+        ];
+        if let Some(own) = level.checked_sub(1).and_then(|place| levels.into_iter().nth(place)) {
+            *own = Some(tag.to_owned());
+        }
+    }
+}
+
 /// What a product instance sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "FlatRequest")]
@@ -48,6 +106,9 @@ pub struct Request {
     /// The software version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub software_version: Option<String>,
+    /// What the owner calls the place of the product instance.
+    #[serde(default, skip_serializing_if = "CustomerTags::is_empty")]
+    pub customer_tags: CustomerTags,
     /// The software tag.
     pub software_tag_identifier: String,
     /// The version of the smart agent.
@@ -73,6 +134,8 @@ struct FlatRequest {
     sudi: Udi,
     hostname: Option<String>,
     software_version: Option<String>,
+    #[serde(default)]
+    customer_tags: CustomerTags,
     software_tag_identifier: String,
     agent_version: String,
     public_key: Option<PublicKey>,
@@ -120,6 +183,7 @@ impl TryFrom<FlatRequest> for Request {
             sudi: flat.sudi,
             hostname: flat.hostname,
             software_version: flat.software_version,
+            customer_tags: flat.customer_tags,
             software_tag_identifier: flat.software_tag_identifier,
             agent_version: flat.agent_version,
             public_key: flat.public_key,
@@ -144,6 +208,10 @@ impl Request {
             format!("not a message: {error}").chars().take(200).collect::<String>()
         })?;
         request.sudi.check().map_err(|error| error.to_string())?;
+        let tags = request.customer_tags.levels();
+        if tags.iter().any(|(_, tag)| tag.is_some_and(|tag| tag.len() > CustomerTags::BYTES_MAX)) {
+            return Err(format!("a customer tag has more than {} bytes", CustomerTags::BYTES_MAX));
+        }
         if request.request_id.len() > 64 || request.nonce.len() > 64 {
             return Err("request_id or nonce is too long".to_owned());
         }

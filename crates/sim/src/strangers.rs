@@ -115,6 +115,7 @@ impl World<'_> {
             sudi: udi,
             hostname: None,
             software_version: None,
+            customer_tags: Default::default(),
             software_tag_identifier: String::new(),
             agent_version: String::new(),
             public_key: Some(signer.public_key().clone()),

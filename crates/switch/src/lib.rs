@@ -47,6 +47,7 @@ use crate::topics::license::{InUse, licensing};
 use crate::topics::logging::{By, Destinations, Log};
 use crate::topics::network::WayLines;
 use crate::topics::ntp::{Time, TimeSettings};
+use crate::topics::preview::{Shown, digest};
 use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
 use crate::words::Words;
@@ -282,6 +283,8 @@ pub struct Switch {
     drafts: BTreeMap<String, Draft>,
     last_draft: u64,
     agent: Agent,
+    /// The message that was shown before it leaves.
+    shown: Option<Shown>,
     /// The lines by which the licensing peer was last reached.
     worked: Worked,
     /// The message on its way in an envelope of Call Home.
@@ -350,6 +353,7 @@ impl Switch {
             drafts: BTreeMap::new(),
             last_draft: 0,
             agent,
+            shown: None,
             worked: Worked::default(),
             in_envelope: None,
             booted_at: now,
@@ -482,10 +486,17 @@ impl Switch {
                 rumline_agent::Effect::Send { request_id, peer, url, class, body } => {
                     let path = self.licensing_path(self.agent.config().transport);
                     let left = path.and_then(|path| {
-                        Ok((path, self.enveloped(now, (&request_id, class), body)?))
+                        let shown = self.shown.as_ref().and_then(|shown| shown.of(&request_id));
+                        let left = match shown {
+                            Some(shown) => shown,
+                            None => self.enveloped(now, (&request_id, class), body)?,
+                        };
+                        Ok((path, left))
                     });
                     match left {
                         Ok((path, (content_type, body))) => {
+                            let left = (class, body.len(), digest(&body));
+                            self.agent.note_left(now, left, &mut devices.agent());
                             done.push(Effect::Send {
                                 request_id,
                                 peer,

@@ -30,6 +30,7 @@ impl Device {
             sudi: self.udi.clone(),
             hostname: self.hostname.map(str::to_owned),
             software_version: Some(self.version.to_owned()),
+            customer_tags: Default::default(),
             software_tag_identifier: SOFTWARE_TAG.to_owned(),
             agent_version: "5.7.30_rel/108".to_owned(),
             public_key: None,

@@ -12,6 +12,7 @@ pub(crate) mod logging;
 pub(crate) mod names;
 pub(crate) mod network;
 pub(crate) mod ntp;
+pub(crate) mod preview;
 pub(crate) mod reach;
 pub(crate) mod route;
 pub(crate) mod system;
@@ -30,6 +31,7 @@ pub(crate) const ALL: &[Topic] = &[
     interface::TOPIC,
     license::TOPIC,
     doctor::TOPIC,
+    preview::TOPIC,
     logging::TOPIC,
     names::TOPIC,
     ntp::TOPIC,

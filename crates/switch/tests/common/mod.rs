@@ -38,6 +38,8 @@ pub(crate) struct Sent {
     /// What it came in, with Call Home.
     pub(crate) envelope: Option<CallHomeRequest>,
     pub(crate) envelope_bytes: usize,
+    /// As it left.
+    pub(crate) body: Vec<u8>,
     pub(crate) request: Request,
 }
 
@@ -266,6 +268,7 @@ impl Lab {
                         content_type,
                         envelope,
                         envelope_bytes,
+                        body,
                         request,
                     });
                 }

@@ -9,7 +9,7 @@ mod uses;
 use rumline_agent::{DiskError, Effect, Environment, Input, SaveScope, SyslogMessage};
 use rumline_cli::Fields;
 
-pub(crate) use settings::{licensing, transport_word};
+pub(crate) use settings::{free_form, licensing, transport_word};
 pub(crate) use uses::InUse;
 
 use crate::answer::{Answer, CommandError, Outcome};
@@ -93,6 +93,8 @@ pub(crate) const TOPIC: Topic = Topic {
         settings::TRANSPORT,
         settings::URL_CSLU,
         settings::URL_SMART,
+        settings::CUSTOMER_TAGS,
+        settings::FREE_FORM,
         settings::INTERVAL,
         settings::VRF,
     ],

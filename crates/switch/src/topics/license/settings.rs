@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use rumline_agent::{Config, Transport};
+use rumline_protocol::CustomerTags;
 
 pub(super) use crate::config::Setting;
 use crate::config::{ConfigTree, Given, Put, Software};
@@ -10,6 +11,8 @@ use crate::topics::callhome;
 
 pub(crate) const CUSTOM_ID: Setting = Setting::line("license smart custom_id");
 pub(crate) const PRIVACY: Setting = Setting::keyed("license smart privacy", 4);
+pub(crate) const CUSTOMER_TAGS: Setting = Setting::keyed("license smart usage customer-tags", 5);
+pub(crate) const FREE_FORM: Setting = Setting::keyed("license smart usage free-form", 5);
 pub(crate) const PROXY_ADDRESS: Setting =
     Setting { check: is_ipv4, ..Setting::line("license smart proxy address") };
 pub(crate) const PROXY_PORT: Setting = Setting::line("license smart proxy port");
@@ -69,9 +72,28 @@ pub(crate) fn licensing(tree: &ConfigTree) -> Config {
         callhome_url: Some(callhome::url(tree).to_owned()),
         message_bytes_max: (transport == Transport::Callhome).then(|| callhome::room(tree)),
         interval_days: INTERVAL.value(tree).and_then(|days| days.parse().ok()),
+        customer_tags: customer_tags(tree),
         hide_hostname: hidden("hostname"),
         hide_version: hidden("version"),
     }
+}
+
+/// What the owner calls the place of the switch (G-34).
+fn customer_tags(tree: &ConfigTree) -> CustomerTags {
+    let mut tags = CustomerTags::default();
+    for words in CUSTOMER_TAGS.values(tree) {
+        let level = words.first().and_then(|word| word.strip_prefix("tag")?.parse().ok());
+        if let (Some(level), Some(tag)) = (level, words.get(1)) {
+            tags.set(level, tag);
+        }
+    }
+    tags
+}
+
+/// The two texts that leave in no message, by their names (PI-RUM-032).
+pub(crate) fn free_form(tree: &ConfigTree) -> Vec<(String, String)> {
+    let two = |words: Vec<&str>| Some(((*words.first()?).to_owned(), words.get(1..)?.join(" ")));
+    FREE_FORM.values(tree).filter_map(two).collect()
 }
 
 /// PI-NET-007.
