@@ -263,6 +263,7 @@ impl Agent {
         if self.ledger.polls.len() >= POLLS_KEPT_MAX {
             return;
         }
+        self.ledger.poll_seconds = response.poll_interval_seconds;
         self.ledger.polls.push(Poll { poll_id, at });
         self.unsaved = true;
     }

@@ -189,6 +189,9 @@ pub(crate) struct Ledger {
     /// Since when times within a day are not kept any more, because too much waits.
     #[serde(default)]
     pub coarse_since: Option<Timestamp>,
+    /// When the peer last said that an ACK would be there, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_seconds: Option<u32>,
     /// What is wrong at present.
     #[serde(default, skip_serializing_if = "Troubles::is_empty")]
     pub troubles: Troubles,
@@ -253,6 +256,7 @@ impl Ledger {
             udi: None,
             put_back: None,
             coarse_since: None,
+            poll_seconds: None,
             troubles: Troubles::default(),
         }
     }

@@ -224,6 +224,11 @@ pub(crate) struct LedgerFiles {
 }
 
 impl LedgerFiles {
+    /// Files of a ledger that is never read again.
+    pub(crate) fn of_nothing() -> Self {
+        Self { key: [0; 32], generation: 0, written: [None, None] }
+    }
+
     /// The newer ledger of the two files, or a new one; and what to log about it.
     pub(crate) fn open(
         now: Timestamp,

@@ -31,6 +31,7 @@ mod disk;
 mod epoch;
 mod eventlog;
 mod exchange;
+mod forecast;
 mod install;
 mod ledger;
 mod ledger_files;
@@ -57,6 +58,7 @@ pub use config::{
 };
 pub use disk::{Disk, DiskError, MemoryDisk};
 
+pub use forecast::{Assumed, Event, Foreseen};
 pub use install::ImportSummary;
 pub use ledger::{ClassStatistics, HistoryEntry};
 pub use offline::{SaveScope, UsageFile};

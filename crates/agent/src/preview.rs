@@ -85,9 +85,9 @@ pub enum NoPreview {
 }
 
 /// A disk that reads through and writes into memory.
-struct Overlay<'d> {
-    under: &'d mut dyn Disk,
-    files: BTreeMap<String, Vec<u8>>,
+pub(crate) struct Overlay<'d> {
+    pub under: &'d mut dyn Disk,
+    pub files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Disk for Overlay<'_> {
@@ -108,9 +108,14 @@ impl Disk for Overlay<'_> {
     }
 
     fn extend(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        let mut content = self.read(name)?.unwrap_or_default();
-        content.extend_from_slice(bytes);
-        self.write(name, &content)
+        if !self.files.contains_key(name) {
+            let content = self.under.read(name)?.unwrap_or_default();
+            self.files.insert(name.to_owned(), content);
+        }
+        if let Some(content) = self.files.get_mut(name) {
+            content.extend_from_slice(bytes);
+        }
+        Ok(())
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {

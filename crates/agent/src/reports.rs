@@ -71,6 +71,7 @@ pub struct ReportSummary {
 }
 
 /// Writes and reads report files.
+#[derive(Clone)]
 pub(crate) struct ReportStore {
     software_tag: String,
     software_version: String,

@@ -14,6 +14,7 @@ mod cssm_admin;
 mod cssm_server;
 mod demo;
 mod doctor_command;
+mod forecast_command;
 mod help_command;
 mod lab;
 mod mail_sender;
@@ -63,6 +64,8 @@ enum Command {
     Check(check_command::Arguments),
     /// Says what is wrong with licensing, and what mends it: from what devices printed, or of a running lab.
     Doctor(doctor_command::Arguments),
+    /// Says what a switch will send when, and which alarms would come.
+    Forecast(forecast_command::Arguments),
     /// Help of a command, or of a topic: questions, topologies, system messages, what to do when something is wrong, terms.
     Help(help_command::Arguments),
     /// Prints the reference of all commands of a switch.
@@ -111,6 +114,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify_command::run(&arguments),
         Command::Check(arguments) => check_command::run(&arguments),
         Command::Doctor(arguments) => doctor_command::run(&arguments),
+        Command::Forecast(arguments) => forecast_command::run(&arguments),
         Command::Help(arguments) => help_command::run(&arguments, Arguments::command()),
         Command::Commands => {
             say!("{}", rumline_switch::command_reference().trim_end());

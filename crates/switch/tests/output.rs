@@ -25,6 +25,17 @@ const CALLS: &[(&str, &str)] = &[
     ("show diff rollback-patch LINE", "show diff rollback-patch startup-config running-config"),
     ("show file WORD md5sum", "show file bootflash:note.txt md5sum"),
     ("show file WORD sha256sum", "show file bootflash:note.txt sha256sum"),
+    ("show license forecast days <1-3650>", "show license forecast days 70"),
+    ("show license forecast days <1-3650> outage", "show license forecast days 70 outage"),
+    (
+        "show license forecast days <1-3650> policy WORD",
+        "show license forecast days 30 policy bootflash:weekly.json",
+    ),
+    (
+        "show license forecast days <1-3650> policy WORD outage",
+        "show license forecast days 30 policy bootflash:weekly.json outage",
+    ),
+    ("show license forecast policy WORD", "show license forecast policy bootflash:weekly.json"),
     ("show license rum id <0-9223372036854775807>", "show license rum id ID"),
     ("show license rum id <0-9223372036854775807> detail", "show license rum id ID detail"),
     ("show interface LINE", "show interface Ethernet1/1"),
@@ -62,6 +73,8 @@ fn lab() -> Lab {
          ip address 10.0.10.1/24\ninterface mgmt0\n  ip address 192.0.2.5/24\nvrf context red\n\
          logging server 192.0.2.95 4 use-vrf red\nlogging origin-id hostname\nntp server 192.0.2.93 prefer use-vrf red\nrouter bgp 65000\n  router-id 192.0.2.1\n",
     ));
+    let weekly = br#"{"policy_name":"Weekly","unenforced":{"first_report_days":7,"ongoing_report_days":7,"on_change_report_days":7}}"#;
+    lab.flash.files.insert("weekly.json".to_owned(), weekly.to_vec());
     lab.flash.files.insert("note.txt".to_owned(), b"one & <two>\n\"three\"\n".to_vec());
     lab.run(&["copy running-config startup-config", "checkpoint one"]);
     lab.run(&["configure session s", "vlan 20", "end"]);

@@ -172,6 +172,16 @@ impl Lab {
         writer.certificate(&self.cssm.certificate).finish()
     }
 
+    /// An ACK with the policy beside it, as CSSM answers where policies end.
+    pub(crate) fn ack_and_policy(&self, reports: &[SignedReport], policy: Policy) -> String {
+        let ack = self.ack_for(reports);
+        let document = Document::parse(ack.as_bytes()).unwrap();
+        let mut writer = DocumentWriter::new();
+        writer.acknowledgement(&document.acknowledgements[0]);
+        writer.policy(&Signed::json(policy, self.cssm.signer.as_ref()));
+        writer.certificate(&self.cssm.certificate).finish()
+    }
+
     /// An id token of the CSSM this switch trusts.
     pub(crate) fn token(&mut self) -> String {
         new_id_token(&mut self.random, &cssm_id(&self.root))

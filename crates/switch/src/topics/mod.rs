@@ -6,6 +6,7 @@ pub(crate) mod configuration;
 pub(crate) mod doctor;
 pub(crate) mod feature;
 pub(crate) mod files;
+pub(crate) mod forecast;
 pub(crate) mod interface;
 pub(crate) mod license;
 pub(crate) mod logging;
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[Topic] = &[
     interface::TOPIC,
     license::TOPIC,
     doctor::TOPIC,
+    forecast::TOPIC,
     preview::TOPIC,
     logging::TOPIC,
     names::TOPIC,
