@@ -1,6 +1,7 @@
 """The doctor of a switch: each fault is made in a running lab, alone and in pairs; it is named and nothing else is, the printed
 commands mend it as they stand there, and the doctor is silent after (TSHOOT-001 to 005)."""
 
+import hashlib
 import json
 import re
 import socket
@@ -11,6 +12,7 @@ import threading
 import time
 
 from lab import Lab, done
+from relay import Relay
 
 SILENT = "No fault found.\n"
 SPACE = "rmldoctor"
@@ -358,6 +360,29 @@ def in_pairs(patients, one, other):
     patient.silent()
 
 
+def leaves_as_shown(patients, port):
+    """What a preview shows is what is on the wire, byte by byte (PI-RUM-032)."""
+    relay = Relay(port)
+    patient = patients["cslu"]
+    patient.switch.run(*configured(f"license smart url cslu http://cslu.lab.test:{relay.port}/cslu/v1/pi"))
+    patient.silent()
+    # A use of no second is no use.
+    time.sleep(1.1)
+    shown = json.loads(patient.switch.run("show license preview | json"))
+    assert shown["class"] == "Usage Reporting" and shown["url"].endswith(f":{relay.port}/cslu/v1/pi"), shown
+    before = len(relay.requests)
+    patient.switch.run(SYNC)
+    end = time.monotonic() + 20
+    while len(relay.requests) == before:
+        assert time.monotonic() < end, "nothing was sent"
+        time.sleep(0.05)
+    body = relay.requests[before].body
+    assert body.decode() == shown["message"], (body[:300], shown["message"][:300])
+    digest = hashlib.sha256(body).hexdigest()
+    assert shown["sha256"] == digest and digest in patient.switch.run("show license eventlog")
+    print(f"preview: {len(body)} bytes left as they were shown")
+
+
 def name_space(what):
     subprocess.run(["ip", "netns", what, SPACE], check=what == "add", stderr=subprocess.DEVNULL)
 
@@ -379,6 +404,7 @@ def main(wanted):
                 print(f"{one} and {other}: named, mended, silent", flush=True)
             for patient in patients.values():
                 patient.silent()
+            leaves_as_shown(patients, world["gate"].to)
             print(f"{len(by_name)} faults alone, {len(PAIRS)} pairs")
             assert len(by_name) >= 30, len(by_name)
 

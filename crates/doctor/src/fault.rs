@@ -61,6 +61,12 @@ macro_rules! faults {
                 match self { $(Self::$variant => $guide,)* }
             }
 
+            /// The pages of the guide that speak of it.
+            #[must_use]
+            pub fn pages(self) -> Option<&'static str> {
+                Some(self.guide()).filter(|guide| guide.starts_with("p. "))
+            }
+
             /// What mends it where nothing more exact is known: commands, with what has to be filled in between `<` and `>`, and
             /// lines that begin with `!`, which say what is to be done elsewhere.
             #[must_use]

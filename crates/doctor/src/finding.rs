@@ -68,13 +68,12 @@ pub fn render(findings: &[Finding]) -> String {
     };
     for finding in findings {
         let Finding { fault, evidence, mend } = finding;
-        let _infallible = write!(
-            text,
-            "\n{}: {}.\n  Evidence: {evidence}\n  See: {}\n  To mend it:\n",
-            fault.name(),
-            fault.title(),
-            fault.guide()
-        );
+        let (name, title) = (fault.name(), fault.title());
+        let _infallible = writeln!(text, "\n{name}: {title}.\n  Evidence: {evidence}");
+        if let Some(pages) = fault.pages() {
+            let _infallible = writeln!(text, "  See: guide {pages}");
+        }
+        text.push_str("  To mend it:\n");
         for line in mend {
             let _infallible = writeln!(text, "    {line}");
         }
@@ -120,7 +119,7 @@ mod tests {
         let text = render(&found);
         assert_eq!(
             text,
-            "1 fault found.\n\nname: The name of the server is not resolved.\n  Evidence: first\n  See: p. 68, 80\n  \
+            "1 fault found.\n\nname: The name of the server is not resolved.\n  Evidence: first\n  See: guide p. 68, 80\n  \
              To mend it:\n    ip host a 192.0.2.1\n"
         );
         assert_eq!(render(&[]), "No fault found.\n");

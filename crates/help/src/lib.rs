@@ -57,6 +57,8 @@ pub enum Document {
     Cslu,
     /// SSM On-Prem.
     OnPrem,
+    /// What a switch says of its licensing.
+    Doctor,
     /// Policies and timers.
     Timers,
     /// Data on disk.
@@ -67,7 +69,7 @@ pub enum Document {
 
 impl Document {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Questions,
         Self::Topologies,
         Self::Messages,
@@ -84,6 +86,7 @@ impl Document {
         Self::Cssm,
         Self::Cslu,
         Self::OnPrem,
+        Self::Doctor,
         Self::Timers,
         Self::Storage,
         Self::Security,
@@ -109,6 +112,7 @@ impl Document {
             Self::Cssm => "cssm.md",
             Self::Cslu => "cslu.md",
             Self::OnPrem => "onprem.md",
+            Self::Doctor => "doctor.md",
             Self::Timers => "policies-and-timers.md",
             Self::Storage => "storage.md",
             Self::Security => "security.md",
@@ -155,6 +159,7 @@ impl Document {
             Self::Cssm => include_str!("../../../docs/cssm.md"),
             Self::Cslu => include_str!("../../../docs/cslu.md"),
             Self::OnPrem => include_str!("../../../docs/onprem.md"),
+            Self::Doctor => include_str!("../../../docs/doctor.md"),
             Self::Timers => include_str!("../../../docs/policies-and-timers.md"),
             Self::Storage => include_str!("../../../docs/storage.md"),
             Self::Security => include_str!("../../../docs/security.md"),

@@ -410,7 +410,17 @@ impl<'p> World<'p> {
             }
             _ if !up => {}
             Op::Feature { index, on, save } => self.feature(node, index, on, save)?,
-            Op::Sync => self.command(node, "license smart sync all")?,
+            Op::Sync => {
+                // Of those who look first, what they saw is what leaves.
+                if self.now.0 % 2 == 0 {
+                    self.command(node, "show license preview")?;
+                }
+                self.command(node, "license smart sync all")?;
+                // And some look at what comes next, which may be another thing when it does.
+                if self.now.0 % 3 == 0 {
+                    self.command(node, "show license preview")?;
+                }
+            }
             Op::Reload => {
                 if !self.nodes[node].store.full {
                     self.command(node, "reload")?;
