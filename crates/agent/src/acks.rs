@@ -203,6 +203,8 @@ impl Agent {
         self.ledger.last_ack_at = Some(now);
         self.ledger.overdue_warned_at = None;
         self.ledger.troubles.set_back_at = None;
+        let waits = !self.ledger.unacknowledged.is_empty();
+        self.ledger.troubles.waits_since = waits.then_some(now);
         self.unsaved = true;
         let all_acknowledged =
             self.ledger.closed.is_empty() && self.ledger.unacknowledged.is_empty();

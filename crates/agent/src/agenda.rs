@@ -226,7 +226,8 @@ impl Agent {
     pub fn end_of_policy(&self, now: Timestamp) -> Option<Timestamp> {
         let warned = i64::from(Policy::WARNED_DAYS) * Timestamp::DAY;
         let ends = self.installed.policy.as_ref().and_then(|policy| policy.expires_at);
-        self.ledger.policy_ended_at.or(ends.filter(|end| now >= *end - warned))
+        let ended = self.ledger.policy_ended_at.filter(|_| self.installed.policy.is_none());
+        ended.or(ends.filter(|end| now >= *end - warned))
     }
 
     /// When the end of the policy is to be warned of, or comes.

@@ -163,6 +163,9 @@ impl Agent {
                 // A request that was refused changed nothing about a trust that holds.
                 self.ledger.troubles.trust.take_if(|_| !self.installed.trust_codes.is_empty());
                 self.mark_sent(ids);
+                if !self.ledger.unacknowledged.is_empty() {
+                    self.ledger.troubles.waits_since.get_or_insert(sent_at);
+                }
                 self.ledger.last_push_at = Some(sent_at);
                 self.add_poll(now, response);
                 self.ledger.push_held_until = None;

@@ -84,6 +84,9 @@ pub struct Troubles {
     /// Use goes on under new report numbers since then, and no ACK has come yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_back_at: Option<Timestamp>,
+    /// Reports were taken then, and no ACK has come since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_since: Option<Timestamp>,
 }
 
 impl Troubles {
@@ -112,7 +115,12 @@ impl Troubles {
         let trust = self.trust.iter_mut().map(|one| &mut one.at);
         let reports = self.reports.iter_mut().map(|one| &mut one.at);
         let documents = self.documents.values_mut().map(|one| &mut one.at);
-        exchange.chain(trust).chain(reports).chain(documents).chain(&mut self.set_back_at)
+        exchange
+            .chain(trust)
+            .chain(reports)
+            .chain(documents)
+            .chain(&mut self.set_back_at)
+            .chain(&mut self.waits_since)
     }
 }
 
@@ -150,11 +158,12 @@ mod tests {
             documents: [("POLICY".to_owned(), Trouble { at, what: String::new() })].into(),
             peer_ahead_seconds: None,
             set_back_at: Some(at),
+            waits_since: Some(at),
         };
         assert!(!troubles.is_empty() && Troubles::default().is_empty());
         troubles.instants().for_each(|at| *at = Timestamp(2));
         let text = serde_json::to_string(&troubles).unwrap();
-        assert_eq!(text.matches(":2").count(), 5, "{text}");
+        assert_eq!(text.matches(":2").count(), 6, "{text}");
         assert_eq!(serde_json::from_str::<Troubles>(&text).unwrap(), troubles);
     }
 }

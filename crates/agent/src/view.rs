@@ -184,9 +184,7 @@ impl Agent {
     /// Since when reports that have left wait for their ACK, if they do.
     #[must_use]
     pub fn waits_for_ack_since(&self) -> Option<Timestamp> {
-        let ledger = &self.ledger;
-        let since = ledger.last_push_at.filter(|_| !ledger.unacknowledged.is_empty())?;
-        Some(since).filter(|since| ledger.last_ack_at.is_none_or(|ack| ack < *since))
+        self.ledger.troubles.waits_since.filter(|_| !self.ledger.unacknowledged.is_empty())
     }
 
     /// How exchanges went, by class of message.

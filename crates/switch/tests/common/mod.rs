@@ -354,6 +354,26 @@ impl Lab {
         writer.certificate(&self.cssm.certificate).finish()
     }
 
+    /// CSSM's refusal of reports, as it answers.
+    pub(crate) fn refusal_document(
+        &self,
+        reports: &[SignedReport],
+        reason: Option<RefusalReason>,
+    ) -> String {
+        let document = self.ack_document(reports);
+        let document = Document::parse(document.as_bytes()).unwrap();
+        let mut entries = document.acknowledgements[0].value.clone();
+        for entry in &mut entries {
+            entry.status_code = StatusCode::Failed;
+            entry.status_message = "it does not count".to_owned();
+            entry.reason = reason;
+        }
+        let text = acknowledgement_text(&entries);
+        let mut writer = DocumentWriter::new();
+        writer.acknowledgement(&Signed::new(text, entries, self.cssm.signer.as_ref()));
+        writer.certificate(&self.cssm.certificate).finish()
+    }
+
     /// A policy of CSSM, as a file.
     pub(crate) fn policy_document(&self, change: impl FnOnce(&mut Policy)) -> String {
         let mut policy = Policy::cisco_default();
