@@ -2,19 +2,17 @@
 //!
 //! An account is a Smart Account that tenants collect for, a virtual account the Virtual Account of one tenant.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
-use rumline_collector::{Caller, Error, InstanceId, InstanceView, Tenant, TenantSettings};
+use rumline_collector::{Caller, InstanceId, InstanceView, Tenant, TenantSettings};
 use rumline_protocol::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::collector::{CollectorSite, api, transfer};
+use crate::listed::{List, Listed, Part};
 use crate::problem::Problem;
 use crate::site::{self, parse};
 
@@ -198,57 +196,6 @@ fn device(tenant: &Tenant, row: &InstanceView) -> Value {
         "virtualAccount": tenant.virtual_account,
         "status": row.state,
     })
-}
-
-/// The part of a list that is asked for: all of it, unless a limit is given; `-1` is none.
-#[derive(Clone, Copy, Deserialize, Default)]
-pub(super) struct Part {
-    #[serde(default)]
-    offset: usize,
-    limit: Option<i64>,
-}
-
-/// A list of which a part was asked for. Rows are written as they come: a hundred thousand of them are text, not
-/// objects.
-struct List {
-    part: Part,
-    rows: Vec<Box<RawValue>>,
-    total: usize,
-}
-
-impl List {
-    fn new(part: Part) -> Self {
-        Self { part, rows: Vec::new(), total: 0 }
-    }
-
-    fn push(&mut self, row: impl FnOnce() -> Value) -> Result<(), Error> {
-        let limit = self.part.limit.and_then(|limit| usize::try_from(limit).ok());
-        if self.total >= self.part.offset && limit.is_none_or(|limit| self.rows.len() < limit) {
-            let row = serde_json::value::to_raw_value(&row());
-            self.rows.push(row.map_err(|error| Error::Unwritten(error.into()))?);
-        }
-        self.total += 1;
-        Ok(())
-    }
-}
-
-/// A list as the API answers it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Listed {
-    status: &'static str,
-    status_message: &'static str,
-    total_records: usize,
-    #[serde(flatten)]
-    rows: BTreeMap<&'static str, Vec<Box<RawValue>>>,
-}
-
-impl Listed {
-    fn new(name: &'static str, list: List) -> Self {
-        let List { rows, total, .. } = list;
-        let rows = BTreeMap::from([(name, rows)]);
-        Self { status: "SUCCESS", status_message: "", total_records: total, rows }
-    }
 }
 
 /// The devices of these tenants, in the order in which they came.
