@@ -2,7 +2,7 @@
 //! id, and what it may do is what it was granted (G-01).
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Form, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use rumline_protocol::from_base64;
@@ -16,14 +16,18 @@ use crate::site::{self, Site, blocking};
 /// What a client asks with; other fields are of grants that are not given here.
 #[derive(Deserialize)]
 pub(crate) struct Grant {
-    grant_type: String,
+    pub grant_type: String,
     #[serde(default)]
-    client_id: String,
+    pub client_id: String,
     #[serde(default)]
-    client_secret: String,
-    /// What the client may do is what it was granted: a narrower scope cannot be asked for.
+    pub client_secret: String,
     #[serde(default)]
     scope: String,
+    /// Those of a person, where one logs in through a client.
+    #[serde(default)]
+    pub username: String,
+    #[serde(default)]
+    pub password: String,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Grant {
@@ -34,20 +38,20 @@ impl<S: Send + Sync> FromRequest<S> for Grant {
         let bad = |text: String| Problem::new(StatusCode::BAD_REQUEST, text);
         let named = basic(request.headers());
         let kind = request.headers().get(header::CONTENT_TYPE);
-        let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-        let mut grant: Self = if is_json {
-            let body = Bytes::from_request(request, state).await;
-            site::parse(&body.map_err(|error| bad(error.body_text()))?)?
-        } else {
+        let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(FORM));
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|error| bad(error.body_text()))?;
+        // Some clients send JSON and call it a form.
+        let mut grant: Self = if is_form && !body.starts_with(b"{") {
+            let request = Request::post("/").header(header::CONTENT_TYPE, FORM);
+            let request = request.body(Body::from(body)).map_err(|error| bad(error.to_string()))?;
             let form = Form::<Self>::from_request(request, state).await;
             form.map_err(|error| bad(error.body_text()))?.0
+        } else {
+            site::parse(&body)?
         };
         if let Some((id, secret)) = named {
             (grant.client_id, grant.client_secret) = (id, secret);
-        }
-        if grant.grant_type != "client_credentials" {
-            let text = "the grant_type here is client_credentials";
-            return Err(bad(text.to_owned()).known_as("unsupported_grant_type"));
         }
         if !grant.scope.is_empty() {
             let text = "a client's scope is what it was granted: ask for none";
@@ -56,6 +60,19 @@ impl<S: Send + Sync> FromRequest<S> for Grant {
         Ok(grant)
     }
 }
+
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
+
+impl Grant {
+    /// One of these kinds was asked for, and none of them is it.
+    pub(crate) fn unknown(kinds: &str) -> Problem {
+        let text = format!("the grant_type here is {kinds}");
+        Problem::new(StatusCode::BAD_REQUEST, text).known_as("unsupported_grant_type")
+    }
+}
+
+/// What a client asks for.
+pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
 
 /// The client that a header names.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
@@ -66,9 +83,21 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-/// Gives a program a token.
+/// A token for a program.
 pub(crate) async fn token<S: Site>(
     State(state): State<S>,
+    from: site::From,
+    grant: Grant,
+) -> Result<Json<Value>, Problem> {
+    if grant.grant_type != CLIENT_CREDENTIALS {
+        return Err(Grant::unknown(CLIENT_CREDENTIALS));
+    }
+    give(&state, from, grant).await
+}
+
+/// Gives a program a token.
+pub(crate) async fn give<S: Site>(
+    state: &S,
     from: site::From,
     grant: Grant,
 ) -> Result<Json<Value>, Problem> {
