@@ -518,3 +518,26 @@ async fn what_is_not_there_is_refused_in_the_words_of_the_api() {
         assert_eq!(answer.no_refusal(route.refusal), None, "{path}");
     }
 }
+
+#[test]
+fn the_document_names_every_call() {
+    let document = include_str!("../../../../docs/public-api.md");
+    let mut missing = Vec::new();
+    for route in cssm_routes().iter().filter(|route| route.refusal != Refusal::Problem) {
+        if route.path.to_lowercase().contains("/customer/") {
+            continue;
+        }
+        let path = route.path.replace("{virtual_account}", "{name}").replace(BASE, "B");
+        let short = path.replace("B/v1/accounts/{domain}/virtual-accounts/{name}", "V");
+        let method = route.method.to_uppercase();
+        let is_named = |line: &str| {
+            line.starts_with(&format!("| {method} |")) && line.contains(&format!("`{short}`"))
+        };
+        // A list and what adds to it stand below one another, under one path.
+        let is_added = method == "POST" && short.ends_with("/virtual-accounts");
+        if !is_added && !document.lines().any(is_named) {
+            missing.push(format!("{method} {short}"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}

@@ -89,10 +89,9 @@ impl Chosen {
         let mut names = seen(cssm, caller, sa)?;
         let wanted = self.virtual_accounts.unwrap_or_default();
         if !wanted.is_empty() {
-            if !wanted.iter().all(|name| names.values().any(|known| known == name)) {
-                return Err(Error::NotFound("virtual account"));
-            }
-            names.retain(|_, name| wanted.contains(name));
+            let all = wanted.iter().map(|name| named(&names, name));
+            let wanted = all.collect::<Result<Vec<VirtualAccountId>, Error>>()?;
+            names.retain(|id, _| wanted.contains(id));
         }
         Ok(names)
     }
@@ -100,6 +99,14 @@ impl Chosen {
 
 /// Virtual accounts by their numbers.
 type Names = BTreeMap<VirtualAccountId, String>;
+
+/// The virtual account that a list is asked of: clients have `DEFAULT` built in, so that case decides only where there are
+/// several of a name.
+fn named(names: &Names, wanted: &str) -> Result<VirtualAccountId, Error> {
+    let exact = names.iter().find(|(_, name)| *name == wanted);
+    let alike = names.iter().find(|(_, name)| name.eq_ignore_ascii_case(wanted));
+    exact.or(alike).map(|(id, _)| *id).ok_or(Error::NotFound("virtual account"))
+}
 
 /// The virtual accounts of a smart account that the caller sees.
 fn seen(cssm: &Cssm, caller: &Caller, sa: SmartAccountId) -> Result<Names, Error> {
