@@ -1,7 +1,7 @@
 //! Smart accounts, virtual accounts, purchases, and what happened in them.
 
 use rumline_protocol::Timestamp;
-use rumline_store::Tx;
+use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
 use rumline_server::{Act, Only, PartId, ScopeId, audit, check_name, next_id};
@@ -27,7 +27,13 @@ pub struct VirtualAccount {
     pub id: VirtualAccountId,
     /// Its name, case-sensitive.
     pub name: String,
+    /// What it is for, if somebody said so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
 }
+
+/// The longest description, in letters.
+const DESCRIPTION_LETTERS_MAX: usize = 1_000;
 
 /// Something that happened in an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,28 +133,31 @@ pub(crate) fn virtual_account(
     smart_account_id: SmartAccountId,
     id: VirtualAccountId,
 ) -> Result<VirtualAccount, Error> {
-    let sql = "SELECT id, name FROM virtual_account WHERE smart_account_id = $1 AND id = $2
-        AND closed_at IS NULL";
-    tx.row(sql, &[smart_account_id.into(), id.into()], |row| {
-        Ok::<_, Error>(VirtualAccount { id: row.id(0)?, name: row.text(1)? })
-    })?
-    .ok_or(Error::NotFound("virtual account"))
+    let sql = "SELECT id, name, description FROM virtual_account WHERE smart_account_id = $1
+        AND id = $2 AND closed_at IS NULL";
+    tx.row(sql, &[smart_account_id.into(), id.into()], virtual_account_from_row)?
+        .ok_or(Error::NotFound("virtual account"))
+}
+
+fn virtual_account_from_row(row: &Row<'_>) -> Result<VirtualAccount, Error> {
+    Ok(VirtualAccount { id: row.id(0)?, name: row.text(1)?, description: row.text(2)? })
 }
 
 fn insert_virtual_account(
     tx: &mut Tx<'_>,
     now: Timestamp,
     smart_account_id: SmartAccountId,
-    name: &str,
+    (name, description): (&str, &str),
 ) -> Result<VirtualAccount, Error> {
     let id: VirtualAccountId = next_id(tx, "virtual_account")?;
-    let sql = "INSERT INTO virtual_account (smart_account_id, id, name, created_at)
-        VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-    let values = [smart_account_id.into(), id.into(), name.into(), now.0.into()];
+    let sql = "INSERT INTO virtual_account (smart_account_id, id, name, created_at, description)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    let values =
+        [smart_account_id.into(), id.into(), name.into(), now.0.into(), description.into()];
     if tx.execute(sql, &values)? == 0 {
         return Err(Error::Conflict(format!("there is a virtual account {name:?} already")));
     }
-    Ok(VirtualAccount { id, name: name.to_owned() })
+    Ok(VirtualAccount { id, name: name.to_owned(), description: description.to_owned() })
 }
 
 impl Cssm {
@@ -158,6 +167,34 @@ impl Cssm {
     /// When there is no such account.
     pub fn smart_account(&self, id: SmartAccountId) -> Result<SmartAccount, Error> {
         self.db.read("accounts.one", move |tx| smart_account(tx, id))
+    }
+
+    /// The smart account with this domain, and its virtual account of this name.
+    ///
+    /// # Errors
+    /// When there is none: which of the two is not there is not for those who could not see the account.
+    pub fn account_named(
+        &self,
+        domain: &str,
+        virtual_account: Option<&str>,
+    ) -> Result<(SmartAccountId, Option<VirtualAccountId>), Error> {
+        let none = || Error::NotFound("account");
+        let domain = checked_domain(domain).map_err(|_| none())?;
+        let name = virtual_account.map(str::to_owned);
+        // No name holds control characters, and a database may refuse to look for them.
+        if name.as_ref().is_some_and(|name| name.chars().any(char::is_control)) {
+            return Err(none());
+        }
+        self.db.read("accounts.named", move |tx| {
+            let sql = "SELECT id FROM smart_account WHERE domain = $1 AND closed_at IS NULL";
+            let id = tx.row(sql, &[(&domain).into()], |row| Ok::<_, Error>(row.id(0)?))?;
+            let id: SmartAccountId = id.ok_or_else(none)?;
+            let Some(name) = &name else { return Ok((id, None)) };
+            let sql = "SELECT id FROM virtual_account WHERE smart_account_id = $1 AND name = $2
+                AND closed_at IS NULL";
+            let of = tx.row(sql, &[id.into(), name.into()], |row| Ok::<_, Error>(row.id(0)?))?;
+            Ok((id, Some(of.ok_or_else(none)?)))
+        })
     }
 
     /// Whether an account is there, and one of its virtual accounts.
@@ -201,7 +238,7 @@ impl Cssm {
             if tx.execute(sql, &values)? == 0 {
                 return Err(Error::Conflict(format!("there is a smart account {name:?} already")));
             }
-            insert_virtual_account(tx, now, id, "Default")?;
+            insert_virtual_account(tx, now, id, ("Default", ""))?;
             add_event(tx, now, id, &actor, "smart account created")?;
             Ok(SmartAccount { id, name: name.clone(), domain: domain.clone() })
         })
@@ -237,11 +274,35 @@ impl Cssm {
         smart_account_id: SmartAccountId,
         name: &str,
     ) -> Result<VirtualAccount, Error> {
+        self.create_described_virtual_account(now, actor, smart_account_id, name, "")
+    }
+
+    /// The same, and says what it is for.
+    ///
+    /// # Errors
+    /// When the name is taken or not acceptable, or the description is not.
+    pub fn create_described_virtual_account(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        smart_account_id: SmartAccountId,
+        name: &str,
+        description: &str,
+    ) -> Result<VirtualAccount, Error> {
         check_name("a virtual account's name", name)?;
+        let letters = description.chars().count();
+        if letters > DESCRIPTION_LETTERS_MAX || description.chars().any(char::is_control) {
+            let text = "a description has up to 1,000 printable characters";
+            return Err(Error::invalid(text));
+        }
         let (actor, name) = (actor.clone(), name.to_owned());
+        let description = description.to_owned();
         self.db.write("accounts.create_virtual", move |tx| {
             smart_account(tx, smart_account_id)?;
-            let account = insert_virtual_account(tx, now, smart_account_id, &name)?;
+            let account = {
+                let said = (name.as_str(), description.as_str());
+                insert_virtual_account(tx, now, smart_account_id, said)?
+            };
             let text = format!("virtual account {name:?} created");
             add_event(tx, now, smart_account_id, &actor, &text)?;
             Ok(account)
@@ -278,11 +339,10 @@ impl Cssm {
         self.db.read("accounts.virtual", move |tx| {
             smart_account(tx, smart_account_id)?;
             let sql = format!(
-                "SELECT id, name FROM virtual_account WHERE smart_account_id = $1 {which} ORDER BY id"
+                "SELECT id, name, description FROM virtual_account WHERE smart_account_id = $1 {which}
+                ORDER BY id"
             );
-            tx.rows(&sql, &[smart_account_id.into()], |row| {
-                Ok(VirtualAccount { id: row.id(0)?, name: row.text(1)? })
-            })
+            tx.rows(&sql, &[smart_account_id.into()], virtual_account_from_row)
         })
     }
 

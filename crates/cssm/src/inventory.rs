@@ -27,6 +27,8 @@ pub struct InstanceView {
     pub pid: String,
     /// Serial number.
     pub serial: String,
+    /// Its software tag; empty where none is known.
+    pub software_tag: String,
     /// `Product Type`, e.g. `N9300`.
     pub product_type: String,
     /// Its virtual account.
@@ -123,6 +125,7 @@ pub(crate) fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         last_report_at: row.opt_int(8)?,
         last_ack_at: row.opt_int(9)?,
         trusted: row.opt_int(10)?.is_some(),
+        software_tag: row.text(11)?,
         reports: 0,
         reports_missing: 0,
         held_at: None,
@@ -136,9 +139,10 @@ pub(crate) fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
 
 /// What [`instance_from_row`] reads.
 pub(crate) const COLUMNS: &str = "id, pid, serial, virtual_account_id, hostname, software_version, \
-    registered_at, last_contact_at, last_report_at, last_ack_at, trust_id";
+    registered_at, last_contact_at, last_report_at, last_ack_at, trust_id, \
+    software_tag";
 /// How many these are.
-pub(crate) const COLUMNS_COUNT: usize = 11;
+pub(crate) const COLUMNS_COUNT: usize = 12;
 
 /// Removes a product instance: its reports stay, and its licences are free.
 pub(crate) fn remove(

@@ -23,7 +23,13 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 16, sql: V16 },
     Migration { version: 17, sql: V17 },
     Migration { version: 18, sql: V18 },
+    Migration { version: 19, sql: V19 },
 ];
+
+/// What a virtual account is for, in the words of whoever made it.
+const V19: &str = "
+ALTER TABLE virtual_account ADD COLUMN description TEXT NOT NULL DEFAULT '';
+";
 
 /// Use over time is kept by licence, as it is told; `usage.rs` adds it up anew.
 const V18: &str = "

@@ -78,6 +78,42 @@ fn names_are_unique_and_case_counts() {
 }
 
 #[test]
+fn an_account_is_found_by_its_domain_and_says_what_its_virtual_accounts_are_for() {
+    // CSSM-002, CSSM-033
+    on_every_engine(&at_once(), |lab| {
+        let (cssm, admin) = (&lab.cssm, Actor::person("admin"));
+        let of = cssm.create_smart_account(lab.now, &admin, "Named", "named.example").unwrap();
+        let say = |name: &str, text: &str| {
+            cssm.create_described_virtual_account(lab.now, &admin, of.id, name, text)
+        };
+        let made = say("Lab 1", "for trying, and nothing else").unwrap();
+        assert_eq!(cssm.virtual_accounts(of.id).unwrap()[1], made);
+        assert_eq!(made.description, "for trying, and nothing else");
+        assert!(say("Lab 2", &"é".repeat(1_000)).is_ok());
+        for bad in ["a\nb", "\0", &"x".repeat(1_001)] {
+            assert!(matches!(say("Lab 3", bad), Err(Error::Invalid(_))), "{bad:?}");
+        }
+        assert_eq!(cssm.account_named("named.example", None).unwrap(), (of.id, None));
+        let both = cssm.account_named("NAMED.example", Some("Lab 1")).unwrap();
+        assert_eq!(both, (of.id, Some(made.id)));
+        for (domain, name) in [
+            ("named.example", Some("lab 1")),
+            ("named.example", Some("")),
+            ("named.example", Some("Lab\0")),
+            ("other.example", None),
+            ("named", None),
+            ("", None),
+            ("named.example\0", None),
+        ] {
+            let found = cssm.account_named(domain, name);
+            assert!(matches!(found, Err(Error::NotFound("account"))), "{domain:?} {name:?}");
+        }
+        cssm.close_virtual_account(lab.now, &admin, of.id, made.id).unwrap();
+        assert!(cssm.account_named("named.example", Some("Lab 1")).is_err());
+    });
+}
+
+#[test]
 fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
     // PI-LIC-005
     on_every_engine(&at_once(), |lab| {

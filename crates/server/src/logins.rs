@@ -6,11 +6,18 @@ use rumline_protocol::{Timestamp, sha256};
 use rumline_store::Tx;
 
 use crate::audit::{Act, audit};
-use crate::people::{grants_of, hash_in, is_password, nobodys_hash};
-use crate::{Actor, Caller, Error, People, Throttle, random_hex};
+use crate::people::{grants_of, hash_in, is_password, kind_of, nobodys_hash};
+use crate::{Actor, Caller, Error, Kind, People, Throttle, random_hex};
 
 /// A login lasts this long.
 const TOKEN_SECONDS: i64 = 12 * Timestamp::HOUR;
+
+/// What is asked of whoever logs in, and how long that lasts.
+#[derive(Clone, Copy)]
+struct Terms {
+    only: Option<Kind>,
+    seconds: i64,
+}
 
 impl People {
     fn throttle(&self) -> MutexGuard<'_, Throttle> {
@@ -38,12 +45,41 @@ impl People {
         password: &str,
         address: &str,
     ) -> Result<String, Error> {
+        self.log_in_on(Terms { only: None, seconds: TOKEN_SECONDS }, now, login, password, address)
+    }
+
+    /// The same for a program, by its secret: its token lasts for [`People::PROGRAM_TOKEN_SECONDS`]. A person's password is none.
+    ///
+    /// # Errors
+    /// As those of [`People::log_in`].
+    pub fn log_in_program(
+        &self,
+        now: Timestamp,
+        login: &str,
+        secret: &str,
+        address: &str,
+    ) -> Result<String, Error> {
+        let terms = Terms { only: Some(Kind::Client), seconds: Self::PROGRAM_TOKEN_SECONDS };
+        self.log_in_on(terms, now, login, secret, address)
+    }
+
+    /// How long a program's token lasts that it got by OAuth2 client credentials.
+    pub const PROGRAM_TOKEN_SECONDS: i64 = Timestamp::HOUR;
+
+    fn log_in_on(
+        &self,
+        Terms { only, seconds }: Terms,
+        now: Timestamp,
+        login: &str,
+        password: &str,
+        address: &str,
+    ) -> Result<String, Error> {
         if let Some(retry_after_seconds) = self.wait_seconds(now, login, address) {
             return Err(Error::TooManyRequests { retry_after_seconds });
         }
         // No login holds control characters, and a database may refuse to look for them.
         let name: String = login.chars().filter(|c| !c.is_control()).take(100).collect();
-        let stored = self.hash_of(&name)?;
+        let stored = self.hash_of_kind(&name, only)?;
         let text = stored.as_deref().unwrap_or(nobodys_hash());
         let right = is_password(password, text) && name == login;
         let actor = Actor::person(&name).at(Some(address));
@@ -66,12 +102,23 @@ impl People {
             tx.execute("DELETE FROM api_token WHERE expires_at <= $1", &[now.0.into()])?;
             let sql = "INSERT INTO api_token (hash, login, created_at, expires_at)
                 VALUES ($1, $2, $3, $4)";
-            let expires_at = now + TOKEN_SECONDS;
+            let expires_at = now + seconds;
             let values = [digest[..].into(), (&name).into(), now.0.into(), expires_at.0.into()];
             tx.execute(sql, &values)?;
             audit(tx, now, &actor, &Act::new("login", &name))
         })?;
         Ok(token)
+    }
+
+    /// The hash of the password of somebody who may log in, if it is somebody of this kind.
+    fn hash_of_kind(&self, login: &str, only: Option<Kind>) -> Result<Option<String>, Error> {
+        let login = login.to_owned();
+        self.db.read("logins.password", move |tx| {
+            if only.is_some() && kind_of(tx, &login)? != only {
+                return Ok(None);
+            }
+            hash_in(tx, &login)
+        })
     }
 
     /// Ends a login.

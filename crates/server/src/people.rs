@@ -188,7 +188,7 @@ pub(crate) fn hash_in(tx: &mut Tx<'_>, login: &str) -> Result<Option<String>, Er
     Ok(tx.row(sql, &[login.into()], |row| row.text(0))?)
 }
 
-fn kind_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<Kind>, Error> {
+pub(crate) fn kind_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<Kind>, Error> {
     let sql = "SELECT kind FROM person WHERE login = $1";
     let kind = tx.row(sql, &[login.into()], |row| row.text(0))?;
     Ok(kind.map(|kind| if kind == Kind::Client.name() { Kind::Client } else { Kind::Person }))

@@ -8,6 +8,8 @@ mod contact;
 mod cssm;
 pub mod csv;
 mod download;
+mod listed;
+mod oauth;
 mod openapi;
 mod packed;
 mod page;
@@ -25,5 +27,6 @@ pub use collector::{
 pub use cssm::{ChosenFiles, CssmSite, cssm_router, cssm_routes, resume_bundles, work_on_jobs};
 pub use openapi::openapi;
 pub use page::in_query;
-pub use site::{Access, Gates, Route, Site};
+pub use problem::Refusal;
+pub use site::{Access, Gates, NamedBy, Route, Site};
 pub use spool::Spool;

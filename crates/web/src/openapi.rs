@@ -81,7 +81,7 @@ fn parameter(name: &str, place: &str, required: bool, kind: &str) -> Value {
 /// What is named in a path is a number, unless it has a name.
 fn kind_of(parameter: &str) -> &'static str {
     match parameter {
-        "name" | "account" | "virtual_account" => "string",
+        "name" | "account" | "domain" | "virtual_account" => "string",
         _ => "integer",
     }
 }

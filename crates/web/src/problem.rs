@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rumline_server::Error;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The content type of a problem document.
 const PROBLEM: &str = "application/problem+json";
@@ -11,17 +11,75 @@ const PROBLEM: &str = "application/problem+json";
 /// What a page's content type begins with: it tells people in its own way.
 const HTML: &[u8] = b"text/html";
 
+/// In which form a refusal is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// As a problem document.
+    Problem,
+    /// As the public API of accounts has it: `status` and `statusMessage`.
+    Account,
+    /// As its calls for product instances have it: `status`, `message_code` and `message`.
+    Device,
+    /// As OAuth2 has it (RFC 6749, 5.2).
+    Token,
+}
+
+/// A problem document in another form; what is none stays as it is.
+pub(crate) async fn reworded(refusal: Refusal, response: Response) -> Response {
+    let is_problem =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+    if refusal == Refusal::Problem || !is_problem {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, DETAIL_BYTES_MAX).await.unwrap_or_default();
+    let problem: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let detail = &problem["detail"];
+    if head.status == StatusCode::UNPROCESSABLE_ENTITY {
+        // These APIs know one status for what is wrong with a request.
+        head.status = StatusCode::BAD_REQUEST;
+    }
+    let body = match refusal {
+        Refusal::Problem => problem,
+        Refusal::Account => json!({ "status": "ERROR", "statusMessage": detail }),
+        Refusal::Device => json!({ "status": "FAILED", "message_code": null, "message": detail }),
+        Refusal::Token => {
+            let error = problem["code"].as_str().unwrap_or(match head.status {
+                StatusCode::UNAUTHORIZED => "invalid_client",
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                    "temporarily_unavailable"
+                }
+                _ => "invalid_request",
+            });
+            json!({ "error": error, "error_description": detail })
+        }
+    };
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    Response::from_parts(head, body.to_string().into())
+}
+
+/// The longest problem document that is put into another form, in bytes.
+const DETAIL_BYTES_MAX: usize = 64 << 10;
+
 /// An error on its way out.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
     retry_after_seconds: Option<i64>,
+    /// What programs know it by, where an API has a list of such words.
+    code: Option<&'static str>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after_seconds: None }
+        Self { status, detail: detail.into(), retry_after_seconds: None, code: None }
+    }
+
+    /// The same, known to programs by this word.
+    pub(crate) fn known_as(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -56,7 +114,7 @@ impl From<Error> for Problem {
             Error::TooManyRequests { retry_after_seconds } => Some(*retry_after_seconds),
             _ => None,
         };
-        Self { status, detail: error.to_string(), retry_after_seconds }
+        Self { status, detail: error.to_string(), retry_after_seconds, code: None }
     }
 }
 
@@ -87,12 +145,15 @@ pub(crate) async fn retold(
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
+        let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Some(code) = self.code {
+            body["code"] = json!(code);
+        }
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(PROBLEM));

@@ -1,29 +1,32 @@
 //! What the servers have in common on the web: a table of routes, and a guard in front of each of them.
 
-use std::collections::BTreeSet;
+mod guard;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{
-    DefaultBodyLimit, FromRequest, FromRequestParts, MatchedPath, RawPathParams, Request, State,
-};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use maud::Markup;
 use rumline_net::{PeerAddress, Secured};
 use rumline_protocol::Timestamp;
-use rumline_server::{Action, Caller, Error, Only, PartId, People, ScopeId};
+use rumline_server::{Action, Caller, Error, PartId, People, ScopeId};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::packed;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal, reworded};
 use crate::spool::Spool;
+use guard::{Guard, authorize};
+
+pub use guard::NamedBy;
+pub(crate) use guard::Place;
 
 /// A server as the web sees it.
 pub trait Site: Clone + Send + Sync + 'static {
@@ -62,6 +65,23 @@ pub trait Site: Clone + Send + Sync + 'static {
     fn part_of(&self, kind: &str, scope_id: ScopeId, id: i64) -> Result<Option<PartId>, Error> {
         let _ = (kind, scope_id, id);
         Ok(None)
+    }
+    /// The scope that the public API knows by this name, and a part of it.
+    ///
+    /// # Errors
+    /// When there is none, or the store fails.
+    fn scope_named(
+        &self,
+        scope: &str,
+        part: Option<&str>,
+    ) -> Result<(ScopeId, Option<PartId>), Error> {
+        let _ = (scope, part);
+        Err(Error::NotFound("account"))
+    }
+    /// How an address is refused that is none of the table's: below the public API's as that would.
+    fn refusal_at(&self, path: &str) -> Refusal {
+        let _ = path;
+        Refusal::Problem
     }
     /// What stands around a page at an address where something went wrong: the pages beside it, and what stands at the top
     /// right, as far as the caller may see the place.
@@ -146,6 +166,10 @@ pub struct Route<S> {
     pub(crate) for_machines: bool,
     /// Whether devices of older releases call it, which speak TLS 1.2: all others answer over 1.3 (PI-NET-006).
     pub for_devices: bool,
+    /// How it names the scope it is about.
+    pub named_by: NamedBy,
+    /// In which form it says what it refuses.
+    pub refusal: Refusal,
     pub(crate) handler: fn() -> MethodRouter<S>,
 }
 
@@ -163,6 +187,11 @@ impl<S> Route<S> {
     /// The same for those only who may act in the whole scope.
     pub(crate) fn takes_all(self) -> Self {
         Self { takes_all: true, ..self }
+    }
+
+    /// The same as a call of the public API.
+    pub(crate) fn public(self, named_by: NamedBy, refusal: Refusal) -> Self {
+        Self { named_by, refusal, ..self }
     }
 
     /// The same for devices of any release.
@@ -193,6 +222,8 @@ macro_rules! route {
             takes_all: false,
             for_machines: false,
             for_devices: false,
+            named_by: $crate::site::NamedBy::Numbers,
+            refusal: $crate::problem::Refusal::Problem,
             handler: || axum::routing::$method($handler),
         }
     };
@@ -211,14 +242,14 @@ macro_rules! route {
             takes_all: false,
             for_machines: false,
             for_devices: false,
+            named_by: $crate::site::NamedBy::Numbers,
+            refusal: $crate::problem::Refusal::Problem,
             handler: || axum::routing::$method($handler),
         }
     };
 }
 pub(crate) use route;
 
-/// The header that says why somebody does something, for the audit.
-const REASON: &str = "rumline-reason";
 /// The largest body of most routes, in bytes: a form, or some JSON.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 /// The largest message of a product instance or a collector: one with the longest report.
@@ -232,8 +263,8 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
     let mut device_paths = Vec::new();
     for route in routes {
         let page = route.summary.is_empty();
-        let Route { access, path, in_parts, takes_all, .. } = route;
-        let guard = Guard { access, page, path, in_parts, takes_all };
+        let Route { access, path, in_parts, takes_all, named_by, refusal, .. } = route;
+        let guard = Guard { access, page, path, in_parts, takes_all, named_by };
         let mut handler = (route.handler)();
         if route.access != Access::Anyone {
             let state = (state.clone(), guard);
@@ -243,6 +274,10 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
             let limit = DefaultBodyLimit::max(route.bytes_max);
             let finish = from_fn_with_state(page.then(|| state.clone()), finish);
             handler = handler.layer(limit).layer(finish);
+        }
+        if refusal != Refusal::Problem {
+            let reword = map_response(move |response| reworded(refusal, response));
+            handler = handler.layer(reword);
         }
         if route.for_devices {
             device_paths.push((route.method, route.path));
@@ -282,6 +317,10 @@ async fn over_tls_13(
 }
 
 async fn not_allowed<S: Site>(State(state): State<S>, at: Uri, headers: HeaderMap) -> Response {
+    if state.refusal_at(at.path()) != Refusal::Problem {
+        // To the public API a path is there for its methods only.
+        return not_there(State(state), at, headers).await;
+    }
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
     on_its_way(as_asked(&state, &at, &headers, problem).await)
 }
@@ -315,6 +354,11 @@ impl<S: Send + Sync> FromRequest<S> for Message {
 }
 
 async fn not_there<S: Site>(State(state): State<S>, at: Uri, headers: HeaderMap) -> Response {
+    let refusal = state.refusal_at(at.path());
+    if refusal != Refusal::Problem {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such resource");
+        return on_its_way(reworded(refusal, problem.into_response()).await);
+    }
     let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such page");
     on_its_way(as_asked(&state, &at, &headers, problem).await)
 }
@@ -369,116 +413,6 @@ fn on_its_way(mut response: Response) -> Response {
     response
 }
 
-#[derive(Clone, Copy)]
-struct Guard {
-    access: Access,
-    page: bool,
-    path: &'static str,
-    in_parts: bool,
-    takes_all: bool,
-}
-
-impl Guard {
-    /// What stands before `{id}` in the path.
-    fn kind(&self) -> Option<&'static str> {
-        self.path.split("/{id}").next().filter(|head| *head != self.path)?.rsplit('/').next()
-    }
-}
-
-/// Stands before every handler that is not for anyone.
-async fn authorize<S: Site>(
-    State((state, guard)): State<(S, Guard)>,
-    parameters: RawPathParams,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let mut caller = match caller_of(&state, request.method(), request.headers()).await {
-        Ok(caller) => caller,
-        // A person is shown the way, a program is told.
-        Err(Error::Unauthenticated) if guard.page => {
-            let (method, headers) = (request.method(), request.headers());
-            return crate::page::to_login(&state, method, request.uri(), headers);
-        }
-        Err(error) => return refuse(&state, guard, None, error).await,
-    };
-    if let Access::May(action) = guard.access {
-        let allowed = match named::<S>(&parameters) {
-            Err(error) => Err(error),
-            Ok((None, ..)) => caller.may_at_all(action),
-            Ok((Some(scope), part, id)) => {
-                may(&state, guard, &caller, (action, scope, part), id).await
-            }
-        };
-        if let Err(error) = allowed {
-            let who = Some((caller, request.uri().path().to_owned()));
-            return refuse(&state, guard, who, error).await;
-        }
-    }
-    let reason = request.headers().get(REASON).and_then(|value| value.to_str().ok());
-    caller.reason = reason.map(printable);
-    let peer = request.extensions().get::<PeerAddress>();
-    caller.address = peer.map(|peer| peer.0.ip().to_string());
-    request.extensions_mut().insert(caller);
-    next.run(request).await
-}
-
-/// The scope, the part of it and the thing that a path names.
-type Named = (Option<ScopeId>, Option<PartId>, Option<i64>);
-
-fn named<S: Site>(parameters: &RawPathParams) -> Result<Named, Error> {
-    let number = |wanted: &str| {
-        let found = parameters.iter().find(|(name, _)| *name == wanted);
-        found.map(|(_, value)| value.parse::<i64>().map_err(|_| Error::NotFound("account")))
-    };
-    let scope = number(S::SCOPE).transpose()?.map(ScopeId);
-    let part = S::PART.and_then(number).transpose()?.map(PartId);
-    // A number that is none is for the handler to refuse.
-    Ok((scope, part, number("id").and_then(Result::ok)))
-}
-
-/// Whether a caller may act in a scope, or in the part of it that the path is about.
-async fn may<S: Site>(
-    state: &S,
-    guard: Guard,
-    caller: &Caller,
-    (action, scope, part): (Action, ScopeId, Option<PartId>),
-    id: Option<i64>,
-) -> Result<(), Error> {
-    let part = part.filter(|_| !guard.takes_all);
-    let in_all = caller.may(action, scope, part);
-    if part.is_some() || guard.takes_all || !matches!(in_all, Err(Error::Forbidden)) {
-        return in_all;
-    }
-    if guard.in_parts && caller.parts(action, scope) != Only::These(BTreeSet::new()) {
-        return Ok(());
-    }
-    // Not in all of it, but perhaps in the part that this one thing is of.
-    let (Some(kind), Some(id)) = (guard.kind(), id) else { return in_all };
-    let (state, is_blind) = (state.clone(), caller.parts(Action::View, scope));
-    let looked_up = tokio::task::spawn_blocking(move || state.part_of(kind, scope, id)).await;
-    match looked_up.unwrap_or(Ok(None))? {
-        Some(part) => caller.may(action, scope, Some(part)),
-        // Whether it is there is not for those who could not see it.
-        None if is_blind == Only::All => in_all,
-        None => Err(Error::NotFound("such thing")),
-    }
-}
-
-/// A refusal: to a person as a page, to a program as a problem document.
-async fn refuse<S: Site>(
-    state: &S,
-    guard: Guard,
-    who: Option<(Caller, String)>,
-    error: Error,
-) -> Response {
-    let problem = Problem::from(error);
-    if guard.page {
-        crate::page::problem_page(state, who, problem, "/").await
-    } else {
-        problem.into_response()
-    }
-}
-
 /// The API token of a request: a program's from its header, a browser's from its cookie.
 pub(crate) fn login_token<'h, S: Site>(state: &S, headers: &'h HeaderMap) -> Option<&'h str> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
@@ -493,7 +427,7 @@ pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
     all.split(';').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-async fn caller_of<S: Site>(
+pub(crate) async fn caller_of<S: Site>(
     state: &S,
     method: &Method,
     headers: &HeaderMap,
@@ -536,10 +470,15 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
+/// The most of what is wrong with a body that is said, in letters.
+const REFUSAL_LETTERS_MAX: usize = 500;
+
 /// A body of JSON.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("not the expected JSON: {error}"))
+        // It may say all of what stands there, and where that is at its end.
+        let text: String = error.to_string().chars().take(REFUSAL_LETTERS_MAX).collect();
+        Problem::new(StatusCode::BAD_REQUEST, format!("not the expected JSON: {text}"))
     })
 }
 

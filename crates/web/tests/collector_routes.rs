@@ -3,6 +3,7 @@
 
 mod forms;
 mod labels;
+mod on_prem_public;
 
 use rumline_server::Actor;
 use std::collections::BTreeSet;

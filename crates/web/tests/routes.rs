@@ -6,6 +6,7 @@ mod common;
 mod forms;
 mod labels;
 mod pages;
+mod public;
 mod told;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use axum::body::Body;
 use common::*;
 use pages::with_seen;
 use rumline_cssm::{Action, Settings};
-use rumline_web::{Access, cssm_routes, openapi};
+use rumline_web::{Access, NamedBy, Refusal, cssm_routes, openapi};
 use serde_json::Value;
 
 const DDCE: &str = "/its/service/oddce/services/DDCEService";
@@ -41,7 +42,10 @@ fn expected(route: &Route, caller: &str) -> u16 {
         Access::LoggedIn => return 200,
         Access::May(action) => action,
     };
-    let in_account = route.path.contains("{sa}");
+    let by_headers = route.named_by == NamedBy::Headers;
+    let in_account = route.path.contains("{sa}") || route.named_by != NamedBy::Numbers;
+    let in_part =
+        route.path.contains("{va}") || route.path.contains("{virtual_account}") || by_headers;
     let allows = |role: &str| match action {
         Action::View => true,
         Action::Operate => role != "viewer",
@@ -65,9 +69,11 @@ fn expected(route: &Route, caller: &str) -> u16 {
         _ if action == Action::AdministerAll => 403,
         role if caller == role && caller != "other part" => status(role),
         _ if route.takes_all => 403,
-        "other part" if route.path.contains("{va}") || kind.is_some() => 404,
+        // A virtual account that is named is not there for those who do not see it.
+        "other part" if route.request.is_some_and(|body| body.contains("virtualAccounts")) => 404,
+        "other part" if in_part || kind.is_some() => 404,
         "other part" if route.in_parts => 200,
-        role if route.path.contains("{va}") || route.in_parts => status(role),
+        role if in_part || route.in_parts => status(role),
         role if kind.is_some_and(|kind| OF_PARTS.contains(&kind)) => status(role),
         // Which other things there are is not for those of a part.
         _ if kind.is_some() => 404,
@@ -123,9 +129,11 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
                 200 if route.path == "/me/mail/test" => 409,
                 expected => expected,
             };
-            assert_eq!(answer.plain_status(), expected, "{what}");
-            if answer.plain_status() != 200 && !route.summary.is_empty() {
-                answer.assert_problem();
+            // What is taken and answered later is taken.
+            let status = if answer.status == 202 { 200 } else { answer.plain_status() };
+            assert_eq!(status, expected, "{what}");
+            if status != 200 && !route.summary.is_empty() {
+                assert_eq!(answer.no_refusal(route.refusal), None, "{what}");
             }
         }
         if matches!(caller, "nobody" | "other" | "other part" | "viewer" | "part viewer") {
@@ -547,7 +555,9 @@ fn whatever_can_be_created_can_be_listed_and_corrected_removed_or_closed() {
         "collect",
     ];
     let routes = cssm_routes();
-    let api: Vec<&Route> = routes.iter().filter(|route| !route.summary.is_empty()).collect();
+    // What the public API makes is made by the API of this project, too.
+    let is_own = |route: &&Route| !route.summary.is_empty() && route.refusal == Refusal::Problem;
+    let api: Vec<&Route> = routes.iter().filter(is_own).collect();
     let last = |path: &'static str| path.rsplit('/').next().unwrap();
     let mut wrong = Vec::new();
     for made in api.iter().filter(|route| route.method == "post").map(|route| last(route.path)) {

@@ -20,6 +20,7 @@ use rumline_protocol::Timestamp;
 use rumline_server::{Caller, Error, PartId, People, ScopeId};
 use tokio::sync::{Semaphore, watch};
 
+use crate::problem::Refusal;
 use crate::shared;
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
@@ -179,6 +180,9 @@ impl CollectorSite {
     }
 }
 
+/// Where the calls of the public API begin.
+const PUBLIC: [&str; 3] = ["/api/v1/accounts/", "/api/v1/upstream_satellites/", "/backend/"];
+
 impl Site for CollectorSite {
     const NAME: &'static str = "Rumline Collector";
     const ABOUT: &'static str = "Tenants, product instances, licenses in use, files for and from \
@@ -191,6 +195,11 @@ impl Site for CollectorSite {
             return Err(Error::NotFound("part of a tenant"));
         }
         self.collector.tenant(scope_id.into()).map(|_| ())
+    }
+
+    fn refusal_at(&self, path: &str) -> Refusal {
+        let is_public = PUBLIC.iter().any(|start| path.starts_with(start));
+        if is_public { Refusal::Account } else { Refusal::Problem }
     }
 
     fn people(&self) -> &People {

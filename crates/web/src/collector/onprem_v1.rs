@@ -2,48 +2,46 @@
 //!
 //! An account is a Smart Account that tenants collect for, a virtual account the Virtual Account of one tenant.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
-use rumline_collector::{Caller, Error, InstanceId, InstanceView, Tenant, TenantSettings};
+use rumline_collector::{Caller, Collector, InstanceId, InstanceView, Tenant, TenantSettings};
 use rumline_protocol::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::collector::{CollectorSite, api, transfer};
+use crate::listed::{List, Listed, Part};
+use crate::oauth::{self, CLIENT_CREDENTIALS, Grant};
 use crate::problem::Problem;
 use crate::site::{self, parse};
 
 type Answer = Result<Json<Value>, Problem>;
 
-#[derive(Deserialize)]
-struct Grant {
-    client_id: String,
-    client_secret: String,
-    grant_type: String,
-    username: String,
-    password: String,
-}
-
-/// `POST /oauth/token`: a person's login through an API client.
+/// `POST /oauth/token`, also below `/backend`: a person's login through an API client, or a program's by its own secret.
 pub(super) async fn token(
     State(state): State<CollectorSite>,
     from: site::From,
-    body: Bytes,
+    grant: Grant,
 ) -> Answer {
-    let grant: Grant = parse(&body)?;
-    if grant.grant_type != "password" {
-        let text = "grant_type is to be \"password\"";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, text));
+    match grant.grant_type.as_str() {
+        CLIENT_CREDENTIALS => oauth::give(&state, from, grant).await,
+        "password" => {
+            let Grant { client_id, client_secret, username, password, .. } = grant;
+            let check = move |collector: &Collector, _| {
+                collector.check_api_client(&client_id, &client_secret)
+            };
+            api::run_raw(&state, check).await?;
+            let token = site::log_in(&state, username, password, from).await?;
+            Ok(Json(json!({
+                "access_token": token,
+                "token_type": "bearer",
+                "expires_in": 43_200,
+            })))
+        }
+        _ => Err(Grant::unknown("password or client_credentials")),
     }
-    let (id, secret) = (grant.client_id, grant.client_secret);
-    api::run_raw(&state, move |collector, _| collector.check_api_client(&id, &secret)).await?;
-    let token = site::log_in(&state, grant.username, grant.password, from).await?;
-    Ok(Json(json!({ "access_token": token, "token_type": "bearer", "expires_in": 43_200 })))
 }
 
 /// The tenants the caller may see.
@@ -116,7 +114,8 @@ pub(super) async fn virtual_accounts(
             json!({
                 "name": tenant.virtual_account,
                 "description": tenant.description,
-                "isDefault": if tenant.virtual_account == DEFAULT { "Yes" } else { "No" },
+                // Clients compare with this very text.
+                "isDefault": if tenant.virtual_account == DEFAULT { "yes" } else { "no" },
                 "commerceAccessLevel": "PUBLIC",
             })
         })
@@ -198,57 +197,6 @@ fn device(tenant: &Tenant, row: &InstanceView) -> Value {
         "virtualAccount": tenant.virtual_account,
         "status": row.state,
     })
-}
-
-/// The part of a list that is asked for: all of it, unless a limit is given; `-1` is none.
-#[derive(Clone, Copy, Deserialize, Default)]
-pub(super) struct Part {
-    #[serde(default)]
-    offset: usize,
-    limit: Option<i64>,
-}
-
-/// A list of which a part was asked for. Rows are written as they come: a hundred thousand of them are text, not
-/// objects.
-struct List {
-    part: Part,
-    rows: Vec<Box<RawValue>>,
-    total: usize,
-}
-
-impl List {
-    fn new(part: Part) -> Self {
-        Self { part, rows: Vec::new(), total: 0 }
-    }
-
-    fn push(&mut self, row: impl FnOnce() -> Value) -> Result<(), Error> {
-        let limit = self.part.limit.and_then(|limit| usize::try_from(limit).ok());
-        if self.total >= self.part.offset && limit.is_none_or(|limit| self.rows.len() < limit) {
-            let row = serde_json::value::to_raw_value(&row());
-            self.rows.push(row.map_err(|error| Error::Unwritten(error.into()))?);
-        }
-        self.total += 1;
-        Ok(())
-    }
-}
-
-/// A list as the API answers it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Listed {
-    status: &'static str,
-    status_message: &'static str,
-    total_records: usize,
-    #[serde(flatten)]
-    rows: BTreeMap<&'static str, Vec<Box<RawValue>>>,
-}
-
-impl Listed {
-    fn new(name: &'static str, list: List) -> Self {
-        let List { rows, total, .. } = list;
-        let rows = BTreeMap::from([(name, rows)]);
-        Self { status: "SUCCESS", status_message: "", total_records: total, rows }
-    }
 }
 
 /// The devices of these tenants, in the order in which they came.
@@ -347,6 +295,42 @@ pub(super) async fn licenses(
         Ok(list)
     });
     Ok(Json(Listed::new("licenses", found.await?)))
+}
+
+/// What somebody has to look at: exchanges with CSSM that fail, and devices that show a UDI of another one. What concerns
+/// licenses CSSM knows alone.
+pub(super) async fn alerts(
+    State(state): State<CollectorSite>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+    body: Bytes,
+) -> Result<Json<Listed>, Problem> {
+    let (tenants, part) = chosen(&state, &caller, &account, &body).await?;
+    let found = api::run_raw(&state, move |collector, _| {
+        let mut list = List::new(part);
+        let row = |kind: &str, severity: &str, source: &str, message: &str| {
+            json!({
+                "message": message,
+                "messageType": kind,
+                "severity": severity,
+                "source": source,
+                "actionDue": null,
+            })
+        };
+        for tenant in tenants {
+            if let Some(error) = &tenant.sync_error {
+                let source = &tenant.virtual_account;
+                list.push(|| row("Synchronization Overdue", "Minor", source, error))?;
+            }
+            for claim in collector.claims(tenant.id)? {
+                let source = format!("UDI_PID:{}; UDI_SN:{}; ", claim.pid, claim.serial);
+                let text = "a device with another key shows this UDI: accept or dismiss its claim";
+                list.push(|| row("other key", "Major", &source, text))?;
+            }
+        }
+        Ok(list)
+    });
+    Ok(Json(Listed::new("alerts", found.await?)))
 }
 
 /// Subscriptions are known to CSSM alone.

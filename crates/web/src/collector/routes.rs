@@ -3,6 +3,8 @@
 use rumline_server::Action;
 
 use crate::collector::{CollectorSite, api, device, onprem_v1, pages};
+use crate::problem::Refusal;
+use crate::site::NamedBy;
 use crate::site::{Access, Route, route};
 use crate::{page, people};
 
@@ -93,20 +95,22 @@ fn api_routes() -> Vec<Route<CollectorSite>> {
 
 fn v1_routes() -> Vec<Route<CollectorSite>> {
     vec![
-        route!(post "/oauth/token", Anyone, "A login through an API client.", Some("{\"client_id\":\"…\",\"client_secret\":\"…\",\"grant_type\":\"password\",\"username\":\"…\",\"password\":\"…\"}"), "{\"access_token\":\"…\"}", onprem_v1::token),
-        route!(post "/api/v1/upstream_satellites/accounts", LoggedIn, "The accounts the caller may see.", None, "{\"accounts\":[{\"name\":\"Example\"}]}", onprem_v1::accounts),
-        route!(get "/api/v1/accounts/{account}/virtual-accounts", LoggedIn, "The virtual accounts.", None, "{\"virtualAccounts\":[{\"name\":\"Default\"}]}", onprem_v1::virtual_accounts),
-        route!(post "/api/v1/accounts/{account}/virtual-accounts", May(AdministerAll), "Creates a virtual account, which is a tenant.", Some("{\"name\":\"Lab\",\"description\":\"LAB-1\"}"), "{\"status\":\"SUCCESS\"}", onprem_v1::create_virtual_account),
-        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/delete", May(AdministerAll), "Deletes a virtual account with nothing left to forward.", None, "{\"status\":\"SUCCESS\"}", onprem_v1::delete_virtual_account),
-        route!(get "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices", LoggedIn, "The devices; `limit` and `offset` choose a part.", None, "{\"devices\":[],\"totalRecords\":0}", onprem_v1::devices),
-        route!(get "/backend/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices", LoggedIn, "The devices; `limit` and `offset` choose a part.", None, "{\"devices\":[],\"totalRecords\":0}", onprem_v1::devices),
-        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices/transfer", LoggedIn, "Refused: the URL on the switch says where it belongs.", None, "{}", onprem_v1::no_transfer),
-        route!(post "/api/v1/accounts/{account}/devices", LoggedIn, "The devices of some virtual accounts, or of all.", Some("{\"virtualAccounts\":[\"Default\"],\"limit\":50,\"offset\":0}"), "{\"devices\":[],\"totalRecords\":0}", onprem_v1::account_devices),
-        route!(post "/api/v1/accounts/{account}/licenses", LoggedIn, "The licenses in use.", Some("{\"virtualAccounts\":[\"Default\"],\"limit\":50,\"offset\":0}"), "{\"licenses\":[]}", onprem_v1::licenses),
-        route!(post "/api/v1/accounts/{account}/license-subscriptions", LoggedIn, "Subscriptions are known to CSSM alone.", None, "{\"licenseSubscriptions\":[]}", onprem_v1::subscriptions),
-        route!(get "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Always empty: no token is needed.", None, "{\"tokens\":[]}", onprem_v1::tokens),
-        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Refused: no token is needed.", None, "{}", onprem_v1::no_tokens),
-        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens/revoke", LoggedIn, "Refused: no token is needed.", None, "{}", onprem_v1::no_tokens),
+        route!(post "/oauth/token", Anyone, "A login through an API client, or of a program by its own secret.", Some("{\"client_id\":\"…\",\"client_secret\":\"…\",\"grant_type\":\"password\",\"username\":\"…\",\"password\":\"…\"}"), "{\"access_token\":\"…\"}", onprem_v1::token).public(NamedBy::Numbers, Refusal::Token),
+        route!(post "/backend/oauth/token", Anyone, "The same.", Some("{\"client_id\":\"…\",\"client_secret\":\"…\",\"grant_type\":\"password\",\"username\":\"…\",\"password\":\"…\"}"), "{\"access_token\":\"…\"}", onprem_v1::token).public(NamedBy::Numbers, Refusal::Token),
+        route!(post "/api/v1/upstream_satellites/accounts", LoggedIn, "The accounts the caller may see.", None, "{\"accounts\":[{\"name\":\"Example\"}]}", onprem_v1::accounts).public(NamedBy::Numbers, Refusal::Account),
+        route!(get "/api/v1/accounts/{account}/virtual-accounts", LoggedIn, "The virtual accounts.", None, "{\"virtualAccounts\":[{\"name\":\"Default\"}]}", onprem_v1::virtual_accounts).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts", May(AdministerAll), "Creates a virtual account, which is a tenant.", Some("{\"name\":\"Lab\",\"description\":\"LAB-1\"}"), "{\"status\":\"SUCCESS\"}", onprem_v1::create_virtual_account).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/delete", May(AdministerAll), "Deletes a virtual account with nothing left to forward.", None, "{\"status\":\"SUCCESS\"}", onprem_v1::delete_virtual_account).public(NamedBy::Numbers, Refusal::Account),
+        route!(get "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices", LoggedIn, "The devices; `limit` and `offset` choose a part.", None, "{\"devices\":[],\"totalRecords\":0}", onprem_v1::devices).public(NamedBy::Numbers, Refusal::Account),
+        route!(get "/backend/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices", LoggedIn, "The devices; `limit` and `offset` choose a part.", None, "{\"devices\":[],\"totalRecords\":0}", onprem_v1::devices).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/devices/transfer", LoggedIn, "Refused: the URL on the switch says where it belongs.", None, "{}", onprem_v1::no_transfer).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/devices", LoggedIn, "The devices of some virtual accounts, or of all.", Some("{\"virtualAccounts\":[\"Default\"],\"limit\":50,\"offset\":0}"), "{\"devices\":[],\"totalRecords\":0}", onprem_v1::account_devices).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/licenses", LoggedIn, "The licenses in use.", Some("{\"virtualAccounts\":[\"Default\"],\"limit\":50,\"offset\":0}"), "{\"licenses\":[]}", onprem_v1::licenses).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/alerts", LoggedIn, "What somebody has to look at.", Some("{\"limit\":-1}"), "{\"alerts\":[],\"totalRecords\":0}", onprem_v1::alerts).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/license-subscriptions", LoggedIn, "Subscriptions are known to CSSM alone.", None, "{\"licenseSubscriptions\":[]}", onprem_v1::subscriptions).public(NamedBy::Numbers, Refusal::Account),
+        route!(get "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Always empty: no token is needed.", None, "{\"tokens\":[]}", onprem_v1::tokens).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Refused: no token is needed.", None, "{}", onprem_v1::no_tokens).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens/revoke", LoggedIn, "Refused: no token is needed.", None, "{}", onprem_v1::no_tokens).public(NamedBy::Numbers, Refusal::Account),
     ]
 }
 

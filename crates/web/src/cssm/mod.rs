@@ -6,6 +6,7 @@ mod chosen;
 mod jobs;
 mod mail;
 mod pages;
+mod public;
 mod receiver;
 mod reports;
 mod routes;
@@ -20,6 +21,7 @@ use rumline_net::Clock;
 use rumline_protocol::Timestamp;
 use rumline_server::{Caller, PartId, ScopeId};
 
+use crate::problem::Refusal;
 use crate::shared;
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
@@ -70,6 +72,19 @@ impl Site for CssmSite {
     fn part_of(&self, kind: &str, scope_id: ScopeId, id: i64) -> Result<Option<PartId>, Error> {
         let found = self.cssm.virtual_account_of(kind, scope_id.into(), id)?;
         Ok(found.map(Into::into))
+    }
+
+    fn scope_named(
+        &self,
+        scope: &str,
+        part: Option<&str>,
+    ) -> Result<(ScopeId, Option<PartId>), Error> {
+        let (account, part) = self.cssm.account_named(scope, part)?;
+        Ok((account.into(), part.map(Into::into)))
+    }
+
+    fn refusal_at(&self, path: &str) -> Refusal {
+        public::refusal_at(path)
     }
 
     fn people(&self) -> &People {

@@ -2,7 +2,7 @@
 
 use rumline_server::Action;
 
-use crate::cssm::{CssmSite, api, books, jobs, mail, pages, receiver, reports};
+use crate::cssm::{CssmSite, api, books, jobs, mail, pages, public, receiver, reports};
 use crate::site::{Access, Route, route};
 use crate::{page, people};
 
@@ -13,6 +13,7 @@ use Action::{Administer, AdministerAll, Operate, View};
 #[must_use]
 pub fn cssm_routes() -> Vec<Route<CssmSite>> {
     let mut routes = calls();
+    routes.extend(public::routes());
     routes.extend(pages::routes());
     routes
 }

@@ -14,7 +14,8 @@ use super::seen::unchanged;
 use super::words::kept_whole;
 use super::{Around, Ask, Call, Changes, Done, Page, Post, Upload};
 use crate::page::{self, BAD, Frame, said_cookie};
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
+use crate::site::NamedBy;
 use crate::site::{BODY_BYTES_MAX, Route, Site, UPLOAD_BYTES_MAX, blocking};
 
 pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
@@ -32,6 +33,8 @@ pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
         takes_all: false,
         for_machines: false,
         for_devices: false,
+        named_by: NamedBy::Numbers,
+        refusal: Refusal::Problem,
         handler: || axum::routing::get(show::<S, P>),
     }
 }

@@ -17,13 +17,13 @@ use rumline_cssm::{
 };
 use rumline_net::{Clock, Secured};
 use rumline_protocol::{
-    BundleWriter, CallHomeRequest, EntitlementTag, HaMember, Manifest, Request as Message,
-    RequestBody, Role as Supervisor, Signer, SimulatedSuite, Suite, Timestamp, Udi, base64,
-    registration_text,
+    BundleWriter, CallHomeRequest, Document, EntitlementTag, HaMember, Manifest,
+    Request as Message, RequestBody, Role as Supervisor, Signer, SimulatedSuite, Suite, Timestamp,
+    Udi, base64, registration_text,
 };
 use rumline_store::Db;
 use rumline_testkit::Chance;
-use rumline_web::{CssmSite, Gates, Spool, cssm_router};
+use rumline_web::{CssmSite, Gates, Refusal, Spool, cssm_router};
 
 pub(crate) type Route = rumline_web::Route<CssmSite>;
 use tower::ServiceExt;
@@ -42,6 +42,8 @@ const JOINING: SmartAccountId = SmartAccountId(4);
 const CLOSING_TOO: SmartAccountId = SmartAccountId(5);
 const JOINING_TOO: SmartAccountId = SmartAccountId(6);
 const SPARE_TOO: VirtualAccountId = VirtualAccountId(10);
+/// One that the public API closes.
+const EMPTY_PUBLIC: VirtualAccountId = VirtualAccountId(12);
 const EMPTY_TOO: VirtualAccountId = VirtualAccountId(11);
 /// A product instance as which two speak.
 const HELD: i64 = 904;
@@ -197,6 +199,11 @@ impl Server {
         Self { cssm, router: cssm_router(state), now, root, token: token.value, _spool: spool }
     }
 
+    /// The time at which it began.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Makes a person and logs in; none for nobody.
     pub(crate) fn log_in(&self, caller: &str) -> Option<String> {
         let grant = match caller {
@@ -237,7 +244,7 @@ impl Server {
         {
             assert_eq!(cssm.create_smart_account(now, &admin, name, domain).unwrap().id, id);
         }
-        for spare in [SPARE_TOO, EMPTY_TOO] {
+        for spare in [SPARE_TOO, EMPTY_TOO, EMPTY_PUBLIC] {
             let made = cssm.create_virtual_account(now, &admin, SA, &spare.to_string()).unwrap();
             assert_eq!(made.id, spare);
         }
@@ -375,7 +382,8 @@ impl Server {
         let path = route.path.replace("{sa}", "1").replace("{va}", "1").replace("{id}", "1");
         let path = path.replace("{login}", self.somebody(route.path));
         let path = path.replace("{tag}", "LAN_ENTERPRISE_SERVICES_PKG").replace("{topic}", "faq-1");
-        let path = path.replace("{of}", "account");
+        let path = path.replace("{of}", "account").replace("{domain}", "example.net");
+        let path = path.replace("{virtual_account}", "Default");
         let path = path.replace("{license}", "LAN_ENTERPRISE_SERVICES_PKG");
         let report =
             || self.cssm.reports(SA, rumline_cssm::InstanceId(1), 0, 1).unwrap()[0].report_id;
@@ -388,6 +396,12 @@ impl Server {
         let numbered = |id: &str| route.path.replace("{sa}", "1").replace("{id}", id);
         if let Some(example) = self.example_of_page(route) {
             return example;
+        }
+        if let Some(body) = self.example_of_public(route) {
+            let close = route.path.ends_with("/delete");
+            let path =
+                if close { path.replace("Default", &EMPTY_PUBLIC.to_string()) } else { path };
+            return (path, body);
         }
         match (route.method, route.path.rsplit('/').next().unwrap()) {
             ("get", "use-sources" | "license-uses") => {
@@ -486,6 +500,59 @@ impl Server {
             }
             _ => (path, example),
         }
+    }
+
+    /// What is sent to the public API, where the example of the row is not enough.
+    fn example_of_public(&self, route: &Route) -> Option<Vec<u8>> {
+        if route.refusal == Refusal::Problem {
+            return None;
+        }
+        let example = route.request.unwrap_or_default().to_owned();
+        let body = match route.path.rsplit('/').next().unwrap() {
+            "token.oauth2" | "token" => {
+                format!(
+                    "grant_type=client_credentials&client_id=oauth&client_secret={}",
+                    self.secret("oauth", Grant::of(Role::Viewer, Some(SA.into())))
+                )
+            }
+            "virtual-accounts" if route.method == "post" => {
+                static NUMBER: AtomicI64 = AtomicI64::new(0);
+                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+                example.replace("Lab", &format!("Lab {number}"))
+            }
+            // No claim is about this one.
+            "reportusage" => self.reported("NETWORK", 9).to_string(),
+            _ => example,
+        };
+        Some(body.into_bytes())
+    }
+
+    /// A program with a role, and its secret; one that is there gets another secret.
+    pub(crate) fn secret(&self, login: &str, grant: Grant) -> String {
+        let (people, by) = (self.cssm.people(), Actor::person("admin"));
+        match people.create(self.now, &by, login, None, &[grant]) {
+            Ok(secret) => secret.unwrap(),
+            Err(_) => people.renew_secret(self.now, &by, login).unwrap(),
+        }
+    }
+
+    /// What a product instance reports, as a call of the public API brings it.
+    pub(crate) fn reported(&self, serial: &str, key: u64) -> serde_json::Value {
+        let file = Switch::new(&self.root, serial, self.now - 1000, key).usage_file();
+        let document = Document::parse(file.as_bytes()).unwrap();
+        let usage: Vec<_> = document
+            .reports
+            .iter()
+            .map(|report| {
+                serde_json::json!({ "payload": report.payload, "signature": report.signature })
+            })
+            .collect();
+        let sudi = &document.reports[0].report.udi;
+        serde_json::json!({ "data": {
+            "timestamp": self.now.millis(),
+            "nonce": "nonce-of-a-call",
+            "reports": [{ "sudi": sudi, "usage": usage }],
+        } })
     }
 
     /// What is typed into the forms of CSSM's pages, about things that nothing else is done to.
@@ -648,8 +715,11 @@ impl Server {
         body: impl Into<Body>,
     ) -> Answer {
         let bearer = token.map(|token| format!("Bearer {token}"));
-        let headers: Vec<(&str, &str)> =
+        let mut headers: Vec<(&str, &str)> =
             bearer.iter().map(|value| (header::AUTHORIZATION.as_str(), value.as_str())).collect();
+        if path.starts_with("/services/") {
+            headers.extend([("x-csw-smart-account-id", "1"), ("x-csw-virtual-account-id", "1")]);
+        }
         self.send(method, path, &headers, body).await
     }
 
@@ -736,6 +806,25 @@ impl Answer {
             && value["title"].is_string()
             && value["detail"].as_str().is_some_and(|detail| !detail.is_empty());
         (!whole).then(|| value.to_string())
+    }
+
+    /// Why this is no refusal in the form of a route, if it is none.
+    pub(crate) fn no_refusal(&self, refusal: Refusal) -> Option<String> {
+        let members: &[&str] = match refusal {
+            Refusal::Problem => return self.no_problem(),
+            Refusal::Account => &["status", "statusMessage"],
+            Refusal::Device => &["message", "message_code", "status"],
+            Refusal::Token => &["error", "error_description"],
+        };
+        let value: serde_json::Value = serde_json::from_str(&self.text()).unwrap_or_default();
+        let found: Vec<&String> =
+            value.as_object().into_iter().flat_map(|all| all.keys()).collect();
+        let text = ["statusMessage", "message", "error_description"];
+        let is_told =
+            text.iter().any(|name| value[*name].as_str().is_some_and(|it| !it.is_empty()));
+        let whole =
+            found == members && is_told && self.header("content-type") == "application/json";
+        (!whole).then(|| self.text())
     }
 
     pub(crate) fn assert_problem(&self) {

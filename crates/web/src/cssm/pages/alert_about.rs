@@ -61,8 +61,11 @@ mod tests {
 
     #[test]
     fn what_an_alert_is_about_is_a_way_there() {
-        let part =
-            |id, name: &str| VirtualAccount { id: VirtualAccountId(id), name: name.to_owned() };
+        let part = |id, name: &str| VirtualAccount {
+            id: VirtualAccountId(id),
+            name: name.to_owned(),
+            description: String::new(),
+        };
         let account = SmartAccount {
             id: SmartAccountId(1),
             name: "Example".to_owned(),

@@ -1,0 +1,543 @@
+//! The public API: calls and answers replayed one after the other, what clients send wrongly, and whose tokens hold
+//! (CSSM-033, CSSM-008, G-01). A call with its answer is a file in `calls`; what stands in `<…>` differs each time: it is
+//! found in an answer and said again in later calls.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use axum::body::Body;
+use rumline_cssm::{Grant, Role, Settings};
+use rumline_web::{NamedBy, Refusal, cssm_routes};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::common::*;
+
+const BASE: &str = "/services/api/smart-accounts-and-licensing";
+
+/// A call, and what is answered.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exchange {
+    call: String,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    headers: Map<String, Value>,
+    /// JSON, or the text of a form.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    body: Value,
+    status: u16,
+    answer: Value,
+}
+
+/// What was found so far.
+type Known = BTreeMap<String, Value>;
+
+fn placeholder(text: &str) -> Option<&str> {
+    text.strip_prefix('<')?.strip_suffix('>').filter(|name| !name.contains('<'))
+}
+
+/// The same with what is known in the place of its names.
+fn filled(value: &Value, known: &Known) -> Value {
+    match value {
+        Value::String(text) => match placeholder(text).and_then(|name| known.get(name)) {
+            Some(found) => found.clone(),
+            None => Value::String(filled_text(text, known)),
+        },
+        Value::Array(all) => all.iter().map(|one| filled(one, known)).collect(),
+        Value::Object(all) => {
+            all.iter().map(|(name, one)| (name.clone(), filled(one, known))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn filled_text(text: &str, known: &Known) -> String {
+    known.iter().fold(text.to_owned(), |text, (name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.replace(&format!("<{name}>"), &value)
+    })
+}
+
+fn is_time(text: &str) -> bool {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape == "0000-00-00T00:00:00Z"
+}
+
+/// Whether an answer is the one that is written, at `at`.
+fn compare(written: &Value, found: &Value, known: &mut Known, at: &str) -> Result<(), String> {
+    let differs = || Err(format!("{at}: {written} is written, {found} was found"));
+    match (written, found) {
+        (Value::String(text), _) if placeholder(text) == Some("time") => {
+            if found.as_str().is_some_and(is_time) { Ok(()) } else { differs() }
+        }
+        (Value::String(text), _) if placeholder(text).is_some() => {
+            let name = placeholder(text).unwrap_or_default();
+            let before = known.entry(name.to_owned()).or_insert_with(|| found.clone());
+            if before == found { Ok(()) } else { differs() }
+        }
+        (Value::Array(written), Value::Array(found)) if written.len() == found.len() => {
+            (0..).zip(written.iter().zip(found)).try_for_each(|(place, (one, other))| {
+                compare(one, other, known, &format!("{at}[{place}]"))
+            })
+        }
+        (Value::Object(written), Value::Object(found)) if written.keys().eq(found.keys()) => {
+            written.iter().zip(found.values()).try_for_each(|((name, one), other)| {
+                compare(one, other, known, &format!("{at}.{name}"))
+            })
+        }
+        _ if written == found => Ok(()),
+        _ => differs(),
+    }
+}
+
+/// A server, and what a client of it knows: its id and secret, and a report of a product instance.
+fn server_and_client(role: Role) -> (Server, Known) {
+    let server = Server::new(&Settings::default());
+    let secret = server.secret("ansible", Grant::of(role, Some(SA.into())));
+    let report = server.reported("SECRETSERIAL", 7)["data"]["reports"].clone();
+    let known = [("client_secret", json!(secret)), ("reports", report)];
+    (server, known.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
+async fn answered(server: &Server, exchange: &Exchange, known: &Known) -> Answer {
+    let call = filled_text(&exchange.call, known);
+    let (method, path) = call.split_once(' ').unwrap();
+    let headers: Vec<(String, String)> = exchange
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), filled_text(value.as_str().unwrap(), known)))
+        .collect();
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let body = match filled(&exchange.body, known) {
+        Value::Null => String::new(),
+        Value::String(form) => form,
+        value => value.to_string(),
+    };
+    server.send(method, path, &headers, body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_answered_as_it_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/public/calls");
+    let mut names: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert!(names.len() > 20, "{}", names.len());
+    let (server, mut known) = server_and_client(Role::Administrator);
+    let mut wrong = Vec::new();
+    let mut called = Vec::new();
+    for name in names {
+        let text = std::fs::read_to_string(&name).unwrap();
+        let exchange: Exchange = serde_json::from_str(&text).unwrap();
+        let answer = answered(&server, &exchange, &known).await;
+        let found: Value = serde_json::from_str(&answer.text()).unwrap();
+        let same = compare(&exchange.answer, &found, &mut known, "answer");
+        if answer.status != exchange.status || same.is_err() {
+            let told = Exchange { status: answer.status, answer: found, ..exchange };
+            let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.file_name().unwrap());
+            std::fs::write(&beside, format!("{}\n", serde_json::to_string_pretty(&told).unwrap()))
+                .unwrap();
+            wrong.push(format!("{}: {} {same:?}", beside.display(), answer.status));
+            called.push(told.call);
+        } else {
+            called.push(exchange.call);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // Each route is called at least once.
+    for route in cssm_routes().iter().filter(|route| route.refusal != Refusal::Problem) {
+        let path = route.path.replace("{domain}", "example.net");
+        let pieces: Vec<&str> = path.split("{virtual_account}").collect();
+        let is_it = |call: &String| {
+            let (method, at) = call.split_once(' ').unwrap();
+            let at = at.split('?').next().unwrap();
+            method.eq_ignore_ascii_case(route.method)
+                && match pieces.as_slice() {
+                    [head, tail] => {
+                        let middle = at.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail));
+                        middle.is_some_and(|middle| !middle.contains('/'))
+                    }
+                    _ => at == path,
+                }
+        };
+        assert!(called.iter().any(is_it), "no call of {} {}", route.method, route.path);
+    }
+}
+
+/// A token for a program with a role in the first account, or for one that has it elsewhere.
+async fn token_of(server: &Server, login: &str, grant: Grant) -> String {
+    let secret = server.secret(login, grant);
+    let body =
+        json!({ "grant_type": "client_credentials", "client_id": login, "client_secret": secret });
+    let kind = [("content-type", "application/json")];
+    let answer = server.send("post", "/as/token.oauth2", &kind, body.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    value["access_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_gets_a_token_by_its_own_secret_only() {
+    // G-01: OAuth2 client credentials (RFC 6749, 4.4 and 5.2)
+    let server = Server::new(&Settings::default());
+    let secret = server.secret("ansible", Grant::of(Role::Viewer, Some(SA.into())));
+    server.log_in("viewer");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let of = |id: &str, secret: &str| {
+        format!("grant_type=client_credentials&client_id={id}&client_secret={secret}")
+    };
+    let person = of("viewer", &PASSWORD.replace(' ', "+"));
+    for (body, status, error) in [
+        (of("ansible", &secret), 200, Value::Null),
+        (of("ansible", "wrong"), 401, json!("invalid_client")),
+        (of("nobody", &secret), 401, json!("invalid_client")),
+        // A person's password is no client's secret.
+        (person, 401, json!("invalid_client")),
+        (format!("client_id=ansible&client_secret={secret}"), 400, json!("invalid_request")),
+        ("grant_type=client_credentials".to_owned(), 401, json!("invalid_client")),
+        ("grant_type=password".to_owned(), 400, json!("unsupported_grant_type")),
+        (of("ansible", &secret) + "&scope=all", 400, json!("invalid_scope")),
+        (String::new(), 400, json!("invalid_request")),
+        ("%ff".to_owned(), 400, json!("invalid_request")),
+    ] {
+        let answer = server.send("post", "/as/token.oauth2", &form, body.clone()).await;
+        let value: Value = serde_json::from_str(&answer.text()).unwrap();
+        assert_eq!((answer.status, &value["error"]), (status, &error), "{body}: {value}");
+        if status != 200 {
+            assert_eq!(answer.no_refusal(Refusal::Token), None);
+        }
+    }
+    let basic =
+        format!("Basic {}", rumline_protocol::base64(format!("ansible:{secret}").as_bytes()));
+    let headers = [form[0], ("authorization", &*basic)];
+    let answer =
+        server.send("post", "/as/token.oauth2", &headers, "grant_type=client_credentials").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let json = [("content-type", "application/json")];
+    for body in [
+        "",
+        "[]",
+        "{\"grant_type\":null}",
+        "{\"grant_type\":\"client_credentials\",\"client_id\":7}",
+    ] {
+        let answer = server.send("post", "/as/token.oauth2", &json, body).await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert_eq!(answer.no_refusal(Refusal::Token), None);
+    }
+    // Too many wrong ones are held up, as at any login.
+    let wrong = of("ansible", "wrong");
+    let mut last = 0;
+    for _ in 0..50 {
+        last = server.send("post", "/as/token.oauth2", &form, wrong.clone()).await.status;
+    }
+    assert_eq!(last, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_holds_for_its_client_its_account_and_its_time() {
+    // CSSM-008, G-01
+    let server = Server::new(&Settings::default());
+    let path = format!("{BASE}/v1/accounts/example.net/virtual-accounts");
+    let own = token_of(&server, "own", Grant::of(Role::Viewer, Some(SA.into()))).await;
+    let other = token_of(
+        &server,
+        "other-client",
+        Grant::of(Role::Administrator, Some(rumline_server::ScopeId(2))),
+    )
+    .await;
+    let status = async |method: &str, path: &str, token: &str| {
+        let answer = server.call(method, path, Some(token), Body::empty()).await;
+        if answer.status != 200 {
+            assert_eq!(answer.no_refusal(Refusal::Account), None, "{path}");
+        }
+        answer.status
+    };
+    assert_eq!(status("get", &path, &own).await, 200);
+    // Another client's account is not there, as one that is none.
+    assert_eq!(status("get", &path, &other).await, 404);
+    assert_eq!(status("get", &path.replace("example.net", "nowhere.net"), &own).await, 404);
+    for domain in ["", ".", "x", "%00", "example.net%00", "EXAMPLE.NET%2F", "1"] {
+        let path = path.replace("example.net", domain);
+        assert_eq!(status("get", &path, &own).await, 404, "{path}");
+    }
+    assert_eq!(status("get", &path.replace("example.net", "Example.NET"), &own).await, 200);
+    // To make a virtual account takes an administrator.
+    assert_eq!(status("post", &path, &own).await, 403);
+    for wrong in ["", "x", &own[1..]] {
+        assert_eq!(status("get", &path, wrong).await, 401);
+    }
+    // An hour later it is over; another secret, or none any more, ends it at once.
+    let people = server.cssm.people();
+    let later = server.now() + rumline_cssm::People::PROGRAM_TOKEN_SECONDS;
+    assert!(people.caller(later - 1, &own).is_ok());
+    assert!(people.caller(later + 1, &own).is_err());
+    server.secret("own", Grant::of(Role::Viewer, Some(SA.into())));
+    assert_eq!(status("get", &path, &own).await, 401);
+    let admin = rumline_server::Actor::person("admin");
+    people.set_disabled(server.now(), &admin, "other-client", true).unwrap();
+    assert_eq!(status("get", &path, &other).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_a_program_brings_is_counted_and_acknowledged() {
+    // CSSM-017, CSSM-020, CSSM-025, CSSM-033
+    let server = Server::new(&Settings::default());
+    server.call("post", "/licservice/license", None, server.trust_message()).await;
+    let token = token_of(&server, "carrier", Grant::of(Role::User, Some(SA.into()))).await;
+    let (bring, ask) =
+        (format!("{BASE}/v2/devices/reportusage"), format!("{BASE}/v2/accounts/poll"));
+    let reported = server.reported("NETWORK", 9);
+    let answer = server.call("post", &bring, Some(&token), reported.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!((answer.status, &value["status"]), (202, &json!("OK_POLL")), "{value}");
+    assert_eq!(value["message"], "1 reports accepted.");
+    let poll = json!({ "data": { "timestamp": 1, "nonce": "n", "poll_id": value["poll_id"],
+        "action": "acknowledgements" } });
+    let answer = server.call("post", &ask, Some(&token), poll.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!(value["status"], "COMPLETE", "{value}");
+    let entry = &value["data"]["acknowledgements"][0];
+    assert_eq!(entry["sudi"]["udi_serial_number"], "NETWORK");
+    let text = rumline_protocol::from_base64(entry["smart_license"].as_str().unwrap()).unwrap();
+    let document = rumline_protocol::Document::parse(&text).unwrap();
+    assert_eq!(document.acknowledgements[0].value[0].status_code.label(), "OK");
+    // Whoever is asked for by another virtual account is not told.
+    let made = server
+        .cssm
+        .create_virtual_account(
+            server.now(),
+            &rumline_server::Actor::person("admin"),
+            SA,
+            "Elsewhere",
+        )
+        .unwrap();
+    let bearer = format!("Bearer {token}");
+    let (part, bearer) = (made.id.to_string(), bearer.as_str());
+    for (sa, va) in
+        [("1", part.as_str()), ("2", "1"), ("1", "999"), ("x", "1"), ("1", "-1"), ("", "")]
+    {
+        let headers = [
+            ("authorization", bearer),
+            ("x-csw-smart-account-id", sa),
+            ("x-csw-virtual-account-id", va),
+        ];
+        let answer = server.send("post", &ask, &headers, poll.to_string()).await;
+        assert_eq!(answer.status, 404, "{sa} {va}: {}", answer.text());
+        assert_eq!(answer.no_refusal(Refusal::Device), None);
+    }
+    let answer = server.send("post", &ask, &[("authorization", bearer)], poll.to_string()).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    // A byte that is another one, and a device that nobody knows.
+    let mut altered = reported.clone();
+    let payload = &mut altered["data"]["reports"][0]["usage"][0]["payload"];
+    *payload = json!(payload.as_str().unwrap().replace("10.4(3)", "10.4(4)"));
+    let foreign = server.reported("NOBODYKNOWS", 11);
+    for body in [altered, foreign] {
+        let answer = server.call("post", &bring, Some(&token), body.to_string()).await;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert_eq!(answer.no_refusal(Refusal::Device), None);
+    }
+}
+
+/// What a client may write in the place of a value.
+fn wrong_values() -> Vec<Value> {
+    vec![
+        Value::Null,
+        json!(-1),
+        json!(7.5),
+        json!(true),
+        json!("\u{0}"),
+        json!("x".repeat(100_000)),
+        json!([]),
+        json!({}),
+        json!([null]),
+        json!(i64::MIN),
+        json!(u64::MAX),
+    ]
+}
+
+/// The same body with one of its values in another form, or without it: all of them.
+fn spoilt(body: &Value) -> Vec<Value> {
+    let mut all = wrong_values();
+    match body {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let mut without = members.clone();
+                without.remove(name);
+                all.push(Value::Object(without));
+                for other in spoilt(value) {
+                    let mut with = members.clone();
+                    with.insert(name.clone(), other);
+                    all.push(Value::Object(with));
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(first) = items.first() {
+                all.extend(spoilt(first).into_iter().map(|one| json!([one])));
+                all.push(Value::Array(vec![first.clone(); 1_001]));
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_with_each_value_missing_or_of_another_kind_breaks_nothing() {
+    // Whatever is sent is answered in the words of the API, and with no fault of the server.
+    let server = Server::with_decisions(&Settings::default());
+    let token = token_of(&server, "fuzz", Grant::of(Role::Administrator, Some(SA.into()))).await;
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for route in cssm_routes() {
+        if route.refusal == Refusal::Problem || route.refusal == Refusal::Token {
+            continue;
+        }
+        let Some(example) = route.request else { continue };
+        let (path, example) = (
+            server.example(&route).0,
+            if route.path.ends_with("reportusage") {
+                server.reported("SECRETSERIAL", 7)
+            } else {
+                serde_json::from_str(example).unwrap()
+            },
+        );
+        let mut bodies: Vec<String> = spoilt(&example).iter().map(Value::to_string).collect();
+        bodies.extend(["{", "\"", "\u{feff}{}", "[[[[", "null"].map(str::to_owned));
+        for body in bodies {
+            let answer = server.call(route.method, &path, Some(&token), body.clone()).await;
+            count += 1;
+            let is_json = serde_json::from_str::<Value>(&answer.text()).is_ok();
+            let told = answer.status < 300 || answer.no_refusal(route.refusal).is_none();
+            if answer.status >= 500 || !is_json || !told {
+                let body: String = body.chars().take(200).collect();
+                wrong.push(format!("{path} {body}: {} {}", answer.status, answer.text()));
+            }
+        }
+    }
+    assert!(count > 500, "{count}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // Of what is needed nothing may be left out.
+    for (path, method, body) in [
+        ("v1/accounts/example.net/virtual-accounts", "post", json!({ "description": "x" })),
+        ("v1/accounts/example.net/virtual-accounts", "post", json!({ "name": null })),
+        ("v1/accounts/example.net/virtual-accounts", "post", json!({ "name": "" })),
+        ("v1/accounts/example.net/virtual-accounts", "post", json!({ "name": "x".repeat(101) })),
+        (
+            "v1/accounts/example.net/virtual-accounts",
+            "post",
+            json!({ "name": "n", "isDefault": "true" }),
+        ),
+        (
+            "v1/accounts/example.net/virtual-accounts",
+            "post",
+            json!({ "name": "n", "description": "x".repeat(1_001) }),
+        ),
+        (
+            "v1/accounts/example.net/virtual-accounts/Default/tokens",
+            "post",
+            json!({ "description": "x" }),
+        ),
+        (
+            "v1/accounts/example.net/virtual-accounts/Default/tokens",
+            "post",
+            json!({ "expiresAfterDays": 0 }),
+        ),
+        (
+            "v1/accounts/example.net/virtual-accounts/Default/tokens",
+            "post",
+            json!({ "expiresAfterDays": 366 }),
+        ),
+        (
+            "v1/accounts/example.net/virtual-accounts/Default/tokens",
+            "post",
+            json!({ "expiresAfterDays": "5" }),
+        ),
+        (
+            "v1/accounts/example.net/virtual-accounts/Default/tokens",
+            "post",
+            json!({ "expiresAfterDays": 5, "exportControlled": "yes" }),
+        ),
+        (
+            "v1/accounts/example.net/virtual-accounts/Default/tokens/revoke",
+            "post",
+            json!({ "tokens": [] }),
+        ),
+        ("v1/accounts/example.net/licenses", "post", json!({ "limit": 0 })),
+        ("v1/accounts/example.net/licenses", "post", json!({ "limit": -2 })),
+        ("v1/accounts/example.net/licenses", "post", json!({ "offset": -1 })),
+        ("v1/accounts/example.net/devices?limit=x", "post", json!({})),
+        ("v1/accounts/search?type=OTHER", "get", Value::Null),
+        ("v1/accounts/search?limit=-5", "get", Value::Null),
+        (
+            "v2/accounts/poll",
+            "post",
+            json!({ "data": { "timestamp": 1, "nonce": "n", "poll_id": 1, "action": "authorizations" } }),
+        ),
+        (
+            "v2/accounts/poll",
+            "post",
+            json!({ "data": { "timestamp": 1, "nonce": "", "poll_id": 1, "action": "acknowledgements" } }),
+        ),
+    ] {
+        let answer =
+            server.call(method, &format!("{BASE}/{path}"), Some(&token), body.to_string()).await;
+        assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_refused_in_the_words_of_the_api() {
+    let server = Server::new(&Settings::default());
+    let token = token_of(&server, "lost", Grant::of(Role::Administrator, None)).await;
+    for (method, path) in [
+        ("get", format!("{BASE}/")),
+        ("get", format!("{BASE}/v1")),
+        ("get", format!("{BASE}/v4/accounts")),
+        ("delete", format!("{BASE}/v2/accounts")),
+        ("get", format!("{BASE}/v1/accounts/example.net/licenses")),
+        ("post", format!("{BASE}/v2/devices/authrequest")),
+        ("post", format!("{BASE}/v1/accounts/example.net/dlc_convert")),
+        ("post", "/v1/software/apis/licensing/v2/get-summary".to_owned()),
+    ] {
+        for token in [Some(&*token), None] {
+            let answer = server.call(method, &path, token, Body::empty()).await;
+            assert_eq!(answer.status, 404, "{path}");
+            assert_eq!(answer.no_refusal(Refusal::Account), None, "{path}");
+        }
+    }
+    // Above it this server speaks for itself.
+    server.call("get", "/services/api", Some(&token), Body::empty()).await.assert_problem();
+    for route in cssm_routes().iter().filter(|route| route.named_by == NamedBy::Names) {
+        let (path, body) = server.example(route);
+        let path = path.replace("example.net", "nowhere.net");
+        let answer = server.call(route.method, &path, Some(&token), body).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.no_refusal(route.refusal), None, "{path}");
+    }
+}
+
+#[test]
+fn the_document_names_every_call() {
+    let document = include_str!("../../../../docs/public-api.md");
+    let mut missing = Vec::new();
+    for route in cssm_routes().iter().filter(|route| route.refusal != Refusal::Problem) {
+        if route.path.to_lowercase().contains("/customer/") {
+            continue;
+        }
+        let path = route.path.replace("{virtual_account}", "{name}").replace(BASE, "B");
+        let short = path.replace("B/v1/accounts/{domain}/virtual-accounts/{name}", "V");
+        let method = route.method.to_uppercase();
+        let is_named = |line: &str| {
+            line.starts_with(&format!("| {method} |")) && line.contains(&format!("`{short}`"))
+        };
+        // A list and what adds to it stand below one another, under one path.
+        let is_added = method == "POST" && short.ends_with("/virtual-accounts");
+        if !is_added && !document.lines().any(is_named) {
+            missing.push(format!("{method} {short}"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
