@@ -11,7 +11,6 @@ use crate::{Catalogue, CatalogueError};
 #[derive(Clone, Debug)]
 pub struct Folder {
     name: String,
-    /// Whether its products have releases, licences and features of their own.
     pub(crate) stands_alone: bool,
     pub(crate) tables: Catalogue,
 }
@@ -86,6 +85,12 @@ impl Folder {
     #[must_use]
     pub fn newest_release(&self) -> Option<&str> {
         self.tables.releases.last().map(|release| release.version.as_str())
+    }
+
+    /// Whether its products have releases, licences and features of their own.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        self.stands_alone
     }
 
     /// Whether a model is in it.
