@@ -174,6 +174,7 @@ pub(crate) fn request(udi: &Udi, body: RequestBody) -> Request {
         sudi: udi.clone(),
         hostname: Some("bench".to_owned()),
         software_version: Some("10.4(3)".to_owned()),
+        customer_tags: Default::default(),
         software_tag_identifier: "bench".to_owned(),
         agent_version: "5.7.30_rel/108".to_owned(),
         public_key: None,

@@ -10,6 +10,12 @@ use rumline_testkit::Chance;
 /// What happens, told in words: when, and what leaves or is said.
 type Story = Vec<(Timestamp, String)>;
 
+/// One of several.
+fn one_of<T: Copy>(chance: &mut Chance, all: &[T]) -> T {
+    let place = chance.below(all.len() as u64);
+    all[usize::try_from(place).unwrap()]
+}
+
 /// A CSSM that does what a forecast assumes: ACKs after some seconds, a policy that is renewed with each.
 struct Peer {
     reports: Vec<SignedReport>,
@@ -83,7 +89,7 @@ impl World {
     }
 
     fn set_policy(&mut self, chance: &mut Chance) {
-        let days = |chance: &mut Chance| [0, 1, 7, 30, 60, 90, 180, 365][chance.below(8) as usize];
+        let days = |chance: &mut Chance| one_of(chance, &[0, 1, 7, 30, 60, 90, 180, 365]);
         let class = ClassPolicy {
             first_report_days: days(chance),
             ongoing_report_days: days(chance),
@@ -121,11 +127,10 @@ fn told(foreseen: Vec<Foreseen>) -> Story {
 
 /// A switch with a past: policies, changes of use, outages, reloads, synchronizations.
 fn with_a_past(chance: &mut Chance) -> World {
-    let transport =
-        [Transport::Smart, Transport::Cslu, Transport::Callhome][chance.below(3) as usize];
-    let interval_days = [None, Some(1), Some(14), Some(365)][chance.below(4) as usize];
+    let transport = one_of(chance, &[Transport::Smart, Transport::Cslu, Transport::Callhome]);
+    let interval_days = one_of(chance, &[None, Some(1), Some(14), Some(365)]);
     let lab = Lab::trusted(Config { transport, interval_days, ..Config::default() });
-    let poll_seconds = [1, 300, 900][chance.below(3) as usize];
+    let poll_seconds = one_of(chance, &[1, 300, 900]);
     let peer = Peer { reports: Vec::new(), poll_seconds, away: false, policy: None };
     let mut world = World { lab, peer, story: Vec::new() };
     world.settle();

@@ -1,270 +1,32 @@
 //! The licence catalogue is data: which platforms and releases there are, which feature uses which package,
 //! and which entitlement tag a package has on which class of switch.
 //!
-//! The tables lie in `data/*.toml`; another vendor's product is another set of tables. Each row says how sure it
+//! The tables lie in `data/*.toml`; another vendor's product is a [`Folder`] of such tables. Each row says how sure it
 //! is: `sure`, `likely` or `assumed`.
 
 #![warn(missing_docs)]
 
-use std::collections::BTreeMap;
+mod documents;
+mod folder;
+mod rows;
+mod tables;
+
 use std::sync::OnceLock;
 
 use rumline_protocol::EntitlementTag;
-use serde::Deserialize;
 
-/// A model of switch.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Platform {
-    /// Product id.
-    pub pid: String,
-    /// Place in the range, e.g. `9300`.
-    pub series: String,
-    /// Its name in `show version`.
-    pub chassis: String,
-    /// Row of the product tags.
-    pub family: String,
-    /// Licence class, e.g. `XF`.
-    pub class: String,
-    /// The release that brought it in.
-    pub since: String,
-    /// How many supervisors it takes.
-    pub supervisors: u32,
-    /// Front ports.
-    pub ports: u32,
-    /// How sure the class is.
-    pub confidence: String,
-}
-
-/// A release of the software.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Release {
-    /// Its name in documents, e.g. `10.4(3)F`.
-    pub version: String,
-    /// Its name in `show version`, e.g. `10.4(3)`.
-    pub nxos: String,
-    /// The Smart Agent it carries.
-    pub agent: String,
-    /// Whether the agent's version is assumed.
-    #[serde(default)]
-    pub assumed: bool,
-    /// BIOS version.
-    pub bios: String,
-    /// Compile time.
-    pub compiled: String,
-    /// Image file.
-    pub image: String,
-}
-
-/// A feature that can be turned on.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Feature {
-    /// As typed after `feature`.
-    pub name: String,
-    /// As printed by `show feature`, where that differs.
-    #[serde(default)]
-    pub show: Option<String>,
-    /// Rows in `show feature`.
-    pub instances: u32,
-    /// `enabled` if it is on out of the box.
-    #[serde(default)]
-    pub default: Option<String>,
-    /// The package it uses.
-    #[serde(default)]
-    pub package: Option<String>,
-    /// How sure the package is.
-    pub confidence: String,
-}
-
-impl Feature {
-    /// Its name in `show feature`.
-    #[must_use]
-    pub fn shown(&self) -> &str {
-        self.show.as_deref().unwrap_or(&self.name)
-    }
-
-    /// Whether it is on out of the box.
-    #[must_use]
-    pub fn on_by_default(&self) -> bool {
-        self.default.as_deref() == Some("enabled")
-    }
-}
-
-/// A configuration line that implies a use.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LineRule {
-    /// The line; `*` stands for any run of words.
-    #[serde(rename = "match")]
-    pub pattern: String,
-    /// The package it uses.
-    pub package: String,
-    /// The feature that has to be on before it is given, where releases ask for it.
-    #[serde(default)]
-    pub needs: Option<String>,
-    /// How sure that is.
-    pub confidence: String,
-}
-
-impl LineRule {
-    /// Whether `line`, trimmed, is meant.
-    #[must_use]
-    pub fn matches(&self, line: &str) -> bool {
-        let pattern: Vec<&str> = self.pattern.split_whitespace().collect();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        words_match(&pattern, &words)
-    }
-}
-
-fn words_match(pattern: &[&str], words: &[&str]) -> bool {
-    match pattern.split_first() {
-        None => words.is_empty(),
-        // A star stands for at least one word.
-        Some((&"*", rest)) => (1..=words.len()).any(|taken| words_match(rest, &words[taken..])),
-        Some((word, rest)) => words.first() == Some(word) && words_match(rest, &words[1..]),
-    }
-}
-
-/// A licence package.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Package {
-    /// Short name, e.g. `LAN_ENTERPRISE_SERVICES_PKG`.
-    pub name: String,
-    /// The lowest tier that covers it.
-    pub tier: String,
-    /// How sure name and tier are.
-    pub confidence: String,
-    /// Whether each port that needs it counts; all others count once a switch.
-    #[serde(default)]
-    pub counted: bool,
-    /// Wording and tag on each class of switch.
-    #[serde(rename = "variant")]
-    pub variants: Vec<Variant>,
-}
-
-/// A package on one class of switch.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Variant {
-    /// The class.
-    pub class: String,
-    /// Its description.
-    pub description: String,
-    /// Its entitlement tag.
-    pub tag: EntitlementTag,
-    /// How sure the description is.
-    pub confidence: String,
-}
-
-/// A tier under which packages are sold.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tier {
-    /// Its name.
-    pub name: String,
-    /// Its order.
-    pub rank: u32,
-    /// The licence's name.
-    pub license: String,
-    /// The packages it covers.
-    pub includes: Vec<String>,
-}
-
-/// What a release, or a model, can and cannot do.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gate {
-    /// What it is asked for by.
-    pub name: String,
-    /// The first release that has it.
-    #[serde(default)]
-    pub since: Option<String>,
-    /// The first release that has it no more.
-    #[serde(default)]
-    pub until: Option<String>,
-    /// The models that have it; none for all.
-    #[serde(default)]
-    pub pids: Vec<String>,
-    /// Models that do not have it, and up to which release: the first that does, or nothing for never.
-    #[serde(default)]
-    pub except: Vec<Exception>,
-    /// Where that is said.
-    pub source: String,
-}
-
-/// A model that is behind the others.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exception {
-    /// Product id.
-    pub pid: String,
-    /// The first release that has it on this model.
-    #[serde(default)]
-    pub since: Option<String>,
-}
-
-impl std::fmt::Display for Gate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let since = self.since.as_deref().map(|since| format!("{since} or later"));
-        let until = self.until.as_deref().map(|until| format!("before {until}"));
-        let said: Vec<String> = since.into_iter().chain(until).collect();
-        f.write_str(if said.is_empty() { "all" } else { "" })?;
-        f.write_str(&said.join(", "))?;
-        if !self.pids.is_empty() {
-            write!(f, ", on {}", self.pids.join(", "))?;
-        }
-        for Exception { pid, since } in &self.except {
-            match since {
-                Some(since) => write!(f, ", {pid} from {since}")?,
-                None => write!(f, ", not on {pid}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-#[derive(Deserialize)]
-struct Gates {
-    gate: Vec<Gate>,
-}
-
-#[derive(Deserialize)]
-struct Family {
-    name: String,
-    tag: String,
-}
-
-#[derive(Deserialize)]
-struct Platforms {
-    platform: Vec<Platform>,
-    family: Vec<Family>,
-}
-
-#[derive(Deserialize)]
-struct Releases {
-    release: Vec<Release>,
-}
-
-#[derive(Deserialize)]
-struct Packages {
-    package: Vec<Package>,
-    tier: Vec<Tier>,
-}
-
-#[derive(Deserialize)]
-struct Features {
-    feature: Vec<Feature>,
-    line: Vec<LineRule>,
-}
+pub use folder::Folder;
+pub use rows::{
+    Exception, Family, Feature, Gate, Licensing, LineRule, Package, Platform, Release, Tier,
+    Variant,
+};
+pub use tables::CatalogueError;
 
 /// The tables.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     platforms: Vec<Platform>,
-    software_tags: BTreeMap<String, String>,
+    families: Vec<Family>,
     releases: Vec<Release>,
     packages: Vec<Package>,
     tiers: Vec<Tier>,
@@ -273,46 +35,20 @@ pub struct Catalogue {
     gates: Vec<Gate>,
 }
 
+/// The tables this process works with.
+static LOADED: OnceLock<Catalogue> = OnceLock::new();
+
 impl Catalogue {
-    /// The catalogue of this project.
+    /// The tables this process works with: those of Nexus switches that are built in, unless [`Catalogue::load`] brought
+    /// others at its start.
     #[must_use]
     pub fn nexus() -> &'static Self {
-        static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
-        CATALOGUE.get_or_init(|| {
-            Self::parse(
-                include_str!("../data/platforms.toml"),
-                include_str!("../data/releases.toml"),
-                include_str!("../data/packages.toml"),
-                include_str!("../data/features.toml"),
-                include_str!("../data/gates.toml"),
-            )
-            .expect("the tables are checked by a test")
-        })
+        LOADED.get_or_init(Self::built_in)
     }
 
-    fn parse(
-        platforms: &str,
-        releases: &str,
-        packages: &str,
-        features: &str,
-        gates: &str,
-    ) -> Result<Self, toml::de::Error> {
-        let platforms: Platforms = toml::from_str(platforms)?;
-        let releases: Releases = toml::from_str(releases)?;
-        let packages: Packages = toml::from_str(packages)?;
-        let features: Features = toml::from_str(features)?;
-        let gates: Gates = toml::from_str(gates)?;
-        let tags = platforms.family.into_iter().map(|family| (family.name, family.tag));
-        Ok(Self {
-            platforms: platforms.platform,
-            software_tags: tags.collect(),
-            releases: releases.release,
-            packages: packages.package,
-            tiers: packages.tier,
-            features: features.feature,
-            lines: features.line,
-            gates: gates.gate,
-        })
+    /// Makes these the tables of this process; says whether they are, which they are not once others were asked.
+    pub fn load(self) -> bool {
+        LOADED.set(self).is_ok()
     }
 
     /// A model by its product id.
@@ -336,13 +72,25 @@ impl Catalogue {
     /// The product (software) tag of a model.
     #[must_use]
     pub fn software_tag(&self, platform: &Platform) -> &str {
-        self.software_tags.get(&platform.family).map_or("", String::as_str)
+        self.family(platform).map_or("", |family| family.tag.as_str())
+    }
+
+    fn family(&self, platform: &Platform) -> Option<&Family> {
+        self.families.iter().find(|family| family.name == platform.family)
+    }
+
+    /// The product tags, one a family.
+    #[must_use]
+    pub fn families(&self) -> &[Family] {
+        &self.families
     }
 
     /// The series a product tag belongs to, e.g. `N9300`; for the portal's Product Type column.
     #[must_use]
     pub fn product_type(&self, pid: &str) -> String {
-        self.platform(pid).map_or_else(|| "Other".to_owned(), |p| format!("N{}", p.series))
+        let Some(platform) = self.platform(pid) else { return "Other".to_owned() };
+        let named = self.family(platform).and_then(|family| family.product_type.clone());
+        named.unwrap_or_else(|| format!("N{}", platform.series))
     }
 
     /// A release by either of its names.
@@ -466,30 +214,36 @@ impl Catalogue {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use super::Catalogue;
+    use super::{Catalogue, Licensing};
 
     #[test]
     fn the_tables_hang_together() {
-        let catalogue = Catalogue::nexus();
-        let mut tags = BTreeSet::new();
-        for package in catalogue.packages() {
-            for variant in &package.variants {
-                variant.tag.check().unwrap();
-                assert!(tags.insert(variant.tag.as_str()), "{} is twice there", variant.tag);
-            }
+        let built_in = Catalogue::built_in();
+        assert_eq!(built_in.check(), Ok(()));
+        assert!(built_in.features().iter().any(|row| row.package.is_some()));
+    }
+
+    #[test]
+    fn slp_is_all_there_is_from_10_2_1_on_and_nowhere_before() {
+        // PI-MIG-006, PI-MIG-012, REL-001, REL-012
+        let catalogue = Catalogue::built_in();
+        let first = catalogue.release_index("10.2(1)F");
+        for (index, release) in catalogue.releases().iter().enumerate() {
+            assert_eq!(release.has_slp(), index >= first, "{}", release.version);
+            assert_eq!(release.licensing.contains(&Licensing::Rtu), index < first);
+            assert_eq!(catalogue.release_index(&release.nxos), index, "{}", release.version);
         }
-        for platform in catalogue.platforms() {
-            assert!(!catalogue.software_tag(platform).is_empty(), "{}", platform.pid);
-            assert!(catalogue.release(&platform.since).is_some(), "{}", platform.pid);
-            for package in catalogue.packages() {
-                assert!(catalogue.variant(&package.name, &platform.class).is_some());
-            }
-        }
-        for feature in catalogue.features() {
-            if let Some(package) = &feature.package {
-                assert!(catalogue.variant(package, "XF").is_some(), "{}", feature.name);
+        assert!(first > 0 && catalogue.release_index("10.1(2)") == first - 1);
+        let kinds = |version| catalogue.release(version).unwrap().licensing_words();
+        assert_eq!(kinds("7.0(3)I7(8)"), "PAK, RTU");
+        assert_eq!(kinds("9.2(4)"), "PAK, RTU");
+        assert_eq!(kinds("9.3(3)"), "Smart Licensing, PAK, RTU");
+        assert_eq!(kinds("10.1(2)"), "Smart Licensing, PAK, RTU");
+        assert_eq!(kinds("10.2(1)F"), "Smart Licensing Using Policy");
+        // What gates are for came with SLP or after it.
+        for gate in catalogue.gates() {
+            for platform in catalogue.platforms() {
+                assert!(!catalogue.is_open(gate, "10.1(2)", &platform.pid), "{}", gate.name);
             }
         }
     }

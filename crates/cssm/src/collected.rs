@@ -203,6 +203,8 @@ pub(crate) fn verify(
 /// What taking a device's file led to.
 #[derive(Default)]
 pub(crate) struct Taken {
+    /// Product ids that are in no table here.
+    pub unknown: BTreeSet<String>,
     /// Whose it is.
     pub instances: BTreeSet<InstanceId>,
     pub entries: Vec<Acknowledgement>,
@@ -215,6 +217,7 @@ pub(crate) struct Taken {
 impl Taken {
     pub(crate) fn extend(&mut self, other: Self) {
         self.instances.extend(other.instances);
+        self.unknown.extend(other.unknown);
         self.entries.extend(other.entries);
         self.trust_codes.extend(other.trust_codes);
         self.report_requests.extend(other.report_requests);
@@ -259,7 +262,9 @@ pub(crate) fn take(
     let report_requests = lineage::ask_for_missing(tx, now, &instance)?;
     let (new, known) = (stored.new, stored.known);
     let instances = BTreeSet::from([instance.id]);
-    Ok(Took::Taken(Taken { instances, entries, trust_codes, report_requests, new, known }))
+    let pid = &instance.udi.pid;
+    let unknown = instances::unknown_product(pid).map(|_| pid.clone()).into_iter().collect();
+    Ok(Took::Taken(Taken { unknown, instances, entries, trust_codes, report_requests, new, known }))
 }
 
 /// Finds or registers the device, and refuses what would take it away from its owner. Whatever is refused waits on the

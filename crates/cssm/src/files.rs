@@ -272,6 +272,11 @@ impl Cssm {
             message.push_str(problem);
             message.push('.');
         }
+        // No error: all of it was taken (C-48).
+        for text in all.unknown.iter().filter_map(|pid| instances::unknown_product(pid)).take(5) {
+            message.push_str(if message.is_empty() { "" } else { " " });
+            message.push_str(&format!("{text}."));
+        }
         let fine = refused == 0 && problems.is_empty();
         let file = UsageFile {
             id,

@@ -1,13 +1,15 @@
 //! Product instances: who they are, which key they have, how often they may ask.
 
+use rumline_catalogue::Catalogue;
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
+use crate::accounts::add_event;
 use crate::head::{self, Head};
 use crate::ids::{Account, InstanceId, SmartAccountId, VirtualAccountId};
 use crate::schema::INSTANCE_INDEXES;
 use crate::spans::Spans;
-use crate::{Error, Settings, totals};
+use crate::{Actor, Error, Settings, totals};
 use rumline_server::next_id;
 
 /// A product instance as ingest and trust need it.
@@ -236,8 +238,26 @@ pub(crate) fn register(
         Some(known) => known.id,
         None => next_id(tx, "product_instance")?,
     };
-    totals::kept(tx, id, |tx| write_down(tx, now, (id, known), account, udi, key, about))
+    let instance =
+        totals::kept(tx, id, |tx| write_down(tx, now, (id, known), account, udi, key, about))?;
+    if let Some(text) = unknown_product(&udi.pid) {
+        let text = format!("{udi}: {text}; {LOAD}");
+        add_event(tx, now, account.0, &Actor::system(), &text)?;
+    }
+    Ok(instance)
 }
+
+/// What is said of a product id that is in no table this CSSM has (C-48): what it uses is counted by its tags, which say by
+/// themselves what they are of, and nothing of it is lost.
+pub(crate) fn unknown_product(pid: &str) -> Option<String> {
+    let is_known = Catalogue::nexus().platform(pid).is_some();
+    (!is_known).then(|| {
+        format!("the product id {pid} is not in the catalogue of this CSSM; its use is counted")
+    })
+}
+
+/// What to do about it.
+const LOAD: &str = "a folder with its data, named with --catalogue, tells what it is";
 
 fn write_down(
     tx: &mut Tx<'_>,

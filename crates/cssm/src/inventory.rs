@@ -31,6 +31,8 @@ pub struct InstanceView {
     pub software_tag: String,
     /// `Product Type`, e.g. `N9300`.
     pub product_type: String,
+    /// Whether the product id is in the catalogue; use of one that is not counts all the same.
+    pub is_in_catalogue: bool,
     /// Its virtual account.
     pub virtual_account_id: VirtualAccountId,
     /// Software version, unless hidden.
@@ -116,6 +118,7 @@ pub(crate) fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         id: row.id(0)?,
         name: instances::shown_name((&pid, &serial), hostname.as_deref(), version.as_deref()),
         product_type: Catalogue::nexus().product_type(&pid),
+        is_in_catalogue: Catalogue::nexus().platform(&pid).is_some(),
         pid,
         serial,
         virtual_account_id: row.id(3)?,

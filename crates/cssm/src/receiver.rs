@@ -487,8 +487,10 @@ impl Cssm {
             Err(error) => return self.refuse(now, request, &error),
         };
         let mut written = written;
+        // A device of a product that is not known here is told so, and served like any other (C-48).
+        let told = instances::unknown_product(&request.sudi.pid).unwrap_or_default();
         if let Some((poll_id, seconds)) = written.poll.take() {
-            let mut response = Response::new(request, now, ResponseStatus::OkPoll, "");
+            let mut response = Response::new(request, now, ResponseStatus::OkPoll, &told);
             response.poll_id = Some(poll_id);
             response.poll_interval_seconds = Some(u32::try_from(seconds.max(1)).unwrap_or(900));
             if !written.entries.is_empty() || written.policy_wanted {
@@ -496,7 +498,7 @@ impl Cssm {
             }
             return Answer::Message(Box::new(response));
         }
-        let mut response = Response::new(request, now, ResponseStatus::Ok, "");
+        let mut response = Response::new(request, now, ResponseStatus::Ok, &told);
         response.smart_license = Some(self.document(now, request, written));
         Answer::Message(Box::new(response))
     }

@@ -10,10 +10,12 @@ const AREAS: [&str; 14] = [
     "C-", "G-", "L-", "D-",
 ];
 /// Documents that are not embedded, and what they are called.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("protocol.md", "Messages and files"),
     ("nxapi.md", "Names of data"),
     ("commands.md", "Commands"),
+    ("products.md", "Products"),
+    ("releases.md", "Releases"),
     ("assumptions.md", "Assumptions"),
     ("simulation.md", "Simulation"),
     ("lab.md", "Labs of your own"),

@@ -10,10 +10,13 @@ use rumline_net::{
     InterfaceBinding, KeptFiles, LabClock, OsRandom, Outlets, VrfBinding, pem_to_der, say,
 };
 use rumline_protocol::{Random, random_hex};
-use rumline_switch::Hardware;
+use rumline_switch::{BootError, Hardware};
 use serde::{Deserialize, Serialize};
 
-use crate::Setup;
+use crate::{Setup, Tables};
+
+/// The release of a switch that is told none.
+const RELEASE: &str = "10.4(3)F";
 
 /// What a switch is told when it is started.
 #[derive(Args)]
@@ -27,9 +30,11 @@ pub struct Arguments {
     /// Serial number, at first start; a random one when missing.
     #[arg(long)]
     serial: Option<String>,
-    /// NX-OS release.
-    #[arg(long, default_value = "10.4(3)F")]
-    release: String,
+    /// Release, at each start: 10.4(3)F where none is named, or the newest of a product whose folder stands alone.
+    #[arg(long)]
+    release: Option<String>,
+    #[command(flatten)]
+    tables: Tables,
     /// Where SSH listens.
     #[arg(long, default_value = "127.0.0.1:2222")]
     ssh: SocketAddr,
@@ -124,13 +129,21 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.count > 1 && arguments.serial.is_some() {
         bail!("--serial is for one switch: no two have the same");
     }
+    let dirs: Vec<PathBuf> = match arguments.count {
+        1 => vec![arguments.dir.clone()],
+        count => (1..=count).map(|number| arguments.dir.join(number.to_string())).collect(),
+    };
+    let kept = kept_label(&dirs[0])?;
+    let pid = kept.as_ref().map_or(&arguments.pid, |label| &label.pid);
+    let newest = arguments.tables.load_for_switch(pid)?;
+    let release = arguments.release.clone().or(newest).unwrap_or_else(|| RELEASE.to_owned());
     let outlets = Outlets::open(&arguments.vrfs, &arguments.interfaces)?;
     let setup = |dir: PathBuf, label: Label, number: u16| Setup {
         dir,
         hardware: Hardware {
             pid: label.pid,
             serial: label.serial,
-            release: arguments.release.clone(),
+            release: release.clone(),
             root_certificate: root_certificate.clone(),
             links: arguments.interfaces.iter().map(|interface| interface.name.clone()).collect(),
         },
@@ -158,12 +171,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         );
     }
     let mut setups = Vec::new();
-    for number in 0..arguments.count {
-        let dir = match arguments.count {
-            1 => arguments.dir.clone(),
-            _ => arguments.dir.join((number + 1).to_string()),
-        };
-        let label = label(arguments, &dir)?;
+    for (number, dir) in (0..).zip(dirs) {
+        let label = label(arguments, &release, &dir)?;
         setups.push(setup(dir, label, number));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -182,26 +191,42 @@ fn counted(address: SocketAddr, number: u16) -> SocketAddr {
     SocketAddr::new(address.ip(), port)
 }
 
-fn label(arguments: &Arguments, dir: &Path) -> Result<Label> {
-    let files = KeptFiles::of(dir);
-    if let Some(bytes) = files.read("label.json")? {
-        let label: Label = serde_json::from_slice(&bytes).context("label.json is damaged")?;
+/// The label of a switch that was started before.
+fn kept_label(dir: &Path) -> Result<Option<Label>> {
+    let bytes = KeptFiles::of(dir).read("label.json")?;
+    bytes.map(|bytes| serde_json::from_slice(&bytes).context("label.json is damaged")).transpose()
+}
+
+fn label(arguments: &Arguments, release: &str, dir: &Path) -> Result<Label> {
+    if let Some(label) = kept_label(dir)? {
+        check(&label, release)?;
         return Ok(label);
     }
     let serial = arguments.serial.clone().unwrap_or_else(random_serial);
     let label = Label { pid: arguments.pid.clone(), serial };
     // A label that no switch can bear is not written down.
+    check(&label, release)?;
+    make_directory(dir)?;
+    KeptFiles::of(dir).write("label.json", &serde_json::to_vec_pretty(&label)?)?;
+    Ok(label)
+}
+
+/// Whether there is such a switch, and that release for it.
+fn check(label: &Label, release: &str) -> Result<()> {
     let hardware = Hardware {
         pid: label.pid.clone(),
         serial: label.serial.clone(),
-        release: arguments.release.clone(),
+        release: release.to_owned(),
         root_certificate: Vec::new(),
         links: BTreeSet::new(),
     };
-    hardware.check()?;
-    make_directory(dir)?;
-    files.write("label.json", &serde_json::to_vec_pretty(&label)?)?;
-    Ok(label)
+    match hardware.check() {
+        Ok(_) => Ok(()),
+        Err(error @ BootError::UnknownPlatform(_)) => {
+            bail!("{error}; `--catalogue DIR` names a folder of tables that has it")
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn make_directory(dir: &Path) -> Result<()> {

@@ -7,6 +7,8 @@ pub mod command;
 mod files;
 mod host;
 mod process;
+mod tables;
 mod web;
 
 pub use host::{Host, Setup, run};
+pub use tables::Tables;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use rumline_collector::{Collector, Kind, Settings};
+use rumline_host::Tables;
 use rumline_net::{
     Clock, HttpClient, KeptFiles, OsRandom, Security, Shutdown, certificate_to_pem,
     device_server_config, lock_directory, make_private, pem_to_der, serve, server_config,
@@ -52,6 +53,8 @@ pub(crate) struct Common {
     /// Close TLS 1.2, which switches of releases before 10.4(3)F report by.
     #[arg(long = "tls-1.3-only")]
     tls_13_only: bool,
+    #[command(flatten)]
+    tables: Tables,
     /// Write the first administrator's password to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
@@ -139,6 +142,7 @@ fn run(
     role: Role,
     (server, client, admin): (Server, &Client, Option<&collector_admin::Command>),
 ) -> Result<bool> {
+    common.tables.load_for_server()?;
     match admin {
         Some(collector_admin::Command::ResetPassword { login }) => {
             return reset_password(common, &role, login);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use rumline_cssm::{Actor, Cssm, Settings, WrongTotal};
+use rumline_host::Tables;
 use rumline_net::{
     Clock, OsRandom, Security, Shutdown, certificate_to_pem, device_server_config, lock_directory,
     make_private, serve, server_config,
@@ -56,6 +57,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
     #[command(flatten)]
+    tables: Tables,
+    #[command(flatten)]
     mail: MailArguments,
     /// Run on the clock of a lab.
     #[arg(long, hide = true)]
@@ -67,6 +70,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    arguments.tables.load_for_server()?;
     if let Some(cssm_admin::Command::RenewSigningKey { revoke }) = &arguments.admin {
         return renew(arguments, *revoke);
     }

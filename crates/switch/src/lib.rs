@@ -127,6 +127,12 @@ impl Hardware {
         let release = catalogue
             .release(&self.release)
             .ok_or_else(|| BootError::UnknownRelease(self.release.clone()))?;
+        if !release.has_slp() {
+            let (release, kinds) = (release.version.clone(), release.licensing_words());
+            let first = catalogue.releases().iter().find(|release| release.has_slp());
+            let since = first.map_or_else(String::new, |first| first.version.clone());
+            return Err(BootError::OldLicensing { release, kinds, since });
+        }
         if catalogue.release_index(&release.version) < catalogue.release_index(&platform.since) {
             let (pid, since) = (platform.pid.clone(), platform.since.clone());
             return Err(BootError::TooOld { pid, since });
@@ -255,6 +261,19 @@ pub enum BootError {
         /// The product id.
         pid: String,
         /// The first release that knows it.
+        since: String,
+    },
+    /// The release is of before Smart Licensing Using Policy (PI-MIG-012, REL-001).
+    #[error(
+        "on release {release} licences are held by {kinds}, which this switch does not have yet: take a \
+         release with Smart Licensing Using Policy, {since} or later"
+    )]
+    OldLicensing {
+        /// The release.
+        release: String,
+        /// What licences are held by there.
+        kinds: String,
+        /// The first release with the kind there is.
         since: String,
     },
     /// A serial number that cannot be one.

@@ -118,7 +118,6 @@ fn the_end_of_a_policy_is_told_before_and_after() {
     assert_eq!(says(&mut lab), SILENT);
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape pass_until wants")]
 fn acknowledge(lab: &mut Lab, sent: Sent) {
     let document = lab.ack_document(&reports_of(&sent.request));
     let has_reports = !reports_of(&sent.request).is_empty();

@@ -438,9 +438,38 @@ fn callhome_without_a_profile_uses_the_usual_address() {
 fn unknown_hardware_does_not_come_up() {
     // PI-LIC-010, C-48
     let now = at("Mar 04 09:00:00 2024");
-    for (pid, release) in [("WS-C3750", RELEASE), (PID, "9.3(1)"), ("N9K-C9804", "10.2(1)F")] {
-        let error = boot(now, pid, SERIAL, release, None).err();
-        assert!(error.is_some_and(|error| !error.to_string().is_empty()), "{pid} {release}");
+    for (pid, release, told) in [
+        ("WS-C3750", RELEASE, "there is no product id WS-C3750"),
+        (PID, "9.9(1)", "there is no release 9.9(1)"),
+        ("N9K-C9804", "10.2(1)F", "N9K-C9804 needs release 10.4(1)F or later"),
+    ] {
+        let error = boot(now, pid, SERIAL, release, None).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.starts_with(told)), "{pid} {release}");
+    }
+}
+
+#[test]
+fn a_release_before_slp_says_what_it_licenses_by_and_does_not_come_up() {
+    // PI-MIG-012, REL-001
+    let now = at("Mar 04 09:00:00 2024");
+    let catalogue = rumline_catalogue::Catalogue::nexus();
+    let (new, old): (Vec<_>, Vec<_>) = catalogue.releases().iter().partition(|row| row.has_slp());
+    assert!(old.len() > 25 && !new.is_empty());
+    for release in old {
+        // By either of its names, and whatever its configuration says.
+        for name in [&release.version, &release.nxos] {
+            let config = Some("version 10.4(3)\nlicense smart transport smart\n");
+            let error = boot(now, PID, SERIAL, name, config).err().map(|error| error.to_string());
+            let told = format!(
+                "on release {} licences are held by {}, which this switch does not have yet",
+                release.version,
+                release.licensing_words()
+            );
+            assert!(error.is_some_and(|error| error.starts_with(&told)), "{name}");
+        }
+    }
+    for release in new {
+        assert!(boot(now, PID, SERIAL, &release.version, None).is_ok(), "{}", release.version);
     }
 }
 

@@ -19,6 +19,24 @@ async fn page(server: &Server, caller: &str, path: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_of_a_product_that_is_in_no_table_says_so_and_what_it_uses() {
+    // C-48
+    let server = Server::new(&Settings::default());
+    let path = format!("{DEFAULT}/product-instances/1");
+    let told = "is not in the catalogue of this CSSM";
+    assert!(!page(&server, "global", &path).await.contains(told));
+    let to_other = |tx: &mut rumline_store::Tx<'_>| {
+        tx.execute("UPDATE product_instance SET pid = 'AM-S48' WHERE id = 1", &[])
+    };
+    server.cssm.db().write("test.other", to_other).unwrap();
+    let shown = page(&server, "global", &path).await;
+    assert!(shown.contains(&format!("The product id AM-S48 {told}")), "{shown}");
+    for part in ["Other", "LAN_ENTERPRISE_SERVICES_PKG", "PID:AM-S48,SN:SECRETSERIAL"] {
+        assert!(shown.contains(part), "{part}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_pages_spell_as_the_guide_does() {
     let server = Server::with_decisions(&Settings::default());
     let mut looked_at = 0;

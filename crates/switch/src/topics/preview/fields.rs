@@ -82,8 +82,11 @@ fn walk(path: String, value: &Value, depth: usize, found: &mut Vec<Field>) {
     }
 }
 
-/// What is different between two messages: each field with what it was and what it is; nothing for one that is not there.
-pub(super) fn difference(was: &[u8], is: &[u8]) -> Vec<(String, Option<String>, Option<String>)> {
+/// A field that differs: its path, what it was and what it is; nothing where it is not there.
+pub(super) type Change = (String, Option<String>, Option<String>);
+
+/// What is different between two messages.
+pub(super) fn difference(was: &[u8], is: &[u8]) -> Vec<Change> {
     let by_path = |message| -> BTreeMap<String, (String, usize)> {
         let all = fields(message).into_iter();
         all.map(|field| (field.path, (field.value, field.count))).collect()

@@ -9,7 +9,7 @@ use rumline_agent::{PREVIEW_SECONDS, Preview};
 use rumline_cli::Fields;
 use rumline_protocol::{Timestamp, sha256};
 
-use self::fields::{difference, explained};
+use self::fields::{Change, difference, explained};
 use crate::Switch;
 use crate::answer::{Answer, CommandError};
 use crate::command::{Call, Command, Topic};
@@ -51,7 +51,7 @@ struct Told<'s> {
     path: &'s Path,
     shown: &'s Shown,
     /// The one before, if it is another one: when that was made, and what is different.
-    changes: Option<(Timestamp, Vec<(String, Option<String>, Option<String>)>)>,
+    changes: Option<(Timestamp, Vec<Change>)>,
 }
 
 fn show(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {

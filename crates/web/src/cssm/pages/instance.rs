@@ -80,6 +80,11 @@ impl Page<CssmSite> for Instance {
                 div { dt { "Last ACK" } dd { (ask.time(one.last_ack_at)) } }
                 div { dt { "Reports" } dd { (one.reports) " here, " (one.reports_missing) " missing" } }
             }
+            @if !one.is_in_catalogue {
+                p.note { "The product id " (one.pid) " is not in the catalogue of this CSSM. Its use is counted by the tags that it "
+                    "reports, under the names that these have; a folder with its data, which " code { "rumline cssm --catalogue" }
+                    " names, tells what it is." }
+            }
             (epochs::list(ask, &at, &one.epochs, self.inventory.may(ask, Action::Administer)))
             h2 { "License Usage" }
             (self.usage(ask))
