@@ -54,19 +54,18 @@ pub(crate) struct EventLog {
     file_bytes: usize,
     /// Whether a part of a line may stand at the end.
     is_torn: bool,
+    /// Whether it lies in files.
+    is_kept: bool,
 }
 
 impl EventLog {
-    /// The files it lies in.
-    pub(crate) const FILES: [&'static str; 2] = [OLD_FILE, FILE];
-
-    /// One that holds nothing yet, for what may never have happened.
+    /// One that holds nothing yet and lies nowhere, for what may never have happened.
     pub(crate) fn of_nothing() -> Self {
-        Self { lines: VecDeque::new(), file_bytes: 0, is_torn: false }
+        Self { lines: VecDeque::new(), file_bytes: 0, is_torn: false, is_kept: false }
     }
 
     pub(crate) fn open(disk: &mut dyn Disk) -> Self {
-        let mut log = Self { lines: VecDeque::new(), file_bytes: 0, is_torn: false };
+        let mut log = Self { is_kept: true, ..Self::of_nothing() };
         for name in [OLD_FILE, FILE] {
             let Ok(Some(bytes)) = without_torn_end(name, disk) else { continue };
             log.file_bytes = bytes.len();
@@ -111,6 +110,9 @@ impl EventLog {
     pub(crate) fn add_line(&mut self, line: String, disk: &mut dyn Disk) {
         let bytes = format!("{} {line}\n", checksum(line.as_bytes()));
         self.push(line);
+        if !self.is_kept {
+            return;
+        }
         if self.file_bytes + bytes.len() > FILE_BYTES_MAX {
             if let Ok(Some(old)) = disk.read(FILE) {
                 // A log that cannot be set aside or added to is no reason to stop licensing.

@@ -21,8 +21,8 @@ use crate::{Agent, Effect, Environment, Input, Reason};
 
 /// When an ACK is there, where the peer never said.
 const ACK_SECONDS: u32 = 300;
-/// A forecast ends after so many steps, whatever it was asked for.
-const STEPS_MAX: usize = 100_000;
+/// A forecast ends after so many steps, whatever it was asked for: the switch waits for it.
+const STEPS_MAX: usize = 40_000;
 
 /// What is assumed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -41,6 +41,15 @@ pub struct Foreseen {
     pub at: Timestamp,
     /// What.
     pub what: Event,
+}
+
+/// What will happen, as far as it was looked ahead.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Forecast {
+    /// What, in order.
+    pub events: Vec<Foreseen>,
+    /// Where it ends before it was asked to: too much happens.
+    pub ends_at: Option<Timestamp>,
 }
 
 /// What will happen.
@@ -129,17 +138,17 @@ impl Agent {
         until: Timestamp,
         assumed: &Assumed,
         disk: &mut dyn Disk,
-    ) -> Vec<Foreseen> {
+    ) -> Forecast {
         let mut disk = Overlay { under: disk, files: BTreeMap::new() };
         let mut world = World {
             agent: self.copy(),
             peer: Peer { seen: Vec::new(), lifetime_seconds: None },
             assumed,
-            foreseen: Vec::new(),
+            forecast: Forecast::default(),
         };
         world.begin(now, &mut disk);
         world.run(now, until, &mut disk);
-        world.foreseen
+        world.forecast
     }
 
     /// The same agent, which signs nothing and believes what it hears.
@@ -178,7 +187,7 @@ struct World<'a> {
     agent: Agent,
     peer: Peer,
     assumed: &'a Assumed,
-    foreseen: Vec<Foreseen>,
+    forecast: Forecast,
 }
 
 /// Takes all, acknowledges all, and renews the policy with each ACK.
@@ -226,12 +235,13 @@ impl World<'_> {
         let mut now = from;
         for _ in 0..STEPS_MAX {
             let Some((at, _)) = self.agent.next_wake().filter(|(at, _)| *at <= until) else {
-                break;
+                return;
             };
             now = now.max(at);
             let effects = self.handle(now, Input::Tick, disk);
             self.take(now, effects, disk);
         }
+        self.forecast.ends_at = Some(now);
     }
 
     fn take(&mut self, now: Timestamp, mut effects: Vec<Effect>, disk: &mut dyn Disk) {
@@ -240,10 +250,12 @@ impl World<'_> {
             for effect in effects {
                 match effect {
                     Effect::Syslog(message) => {
-                        self.foreseen.push(Foreseen { at: now, what: Event::Says(message) });
+                        let what = Event::Says(message);
+                        self.forecast.events.push(Foreseen { at: now, what });
                     }
                     Effect::Send { request_id, class, body, .. } => {
-                        self.foreseen.push(Foreseen { at: now, what: Event::Leaves(class) });
+                        let what = Event::Leaves(class);
+                        self.forecast.events.push(Foreseen { at: now, what });
                         let input = self.answer(now, request_id, &body);
                         next.extend(self.handle(now, input, disk));
                     }

@@ -221,12 +221,14 @@ pub(crate) struct LedgerFiles {
     generation: u64,
     /// None where what lies there is not known for sure: it begins anew.
     written: [Option<Written>; 2],
+    /// Whether there are any: what is run ahead has none.
+    is_kept: bool,
 }
 
 impl LedgerFiles {
     /// Files of a ledger that is never read again.
     pub(crate) fn of_nothing() -> Self {
-        Self { key: [0; 32], generation: 0, written: [None, None] }
+        Self { key: [0; 32], generation: 0, written: [None, None], is_kept: false }
     }
 
     /// The newer ledger of the two files, or a new one; and what to log about it.
@@ -250,7 +252,7 @@ impl LedgerFiles {
                 best = Some((told.generation, ledger));
             }
         }
-        let files = |generation| Self { key, generation, written: [None, None] };
+        let files = |generation| Self { key, generation, written: [None, None], is_kept: true };
         if let Some((generation, ledger)) = best {
             let note = match damaged.as_slice() {
                 [] => format!("generation=\"{generation}\""),
@@ -292,6 +294,9 @@ impl LedgerFiles {
 
     /// Writes what changed since this file's turn before.
     pub(crate) fn save(&mut self, ledger: &Ledger, disk: &mut dyn Disk) -> Result<(), DiskError> {
+        if !self.is_kept {
+            return Ok(());
+        }
         let generation = self.generation + 1;
         let turn = usize::from(generation.is_multiple_of(2));
         let parts = Parts::of(ledger);
@@ -515,7 +520,8 @@ mod tests {
         for seed in 0..20 {
             let (mut disk, mut chance) = (MemoryDisk::default(), Chance::of(seed));
             let mut ledger = Ledger::new(Timestamp(5), "id".to_owned(), 1);
-            let mut files = LedgerFiles { key: KEY, generation: 0, written: [None, None] };
+            let mut files =
+                LedgerFiles { key: KEY, generation: 0, written: [None, None], is_kept: true };
             let mut before = None;
             for round in 0..700 {
                 change(&mut ledger, &mut chance, Timestamp(1_700_000_000 + round));
@@ -548,7 +554,8 @@ mod tests {
     fn a_file_cut_anywhere_tells_a_ledger_that_was_and_a_flipped_bit_ends_what_it_tells() {
         let (mut disk, mut chance) = (MemoryDisk::default(), Chance::of(3));
         let mut ledger = Ledger::new(Timestamp(5), "id".to_owned(), 1);
-        let mut files = LedgerFiles { key: KEY, generation: 0, written: [None, None] };
+        let mut files =
+            LedgerFiles { key: KEY, generation: 0, written: [None, None], is_kept: true };
         let mut were = BTreeMap::new();
         for round in 0..24 {
             change(&mut ledger, &mut chance, Timestamp(1_700_000_000 + round));
@@ -582,7 +589,8 @@ mod tests {
     fn a_file_begins_anew_before_it_has_grown_much() {
         let (mut disk, mut chance) = (MemoryDisk::default(), Chance::of(4));
         let mut ledger = Ledger::new(Timestamp(5), "id".to_owned(), 1);
-        let mut files = LedgerFiles { key: KEY, generation: 0, written: [None, None] };
+        let mut files =
+            LedgerFiles { key: KEY, generation: 0, written: [None, None], is_kept: true };
         let (mut longest, mut shorter) = (0, 0);
         for round in 0..6_000 {
             change(&mut ledger, &mut chance, Timestamp(1_700_000_000 + round));

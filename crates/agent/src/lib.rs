@@ -58,7 +58,7 @@ pub use config::{
 };
 pub use disk::{Disk, DiskError, MemoryDisk};
 
-pub use forecast::{Assumed, Event, Foreseen};
+pub use forecast::{Assumed, Event, Forecast, Foreseen};
 pub use install::ImportSummary;
 pub use ledger::{ClassStatistics, HistoryEntry};
 pub use offline::{SaveScope, UsageFile};

@@ -196,8 +196,7 @@ impl Agent {
         if self.in_flight.is_none() && is_sync {
             self.compose(now, Duty::Sync, &mut on_copy, &mut effects);
         }
-        let mut files = disk.files;
-        files.retain(|name, _| !EventLog::FILES.contains(&name.as_str()));
+        let files = disk.files;
         let after_ledger = std::mem::replace(&mut self.ledger, before.ledger.clone());
         let push = std::mem::replace(&mut self.wanted, wanted).push;
         let log = std::mem::replace(&mut self.eventlog, events);

@@ -171,7 +171,9 @@ fn a_year_comes_as_it_was_foreseen() {
         let (now, until) = (world.lab.now, world.lab.now.plus_days(days));
         let before = world.lab.disk.files.clone();
         let assumed = Assumed { outage, policy: None };
-        let foreseen = told(world.lab.agent.forecast(now, until, &assumed, &mut world.lab.disk));
+        let forecast = world.lab.agent.forecast(now, until, &assumed, &mut world.lab.disk);
+        assert_eq!(forecast.ends_at, None);
+        let foreseen = told(forecast.events);
         assert_eq!(world.lab.disk.files, before, "a forecast changes nothing");
         world.story.clear();
         world.handle(Input::Tick);
@@ -206,7 +208,7 @@ fn another_policy_is_tried_without_being_installed() {
     (policy.unenforced, policy.reporting_ack_required, policy.expires_at) = (class, true, None);
     let mut pushes = |policy: Option<Policy>| {
         let assumed = Assumed { outage: false, policy };
-        let all = told(world.lab.agent.forecast(now, until, &assumed, &mut world.lab.disk));
+        let all = told(world.lab.agent.forecast(now, until, &assumed, &mut world.lab.disk).events);
         all.iter().filter(|(_, what)| what == "Usage Reporting").count()
     };
     let before = pushes(None);

@@ -475,11 +475,14 @@ impl Switch {
         if let Input::ClockStepped { to, .. } = &input {
             self.time.clock_stepped(*to);
         }
-        let is_answer = matches!(input, Input::Answer { .. });
+        let answered = match &input {
+            Input::Answer { request_id, .. } => Some(request_id.clone()),
+            _ => None,
+        };
         let input = self.opened(input);
         let effects = self.agent.handle(now, input, &mut devices.agent());
-        if is_answer && self.agent.troubles().exchange.is_none() {
-            self.worked.note(&self.running, devices.store);
+        if let Some(request_id) = answered.filter(|_| self.agent.troubles().exchange.is_none()) {
+            self.worked.answered(&request_id, devices.store);
         }
         let mut effects = self.take_effects(now, effects, devices);
         if is_due {
@@ -514,6 +517,7 @@ impl Switch {
                     });
                     match left {
                         Ok((path, (content_type, body))) => {
+                            self.worked.leaves(&request_id, &self.running);
                             let left = (class, body.len(), digest(&body));
                             self.agent.note_left(now, left, &mut devices.agent());
                             done.push(Effect::Send {

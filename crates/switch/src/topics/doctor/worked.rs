@@ -61,16 +61,23 @@ const SINGLE: &[&str] = &[
 pub(crate) struct Worked {
     /// As it lies in the store, once that was looked at.
     text: Option<String>,
+    /// The lines by which a message left whose answer is not here yet.
+    on_its_way: Option<(String, String)>,
 }
 
 impl Worked {
-    /// The peer answered: by these lines it is reached.
-    pub(crate) fn note(&mut self, config: &ConfigTree, disk: &mut dyn Disk) {
+    /// A message leaves by these lines.
+    pub(crate) fn leaves(&mut self, request_id: &str, config: &ConfigTree) {
         let mut text = String::new();
         render_lines(&way_lines(config), 0, &mut text);
-        if text.len() > TEXT_BYTES_MAX || self.kept(disk) == text {
-            return;
-        }
+        self.on_its_way =
+            Some((request_id.to_owned(), text)).filter(|(_, text)| text.len() <= TEXT_BYTES_MAX);
+    }
+
+    /// It was answered as it should be: by the lines of then the peer is reached.
+    pub(crate) fn answered(&mut self, request_id: &str, disk: &mut dyn Disk) {
+        let left = self.on_its_way.take_if(|(left, _)| left == request_id);
+        let Some((_, text)) = left.filter(|(_, text)| self.kept(disk) != text) else { return };
         // The next answer tries it again.
         if disk.write(FILE, text.as_bytes()).is_ok() {
             self.text = Some(text);
@@ -248,7 +255,10 @@ mod tests {
             ConfigTree::parse("feature bgp\nlicense smart vrf red\nusername admin password 5 x\n");
         let mut worked = Worked::default();
         assert!(worked.lines(&mut disk).is_none());
-        worked.note(&config, &mut disk);
+        worked.leaves("1", &config);
+        worked.answered("2", &mut disk);
+        assert!(worked.lines(&mut disk).is_none(), "another message");
+        worked.answered("1", &mut disk);
         assert_eq!(disk.read(FILE).unwrap().unwrap(), b"license smart vrf red\n");
         let kept = Worked::default().lines(&mut disk).unwrap();
         assert_eq!(kept.render(), "license smart vrf red\n");

@@ -43,9 +43,19 @@ fn show(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     };
     let assumed = Assumed { outage: call.has("outage"), policy };
     let until = call.now.plus_days(days);
-    let foreseen = switch.agent.forecast(call.now, until, &assumed, call.devices.store);
-    let rows = rows(foreseen);
-    call.shown(|| text(switch, (call.now, until), &assumed, &rows), || data(&rows))
+    let forecast = switch.agent.forecast(call.now, until, &assumed, call.devices.store);
+    let rows = rows(forecast.events);
+    let (ends_at, span) = (forecast.ends_at, (call.now, forecast.ends_at.unwrap_or(until)));
+    call.shown(
+        || {
+            let mut text = text(switch, span, &assumed, &rows);
+            if ends_at.is_some() {
+                text.push_str("So much happens that the forecast ends before it was asked to.\n");
+            }
+            text
+        },
+        || data(&rows).number("is_cut", u64::from(ends_at.is_some())),
+    )
 }
 
 /// A policy as CSSM signs it, or as it is set there: what is tried is installed nowhere.
