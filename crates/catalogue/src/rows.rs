@@ -51,7 +51,7 @@ pub struct Release {
     pub version: String,
     /// Its name in `show version`, e.g. `10.4(3)`.
     pub nxos: String,
-    /// What licences are held by on it, the newest kind first.
+    /// What licenses are held by on it, the newest kind first.
     pub licensing: Vec<Licensing>,
     /// How sure that is.
     pub licensing_confidence: String,
@@ -76,7 +76,7 @@ impl Release {
         self.licensing.contains(&Licensing::Slp)
     }
 
-    /// What licences are held by on it, in words.
+    /// What licenses are held by on it, in words.
     #[must_use]
     pub fn licensing_words(&self) -> String {
         let kinds: Vec<&str> = self.licensing.iter().map(|kind| kind.label()).collect();
@@ -84,7 +84,7 @@ impl Release {
     }
 }
 
-/// What licences are held by (PI-MIG-002).
+/// What licenses are held by (PI-MIG-002).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum Licensing {
     /// Smart Licensing Using Policy.

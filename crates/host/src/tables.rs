@@ -25,25 +25,25 @@ impl Tables {
     /// # Errors
     /// When a folder cannot be read, or something in it is wrong.
     pub fn load_for_server(&self) -> Result<()> {
+        if self.folders.is_empty() {
+            return Ok(());
+        }
         let folders = self.read()?;
         let catalogue = Catalogue::of_server(&folders).context(self.named())?;
-        self.load(catalogue)
+        load(catalogue)
     }
 
     /// Loads what a switch with this product id works with; says the newest release if the product has some of its own.
     pub(crate) fn load_for_switch(&self, pid: &str) -> Result<Option<String>> {
+        // Without folders the tables are the built-in ones, which whoever asks first reads.
+        if self.folders.is_empty() {
+            return Ok(None);
+        }
         let folders = self.read()?;
         let catalogue = Catalogue::of_switch(pid, &folders).context(self.named())?;
-        self.load(catalogue)?;
+        load(catalogue)?;
         let own = folders.iter().find(|folder| folder.stands_alone() && folder.has(pid));
         Ok(own.and_then(|folder| folder.newest_release().map(str::to_owned)))
-    }
-
-    fn load(&self, catalogue: Catalogue) -> Result<()> {
-        // Without folders they are the built-in ones in any case.
-        let is_loaded = self.folders.is_empty() || catalogue.load();
-        ensure!(is_loaded, "the catalogue was asked before its folders were loaded");
-        Ok(())
     }
 
     fn read(&self) -> Result<Vec<Folder>> {
@@ -54,6 +54,11 @@ impl Tables {
         let names = self.folders.iter().map(|path| path.display().to_string());
         names.collect::<Vec<_>>().join(", ")
     }
+}
+
+fn load(catalogue: Catalogue) -> Result<()> {
+    ensure!(catalogue.load(), "the catalogue was asked before its folders were loaded");
+    Ok(())
 }
 
 /// Reads a folder. Files that are no tables, such as a README, may lie there too.

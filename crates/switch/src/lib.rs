@@ -265,13 +265,13 @@ pub enum BootError {
     },
     /// The release is of before Smart Licensing Using Policy (PI-MIG-012, REL-001).
     #[error(
-        "on release {release} licences are held by {kinds}, which this switch does not have yet: take a \
+        "on release {release} licenses are held by {kinds}, which this switch does not have yet: take a \
          release with Smart Licensing Using Policy, {since} or later"
     )]
     OldLicensing {
         /// The release.
         release: String,
-        /// What licences are held by there.
+        /// What licenses are held by there.
         kinds: String,
         /// The first release with the kind there is.
         since: String,

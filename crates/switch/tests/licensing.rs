@@ -461,7 +461,7 @@ fn a_release_before_slp_says_what_it_licenses_by_and_does_not_come_up() {
             let config = Some("version 10.4(3)\nlicense smart transport smart\n");
             let error = boot(now, PID, SERIAL, name, config).err().map(|error| error.to_string());
             let told = format!(
-                "on release {} licences are held by {}, which this switch does not have yet",
+                "on release {} licenses are held by {}, which this switch does not have yet",
                 release.version,
                 release.licensing_words()
             );

@@ -43,7 +43,7 @@ fn it_boots_by_its_own_releases_and_says_why_it_does_not() {
     assert!(udi.contains("PID:AM-M8, SN:AM000001"), "{udi}");
     assert_eq!(
         refused("AM-M8", "2.9"),
-        "on release 2.9 licences are held by PAK, which this switch does not have yet: take a release \
+        "on release 2.9 licenses are held by PAK, which this switch does not have yet: take a release \
          with Smart Licensing Using Policy, 3.1 or later"
     );
     assert_eq!(refused("AM-S96", "3.1"), "AM-S96 needs release 3.2 or later");
