@@ -196,7 +196,7 @@ async fn a_program_gets_a_token_by_its_own_secret_only() {
         (person, 401, json!("invalid_client")),
         (format!("client_id=ansible&client_secret={secret}"), 400, json!("invalid_request")),
         ("grant_type=client_credentials".to_owned(), 401, json!("invalid_client")),
-        ("grant_type=password".to_owned(), 400, json!("unsupported_grant_type")),
+        ("grant_type=implicit".to_owned(), 400, json!("unsupported_grant_type")),
         (of("ansible", &secret) + "&scope=all", 400, json!("invalid_scope")),
         (String::new(), 400, json!("invalid_request")),
         ("%ff".to_owned(), 400, json!("invalid_request")),
@@ -232,6 +232,38 @@ async fn a_program_gets_a_token_by_its_own_secret_only() {
         last = server.send("post", "/as/token.oauth2", &form, wrong.clone()).await.status;
     }
     assert_eq!(last, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_logs_in_through_a_client_if_both_are_who_they_say() {
+    // RFC 6749, 4.3
+    let server = Server::new(&Settings::default());
+    let secret = server.secret("ansible", Grant::of(Role::Administrator, Some(SA.into())));
+    server.log_in("viewer");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let password = PASSWORD.replace(' ', "+");
+    for (secret, password, status, error) in [
+        (&*secret, &*password, 200, Value::Null),
+        ("wrong", &*password, 401, json!("invalid_client")),
+        (&*secret, "wrong", 400, json!("invalid_grant")),
+    ] {
+        let body = format!(
+            "grant_type=password&client_id=ansible&client_secret={secret}&username=viewer\
+             &password={password}"
+        );
+        let answer = server.send("post", "/as/token.oauth2", &form, body).await;
+        let value: Value = serde_json::from_str(&answer.text()).unwrap();
+        assert_eq!((answer.status, &value["error"]), (status, &error), "{value}");
+        if status != 200 {
+            continue;
+        }
+        // With the person's roles, not with the client's.
+        let token = value["access_token"].as_str();
+        let path = format!("{BASE}/v1/accounts/example.net/virtual-accounts");
+        assert_eq!(server.call("get", &path, token, Body::empty()).await.status, 200);
+        let made = server.call("post", &path, token, "{\"name\":\"n\"}").await;
+        assert_eq!(made.status, 403);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,6 +334,20 @@ async fn a_report_that_a_program_brings_is_counted_and_acknowledged() {
     let text = rumline_protocol::from_base64(entry["smart_license"].as_str().unwrap()).unwrap();
     let document = rumline_protocol::Document::parse(&text).unwrap();
     assert_eq!(document.acknowledgements[0].value[0].status_code.label(), "OK");
+    // Several product instances in one call, each with its answer.
+    let mut both = reported.clone();
+    let other = server.reported("SECRETSERIAL", 7)["data"]["reports"][0].clone();
+    both["data"]["reports"].as_array_mut().unwrap().push(other);
+    let answer = server.call("post", &bring, Some(&token), both.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!(answer.status, 202, "{value}");
+    let mut ask_both = poll.clone();
+    ask_both["data"]["poll_id"] = value["poll_id"].clone();
+    let answer = server.call("post", &ask, Some(&token), ask_both.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    let serials = value["data"]["acknowledgements"].as_array().unwrap().iter();
+    let serials: Vec<&Value> = serials.map(|row| &row["sudi"]["udi_serial_number"]).collect();
+    assert_eq!(serials, ["NETWORK", "SECRETSERIAL"], "{value}");
     // Whoever is asked for by another virtual account is not told.
     let made = server
         .cssm
