@@ -374,6 +374,21 @@ async fn a_report_that_a_program_brings_is_counted_and_acknowledged() {
     }
     let answer = server.send("post", &ask, &[("authorization", bearer)], poll.to_string()).await;
     assert_eq!(answer.status, 400, "{}", answer.text());
+    // What another virtual account brings waits for its owner, and nothing of it is acknowledged.
+    let headers = [
+        ("authorization", bearer),
+        ("x-csw-smart-account-id", "1"),
+        ("x-csw-virtual-account-id", &*part),
+    ];
+    let answer = server.send("post", &bring, &headers, reported.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!((answer.status, &value["status"]), (202, &json!("OK_POLL")), "{value}");
+    let mut later = poll.clone();
+    later["data"]["poll_id"] = value["poll_id"].clone();
+    let answer = server.send("post", &ask, &headers, later.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!((answer.status, &value["status"]), (200, &json!("FAILED")), "{value}");
+    assert!(value["message"].as_str().is_some_and(|text| !text.is_empty()), "{value}");
     // A byte that is another one, and a device that nobody knows.
     let mut altered = reported.clone();
     let payload = &mut altered["data"]["reports"][0]["usage"][0]["payload"];
