@@ -569,6 +569,20 @@ async fn what_is_not_there_is_refused_in_the_words_of_the_api() {
             assert_eq!(answer.no_refusal(Refusal::Account), None, "{path}");
         }
     }
+    // A base that is written with a slash too many, or twice, leads to the one that is meant.
+    for start in ["//services/api", "/services/api/services/api", "/services//api"] {
+        let path = format!("{start}/smart-accounts-and-licensing/v1/accounts/search?limit=5");
+        let answer = server.call("get", &path, Some(&token), Body::empty()).await;
+        let to = format!("{BASE}/v1/accounts/search?limit=5");
+        assert_eq!((answer.status, answer.header("location")), (308, &*to), "{path}");
+    }
+    for path in ["//evil.example/services/api", "//licservice//license", "//"] {
+        assert_eq!(
+            server.call("get", path, Some(&token), Body::empty()).await.status,
+            404,
+            "{path}"
+        );
+    }
     // Above it this server speaks for itself.
     server.call("get", "/services/api", Some(&token), Body::empty()).await.assert_problem();
     for route in cssm_routes().iter().filter(|route| route.named_by == NamedBy::Names) {
