@@ -9,9 +9,6 @@ use crate::audit::{Act, audit};
 use crate::people::{grants_of, hash_in, is_password, kind_of, nobodys_hash};
 use crate::{Actor, Caller, Error, Kind, People, Throttle, random_hex};
 
-/// A login lasts this long.
-const TOKEN_SECONDS: i64 = 12 * Timestamp::HOUR;
-
 /// What is asked of whoever logs in, and how long that lasts.
 #[derive(Clone, Copy)]
 struct Terms {
@@ -45,7 +42,13 @@ impl People {
         password: &str,
         address: &str,
     ) -> Result<String, Error> {
-        self.log_in_on(Terms { only: None, seconds: TOKEN_SECONDS }, now, login, password, address)
+        self.log_in_on(
+            Terms { only: None, seconds: Self::TOKEN_SECONDS },
+            now,
+            login,
+            password,
+            address,
+        )
     }
 
     /// The same for a program, by its secret: its token lasts for [`People::PROGRAM_TOKEN_SECONDS`]. A person's password is none.
@@ -63,6 +66,8 @@ impl People {
         self.log_in_on(terms, now, login, secret, address)
     }
 
+    /// How long a login lasts.
+    pub const TOKEN_SECONDS: i64 = 12 * Timestamp::HOUR;
     /// How long a program's token lasts that it got by OAuth2 client credentials.
     pub const PROGRAM_TOKEN_SECONDS: i64 = Timestamp::HOUR;
 

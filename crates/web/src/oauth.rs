@@ -1,4 +1,4 @@
-//! Tokens by OAuth2 client credentials (RFC 6749, 4.4). A client is a program of this server: its login is the client
+//! Tokens by OAuth2: client credentials, and passwords of people through a client (RFC 6749, 4.3 and 4.4). A client is a program of this server: its login is the client
 //! id, and what it may do is what it was granted (G-01).
 
 use axum::Json;
@@ -64,15 +64,16 @@ impl<S: Send + Sync> FromRequest<S> for Grant {
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 impl Grant {
-    /// One of these kinds was asked for, and none of them is it.
-    pub(crate) fn unknown(kinds: &str) -> Problem {
-        let text = format!("the grant_type here is {kinds}");
+    /// None that is given was asked for.
+    pub(crate) fn unknown() -> Problem {
+        let text = "the grant_type here is client_credentials or password";
         Problem::new(StatusCode::BAD_REQUEST, text).known_as("unsupported_grant_type")
     }
 }
 
-/// What a client asks for.
+/// What a client asks for: a token for itself, or for a person who gave it their password.
 pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
+pub(crate) const PASSWORD: &str = "password";
 
 /// The client that a header names.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
@@ -83,16 +84,50 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-/// A token for a program.
+/// A token for a program, or for a person who logs in through one.
 pub(crate) async fn token<S: Site>(
     State(state): State<S>,
     from: site::From,
     grant: Grant,
 ) -> Result<Json<Value>, Problem> {
-    if grant.grant_type != CLIENT_CREDENTIALS {
-        return Err(Grant::unknown(CLIENT_CREDENTIALS));
+    match grant.grant_type.as_str() {
+        CLIENT_CREDENTIALS => give(&state, from, grant).await,
+        PASSWORD => {
+            let Grant { client_id, client_secret, username, password, .. } = grant;
+            let (people, now) = (state.people().clone(), state.now());
+            let (permit, address) = (state.gates().logins.acquire().await, from.0.clone());
+            // The client is who it says it is; what it may do itself is no matter.
+            let checked = blocking(move || {
+                let token = people.log_in_program(now, &client_id, &client_secret, &address)?;
+                people.log_out(&token)
+            });
+            checked.await?;
+            drop(permit);
+            of_person(&state, username, password, from).await
+        }
+        _ => Err(Grant::unknown()),
     }
-    give(&state, from, grant).await
+}
+
+/// A token for a person whose client has been checked. A wrong password is the grant's fault, not the client's (RFC 6749, 5.2).
+pub(crate) async fn of_person<S: Site>(
+    state: &S,
+    username: String,
+    password: String,
+    from: site::From,
+) -> Result<Json<Value>, Problem> {
+    let outcome = site::log_in(state, username, password, from).await;
+    let token = outcome.map_err(|problem| match problem.status() {
+        StatusCode::UNAUTHORIZED => {
+            Problem::new(StatusCode::BAD_REQUEST, problem.detail()).known_as("invalid_grant")
+        }
+        _ => problem,
+    })?;
+    Ok(Json(json!({
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": People::TOKEN_SECONDS,
+    })))
 }
 
 /// Gives a program a token.

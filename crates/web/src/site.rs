@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, MatchedPath
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::MethodRouter;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use maud::Markup;
@@ -82,6 +82,11 @@ pub trait Site: Clone + Send + Sync + 'static {
     fn refusal_at(&self, path: &str) -> Refusal {
         let _ = path;
         Refusal::Problem
+    }
+    /// Where an address that is none of the table's leads, if it is a known way to write one that is.
+    fn meant_by(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
     }
     /// What stands around a page at an address where something went wrong: the pages beside it, and what stands at the top
     /// right, as far as the caller may see the place.
@@ -354,6 +359,13 @@ impl<S: Send + Sync> FromRequest<S> for Message {
 }
 
 async fn not_there<S: Site>(State(state): State<S>, at: Uri, headers: HeaderMap) -> Response {
+    // What no header can hold is no address that anybody meant.
+    let path = at.to_string().is_ascii().then(|| state.meant_by(at.path())).flatten();
+    if let Some(path) = path {
+        let query = at.query().map_or(String::new(), |query| format!("?{query}"));
+        // Method and body stay as they are.
+        return on_its_way(Redirect::permanent(&format!("{path}{query}")).into_response());
+    }
     let refusal = state.refusal_at(at.path());
     if refusal != Refusal::Problem {
         let problem = Problem::new(StatusCode::NOT_FOUND, "there is no such resource");

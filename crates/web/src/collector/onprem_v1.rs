@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::collector::{CollectorSite, api, transfer};
 use crate::listed::{List, Listed, Part};
-use crate::oauth::{self, CLIENT_CREDENTIALS, Grant};
+use crate::oauth::{self, CLIENT_CREDENTIALS, Grant, PASSWORD};
 use crate::problem::Problem;
 use crate::site::{self, parse};
 
@@ -27,20 +27,15 @@ pub(super) async fn token(
 ) -> Answer {
     match grant.grant_type.as_str() {
         CLIENT_CREDENTIALS => oauth::give(&state, from, grant).await,
-        "password" => {
+        PASSWORD => {
             let Grant { client_id, client_secret, username, password, .. } = grant;
             let check = move |collector: &Collector, _| {
                 collector.check_api_client(&client_id, &client_secret)
             };
             api::run_raw(&state, check).await?;
-            let token = site::log_in(&state, username, password, from).await?;
-            Ok(Json(json!({
-                "access_token": token,
-                "token_type": "bearer",
-                "expires_in": 43_200,
-            })))
+            oauth::of_person(&state, username, password, from).await
         }
-        _ => Err(Grant::unknown("password or client_credentials")),
+        _ => Err(Grant::unknown()),
     }
 }
 

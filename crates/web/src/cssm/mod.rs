@@ -87,6 +87,10 @@ impl Site for CssmSite {
         public::refusal_at(path)
     }
 
+    fn meant_by(&self, path: &str) -> Option<String> {
+        public::meant_by(path)
+    }
+
     fn people(&self) -> &People {
         &self.people
     }

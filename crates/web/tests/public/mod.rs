@@ -1,169 +1,16 @@
 //! The public API: calls and answers replayed one after the other, what clients send wrongly, and whose tokens hold
-//! (CSSM-033, CSSM-008, G-01). A call with its answer is a file in `calls`; what stands in `<…>` differs each time: it is
-//! found in an answer and said again in later calls.
+//! (CSSM-033, CSSM-008, G-01).
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod replay;
 
 use axum::body::Body;
 use rumline_cssm::{Grant, Role, Settings};
 use rumline_web::{NamedBy, Refusal, cssm_routes};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::common::*;
 
 const BASE: &str = "/services/api/smart-accounts-and-licensing";
-
-/// A call, and what is answered.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Exchange {
-    call: String,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    headers: Map<String, Value>,
-    /// JSON, or the text of a form.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    body: Value,
-    status: u16,
-    answer: Value,
-}
-
-/// What was found so far.
-type Known = BTreeMap<String, Value>;
-
-fn placeholder(text: &str) -> Option<&str> {
-    text.strip_prefix('<')?.strip_suffix('>').filter(|name| !name.contains('<'))
-}
-
-/// The same with what is known in the place of its names.
-fn filled(value: &Value, known: &Known) -> Value {
-    match value {
-        Value::String(text) => match placeholder(text).and_then(|name| known.get(name)) {
-            Some(found) => found.clone(),
-            None => Value::String(filled_text(text, known)),
-        },
-        Value::Array(all) => all.iter().map(|one| filled(one, known)).collect(),
-        Value::Object(all) => {
-            all.iter().map(|(name, one)| (name.clone(), filled(one, known))).collect()
-        }
-        other => other.clone(),
-    }
-}
-
-fn filled_text(text: &str, known: &Known) -> String {
-    known.iter().fold(text.to_owned(), |text, (name, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        text.replace(&format!("<{name}>"), &value)
-    })
-}
-
-fn is_time(text: &str) -> bool {
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    shape == "0000-00-00T00:00:00Z"
-}
-
-/// Whether an answer is the one that is written, at `at`.
-fn compare(written: &Value, found: &Value, known: &mut Known, at: &str) -> Result<(), String> {
-    let differs = || Err(format!("{at}: {written} is written, {found} was found"));
-    match (written, found) {
-        (Value::String(text), _) if placeholder(text) == Some("time") => {
-            if found.as_str().is_some_and(is_time) { Ok(()) } else { differs() }
-        }
-        (Value::String(text), _) if placeholder(text).is_some() => {
-            let name = placeholder(text).unwrap_or_default();
-            let before = known.entry(name.to_owned()).or_insert_with(|| found.clone());
-            if before == found { Ok(()) } else { differs() }
-        }
-        (Value::Array(written), Value::Array(found)) if written.len() == found.len() => {
-            (0..).zip(written.iter().zip(found)).try_for_each(|(place, (one, other))| {
-                compare(one, other, known, &format!("{at}[{place}]"))
-            })
-        }
-        (Value::Object(written), Value::Object(found)) if written.keys().eq(found.keys()) => {
-            written.iter().zip(found.values()).try_for_each(|((name, one), other)| {
-                compare(one, other, known, &format!("{at}.{name}"))
-            })
-        }
-        _ if written == found => Ok(()),
-        _ => differs(),
-    }
-}
-
-/// A server, and what a client of it knows: its id and secret, and a report of a product instance.
-fn server_and_client(role: Role) -> (Server, Known) {
-    let server = Server::new(&Settings::default());
-    let secret = server.secret("ansible", Grant::of(role, Some(SA.into())));
-    let report = server.reported("SECRETSERIAL", 7)["data"]["reports"].clone();
-    let known = [("client_secret", json!(secret)), ("reports", report)];
-    (server, known.map(|(name, value)| (name.to_owned(), value)).into())
-}
-
-async fn answered(server: &Server, exchange: &Exchange, known: &Known) -> Answer {
-    let call = filled_text(&exchange.call, known);
-    let (method, path) = call.split_once(' ').unwrap();
-    let headers: Vec<(String, String)> = exchange
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), filled_text(value.as_str().unwrap(), known)))
-        .collect();
-    let headers: Vec<(&str, &str)> =
-        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let body = match filled(&exchange.body, known) {
-        Value::Null => String::new(),
-        Value::String(form) => form,
-        value => value.to_string(),
-    };
-    server.send(method, path, &headers, body).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_call_is_answered_as_it_is_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/public/calls");
-    let mut names: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    names.sort();
-    assert!(names.len() > 20, "{}", names.len());
-    let (server, mut known) = server_and_client(Role::Administrator);
-    let mut wrong = Vec::new();
-    let mut called = Vec::new();
-    for name in names {
-        let text = std::fs::read_to_string(&name).unwrap();
-        let exchange: Exchange = serde_json::from_str(&text).unwrap();
-        let answer = answered(&server, &exchange, &known).await;
-        let found: Value = serde_json::from_str(&answer.text()).unwrap();
-        let same = compare(&exchange.answer, &found, &mut known, "answer");
-        if answer.status != exchange.status || same.is_err() {
-            let told = Exchange { status: answer.status, answer: found, ..exchange };
-            let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.file_name().unwrap());
-            std::fs::write(&beside, format!("{}\n", serde_json::to_string_pretty(&told).unwrap()))
-                .unwrap();
-            wrong.push(format!("{}: {} {same:?}", beside.display(), answer.status));
-            called.push(told.call);
-        } else {
-            called.push(exchange.call);
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-    // Each route is called at least once.
-    for route in cssm_routes().iter().filter(|route| route.refusal != Refusal::Problem) {
-        let path = route.path.replace("{domain}", "example.net");
-        let pieces: Vec<&str> = path.split("{virtual_account}").collect();
-        let is_it = |call: &String| {
-            let (method, at) = call.split_once(' ').unwrap();
-            let at = at.split('?').next().unwrap();
-            method.eq_ignore_ascii_case(route.method)
-                && match pieces.as_slice() {
-                    [head, tail] => {
-                        let middle = at.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail));
-                        middle.is_some_and(|middle| !middle.contains('/'))
-                    }
-                    _ => at == path,
-                }
-        };
-        assert!(called.iter().any(is_it), "no call of {} {}", route.method, route.path);
-    }
-}
 
 /// A token for a program with a role in the first account, or for one that has it elsewhere.
 async fn token_of(server: &Server, login: &str, grant: Grant) -> String {
@@ -196,7 +43,7 @@ async fn a_program_gets_a_token_by_its_own_secret_only() {
         (person, 401, json!("invalid_client")),
         (format!("client_id=ansible&client_secret={secret}"), 400, json!("invalid_request")),
         ("grant_type=client_credentials".to_owned(), 401, json!("invalid_client")),
-        ("grant_type=password".to_owned(), 400, json!("unsupported_grant_type")),
+        ("grant_type=implicit".to_owned(), 400, json!("unsupported_grant_type")),
         (of("ansible", &secret) + "&scope=all", 400, json!("invalid_scope")),
         (String::new(), 400, json!("invalid_request")),
         ("%ff".to_owned(), 400, json!("invalid_request")),
@@ -232,6 +79,38 @@ async fn a_program_gets_a_token_by_its_own_secret_only() {
         last = server.send("post", "/as/token.oauth2", &form, wrong.clone()).await.status;
     }
     assert_eq!(last, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_logs_in_through_a_client_if_both_are_who_they_say() {
+    // RFC 6749, 4.3
+    let server = Server::new(&Settings::default());
+    let secret = server.secret("ansible", Grant::of(Role::Administrator, Some(SA.into())));
+    server.log_in("viewer");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let password = PASSWORD.replace(' ', "+");
+    for (secret, password, status, error) in [
+        (&*secret, &*password, 200, Value::Null),
+        ("wrong", &*password, 401, json!("invalid_client")),
+        (&*secret, "wrong", 400, json!("invalid_grant")),
+    ] {
+        let body = format!(
+            "grant_type=password&client_id=ansible&client_secret={secret}&username=viewer\
+             &password={password}"
+        );
+        let answer = server.send("post", "/as/token.oauth2", &form, body).await;
+        let value: Value = serde_json::from_str(&answer.text()).unwrap();
+        assert_eq!((answer.status, &value["error"]), (status, &error), "{value}");
+        if status != 200 {
+            continue;
+        }
+        // With the person's roles, not with the client's.
+        let token = value["access_token"].as_str();
+        let path = format!("{BASE}/v1/accounts/example.net/virtual-accounts");
+        assert_eq!(server.call("get", &path, token, Body::empty()).await.status, 200);
+        let made = server.call("post", &path, token, "{\"name\":\"n\"}").await;
+        assert_eq!(made.status, 403);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,6 +181,20 @@ async fn a_report_that_a_program_brings_is_counted_and_acknowledged() {
     let text = rumline_protocol::from_base64(entry["smart_license"].as_str().unwrap()).unwrap();
     let document = rumline_protocol::Document::parse(&text).unwrap();
     assert_eq!(document.acknowledgements[0].value[0].status_code.label(), "OK");
+    // Several product instances in one call, each with its answer.
+    let mut both = reported.clone();
+    let other = server.reported("SECRETSERIAL", 7)["data"]["reports"][0].clone();
+    both["data"]["reports"].as_array_mut().unwrap().push(other);
+    let answer = server.call("post", &bring, Some(&token), both.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!(answer.status, 202, "{value}");
+    let mut ask_both = poll.clone();
+    ask_both["data"]["poll_id"] = value["poll_id"].clone();
+    let answer = server.call("post", &ask, Some(&token), ask_both.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    let serials = value["data"]["acknowledgements"].as_array().unwrap().iter();
+    let serials: Vec<&Value> = serials.map(|row| &row["sudi"]["udi_serial_number"]).collect();
+    assert_eq!(serials, ["NETWORK", "SECRETSERIAL"], "{value}");
     // Whoever is asked for by another virtual account is not told.
     let made = server
         .cssm
@@ -328,6 +221,21 @@ async fn a_report_that_a_program_brings_is_counted_and_acknowledged() {
     }
     let answer = server.send("post", &ask, &[("authorization", bearer)], poll.to_string()).await;
     assert_eq!(answer.status, 400, "{}", answer.text());
+    // What another virtual account brings waits for its owner, and nothing of it is acknowledged.
+    let headers = [
+        ("authorization", bearer),
+        ("x-csw-smart-account-id", "1"),
+        ("x-csw-virtual-account-id", &*part),
+    ];
+    let answer = server.send("post", &bring, &headers, reported.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!((answer.status, &value["status"]), (202, &json!("OK_POLL")), "{value}");
+    let mut later = poll.clone();
+    later["data"]["poll_id"] = value["poll_id"].clone();
+    let answer = server.send("post", &ask, &headers, later.to_string()).await;
+    let value: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!((answer.status, &value["status"]), (200, &json!("FAILED")), "{value}");
+    assert!(value["message"].as_str().is_some_and(|text| !text.is_empty()), "{value}");
     // A byte that is another one, and a device that nobody knows.
     let mut altered = reported.clone();
     let payload = &mut altered["data"]["reports"][0]["usage"][0]["payload"];
@@ -508,6 +416,20 @@ async fn what_is_not_there_is_refused_in_the_words_of_the_api() {
             assert_eq!(answer.no_refusal(Refusal::Account), None, "{path}");
         }
     }
+    // A base that is written with a slash too many, or twice, leads to the one that is meant.
+    for start in ["//services/api", "/services/api/services/api", "/services//api"] {
+        let path = format!("{start}/smart-accounts-and-licensing/v1/accounts/search?limit=5");
+        let answer = server.call("get", &path, Some(&token), Body::empty()).await;
+        let to = format!("{BASE}/v1/accounts/search?limit=5");
+        assert_eq!((answer.status, answer.header("location")), (308, &*to), "{path}");
+    }
+    for path in ["//evil.example/services/api", "//licservice//license", "//"] {
+        assert_eq!(
+            server.call("get", path, Some(&token), Body::empty()).await.status,
+            404,
+            "{path}"
+        );
+    }
     // Above it this server speaks for itself.
     server.call("get", "/services/api", Some(&token), Body::empty()).await.assert_problem();
     for route in cssm_routes().iter().filter(|route| route.named_by == NamedBy::Names) {
@@ -517,27 +439,4 @@ async fn what_is_not_there_is_refused_in_the_words_of_the_api() {
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(answer.no_refusal(route.refusal), None, "{path}");
     }
-}
-
-#[test]
-fn the_document_names_every_call() {
-    let document = include_str!("../../../../docs/public-api.md");
-    let mut missing = Vec::new();
-    for route in cssm_routes().iter().filter(|route| route.refusal != Refusal::Problem) {
-        if route.path.to_lowercase().contains("/customer/") {
-            continue;
-        }
-        let path = route.path.replace("{virtual_account}", "{name}").replace(BASE, "B");
-        let short = path.replace("B/v1/accounts/{domain}/virtual-accounts/{name}", "V");
-        let method = route.method.to_uppercase();
-        let is_named = |line: &str| {
-            line.starts_with(&format!("| {method} |")) && line.contains(&format!("`{short}`"))
-        };
-        // A list and what adds to it stand below one another, under one path.
-        let is_added = method == "POST" && short.ends_with("/virtual-accounts");
-        if !is_added && !document.lines().any(is_named) {
-            missing.push(format!("{method} {short}"));
-        }
-    }
-    assert!(missing.is_empty(), "{missing:#?}");
 }

@@ -48,6 +48,15 @@ pub(super) fn refusal_at(path: &str) -> Refusal {
     }
 }
 
+/// The address that clients mean who write the base of their URLs with a slash at its end, or say it twice.
+pub(super) fn meant_by(path: &str) -> Option<String> {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    let plain: String = parts.map(|part| format!("/{part}")).collect();
+    let plain = plain.replacen("/services/api/services/api/", "/services/api/", 1);
+    // The one address that ends with a slash leads nowhere else.
+    (plain != path.trim_end_matches('/') && plain.starts_with(BASE)).then_some(plain)
+}
+
 impl Place {
     fn smart_account(self) -> SmartAccountId {
         self.scope.into()
