@@ -78,6 +78,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("network_tools.py", &parts::CLIENTS),
     ("ways.py", &parts::CLIENTS),
     ("doctor.py", &parts::CLIENTS),
+    ("endless.py", &parts::CLIENTS),
     ("vendor.py", &parts::CLIENTS),
     ("cssm_postgres.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),

@@ -86,14 +86,17 @@ impl HttpClient {
         let retry_after = response.headers().get("retry-after");
         let retry_after_seconds =
             retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let mut body = Vec::new();
+        // Room that grows would be copied while it does; what is not written to costs nothing.
+        let told = response.content_length().and_then(|bytes| usize::try_from(bytes).ok());
+        let room = told.unwrap_or(self.answer_bytes_max).min(self.answer_bytes_max);
+        let mut body = Vec::with_capacity(room);
         while let Some(chunk) =
             response.chunk().await.map_err(|error| HttpError(reason(&error).to_string()))?
         {
-            body.extend_from_slice(&chunk);
-            if body.len() > self.answer_bytes_max {
+            if body.len() + chunk.len() > self.answer_bytes_max {
                 return Err(HttpError("the answer is too large".to_owned()));
             }
+            body.extend_from_slice(&chunk);
         }
         Ok(Reply { status, retry_after_seconds, body })
     }
