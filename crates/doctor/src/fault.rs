@@ -375,6 +375,87 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_from_what() {
+        use Fault as F;
+        let follows = [
+            (F::CertificateTime, F::Clock),
+            (F::FileStale, F::Clock),
+            (F::PolicyRefused, F::CertificateTime),
+            (F::Refused, F::Clock),
+            (F::TrustRefused, F::Clock),
+            (F::Url, F::VrfMissing),
+            (F::Port, F::Transport),
+            (F::Refused, F::Token),
+            (F::TrustMissing, F::Token),
+            (F::TrustMissing, F::TrustRefused),
+            (F::TrustRefused, F::Token),
+            (F::TrustMissing, F::Transport),
+            (F::Token, F::Account),
+            (F::Refused, F::Account),
+            (F::FileOfOtherAccount, F::Account),
+            (F::SetBack, F::Clone),
+            (F::AckMissing, F::SetBack),
+            (F::CollectorStuck, F::ReportsRefused),
+            (F::AckMissing, F::VrfDown),
+            (F::CollectorStuck, F::Silent),
+            (F::AckMissing, F::TrustMissing),
+            (F::CollectorStuck, F::Account),
+            (F::CollectorStuck, F::FileAltered),
+            (F::PolicyEnded, F::InterfaceDown),
+            (F::PolicyEnds, F::Port),
+            (F::PolicyEnds, F::TrustMissing),
+            (F::PolicyEnds, F::Account),
+            (F::DeadlineNear, F::DeadlinePassed),
+            (F::DeadlinePassed, F::Storage),
+            (F::DeadlinePassed, F::Unreadable),
+            (F::DeadlinePassed, F::Clock),
+            (F::DeadlineNear, F::CollectorStuck),
+            (F::Unreadable, F::Storage),
+            (F::Coarse, F::Route),
+            (F::Coarse, F::TransportOff),
+        ];
+        let stands = [
+            (F::Clock, F::CertificateTime),
+            (F::Url, F::Clock),
+            (F::Token, F::Clock),
+            (F::CallhomeOff, F::VrfMissing),
+            (F::Port, F::Token),
+            (F::Token, F::TrustInstalled),
+            (F::TrustRefused, F::TrustMissing),
+            (F::TrustMissing, F::VrfMissing),
+            (F::Token, F::Transport),
+            (F::TrustMissing, F::Account),
+            (F::Port, F::Account),
+            (F::FileStale, F::Account),
+            (F::FileStale, F::Port),
+            (F::SetBack, F::ReportsRefused),
+            (F::Clone, F::SetBack),
+            (F::ReportsRefused, F::Clone),
+            (F::AckMissing, F::CollectorStuck),
+            (F::CollectorStuck, F::AckMissing),
+            (F::Clone, F::Port),
+            (F::SetBack, F::TrustMissing),
+            (F::ReportsRefused, F::FileAltered),
+            (F::PolicyEnds, F::FileStale),
+            (F::DeadlinePassed, F::DeadlineNear),
+            (F::DeadlinePassed, F::Startup),
+            (F::DeadlineNear, F::Coarse),
+            (F::Unreadable, F::Startup),
+            (F::Coarse, F::Storage),
+            (F::Startup, F::Storage),
+            (F::Storage, F::Port),
+            (F::Unreadable, F::VrfMissing),
+            (F::Startup, F::Clock),
+        ];
+        for (fault, cause) in follows {
+            assert!(fault.follows_from(cause), "{fault:?} {cause:?}");
+        }
+        for (fault, other) in stands {
+            assert!(!fault.follows_from(other), "{fault:?} {other:?}");
+        }
+    }
+
+    #[test]
     fn nothing_follows_from_what_follows_from_it() {
         for one in Fault::ALL {
             assert!(!one.follows_from(*one));
