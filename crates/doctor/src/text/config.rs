@@ -140,6 +140,8 @@ mod tests {
         );
         assert!(reading.is_nxos_config && reading.platform == Platform::NxOs);
         assert_eq!(reading.parts, ["configuration"]);
+        let short = read_all(b"version 10.3(1)\nhostname leaf\n");
+        assert!(short.is_nxos_config);
         let other = read_all(HEAD.as_bytes());
         assert!(!other.is_nxos_config && other.platform == Platform::IosXe);
         assert!(read_all(b"version 17.9\n").parts.is_empty());

@@ -102,6 +102,21 @@ mod tests {
         assert_eq!(faults(failed), ["name"]);
         assert_eq!(faults(&format!("{failed}{restored}")), [""; 0]);
         assert_eq!(faults(&format!("{restored}{failed}{failed}")), ["name"]);
+        for (kind, text) in [
+            (
+                "TRUST_CODE",
+                "The install of a new licensing trust code has failed on x: already installed.",
+            ),
+            (
+                "POLICY",
+                "The installation of a new licensing policy has failed: signature mismatch.",
+            ),
+        ] {
+            let bad = format!("%LICMGR-3-LOG_SMART_LIC_{kind}_INSTALL_FAILED: {text}\n");
+            assert_eq!(faults(&bad).len(), 1);
+            let good = format!("{bad}%LICMGR-6-LOG_SMART_LIC_{kind}_INSTALL_SUCCESS: Done\n");
+            assert_eq!(faults(&good), [""; 0]);
+        }
         assert_eq!(read_all(restored.as_bytes()).parts, ["system messages"]);
     }
 

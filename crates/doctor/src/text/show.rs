@@ -16,7 +16,6 @@ struct Seen<'t> {
     deadline: Option<&'t str>,
     last_ack: Option<&'t str>,
     last_push: Option<&'t str>,
-    file_written: Option<&'t str>,
 }
 
 pub(super) fn read(lines: &[&str], reading: &mut Reading) {
@@ -49,7 +48,6 @@ pub(super) fn read(lines: &[&str], reading: &mut Reading) {
             "Next ACK deadline" => seen.deadline = Some(trimmed),
             "Last ACK received" => seen.last_ack = Some(value),
             "Last report push" => seen.last_push = Some(value),
-            "Last report file write" => seen.file_written = Some(value),
             "Overall State" if value.starts_with("Insufficient trust") => {
                 reading.signs.push(Sign::new(Fault::TrustMissing, trimmed));
             }
@@ -198,6 +196,28 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_a_text_stands_in_several_places() {
+        for line in [
+            "Time: Dec 01 00:00:00 2024 UTC",
+            "!Time: Sun Dec  1 00:00:00 2024",
+            "Time source is NTP, 00:00:00.711 PDT Sun Dec 1 2024",
+            "Current time: Dec 01 00:00:00 2024 UTC",
+        ] {
+            let found = faults(&format!("{HEALTHY}{line}\n"));
+            assert_eq!(found[0].0, "deadline-passed", "{line}");
+        }
+    }
+
+    #[test]
+    fn the_first_transport_is_the_one_in_force() {
+        let text =
+            "Transport:\n  Type: CSLU\nTransport:\n  Type: Smart\nTrust Code Installed: <none>\n";
+        assert_eq!(faults(text), []);
+        let counts = "Communication Statistics:\n";
+        assert_eq!(read_all(counts.as_bytes()).parts, ["communication statistics"]);
+    }
+
+    #[test]
     fn an_ack_that_does_not_come_is_told_by_who_stands_between() {
         let text = "Transport:\n  Type: CSLU\nLast ACK received: <none>\nLast report push: Nov 15 02:46:56 2022 UTC\n\
                     Current time: Nov 16 02:46:57 2022 UTC\n";
@@ -262,6 +282,15 @@ mod tests {
             Import POLICY:\n  Jan 1: Status: FAILED, a newer policy is installed\n\nImport RUM ACK:\n  Jan 1: Status: OK\n";
         let found: Vec<_> = faults(text).into_iter().map(|(name, _)| name).collect();
         assert_eq!(found, ["name", "file-stale"]);
+        // A request that was refused is no file, and what was imported did not travel.
+        let asked = text.replace(
+            "NO REPLY, Unable to resolve server hostname/domain name",
+            "FAILED, timestamp mismatch",
+        );
+        assert_eq!(faults(&asked)[0].0, "clock");
+        let imported =
+            text.replace("FAILED, a newer policy is installed", "OK, a newer policy is installed");
+        assert_eq!(faults(&imported).len(), 1);
         assert_eq!(read_all(text.as_bytes()).parts, ["message history"]);
     }
 

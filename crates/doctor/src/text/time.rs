@@ -6,7 +6,7 @@ const MONTHS: [&str; 12] =
 /// Seconds since some instant of a time in a text: `Aug 30 23:12:38 2023 PDT`, `11:04:51.711 PDT Fri Sep 1 2023`,
 /// `Thu Aug  3 20:43:58 2023`, `2023 Aug  3 20:43:58`.
 pub(super) fn seconds(text: &str) -> Option<i64> {
-    let words: Vec<&str> = text.split_whitespace().take(8).collect();
+    let words: Vec<&str> = text.split_whitespace().take(12).collect();
     let place = words.iter().position(|word| MONTHS.contains(word))?;
     let month = MONTHS.iter().position(|month| *month == words[place])?;
     let day: i64 = words.get(place + 1)?.trim_end_matches(',').parse().ok()?;
@@ -28,7 +28,7 @@ pub(super) fn seconds(text: &str) -> Option<i64> {
 fn days(year: i64, month: i64, day: i64) -> i64 {
     // A year that begins in March has its leap day at the end.
     let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
-    year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1
+    year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day
 }
 
 #[cfg(test)]
@@ -51,6 +51,16 @@ mod tests {
         assert_eq!(seconds("Feb 28 00:00:00 2024 UTC"), Some(leap - 2 * 86_400));
         assert_eq!(seconds("Mar  1 00:00:00 2023 UTC"), Some(leap - 366 * 86_400));
         assert_eq!(seconds("Dec 31 00:00:00 2023 UTC"), Some(leap - 61 * 86_400));
+        for (before, after, days) in [
+            ("Feb 28 00:00:00 2000", "Mar 1 00:00:00 2000", 2),
+            ("Feb 28 00:00:00 2100", "Mar 1 00:00:00 2100", 1),
+            ("Dec 31 00:00:00 2023", "Jan 1 00:00:00 2024", 1),
+            ("Jan 1 00:00:00 1999", "Jan 1 00:00:00 2001", 731),
+            ("Mar 1 00:00:00 1999", "Mar 1 00:00:00 2400", 146_463),
+        ] {
+            let between = seconds(after).unwrap() - seconds(before).unwrap();
+            assert_eq!(between, days * 86_400, "{before} {after}");
+        }
         for none in [
             "",
             "<none>",
