@@ -23,7 +23,7 @@ BACK = ["no license smart transport", "no license smart url smart", "no license 
 
 # What listens in the network: each connection is told, with its TLS and what it begins with.
 SERVER = r"""
-import json, socket, ssl, sys, threading
+import json, os, socket, ssl, sys, threading
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1])
 
@@ -39,11 +39,15 @@ def hear(stream, peer, port):
         stream.close()
     except OSError as error:
         line = str(error)
-    print(json.dumps({"peer": peer[0].removeprefix("::ffff:"), "port": port, "tls": tls, "line": line}), flush=True)
+    tell(json.dumps({"peer": peer[0].removeprefix("::ffff:"), "port": port, "tls": tls, "line": line}))
+
+# In one piece: two that print at a time mix their lines.
+def tell(line):
+    os.write(1, f"{line}\n".encode())
 
 def listen(port):
     listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
-    print("up", flush=True)
+    tell("up")
     while True:
         stream, peer = listener.accept()
         threading.Thread(target=hear, args=(stream, peer, port)).start()
@@ -211,7 +215,8 @@ def main():
         program = lab.dir / "server.py"
         program.write_text(SERVER)
         servers = in_network(lab, sys.executable, program, both)
-        assert [servers.stdout.readline() for _ in range(2)] == ["up\n", "up\n"]
+        told = [servers.stdout.readline() for _ in range(2)]
+        assert told == ["up\n", "up\n"], told
         heard = queue.Queue()
 
         def hear():
