@@ -84,6 +84,12 @@ fn switch(store: &Path) -> Result<Vec<Finding>> {
         costs: "nothing, while the other copy is whole: it is used, and this one written anew",
         mend: "nothing; where both are damaged: copy running-config startup-config",
     }));
+    findings.extend(rumline_switch::damaged_way(&mut disk)?.map(|file| Finding {
+        file: file.to_owned(),
+        what: "its checksum does not fit".to_owned(),
+        costs: "nothing: show license doctor proposes no lines that worked before",
+        mend: "nothing: the next answer of the licensing peer writes it anew",
+    }));
     say!("switch store {}: {files} files of the agent", store.display());
     Ok(findings)
 }

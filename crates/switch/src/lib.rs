@@ -28,7 +28,7 @@ pub use nxapi::{HttpAnswer, NxapiRequest, NxapiSettings, Verb};
 pub use session::Session;
 
 use crate::session::Seen;
-pub use topics::doctor::signs_of_configuration;
+pub use topics::doctor::{damaged_way, signs_of_configuration};
 pub use topics::files::{FlashPath, damaged_startup, text_of};
 pub use topics::logging::{LogLine, SyslogDatagram};
 pub use topics::names::{NameServer, Names};

@@ -10,6 +10,7 @@ use rumline_doctor::{Finding, diagnose, render};
 
 pub use way::signs_of_configuration;
 pub(crate) use worked::Worked;
+pub use worked::damaged_way;
 
 use crate::Switch;
 use crate::answer::Answer;

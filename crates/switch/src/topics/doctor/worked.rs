@@ -1,10 +1,11 @@
 //! The lines by which the licensing peer was reached the last time. Where nobody is reached any more, what is different from them
 //! is what mends it.
 
-use rumline_agent::Disk;
+use rumline_agent::{Disk, DiskError};
 
 use crate::config::{ConfigTree, Line, render_lines, starts_with_words};
 use crate::topics::configuration::patch;
+use crate::topics::preview::digest;
 
 /// Where they are kept, as lines of a configuration.
 const FILE: &str = "licensing-way";
@@ -79,16 +80,15 @@ impl Worked {
         let left = self.on_its_way.take_if(|(left, _)| left == request_id);
         let Some((_, text)) = left.filter(|(_, text)| self.kept(disk) != text) else { return };
         // The next answer tries it again.
-        if disk.write(FILE, text.as_bytes()).is_ok() {
+        if disk.write(FILE, sealed(&text).as_bytes()).is_ok() {
             self.text = Some(text);
         }
     }
 
     fn kept(&mut self, disk: &mut dyn Disk) -> &str {
         self.text.get_or_insert_with(|| {
-            let bytes =
-                disk.read(FILE).ok().flatten().filter(|bytes| bytes.len() <= TEXT_BYTES_MAX);
-            bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+            let bytes = disk.read(FILE).ok().flatten();
+            bytes.and_then(|bytes| opened(&bytes)).unwrap_or_default()
         })
     }
 
@@ -100,6 +100,25 @@ impl Worked {
         }
         Some(ConfigTree::parse(text))
     }
+}
+
+/// The lines with their digest before them: what is proposed is what worked, or nothing.
+fn sealed(text: &str) -> String {
+    format!("{}\n{text}", digest(text.as_bytes()))
+}
+
+fn opened(bytes: &[u8]) -> Option<String> {
+    let whole = std::str::from_utf8(bytes).ok().filter(|_| bytes.len() <= TEXT_BYTES_MAX + 128)?;
+    let (told, text) = whole.split_once('\n')?;
+    (told == digest(text.as_bytes())).then(|| text.to_owned())
+}
+
+/// The file of it, if that is damaged.
+///
+/// # Errors
+/// When the disk fails.
+pub fn damaged_way(disk: &mut dyn Disk) -> Result<Option<&'static str>, DiskError> {
+    Ok(disk.read(FILE)?.filter(|bytes| opened(bytes).is_none()).map(|_| FILE))
 }
 
 fn bare(text: &str) -> &str {
@@ -259,12 +278,23 @@ mod tests {
         worked.answered("2", &mut disk);
         assert!(worked.lines(&mut disk).is_none(), "another message");
         worked.answered("1", &mut disk);
-        assert_eq!(disk.read(FILE).unwrap().unwrap(), b"license smart vrf red\n");
+        let kept = disk.read(FILE).unwrap().unwrap();
+        assert_eq!(kept, sealed("license smart vrf red\n").as_bytes());
+        assert_eq!(damaged_way(&mut disk), Ok(None));
+        for bit in 0..kept.len() * 8 {
+            let mut flipped = kept.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            disk.write(FILE, &flipped).unwrap();
+            assert!(Worked::default().lines(&mut disk).is_none(), "bit {bit}");
+            assert_eq!(damaged_way(&mut disk), Ok(Some(FILE)));
+        }
+        disk.write(FILE, &kept).unwrap();
         let kept = Worked::default().lines(&mut disk).unwrap();
         assert_eq!(kept.render(), "license smart vrf red\n");
         disk.write(FILE, b"\xff\x00").unwrap();
         assert!(Worked::default().lines(&mut disk).is_none());
-        disk.write(FILE, b"reload\nlicense smart vrf blue\nno username admin\n").unwrap();
+        let altered = sealed("reload\nlicense smart vrf blue\nno username admin\n");
+        disk.write(FILE, altered.as_bytes()).unwrap();
         let altered = Worked::default().lines(&mut disk).unwrap();
         let back = way_back(&ConfigTree::default(), &altered, &[]);
         assert_eq!(back, ["license smart vrf blue"]);
