@@ -42,6 +42,8 @@ pub struct Preview {
 pub(crate) struct Kept {
     preview: Preview,
     what: Duty,
+    /// Something around it was changed that the agent knows nothing of.
+    is_outdated: bool,
     before: Before,
     after: After,
     /// The files that composing it wrote.
@@ -173,6 +175,11 @@ impl Agent {
         Ok(preview)
     }
 
+    /// What stands around messages was changed, such as their envelope: what was shown is not what would leave.
+    pub fn outdate_preview(&mut self) {
+        self.kept.iter_mut().for_each(|kept| kept.is_outdated = true);
+    }
+
     /// Composes a message on a copy; the agent stays as it is.
     fn composed(
         &mut self,
@@ -221,6 +228,7 @@ impl Agent {
                 body,
             },
             what,
+            is_outdated: false,
             before,
             after: After { ledger: after_ledger, push, flight },
             files,
@@ -241,7 +249,8 @@ impl Agent {
     fn fits(&self, kept: &Kept, now: Timestamp, what: Duty) -> bool {
         let age = now.since(kept.preview.made_at);
         // A synchronization sends the report that was shown, and what it asks for besides behind it.
-        kept.what == what
+        !kept.is_outdated
+            && kept.what == what
             && (0..=PREVIEW_SECONDS).contains(&age)
             && kept.before.config == self.config
             && kept.before.hostname == self.hostname

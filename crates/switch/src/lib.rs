@@ -585,6 +585,7 @@ impl Switch {
 
     fn settings_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
         self.derived = Derived::of(&self.running);
+        self.agent.outdate_preview();
         // REL-004
         let hostname =
             if self.software().has("host name in messages") { self.hostname() } else { "" }

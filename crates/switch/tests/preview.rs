@@ -181,6 +181,20 @@ fn later_or_after_a_change_it_is_composed_anew_and_the_difference_is_shown() {
 }
 
 #[test]
+fn an_envelope_that_changes_is_shown_anew() {
+    let mut lab = reporting(BY[2]);
+    lab.report_and_acknowledge(1, 300);
+    lab.now = lab.now + Timestamp::DAY;
+    let first = preview(&mut lab);
+    lab.configure(&["callhome", "email-contact ops@example.net"]);
+    let second = preview(&mut lab);
+    assert_ne!(first["sha256"], second["sha256"]);
+    assert!(text(&second, "message").contains("ops@example.net"));
+    lab.run(&["license smart sync all"]);
+    leaves_as_shown(&mut lab, &second, "Usage Reporting");
+}
+
+#[test]
 fn what_was_shown_and_does_not_hold_any_more_is_told_when_another_one_leaves() {
     let mut lab = reporting(BY[0]);
     lab.report_and_acknowledge(1, 300);
