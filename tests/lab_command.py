@@ -92,6 +92,7 @@ def comes_up_and_again(folder):
     assert "leaf-2 started" in told and told.count("started") == 1, told
     after = rows(path)
     assert after["leaf-2"]["address"] == before["leaf-2"]["address"] and after["leaf-2"]["last_ack"], after
+    doctor_looks(path)
     # Down keeps what was made, --remove does not.
     lab("down", path)
     assert not processes(folder), processes(folder)
@@ -100,6 +101,41 @@ def comes_up_and_again(folder):
     lab("down", path, "--remove")
     assert not (folder / "first").exists() and not processes(folder)
     assert "no lab" in lab("down", path)
+
+
+def doctor_looks(path):
+    """`rumline doctor --lab`: each switch and server by name; what does not run is a fault."""
+    def doctor(status):
+        answer = subprocess.run([RUMLINE, "doctor", "--lab", path], capture_output=True, text=True, timeout=100)
+        assert answer.returncode == status, answer
+        return answer.stdout
+    told = doctor(0)
+    for name in ("CSSM", "leaf-1 (topology 2, ssh admin@", "leaf-2 (", "island (topology 6"):
+        assert any(line.startswith(name) for line in told.splitlines()), (name, told)
+    assert told.count("No fault found") == 4, told
+    os.kill(rows(path)["leaf-2"]["process"], signal.SIGKILL)
+    until(lambda: not rows(path, status=1)["leaf-2"]["runs"], "it was killed")
+    told = doctor(1)
+    assert told.count("No fault found") == 3 and "It does not run: `rumline lab up` starts it." in told, told
+    lab("up", path)
+    # A forecast from the data directory of a switch that has stopped, and of one that there is not yet.
+    leaf = rows(path)["leaf-1"]
+    lab("down", path)
+    told = forecast(next(path.with_suffix("").glob("**/leaf-1")))
+    assert any(row["kind"] == "sends" for row in told["TABLE_forecast"]["ROW_forecast"]), (leaf, told)
+    told = forecast("--config", path.with_suffix(".cfg"), "--outage", config="feature bgp\n")
+    assert any("COMM_FAILED" in row["text"] for row in told["TABLE_forecast"]["ROW_forecast"]), told
+    path.with_suffix(".cfg").unlink()
+    lab("up", path)
+
+
+def forecast(*words, config=None):
+    if config:
+        pathlib.Path(words[1]).write_text(config)
+    answer = subprocess.run([RUMLINE, "forecast", *map(str, words), "--days", "30", "--json"], capture_output=True, text=True,
+                            timeout=60)
+    assert answer.returncode == 0, answer
+    return json.loads(answer.stdout)
 
 
 def picture_shows(path, url):

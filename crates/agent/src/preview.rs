@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rumline_protocol::Timestamp;
 
 use crate::agenda::Duty;
-use crate::config::{Config, Peer};
+use crate::config::{Config, Peer, Transport};
 use crate::disk::{Disk, DiskError};
 use crate::eventlog::EventLog;
 use crate::exchange::{InFlight, Push, TrustWanted, Wanted};
@@ -65,6 +65,8 @@ struct After {
     ledger: Ledger,
     push: Push,
     flight: InFlight,
+    /// Reports that composing found and that cannot be read; somebody is told of them when the message leaves.
+    found_unreadable: u64,
 }
 
 /// Why there is nothing to preview.
@@ -81,6 +83,9 @@ pub enum NoPreview {
         "there is no trust code yet: nothing but a trust request leaves, use license smart trust idtoken"
     )]
     NoTrust,
+    /// Reports that wait cannot be read.
+    #[error("no report that waits can be read, use show license doctor")]
+    Unreadable,
     /// What was recorded is not durable.
     #[error("what was recorded cannot be written, and nothing leaves before it is")]
     Unsaved,
@@ -168,7 +173,11 @@ impl Agent {
             None => (None, "synchronization"),
         };
         let kept = self.composed(now, what, due.is_none(), environment);
-        let mut kept = kept.ok_or(NoPreview::NoTrust)?;
+        let Some(mut kept) = kept else {
+            let is_direct = self.config.transport != Transport::Cslu;
+            let lacks_trust = is_direct && !self.has_trust();
+            return Err(if lacks_trust { NoPreview::NoTrust } else { NoPreview::Unreadable });
+        };
         (kept.preview.due_at, kept.preview.why) = (due_at, why);
         let preview = kept.preview.clone();
         self.kept = Some(kept);
@@ -207,7 +216,8 @@ impl Agent {
         let after_ledger = std::mem::replace(&mut self.ledger, before.ledger.clone());
         let push = std::mem::replace(&mut self.wanted, wanted).push;
         let log = std::mem::replace(&mut self.eventlog, events);
-        (self.superseded, self.unreadable_untold, self.unsaved) = (superseded, untold, unsaved);
+        let found_unreadable = std::mem::replace(&mut self.unreadable_untold, untold) - untold;
+        (self.superseded, self.unsaved) = (superseded, unsaved);
         let flight = self.in_flight.take()?;
         let sent = effects.into_iter().find_map(|effect| match effect {
             Effect::Send { request_id, peer, url, class, body } => {
@@ -230,7 +240,7 @@ impl Agent {
             what,
             is_outdated: false,
             before,
-            after: After { ledger: after_ledger, push, flight },
+            after: After { ledger: after_ledger, push, flight, found_unreadable },
             files,
             events: log.lines().map(str::to_owned).collect(),
         })
@@ -286,6 +296,7 @@ impl Agent {
         self.ledger = kept.after.ledger;
         self.ledger.last_seen_at = seen;
         self.wanted.push = kept.after.push;
+        self.unreadable_untold += kept.after.found_unreadable;
         let mut flight = kept.after.flight;
         flight.sent_at = now;
         flight.out_of_turn = std::mem::take(&mut self.wanted.manual);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use rumline_agent::Input;
+use rumline_agent::{Input, Reason};
 use rumline_protocol::*;
 use serde_json::Value;
 
@@ -284,4 +284,36 @@ fn what_is_private_stays_here_where_it_is_told_to() {
     assert!(!message.contains("leaf-17") && !message.contains("10.4(3)"), "{message}");
     let running = lab.run(&["show running-config | include privacy"]);
     assert!(running.contains("license smart privacy all"), "{running}");
+}
+
+#[test]
+fn a_report_that_a_preview_found_unreadable_is_told_of_when_the_message_leaves() {
+    let mut lab = reporting(BY[0]);
+    lab.report_and_acknowledge(1, 300);
+    lab.now = lab.now + Timestamp::DAY;
+    lab.run(&["license smart sync all"]);
+    let sent = lab.sent.remove(0);
+    // It has arrived, and its ACK has not.
+    lab.answer(sent, |_| {});
+    let count = lab.store.files.len();
+    lab.store.files.retain(|name, _| !name.starts_with("rum/"));
+    assert_ne!(lab.store.files.len(), count);
+    lab.now = lab.now + 1_000;
+    let shown = preview(&mut lab);
+    let told = |lab: &mut Lab| lab.run(&["show logging logfile"]).contains("cannot be read");
+    assert!(!told(&mut lab), "a preview does nothing");
+    lab.run(&["license smart sync all"]);
+    let left = lab.sent.remove(0);
+    assert_eq!(String::from_utf8(left.body).unwrap(), text(&shown, "message"));
+    assert!(told(&mut lab), "{}", lab.run(&["show logging logfile"]));
+}
+
+#[test]
+fn where_no_report_that_waits_can_be_read_that_is_said() {
+    let mut lab = reporting(BY[0]);
+    lab.run(&["license smart sync all"]);
+    let sent = lab.sent.remove(0);
+    lab.input(Input::Unreachable { request_id: sent.id, reason: Reason::Timeout });
+    lab.store.files.retain(|name, _| !name.starts_with("rum/"));
+    assert!(lab.run(&["show license preview"]).contains("no report that waits can be read"));
 }
