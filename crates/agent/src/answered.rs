@@ -1,6 +1,6 @@
 //! What the answers of the peer do, and what follows when there is none.
 
-use rumline_protocol::{Document, MESSAGE_VERSION, Response, ResponseStatus, Timestamp};
+use rumline_protocol::{Document, MESSAGE_VERSION, Response, ResponseStatus, Timestamp, Udi};
 
 use crate::config::Peer;
 use crate::exchange::{InFlight, Kind, Push, Wanted, printable};
@@ -78,10 +78,11 @@ impl Agent {
             Kind::Trust => self.trust_answered(now, &response, environment, effects),
             Kind::Push { ids } => {
                 self.wanted.sync &= !(flight.syncs && succeeded);
-                self.push_answered(now, &ids, flight.sent_at, &response, environment, effects);
+                let of = (ids.as_slice(), &flight.sudi, flight.sent_at);
+                self.push_answered(now, of, &response, environment, effects);
             }
             Kind::Poll { poll_id } => {
-                self.poll_answered(now, &poll_id, &response, environment, effects);
+                self.poll_answered(now, (&poll_id, &flight.sudi), &response, environment, effects);
             }
             Kind::Sync => {
                 self.wanted.sync = false;
@@ -92,8 +93,12 @@ impl Agent {
                         self.exchange_failed(now, Failure::Refused(message.clone()));
                     }
                 }
-                self.add_poll(now, &response);
+                self.add_poll(now, &flight.sudi, &response);
+                let had_trust = self.has_trust();
                 self.take_document(now, &response, environment, effects);
+                if self.has_trust() && !had_trust {
+                    self.push_soon(now);
+                }
             }
         }
     }
@@ -150,8 +155,7 @@ impl Agent {
     fn push_answered(
         &mut self,
         now: Timestamp,
-        ids: &[u64],
-        sent_at: Timestamp,
+        (ids, sudi, sent_at): (&[u64], &Udi, Timestamp),
         response: &Response,
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
@@ -167,7 +171,7 @@ impl Agent {
                     self.ledger.troubles.waits_since.get_or_insert(sent_at);
                 }
                 self.ledger.last_push_at = Some(sent_at);
-                self.add_poll(now, response);
+                self.add_poll(now, sudi, response);
                 self.ledger.push_held_until = None;
                 self.take_document(now, response, environment, effects);
                 if !self.has_more_to_send() {
@@ -255,7 +259,7 @@ impl Agent {
         self.unsaved = true;
     }
 
-    fn add_poll(&mut self, now: Timestamp, response: &Response) {
+    fn add_poll(&mut self, now: Timestamp, sudi: &Udi, response: &Response) {
         let Some(poll_id) = response.poll_id.clone() else { return };
         if poll_id.len() > POLL_ID_BYTES_MAX || !poll_id.bytes().all(|b| b.is_ascii_graphic()) {
             return;
@@ -267,14 +271,15 @@ impl Agent {
             return;
         }
         self.ledger.poll_seconds = response.poll_interval_seconds;
-        self.ledger.polls.push(Poll { poll_id, at });
+        let sudi = self.unless_speaker(sudi);
+        self.ledger.polls.push(Poll { poll_id, at, sudi });
         self.unsaved = true;
     }
 
     fn poll_answered(
         &mut self,
         now: Timestamp,
-        poll_id: &str,
+        (poll_id, sudi): (&str, &Udi),
         response: &Response,
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
@@ -284,7 +289,7 @@ impl Agent {
         match response.status {
             ResponseStatus::Ok => {
                 // There may be more to come.
-                self.add_poll(now, response);
+                self.add_poll(now, sudi, response);
                 self.take_document(now, response, environment, effects);
                 self.offer_again_unless_polling(now);
             }
@@ -292,10 +297,11 @@ impl Agent {
                 self.take_document(now, response, environment, effects);
                 let mut response = response.clone();
                 response.poll_id.get_or_insert_with(|| poll_id.to_owned());
-                self.add_poll(now, &response);
+                self.add_poll(now, sudi, &response);
             }
             ResponseStatus::OkTryAgain => {
-                let poll = Poll { poll_id: poll_id.to_owned(), at: now + RETRY_SECONDS };
+                let (poll_id, at) = (poll_id.to_owned(), now + RETRY_SECONDS);
+                let poll = Poll { poll_id, at, sudi: self.unless_speaker(sudi) };
                 self.ledger.polls.push(poll);
             }
             // The peer knows nothing of it: the reports are offered again within a day.

@@ -59,10 +59,26 @@ impl Agent {
             return;
         };
         let report = signed.report;
+        // What another supervisor reported goes on in its own name.
+        let speaker = self.speaker().clone();
+        self.report_as(&report.udi);
+        self.renumber_own(now, cure, (&name, &report), environment, effects);
+        self.report_as(&speaker);
+    }
+
+    fn renumber_own(
+        &mut self,
+        now: Timestamp,
+        cure: &Cure,
+        (name, report): (&str, &RumReport),
+        environment: &mut Environment<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = cure.report_id;
         let epoch = report.lineage.as_ref().map_or("", |lineage| lineage.epoch.as_str());
         let mut new = NewReport {
             tag: &report.entitlement_tag,
-            name: &name,
+            name,
             report_id: 0,
             measurements: &report.measurements,
             clock_offset_seconds: report.lineage.as_ref().map_or(0, |l| l.clock_offset_seconds),
@@ -77,11 +93,11 @@ impl Agent {
                 }
             }
             CureKind::Times => {
-                measurements = self.on_the_clock_of_now(&report);
+                measurements = self.on_the_clock_of_now(report);
                 new.measurements = &measurements;
                 new.clock_offset_seconds = self.ledger.clock_offset_seconds;
                 if epoch == self.ledger.epoch {
-                    new.replaces = Some(&report);
+                    new.replaces = Some(report);
                 }
             }
         }

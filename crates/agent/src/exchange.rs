@@ -1,8 +1,9 @@
 //! Requests to the peer: what is asked, and in which words.
 
 use rumline_protocol::{
-    DocumentWriter, MESSAGE_VERSION, Purpose, Request, RequestBody, Role, Signed, SignedText,
-    Timestamp, TrustRequest, UsageItem, base64, cssm_id, is_id_token_of, random_hex,
+    DocumentWriter, HaMember, MESSAGE_VERSION, Purpose, Request, RequestBody, Role, Signed,
+    SignedText, Timestamp, TrustRequest, Udi, UsageItem, base64, cssm_id, is_id_token_of,
+    random_hex,
 };
 
 use crate::config::{Peer, Transport};
@@ -32,6 +33,8 @@ pub(crate) struct InFlight {
     pub request_id: String,
     pub nonce: String,
     pub kind: Kind,
+    /// The supervisor in whose name it speaks.
+    pub sudi: Udi,
     pub class: &'static str,
     pub peer: Peer,
     pub sent_at: Timestamp,
@@ -218,12 +221,17 @@ impl Agent {
             max.saturating_sub(BESIDE_BYTES_MAX + beside)
         });
         let (mut ids, mut usage, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut sudi = None;
         let mut passed = from;
         for id in candidates {
             if bytes > BATCH_BYTES_MAX {
                 break;
             }
             if let Some(report) = self.report_to_send(now, id, environment) {
+                // Each supervisor's reports go in its own name.
+                if sudi.get_or_insert_with(|| report.report.udi.clone()) != &report.report.udi {
+                    break;
+                }
                 let payload_bytes = report.payload.len();
                 let item = UsageItem { payload: report.payload, signature: report.signature };
                 if let Some(room) = &mut room {
@@ -258,7 +266,8 @@ impl Agent {
             smart_license,
             sync: self.wanted.sync,
         };
-        self.send_body(now, Kind::Push { ids }, body, environment, effects);
+        let sudi = sudi.unwrap_or_else(|| self.speaker().clone());
+        self.send_body(now, (Kind::Push { ids }, sudi), body, environment, effects);
         true
     }
 
@@ -269,6 +278,7 @@ impl Agent {
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) {
+        let mut sudi = self.speaker().clone();
         let body = match &kind {
             Kind::Trust => {
                 let Some(trust) = self.wanted.trust.clone() else {
@@ -280,7 +290,8 @@ impl Agent {
                     force: trust.force,
                     valid_until: now + TrustRequest::BY_WIRE_SECONDS,
                 };
-                let requests = self.signed_trust_requests(now, trust.all, &asked);
+                let all = |member: &HaMember| trust.all || member.role == Role::Active;
+                let requests = self.signed_trust_requests(now, all, &asked);
                 self.ledger.asked_for_trust(&trust.nonce);
                 self.unsaved = true;
                 RequestBody::TrustRequest {
@@ -289,17 +300,28 @@ impl Agent {
                     id_token: trust.id_token,
                 }
             }
-            Kind::Poll { poll_id } => RequestBody::ResultPoll { poll_id: poll_id.clone() },
-            Kind::Sync => RequestBody::TrustSync {},
+            Kind::Poll { poll_id } => {
+                let mut polls = self.ledger.polls.iter();
+                let of = polls.find(|poll| poll.poll_id == *poll_id);
+                sudi = of.and_then(|poll| poll.sudi.clone()).unwrap_or(sudi);
+                RequestBody::ResultPoll { poll_id: poll_id.clone() }
+            }
+            Kind::Sync => {
+                sudi = self.trusted_speaker().clone();
+                let requests = self.missing_trust_requests(now, environment);
+                RequestBody::TrustSync {
+                    trust_requests: requests.into_iter().map(signed_text).collect(),
+                }
+            }
             Kind::Push { .. } => unreachable!("pushes go through send_batch"),
         };
-        self.send_body(now, kind, body, environment, effects);
+        self.send_body(now, (kind, sudi), body, environment, effects);
     }
 
     fn send_body(
         &mut self,
         now: Timestamp,
-        kind: Kind,
+        (kind, sudi): (Kind, Udi),
         body: RequestBody,
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
@@ -308,8 +330,10 @@ impl Agent {
             return;
         };
         let class = body.class();
-        let syncs =
-            matches!(body, RequestBody::TrustSync {} | RequestBody::UsageReport { sync: true, .. });
+        let syncs = matches!(
+            body,
+            RequestBody::TrustSync { .. } | RequestBody::UsageReport { sync: true, .. }
+        );
         let out_of_turn = std::mem::take(&mut self.wanted.manual);
         let show_version = !self.config.hide_version;
         let show_hostname = !self.config.hide_hostname && !self.hostname.is_empty();
@@ -318,7 +342,7 @@ impl Agent {
             request_id: random_hex(environment.random, 16),
             timestamp: now.millis(),
             nonce: random_hex(environment.random, 8),
-            sudi: self.profile.udi().clone(),
+            sudi: sudi.clone(),
             hostname: show_hostname.then(|| self.hostname.clone()),
             software_version: show_version.then(|| self.profile.software_version.clone()),
             customer_tags: self.config.customer_tags.clone(),
@@ -340,6 +364,7 @@ impl Agent {
             request_id: request.request_id.clone(),
             nonce: request.nonce,
             kind,
+            sudi,
             class,
             peer,
             sent_at: now,
@@ -360,12 +385,28 @@ impl Agent {
         let nonce = self.carried_trust_nonce(environment);
         let valid_until = now.plus_days(TrustRequest::CARRIED_DAYS);
         let asked = Asked { nonce, token: None, force: false, valid_until };
-        self.signed_trust_requests(now, true, &asked)
+        let all = !self.has_trust() || self.ledger.asks_trust_anew;
+        let wanted = |member: &HaMember| all || self.trust_code_of(&member.sudi).is_none();
+        self.signed_trust_requests(now, wanted, &asked)
+    }
+
+    /// For the supervisors that have no trust code, where another one has (PI-HA-002, PI-HA-009).
+    fn missing_trust_requests(
+        &mut self,
+        now: Timestamp,
+        environment: &mut Environment<'_>,
+    ) -> Vec<Signed<TrustRequest>> {
+        let is_known = !self.installed.trust_codes.is_empty();
+        if is_known && self.lacks_trust_codes() {
+            self.carried_trust_requests(now, environment)
+        } else {
+            Vec::new()
+        }
     }
 
     /// Whether reports and files ask for trust beside all else.
     pub(crate) fn carries_requests(&self) -> bool {
-        !self.has_trust() || self.ledger.asks_trust_anew
+        !self.has_trust() || self.ledger.asks_trust_anew || self.lacks_trust_codes()
     }
 
     /// The nonce of requests without a token.
@@ -378,14 +419,14 @@ impl Agent {
         nonce
     }
 
-    /// One signed request for each supervisor; only the active one unless `all`.
+    /// One signed request for each supervisor that one is wanted for.
     fn signed_trust_requests(
         &self,
         now: Timestamp,
-        all: bool,
+        is_wanted: impl Fn(&HaMember) -> bool,
         asked: &Asked<'_>,
     ) -> Vec<Signed<TrustRequest>> {
-        let members = self.profile.members.iter().filter(|m| all || m.role == Role::Active);
+        let members = self.profile.members.iter().filter(|member| is_wanted(member));
         // Who has a trust code asks within its account, unless told to go where the token leads.
         let own = self.trust_codes().first().filter(|_| !asked.force).map(|(code, _)| code);
         members

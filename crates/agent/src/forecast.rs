@@ -289,7 +289,7 @@ impl World<'_> {
             RequestBody::ResultPoll { .. } => {
                 response.smart_license = Some(self.acknowledgement(now));
             }
-            RequestBody::TrustRequest { .. } | RequestBody::TrustSync {} => {}
+            RequestBody::TrustRequest { .. } | RequestBody::TrustSync { .. } => {}
         }
         let body = serde_json::to_vec(&response).unwrap_or_default();
         Input::Answer { request_id, body }
@@ -297,7 +297,7 @@ impl World<'_> {
 
     /// An ACK for all that came, with the policy renewed.
     fn acknowledgement(&mut self, now: Timestamp) -> String {
-        let sudi = self.agent.profile.udi().clone();
+        let sudi = self.agent.speaker().clone();
         let entry = |(report_id, sha256): (u64, [u8; 32])| Acknowledgement {
             status_code: StatusCode::Ok,
             status_message: Acknowledgement::ACCEPTED.to_owned(),

@@ -101,7 +101,9 @@ impl Agent {
     }
 
     pub(crate) fn is_ours(&self, udi: &Udi) -> bool {
-        self.profile.members.iter().any(|member| member.sudi == *udi)
+        let members = self.profile.members.iter().map(|member| &member.sudi);
+        // One that was taken out may have reported, and what it is answered is for those that are here.
+        members.chain(&self.ledger.supervisors).any(|own| own == udi)
     }
 
     fn look_at<'d>(
@@ -381,7 +383,7 @@ impl Agent {
         let mut keep = keep.into_iter();
         self.ledger.trust_codes.retain(|_| keep.next().unwrap_or(false));
         let kept = keep_text(now, signed, document);
-        if code.sudi == *self.profile.udi() {
+        if code.sudi == *self.speaker() {
             self.ledger.troubles.trust = None;
             self.ledger.trust_codes.insert(0, kept);
             self.ledger.asks_trust_anew = false;
@@ -543,13 +545,17 @@ impl Agent {
     /// Whether the active supervisor has a trust code.
     #[must_use]
     pub fn has_trust(&self) -> bool {
-        self.trust_codes().iter().any(|(code, _)| code.sudi == *self.profile.udi())
+        self.trust_code_of(self.speaker()).is_some()
     }
 
-    /// The number of the active supervisor's trust code; 0 for none.
+    pub(crate) fn trust_code_of(&self, udi: &Udi) -> Option<&TrustCode> {
+        let mut codes = self.trust_codes().iter().map(|(code, _)| code);
+        codes.find(|code| code.sudi == *udi)
+    }
+
+    /// The number of the trust code of the supervisor that reports; 0 for none.
     pub(crate) fn trust_id(&self) -> u64 {
-        let own = self.trust_codes().iter().find(|(code, _)| code.sudi == *self.profile.udi());
-        own.map_or(0, |(code, _)| code.trust_id)
+        self.trust_code_of(self.speaker()).map_or(0, |code| code.trust_id)
     }
 
     /// The installed trust codes and when each was installed.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rumline_protocol::{AccountInfo, EntitlementTag, IdSet, PreviousReport, Timestamp, Udi};
+use rumline_protocol::{
+    AccountInfo, EntitlementTag, HaMember, IdSet, PreviousReport, Timestamp, Udi,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Profile;
@@ -16,6 +18,9 @@ use crate::troubles::Troubles;
 pub(crate) struct Poll {
     pub poll_id: String,
     pub at: Timestamp,
+    /// Whose reports it is about, if not those of the supervisor that reports now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudi: Option<Udi>,
 }
 
 /// An outage in progress (PI-RUM-018).
@@ -95,6 +100,16 @@ impl PutBack {
     pub(crate) fn is_over_at_start(self, off_seconds: i64) -> bool {
         self.seconds <= -Timestamp::DAY && self.is_over(off_seconds)
     }
+}
+
+/// Where the reports of a supervisor stand: each supervisor's are a chain of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Chain {
+    pub last_closed: Option<PreviousReport>,
+    pub position: u64,
+    pub epoch: String,
+    pub epoch_began_at: i64,
+    pub parent_epoch: String,
 }
 
 /// The document.
@@ -181,9 +196,15 @@ pub(crate) struct Ledger {
     /// The end of the policy that is over; it is kept, for a clock that was wrong.
     #[serde(default)]
     pub policy_ended_at: Option<Timestamp>,
-    /// Whose it is.
+    /// The supervisor that reports.
     #[serde(default)]
     pub udi: Option<Udi>,
+    /// Where the reports of supervisors stand that reported before, by serial number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub chains: BTreeMap<String, Chain>,
+    /// All supervisors that were in the chassis.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supervisors: Vec<Udi>,
     #[serde(default)]
     pub put_back: Option<PutBack>,
     /// Since when times within a day are not kept any more, because too much waits.
@@ -202,6 +223,8 @@ impl Ledger {
     const HISTORY_MAX: usize = 5;
     /// Requests for reports that are known when they come again.
     const REQUESTS_HEEDED_MAX: usize = 16;
+    /// Supervisors that are known of one chassis.
+    const SUPERVISORS_MAX: usize = 8;
     /// Trust requests whose answer may still come.
     const TRUST_NONCES_MAX: usize = 8;
 
@@ -254,6 +277,8 @@ impl Ledger {
             push_held_until: None,
             policy_ended_at: None,
             udi: None,
+            chains: BTreeMap::new(),
+            supervisors: Vec::new(),
             put_back: None,
             coarse_since: None,
             poll_seconds: None,
@@ -283,7 +308,9 @@ impl Ledger {
     /// Files that were copied to another switch would make it speak with the numbers and the key of the first.
     pub(crate) fn check_owner(&mut self, profile: &Profile) -> Result<(), DiskError> {
         let owner = self.udi.get_or_insert_with(|| profile.udi().clone());
-        if profile.members.iter().any(|member| member.sudi == *owner) {
+        let is_ours = |udi: &Udi| profile.members.iter().any(|member| member.sudi == *udi);
+        // A supervisor goes on with what was copied from the other one of its chassis.
+        if is_ours(owner) || self.supervisors.contains(profile.udi()) {
             return Ok(());
         }
         Err(DiskError::Damaged(format!(
@@ -291,6 +318,31 @@ impl Ledger {
              empty the directory to begin as a new device",
             profile.udi()
         )))
+    }
+
+    /// Whose reports are closed from now on: the chain of the one so far is put aside.
+    pub(crate) fn report_as(&mut self, udi: &Udi) {
+        let next = self.chains.remove(&udi.serial).unwrap_or_default();
+        let before = Chain {
+            last_closed: std::mem::replace(&mut self.last_closed, next.last_closed),
+            position: std::mem::replace(&mut self.chain_position, next.position),
+            epoch: std::mem::replace(&mut self.epoch, next.epoch),
+            epoch_began_at: std::mem::replace(&mut self.epoch_began_at, next.epoch_began_at),
+            parent_epoch: std::mem::replace(&mut self.parent_epoch, next.parent_epoch),
+        };
+        if let Some(former) = self.udi.replace(udi.clone()) {
+            self.chains.insert(former.serial, before);
+        }
+    }
+
+    /// Notes the supervisors there are; those that were are known still.
+    pub(crate) fn note_supervisors(&mut self, members: &[HaMember]) {
+        for member in members {
+            self.supervisors.retain(|known| *known != member.sudi);
+            self.supervisors.push(member.sudi.clone());
+        }
+        let over = self.supervisors.len().saturating_sub(Self::SUPERVISORS_MAX);
+        self.supervisors.drain(..over);
     }
 
     /// Whether another one tells the same, but for when it was last looked at.
@@ -313,6 +365,8 @@ impl Ledger {
         fresh.revocation = self.revocation.take();
         fresh.requests_heeded = std::mem::take(&mut self.requests_heeded);
         fresh.udi = self.udi.take();
+        fresh.chains = std::mem::take(&mut self.chains);
+        fresh.supervisors = std::mem::take(&mut self.supervisors);
         fresh.troubles.peer_ahead_seconds = self.troubles.peer_ahead_seconds;
         *self = fresh;
     }

@@ -41,6 +41,7 @@ mod reason;
 mod reports;
 mod schedule;
 mod series;
+mod supervisors;
 mod syslog;
 mod timers;
 mod troubles;
@@ -92,6 +93,8 @@ pub enum Input {
         /// What it shows now.
         to: Timestamp,
     },
+    /// The supervisors that are there, the active one first (PI-HA-005).
+    Supervisors(Vec<HaMember>),
     /// The switch is about to restart.
     Shutdown,
     /// `license smart sync`.
@@ -261,6 +264,7 @@ impl Agent {
         };
         agent.log(now, environment, "SAEVT_INIT_SYSTEM_INIT", &recovered);
         agent.reports.hides_version = agent.config.hide_version;
+        agent.begin_speaking();
         agent.read_installed();
         if !agent.has_trust() {
             agent.carried_trust_nonce(environment);
@@ -288,6 +292,7 @@ impl Agent {
             Input::Use(set) => self.use_changed(now, &set, environment),
             Input::Configure(config) => self.configure(now, config, environment, &mut effects),
             Input::ClockStepped { from, to } => self.clock_stepped(from, to, environment),
+            Input::Supervisors(members) => self.supervisors_changed(now, members, environment),
             Input::Shutdown => self.shut_down(now, environment),
             Input::Sync => self.request_sync(now, environment),
             Input::Trust { id_token, all, force } => {

@@ -163,7 +163,7 @@ impl Agent {
         let show_hostname = !self.config.hide_hostname && !self.hostname.is_empty();
         let show_version = !self.config.hide_version;
         let info = SystemInfo {
-            sudi: self.profile.udi().clone(),
+            sudi: self.speaker().clone(),
             hostname: show_hostname.then(|| self.hostname.clone()),
             timestamp: now,
             nonce: random_hex(environment.random, 8),

@@ -3,8 +3,8 @@
 //! A file holds the licence's short name on its first line and then the report's JSON as it was signed.
 
 use rumline_protocol::{
-    AssetSignature, EntitlementTag, HaMember, Lineage, Measurement, PreviousReport, RumReport,
-    SignedReport, Signer, Timestamp, asset_signature, base64, cssm_id, sign_report,
+    AssetSignature, EntitlementTag, HaMember, Lineage, Measurement, PreviousReport, Role,
+    RumReport, SignedReport, Signer, Timestamp, Udi, asset_signature, base64, cssm_id, sign_report,
 };
 
 use crate::disk::{Disk, DiskError};
@@ -77,7 +77,10 @@ pub(crate) struct ReportStore {
     software_version: String,
     /// Whether that is kept out of reports.
     pub hides_version: bool,
-    members: Vec<HaMember>,
+    /// Whose reports are written.
+    udi: Udi,
+    /// The supervisors that are there.
+    supervisors: Vec<Udi>,
     product_instance_identifier: String,
     /// The same in every report, so made once.
     asset_signature: AssetSignature,
@@ -107,11 +110,30 @@ impl ReportStore {
             software_tag: profile.software_tag.clone(),
             software_version: profile.software_version.clone(),
             hides_version: false,
-            members: profile.members.clone(),
+            udi: profile.udi().clone(),
+            supervisors: supervisors(&profile.members),
             asset_signature: asset_signature(signer, profile.udi(), &identifier),
             product_instance_identifier: identifier,
             audience: cssm_id(&profile.root_certificate),
         }
+    }
+
+    /// Whose reports are written from now on.
+    pub(crate) fn report_as(&mut self, udi: &Udi, signer: &dyn Signer) {
+        self.udi = udi.clone();
+        self.asset_signature = asset_signature(signer, udi, &self.product_instance_identifier);
+    }
+
+    pub(crate) fn note_supervisors(&mut self, members: &[HaMember]) {
+        self.supervisors = supervisors(members);
+    }
+
+    /// The one whose report it is was active in the time it tells of.
+    fn ha_udi(&self) -> Vec<HaMember> {
+        let others = self.supervisors.iter().filter(|udi| **udi != self.udi);
+        let standby = others.map(|udi| HaMember { role: Role::Standby, sudi: udi.clone() });
+        let active = HaMember { role: Role::Active, sudi: self.udi.clone() };
+        std::iter::once(active).chain(standby).collect()
     }
 
     /// Signs and writes a report as the next of the ledger's epoch; returns the link for the one after.
@@ -129,7 +151,7 @@ impl ReportStore {
             .map_or_else(|| ledger.last_closed.clone(), |(report, _)| report.previous.clone());
         let report = RumReport {
             software_tag: self.software_tag.clone(),
-            udi: self.members.first().expect("a switch has an active supervisor").sudi.clone(),
+            udi: self.udi.clone(),
             product_instance_identifier: self.product_instance_identifier.clone(),
             asset_signature: Some(self.asset_signature.clone()),
             entitlement_tag: new.tag.clone(),
@@ -149,7 +171,7 @@ impl ReportStore {
                 clock_offset_seconds: new.clock_offset_seconds,
                 trust_id: new.trust_id,
             }),
-            ha_udi: self.members.clone(),
+            ha_udi: self.ha_udi(),
             measurements: new.measurements.to_vec(),
         };
         let signed = sign_report(report, signer);
@@ -172,6 +194,10 @@ impl ReportStore {
         let report = SignedReport::parse(envelope).map_err(|_| damaged())?;
         Ok(Some((name.to_owned(), report)))
     }
+}
+
+fn supervisors(members: &[HaMember]) -> Vec<Udi> {
+    members.iter().map(|member| member.sudi.clone()).collect()
 }
 
 pub(crate) fn file_name(id: u64) -> String {

@@ -119,8 +119,16 @@ impl Agent {
         environment: &mut Environment<'_>,
         effects: &mut Vec<Effect>,
     ) {
+        self.take_over(now, environment);
         if self.config.transport != Transport::Cslu && !self.has_trust() {
-            self.refuse_without_trust(now, environment, effects);
+            if self.installed.trust_codes.is_empty() {
+                self.refuse_without_trust(now, environment, effects);
+            } else {
+                // The other supervisor is trusted, and asks for this one (PI-HA-009).
+                self.wanted.push = Push::Idle;
+                self.wanted.sync = true;
+                self.hold_push(now + OFFER_AGAIN_SECONDS);
+            }
             return;
         }
         match self.wanted.push {
@@ -304,10 +312,12 @@ impl Agent {
         self.continuous_since = now;
         self.try_unreadable_again();
         self.boot_series(now);
+        self.take_over(now, environment);
         self.clamp_to(now);
         self.ledger.polls.retain(|poll| !poll.poll_id.is_empty());
         let something = !self.ledger.series.is_empty() || !self.ledger.closed.is_empty();
-        if something && (self.has_trust() || self.config.transport == Transport::Cslu) {
+        let is_trusted = !self.installed.trust_codes.is_empty();
+        if something && (is_trusted || self.config.transport == Transport::Cslu) {
             // A reload is followed by a report (PI-HA-007, PI-CLI-034).
             self.push_soon(now);
         }

@@ -210,7 +210,7 @@ impl Collector {
         done: impl FnOnce(Answer) + Send + 'static,
     ) {
         let (mut reports, mut trust_requests, mut syncs) = (Vec::new(), None, false);
-        let kind = match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
+        let kind = match std::mem::replace(&mut request.body, RequestBody::SYNC) {
             RequestBody::UsageReport { usage, trust_requests: requests, sync, .. } => {
                 if sync {
                     request.body = RequestBody::UsageReport {
@@ -233,7 +233,7 @@ impl Collector {
                 }
                 ContactKind::Report
             }
-            body @ (RequestBody::ResultPoll { .. } | RequestBody::TrustSync {}) => {
+            body @ (RequestBody::ResultPoll { .. } | RequestBody::TrustSync { .. }) => {
                 let polls = matches!(body, RequestBody::ResultPoll { .. });
                 request.body = body;
                 if let Err(error) = self.check_proof(now, &request, &key) {

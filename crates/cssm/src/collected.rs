@@ -1,8 +1,10 @@
 //! What a device's part of a file or a bundle holds, and taking it in.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rumline_catalogue::Catalogue;
 use rumline_protocol::{
     Acknowledgement, Document, PublicKey, Purpose, RefusalReason, ReportRequest, SignedReport,
     StatusCode, Suite, SystemInfo, Timestamp, TrustCode, TrustRequest, Udi, is_not_of_the_future,
@@ -186,7 +188,13 @@ pub(crate) fn verify(
     };
     let mut checked = Checked::default();
     for signed in std::mem::take(&mut file.reports) {
-        checked.check(suite, (&file.udi, &key), cssm, signed, correlation_id);
+        // A file holds what each supervisor of the chassis reported.
+        let udi = if is_supervisor_of(&file.udi, &signed.report.udi) {
+            signed.report.udi.clone()
+        } else {
+            file.udi.clone()
+        };
+        checked.check(suite, (&udi, &key), cssm, signed, correlation_id);
     }
     let Checked { reports, mut refused, .. } = checked;
     for entry in &mut refused {
@@ -198,6 +206,11 @@ pub(crate) fn verify(
     }
     let DeviceFile { document, udi, trust_requests, about, .. } = file;
     Ok(VerifiedDevice { document, udi, key, reports, refused, trust_requests, about })
+}
+
+/// Whether two may be supervisors of one chassis: of one model, which has two. That they have one key shows that they are.
+fn is_supervisor_of(udi: &Udi, other: &Udi) -> bool {
+    udi != other && udi.pid == other.pid && Catalogue::nexus().may_have_standby(&udi.pid)
 }
 
 /// What taking a device's file led to.
@@ -248,10 +261,33 @@ pub(crate) fn take(
         Ok(instance) => instance,
         Err(refusal) => return Ok(refusal),
     };
-    let stored =
-        ingest::store(tx, now, &mut instance, &device.reports, correlation_id, hop.name())?;
-    if stored.new > 0 {
-        instances::note_report(tx, now, &instance, instance.window(), &device.about)?;
+    let mut stored = ingest::Outcome::default();
+    let mut report_requests = Vec::new();
+    let mut speakers = Vec::new();
+    for (udi, reports) in by_supervisor(&device.reports) {
+        let mate = if udi == &instance.udi {
+            None
+        } else {
+            match mate_of(tx, now, &instance, udi, device)? {
+                Ok(mate) => Some(mate),
+                Err(refusal) => return Ok(refusal),
+            }
+        };
+        speakers.push((mate, reports));
+    }
+    for (mut mate, reports) in speakers {
+        let is_mate = mate.is_some();
+        let speaker = mate.as_mut().unwrap_or(&mut instance);
+        let of_one = ingest::store(tx, now, speaker, &reports, correlation_id, hop.name())?;
+        if of_one.new > 0 {
+            instances::note_report(tx, now, speaker, speaker.window(), &device.about)?;
+        }
+        if is_mate {
+            report_requests.extend(lineage::ask_for_missing(tx, now, speaker)?);
+        }
+        stored.new += of_one.new;
+        stored.known += of_one.known;
+        stored.entries.extend(of_one.entries);
     }
     let trust_codes =
         trust::issue_for_device(tx, now, &instance, &device.trust_requests, &device.about)?;
@@ -259,12 +295,55 @@ pub(crate) fn take(
     tx.execute(sql, &[now.0.into(), instance.id.into()])?;
     let mut entries = stored.entries;
     entries.extend(device.refused.iter().cloned());
-    let report_requests = lineage::ask_for_missing(tx, now, &instance)?;
+    report_requests.extend(lineage::ask_for_missing(tx, now, &instance)?);
     let (new, known) = (stored.new, stored.known);
     let instances = BTreeSet::from([instance.id]);
     let pid = &instance.udi.pid;
     let unknown = instances::unknown_product(pid).map(|_| pid.clone()).into_iter().collect();
     Ok(Took::Taken(Taken { unknown, instances, entries, trust_codes, report_requests, new, known }))
+}
+
+/// The reports of each supervisor in a file, in their order.
+fn by_supervisor(reports: &[VerifiedReport]) -> BTreeMap<&Udi, Cow<'_, [VerifiedReport]>> {
+    let Some(first) = reports.first().map(|report| &report.report.udi) else {
+        return BTreeMap::new();
+    };
+    if reports.iter().all(|report| report.report.udi == *first) {
+        return BTreeMap::from([(first, Cow::Borrowed(reports))]);
+    }
+    let mut by_udi: BTreeMap<&Udi, Cow<'_, [VerifiedReport]>> = BTreeMap::new();
+    for report in reports {
+        by_udi.entry(&report.report.udi).or_default().to_mut().push(report.clone());
+    }
+    by_udi
+}
+
+/// The other supervisor of a chassis: known with the same key in the same account, or registered beside the one that wrote
+/// the file.
+fn mate_of(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    udi: &Udi,
+    device: &VerifiedDevice,
+) -> Result<Result<Instance, Took>, Error> {
+    let refused = |text: &str| Ok(Err(Took::Refused(format!("{udi}: {text}"))));
+    let mate = match instances::find(tx, udi)? {
+        Some(known) if !known.removed && known.public_key != device.key => {
+            return refused("it is known with another key than the supervisor beside it");
+        }
+        Some(known) if !known.removed && known.smart_account_id != instance.smart_account_id => {
+            return refused("it is registered in another Smart Account");
+        }
+        Some(known) if !known.removed => known,
+        known => {
+            claims::settle(tx, now, instance.smart_account_id, udi)?;
+            let (account, key) = (instance.account(), &device.key);
+            instances::register(tx, now, known, account, udi, key, &device.about)?
+        }
+    };
+    trust::note_set(tx, Some(instance), &mate)?;
+    Ok(Ok(mate))
 }
 
 /// Finds or registers the device, and refuses what would take it away from its owner. Whatever is refused waits on the

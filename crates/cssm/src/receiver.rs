@@ -156,7 +156,7 @@ impl Cssm {
             Ok(millis) => millis,
             Err(error) => return done(self.taken(now, self.turn_away(&contact, &request, &error))),
         };
-        match std::mem::replace(&mut request.body, RequestBody::TrustSync {}) {
+        match std::mem::replace(&mut request.body, RequestBody::SYNC) {
             RequestBody::UsageReport { usage, smart_license, sync, .. } => {
                 request.body = RequestBody::UsageReport {
                     usage: Vec::new(),
@@ -228,11 +228,26 @@ impl Cssm {
                     done(cssm.written(now, request, outcome));
                 });
             }
-            RequestBody::TrustSync {} => {
+            RequestBody::TrustSync { trust_requests } => {
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
+                let asked = match trust_requests.as_slice() {
+                    [] => Ok(Vec::new()),
+                    texts => trust::parse_requests(self.suite.as_ref(), now, &self.id, texts),
+                };
+                let asked = match asked {
+                    Ok(asked) => asked,
+                    Err(error) => {
+                        return done(self.taken(now, self.turn_away(&contact, &request, &error)));
+                    }
+                };
                 let work = move |tx: &mut Tx<'_>| {
                     let (instance, mut written) = contact_of(tx, now, &sudi, &settings, millis)?;
                     written.policy_wanted = true;
+                    if !asked.is_empty() {
+                        // PI-HA-009: a supervisor that was added is asked for by the active one.
+                        written.trust_codes =
+                            trust::issue_for_device(tx, now, &instance, &asked, &about)?;
+                    }
                     complete(tx, now, &instance, &mut written)?;
                     Ok(written)
                 };

@@ -136,7 +136,11 @@ pub(crate) fn exchange(
 }
 
 /// Two supervisors are of one switch (PI-HA-010).
-fn note_set(tx: &mut Tx<'_>, active: Option<&Instance>, standby: &Instance) -> Result<(), Error> {
+pub(crate) fn note_set(
+    tx: &mut Tx<'_>,
+    active: Option<&Instance>,
+    standby: &Instance,
+) -> Result<(), Error> {
     let Some(active) = active else { return Ok(()) };
     let sql = "UPDATE product_instance SET ha_set = $1 WHERE id = $1 OR id = $2";
     tx.execute(sql, &[active.id.into(), standby.id.into()])?;

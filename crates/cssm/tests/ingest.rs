@@ -527,7 +527,7 @@ fn nobody_asks_in_the_name_of_a_device() {
         let mut stolen = device.sync(lab.now);
         stolen.nonce = "0".repeat(16);
         for _ in 0..20 {
-            let unsigned = device.request(RequestBody::TrustSync {});
+            let unsigned = device.request(RequestBody::SYNC);
             assert_eq!(lab.refusal(&unsigned), refused);
             assert_eq!(lab.refusal(&stolen), refused);
         }

@@ -172,7 +172,7 @@ impl TryFrom<FlatRequest> for Request {
             "RESULT_POLL" => {
                 RequestBody::ResultPoll { poll_id: flat.poll_id.ok_or_else(|| missing("poll_id"))? }
             }
-            "TRUST_SYNC" => RequestBody::TrustSync {},
+            "TRUST_SYNC" => RequestBody::TrustSync { trust_requests: flat.trust_requests },
             other => return Err(format!("unknown request_type {other:?}")),
         };
         Ok(Self {
@@ -285,16 +285,23 @@ pub enum RequestBody {
         poll_id: String,
     },
     /// Ask for what is missing: policy, account information.
-    TrustSync {},
+    TrustSync {
+        /// Trust requests of supervisors that have no trust code yet (PI-HA-009).
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        trust_requests: Vec<SignedText>,
+    },
 }
 
 impl RequestBody {
+    /// A synchronization that asks for no trust code.
+    pub const SYNC: Self = Self::TrustSync { trust_requests: Vec::new() };
+
     /// Whether it has to be shown that it comes from the device: it asks for something, beside what is signed in it.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         matches!(
             self,
-            Self::ResultPoll { .. } | Self::TrustSync {} | Self::UsageReport { sync: true, .. }
+            Self::ResultPoll { .. } | Self::TrustSync { .. } | Self::UsageReport { sync: true, .. }
         )
     }
 
@@ -305,7 +312,7 @@ impl RequestBody {
             Self::TrustRequest { .. } => "Trust Establishment",
             Self::UsageReport { .. } => "Usage Reporting",
             Self::ResultPoll { .. } => "Result Polling",
-            Self::TrustSync {} => "Trust Sync",
+            Self::TrustSync { .. } => "Trust Sync",
         }
     }
 }

@@ -158,7 +158,7 @@ impl Device {
     }
 
     pub fn sync(&self, now: Timestamp) -> Request {
-        self.proven(now, RequestBody::TrustSync {})
+        self.proven(now, RequestBody::SYNC)
     }
 
     /// A usage file as a switch would save it.

@@ -19,6 +19,7 @@ pub(crate) struct Lab {
     pub(crate) cssm: SigningIdentity,
     pub(crate) root: Vec<u8>,
     pub(crate) config: Config,
+    pub(crate) members: Vec<HaMember>,
     pub(crate) log: Vec<String>,
     pub(crate) sent: Vec<(String, Request)>,
 }
@@ -45,20 +46,21 @@ impl Lab {
         let mut random = Chance::of(1);
         let (root, cssm) = SimulatedSuite::authority(&mut random);
         let mut disk = MemoryDisk::default();
-        let agent = Self::open(START, &config, &root, &mut disk, &mut random);
+        let members = vec![HaMember { role: Role::Active, sudi: udi() }];
+        let agent = Self::open(START, &config, &members, &root, (&mut disk, &mut random));
         let (log, sent) = (Vec::new(), Vec::new());
-        Self { now: START, agent, disk, random, cssm, root, config, log, sent }
+        Self { now: START, agent, disk, random, cssm, root, config, members, log, sent }
     }
 
     pub(crate) fn open(
         now: Timestamp,
         config: &Config,
+        members: &[HaMember],
         root: &[u8],
-        disk: &mut MemoryDisk,
-        random: &mut Chance,
+        (disk, random): (&mut MemoryDisk, &mut Chance),
     ) -> Agent {
         let profile = Profile {
-            members: vec![HaMember { role: Role::Active, sudi: udi() }],
+            members: members.to_vec(),
             software_tag: "regid.2017-11.com.cisco.Nexus_9300,1.0_x".to_owned(),
             software_version: "10.4(3)".to_owned(),
             agent_version: "5.7.30_rel/108".to_owned(),
@@ -69,8 +71,8 @@ impl Lab {
     }
 
     pub(crate) fn reboot(&mut self) {
-        self.agent =
-            Self::open(self.now, &self.config, &self.root, &mut self.disk, &mut self.random);
+        let devices = (&mut self.disk, &mut self.random);
+        self.agent = Self::open(self.now, &self.config, &self.members, &self.root, devices);
     }
 
     pub(crate) fn handle(&mut self, input: Input) {

@@ -697,7 +697,7 @@ impl Server {
     pub(crate) fn sync_message(&self) -> Vec<u8> {
         let (mut switch, message) = self.switch_and_trust_message();
         let mut request: Message = serde_json::from_slice(&message).unwrap();
-        request.body = RequestBody::TrustSync {};
+        request.body = RequestBody::SYNC;
         // Each is later than the one before: the same again would be a repetition, which costs the device nothing.
         static MILLIS: AtomicI64 = AtomicI64::new(0);
         request.timestamp = self.now.millis() + MILLIS.fetch_add(1, Ordering::Relaxed);
