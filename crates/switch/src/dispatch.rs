@@ -39,11 +39,15 @@ const OF_EXEC: &[&str] = &[
     "traceroute6",
 ];
 
+/// What a supervisor says that waits, and is asked to change something.
+const ON_STANDBY: &str = "% Command not permitted on standby supervisor";
+
 impl Switch {
     /// The prompt of a session.
     #[must_use]
     pub fn prompt(&self, session: &Session) -> String {
         match session.place.as_ref().map(Place::prompt) {
+            None if self.redundancy.is_copy => format!("{}(standby)# ", self.hostname()),
             None => format!("{}# ", self.hostname()),
             Some(Some(prompt)) if session.draft.is_some() => {
                 let inner = prompt.trim_start_matches("config");
@@ -303,6 +307,9 @@ impl Switch {
         if !self.is_administrator(&session.login) {
             return Err(CommandError::Denied);
         }
+        if self.redundancy.is_copy {
+            return Err(CommandError::failed(ON_STANDBY));
+        }
         match FlashPath::parse(&redirect.file) {
             Some(FlashPath::Bootflash(name)) if !name.is_empty() => Ok((name, redirect.appends)),
             _ => Err(CommandError::failed("% Invalid file name, use bootflash:NAME")),
@@ -330,6 +337,9 @@ impl Switch {
         match self.words.exec.match_line(line, false) {
             Parsed::Command(found) => {
                 let who = found.action.who;
+                if who == Who::Administrator && self.redundancy.is_copy {
+                    return Err(CommandError::failed(ON_STANDBY));
+                }
                 if who == Who::Administrator && !self.is_administrator(&session.login) {
                     return Err(CommandError::Denied);
                 }
@@ -539,6 +549,7 @@ impl Switch {
     ) -> Answer {
         match question {
             Question::Reload { .. } => self.restart(now, devices),
+            Question::ReloadModule(module) => self.reload_module(now, module),
             Question::WriteErase => self.erase_startup(devices),
             Question::FactoryReset => {
                 let effects = self.agent_input(now, Input::FactoryReset, devices);

@@ -35,6 +35,7 @@ pub use topics::names::{NameServer, Names};
 pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
 pub use topics::ntp::{NoAnswer, TimeAnswer, TimeQuestion};
 pub use topics::reach::{NoProbe, Ping, PingReport, ProbeAnswer, Stop, Trace, TraceReport};
+pub use topics::redundancy::{OtherState, OtherSupervisor, Redundancy, Slot};
 pub use topics::system::Process;
 pub use words::command_reference;
 
@@ -187,6 +188,10 @@ pub enum Effect {
     EndSession(String),
     /// Restart the switch.
     Reload,
+    /// Let the standby supervisor take over.
+    Switchover,
+    /// Restart the standby supervisor.
+    ReloadStandby,
     /// The clock now shows this.
     ClockSet(Timestamp),
     /// The clock goes forward by so much, or back.
@@ -290,6 +295,7 @@ pub struct Switch {
     platform: &'static Platform,
     release: &'static Release,
     udi: Udi,
+    redundancy: Redundancy,
     links: BTreeSet<String>,
     running: ConfigTree,
     /// What the lines of the running configuration need.
@@ -362,6 +368,7 @@ impl Switch {
             platform,
             release,
             udi,
+            redundancy: Redundancy::default(),
             links: hardware.links.clone(),
             derived: Derived::of(&running),
             in_use: InUse::of(&running),

@@ -17,6 +17,8 @@ pub(crate) enum Question {
     Reload {
         ascii: bool,
     },
+    /// A supervisor alone, by its module number.
+    ReloadModule(u8),
     WriteErase,
     FactoryReset,
     Delete(String),
@@ -45,6 +47,7 @@ impl Question {
         match self {
             Self::Reload { ascii: false } => "reload".to_owned(),
             Self::Reload { ascii: true } => "ascii reload".to_owned(),
+            Self::ReloadModule(module) => format!("reload module {module}"),
             Self::WriteErase => "write erase".to_owned(),
             Self::FactoryReset => "license smart factory reset".to_owned(),
             Self::Delete(name) => format!("delete bootflash:{name}"),
@@ -64,6 +67,9 @@ impl Question {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Reload { .. } => "This command will reboot the system. (y/n)?  [n] ".to_owned(),
+            Self::ReloadModule(module) => {
+                format!("This command will reload module {module}. Proceed[y/n]?  [n] ")
+            }
             Self::WriteErase => "Warning: This command will erase the startup-configuration.\n\
                  Do you wish to proceed anyway? (y/n)  [n] "
                 .to_owned(),

@@ -139,7 +139,7 @@ fn a_trust_request_that_is_tried_again_leaves_as_it_was_shown() {
     let token = new_id_token(&mut lab.random, &cssm_id(&root));
     lab.run(&[&format!("license smart trust idtoken {token} all")]);
     let sent = lab.sent.remove(0);
-    let reason = rumline_agent::Reason::Timeout;
+    let reason = Reason::Timeout;
     lab.input(Input::Unreachable { request_id: sent.id, reason });
     let shown = preview(&mut lab);
     let sent = next(&mut lab, "Trust Establishment");

@@ -15,6 +15,7 @@ pub(crate) mod network;
 pub(crate) mod ntp;
 pub(crate) mod preview;
 pub(crate) mod reach;
+pub(crate) mod redundancy;
 pub(crate) mod route;
 pub(crate) mod system;
 pub(crate) mod terminal;
@@ -34,6 +35,7 @@ pub(crate) const ALL: &[Topic] = &[
     doctor::TOPIC,
     forecast::TOPIC,
     preview::TOPIC,
+    redundancy::TOPIC,
     logging::TOPIC,
     names::TOPIC,
     ntp::TOPIC,

@@ -61,6 +61,8 @@ pub(crate) struct Lab {
     pub(crate) questions: Vec<TimeQuestion>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) reloads: u32,
+    /// What the other supervisor is told.
+    pub(crate) to_standby: Vec<&'static str>,
 }
 
 /// The instant written like `Nov 15 02:51:57 2022`, UTC.
@@ -154,6 +156,7 @@ pub(crate) fn boot_with_links(
         questions: Vec::new(),
         sent: Vec::new(),
         reloads: 0,
+        to_standby: Vec::new(),
     };
     lab.carry_out(effects);
     Ok(lab)
@@ -278,11 +281,21 @@ impl Lab {
                     self.reloads += 1;
                     self.boot_again("Reset Requested by CLI command reload");
                 }
+                Effect::Switchover => self.to_standby.push("take over"),
+                Effect::ReloadStandby => self.to_standby.push("reload"),
                 Effect::ClockSet(to) => self.clock_set(to),
                 Effect::ClockMoved { by_millis } => self.clock_set(self.now + by_millis / 1_000),
                 Effect::AskTime(question) => self.questions.push(question),
             }
         }
+    }
+
+    /// The other supervisor came, went, or stands otherwise.
+    pub(crate) fn redundancy(&mut self, redundancy: rumline_switch::Redundancy) {
+        let mut devices =
+            Devices { store: &mut self.store, flash: &mut self.flash, random: &mut self.random };
+        let effects = self.switch.redundancy_changed(self.now, redundancy, &mut devices);
+        self.carry_out(effects);
     }
 
     fn clock_set(&mut self, to: Timestamp) {

@@ -12,6 +12,7 @@ use crate::answer::{Answer, Outcome};
 use crate::command::{Call, Command, Topic};
 use crate::config::{Put, Setting};
 use crate::session::Question;
+use crate::topics::redundancy::{OtherState, Redundancy, Slot};
 use crate::{Devices, Effect, Switch};
 
 /// The host name; `switchname` is the same.
@@ -19,6 +20,7 @@ pub(crate) const HOSTNAME: Setting = Setting { put: Put::Head, ..Setting::line("
 
 const VERSION_HEADER: &str = "Cisco Nexus Operating System (NX-OS) Software\n\
     This is Rumline, an independent implementation of Smart Licensing Using Policy.\n";
+const SUPERVISOR: &str = "Supervisor Module";
 const CPU: &str = "Rumline virtual CPU";
 const MEMORY_KIB: u32 = 16_384_000;
 const BOOTFLASH_KIB: u32 = 53_298_520;
@@ -93,12 +95,35 @@ impl Switch {
     }
 
     /// The parts of the switch: name, description, product id, serial number.
-    fn inventory(&self) -> [(&'static str, String, &str, &str); 2] {
+    fn inventory(&self) -> Vec<(String, String, &str, &str)> {
         let Udi { pid, serial } = &self.udi;
-        [
-            ("Chassis", self.platform.chassis.clone(), pid, serial),
-            ("Slot 1", self.module_type(), pid, serial),
-        ]
+        let mut parts = vec![
+            ("Chassis".to_owned(), self.platform.chassis.clone(), pid.as_str(), serial.as_str()),
+            ("Slot 1".to_owned(), self.module_type(), pid, serial),
+        ];
+        for (slot, udi, _) in self.supervisor_modules() {
+            let name = format!("Slot {}", slot.module());
+            parts.push((name, SUPERVISOR.to_owned(), &udi.pid, &udi.serial));
+        }
+        parts
+    }
+
+    /// The supervisors of a chassis with two, by slot: who each is, and how it stands.
+    fn supervisor_modules(&self) -> Vec<(Slot, &Udi, &'static str)> {
+        if self.platform.supervisors < 2 {
+            return Vec::new();
+        }
+        let Redundancy { slot, other, .. } = self.redundancy();
+        let mut modules = vec![(*slot, &self.udi, "active *")];
+        modules.extend(other.as_ref().map(|other| {
+            let status = match other.state {
+                OtherState::Copying => "powered-up",
+                OtherState::Standby => "ha-standby",
+            };
+            (slot.other(), &other.udi, status)
+        }));
+        modules.sort_by_key(|(slot, ..)| *slot);
+        modules
     }
 
     fn module_type(&self) -> String {
@@ -111,11 +136,11 @@ impl Switch {
                 "NAME: \"{name}\",  DESCR: \"{text}\"\nPID: {pid} ,  VID: V01 ,  SN: {serial}\n\n"
             )
         };
-        self.inventory().map(part).concat()
+        self.inventory().into_iter().map(part).collect()
     }
 
     fn inventory_rows(&self) -> Fields {
-        let row = |(name, text, pid, serial): (&str, String, &str, &str)| {
+        let row = |(name, text, pid, serial): (String, String, &str, &str)| {
             Fields::new()
                 .text("name", name)
                 .text("desc", text)
@@ -123,26 +148,58 @@ impl Switch {
                 .text("vendorid", "V01")
                 .text("serialnum", serial)
         };
-        Fields::new().table("inv", self.inventory().map(row))
+        Fields::new().table("inv", self.inventory().into_iter().map(row))
+    }
+
+    /// The modules: number, ports, type, serial number, status. The first has the ports.
+    fn modules(&self) -> Vec<(u8, u32, String, &str, &'static str)> {
+        let supervisors = self.supervisor_modules();
+        let status = if supervisors.is_empty() { "active *" } else { "ok" };
+        let serial = self.udi.serial.as_str();
+        let mut modules = vec![(1, self.platform.ports, self.module_type(), serial, status)];
+        modules.extend(supervisors.into_iter().map(|(slot, udi, status)| {
+            (slot.module(), 0, SUPERVISOR.to_owned(), udi.serial.as_str(), status)
+        }));
+        modules
     }
 
     fn show_module(&self) -> String {
-        format!(
-            "Mod Ports             Module-Type                      Model           Status\n--- ----- ------------------------------------- --------------------- ---------\n1    {:<5} {:<37} {:<21} active *\n",
-            self.platform.ports,
-            self.module_type(),
-            self.udi.pid,
-        )
+        let pid = &self.udi.pid;
+        let mut text =
+            "Mod Ports             Module-Type                      Model           Status\n\
+            --- ----- ------------------------------------- --------------------- ---------\n"
+                .to_owned();
+        let modules = self.modules();
+        for (number, ports, kind, _, status) in &modules {
+            text.push_str(&format!("{number:<4} {ports:<5} {kind:<37} {pid:<21} {status}\n"));
+        }
+        if modules.len() > 1 {
+            text.push_str("\nMod  Serial-Num\n---  ----------\n");
+            for (number, _, _, serial, _) in &modules {
+                text.push_str(&format!("{number:<4} {serial}\n"));
+            }
+        }
+        text
     }
 
     fn module_rows(&self) -> Fields {
-        let row = Fields::new()
-            .number("modinf", 1)
-            .number("ports", self.platform.ports)
-            .text("modtype", self.module_type())
-            .text("model", &self.udi.pid)
-            .text("status", "active *");
-        Fields::new().table("modinfo", [row])
+        let modules = self.modules();
+        let row = |(number, ports, kind, _, status): &(u8, u32, String, &str, &'static str)| {
+            Fields::new()
+                .number("modinf", *number)
+                .number("ports", *ports)
+                .text("modtype", kind)
+                .text("model", &self.udi.pid)
+                .text("status", *status)
+        };
+        let fields = Fields::new().table("modinfo", modules.iter().map(row));
+        if modules.len() == 1 {
+            return fields;
+        }
+        let row = |(number, _, _, serial, _): &(u8, u32, String, &str, &'static str)| {
+            Fields::new().number("mod", *number).text("serialnum", *serial)
+        };
+        fields.table("modmacinfo", modules.iter().map(row))
     }
 
     /// Days, hours, minutes and seconds since the start.
