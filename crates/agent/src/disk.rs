@@ -90,6 +90,14 @@ pub trait Disk {
     /// # Errors
     /// When the disk fails.
     fn list(&mut self, prefix: &str) -> Result<Vec<String>, DiskError>;
+
+    /// Whether what is written is copied to another supervisor.
+    fn is_copied(&self) -> bool {
+        false
+    }
+
+    /// Gives the other supervisor what it needs to take over and what is not kept here; returns once it has it.
+    fn hand(&mut self, _name: &str, _bytes: &[u8]) {}
 }
 
 /// A disk in memory, for tests.

@@ -54,6 +54,8 @@ pub struct ReportSummary {
     pub feature_name: String,
     /// What is licensed.
     pub tag: EntitlementTag,
+    /// The supervisor that reports it.
+    pub udi: Udi,
     /// Its first second.
     pub start_at: Timestamp,
     /// The second after its last; none while it is open.
@@ -269,6 +271,7 @@ impl Agent {
                 state: ReportState::Open,
                 feature_name: series.name.clone(),
                 tag: tag.clone(),
+                udi: self.speaker().clone(),
                 start_at,
                 end_at: None,
                 close_reason: None,
@@ -292,6 +295,7 @@ impl Agent {
             state,
             feature_name,
             tag: report.entitlement_tag.clone(),
+            udi: report.udi.clone(),
             start_at: report.start_at(),
             end_at: Some(report.end_at()),
             close_reason: reason.map(|reason| reason.label().to_owned()),

@@ -10,10 +10,10 @@ use rumline_net::{
     InterfaceBinding, KeptFiles, LabClock, OsRandom, Outlets, VrfBinding, pem_to_der, say,
 };
 use rumline_protocol::{Random, random_hex};
-use rumline_switch::{BootError, Hardware};
+use rumline_switch::{BootError, Hardware, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::{Setup, Tables};
+use crate::{PairSetup, Setup, Tables, folder_of_supervisor};
 
 /// The release of a switch that is told none.
 const RELEASE: &str = "10.4(3)F";
@@ -83,6 +83,22 @@ pub struct Arguments {
     /// passwords in files named so and counted up.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     count: u16,
+    /// This is one of the two supervisors of a chassis, whose folder this is (instead of --dir); the other one is started
+    /// with the same folder. See docs/pair.md.
+    #[arg(long, value_name = "DIR", requires = "slot", conflicts_with_all = ["dir", "count"])]
+    chassis: Option<PathBuf>,
+    /// The slot of this supervisor.
+    #[arg(long, requires = "chassis", value_parser = clap::value_parser!(u8).range(1..=2))]
+    slot: Option<u8>,
+    /// Where the active supervisor waits for the other one.
+    #[arg(long, requires = "chassis", default_value = "127.0.0.1:0")]
+    link: SocketAddr,
+    /// Where SSH listens on whichever supervisor is active.
+    #[arg(long, requires = "chassis")]
+    management: Option<SocketAddr>,
+    /// Become active although what was answered for last is missing here: what only the other supervisor had is given up.
+    #[arg(long, requires = "chassis")]
+    force_active: bool,
     /// Write the first password of admin to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
@@ -129,9 +145,11 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.count > 1 && arguments.serial.is_some() {
         bail!("--serial is for one switch: no two have the same");
     }
-    let dirs: Vec<PathBuf> = match arguments.count {
-        1 => vec![arguments.dir.clone()],
-        count => (1..=count).map(|number| arguments.dir.join(number.to_string())).collect(),
+    let slot = arguments.slot.and_then(Slot::of);
+    let dirs: Vec<PathBuf> = match (arguments.count, &arguments.chassis, slot) {
+        (_, Some(chassis), Some(slot)) => vec![folder_of_supervisor(chassis, slot)],
+        (1, ..) => vec![arguments.dir.clone()],
+        (count, ..) => (1..=count).map(|number| arguments.dir.join(number.to_string())).collect(),
     };
     let kept = kept_label(&dirs[0])?;
     let pid = kept.as_ref().map_or(&arguments.pid, |label| &label.pid);
@@ -174,6 +192,17 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     for (number, dir) in (0..).zip(dirs) {
         let label = label(arguments, &release, &dir)?;
         setups.push(setup(dir, label, number));
+    }
+    if let (Some(chassis), Some(slot)) = (&arguments.chassis, slot) {
+        let pair = PairSetup {
+            chassis: chassis.clone(),
+            slot,
+            link: arguments.link,
+            management: arguments.management,
+            forced: arguments.force_active,
+        };
+        crate::run_supervisor(setups.remove(0), pair)?;
+        return Ok(true);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(crate::run(setups))?;

@@ -6,9 +6,12 @@
 pub mod command;
 mod files;
 mod host;
+mod pair;
 mod process;
 mod tables;
 mod web;
 
-pub use host::{Host, Setup, run};
+pub use host::{Host, Setup, run, run_supervisor};
+pub use pair::PairSetup;
+pub(crate) use pair::folder_of_supervisor;
 pub use tables::Tables;

@@ -15,6 +15,7 @@ mod lab_names;
 mod mail;
 mod outlets;
 mod pace;
+mod peer_link;
 mod private_file;
 mod probes;
 mod random;
@@ -36,6 +37,7 @@ pub use outlets::{
     Binding, Contact, ContactReply, DNS_PORT, InterfaceBinding, NameLookup, NameServerAt,
     NameSpace, NameSpaceError, Outlet, Outlets, Progress, VrfBinding, reason_of,
 };
+pub use peer_link::{CHASSIS_NAME, ChassisKey, Message, PeerLink};
 pub use private_file::{is_still_there, lock_directory, make_private, read_private, write_private};
 pub use probes::{NotSent, PingPlan, ProbeAnswer, ProbeError, Probed, TracePlan, Why, ping, trace};
 pub use random::OsRandom;

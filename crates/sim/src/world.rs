@@ -541,6 +541,7 @@ impl<'p> World<'p> {
                 | Effect::Ping(_)
                 | Effect::Trace(_)
                 | Effect::EndSession(_) => {}
+                Effect::Switchover | Effect::ReloadStandby => {}
                 Effect::Reload => {
                     self.nodes[node].switch = None;
                     return self.power_on(node);

@@ -11,6 +11,7 @@ mod command;
 mod config;
 mod dispatch;
 mod nxapi;
+pub mod pair;
 mod session;
 mod topics;
 mod words;
@@ -53,6 +54,8 @@ use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
 use crate::words::Words;
 
+/// What is handed to the other supervisor lies there under this name.
+const RUNNING_FILE: &str = "running-config";
 /// The name of a switch that was given none.
 const DEFAULT_HOSTNAME: &str = "switch";
 /// First words of global lines that more follows from than licences.
@@ -343,10 +346,46 @@ impl Switch {
         reset_reason: &str,
         devices: &mut Devices<'_>,
     ) -> Result<(Self, Vec<Effect>), BootError> {
+        Self::boot_with(now, hardware, suite, (None, first_config), reset_reason, devices)
+    }
+
+    /// Brings a supervisor up that takes over: with the configuration that ran on the other one, if that was handed to it.
+    ///
+    /// # Errors
+    /// As [`Self::boot`].
+    pub fn take_over(
+        now: Timestamp,
+        hardware: &Hardware,
+        suite: Arc<dyn Suite>,
+        first_config: Option<&str>,
+        devices: &mut Devices<'_>,
+    ) -> Result<(Self, Vec<Effect>), BootError> {
+        let running = devices.store.read(RUNNING_FILE)?;
+        let running = running.and_then(|bytes| String::from_utf8(bytes).ok());
+        Self::boot_with(
+            now,
+            hardware,
+            suite,
+            (running.as_deref(), first_config),
+            "Switchover",
+            devices,
+        )
+    }
+
+    fn boot_with(
+        now: Timestamp,
+        hardware: &Hardware,
+        suite: Arc<dyn Suite>,
+        (handed, first_config): (Option<&str>, Option<&str>),
+        reset_reason: &str,
+        devices: &mut Devices<'_>,
+    ) -> Result<(Self, Vec<Effect>), BootError> {
         let catalogue = Catalogue::nexus();
         let (platform, release, udi) = hardware.check()?;
         let Found { text: stored, damage } = read_startup(devices.store)?;
-        let text = stored.as_deref().or(first_config);
+        let text = handed.or(stored.as_deref()).or(first_config);
+        // It is of use once: after a restart the startup configuration counts.
+        let _best_effort = devices.store.remove(RUNNING_FILE);
         let words = words::words();
         let mut running = factory_config(release);
         if let Some(text) = text {
@@ -563,6 +602,7 @@ impl Switch {
         self.running.take_changes();
         self.in_use = InUse::of(&self.running);
         self.configured_at = now;
+        self.hand_running(devices);
         let mut effects = self.settings_changed(now, devices);
         effects.extend(self.use_changed(now, devices));
         effects
@@ -572,6 +612,9 @@ impl Switch {
     fn config_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
         let changes = self.running.take_changes();
         self.configured_at = now;
+        if !changes.is_empty() {
+            self.hand_running(devices);
+        }
         let mut effects = Vec::new();
         let is_derived_from = |line: &str| {
             let line = line.strip_prefix("no ").unwrap_or(line);
@@ -588,6 +631,13 @@ impl Switch {
             effects.extend(self.use_changed(now, devices));
         }
         effects
+    }
+
+    /// The other supervisor takes over with the configuration that runs here.
+    fn hand_running(&self, devices: &mut Devices<'_>) {
+        if self.redundancy.other.is_some() && devices.store.is_copied() {
+            devices.store.hand(RUNNING_FILE, self.running.render().as_bytes());
+        }
     }
 
     fn settings_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {

@@ -17,18 +17,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
-use rumline_agent::Input;
+use rumline_agent::{Disk, Input};
 use rumline_net::{
     Clock, FileDisk, HostKeys, KeptFiles, OsRandom, Outlets, RawConsole, Screen, SshEvent,
     SshServer, StepWatch, TerminalOutput, TlsClient, client_config, old_client_config,
     read_console, write_private,
 };
 use rumline_protocol::{RealSuite, random_hex};
+use rumline_switch::pair::Place;
 use rumline_switch::{Devices, Effect, Hardware, NoAnswer, Session, Switch, TimeAnswer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+use crate::pair::{Active, Arrived, Ended, PairNews, PairSetup, Supervisor};
 use crate::process::process_facts;
 use crate::web::WebRequest;
 use jobs::{Job, News};
@@ -40,6 +42,7 @@ use web::{Call, Cookies, Listening};
 const PROCESS_AGE: Duration = Duration::from_secs(1);
 
 /// What a switch process is started with.
+#[derive(Clone)]
 pub struct Setup {
     /// Where the switch keeps everything.
     pub dir: PathBuf,
@@ -78,9 +81,11 @@ pub struct Host {
     setup: Setup,
     clock: Clock,
     switch: Switch,
-    store: FileDisk,
-    flash: FileDisk,
+    store: Box<dyn Disk + Send>,
+    flash: Box<dyn Disk + Send>,
     random: OsRandom,
+    /// What it does for the other supervisor, in a pair.
+    pair: Option<Active>,
     /// The TLS that is offered, and that of older releases.
     tls: Arc<TlsClient>,
     old_tls: Arc<TlsClient>,
@@ -111,6 +116,8 @@ pub struct Host {
     screen: Option<tokio::task::JoinHandle<()>>,
     /// When the process was looked at last, by its own clock.
     looked_at: Option<tokio::time::Instant>,
+    /// Whether the other supervisor takes over.
+    hands_over: bool,
 }
 
 /// Whose turn it is to give a command.
@@ -142,6 +149,8 @@ enum Happened {
         outcome: Result<(), String>,
     },
     Console(Vec<u8>),
+    /// The other supervisor came, or there is something to do for it.
+    Pair(Option<Arrived>),
     /// It is the next one's turn.
     Turn,
     End,
@@ -156,32 +165,16 @@ pub async fn run(setups: Vec<Setup>) -> Result<()> {
     let mut hosts = Vec::new();
     for setup in setups {
         let host = Host::start(setup)?;
-        if let Some(address) = host.setup.ssh {
-            let listener = TcpListener::bind(address)
-                .await
-                .with_context(|| format!("cannot listen on {address}"))?;
-            let local = listener.local_addr()?;
-            tokio::spawn(host.ssh().run(listener));
-            rumline_net::say!(
-                "{} ({}): ssh admin@{} -p {}",
-                host.switch.hostname(),
-                host.switch.udi(),
-                local.ip(),
-                local.port()
-            );
-        }
+        host.listen_for_ssh(host.setup.ssh).await?;
         let mut stopped = stop.subscribe();
         hosts.push(host.serve(async move {
             // An error means that whoever could say so is gone: that ends it too.
             let _gone = stopped.wait_for(|stop| *stop).await.is_err();
         }));
     }
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let told = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        if let Err(error) = end_of_process().await {
+            tracing::error!(%error, "signals are not heard");
         }
         stop.send_replace(true);
         std::future::pending::<()>().await;
@@ -198,6 +191,43 @@ async fn next_typed(typed: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u
         Some(receiver) => receiver.recv().await,
         None => std::future::pending().await,
     }
+}
+
+async fn next_of_pair(pair: &mut Option<Active>) -> Option<Arrived> {
+    match pair {
+        Some(pair) => pair.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Runs a supervisor of a pair until it is told to end.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run_supervisor(setup: Setup, pair: PairSetup) -> Result<()> {
+    let (stop, stopped) = watch::channel(false);
+    let supervisor = Supervisor::new(setup, pair, stopped)?;
+    // Signals are heard whatever it does at the moment.
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let heard = runtime.map(|runtime| runtime.block_on(end_of_process()));
+        if let Err(error) | Ok(Err(error)) = heard.map_err(anyhow::Error::from) {
+            tracing::error!(%error, "signals are not heard");
+        }
+        stop.send_replace(true);
+    })?;
+    supervisor.run()
+}
+
+/// Until somebody wants the process to end.
+async fn end_of_process() -> Result<()> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
 }
 
 /// The certificate of NX-API and its key, DER: one that it made for itself.
@@ -219,13 +249,37 @@ impl Host {
     /// # Errors
     /// When its directory cannot be used, or there is no such switch.
     pub fn start(setup: Setup) -> Result<Self> {
+        let store = FileDisk::open(&setup.dir.join("store")).context("the switch's store")?;
+        let flash = FileDisk::open(&setup.dir.join("bootflash")).context("bootflash")?;
+        Self::start_on(setup, (Box::new(store), Box::new(flash)), false)
+    }
+
+    /// Brings the active supervisor of a pair up.
+    pub(crate) fn start_in_pair(setup: Setup, active: Active, took_over: bool) -> Result<Self> {
+        let store = Box::new(active.copied(Place::Store).context("the switch's store")?);
+        let flash = Box::new(active.copied(Place::Flash).context("bootflash")?);
+        let mut host = Self::start_on(setup, (store, flash), took_over)?;
+        let (now, redundancy) = (host.clock.now(), active.redundancy());
+        let (switch, mut devices) = host.parts();
+        let mut effects = switch.redundancy_changed(now, redundancy, &mut devices);
+        if took_over {
+            effects.extend(switch.took_over(now));
+        }
+        host.pair = Some(active);
+        host.carry_out(effects);
+        Ok(host)
+    }
+
+    fn start_on(
+        setup: Setup,
+        (mut store, mut flash): (Box<dyn Disk + Send>, Box<dyn Disk + Send>),
+        takes_over: bool,
+    ) -> Result<Self> {
         let mut clock = setup.clock;
         let files = KeptFiles::of(&setup.dir);
         let offset = files.read("clock")?;
         let offset = offset.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
         clock.set_offset_millis(offset.unwrap_or(0));
-        let mut store = FileDisk::open(&setup.dir.join("store")).context("the switch's store")?;
-        let mut flash = FileDisk::open(&setup.dir.join("bootflash")).context("bootflash")?;
         let mut random = OsRandom;
         let mut roots = setup.tls_roots.clone();
         if !setup.hardware.root_certificate.is_empty() {
@@ -233,15 +287,13 @@ impl Host {
         }
         let tls = Arc::new(client_config(&roots)?);
         let old_tls = Arc::new(old_client_config(&roots)?);
-        let mut devices = Devices { store: &mut store, flash: &mut flash, random: &mut random };
-        let (switch, effects) = Switch::boot(
-            clock.now(),
-            &setup.hardware,
-            Arc::new(RealSuite),
-            setup.first_config.as_deref(),
-            "Unknown",
-            &mut devices,
-        )?;
+        let mut devices = Devices { store: &mut *store, flash: &mut *flash, random: &mut random };
+        let (now, suite, first) = (clock.now(), Arc::new(RealSuite), setup.first_config.as_deref());
+        let (switch, effects) = if takes_over {
+            Switch::take_over(now, &setup.hardware, suite, first, &mut devices)?
+        } else {
+            Switch::boot(now, &setup.hardware, suite, first, "Unknown", &mut devices)?
+        };
         let (happened, heard) = mpsc::channel(16);
         let (events, at_ssh) = mpsc::channel(64);
         let (web, at_web) = mpsc::channel(16);
@@ -254,6 +306,7 @@ impl Host {
             store,
             flash,
             random,
+            pair: None,
             tls,
             old_tls,
             happened,
@@ -275,6 +328,7 @@ impl Host {
             ready: VecDeque::new(),
             screen: None,
             looked_at: None,
+            hands_over: false,
         };
         // A password that is asked for is made. Where none is, that of the startup configuration holds.
         let marker = host.setup.dir.join("admin-set");
@@ -291,14 +345,36 @@ impl Host {
         Ok(host)
     }
 
+    /// Listens for SSH at these addresses, and says so.
+    pub(crate) async fn listen_for_ssh(
+        &self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+    ) -> Result<()> {
+        for address in addresses {
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}"))?;
+            let local = listener.local_addr()?;
+            tokio::spawn(self.ssh().run(listener));
+            rumline_net::say!(
+                "{} ({}): ssh admin@{} -p {}",
+                self.switch.hostname(),
+                self.switch.udi(),
+                local.ip(),
+                local.port()
+            );
+        }
+        Ok(())
+    }
+
     /// Its SSH server, to bring connections to.
     #[must_use]
     pub fn ssh(&self) -> SshServer {
         self.ssh.clone()
     }
 
-    /// Serves until `stop`.
-    pub async fn serve(mut self, stop: impl Future<Output = ()>) {
+    /// Serves until `stop`, or until the other supervisor takes over.
+    pub(crate) async fn serve(mut self, stop: impl Future<Output = ()>) -> Ended {
         let raw = self.setup.console.then(RawConsole::enter);
         let mut typed = self.setup.console.then(read_console);
         if self.setup.console {
@@ -317,6 +393,7 @@ impl Host {
                 bytes = next_typed(&mut typed) => bytes.map_or(Happened::End, Happened::Console),
                 () = tokio::time::sleep(due) => Happened::Input(Input::Tick),
                 () = std::future::ready(()), if !self.ready.is_empty() => Happened::Turn,
+                arrived = next_of_pair(&mut self.pair) => Happened::Pair(arrived),
                 () = &mut stop => Happened::End,
             };
             // A step of the clock is told before anything is done by the new time.
@@ -343,6 +420,7 @@ impl Host {
                     self.switch.syslog_ended(&server, outcome);
                 }
                 Happened::Console(bytes) => self.typed(CONSOLE, bytes, None),
+                Happened::Pair(arrived) => self.pair_step(arrived),
                 Happened::Turn => {
                     match self.ready.pop_front() {
                         Some(Turn::Batch(number)) => self.step_batch(number),
@@ -358,6 +436,10 @@ impl Host {
             if self.setup.console && !self.terminals.contains_key(&CONSOLE) {
                 break;
             }
+            if self.hands_over {
+                break;
+            }
+            self.look_at_pair();
             self.listen_as_configured();
         }
         let now = self.clock.now();
@@ -369,6 +451,36 @@ impl Host {
             let _shown = tokio::time::timeout(Duration::from_secs(2), screen).await.is_ok();
         }
         drop(raw);
+        if self.hands_over { Ended::HandedOver } else { Ended::Stopped }
+    }
+
+    /// The other supervisor came, or there is something to do for it.
+    fn pair_step(&mut self, arrived: Option<Arrived>) {
+        let now_millis = self.clock.now_millis();
+        let Some(pair) = &mut self.pair else { return };
+        let news = pair.step(arrived, now_millis);
+        self.pair_news(news);
+    }
+
+    /// What was done may have shown that the other supervisor is gone.
+    fn look_at_pair(&mut self) {
+        let Some(pair) = &mut self.pair else { return };
+        let mut news = PairNews::default();
+        pair.look(&mut news);
+        self.pair_news(news);
+    }
+
+    fn pair_news(&mut self, news: PairNews) {
+        let now = self.clock.now();
+        for text in news.told {
+            let told = self.switch.told(now, &text);
+            self.carry_out(vec![told]);
+        }
+        if let Some(redundancy) = news.redundancy {
+            let (switch, mut devices) = self.parts();
+            let effects = switch.redundancy_changed(now, redundancy, &mut devices);
+            self.carry_out(effects);
+        }
     }
 
     /// After `write erase` nobody could log in: admin gets a new password.
@@ -391,7 +503,7 @@ impl Host {
 
     fn parts(&mut self) -> (&mut Switch, Devices<'_>) {
         let devices =
-            Devices { store: &mut self.store, flash: &mut self.flash, random: &mut self.random };
+            Devices { store: &mut *self.store, flash: &mut *self.flash, random: &mut self.random };
         (&mut self.switch, devices)
     }
 
@@ -430,6 +542,12 @@ impl Host {
                 Effect::Copy(_) | Effect::Ping(_) | Effect::Trace(_) => {}
                 Effect::EndSession(line) => self.end_session(&line),
                 Effect::Reload => return self.reload(),
+                Effect::Switchover => self.hands_over = true,
+                Effect::ReloadStandby => {
+                    if let Some(pair) = &mut self.pair {
+                        pair.restart_other();
+                    }
+                }
             }
         }
     }

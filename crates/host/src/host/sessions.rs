@@ -151,7 +151,7 @@ impl Host {
                     _ => change,
                 };
                 let done = if may {
-                    files::carry_out(&mut self.flash, request)
+                    files::carry_out(&mut *self.flash, request)
                 } else {
                     Err(rumline_net::FileError::Denied)
                 };

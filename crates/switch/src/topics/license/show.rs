@@ -341,7 +341,7 @@ impl Switch {
             report.report_id,
             report.feature_name,
             report.tag,
-            self.udi,
+            report.udi,
             report.previous_report_id,
             report.next_report_id,
             report.state.label(),

@@ -125,6 +125,9 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
         let before = std::mem::replace(&mut self.redundancy, redundancy);
+        if before.other.is_none() {
+            self.hand_running(devices);
+        }
         let module = self.redundancy.slot.other().module();
         let mut told = Vec::new();
         match (&before.other, &self.redundancy.other) {

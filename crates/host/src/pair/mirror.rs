@@ -1,0 +1,241 @@
+//! The other supervisor, as the active one sees it: what it is given, and how far it is.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use rumline_net::PeerLink;
+use rumline_switch::Slot;
+use rumline_switch::pair::{Change, Mirror, Place, Standing};
+
+use super::arbiter::SharedArbiter;
+use super::words::{Hello, ToActive, ToStandby, read, say};
+
+/// So long it may take the other one to make a change durable, before it is out.
+const SETTLE: Duration = Duration::from_secs(2);
+/// So long it may say nothing.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// How the other one stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nobody is there.
+    Alone,
+    /// It is given what there is.
+    Filling,
+    /// It was given all, and makes it durable: up to this number.
+    Filled(u64),
+    /// It has all.
+    InStep,
+}
+
+pub(crate) struct PairMirror {
+    link: Option<PeerLink>,
+    /// Of the last word that was given, and up to where all is durable there.
+    given: u64,
+    done: u64,
+    heard_at: Instant,
+    phase: Phase,
+    other: Slot,
+    standing: Standing,
+    arbiter: SharedArbiter,
+    /// Whether what is written down of the other one is better than it is.
+    owes_note: bool,
+    /// What was changed while it is given all.
+    changed: BTreeSet<(Place, String)>,
+    /// Why the other one is out, until that is told.
+    why_out: Option<String>,
+}
+
+impl PairMirror {
+    pub(crate) fn new(standing: Standing, other: Slot, arbiter: SharedArbiter) -> Self {
+        Self {
+            link: None,
+            given: 0,
+            done: 0,
+            heard_at: Instant::now(),
+            phase: Phase::Alone,
+            other,
+            standing,
+            arbiter,
+            owes_note: false,
+            changed: BTreeSet::new(),
+            why_out: None,
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Why it is out, once.
+    pub(crate) fn why_out(&mut self) -> Option<String> {
+        self.why_out.take()
+    }
+
+    /// One came: it is given all from the beginning.
+    pub(crate) fn attach(&mut self, mut link: PeerLink, own: Hello) {
+        if self.link.is_some() {
+            self.out("it came anew");
+        }
+        // What lies there counts no more from now on, and that is written down first.
+        self.note(false);
+        if self.owes_note {
+            return;
+        }
+        (self.given, self.done) = (0, 0);
+        self.heard_at = Instant::now();
+        if say(&mut link, &ToStandby::Begin(own), &[]).is_ok() {
+            self.link = Some(link);
+            self.phase = Phase::Filling;
+            self.changed.clear();
+            self.why_out = None;
+        }
+    }
+
+    /// Whether a file was changed since this was asked last.
+    pub(crate) fn was_changed(&mut self, place: Place, name: &str) -> bool {
+        self.changed.remove(&(place, name.to_owned()))
+    }
+
+    /// A piece of a file that lies here.
+    pub(crate) fn put(&mut self, place: Place, name: &str, is_first: bool, bytes: &[u8]) {
+        let name = name.to_owned();
+        self.tell(|number| ToStandby::Put { number, place, name, is_first }, bytes);
+    }
+
+    /// All was given.
+    pub(crate) fn filled(&mut self) {
+        self.tell(|number| ToStandby::Filled { number }, &[]);
+        if self.phase == Phase::Filling {
+            self.phase = Phase::Filled(self.given);
+        }
+    }
+
+    /// Says that this one is still here, and hears what the other one said.
+    pub(crate) fn beat(&mut self, now_millis: i64) {
+        if self.owes_note {
+            self.note(false);
+        }
+        self.tell(|number| ToStandby::Beat { number, now_millis }, &[]);
+        self.hear();
+        if self.link.is_some() && self.heard_at.elapsed() > SILENCE {
+            self.out("it says nothing");
+        }
+        if let Phase::Filled(number) = self.phase
+            && self.done >= number
+        {
+            self.note(true);
+            if !self.owes_note {
+                self.phase = Phase::InStep;
+                self.tell(|_| ToStandby::InStep, &[]);
+            }
+        }
+    }
+
+    /// The other one is to restart.
+    pub(crate) fn restart(&mut self) {
+        self.tell(|_| ToStandby::Restart, &[]);
+        self.out("it was told to restart");
+    }
+
+    fn tell(&mut self, word: impl FnOnce(u64) -> ToStandby, bytes: &[u8]) {
+        let Some(link) = &mut self.link else { return };
+        let number = self.given + 1;
+        match say(link, &word(number), bytes) {
+            Ok(()) => self.given = number,
+            Err(error) => self.out(&format!("what it is given does not reach it: {error}")),
+        }
+    }
+
+    /// Takes what came, without waiting.
+    fn hear(&mut self) {
+        while let Some(link) = &mut self.link {
+            match link.receive(Duration::ZERO) {
+                Ok(None) => return,
+                Ok(Some((head, _))) => self.heard(&head),
+                Err(error) => return self.out(&cut(&error)),
+            }
+        }
+    }
+
+    fn heard(&mut self, head: &[u8]) {
+        self.heard_at = Instant::now();
+        match read(head) {
+            Ok(ToActive::Done { number }) => self.done = self.done.max(number).min(self.given),
+            Ok(ToActive::Failed { why }) => {
+                self.out(&why.chars().filter(|c| !c.is_control()).take(200).collect::<String>());
+            }
+            Ok(ToActive::Here(_)) => self.out("it says again who it is"),
+            Err(error) => self.out(&error.to_string()),
+        }
+    }
+
+    fn out(&mut self, why: &str) {
+        self.link = None;
+        if self.phase != Phase::Alone {
+            self.why_out = Some(why.to_owned());
+        }
+        self.phase = Phase::Alone;
+        self.note(false);
+    }
+
+    /// Writes down whether the other one has all. One that has not could otherwise take over without it.
+    fn note(&mut self, is_whole: bool) {
+        let mut standing = self.standing.clone();
+        standing.note_other(self.other, is_whole);
+        if standing == self.standing && !self.owes_note {
+            return;
+        }
+        let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+        match arbiter.note(&standing) {
+            Ok(()) => (self.standing, self.owes_note) = (standing, false),
+            Err(error) => {
+                tracing::error!(%error, "how the other supervisor stands cannot be written down");
+                self.owes_note = true;
+            }
+        }
+    }
+}
+
+fn cut(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => "it is gone".to_owned(),
+        _ => format!("its link is cut: {error}"),
+    }
+}
+
+impl Mirror for PairMirror {
+    fn give(&mut self, change: Change<'_>) {
+        let Change { place, kind, name, bytes } = change;
+        let name = name.to_owned();
+        if self.phase == Phase::Filling {
+            self.changed.insert((place, name.clone()));
+        }
+        self.tell(|number| ToStandby::Change { number, place, kind, name }, bytes);
+    }
+
+    fn settle(&mut self, made_here: bool) {
+        if !made_here {
+            // Only where it has all does it matter that the two differ now; else it is given this file again.
+            if self.link.is_some() {
+                self.out("what was given to it could not be written here");
+            }
+            return;
+        }
+        if self.phase != Phase::InStep {
+            return self.hear();
+        }
+        let end = Instant::now() + SETTLE;
+        while self.done < self.given {
+            let Some(link) = &mut self.link else { return };
+            let left = end.saturating_duration_since(Instant::now());
+            match link.receive(left) {
+                Ok(Some((head, _))) => self.heard(&head),
+                Ok(None) => return self.out("it is too slow"),
+                Err(error) => return self.out(&cut(&error)),
+            }
+        }
+    }
+}
