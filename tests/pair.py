@@ -169,7 +169,9 @@ if __name__ == "__main__":
                 took.append(time.monotonic() - before)
                 chassis.start(active)
             elif what == "switchover":
-                chassis.command("system switchover")
+                # Whoever has just become active may not listen yet.
+                while not chassis.command("system switchover") and chassis.active() == active:
+                    assert time.monotonic() - before < 20, chassis.log()
                 chassis.until(lambda standing: standing["active"] == 3 - active, "the other did not take over")
             elif what == "standby":
                 chassis.kill(3 - active)

@@ -206,6 +206,14 @@ pub enum Effect {
     AskTime(TimeQuestion),
 }
 
+impl Effect {
+    /// Whether nothing that a session still wanted is done after it.
+    #[must_use]
+    pub fn ends_sessions(&self) -> bool {
+        matches!(self, Self::Reload | Self::Switchover)
+    }
+}
+
 /// What opens a server; it is shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Access {

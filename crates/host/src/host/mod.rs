@@ -38,6 +38,8 @@ use sessions::{Batch, CONSOLE, OpenTerminal};
 use syslog::Queues;
 use web::{Call, Cookies, Listening};
 
+/// So long what was answered may take to leave before the other supervisor takes over.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
 /// How old what is known of the process may be.
 const PROCESS_AGE: Duration = Duration::from_secs(1);
 
@@ -451,7 +453,12 @@ impl Host {
             let _shown = tokio::time::timeout(Duration::from_secs(2), screen).await.is_ok();
         }
         drop(raw);
-        if self.hands_over { Ended::HandedOver } else { Ended::Stopped }
+        if !self.hands_over {
+            return Ended::Stopped;
+        }
+        // What was answered leaves before this one does.
+        tokio::time::sleep(LAST_ANSWERS).await;
+        Ended::HandedOver
     }
 
     /// The other supervisor came, or there is something to do for it.

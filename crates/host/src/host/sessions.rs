@@ -431,7 +431,7 @@ impl Host {
         batch.say(&outcome.reply.text);
         if outcome.reply.close {
             // Whoever leaves wants nothing more; behind a restart is what was not done.
-            let restarts = outcome.effects.iter().any(|effect| matches!(effect, Effect::Reload));
+            let restarts = outcome.effects.iter().any(Effect::ends_sessions);
             batch.has_failed |= restarts && !batch.lines.is_empty();
             batch.lines.clear();
         }

@@ -225,7 +225,7 @@ impl Run<'_, '_> {
             Some(Some((wanted, line))) => self.lines(*wanted, line),
         };
         batch.has_failed |= result.is_err();
-        batch.restarts |= self.effects.iter().any(|effect| matches!(effect, Effect::Reload));
+        batch.restarts |= self.effects.iter().any(Effect::ends_sessions);
         batch.results.push(result);
     }
 
