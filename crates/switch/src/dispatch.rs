@@ -337,7 +337,9 @@ impl Switch {
         match self.words.exec.match_line(line, false) {
             Parsed::Command(found) => {
                 let who = found.action.who;
-                if who == Who::Administrator && self.redundancy.is_copy {
+                let speaks = found.action.name.starts_with("ping")
+                    || found.action.name.starts_with("traceroute");
+                if self.redundancy.is_copy && (who == Who::Administrator || speaks) {
                     return Err(CommandError::failed(ON_STANDBY));
                 }
                 if who == Who::Administrator && !self.is_administrator(&session.login) {

@@ -194,6 +194,8 @@ fn the_one_that_waits_shows_and_changes_nothing() {
         "license smart sync",
         "write erase",
         "delete bootflash:x",
+        "ping 192.0.2.1",
+        "traceroute 192.0.2.1",
     ] {
         let told = lab.run(&[command]);
         assert_eq!(told, "% Command not permitted on standby supervisor\n", "{command}");

@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::pair::{Active, Arrived, Ended, PairNews, PairSetup, Supervisor};
+use crate::pair::{Active, Arrived, Ended, PairNews, PairSetup, Shown, Supervisor};
 use crate::process::process_facts;
 use crate::web::WebRequest;
 use jobs::{Job, News};
@@ -88,6 +88,8 @@ pub struct Host {
     random: OsRandom,
     /// What it does for the other supervisor, in a pair.
     pair: Option<Active>,
+    /// What the console of one that waits shows.
+    shown: Option<Shown>,
     /// The TLS that is offered, and that of older releases.
     tls: Arc<TlsClient>,
     old_tls: Arc<TlsClient>,
@@ -120,6 +122,8 @@ pub struct Host {
     looked_at: Option<tokio::time::Instant>,
     /// Whether the other supervisor takes over.
     hands_over: bool,
+    /// The change of the copy that is shown.
+    shown_changes: u64,
 }
 
 /// Whose turn it is to give a command.
@@ -272,6 +276,36 @@ impl Host {
         Ok(host)
     }
 
+    /// Brings the console of a supervisor that waits up.
+    pub(crate) fn start_on_copy(shown: Shown) -> Result<Self> {
+        let (store, flash) = shown.disks();
+        let disks: (Box<dyn Disk + Send>, Box<dyn Disk + Send>) =
+            (Box::new(store), Box::new(flash));
+        let mut host = Self::start_on(shown.setup.clone(), disks, true)?;
+        let (now, redundancy) = (host.clock.now(), shown.redundancy.clone());
+        let (switch, mut devices) = host.parts();
+        // It is a copy: nothing of what follows is done.
+        let _effects = switch.redundancy_changed(now, redundancy, &mut devices);
+        host.shown_changes = shown.changes();
+        host.shown = Some(shown);
+        Ok(host)
+    }
+
+    /// The copy has gone on: a new session sees it as it is now.
+    fn look_at_copy_anew(&mut self) {
+        let Some(shown) = self.shown.take_if(|shown| shown.changes() != self.shown_changes) else {
+            return;
+        };
+        match Self::start_on_copy(shown) {
+            Ok(host) => {
+                self.switch = host.switch;
+                (self.store, self.flash) = (host.store, host.flash);
+                (self.shown, self.shown_changes) = (host.shown, host.shown_changes);
+            }
+            Err(error) => tracing::warn!("the copy cannot be shown: {error:#}"),
+        }
+    }
+
     fn start_on(
         setup: Setup,
         (mut store, mut flash): (Box<dyn Disk + Send>, Box<dyn Disk + Send>),
@@ -309,6 +343,7 @@ impl Host {
             flash,
             random,
             pair: None,
+            shown: None,
             tls,
             old_tls,
             happened,
@@ -331,6 +366,7 @@ impl Host {
             screen: None,
             looked_at: None,
             hands_over: false,
+            shown_changes: 0,
         };
         // A password that is asked for is made. Where none is, that of the startup configuration holds.
         let marker = host.setup.dir.join("admin-set");
@@ -386,7 +422,7 @@ impl Host {
         self.listen_as_configured();
         tokio::pin!(stop);
         loop {
-            let wake = self.switch.next_wake();
+            let wake = self.switch.next_wake().filter(|_| self.shown.is_none());
             let due = wake.map_or(Duration::from_secs(60), |(at, _)| self.clock.until(at));
             let next = tokio::select! {
                 Some(event) = self.at_ssh.recv() => Happened::Ssh(event),
@@ -445,8 +481,10 @@ impl Host {
             self.listen_as_configured();
         }
         let now = self.clock.now();
-        let (switch, mut devices) = self.parts();
-        switch.shut_down(now, &mut devices);
+        if self.shown.is_none() {
+            let (switch, mut devices) = self.parts();
+            switch.shut_down(now, &mut devices);
+        }
         self.close_all();
         if let Some(screen) = self.screen.take() {
             // The last of it is still on its way to the screen.
@@ -524,6 +562,9 @@ impl Host {
     }
 
     fn input(&mut self, input: Input) {
+        if self.shown.is_some() {
+            return;
+        }
         let now = self.clock.now();
         let (switch, mut devices) = self.parts();
         let effects = switch.agent_input(now, input, &mut devices);
@@ -532,13 +573,18 @@ impl Host {
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
+            if self.shown.is_some() && !matches!(effect, Effect::Log(_) | Effect::EndSession(_)) {
+                continue;
+            }
             match effect {
                 Effect::Send { request_id, url, path, content_type, body, .. } => {
                     self.send(request_id, url, &path, (content_type, body));
                 }
                 Effect::Log(line) => {
                     self.notify(&line);
-                    line.datagrams.into_iter().for_each(|datagram| self.post(datagram));
+                    if self.shown.is_none() {
+                        line.datagrams.into_iter().for_each(|datagram| self.post(datagram));
+                    }
                 }
                 Effect::ClockSet(to) => self.set_clock(|clock| clock.set(to)),
                 Effect::ClockMoved { by_millis } => self.set_clock(|clock| {

@@ -102,6 +102,9 @@ impl Host {
                 let _gone = answer.send(self.switch.banner("motd").unwrap_or_default());
             }
             SshEvent::LogIn { login, proof, from, answer } => {
+                if self.terminals.is_empty() && self.batches.is_empty() {
+                    self.look_at_copy_anew();
+                }
                 let may = self.log_in(&login, &proof, &from.to_string());
                 let _gone = answer.send(may);
             }
@@ -142,7 +145,8 @@ impl Host {
             SshEvent::File { login, from, request, answer } => {
                 let change = files::change(&request);
                 let wants_to = change.is_some() || matches!(request, FileRequest::MayWrite(_));
-                let may = !wants_to || self.switch.is_administrator(&login);
+                let is_copy = self.switch.redundancy().is_copy;
+                let may = !wants_to || self.switch.is_administrator(&login) && !is_copy;
                 // Who may not is told of, as who did.
                 let change = match &request {
                     FileRequest::MayWrite(name) if !may => {

@@ -4,6 +4,7 @@
 mod active;
 mod arbiter;
 mod chassis;
+mod console;
 mod fill;
 mod mirror;
 mod standby;
@@ -26,7 +27,8 @@ use crate::{Host, Setup};
 pub(crate) use active::{Active, Arrived, News as PairNews};
 use arbiter::{Arbiter, SharedArbiter};
 pub(crate) use chassis::Chassis;
-use standby::{Copier, Copying};
+pub(crate) use console::Shown;
+use standby::{Copier, Shared};
 use words::{Hello, VERSION};
 
 /// How often the one that waits looks whether the right to speak is free.
@@ -71,6 +73,7 @@ pub(crate) struct Supervisor {
     own: Hello,
     key: Arc<ChassisKey>,
     arbiter: SharedArbiter,
+    forced: AtomicBool,
     listener: TcpListener,
     /// Where the other one finds that.
     link: String,
@@ -101,11 +104,12 @@ impl Supervisor {
             udi,
             release: release.version.clone(),
         };
-        Ok(Self { setup, pair, own, key, arbiter, listener, link, stop })
+        let forced = AtomicBool::new(pair.forced);
+        Ok(Self { setup, pair, own, key, arbiter, forced, listener, link, stop })
     }
 
     /// Runs until it is told to end.
-    pub(crate) fn run(mut self) -> Result<()> {
+    pub(crate) fn run(self) -> Result<()> {
         let mut not_before = Instant::now();
         let mut hands_over = false;
         loop {
@@ -122,46 +126,55 @@ impl Supervisor {
     }
 
     /// Waits for the right to speak, and takes what the active one gives meanwhile.
-    fn wait(&mut self, not_before: Instant, hands_over: bool) -> Result<Ended> {
+    fn wait(&self, not_before: Instant, hands_over: bool) -> Result<Ended> {
         if !hands_over && let Some(standing) = self.try_take()? {
             return Ok(Ended::Speaks { standing, takes_over: false });
         }
-        let known = Arc::new(Mutex::new(Copying::default()));
-        let is_over = Arc::new(AtomicBool::new(false));
+        let shared = Shared::default();
         let copier = Copier {
             dir: self.setup.dir.clone(),
             own: self.own.clone(),
             key: Arc::clone(&self.key),
             arbiter: Arc::clone(&self.arbiter),
             clock: self.setup.clock,
-            known: Arc::clone(&known),
-            is_over: Arc::clone(&is_over),
+            shared: shared.clone(),
         };
         rumline_net::say!("supervisor {} waits as standby", self.own.udi);
-        let copies =
-            std::thread::Builder::new().name("copier".to_owned()).spawn(move || copier.run())?;
-        let ended = loop {
+        std::thread::scope(|threads| {
+            let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+            thread("copier").spawn_scoped(threads, || copier.run())?;
+            if self.setup.ssh.is_some() {
+                thread("console").spawn_scoped(threads, || console::serve(self, &shared))?;
+            }
+            let ended = self.wait_for_right(not_before);
+            // Both end before the disks and the address are opened again.
+            shared.is_over.store(true, Ordering::Relaxed);
+            ended
+        })
+    }
+
+    fn wait_for_right(&self, not_before: Instant) -> Result<Ended> {
+        loop {
             if *self.stop.borrow() {
-                break Ended::Stopped;
+                return Ok(Ended::Stopped);
             }
             if Instant::now() >= not_before
                 && let Some(standing) = self.try_take()?
             {
-                break Ended::Speaks { standing, takes_over: true };
+                return Ok(Ended::Speaks { standing, takes_over: true });
             }
             std::thread::sleep(LOOK);
-        };
-        is_over.store(true, Ordering::Relaxed);
-        // It wrote to the disks that are opened next.
-        copies.join().map_err(|_| anyhow::anyhow!("the copying ended in a panic"))?;
-        Ok(ended)
+        }
     }
 
-    fn try_take(&mut self) -> Result<Option<Standing>> {
-        let forced = std::mem::take(&mut self.pair.forced);
+    fn try_take(&self) -> Result<Option<Standing>> {
+        let forced = self.forced.load(Ordering::Relaxed);
         let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
         let standing = arbiter.take(&self.link, forced)?;
-        self.pair.forced = forced && standing.is_none();
+        if standing.is_some() {
+            // It was meant for once.
+            self.forced.store(false, Ordering::Relaxed);
+        }
         Ok(standing)
     }
 

@@ -39,6 +39,14 @@ pub(crate) struct Copying {
     pub changes: u64,
 }
 
+/// What the parts of a supervisor that waits have in common.
+#[derive(Clone, Default)]
+pub(crate) struct Shared {
+    pub known: Arc<Mutex<Copying>>,
+    /// Whether it waits no more.
+    pub is_over: Arc<AtomicBool>,
+}
+
 /// The one that takes what is given; it has a thread of its own.
 pub(crate) struct Copier {
     pub dir: PathBuf,
@@ -46,8 +54,7 @@ pub(crate) struct Copier {
     pub key: Arc<ChassisKey>,
     pub arbiter: SharedArbiter,
     pub clock: Clock,
-    pub known: Arc<Mutex<Copying>>,
-    pub is_over: Arc<AtomicBool>,
+    pub shared: Shared,
 }
 
 /// What is being taken.
@@ -102,11 +109,11 @@ impl Copier {
     }
 
     fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+        self.shared.is_over.load(Ordering::Relaxed)
     }
 
     fn known(&self, change: impl FnOnce(&mut Copying)) {
-        change(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.shared.known.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Follows the active one until the link is cut.
