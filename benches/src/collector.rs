@@ -296,7 +296,7 @@ fn parse_and_commit(bodies: &[Vec<u8>], file: &str) -> Result<f64> {
         let mut parsed = Vec::with_capacity(group.len());
         for body in group {
             let mut message: Request = serde_json::from_slice(body)?;
-            let body = std::mem::replace(&mut message.body, RequestBody::TrustSync {});
+            let body = std::mem::replace(&mut message.body, RequestBody::SYNC);
             let RequestBody::UsageReport { mut usage, .. } = body else { continue };
             let item = usage.remove(0);
             parsed.push((message, SignedReport::from_parts(item.payload, item.signature)?));

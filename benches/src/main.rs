@@ -18,6 +18,7 @@
 mod collector;
 mod estate;
 mod ingest;
+mod pair;
 mod paste;
 mod processes;
 mod rounds;
@@ -58,6 +59,9 @@ fn main() -> Result<()> {
     }
     if wanted("switch") {
         runtime.block_on(switch::run())?;
+    }
+    if wanted("pair") {
+        runtime.block_on(pair::run())?;
     }
     if wanted("paste") {
         paste::run()?;

@@ -40,6 +40,9 @@ pub struct InstanceView {
     pub waiting: i64,
     /// What people should look at.
     pub alert: Option<String>,
+    /// Of one that is looked at: the other supervisors of its chassis that are known here, by serial number (PI-HA-010).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supervisors: Vec<(InstanceId, String)>,
 }
 
 /// A licence in use.
@@ -97,6 +100,7 @@ fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         last_ack_at,
         waiting: waiting + refused,
         alert: row.opt_text(9)?,
+        supervisors: Vec::new(),
     })
 }
 
@@ -158,8 +162,17 @@ impl Collector {
                 "SELECT {COLUMNS} FROM instance WHERE tenant_id = $1 AND id = $2
                 AND removed_at IS NULL"
             );
-            tx.row(&sql, &[tenant_id.into(), id.into()], from_row)?
-                .ok_or(Error::NotFound("product instance"))
+            let view = tx.row(&sql, &[tenant_id.into(), id.into()], from_row)?;
+            let mut view = view.ok_or(Error::NotFound("product instance"))?;
+            // They have one key, which no two switches have.
+            let sql = "SELECT mate.id, mate.serial FROM instance AS mate JOIN instance AS own
+                ON own.tenant_id = mate.tenant_id AND own.public_key = mate.public_key
+                AND own.pid = mate.pid WHERE own.tenant_id = $1 AND own.id = $2
+                AND mate.id <> own.id AND mate.removed_at IS NULL ORDER BY mate.id";
+            let ids = [tenant_id.into(), id.into()];
+            view.supervisors =
+                tx.rows(sql, &ids, |row| Ok::<_, Error>((row.id(0)?, row.text(1)?)))?;
+            Ok(view)
         })
     }
 

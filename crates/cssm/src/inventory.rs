@@ -1,7 +1,7 @@
 //! Views of an account: product instances, licences purchased and in use, reports (CSSM-005, 013, 014, 015, 027).
 
 use rumline_catalogue::Catalogue;
-use rumline_protocol::Timestamp;
+use rumline_protocol::{Role, Timestamp};
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,20 @@ pub struct InstanceView {
     pub overlap_seconds: i64,
     /// Licences in use.
     pub licenses: Vec<LicenseOfInstance>,
+    /// The supervisors of its chassis, itself among them; none of one that is alone (PI-HA-010).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supervisors: Vec<SupervisorView>,
+}
+
+/// A supervisor of a chassis with two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SupervisorView {
+    /// The product instance it is.
+    pub product_instance_id: InstanceId,
+    /// Serial number; the product id is that of the chassis.
+    pub serial: String,
+    /// `Active` for the one that reported last, for all of them; `Standby` otherwise.
+    pub role: Role,
 }
 
 /// A span in the use of a licence of which nothing is known.
@@ -137,6 +151,7 @@ pub(crate) fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         gaps: Vec::new(),
         overlap_seconds: 0,
         licenses: Vec::new(),
+        supervisors: Vec::new(),
     })
 }
 
@@ -368,5 +383,24 @@ pub(crate) fn complete(
         AND earlier.report_id = later.previous_id)";
     let others = tx.row(sql, &[view.id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
     view.reports_missing += others.unwrap_or(0);
+    view.supervisors = supervisors(tx, view.id)?;
     Ok(())
+}
+
+/// The supervisors of a chassis, in the order they were registered. The one whose use goes on longest is active: what the
+/// other one reports late is of before.
+fn supervisors(tx: &mut Tx<'_>, id: InstanceId) -> Result<Vec<SupervisorView>, Error> {
+    let sql = "SELECT id, serial, epoch_last_end_at FROM product_instance WHERE removed_at IS NULL
+        AND ha_set = (SELECT ha_set FROM product_instance WHERE id = $1) ORDER BY id";
+    let found = tx.rows(sql, &[id.into()], |row| {
+        Ok::<_, Error>((row.id(0)?, row.text(1)?, row.opt_int(2)?.unwrap_or(0)))
+    })?;
+    let last = found.iter().map(|(.., end)| *end).max().filter(|_| found.len() > 1);
+    let active = found.iter().find(|(.., end)| Some(*end) == last).map(|(id, ..)| *id);
+    let view = |(product_instance_id, serial, _): (InstanceId, String, i64)| SupervisorView {
+        role: if Some(product_instance_id) == active { Role::Active } else { Role::Standby },
+        product_instance_id,
+        serial,
+    };
+    Ok(active.map_or_else(Vec::new, |_| found.into_iter().map(view).collect()))
 }

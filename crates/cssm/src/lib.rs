@@ -70,7 +70,7 @@ pub use ids::{
     Account, AlertId, ClaimId, CollectorId, EntryId, InstanceId, JobId, PurchaseId, SmartAccountId,
     TokenId, UsageFileId, VirtualAccountId,
 };
-pub use inventory::{Gap, InstanceView, LicenseOfInstance, ReportRow};
+pub use inventory::{Gap, InstanceView, LicenseOfInstance, ReportRow, SupervisorView};
 pub use jobs::{JobKind, JobState, JobView, NewJob};
 pub use lineage::EpochView;
 pub use looking::{FoundInFile, LookedInto};

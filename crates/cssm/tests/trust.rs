@@ -378,6 +378,68 @@ fn both_supervisors_get_a_trust_code_for_one_use_of_the_token() {
 }
 
 #[test]
+fn a_switchover_moves_use_to_the_other_supervisor() {
+    // PI-HA-004, PI-HA-006, PI-HA-010
+    on_every_engine(&at_once(), |lab| {
+        let modular = |serial: &&str| Udi::new("N9K-C9504", serial).unwrap();
+        let members = |serials: &[&str]| -> Vec<HaMember> {
+            let roles = [Role::Active, Role::Standby].into_iter();
+            let member = |(serial, role)| HaMember { role, sudi: modular(serial) };
+            serials.iter().zip(roles).map(member).collect()
+        };
+        let config = Config { transport: Transport::Smart, ..Config::default() };
+        let mut switch = lab.switch_of(members(&["SN1", "SN2"]), config, "10.4(3)");
+        let token = lab.token();
+        lab.trust(&mut switch, &token, false);
+        lab.give(&mut switch, Input::Use(vec![lan(1)]));
+        let began_at = lab.now;
+        let sync = |lab: &mut Lab, switch: &mut Switch| {
+            lab.give(switch, Input::Sync);
+            lab.run_until(switch, lab.now + 3_600);
+        };
+        lab.run_until(&mut switch, START.plus_days(1));
+        sync(lab, &mut switch);
+        let roles = |lab: &Lab| -> Vec<(String, Role)> {
+            let told = lab.instance("SN1").supervisors;
+            told.into_iter().map(|one| (one.serial, one.role)).collect()
+        };
+        let told = |one, two| vec![("SN1".to_owned(), one), ("SN2".to_owned(), two)];
+        assert_eq!(roles(lab), told(Role::Active, Role::Standby));
+        // The other one takes over in the midst of use that nobody reported yet.
+        lab.run_until(&mut switch, START.plus_days(2));
+        switch.take_over(lab.now, members(&["SN2", "SN1"]));
+        lab.run_until(&mut switch, START.plus_days(3));
+        sync(lab, &mut switch);
+        assert_eq!(roles(lab), told(Role::Standby, Role::Active));
+        assert!(lab.instance("SN1").licenses.is_empty());
+        assert_eq!(lab.instance("SN2").licenses.len(), 1);
+        // And a third takes the place of the first, which is gone for good.
+        lab.give(&mut switch, Input::Supervisors(members(&["SN2"])));
+        lab.give(&mut switch, Input::Supervisors(members(&["SN2", "SN3"])));
+        lab.run_until(&mut switch, lab.now + 3_600);
+        assert!(lab.instance("SN3").trusted);
+        switch.take_over(lab.now, members(&["SN3"]));
+        lab.run_until(&mut switch, START.plus_days(4));
+        sync(lab, &mut switch);
+        let ended_at = lab.cssm.reports(lab.sa, lab.instance("SN3").id, 0, 100).unwrap();
+        let ended_at = ended_at.last().unwrap().end_at;
+        let seconds: i64 = ["SN1", "SN2", "SN3"]
+            .into_iter()
+            .flat_map(|serial| {
+                let view = lab.instance(serial);
+                assert_eq!((view.reports_missing, view.overlap_seconds), (0, 0), "{serial}");
+                assert_eq!(view.gaps, Vec::new(), "{serial}");
+                lab.cssm.reports(lab.sa, view.id, 0, 100).unwrap()
+            })
+            .map(|report| report.count_seconds)
+            .sum();
+        assert_eq!(seconds, ended_at - began_at.0);
+        assert!(lab.instance("SN2").licenses.is_empty());
+        assert_eq!(lab.instance("SN3").licenses.len(), 1);
+    });
+}
+
+#[test]
 fn a_removed_switch_registers_anew_without_force() {
     // G-23, CSSM-013
     on_every_engine(&at_once(), |lab| {

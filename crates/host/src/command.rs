@@ -96,6 +96,9 @@ pub struct Arguments {
     /// Where SSH listens on whichever supervisor is active.
     #[arg(long, requires = "chassis")]
     management: Option<SocketAddr>,
+    /// Who decides which supervisor is active, where the two are on two hosts: where `rumline witness` listens.
+    #[arg(long, requires = "chassis", value_name = "ADDRESS")]
+    witness: Option<SocketAddr>,
     /// Become active although what was answered for last is missing here: what only the other supervisor had is given up.
     #[arg(long, requires = "chassis")]
     force_active: bool,
@@ -199,6 +202,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
             slot,
             link: arguments.link,
             management: arguments.management,
+            witness: arguments.witness,
             forced: arguments.force_active,
         };
         crate::run_supervisor(setups.remove(0), pair)?;

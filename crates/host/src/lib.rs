@@ -12,6 +12,6 @@ mod tables;
 mod web;
 
 pub use host::{Host, Setup, run, run_supervisor};
-pub use pair::PairSetup;
 pub(crate) use pair::folder_of_supervisor;
+pub use pair::{PairSetup, run_witness};
 pub use tables::Tables;

@@ -4,6 +4,15 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rumline_protocol::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Milliseconds since the machine was started, those included in which it slept. They only go on.
+#[must_use]
+pub fn boot_millis() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    seconds.unwrap_or(0).saturating_mul(1_000).saturating_add(nanos.unwrap_or(0) / 1_000_000)
+}
 
 /// A wall clock, which in a lab may run faster than the world's and be set.
 #[derive(Clone, Copy, Debug)]

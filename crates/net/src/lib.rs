@@ -23,7 +23,7 @@ mod ssh;
 mod ssh_client;
 mod tls;
 
-pub use clock::{Clock, StepWatch};
+pub use clock::{Clock, StepWatch, boot_millis};
 pub use console::{RawConsole, read_console, read_secret};
 pub use copies::{Copy, CopyError, HostKey, SshAccess};
 pub use disk::FileDisk;

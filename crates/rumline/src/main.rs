@@ -22,6 +22,7 @@ mod out;
 mod server_parts;
 mod sim_command;
 mod verify_command;
+mod witness_command;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Command {
     Lab(lab::Arguments),
     /// A Nexus-like switch, on the console and over SSH.
     Switch(Box<rumline_host::command::Arguments>),
+    /// Decides which of two supervisors on two hosts is active.
+    Witness(witness_command::Arguments),
     /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
     Cssm(Box<cssm_server::Arguments>),
     /// CSLU, the collector that stores and forwards for one account; with a subcommand, its administration.
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Switch(arguments) => rumline_host::command::run(&arguments),
+        Command::Witness(arguments) => witness_command::run(&arguments),
         Command::Cssm(arguments) => cssm_server::run(&arguments),
         Command::Cslu(arguments) => collector_server::run_cslu(&arguments),
         Command::Onprem(arguments) => collector_server::run_on_prem(&arguments),

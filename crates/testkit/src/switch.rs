@@ -74,6 +74,13 @@ impl Switch {
         Self::open(now, root, members, config, "10.4(3)", suite)
     }
 
+    /// The supervisors of the chassis are others, or have other roles: the first takes over what lies on the disk.
+    pub fn take_over(&mut self, now: Timestamp, members: Vec<HaMember>) {
+        self.profile.members = members;
+        self.udi = self.profile.udi().clone();
+        self.restart(now, self.disk.clone());
+    }
+
     /// Starts again from what lies on a disk, maybe another one.
     pub fn restart(&mut self, now: Timestamp, disk: MemoryDisk) {
         self.disk = disk;

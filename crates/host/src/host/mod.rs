@@ -122,6 +122,8 @@ pub struct Host {
     looked_at: Option<tokio::time::Instant>,
     /// Whether the other supervisor takes over.
     hands_over: bool,
+    /// Whether the other one may have taken over.
+    is_fenced: bool,
     /// The change of the copy that is shown.
     shown_changes: u64,
 }
@@ -366,6 +368,7 @@ impl Host {
             screen: None,
             looked_at: None,
             hands_over: false,
+            is_fenced: false,
             shown_changes: 0,
         };
         // A password that is asked for is made. Where none is, that of the startup configuration holds.
@@ -474,14 +477,16 @@ impl Host {
             if self.setup.console && !self.terminals.contains_key(&CONSOLE) {
                 break;
             }
-            if self.hands_over {
+            let is_fenced = self.pair.as_ref().is_some_and(|pair| !pair.may_speak());
+            if self.hands_over || is_fenced {
+                self.is_fenced = is_fenced;
                 break;
             }
             self.look_at_pair();
             self.listen_as_configured();
         }
         let now = self.clock.now();
-        if self.shown.is_none() {
+        if self.shown.is_none() && !self.is_fenced {
             let (switch, mut devices) = self.parts();
             switch.shut_down(now, &mut devices);
         }
@@ -491,6 +496,10 @@ impl Host {
             let _shown = tokio::time::timeout(Duration::from_secs(2), screen).await.is_ok();
         }
         drop(raw);
+        if self.is_fenced {
+            tracing::error!("the witness does not let this supervisor speak any more");
+            return Ended::HandedOver;
+        }
         if !self.hands_over {
             return Ended::Stopped;
         }
@@ -578,6 +587,9 @@ impl Host {
             }
             match effect {
                 Effect::Send { request_id, url, path, content_type, body, .. } => {
+                    if self.pair.as_ref().is_some_and(|pair| !pair.may_speak()) {
+                        continue;
+                    }
                     self.send(request_id, url, &path, (content_type, body));
                 }
                 Effect::Log(line) => {

@@ -172,6 +172,11 @@ impl Active {
         }
     }
 
+    /// Whether this one may speak.
+    pub(crate) fn may_speak(&self) -> bool {
+        self.mirror.lock().unwrap_or_else(PoisonError::into_inner).may_speak()
+    }
+
     /// The other one restarts.
     pub(crate) fn restart_other(&mut self) {
         self.mirror.lock().unwrap_or_else(PoisonError::into_inner).restart();

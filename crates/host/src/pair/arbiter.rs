@@ -1,4 +1,4 @@
-//! Who decides which of two is active: the kernel on one host.
+//! Who decides which of two is active: the kernel on one host, a witness on two, or a person.
 
 use std::fs::File;
 use std::sync::{Arc, Mutex};
@@ -8,12 +8,20 @@ use rumline_switch::Slot;
 use rumline_switch::pair::Standing;
 
 use super::chassis::Chassis;
+use super::witness::Witness;
 
 /// The right to speak, and what is written down of it. Held by one supervisor at a time.
 pub(crate) struct Arbiter {
-    chassis: Chassis,
     slot: Slot,
-    right: Option<File>,
+    by: By,
+}
+
+/// Who decides.
+enum By {
+    /// The kernel: a lock in the folder of the chassis.
+    Lock { chassis: Chassis, right: Option<File> },
+    /// Somebody on a third host.
+    Witness(Witness),
 }
 
 /// The same arbiter for all that a supervisor does.
@@ -21,40 +29,74 @@ pub(crate) type SharedArbiter = Arc<Mutex<Arbiter>>;
 
 impl Arbiter {
     pub(crate) fn of(chassis: &Chassis, slot: Slot) -> Self {
-        Self { chassis: chassis.clone(), slot, right: None }
+        Self { slot, by: By::Lock { chassis: chassis.clone(), right: None } }
     }
 
-    pub(crate) fn standing(&self) -> Result<Standing> {
-        self.chassis.standing()
+    pub(crate) fn asking(witness: Witness, slot: Slot) -> Self {
+        Self { slot, by: By::Witness(witness) }
+    }
+
+    pub(crate) fn standing(&mut self) -> Result<Standing> {
+        match &mut self.by {
+            By::Lock { chassis, .. } => chassis.standing(),
+            By::Witness(witness) => witness.standing(),
+        }
     }
 
     /// Becomes the one that may speak, if nobody is and nothing that was answered for is missing here; `forced` where a
     /// person says so although something is.
     pub(crate) fn take(&mut self, link: &str, forced: bool) -> Result<Option<Standing>> {
-        if !forced && !self.standing()?.may_take(self.slot) {
+        let (chassis, held) = match &mut self.by {
+            By::Witness(witness) => return witness.take(self.slot, link, forced),
+            By::Lock { chassis, right } => (chassis, right),
+        };
+        if !forced && !chassis.standing()?.may_take(self.slot) {
             return Ok(None);
         }
-        let Some(right) = self.chassis.take_right()? else { return Ok(None) };
+        let Some(right) = chassis.take_right()? else { return Ok(None) };
         // Whoever had it until now may have written since.
-        let standing = self.standing()?;
+        let standing = chassis.standing()?;
         if !forced && !standing.may_take(self.slot) {
             return Ok(None);
         }
         let standing = standing.taken(self.slot, link.to_owned());
-        self.chassis.write_standing(&standing)?;
-        self.right = Some(right);
+        chassis.write_standing(&standing)?;
+        *held = Some(right);
         Ok(Some(standing))
     }
 
     /// Writes down how the other one stands.
     pub(crate) fn note(&mut self, standing: &Standing) -> Result<()> {
-        anyhow::ensure!(self.right.is_some(), "this supervisor has no right to speak");
-        self.chassis.write_standing(standing)
+        match &mut self.by {
+            By::Witness(witness) => witness.note(self.slot, standing),
+            By::Lock { chassis, right } => {
+                anyhow::ensure!(right.is_some(), "this supervisor has no right to speak");
+                chassis.write_standing(standing)
+            }
+        }
+    }
+
+    /// Asks to speak on, where that is needed.
+    pub(crate) fn renew(&mut self) {
+        if let By::Witness(witness) = &mut self.by {
+            witness.renew(self.slot);
+        }
+    }
+
+    /// Whether this one may still speak.
+    pub(crate) fn holds(&self) -> bool {
+        match &self.by {
+            By::Lock { right, .. } => right.is_some(),
+            By::Witness(witness) => witness.holds(),
+        }
     }
 
     /// Gives the right back.
     pub(crate) fn release(&mut self) {
-        self.right = None;
+        match &mut self.by {
+            By::Lock { right, .. } => *right = None,
+            By::Witness(witness) => witness.release(self.slot),
+        }
     }
 }
 

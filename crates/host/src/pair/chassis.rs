@@ -42,6 +42,7 @@ impl Chassis {
         options.open(&path).with_context(|| path.display().to_string())
     }
 
+    /// The key of the chassis.
     pub(crate) fn key(&self) -> Result<ChassisKey> {
         let files = KeptFiles::of(&self.dir);
         let read = |name: &str| files.read(name)?.with_context(|| format!("{name} is missing"));
@@ -77,6 +78,8 @@ impl Chassis {
 
 #[cfg(test)]
 mod tests {
+    use rumline_switch::Slot;
+
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use rumline_agent::DiskError;
 use rumline_net::PeerLink;
 use rumline_switch::Slot;
 use rumline_switch::pair::{Change, Mirror, Place, Standing};
@@ -14,6 +15,10 @@ use super::words::{Hello, ToActive, ToStandby, read, say};
 
 /// So long it may take the other one to make a change durable, before it is out.
 const SETTLE: Duration = Duration::from_secs(2);
+/// So long it may take to write down that it is out, before a change fails for that.
+const NOTE: Duration = Duration::from_secs(6);
+/// Between two attempts at it.
+const NOTE_AGAIN: Duration = Duration::from_millis(100);
 /// So long it may say nothing.
 const SILENCE: Duration = Duration::from_secs(3);
 
@@ -115,6 +120,7 @@ impl PairMirror {
 
     /// Says that this one is still here, and hears what the other one said.
     pub(crate) fn beat(&mut self, now_millis: i64) {
+        self.arbiter.lock().unwrap_or_else(PoisonError::into_inner).renew();
         if self.owes_note {
             self.note(false);
         }
@@ -172,6 +178,44 @@ impl PairMirror {
         }
     }
 
+    /// Waits until all that was given is durable there, or it is out.
+    fn wait_for_all(&mut self) {
+        let end = Instant::now() + SETTLE;
+        while self.done < self.given {
+            let Some(link) = &mut self.link else { return };
+            let left = end.saturating_duration_since(Instant::now());
+            match link.receive(left) {
+                Ok(Some((head, _))) => self.heard(&head),
+                Ok(None) => return self.out("it is too slow"),
+                Err(error) => return self.out(&cut(&error)),
+            }
+        }
+    }
+
+    /// Whether what was changed can be answered for: the other one has it, or cannot take over without it.
+    fn may_be_answered_for(&mut self) -> Result<(), DiskError> {
+        let end = Instant::now() + NOTE;
+        while self.owes_note && self.may_speak() && Instant::now() < end {
+            std::thread::sleep(NOTE_AGAIN);
+            self.note(false);
+        }
+        if !self.may_speak() {
+            let text =
+                "the other supervisor may have taken over: this one answers for nothing more";
+            return Err(DiskError::Other(text.to_owned()));
+        }
+        if self.owes_note {
+            let text = "it cannot be written down that the other supervisor misses this change";
+            return Err(DiskError::Other(text.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether this one may speak.
+    pub(crate) fn may_speak(&self) -> bool {
+        self.arbiter.lock().unwrap_or_else(PoisonError::into_inner).holds()
+    }
+
     fn out(&mut self, why: &str) {
         self.link = None;
         if self.phase != Phase::Alone {
@@ -216,26 +260,15 @@ impl Mirror for PairMirror {
         self.tell(|number| ToStandby::Change { number, place, kind, name }, bytes);
     }
 
-    fn settle(&mut self, made_here: bool) {
-        if !made_here {
-            // Only where it has all does it matter that the two differ now; else it is given this file again.
-            if self.link.is_some() {
-                self.out("what was given to it could not be written here");
-            }
-            return;
+    fn settle(&mut self, made_here: bool) -> Result<(), DiskError> {
+        if !made_here && self.link.is_some() {
+            self.out("what was given to it could not be written here");
         }
-        if self.phase != Phase::InStep {
-            return self.hear();
+        if self.phase == Phase::InStep {
+            self.wait_for_all();
+        } else {
+            self.hear();
         }
-        let end = Instant::now() + SETTLE;
-        while self.done < self.given {
-            let Some(link) = &mut self.link else { return };
-            let left = end.saturating_duration_since(Instant::now());
-            match link.receive(left) {
-                Ok(Some((head, _))) => self.heard(&head),
-                Ok(None) => return self.out("it is too slow"),
-                Err(error) => return self.out(&cut(&error)),
-            }
-        }
+        self.may_be_answered_for()
     }
 }

@@ -8,6 +8,7 @@ mod console;
 mod fill;
 mod mirror;
 mod standby;
+mod witness;
 mod words;
 
 use std::net::{SocketAddr, TcpListener};
@@ -29,10 +30,14 @@ use arbiter::{Arbiter, SharedArbiter};
 pub(crate) use chassis::Chassis;
 pub(crate) use console::Shown;
 use standby::{Copier, Shared};
+use witness::Witness;
+pub use witness::run_witness;
 use words::{Hello, VERSION};
 
 /// How often the one that waits looks whether the right to speak is free.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often it asks a witness for it.
+const ASK: Duration = Duration::from_millis(500);
 /// One that handed over lets the other one begin.
 const AFTER_HANDING_OVER: Duration = Duration::from_secs(5);
 
@@ -46,6 +51,8 @@ pub struct PairSetup {
     pub link: SocketAddr,
     /// Where SSH listens on whichever is active.
     pub management: Option<SocketAddr>,
+    /// Who decides which of the two is active, where they are on two hosts; without one a lock in the folder does.
+    pub witness: Option<SocketAddr>,
     /// Whether it becomes active although what was answered for is missing here.
     pub forced: bool,
 }
@@ -60,7 +67,7 @@ pub(crate) fn folder_of_supervisor(chassis: &Path, slot: Slot) -> PathBuf {
 pub(crate) enum Ended {
     /// It was told to.
     Stopped,
-    /// The other one takes over.
+    /// The other one takes over, or may have.
     HandedOver,
     /// The right to speak is its: nobody was active, or it takes over from whoever was.
     Speaks { standing: Standing, takes_over: bool },
@@ -94,7 +101,11 @@ impl Supervisor {
         );
         let chassis = Chassis::open(&pair.chassis)?;
         let key = Arc::new(chassis.key()?);
-        let arbiter = Arc::new(Mutex::new(Arbiter::of(&chassis, pair.slot)));
+        let arbiter = match pair.witness {
+            Some(address) => Arbiter::asking(Witness::at(address, Arc::clone(&key)), pair.slot),
+            None => Arbiter::of(&chassis, pair.slot),
+        };
+        let arbiter = Arc::new(Mutex::new(arbiter));
         let listener = TcpListener::bind(pair.link)
             .with_context(|| format!("cannot listen on {} for the other supervisor", pair.link))?;
         let link = listener.local_addr()?.to_string();
@@ -163,14 +174,22 @@ impl Supervisor {
             {
                 return Ok(Ended::Speaks { standing, takes_over: true });
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(if self.pair.witness.is_some() { ASK } else { LOOK });
         }
     }
 
     fn try_take(&self) -> Result<Option<Standing>> {
         let forced = self.forced.load(Ordering::Relaxed);
         let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
-        let standing = arbiter.take(&self.link, forced)?;
+        let taken = arbiter.take(&self.link, forced);
+        let standing = match taken {
+            // A witness may be away for a while.
+            Err(error) if self.pair.witness.is_some() => {
+                tracing::warn!("{error:#}");
+                None
+            }
+            taken => taken?,
+        };
         if standing.is_some() {
             // It was meant for once.
             self.forced.store(false, Ordering::Relaxed);

@@ -119,7 +119,7 @@ impl Copier {
     /// Follows the active one until the link is cut.
     fn follow(&self) -> io::Result<()> {
         let standing = {
-            let arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
             arbiter.standing().map_err(io::Error::other)?
         };
         // Nobody is active yet, or it was this one.

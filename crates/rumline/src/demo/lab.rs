@@ -44,6 +44,8 @@ pub(super) struct Lab {
     pub url: String,
     pub api: Api,
     pub switches: Vec<LabSwitch>,
+    /// The supervisors of a chassis.
+    supervisors: Vec<Child>,
     pub collectors: Vec<LabCollector>,
     /// Where its switches may ask for names.
     pub names: LabNames,
@@ -100,6 +102,7 @@ impl Lab {
             url,
             api,
             switches,
+            supervisors: Vec::new(),
             collectors,
             names: LabNames::start().await?,
             progress,
@@ -177,6 +180,65 @@ impl Lab {
         });
         self.describe()?;
         Ok(self.switches.len() - 1)
+    }
+
+    /// Sets up a chassis, which is reached where whichever of its supervisors is active listens; returns its place in the list
+    /// and what both supervisors are told.
+    pub(super) fn describe_pair(
+        &mut self,
+        topology: u32,
+        (pid, serial): (&str, &str),
+        config: &str,
+        management: SocketAddr,
+    ) -> Result<(usize, Vec<String>)> {
+        let name = "chassis".to_owned();
+        std::fs::write(self.dir.join(format!("{name}.cfg")), config)?;
+        let password_file = servers::switch_password_file(&self.dir, &name);
+        let told = servers::switch(&self.dir, self.clock, &name, (pid, serial), std::iter::empty());
+        // The folder is that of the chassis; each has a serial number of its own.
+        let mut options = Vec::new();
+        let mut told = told.into_iter();
+        while let Some(word) = told.next() {
+            match word.as_str() {
+                "--dir" => options.push("--chassis".to_owned()),
+                "--serial" => drop(told.next()),
+                _ => options.push(word),
+            }
+        }
+        options.extend(["--management".to_owned(), management.to_string()]);
+        options.extend(["--dns-port".to_owned(), self.names.port().to_string()]);
+        self.switches.push(LabSwitch {
+            dir: self.dir.join(&name),
+            name,
+            topology,
+            serial: serial.to_owned(),
+            pid: pid.to_owned(),
+            address: management,
+            password_file,
+            options: Vec::new(),
+            process: None,
+        });
+        self.describe()?;
+        Ok((self.switches.len() - 1, options))
+    }
+
+    /// These processes end with the lab.
+    pub(super) fn hold(&mut self, processes: impl Iterator<Item = Child>) {
+        self.supervisors.extend(processes);
+    }
+
+    /// Whether a switch runs.
+    pub(super) fn runs(&self, switch: usize) -> bool {
+        let switch = &self.switches[switch];
+        switch.process.is_some() || (switch.options.is_empty() && !self.supervisors.is_empty())
+    }
+
+    /// A token of a virtual account, for as many switches as there are.
+    pub(super) async fn token(&self, virtual_account: &str) -> Result<String> {
+        let va = self.api.virtual_account(SMART_ACCOUNT, virtual_account).await?;
+        let token = json!({ "description": "lab", "expires_after_days": 30, "uses_max": null });
+        let created = self.api.json("POST", &format!("{va}/tokens"), Some(token)).await?;
+        Ok(created["value"].as_str().context("no token")?.to_owned())
     }
 
     /// Ends a switch in an orderly way.
@@ -382,6 +444,7 @@ impl Lab {
                 tracing::warn!(%error, "a collector of the lab did not end by itself");
             }
         }
+        processes.append(&mut self.supervisors);
         processes.extend(self.cssm.take());
         for mut process in processes {
             if let Err(error) = terminate(&mut process).await {

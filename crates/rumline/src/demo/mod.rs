@@ -5,6 +5,7 @@ mod collected;
 mod collector;
 mod discovery;
 mod lab;
+mod pair;
 mod processes;
 mod proxy;
 mod restored;
@@ -76,7 +77,7 @@ fn name_of(topology: u32) -> &'static str {
 /// After all that was done to it a switch is well, and says so.
 async fn doctor(lab: &Lab, topology: u32, switch: usize, checks: &mut Checks) -> Result<()> {
     // One that was turned off for good is not asked.
-    if lab.switches[switch].process.is_none() {
+    if !lab.runs(switch) {
         return Ok(());
     }
     // What was refused on purpose is over with the next answer.
@@ -98,6 +99,7 @@ async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Resul
         match topology {
             2 => {
                 topology2::run(lab, arguments.startup_config.as_deref(), &mut checks).await?;
+                pair::run(lab, &mut checks).await?;
             }
             6 => topology6::run(lab, &mut checks).await?,
             topology => {

@@ -57,7 +57,10 @@ pub trait Mirror {
 
     /// Returns once all that was given is durable there, or once it is noted, durably and outside of both, that the other
     /// one has not all. `made_here` says whether the change was made on this side: if not, the two differ.
-    fn settle(&mut self, made_here: bool);
+    ///
+    /// # Errors
+    /// When neither is so: the change must not be answered for, since the other one might take over without it.
+    fn settle(&mut self, made_here: bool) -> Result<(), DiskError>;
 }
 
 /// The mirror of all disks of a switch.
@@ -97,10 +100,11 @@ impl<D: Disk> Copied<D> {
     }
 
     fn settle<T>(&self, made: Result<T, DiskError>) -> Result<T, DiskError> {
-        if let Some(mut mirror) = self.mirror() {
-            mirror.settle(made.is_ok());
-        }
-        made
+        let settled = match self.mirror() {
+            Some(mut mirror) => mirror.settle(made.is_ok()),
+            None => Ok(()),
+        };
+        made.and_then(|made| settled.map(|()| made))
     }
 
     /// What need not be durable is not waited for.
@@ -175,7 +179,8 @@ impl<D: Disk> Disk for Copied<D> {
     fn hand(&mut self, name: &str, bytes: &[u8]) {
         self.give(ChangeKind::Hand, name, bytes);
         if let Some(mut mirror) = self.mirror() {
-            mirror.settle(true);
+            // Who cannot hand it over hears of that at the next change.
+            let _settled = mirror.settle(true);
         }
     }
 }
@@ -210,6 +215,7 @@ mod tests {
         disk: MemoryDisk,
         changes_left: usize,
         differs: bool,
+        may_not_speak: bool,
     }
 
     impl Mirror for Other {
@@ -220,13 +226,15 @@ mod tests {
             }
         }
 
-        fn settle(&mut self, made_here: bool) {
+        fn settle(&mut self, made_here: bool) -> Result<(), DiskError> {
             self.differs |= !made_here;
+            if self.may_not_speak { Err(DiskError::ReadOnly) } else { Ok(()) }
         }
     }
 
     fn pair(changes: usize) -> (Copied<MemoryDisk>, Arc<Mutex<Other>>) {
-        let other = Other { disk: MemoryDisk::default(), changes_left: changes, differs: false };
+        let disk = MemoryDisk::default();
+        let other = Other { disk, changes_left: changes, differs: false, may_not_speak: false };
         let other = Arc::new(Mutex::new(other));
         let mirror: SharedMirror = other.clone();
         (Copied::to(MemoryDisk::default(), Place::Store, mirror), other)
@@ -268,6 +276,15 @@ mod tests {
             assert_eq!(change_all(&mut disk), Err(DiskError::Full), "{changes}");
             assert!(other.lock().unwrap().differs, "{changes}");
         }
+    }
+
+    #[test]
+    fn what_the_other_one_may_take_over_without_is_not_made() {
+        let (mut disk, other) = pair(usize::MAX);
+        other.lock().unwrap().may_not_speak = true;
+        assert_eq!(disk.write("a", b"one"), Err(DiskError::ReadOnly));
+        assert_eq!(disk.overwrite("a", b"one"), Err(DiskError::ReadOnly));
+        assert_eq!(disk.extend("a", b"one"), Err(DiskError::ReadOnly));
     }
 
     #[test]

@@ -59,6 +59,15 @@ impl Page<CollectorSite> for Instance {
                 div { dt { "Reports that wait" } dd { (one.waiting) } }
             }
             @if let Some(alert) = &one.alert { p.note.bad { (alert) } }
+            @if !one.supervisors.is_empty() {
+                h2 { "HA UDI List" }
+                p { "The other supervisors of its chassis; each reports in its own name while it is active." }
+                ul {
+                    @for (id, serial) in &one.supervisors {
+                        li { a href=(self.tenancy.at(&format!("/{id}"))) { "PID:" (one.pid) ",SN:" (serial) } }
+                    }
+                }
+            }
             h2 { "License Usage" }
             (self.uses(ask))
             h2 { "Reports" }

@@ -80,6 +80,23 @@ impl Page<CssmSite> for Instance {
                 div { dt { "Last ACK" } dd { (ask.time(one.last_ack_at)) } }
                 div { dt { "Reports" } dd { (one.reports) " here, " (one.reports_missing) " missing" } }
             }
+            @if !one.supervisors.is_empty() {
+                h2 { "HA UDI List" }
+                ul {
+                    @for supervisor in &one.supervisors {
+                        li {
+                            (supervisor.role) ": "
+                            @if supervisor.product_instance_id == one.id {
+                                "PID:" (one.pid) ",SN:" (supervisor.serial)
+                            } @else {
+                                a href=(self.inventory.at(&format!("/product-instances/{}", supervisor.product_instance_id))) {
+                                    "PID:" (one.pid) ",SN:" (supervisor.serial)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
             @if !one.is_in_catalogue {
                 p.note { "The product id " (one.pid) " is not in the catalogue of this CSSM. Its use is counted by the tags that it "
                     "reports, under the names that these have; a folder with its data, which " code { "rumline cssm --catalogue" }
