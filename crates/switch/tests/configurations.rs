@@ -17,6 +17,7 @@ const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
 const OWN: &[(&str, &[&str])] = &[
     ("aggregation.cfg", &[]),
     ("border.cfg", &[LAN, "VPN_FABRIC"]),
+    ("chassis.cfg", &[]),
     ("core.cfg", &[LAN, "NETWORK_SERVICES_PKG"]),
     ("leaf.cfg", &[LAN]),
     ("spine.cfg", &[LAN]),

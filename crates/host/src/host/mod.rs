@@ -414,8 +414,13 @@ impl Host {
         self.ssh.clone()
     }
 
+    /// Serves until `stop`.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        self.serve_in_pair(stop).await;
+    }
+
     /// Serves until `stop`, or until the other supervisor takes over.
-    pub(crate) async fn serve(mut self, stop: impl Future<Output = ()>) -> Ended {
+    pub(crate) async fn serve_in_pair(mut self, stop: impl Future<Output = ()>) -> Ended {
         let raw = self.setup.console.then(RawConsole::enter);
         let mut typed = self.setup.console.then(read_console);
         if self.setup.console {

@@ -210,7 +210,7 @@ impl Supervisor {
                 // An error means that whoever could say so is gone: that ends it too.
                 let _gone = stop.wait_for(|stop| *stop).await.is_err();
             };
-            Ok::<_, anyhow::Error>(host.serve(stopped).await)
+            Ok::<_, anyhow::Error>(host.serve_in_pair(stopped).await)
         });
         runtime.shutdown_background();
         self.arbiter.lock().unwrap_or_else(PoisonError::into_inner).release();
