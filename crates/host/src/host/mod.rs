@@ -38,6 +38,8 @@ use sessions::{Batch, CONSOLE, OpenTerminal};
 use syslog::Queues;
 use web::{Call, Cookies, Listening};
 
+/// So long an address may be in use before that is an error.
+const BIND_PATIENCE: Duration = Duration::from_secs(2);
 /// So long what was answered may take to leave before the other supervisor takes over.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
 /// How old what is known of the process may be.
@@ -198,6 +200,22 @@ async fn next_typed(typed: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u
     match typed {
         Some(receiver) => receiver.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+/// Listens on an address. Whoever listened there until now may need a moment to end.
+async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let end = tokio::time::Instant::now() + BIND_PATIENCE;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AddrInUse
+                    && tokio::time::Instant::now() < end =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            bound => return bound,
+        }
     }
 }
 
@@ -392,9 +410,8 @@ impl Host {
         addresses: impl IntoIterator<Item = SocketAddr>,
     ) -> Result<()> {
         for address in addresses {
-            let listener = TcpListener::bind(address)
-                .await
-                .with_context(|| format!("cannot listen on {address}"))?;
+            let listener =
+                bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
             let local = listener.local_addr()?;
             tokio::spawn(self.ssh().run(listener));
             rumline_net::say!(
@@ -644,8 +661,12 @@ impl Host {
         let reason = "Reset Requested by CLI command reload";
         let (_, mut devices) = self.parts();
         match Switch::boot(now, &hardware, suite, first_config.as_deref(), reason, &mut devices) {
-            Ok((switch, effects)) => {
+            Ok((switch, mut effects)) => {
                 self.switch = switch;
+                if let Some(redundancy) = self.pair.as_ref().map(Active::redundancy) {
+                    let (switch, mut devices) = self.parts();
+                    effects.extend(switch.redundancy_changed(now, redundancy, &mut devices));
+                }
                 if let Err(error) = self.ensure_admin() {
                     tracing::error!(%error, "admin has no password");
                 }

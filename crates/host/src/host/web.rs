@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use rumline_net::{Security, Shutdown, serve, server_config};
 use rumline_protocol::{Timestamp, random_hex};
 use rumline_switch::{HttpAnswer, NxapiRequest, NxapiSettings, Switch, Verb};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::bind;
 use super::{Happened, Host, Turn};
 use crate::web::{Credentials, WebAnswer, WebRequest, router};
 
@@ -268,6 +268,10 @@ impl Host {
 
     /// Listens where the configuration says, once that says otherwise than before.
     pub(super) fn listen_as_configured(&mut self) {
+        // NX-API is with the active supervisor.
+        if self.shown.is_some() {
+            return;
+        }
         let settings = self.switch.nxapi_settings();
         if settings == self.listening.settings {
             return;
@@ -317,7 +321,7 @@ impl Host {
             };
             let served = match security {
                 Err(error) => Err(error.to_string()),
-                Ok(security) => match TcpListener::bind(address).await {
+                Ok(security) => match bind(address).await {
                     Err(error) => Err(error.to_string()),
                     Ok(listener) => {
                         if let Ok(local) = listener.local_addr() {

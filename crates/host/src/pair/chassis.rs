@@ -51,7 +51,7 @@ impl Chassis {
 
     /// Who may speak, as it is written down; nothing is at first.
     pub(crate) fn standing(&self) -> Result<Standing> {
-        let bytes = fs::read(self.dir.join("standing")).unwrap_or_default();
+        let bytes = rumline_net::read_private(&self.dir.join("standing"))?.unwrap_or_default();
         if bytes.iter().all(|byte| *byte == 0) {
             return Ok(Standing::default());
         }

@@ -20,6 +20,9 @@ use crate::{Host, Setup};
 /// How often it is looked whether the copy is whole.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Between two attempts to open it.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// A disk that reads what lies in a folder, and keeps what is written to itself.
 pub(crate) struct CopyOf {
     dir: PathBuf,
@@ -132,6 +135,7 @@ pub(crate) fn serve(supervisor: &Supervisor, shared: &Shared) {
             let redundancy = Redundancy { slot, other, is_copy: true };
             if let Err(error) = run(Shown { setup, redundancy, shared: shared.clone() }) {
                 tracing::warn!("the console of the standby supervisor: {error:#}");
+                std::thread::sleep(AGAIN);
             }
         }
         std::thread::sleep(LOOK);

@@ -41,6 +41,9 @@ const ASK: Duration = Duration::from_millis(500);
 /// One that handed over lets the other one begin.
 const AFTER_HANDING_OVER: Duration = Duration::from_secs(5);
 
+/// So long after its start one may become active by force: what was meant then may be wrong later.
+const FORCE: Duration = Duration::from_secs(15);
+
 /// What a supervisor of a pair is started with, beside what every switch is.
 pub struct PairSetup {
     /// The folder of the chassis.
@@ -81,6 +84,7 @@ pub(crate) struct Supervisor {
     key: Arc<ChassisKey>,
     arbiter: SharedArbiter,
     forced: AtomicBool,
+    started_at: Instant,
     listener: TcpListener,
     /// Where the other one finds that.
     link: String,
@@ -116,7 +120,8 @@ impl Supervisor {
             release: release.version.clone(),
         };
         let forced = AtomicBool::new(pair.forced);
-        Ok(Self { setup, pair, own, key, arbiter, forced, listener, link, stop })
+        let started_at = Instant::now();
+        Ok(Self { setup, pair, own, key, arbiter, forced, started_at, listener, link, stop })
     }
 
     /// Runs until it is told to end.
@@ -179,6 +184,9 @@ impl Supervisor {
     }
 
     fn try_take(&self) -> Result<Option<Standing>> {
+        if self.started_at.elapsed() > FORCE && self.forced.swap(false, Ordering::Relaxed) {
+            tracing::warn!("the other supervisor is active: this one does not become so by force");
+        }
         let forced = self.forced.load(Ordering::Relaxed);
         let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = arbiter.take(&self.link, forced);
