@@ -145,6 +145,17 @@ def measurements(report):
             for m in payload["measurements"]]
 
 
+def the_one_that_waits_shows(chassis):
+    """Its own console shows the chassis and changes nothing."""
+    standby = chassis.switch(chassis.consoles[2])
+    shown = standby.run("show system redundancy status", "show license udi", "show module")
+    assert "This supervisor (sup-28)" in shown and "Internal state:   HA standby" in shown, shown
+    assert all(serial in shown for serial in SERIALS.values()), shown
+    for line in ("configure terminal", "reload", "license smart sync all", "system switchover"):
+        refused = standby.run(line)
+        assert "not permitted on standby" in refused, (line, refused)
+
+
 def main():
     random.seed(11)
     with Lab("--requests-per-hour", "0") as lab:
@@ -157,6 +168,7 @@ def main():
         switch.run(f"license smart trust idtoken {lab.new_token()} all")
         log = switch.wait("show logging", "TRUST_CODE_INSTALL_SUCCESS.*SUP2")
         assert log.count("TRUST_CODE_INSTALL_SUCCESS") == 2, log
+        the_one_that_waits_shows(chassis)
         began = time.time()
         assert chassis.command("configure terminal", "feature bgp")
         began = (began, time.time())

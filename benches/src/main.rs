@@ -43,7 +43,15 @@ fn main() -> Result<()> {
     let only: Option<String> = std::env::args().nth(1);
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let build = Command::new("cargo")
-        .args(["build", "--release", "--quiet", "--package", "rumline"])
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "--package",
+            "rumline",
+            "--package",
+            "rumline-host",
+        ])
         .status()?;
     ensure!(build.success(), "the release build failed");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -46,7 +46,6 @@ impl Pair {
         let (own, management) =
             (format!("127.0.0.1:{}", free_port()?), format!("127.0.0.1:{}", self.management));
         let arguments = [
-            "switch",
             "--pid",
             "N9K-C9504",
             "--serial",
@@ -62,7 +61,7 @@ impl Pair {
             "--admin-password-file",
             &password,
         ];
-        let (process, _) = processes::start(&arguments, "supervisor ").await?;
+        let (process, _) = processes::start_switch(&arguments, "supervisor ").await?;
         self.supervisors[slot] = Some(process);
         self.until(|text| slot == 0 || text.contains("[1,2]")).await
     }
@@ -97,7 +96,6 @@ pub(crate) async fn run() -> Result<()> {
     let dir = folder.0.display().to_string();
     let password = format!("{dir}/password");
     let arguments = [
-        "switch",
         "--pid",
         "N9K-C9504",
         "--dir",
@@ -107,7 +105,7 @@ pub(crate) async fn run() -> Result<()> {
         "--admin-password-file",
         &password,
     ];
-    let (_alone, line) = processes::start(&arguments, "ssh admin@").await?;
+    let (_alone, line) = processes::start_switch(&arguments, "ssh admin@").await?;
     let port = line.rsplit(' ').next().and_then(|port| port.parse().ok()).context("no port")?;
     let one = log_in(&folder, port).await?;
     let mut pair = Pair::start().await?;

@@ -1,7 +1,7 @@
 //! Processes under test and what the kernel says of them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
@@ -30,7 +30,16 @@ impl Drop for Folder {
 
 /// Starts a process and waits for the line that says it is up.
 pub(crate) async fn start(arguments: &[&str], up: &str) -> Result<(Child, String)> {
-    let mut process = Command::new(crate::rumline()?)
+    run(&crate::rumline()?, arguments, up).await
+}
+
+/// The same of a switch alone, in the executable that holds nothing else.
+pub(crate) async fn start_switch(arguments: &[&str], up: &str) -> Result<(Child, String)> {
+    run(&crate::rumline()?.with_file_name("rumline-switch"), arguments, up).await
+}
+
+async fn run(executable: &Path, arguments: &[&str], up: &str) -> Result<(Child, String)> {
+    let mut process = Command::new(executable)
         .args(arguments)
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -83,6 +83,8 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("cssm_postgres.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),
+    ("pair.py", &parts::CLIENTS),
+    ("pair_hosts.py", &parts::CLIENTS),
     ("discovery.py", &parts::CLIENTS),
     ("flips.py", &parts::CLIENTS),
     ("collectors.py", &parts::CLIENTS),

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Result;
 use rumline_agent::{Disk, DiskError};
+use rumline_protocol::Udi;
 use rumline_switch::pair::Place;
 use rumline_switch::{OtherState, OtherSupervisor, Redundancy};
 
@@ -114,51 +114,74 @@ impl Shown {
 
     /// How many changes the copy has taken.
     pub(crate) fn changes(&self) -> u64 {
-        self.shared.known.lock().unwrap_or_else(PoisonError::into_inner).changes
+        self.shared.changes()
     }
 }
 
-/// Serves the console whenever the copy is whole, until that is over.
+/// Serves the console whenever the copy is whole, until that is over. Nothing is brought up before somebody comes.
 pub(crate) fn serve(supervisor: &Supervisor, shared: &Shared) {
-    while !shared.is_over.load(Ordering::Relaxed) {
-        let active = {
-            let known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.active.clone().filter(|_| known.is_in_step)
+    let Some(address) = supervisor.setup.ssh else { return };
+    while !shared.is_over() {
+        let served = match shared.active_in_step() {
+            Some(active) => listen(supervisor, shared, address, &active),
+            None => Ok(()),
         };
-        if let Some(active) = active {
-            let mut setup = supervisor.setup.clone();
-            setup.hardware.serial = active.serial;
-            setup.console = false;
-            let own = supervisor.own.udi.clone();
-            let other = Some(OtherSupervisor { udi: own, state: OtherState::Standby });
-            let slot = supervisor.pair.slot.other();
-            let redundancy = Redundancy { slot, other, is_copy: true };
-            if let Err(error) = run(Shown { setup, redundancy, shared: shared.clone() }) {
-                tracing::warn!("the console of the standby supervisor: {error:#}");
-                std::thread::sleep(AGAIN);
-            }
+        if let Err(error) = served {
+            tracing::warn!("the console of the standby supervisor: {error:#}");
+            std::thread::sleep(AGAIN);
         }
         std::thread::sleep(LOOK);
     }
 }
 
-fn run(shown: Shown) -> Result<()> {
+/// Waits until somebody comes, and serves until the copy is not whole any more.
+fn listen(
+    supervisor: &Supervisor,
+    shared: &Shared,
+    address: SocketAddr,
+    active: &Udi,
+) -> Result<()> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let first = loop {
+        if shared.active_in_step().as_ref() != Some(active) {
+            return Ok(());
+        }
+        match listener.accept() {
+            Ok(first) => break first,
+            Err(_) => std::thread::sleep(LOOK),
+        }
+    };
+    let mut setup = supervisor.setup.clone();
+    setup.hardware.serial.clone_from(&active.serial);
+    setup.console = false;
+    let own = supervisor.own.udi.clone();
+    let other = Some(OtherSupervisor { udi: own, state: OtherState::Standby });
+    let slot = supervisor.pair.slot.other();
+    let redundancy = Redundancy { slot, other, is_copy: true };
+    run(Shown { setup, redundancy, shared: shared.clone() }, listener, first, active)
+}
+
+fn run(
+    shown: Shown,
+    listener: TcpListener,
+    (first, from): (TcpStream, SocketAddr),
+    active: &Udi,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let shared = shown.shared.clone();
     let served = runtime.block_on(async {
-        let address = shown.setup.ssh;
         let host = Host::start_on_copy(shown)?;
-        host.listen_for_ssh(address).await?;
+        let ssh = host.ssh();
+        first.set_nonblocking(true)?;
+        ssh.serve(tokio::net::TcpStream::from_std(first)?, from.ip());
+        tokio::spawn(ssh.run(tokio::net::TcpListener::from_std(listener)?));
         let ended = async move {
-            let is_whole = || {
-                !shared.is_over.load(Ordering::Relaxed)
-                    && shared.known.lock().unwrap_or_else(PoisonError::into_inner).is_in_step
-            };
-            while is_whole() {
+            while shared.active_in_step().as_ref() == Some(active) {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        host.serve(ended).await;
+        host.serve_in_pair(ended).await;
         Ok(())
     });
     runtime.shutdown_background();

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rumline_agent::{Disk, DiskError};
@@ -45,6 +45,27 @@ pub(crate) struct Shared {
     pub known: Arc<Mutex<Copying>>,
     /// Whether it waits no more.
     pub is_over: Arc<AtomicBool>,
+}
+
+impl Shared {
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Copying> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The active one, while all that it has is here.
+    pub(crate) fn active_in_step(&self) -> Option<Udi> {
+        let known = self.known();
+        known.active.clone().filter(|_| known.is_in_step && !self.is_over())
+    }
+
+    /// How many changes were taken.
+    pub(crate) fn changes(&self) -> u64 {
+        self.known().changes
+    }
 }
 
 /// The one that takes what is given; it has a thread of its own.
@@ -109,11 +130,11 @@ impl Copier {
     }
 
     fn is_over(&self) -> bool {
-        self.shared.is_over.load(Ordering::Relaxed)
+        self.shared.is_over()
     }
 
     fn known(&self, change: impl FnOnce(&mut Copying)) {
-        change(&mut self.shared.known.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.shared.known());
     }
 
     /// Follows the active one until the link is cut.
