@@ -15,7 +15,7 @@ const HELP: &str = "\
 cargo xtask test [--no-install]   everything: format, lints, tests, documents, real parts
 cargo xtask bench                 speed and memory, as ratios within one run
 cargo xtask mutations [TEXT]      puts faults in, one by one; a test has to fail for each
-cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise), and what genie and napalm read
+cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise), 500 kills of supervisors, and what genie and napalm read
 ";
 
 fn main() -> ExitCode {
@@ -46,7 +46,10 @@ fn main() -> ExitCode {
 fn soak(seeds: &str) -> Result<()> {
     step("release build", Command::new("cargo").args(["build", "--release"]))?;
     let mut simulator = Command::new(rumline());
-    step("simulated worlds", simulator.args(["sim", "--seed", "1000000", "--seeds", seeds]))
+    step("simulated worlds", simulator.args(["sim", "--seed", "1000000", "--seeds", seeds]))?;
+    let mut pair = Command::new(parts::CLIENTS.python()?);
+    pair.args(["tests/pair.py", "500"]).env("RUMLINE", rumline());
+    step("two supervisors, 500 kills and switchovers", &mut pair)
 }
 
 /// The project's folder.

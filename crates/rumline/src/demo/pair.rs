@@ -4,11 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
 use super::checks::Checks;
 use super::lab::{Lab, SMART_ACCOUNT};
-use super::processes::run_switch;
+use super::processes;
 
 const T: u32 = 2;
 const SERIALS: [&str; 2] = ["RMLDEMOSUP1", "RMLDEMOSUP2"];
@@ -22,7 +22,9 @@ struct Pair {
 
 impl Pair {
     async fn start(&mut self, slot: usize) -> Result<()> {
-        let (process, _) = run_switch(&self.options[slot], "127.0.0.1:0").await?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(&self.options[slot]).args(["--ssh", "127.0.0.1:0"]);
+        let (process, _) = processes::start(command, &["supervisor "]).await?;
         self.supervisors[slot] = Some(process);
         Ok(())
     }
