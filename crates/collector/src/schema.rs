@@ -10,6 +10,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, sql: V4 },
     Migration { version: 5, sql: rumline_server::GRANTS_TABLE },
     Migration { version: 6, sql: rumline_server::AUDIT_CHANGES },
+    Migration { version: 7, sql: rumline_server::SECOND_FACTOR_TABLES },
 ];
 
 const V4: &str = "ALTER TABLE tenant ADD COLUMN description TEXT NOT NULL DEFAULT '';";

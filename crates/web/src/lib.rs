@@ -8,6 +8,7 @@ mod contact;
 mod cssm;
 pub mod csv;
 mod download;
+mod identity;
 mod listed;
 mod oauth;
 mod openapi;

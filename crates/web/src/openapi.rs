@@ -52,6 +52,10 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
                 operation["security"] = json!([]);
                 "anyone"
             }
+            Access::Oneself => {
+                operation["x-api-tokens"] = json!(false);
+                "viewer"
+            }
             Access::LoggedIn | Access::May(Action::View) => "viewer",
             Access::May(Action::Operate) => "user",
             Access::May(Action::Administer) => "administrator",
@@ -81,7 +85,7 @@ fn parameter(name: &str, place: &str, required: bool, kind: &str) -> Value {
 /// What is named in a path is a number, unless it has a name.
 fn kind_of(parameter: &str) -> &'static str {
     match parameter {
-        "name" | "account" | "domain" | "virtual_account" => "string",
+        "name" | "account" | "domain" | "virtual_account" | "login" | "tag" | "chosen" => "string",
         _ => "integer",
     }
 }

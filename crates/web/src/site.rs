@@ -138,6 +138,8 @@ pub enum Access {
     Anyone,
     /// Whoever is logged in.
     LoggedIn,
+    /// Whoever is logged in, and shows no API token: what is one's own is changed by oneself.
+    Oneself,
     /// This action, in the scope of the path if it names one.
     May(Action),
 }
@@ -494,24 +496,31 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, P
     })
 }
 
-/// Checks a login and password; the number of checks at a time is bounded.
+/// Checks a login, its password and a code, if there is one; the number of checks at a time is bounded.
 pub(crate) async fn log_in<S: Site>(
     state: &S,
     login: String,
     password: String,
+    code: Option<String>,
     from: From,
 ) -> Result<String, Problem> {
     let _permit = state.gates().logins.acquire().await;
     let (people, now) = (state.people().clone(), state.now());
     let (name, address) = (printable(&login), from.0.clone());
-    let outcome = blocking(move || people.log_in(now, &login, &password, &from.0)).await;
-    match &outcome {
+    let work = move || people.log_in_with(now, &login, &password, code.as_deref(), &from.0);
+    let outcome = blocking(work).await;
+    logged(&outcome, &name, &address);
+    outcome
+}
+
+/// Tells the log who logged in, or was refused.
+pub(crate) fn logged<T>(outcome: &Result<T, Problem>, name: &str, address: &str) {
+    match outcome {
         Ok(_) => tracing::info!(login = name, from = address, "logged in"),
         Err(problem) => {
             tracing::warn!(login = name, from = address, why = problem.detail(), "login refused");
         }
     }
-    outcome
 }
 
 /// A name from outside, for a line of the log.
