@@ -326,3 +326,83 @@ fn logins_are_listed_and_ended_by_their_owner_and_nobody_elses_is() {
 fn told_ends(people: &People) -> Vec<String> {
     told(people, "logins ended").iter().map(|row| row.replace(" done", "")).collect()
 }
+
+#[test]
+fn answers_that_are_kept_are_bounded_and_end() {
+    use rumline_server::{KeptAnswer, Known};
+    on_every_engine(&at_once(), |lab| {
+        let (people, now) = (lab.cssm.people(), lab.now);
+        let own = Grant::of(Role::Viewer, Some(lab.sa.into()));
+        people.create(now, &admin(), "eve", Some(SECRET), &[own]).unwrap();
+        let call = |at: Timestamp, login: &str, key: &str, of: u8| {
+            people.call_with_key(at, login, key, &[of; 32]).unwrap()
+        };
+        assert_eq!(call(now, "eve", "a", 1), Known::New);
+        assert_eq!(call(now, "eve", "a", 1), Known::Unanswered);
+        let answer = |length| KeptAnswer {
+            status: 200,
+            content_type: "application/json".to_owned(),
+            body: Some(vec![b'x'; length]),
+        };
+        people.answered("eve", "a", Some(&answer(5))).unwrap();
+        assert_eq!(call(now, "eve", "a", 1), Known::Done(answer(5)));
+        assert_eq!(call(now, "eve", "a", 2), Known::OtherCall);
+        assert_eq!(call(now, "ann", "a", 2), Known::New);
+        // One that is long is known to be done; one that was refused is forgotten.
+        assert_eq!(call(now, "eve", "b", 1), Known::New);
+        people.answered("eve", "b", Some(&answer((64 << 10) + 1))).unwrap();
+        let long = KeptAnswer { body: None, ..answer(0) };
+        assert_eq!(call(now, "eve", "b", 1), Known::Done(long));
+        assert_eq!(call(now, "eve", "c", 1), Known::New);
+        people.answered("eve", "c", None).unwrap();
+        assert_eq!(call(now, "eve", "c", 2), Known::New);
+        let day = now + Timestamp::DAY;
+        assert_eq!(call(day - 1, "eve", "a", 1), Known::Done(answer(5)));
+        assert_eq!(call(day, "eve", "a", 2), Known::New);
+        // Of many the oldest goes.
+        for number in 0..1_000 {
+            assert_eq!(call(day + 1 + number, "eve", &format!("n-{number}"), 1), Known::New);
+        }
+        assert_eq!(call(day + 1_001, "eve", "a", 3), Known::New);
+        assert_eq!(call(day + 1_001, "eve", "n-999", 1), Known::Unanswered);
+        // With a person they go.
+        people.remove(day, &admin(), "eve").unwrap();
+        people.create(day, &admin(), "eve", Some(SECRET), &[own]).unwrap();
+        assert_eq!(call(day, "eve", "n-999", 9), Known::New);
+    });
+}
+
+#[test]
+fn logins_of_before_the_upgrade_go_on_and_are_numbered() {
+    let directory = tempfile::tempdir().unwrap();
+    for db in rumline_testkit::empty_databases(directory.path()) {
+        let db = Arc::new(db);
+        db.migrate(&rumline_cssm::MIGRATIONS[..19]).unwrap();
+        db.write("test.rows", |tx| {
+            let sql = "INSERT INTO person (login, password_hash, created_at)
+                VALUES ('eve', 'x', 5)";
+            tx.execute(sql, &[])?;
+            for (token, at) in [("one", 100), ("two", 200)] {
+                let digest = rumline_protocol::sha256(token.as_bytes());
+                let sql = "INSERT INTO api_token (hash, login, created_at, expires_at)
+                    VALUES ($1, 'eve', $2, 5000)";
+                tx.execute(sql, &[digest[..].into(), i64::from(at).into()])?;
+            }
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+        db.migrate(rumline_cssm::MIGRATIONS).unwrap();
+        let random = Arc::new(std::sync::Mutex::new(rumline_testkit::chance()));
+        let people = People::new(Arc::clone(&db), random);
+        let now = Timestamp(1_000);
+        let own = Grant::of(Role::Viewer, None);
+        people.grant(now, &admin(), "eve", own).unwrap();
+        assert_eq!(people.caller(now, "one").unwrap().grants, [own]);
+        let all = people.logins(now, "eve").unwrap();
+        let mut numbers: Vec<i64> = all.iter().map(|one| one.id.0).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2]);
+        let new = NewApiToken { name: "x".to_owned(), limit: own, expires_after_days: 1 };
+        assert_eq!(people.create_api_token(now, &eve(), &new).unwrap().0.id, LoginId(3));
+    }
+}

@@ -10,6 +10,7 @@ mod api_tokens;
 mod audit;
 mod error;
 mod grants;
+mod idempotency;
 mod identity;
 mod logins;
 mod names;
@@ -30,6 +31,7 @@ pub use audit::{
 };
 pub use error::Error;
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId, narrowed};
+pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity};
 pub use logins::{Begun, LoginId};
 pub use names::{NAME_LETTERS_MAX, check_name, next_id, random_hex};

@@ -11,6 +11,7 @@ use rumline_store::{Db, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Act, audit};
+use crate::idempotency::forget_answers;
 use crate::second_factor::forget_factor;
 use crate::{
     Actor, AuditRow, AuditSearch, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle,
@@ -226,6 +227,7 @@ pub fn forget(
         if grants_of(tx, &login)?.is_empty() {
             tx.execute("DELETE FROM api_token WHERE login = $1", &whose[..1])?;
             forget_factor(tx, &login)?;
+            forget_answers(tx, &login)?;
             tx.execute("DELETE FROM person WHERE login = $1", &whose[..1])?;
         }
         let (was, becomes) = told_apart(before, state_of(tx, &login)?);
@@ -570,6 +572,7 @@ impl People {
         self.change(now, actor, login, Change::of_person("person removed"), move |tx, login| {
             tx.execute("DELETE FROM grant_of WHERE login = $1", &[login.into()])?;
             forget_factor(tx, login)?;
+            forget_answers(tx, login)?;
             match tx.execute("DELETE FROM person WHERE login = $1", &[login.into()])? {
                 0 => Err(Error::NotFound("person")),
                 _ => Ok(()),

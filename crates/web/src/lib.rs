@@ -16,6 +16,7 @@ mod packed;
 mod page;
 mod people;
 mod problem;
+mod repeated;
 mod shared;
 mod site;
 mod spool;

@@ -3,6 +3,7 @@
 use rumline_server::Action;
 use serde_json::{Map, Value, json};
 
+use crate::repeated::takes_key;
 use crate::site::{Access, Route, Site};
 
 /// The OpenAPI 3.1 document of a server's REST API; pages are not part of it.
@@ -35,6 +36,9 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
         }
         if route.summary.contains("query parameter `name`") {
             parameters.push(parameter("name", "query", true, "string"));
+        }
+        if takes_key(route) && !route.holds_secret {
+            parameters.push(parameter("Idempotency-Key", "header", false, "string"));
         }
         let mut operation = json!({
             "summary": route.summary,

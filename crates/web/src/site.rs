@@ -22,6 +22,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::packed;
 use crate::problem::{Problem, Refusal, reworded};
+use crate::repeated;
 use crate::spool::Spool;
 use guard::{Guard, authorize};
 
@@ -173,6 +174,8 @@ pub struct Route<S> {
     pub(crate) for_machines: bool,
     /// Whether devices of older releases call it, which speak TLS 1.2: all others answer over 1.3 (PI-NET-006).
     pub for_devices: bool,
+    /// Whether what it takes or answers holds a password or a secret: nothing of it is kept to be answered again.
+    pub holds_secret: bool,
     /// How it names the scope it is about.
     pub named_by: NamedBy,
     /// In which form it says what it refuses.
@@ -199,6 +202,11 @@ impl<S> Route<S> {
     /// The same as a call of the public API.
     pub(crate) fn public(self, named_by: NamedBy, refusal: Refusal) -> Self {
         Self { named_by, refusal, ..self }
+    }
+
+    /// The same where a secret is taken or answered.
+    pub(crate) fn holds_secret(self) -> Self {
+        Self { holds_secret: true, ..self }
     }
 
     /// The same for devices of any release.
@@ -229,6 +237,7 @@ macro_rules! route {
             takes_all: false,
             for_machines: false,
             for_devices: false,
+            holds_secret: false,
             named_by: $crate::site::NamedBy::Numbers,
             refusal: $crate::problem::Refusal::Problem,
             handler: || axum::routing::$method($handler),
@@ -249,6 +258,7 @@ macro_rules! route {
             takes_all: false,
             for_machines: false,
             for_devices: false,
+            holds_secret: false,
             named_by: $crate::site::NamedBy::Numbers,
             refusal: $crate::problem::Refusal::Problem,
             handler: || axum::routing::$method($handler),
@@ -272,7 +282,12 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         let page = route.summary.is_empty();
         let Route { access, path, in_parts, takes_all, named_by, refusal, .. } = route;
         let guard = Guard { access, page, path, in_parts, takes_all, named_by };
+        let takes_key = repeated::takes_key(&route);
         let mut handler = (route.handler)();
+        if takes_key {
+            let state = (state.clone(), route.holds_secret);
+            handler = handler.route_layer(from_fn_with_state(state, repeated::once));
+        }
         if route.access != Access::Anyone {
             let state = (state.clone(), guard);
             handler = handler.route_layer(from_fn_with_state(state, authorize));

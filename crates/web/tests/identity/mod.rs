@@ -246,3 +246,95 @@ async fn logins_of_others_are_for_administrators_of_everything_alone() {
         assert!(matches!(answer.status, 400 | 404), "{wrong}: {}", answer.status);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_with_a_key_is_done_once_and_answered_alike() {
+    let server = Server::new(&Settings::default());
+    let (admin, other) = (server.log_in("administrator").unwrap(), server.log_in("other").unwrap());
+    let path = "/api/v1/smart-accounts/1/virtual-accounts";
+    let send = async |token: &str, path: &str, key: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+        server.send("post", path, &headers, body.to_owned()).await
+    };
+    let count = || server.cssm.virtual_accounts(SA).unwrap().len();
+    let before = count();
+    let first = send(&admin, path, "k-1", "{\"name\":\"Once\"}").await;
+    assert_eq!((first.status, first.header("idempotent-replayed")), (200, ""), "{}", first.text());
+    for _ in 0..3 {
+        let again = send(&admin, path, "k-1", "{\"name\":\"Once\"}").await;
+        assert_eq!((again.status, again.text()), (200, first.text()));
+        assert_eq!(again.header("content-type"), first.header("content-type"));
+        assert_eq!(again.header("idempotent-replayed"), "true");
+    }
+    assert_eq!(count(), before + 1);
+    // Another body, or another call, under the key is refused; without it, it is another call.
+    for (path, body) in [
+        (path, "{\"name\":\"Twice\"}"),
+        (path, "{\"name\": \"Once\"}"),
+        ("/api/v1/smart-accounts/1/virtual-accounts?x=1", "{\"name\":\"Once\"}"),
+        ("/api/v1/smart-accounts/1/virtual-accounts/1/tokens", "{\"name\":\"Once\"}"),
+    ] {
+        let refused = send(&admin, path, "k-1", body).await;
+        assert_eq!(refused.status, 422, "{path} {body}: {}", refused.text());
+        refused.assert_problem();
+    }
+    let plain = server.call("post", path, Some(&admin), "{\"name\":\"Once\"}").await;
+    assert_eq!(plain.status, 409);
+    // A key is its owner's: others neither get the answer nor have the key taken from them.
+    assert_eq!(send(&other, path, "k-1", "{\"name\":\"Once\"}").await.status, 404);
+    let theirs = path.replace("accounts/1", "accounts/2");
+    assert_eq!(send(&other, &theirs, "k-1", "{\"name\":\"Once\"}").await.status, 200);
+    // What was refused may be sent again, once it can be done.
+    let refused = send(&admin, path, "k-2", "{\"name\":\"Once\"}").await;
+    assert_eq!(refused.status, 409);
+    let fixed = send(&admin, path, "k-2", "{\"name\":\"Fixed\"}").await;
+    assert_eq!(fixed.status, 200, "{}", fixed.text());
+    let long = "x".repeat(256);
+    for wrong in ["", " ", "a b", "\u{e9}", long.as_str()] {
+        let answer = send(&admin, path, wrong, "{\"name\":\"Wrong\"}").await;
+        assert_eq!(answer.status, 400, "{wrong:?}: {}", answer.text());
+        answer.assert_problem();
+    }
+    let large = format!("{{\"name\":\"{}\"}}", "x".repeat(2 << 20));
+    assert_eq!(send(&admin, path, "k-3", &large).await.status, 413);
+    // Nobody is let in by a key.
+    let nobody = server.send("post", path, &[("idempotency-key", "k-1")], "{\"name\":\"Once\"}");
+    assert_eq!(nobody.await.status, 401);
+    // Two at once: it is done once.
+    let before = count();
+    let (left, right) = tokio::join!(
+        send(&admin, path, "k-4", "{\"name\":\"At once\"}"),
+        send(&admin, path, "k-4", "{\"name\":\"At once\"}")
+    );
+    let mut both = [left.status, right.status];
+    both.sort_unstable();
+    assert!(both == [200, 200] || both == [200, 409], "{both:?}");
+    assert_eq!(count(), before + 1);
+    // One whose answer never came is not done a second time.
+    let unanswered = |tx: &mut rumline_store::Tx<'_>| {
+        let sql = "UPDATE kept_answer SET status = NULL, body = NULL";
+        Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
+    };
+    server.cssm.db().write("test.unanswered", unanswered).unwrap();
+    let unknown = send(&admin, path, "k-4", "{\"name\":\"At once\"}").await;
+    assert_eq!(unknown.status, 409);
+    assert!(unknown.text().contains("whether it was done is not known"), "{}", unknown.text());
+}
+
+#[test]
+fn no_call_that_holds_a_secret_takes_a_key() {
+    // The digest of a body and the answer are kept: neither may be of a secret.
+    let document = rumline_web::openapi(&rumline_web::cssm_routes());
+    let mut found = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(operation) = operations.get("post") else { continue };
+        let takes = operation["parameters"].to_string().contains("Idempotency-Key");
+        let text = operation.to_string();
+        let is_secret = ["\"password\"", "\"secret\"", "rumline_", "\"old\""];
+        let is_secret = is_secret.iter().any(|word| text.contains(word));
+        assert!(!(takes && is_secret), "{path}");
+        found += usize::from(takes);
+    }
+    assert!(found > 20, "{found}");
+}
