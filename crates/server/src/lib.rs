@@ -18,6 +18,7 @@ mod people;
 mod second_factor;
 mod throttle;
 mod totp;
+mod webhooks;
 
 use std::sync::{Arc, Mutex};
 
@@ -40,6 +41,9 @@ pub use rumline_store::Id;
 pub use second_factor::{Enrolment, FactorState, SECOND_FACTOR_TABLES};
 pub use throttle::Throttle;
 pub use totp::{STEP_SECONDS, TotpSecret, step_at};
+pub use webhooks::{
+    Delivery, DeliveryId, Due, News, WEBHOOK_KINDS, WEBHOOK_TABLES, Webhook, WebhookId, announce,
+};
 
 /// A source of randomness that several threads share.
 pub type SharedRandom = Arc<Mutex<dyn Random + Send>>;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Act, audit};
 use crate::idempotency::forget_answers;
 use crate::second_factor::forget_factor;
+use crate::webhooks::forget_webhooks;
 use crate::{
     Actor, AuditRow, AuditSearch, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle,
     check_name, random_hex,
@@ -209,6 +210,9 @@ pub fn forget(
     scope_id: ScopeId,
     part_id: Option<PartId>,
 ) -> Result<(), Error> {
+    if part_id.is_none() {
+        forget_webhooks(tx, scope_id)?;
+    }
     let in_all = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1 ORDER BY login";
     let in_part = "SELECT login FROM grant_of WHERE scope_id = $1 AND part_id = $2 ORDER BY login";
     let bound: Vec<String> = match part_id {
@@ -249,6 +253,7 @@ pub fn regrant(
     (from, into): (ScopeId, ScopeId),
     parts: &[PartId],
 ) -> Result<(), Error> {
+    forget_webhooks(tx, from)?;
     let sql = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1 ORDER BY login";
     let bound: Vec<String> = tx.rows(sql, &[from.into()], |row| row.text(0))?;
     for login in bound {

@@ -193,6 +193,7 @@ impl Server {
             cookie: "rumline-443".into(),
             root_pem: ROOT_PEM.into(),
             sends_mail: true,
+            webhooks_to_internal: true,
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             gates: Gates::default(),
         };
@@ -403,6 +404,9 @@ impl Server {
                 if close { path.replace("Default", &EMPTY_PUBLIC.to_string()) } else { path };
             return (path, body);
         }
+        if route.path.contains("/webhooks/{id}") {
+            return (numbered(&self.webhook()), example);
+        }
         match (route.method, route.path.rsplit('/').next().unwrap()) {
             ("post", "second-factor" | "remove") if path.contains("/me/second-factor") => {
                 let body = String::from_utf8(example).unwrap().replace('…', PASSWORD);
@@ -581,6 +585,9 @@ impl Server {
         };
         let of_part =
             |va: VirtualAccountId| route.path.replace("{sa}", "1").replace("{va}", &va.to_string());
+        if route.path.contains("/webhooks/{id}") {
+            return Some((numbered(&self.webhook()), Vec::new()));
+        }
         if route.path.starts_with("/me/logins/") {
             return Some((numbered("1"), format!("id={}", self.login_of_caller()).into_bytes()));
         }
@@ -609,6 +616,7 @@ impl Server {
             }
             (_, "end-login") => ("1", format!("id={}", self.login_of("typed"))),
             (_, "end-logins" | "reset-second-factor") => ("1", String::new()),
+            (_, "webhooks") => ("1", "url=https://hooks.example.net/&kinds=alert".to_owned()),
             (_, "rename") => ("1", "name=Default".to_owned()),
             (_, "merge") => {
                 return Some((of_part(SPARE_TOO), b"into=1".to_vec()));
@@ -677,6 +685,18 @@ impl Server {
         let code = begun.secret.code(rumline_server::step_at(self.now));
         people.confirm_second_factor(self.now, &by, &code, Default::default()).unwrap();
         begun
+    }
+
+    /// The number of a webhook of the first account.
+    fn webhook(&self) -> String {
+        let people = self.cssm.people();
+        if let Some(one) = people.webhooks(SA.into()).unwrap().first() {
+            return one.id.to_string();
+        }
+        let by = Actor::person("admin");
+        let url = "https://hooks.example.net/x";
+        let made = people.create_webhook(self.now, &by, SA.into(), url, &[]).unwrap();
+        made.0.id.to_string()
     }
 
     /// The number of an API token of somebody, which is ended as a login is.
