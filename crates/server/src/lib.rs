@@ -9,6 +9,7 @@ mod actor;
 mod api_tokens;
 mod audit;
 mod error;
+mod factors;
 mod grants;
 mod idempotency;
 mod identity;
@@ -31,6 +32,7 @@ pub use audit::{
     audit, audit_rows, refused_logins,
 };
 pub use error::Error;
+pub use factors::{Enrolment, FactorState, SECOND_FACTOR_TABLES};
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId, narrowed};
 pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity};
@@ -38,7 +40,6 @@ pub use logins::{Begun, LoginId};
 pub use names::{NAME_LETTERS_MAX, check_name, next_id, random_hex};
 pub use people::{GRANTS_TABLE, Kind, People, Person, forget, grants_of, regrant};
 pub use rumline_store::Id;
-pub use second_factor::{Enrolment, FactorState, SECOND_FACTOR_TABLES};
 pub use throttle::Throttle;
 pub use totp::{STEP_SECONDS, TotpSecret, step_at};
 pub use webhooks::{

@@ -8,8 +8,8 @@ use rumline_protocol::{Timestamp, sha256};
 use rumline_store::{Row, Tx};
 
 use crate::audit::{Act, audit};
+use crate::factors::{Checked, check_code, factor_of, told};
 use crate::people::{grants_of, hash_in, is_password, kind_of, nobodys_hash};
-use crate::second_factor::{Checked, check_code, factor_of, told};
 use crate::{
     Actor, Caller, Error, Grant, Kind, PartId, People, Role, ScopeId, Throttle, narrowed, next_id,
     random_hex,

@@ -11,8 +11,8 @@ use rumline_store::{Db, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Act, audit};
+use crate::factors::forget_factor;
 use crate::idempotency::forget_answers;
-use crate::second_factor::forget_factor;
 use crate::webhooks::forget_webhooks;
 use crate::{
     Actor, AuditRow, AuditSearch, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle,

@@ -16,7 +16,6 @@ mod packed;
 mod page;
 mod people;
 mod problem;
-mod repeated;
 mod shared;
 mod site;
 mod spool;

@@ -3,8 +3,7 @@
 use rumline_server::Action;
 use serde_json::{Map, Value, json};
 
-use crate::repeated::takes_key;
-use crate::site::{Access, Route, Site};
+use crate::site::{Access, Route, Site, takes_key};
 
 /// The OpenAPI 3.1 document of a server's REST API; pages are not part of it.
 #[must_use]

@@ -1,6 +1,7 @@
 //! What the servers have in common on the web: a table of routes, and a guard in front of each of them.
 
 mod guard;
+mod repeated;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,12 +23,12 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::packed;
 use crate::problem::{Problem, Refusal, reworded};
-use crate::repeated;
 use crate::spool::Spool;
 use guard::{Guard, authorize};
 
 pub use guard::NamedBy;
 pub(crate) use guard::Place;
+pub(crate) use repeated::takes_key;
 
 /// A server as the web sees it.
 pub trait Site: Clone + Send + Sync + 'static {
@@ -282,9 +283,9 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         let page = route.summary.is_empty();
         let Route { access, path, in_parts, takes_all, named_by, refusal, .. } = route;
         let guard = Guard { access, page, path, in_parts, takes_all, named_by };
-        let takes_key = repeated::takes_key(&route);
+        let may_repeat = takes_key(&route);
         let mut handler = (route.handler)();
-        if takes_key {
+        if may_repeat {
             let state = (state.clone(), route.holds_secret);
             handler = handler.route_layer(from_fn_with_state(state, repeated::once));
         }

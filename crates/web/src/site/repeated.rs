@@ -9,8 +9,8 @@ use http_body_util::{BodyExt as _, Limited};
 use rumline_protocol::sha256;
 use rumline_server::{Caller, KeptAnswer, Known};
 
+use super::{Access, BODY_BYTES_MAX, Route, Site, blocking};
 use crate::problem::{Problem, Refusal};
-use crate::site::{Access, BODY_BYTES_MAX, Route, Site, blocking};
 
 /// The header that names a call.
 pub(crate) const KEY: &str = "idempotency-key";
