@@ -10,6 +10,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, sql: V4 },
     Migration { version: 5, sql: rumline_server::GRANTS_TABLE },
     Migration { version: 6, sql: rumline_server::AUDIT_CHANGES },
+    Migration { version: 7, sql: rumline_server::SECOND_FACTOR_TABLES },
+    Migration { version: 8, sql: rumline_server::KEPT_ANSWERS_TABLE },
+    Migration { version: 9, sql: rumline_server::WEBHOOK_TABLES },
 ];
 
 const V4: &str = "ALTER TABLE tenant ADD COLUMN description TEXT NOT NULL DEFAULT '';";

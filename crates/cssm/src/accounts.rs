@@ -4,7 +4,7 @@ use rumline_protocol::Timestamp;
 use rumline_store::{Row, Tx};
 use serde::{Deserialize, Serialize};
 
-use rumline_server::{Act, Only, PartId, ScopeId, audit, check_name, next_id};
+use rumline_server::{Act, News, Only, PartId, ScopeId, announce, audit, check_name, next_id};
 
 use crate::ids::{Account, SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error};
@@ -59,6 +59,10 @@ pub(crate) fn add_event(
     let values =
         [smart_account_id.into(), id.into(), now.0.into(), actor.name().into(), text.into()];
     tx.execute(sql, &values)?;
+    let at = format!("/smart-accounts/{smart_account_id}");
+    let data = serde_json::json!({ "by": actor.name(), "text": text });
+    let news = News { kind: "event", at: &at, subject: None, data };
+    announce(tx, now, smart_account_id.into(), &news)?;
     // Of what people did the audit tells more.
     if actor.is_person() {
         audit(tx, now, actor, &Act::new("in the account", text).within(smart_account_id.into()))?;

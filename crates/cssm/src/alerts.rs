@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::{add_event, smart_account};
 use crate::ids::{AlertId, SmartAccountId};
 use crate::{Actor, Cssm, Error};
-use rumline_server::{Act, audit, next_id};
+use rumline_server::{Act, News, announce, audit, next_id};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +128,10 @@ pub(crate) fn raise_about(
         now.0.into(),
     ];
     tx.execute(sql, &values)?;
+    let at = format!("/smart-accounts/{smart_account_id}");
+    let data = serde_json::json!({ "kind": kind.label(), "text": text });
+    let news = News { kind: "alert", at: &at, subject: Some(subject), data };
+    announce(tx, now, smart_account_id.into(), &news)?;
     Ok(true)
 }
 

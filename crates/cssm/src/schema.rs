@@ -24,6 +24,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, sql: V17 },
     Migration { version: 18, sql: V18 },
     Migration { version: 19, sql: V19 },
+    Migration { version: 20, sql: rumline_server::SECOND_FACTOR_TABLES },
+    Migration { version: 21, sql: rumline_server::KEPT_ANSWERS_TABLE },
+    Migration { version: 22, sql: rumline_server::WEBHOOK_TABLES },
 ];
 
 /// What a virtual account is for, in the words of whoever made it.

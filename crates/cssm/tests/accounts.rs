@@ -332,7 +332,7 @@ fn a_login_takes_the_right_password_of_a_known_person() {
         let token = cssm.people().log_in(lab.now, "eve", secret, HERE).unwrap();
         let caller = cssm.people().caller(lab.now, &token).unwrap();
         let expected = Caller::new("eve", vec![Grant::of(Role::User, Some(lab.sa.into()))]);
-        assert_eq!(caller, expected);
+        assert_eq!((caller.login, caller.grants), (expected.login, expected.grants));
         let second = cssm.people().log_in(lab.now, "eve", secret, HERE).unwrap();
         assert_ne!(token, second);
         for wrong in ["", "x", &token[1..], &token.to_uppercase()] {

@@ -10,12 +10,14 @@ use clap::Args;
 use rumline_cssm::{Actor, Cssm, Settings, WrongTotal};
 use rumline_host::Tables;
 use rumline_net::{
-    Clock, OsRandom, Security, Shutdown, certificate_to_pem, device_server_config, lock_directory,
-    make_private, serve, server_config,
+    Clock, HookClient, OsRandom, Security, Shutdown, certificate_to_pem, device_server_config,
+    lock_directory, make_private, serve, server_config,
 };
 use rumline_protocol::{Authority, RealSuite, Timestamp};
 use rumline_store::Db;
-use rumline_web::{CssmSite, Gates, Spool, cssm_router, resume_bundles, work_on_jobs};
+use rumline_web::{
+    CssmSite, Gates, Spool, cssm_router, resume_bundles, tell_webhooks, work_on_jobs,
+};
 use tokio::net::TcpListener;
 
 use crate::admin::Client;
@@ -60,6 +62,12 @@ pub(crate) struct Arguments {
     tables: Tables,
     #[command(flatten)]
     mail: MailArguments,
+    /// Let webhooks be told at addresses of one's own network too, and without TLS.
+    #[arg(long)]
+    webhooks_to_internal: bool,
+    /// The root certificates that receivers of webhooks are known by; those of the system when missing.
+    #[arg(long)]
+    webhook_ca_file: Option<PathBuf>,
     /// Run on the clock of a lab.
     #[arg(long, hide = true)]
     lab_clock: Option<LabClock>,
@@ -67,6 +75,20 @@ pub(crate) struct Arguments {
     admin: Option<cssm_admin::Command>,
     #[command(flatten)]
     client: Client,
+}
+
+impl Arguments {
+    /// What tells webhooks.
+    fn hook_client(&self) -> Result<HookClient> {
+        let pem = match &self.webhook_ca_file {
+            Some(file) => Some(
+                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
+            ),
+            None => None,
+        };
+        HookClient::new(pem.as_deref(), self.webhooks_to_internal)
+            .map_err(|error| anyhow::anyhow!("webhooks cannot be told: {error}"))
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
@@ -213,6 +235,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let (certificate, key) = tls_identity(&arguments.dir, &authority, &names, now)?;
     let cssm = tokio::task::block_in_place(|| open(arguments, &authority))?;
     let mailer = arguments.mail.mailer()?;
+    let hooks = arguments.hook_client()?;
     // Nobody is listened to before there is somebody who may log in.
     announce_administrator(cssm.people(), now, arguments.admin_password_file.as_deref()).await?;
     let listener = TcpListener::bind(arguments.listen)
@@ -228,6 +251,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         cookie: format!("rumline-{}", listener.local_addr()?.port()).into(),
         root_pem: certificate_to_pem(&authority.root_certificate).into(),
         sends_mail: mailer.is_some(),
+        webhooks_to_internal: arguments.webhooks_to_internal,
         spool: Spool::open(arguments.dir.join("spool"))?,
         gates: Gates::default(),
     };
@@ -250,6 +274,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         tokio::spawn(watch(cssm.clone(), clock, mailer.is_some().then_some(known_as))),
         tokio::spawn(resume_bundles(state.clone())),
         tokio::spawn(work_on_jobs(state.clone())),
+        tokio::spawn(tell_webhooks(cssm.people(), clock, hooks)),
     ];
     background.extend(
         mailer.map(|mailer| tokio::spawn(send_mail(cssm, clock, mailer, shutdown.clone()))),

@@ -21,6 +21,18 @@ pub enum Error {
     /// Whoever is logged in may not do this.
     #[error("your role does not allow this")]
     Forbidden,
+    /// The password was right, and there is a second factor.
+    #[error("there is a second factor: send the code that your app shows, or a recovery code, too")]
+    CodeMissing,
+    /// The code of a second factor is none, or was used.
+    #[error(
+        "the code is wrong, or was used before: each counts once, so wait for the next one, and see \
+         that the clock of the device that shows it is right"
+    )]
+    CodeWrong,
+    /// An API token was shown where somebody has to log in.
+    #[error("an API token does not do this: log in")]
+    OnlyLoggedIn,
     /// Too many requests.
     #[error("the limit of requests is reached, try again in {retry_after_seconds} seconds")]
     TooManyRequests {
@@ -50,6 +62,9 @@ impl FromStore for Error {
             | Self::Conflict(_)
             | Self::Unauthenticated
             | Self::Forbidden
+            | Self::CodeMissing
+            | Self::CodeWrong
+            | Self::OnlyLoggedIn
             | Self::TooManyRequests { .. }
             | Self::TooLarge { .. }
             | Self::Unwritten(_) => None,

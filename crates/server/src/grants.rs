@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, Error};
+use crate::{Actor, Error, LoginId};
 
 rumline_store::id_types! {
     /// What a person may be bound to: a smart account at CSSM, a tenant at SSM On-Prem.
@@ -119,13 +119,24 @@ pub struct Caller {
     pub address: Option<String>,
     /// Why it does what it does, if it said so.
     pub reason: Option<String>,
+    /// By which login it came; 0 if by none.
+    pub login_id: LoginId,
+    /// Whether that is an API token, which somebody made for a program.
+    pub by_token: bool,
 }
 
 impl Caller {
     /// A caller with these grants.
     #[must_use]
     pub fn new(login: &str, grants: Vec<Grant>) -> Self {
-        Self { login: login.to_owned(), grants, address: None, reason: None }
+        Self {
+            login: login.to_owned(),
+            grants,
+            address: None,
+            reason: None,
+            login_id: LoginId::default(),
+            by_token: false,
+        }
     }
 
     /// As whom it acts.
@@ -195,6 +206,24 @@ impl Caller {
         let allowed = self.grants.iter().any(|grant| is_for(grant) && allows(grant.role, action));
         if allowed { Ok(()) } else { Err(Error::Forbidden) }
     }
+}
+
+/// What of these grants a limit leaves: of each the part that both are about, with the lower of both roles.
+#[must_use]
+pub fn narrowed(grants: &[Grant], limit: &Grant) -> Vec<Grant> {
+    let both = |own: &Grant| {
+        let scope_id = match (own.scope_id, limit.scope_id) {
+            (Some(own), Some(of)) if own != of => return None,
+            (own, of) => own.or(of),
+        };
+        let part_id = match (own.part_id, limit.part_id) {
+            (Some(own), Some(of)) if own != of => return None,
+            (own, of) => own.or(of),
+        };
+        Some(Grant { role: own.role.min(limit.role), scope_id, part_id })
+    };
+    let left: BTreeSet<Grant> = grants.iter().filter_map(both).collect();
+    left.into_iter().collect()
 }
 
 fn allows(role: Role, action: Action) -> bool {
@@ -269,6 +298,54 @@ mod tests {
             }
             assert_eq!(own.scopes(), Only::These([ScopeId(7)].into()));
         }
+    }
+
+    #[test]
+    fn a_limit_takes_away_and_adds_nothing() {
+        let places = [
+            (None, None),
+            (Some(ScopeId(1)), None),
+            (Some(ScopeId(1)), Some(PartId(1))),
+            (Some(ScopeId(1)), Some(PartId(2))),
+            (Some(ScopeId(2)), None),
+            (Some(ScopeId(2)), Some(PartId(1))),
+        ];
+        let one = |role| {
+            move |(scope_id, part_id): (Option<ScopeId>, Option<PartId>)| Grant {
+                role,
+                scope_id,
+                part_id,
+            }
+        };
+        let all: Vec<Grant> =
+            ROLES.iter().flat_map(|(role, _)| places.into_iter().map(one(*role))).collect();
+        let may = |grants: Vec<Grant>, action, place: (Option<ScopeId>, Option<PartId>)| {
+            let caller = Caller::new("x", grants);
+            match place {
+                (None, _) => caller.may_at_all(action).is_ok(),
+                (Some(scope), part) => caller.may(action, scope, part).is_ok(),
+            }
+        };
+        for first in &all {
+            for second in &all {
+                for limit in &all {
+                    let left = narrowed(&[*first, *second], limit);
+                    for action in ACTIONS {
+                        for place in &places[1..] {
+                            let by_owner = may(vec![*first, *second], action, *place);
+                            let by_limit = may(vec![*limit], action, *place);
+                            let both = by_owner && by_limit;
+                            let what = (first, second, limit, action, place);
+                            assert_eq!(may(left.clone(), action, *place), both, "{what:?}");
+                        }
+                    }
+                    let all_of = |grants: Vec<Grant>| may(grants, AdministerAll, (None, None));
+                    let both = all_of(vec![*first, *second]) && all_of(vec![*limit]);
+                    assert_eq!(all_of(left), both);
+                }
+            }
+        }
+        assert_eq!(narrowed(&[], &all[0]), []);
     }
 
     #[test]

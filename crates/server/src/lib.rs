@@ -6,31 +6,45 @@
 #![warn(missing_docs)]
 
 mod actor;
+mod api_tokens;
 mod audit;
 mod error;
+mod factors;
 mod grants;
+mod idempotency;
 mod identity;
 mod logins;
 mod names;
 mod people;
+mod second_factor;
 mod throttle;
+mod totp;
+mod webhooks;
 
 use std::sync::{Arc, Mutex};
 
 use rumline_protocol::Random;
 
 pub use actor::Actor;
+pub use api_tokens::{Login, NewApiToken, Which};
 pub use audit::{
     AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, AuditSearch, REFUSED_LOGINS_INDEX, RefusedLogins,
     audit, audit_rows, refused_logins,
 };
 pub use error::Error;
-pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId};
+pub use factors::{Enrolment, FactorState, SECOND_FACTOR_TABLES};
+pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId, narrowed};
+pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity};
+pub use logins::{Begun, LoginId};
 pub use names::{NAME_LETTERS_MAX, check_name, next_id, random_hex};
 pub use people::{GRANTS_TABLE, Kind, People, Person, forget, grants_of, regrant};
 pub use rumline_store::Id;
 pub use throttle::Throttle;
+pub use totp::{STEP_SECONDS, TotpSecret, step_at};
+pub use webhooks::{
+    Delivery, DeliveryId, Due, News, WEBHOOK_KINDS, WEBHOOK_TABLES, Webhook, WebhookId, announce,
+};
 
 /// A source of randomness that several threads share.
 pub type SharedRandom = Arc<Mutex<dyn Random + Send>>;

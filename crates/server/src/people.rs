@@ -11,6 +11,9 @@ use rumline_store::{Db, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Act, audit};
+use crate::factors::forget_factor;
+use crate::idempotency::forget_answers;
+use crate::webhooks::forget_webhooks;
 use crate::{
     Actor, AuditRow, AuditSearch, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle,
     check_name, random_hex,
@@ -75,10 +78,12 @@ pub struct Person {
     pub created_at: Timestamp,
     /// Since when they may not log in.
     pub disabled_at: Option<Timestamp>,
+    /// Since when they are asked for a second factor.
+    pub second_factor_at: Option<Timestamp>,
 }
 
 /// What is done to somebody.
-struct Change {
+pub(crate) struct Change {
     action: &'static str,
     /// Whether their logins end with it. What somebody may do is looked up at each request: a role that goes needs no end.
     ends_logins: bool,
@@ -87,7 +92,7 @@ struct Change {
 }
 
 impl Change {
-    fn of_person(action: &'static str) -> Self {
+    pub(crate) fn of_person(action: &'static str) -> Self {
         Self { action, ends_logins: true, scope_id: None }
     }
 
@@ -152,7 +157,7 @@ fn grant_from(scope_id: i64, part_id: i64, role: &str) -> Result<Grant, Error> {
 }
 
 /// What grants say, for the audit.
-fn told_of(grants: &[Grant]) -> String {
+pub(crate) fn told_of(grants: &[Grant]) -> String {
     let one = |grant: &Grant| match (grant.scope_id, grant.part_id) {
         (None, _) => format!("{} of everything", grant.role.name()),
         (Some(scope), None) => format!("{} of account {scope}", grant.role.name()),
@@ -205,6 +210,9 @@ pub fn forget(
     scope_id: ScopeId,
     part_id: Option<PartId>,
 ) -> Result<(), Error> {
+    if part_id.is_none() {
+        forget_webhooks(tx, scope_id)?;
+    }
     let in_all = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1 ORDER BY login";
     let in_part = "SELECT login FROM grant_of WHERE scope_id = $1 AND part_id = $2 ORDER BY login";
     let bound: Vec<String> = match part_id {
@@ -222,6 +230,8 @@ pub fn forget(
         };
         if grants_of(tx, &login)?.is_empty() {
             tx.execute("DELETE FROM api_token WHERE login = $1", &whose[..1])?;
+            forget_factor(tx, &login)?;
+            forget_answers(tx, &login)?;
             tx.execute("DELETE FROM person WHERE login = $1", &whose[..1])?;
         }
         let (was, becomes) = told_apart(before, state_of(tx, &login)?);
@@ -243,6 +253,7 @@ pub fn regrant(
     (from, into): (ScopeId, ScopeId),
     parts: &[PartId],
 ) -> Result<(), Error> {
+    forget_webhooks(tx, from)?;
     let sql = "SELECT DISTINCT login FROM grant_of WHERE scope_id = $1 ORDER BY login";
     let bound: Vec<String> = tx.rows(sql, &[from.into()], |row| row.text(0))?;
     for login in bound {
@@ -296,7 +307,7 @@ impl People {
 
     /// What is done to a person, in one transaction: nobody takes away the last administrator of everything, logins end if they
     /// would go on with what does not hold any more, and the audit tells of it.
-    fn change(
+    pub(crate) fn change(
         &self,
         now: Timestamp,
         actor: &Actor,
@@ -436,20 +447,31 @@ impl People {
         old: &str,
         new: &str,
     ) -> Result<(), Error> {
-        let login = actor.name().to_owned();
-        let throttled = self.wait_seconds(now, &login, actor.address().unwrap_or_default());
-        if let Some(retry_after_seconds) = throttled {
-            return Err(Error::TooManyRequests { retry_after_seconds });
-        }
-        let verified = self.hash_of(&login)?.unwrap_or_default();
-        if !is_password(old, &verified) {
-            self.failed(now, &login, actor.address().unwrap_or_default());
-            return Err(Error::invalid("the old password is wrong"));
-        }
+        let verified = self.check_own_password(now, actor, old, "the old password is wrong")?;
         if old == new {
             return Err(Error::invalid("the new password is the old one"));
         }
-        self.replace_password(now, actor, &login, new, Some(verified))
+        self.replace_password(now, actor, actor.name(), new, Some(verified))
+    }
+
+    /// Checks a password of whoever is logged in, as at a login, and returns its hash.
+    pub(crate) fn check_own_password(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        password: &str,
+        refusal: &str,
+    ) -> Result<String, Error> {
+        let (login, address) = (actor.name(), actor.address().unwrap_or_default());
+        if let Some(retry_after_seconds) = self.wait_seconds(now, login, address) {
+            return Err(Error::TooManyRequests { retry_after_seconds });
+        }
+        let verified = self.hash_of(login)?.unwrap_or_default();
+        if !is_password(password, &verified) {
+            self.failed(now, login, address);
+            return Err(Error::invalid(refusal));
+        }
+        Ok(verified)
     }
 
     /// Makes another password for a program, and returns it.
@@ -554,6 +576,8 @@ impl People {
     pub fn remove(&self, now: Timestamp, actor: &Actor, login: &str) -> Result<(), Error> {
         self.change(now, actor, login, Change::of_person("person removed"), move |tx, login| {
             tx.execute("DELETE FROM grant_of WHERE login = $1", &[login.into()])?;
+            forget_factor(tx, login)?;
+            forget_answers(tx, login)?;
             match tx.execute("DELETE FROM person WHERE login = $1", &[login.into()])? {
                 0 => Err(Error::NotFound("person")),
                 _ => Ok(()),
@@ -561,8 +585,8 @@ impl People {
         })
     }
 
-    /// For the owner of the machine: a new password for somebody who has none any more, made an administrator of everything
-    /// if there is none who could log in.
+    /// For the owner of the machine: a new password for somebody who has none any more, without second factor, made an
+    /// administrator of everything if there is none who could log in.
     ///
     /// # Errors
     /// When there is no such person.
@@ -580,6 +604,7 @@ impl People {
                 if tx.execute(sql, &[(&hash).into(), login.into()])? == 0 {
                     return Err(Error::NotFound("person"));
                 }
+                forget_factor(tx, login)?;
                 if !is_administered(tx)? {
                     put_grant(tx, login, &Grant::of(Role::Administrator, None))?;
                 }
@@ -603,7 +628,9 @@ impl People {
                 grants.entry(row.text(0)?).or_default().push(grant);
                 Ok::<_, Error>(true)
             })?;
-            let sql = "SELECT login, kind, created_at, disabled_at FROM person ORDER BY login";
+            let sql = "SELECT person.login, kind, created_at, disabled_at, confirmed_at FROM person
+                LEFT JOIN second_factor ON second_factor.login = person.login
+                ORDER BY person.login";
             let mut all = tx.rows(sql, &[], |row| {
                 let login = row.text(0)?;
                 let kind =
@@ -611,7 +638,15 @@ impl People {
                 let grants = grants.remove(&login).unwrap_or_default();
                 let (created_at, disabled_at) =
                     (Timestamp(row.int(2)?), row.opt_int(3)?.map(Timestamp));
-                Ok::<_, Error>(Person { login, kind, grants, created_at, disabled_at })
+                let second_factor_at = row.opt_int(4)?.map(Timestamp);
+                Ok::<_, Error>(Person {
+                    login,
+                    kind,
+                    grants,
+                    created_at,
+                    disabled_at,
+                    second_factor_at,
+                })
             })?;
             if scope_id.is_some() {
                 all.retain(|person| person.grants.iter().any(|grant| grant.scope_id == scope_id));
@@ -627,14 +662,19 @@ impl People {
     pub fn person(&self, login: &str) -> Result<Person, Error> {
         let login = login.to_owned();
         self.db.read("people.one", move |tx| {
-            let sql = "SELECT created_at, disabled_at FROM person WHERE login = $1";
+            let sql = "SELECT created_at, disabled_at, confirmed_at FROM person
+                LEFT JOIN second_factor ON second_factor.login = person.login
+                WHERE person.login = $1";
             let found = tx.row(sql, &[(&login).into()], |row| {
-                Ok::<_, Error>((Timestamp(row.int(0)?), row.opt_int(1)?.map(Timestamp)))
+                let time = |at| Ok::<_, Error>(row.opt_int(at)?.map(Timestamp));
+                Ok::<_, Error>((Timestamp(row.int(0)?), time(1)?, time(2)?))
             })?;
-            let (created_at, disabled_at) = found.ok_or(Error::NotFound("person"))?;
+            let (created_at, disabled_at, second_factor_at) =
+                found.ok_or(Error::NotFound("person"))?;
             let kind = kind_of(tx, &login)?.ok_or(Error::NotFound("person"))?;
             let grants = grants_of(tx, &login)?;
-            Ok(Person { login: login.clone(), kind, grants, created_at, disabled_at })
+            let login = login.clone();
+            Ok(Person { login, kind, grants, created_at, disabled_at, second_factor_at })
         })
     }
 

@@ -8,6 +8,7 @@ mod contact;
 mod cssm;
 pub mod csv;
 mod download;
+mod identity;
 mod listed;
 mod oauth;
 mod openapi;
@@ -24,7 +25,9 @@ pub use collector::{
     Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router,
     collector_routes, device_router, device_routes, forward, on_prem_router, resume_imports,
 };
-pub use cssm::{ChosenFiles, CssmSite, cssm_router, cssm_routes, resume_bundles, work_on_jobs};
+pub use cssm::{
+    ChosenFiles, CssmSite, cssm_router, cssm_routes, resume_bundles, tell_webhooks, work_on_jobs,
+};
 pub use openapi::openapi;
 pub use page::in_query;
 pub use problem::Refusal;

@@ -28,6 +28,9 @@ pub(crate) struct Grant {
     pub username: String,
     #[serde(default)]
     pub password: String,
+    /// That of their second factor, if they have one.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Grant {
@@ -93,7 +96,7 @@ pub(crate) async fn token<S: Site>(
     match grant.grant_type.as_str() {
         CLIENT_CREDENTIALS => give(&state, from, grant).await,
         PASSWORD => {
-            let Grant { client_id, client_secret, username, password, .. } = grant;
+            let Grant { client_id, client_secret, username, password, code, .. } = grant;
             let (people, now) = (state.people().clone(), state.now());
             let (permit, address) = (state.gates().logins.acquire().await, from.0.clone());
             // The client is who it says it is; what it may do itself is no matter.
@@ -103,7 +106,7 @@ pub(crate) async fn token<S: Site>(
             });
             checked.await?;
             drop(permit);
-            of_person(&state, username, password, from).await
+            of_person(&state, (username, password, code), from).await
         }
         _ => Err(Grant::unknown()),
     }
@@ -112,11 +115,10 @@ pub(crate) async fn token<S: Site>(
 /// A token for a person whose client has been checked. A wrong password is the grant's fault, not the client's (RFC 6749, 5.2).
 pub(crate) async fn of_person<S: Site>(
     state: &S,
-    username: String,
-    password: String,
+    (username, password, code): (String, String, Option<String>),
     from: site::From,
 ) -> Result<Json<Value>, Problem> {
-    let outcome = site::log_in(state, username, password, from).await;
+    let outcome = site::log_in(state, username, password, code, from).await;
     let token = outcome.map_err(|problem| match problem.status() {
         StatusCode::UNAUTHORIZED => {
             Problem::new(StatusCode::BAD_REQUEST, problem.detail()).known_as("invalid_grant")

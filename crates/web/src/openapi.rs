@@ -3,7 +3,7 @@
 use rumline_server::Action;
 use serde_json::{Map, Value, json};
 
-use crate::site::{Access, Route, Site};
+use crate::site::{Access, Route, Site, takes_key};
 
 /// The OpenAPI 3.1 document of a server's REST API; pages are not part of it.
 #[must_use]
@@ -36,6 +36,9 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
         if route.summary.contains("query parameter `name`") {
             parameters.push(parameter("name", "query", true, "string"));
         }
+        if takes_key(route) && !route.holds_secret {
+            parameters.push(parameter("Idempotency-Key", "header", false, "string"));
+        }
         let mut operation = json!({
             "summary": route.summary,
             "parameters": parameters,
@@ -51,6 +54,10 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
             Access::Anyone => {
                 operation["security"] = json!([]);
                 "anyone"
+            }
+            Access::Oneself => {
+                operation["x-api-tokens"] = json!(false);
+                "viewer"
             }
             Access::LoggedIn | Access::May(Action::View) => "viewer",
             Access::May(Action::Operate) => "user",
@@ -81,7 +88,7 @@ fn parameter(name: &str, place: &str, required: bool, kind: &str) -> Value {
 /// What is named in a path is a number, unless it has a name.
 fn kind_of(parameter: &str) -> &'static str {
     match parameter {
-        "name" | "account" | "domain" | "virtual_account" => "string",
+        "name" | "account" | "domain" | "virtual_account" | "login" | "tag" | "chosen" => "string",
         _ => "integer",
     }
 }

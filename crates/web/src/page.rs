@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, Markup, html};
 use rumline_protocol::Timestamp;
-use rumline_server::Caller;
+use rumline_server::{Begun, Caller};
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -276,11 +276,52 @@ pub(crate) async fn show_login<S: Site>(
     ([(header::SET_COOKIE, said_cookie(&state, "", 0))], form).into_response()
 }
 
+/// What asks for the code, once the password was right; a ticket stands for that.
+fn code_form<S: Site>(state: &S, next: &str, ticket: &str, told: Option<&str>) -> Markup {
+    let content = html! {
+        h1 { "Log in to " (state.title()) }
+        @if let Some(told) = told { (said(told)) }
+        form.row method="post" action="/login" {
+            label { "Code"
+                input name="code" autocomplete="one-time-code" required autofocus;
+            }
+            input type="hidden" name="ticket" value=(ticket);
+            input type="hidden" name="next" value=(next);
+            button.first { "Log in" }
+        }
+        p.soft { "The six digits that your app shows now, or a recovery code. Without either, an administrator resets your second factor." }
+        p { a.button href=(format!("/login?next={}", in_query(next))) { "Back" } }
+    };
+    page(state, Frame { title: "Log in", ..Frame::default() }, &content)
+}
+
+/// Login and password, or what stands for them with the code.
 #[derive(Deserialize)]
 pub(crate) struct LogIn {
+    #[serde(default)]
     login: String,
+    #[serde(default)]
     password: String,
     next: Option<String>,
+    ticket: Option<String>,
+    #[serde(default)]
+    code: String,
+}
+
+/// One step of a login.
+async fn step<S: Site>(state: &S, form: LogIn, from: site::From) -> Result<Begun, Problem> {
+    let _permit = state.gates().logins.acquire().await;
+    let (people, now) = (state.people().clone(), state.now());
+    let (name, address) = (site::printable(&form.login), from.0.clone());
+    let outcome = site::blocking(move || match &form.ticket {
+        Some(ticket) => people.finish_login(now, ticket, &form.code, &from.0).map(Begun::Done),
+        None => people.begin_login(now, &form.login, &form.password, &from.0),
+    });
+    let outcome = outcome.await;
+    if !matches!(outcome, Ok(Begun::NeedsCode(_))) {
+        site::logged(&outcome, &name, &address);
+    }
+    outcome
 }
 
 pub(crate) async fn log_in<S: Site>(
@@ -295,20 +336,36 @@ pub(crate) async fn log_in<S: Site>(
         let problem = Problem::new(StatusCode::FORBIDDEN, "log in on this server's own page");
         return problem_page(&state, None, problem, "/login").await;
     }
-    match site::log_in(&state, form.login, form.password, from).await {
-        Ok(token) => {
+    let next = next.to_owned();
+    let ticket = form.ticket.clone();
+    if ticket.is_none() && (form.login.is_empty() || form.password.is_empty()) {
+        let told = format!("{BAD}Type login and password.");
+        let form = login_form(&state, &next, Some(&told));
+        return (StatusCode::UNPROCESSABLE_ENTITY, form).into_response();
+    }
+    match step(&state, form, from).await {
+        Ok(Begun::Done(token)) => {
             let name = state.cookie();
             let cookie = format!("{name}={token}; HttpOnly; Secure; SameSite=Strict; Path=/");
-            ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
+            ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
         }
+        Ok(Begun::NeedsCode(ticket)) => code_form(&state, &next, &ticket, None).into_response(),
         Err(problem) => {
-            let text = if problem.status() == StatusCode::UNAUTHORIZED {
-                "Login or password are wrong."
-            } else {
-                problem.detail()
+            let is_refused = problem.status() == StatusCode::UNAUTHORIZED;
+            let text = match (&ticket, problem.code()) {
+                (None, _) if is_refused => "Login or password are wrong.",
+                (Some(_), None) if is_refused => "That took too long: log in again.",
+                _ => problem.detail(),
             };
             let told = format!("{BAD}{text}");
-            (problem.status(), login_form(&state, next, Some(&told))).into_response()
+            // A code that is wrong, or comes too soon, may be followed by a right one.
+            let form = match ticket {
+                Some(ticket) if !is_refused || problem.code().is_some() => {
+                    code_form(&state, &next, &ticket, Some(&told))
+                }
+                _ => login_form(&state, &next, Some(&told)),
+            };
+            (problem.status(), form).into_response()
         }
     }
 }

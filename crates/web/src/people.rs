@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use crate::problem::Problem;
 use crate::site::{Site, blocking, parse};
 
-type Answer = Result<Json<Value>, Problem>;
+pub(crate) type Answer = Result<Json<Value>, Problem>;
 
 /// Runs `work` on a thread that may block.
-async fn run<S: Site>(
+pub(crate) async fn run<S: Site>(
     state: &S,
     work: impl FnOnce(&S, &People, Timestamp) -> Result<Value, Error> + Send + 'static,
 ) -> Answer {
@@ -23,12 +23,12 @@ async fn run<S: Site>(
     blocking(move || work(&site, &site.people().clone(), now)).await.map(Json)
 }
 
-fn done() -> Result<Value, Error> {
+pub(crate) fn done() -> Result<Value, Error> {
     Ok(json!({}))
 }
 
 /// Roles as the API shows them.
-fn grants<S: Site>(grants: &[Grant]) -> Vec<Value> {
+pub(crate) fn grants<S: Site>(grants: &[Grant]) -> Vec<Value> {
     let one = |grant: &Grant| {
         let mut shown = Map::new();
         shown.insert("role".to_owned(), json!(grant.role));
@@ -48,6 +48,7 @@ fn shown<S: Site>(person: &Person) -> Value {
         "roles": grants::<S>(&person.grants),
         "created_at": person.created_at.0,
         "disabled_at": person.disabled_at.map(|at| at.0),
+        "second_factor_at": person.second_factor_at.map(|at| at.0),
     })
 }
 

@@ -86,6 +86,11 @@ impl Problem {
         self.status
     }
 
+    /// The word that programs know it by.
+    pub(crate) fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
@@ -97,8 +102,10 @@ impl From<Error> for Problem {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Error::Forbidden => StatusCode::FORBIDDEN,
+            Error::Unauthenticated | Error::CodeMissing | Error::CodeWrong => {
+                StatusCode::UNAUTHORIZED
+            }
+            Error::Forbidden | Error::OnlyLoggedIn => StatusCode::FORBIDDEN,
             Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Unwritten(error) => {
@@ -114,7 +121,12 @@ impl From<Error> for Problem {
             Error::TooManyRequests { retry_after_seconds } => Some(*retry_after_seconds),
             _ => None,
         };
-        Self { status, detail: error.to_string(), retry_after_seconds, code: None }
+        let code = match &error {
+            Error::CodeMissing => Some("second_factor_required"),
+            Error::CodeWrong => Some("second_factor_wrong"),
+            _ => None,
+        };
+        Self { status, detail: error.to_string(), retry_after_seconds, code }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the servers have in common on the web: a table of routes, and a guard in front of each of them.
 
 mod guard;
+mod repeated;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use guard::{Guard, authorize};
 
 pub use guard::NamedBy;
 pub(crate) use guard::Place;
+pub(crate) use repeated::takes_key;
 
 /// A server as the web sees it.
 pub trait Site: Clone + Send + Sync + 'static {
@@ -138,6 +140,8 @@ pub enum Access {
     Anyone,
     /// Whoever is logged in.
     LoggedIn,
+    /// Whoever is logged in, and shows no API token: what is one's own is changed by oneself.
+    Oneself,
     /// This action, in the scope of the path if it names one.
     May(Action),
 }
@@ -171,6 +175,8 @@ pub struct Route<S> {
     pub(crate) for_machines: bool,
     /// Whether devices of older releases call it, which speak TLS 1.2: all others answer over 1.3 (PI-NET-006).
     pub for_devices: bool,
+    /// Whether what it takes or answers holds a password or a secret: nothing of it is kept to be answered again.
+    pub holds_secret: bool,
     /// How it names the scope it is about.
     pub named_by: NamedBy,
     /// In which form it says what it refuses.
@@ -197,6 +203,11 @@ impl<S> Route<S> {
     /// The same as a call of the public API.
     pub(crate) fn public(self, named_by: NamedBy, refusal: Refusal) -> Self {
         Self { named_by, refusal, ..self }
+    }
+
+    /// The same where a secret is taken or answered.
+    pub(crate) fn holds_secret(self) -> Self {
+        Self { holds_secret: true, ..self }
     }
 
     /// The same for devices of any release.
@@ -227,6 +238,7 @@ macro_rules! route {
             takes_all: false,
             for_machines: false,
             for_devices: false,
+            holds_secret: false,
             named_by: $crate::site::NamedBy::Numbers,
             refusal: $crate::problem::Refusal::Problem,
             handler: || axum::routing::$method($handler),
@@ -247,6 +259,7 @@ macro_rules! route {
             takes_all: false,
             for_machines: false,
             for_devices: false,
+            holds_secret: false,
             named_by: $crate::site::NamedBy::Numbers,
             refusal: $crate::problem::Refusal::Problem,
             handler: || axum::routing::$method($handler),
@@ -270,7 +283,12 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         let page = route.summary.is_empty();
         let Route { access, path, in_parts, takes_all, named_by, refusal, .. } = route;
         let guard = Guard { access, page, path, in_parts, takes_all, named_by };
+        let may_repeat = takes_key(&route);
         let mut handler = (route.handler)();
+        if may_repeat {
+            let state = (state.clone(), route.holds_secret);
+            handler = handler.route_layer(from_fn_with_state(state, repeated::once));
+        }
         if route.access != Access::Anyone {
             let state = (state.clone(), guard);
             handler = handler.route_layer(from_fn_with_state(state, authorize));
@@ -494,24 +512,31 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, P
     })
 }
 
-/// Checks a login and password; the number of checks at a time is bounded.
+/// Checks a login, its password and a code, if there is one; the number of checks at a time is bounded.
 pub(crate) async fn log_in<S: Site>(
     state: &S,
     login: String,
     password: String,
+    code: Option<String>,
     from: From,
 ) -> Result<String, Problem> {
     let _permit = state.gates().logins.acquire().await;
     let (people, now) = (state.people().clone(), state.now());
     let (name, address) = (printable(&login), from.0.clone());
-    let outcome = blocking(move || people.log_in(now, &login, &password, &from.0)).await;
-    match &outcome {
+    let work = move || people.log_in_with(now, &login, &password, code.as_deref(), &from.0);
+    let outcome = blocking(work).await;
+    logged(&outcome, &name, &address);
+    outcome
+}
+
+/// Tells the log who logged in, or was refused.
+pub(crate) fn logged<T>(outcome: &Result<T, Problem>, name: &str, address: &str) {
+    match outcome {
         Ok(_) => tracing::info!(login = name, from = address, "logged in"),
         Err(problem) => {
             tracing::warn!(login = name, from = address, why = problem.detail(), "login refused");
         }
     }
-    outcome
 }
 
 /// A name from outside, for a line of the log.

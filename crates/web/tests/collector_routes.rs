@@ -190,13 +190,17 @@ fn multipart(text: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+fn ends_login(path: &str) -> bool {
+    path.ends_with("/logout") || path.contains("/me/logins")
+}
+
 /// Whether the guard let a caller through: what the handler then says is another matter.
 fn passes(route: &Route<CollectorSite>, caller: &str) -> bool {
     let in_tenant = route.path.contains("{tenant}");
     let rank = |wanted: &str| CALLERS.iter().position(|name| *name == wanted).unwrap();
     let least = match route.access {
         Access::Anyone => return true,
-        Access::LoggedIn => "other",
+        Access::LoggedIn | Access::Oneself => "other",
         Access::May(Action::View) => "viewer",
         Access::May(Action::Operate) => "operator",
         Access::May(Action::Administer) => "administrator",
@@ -214,12 +218,11 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
         let before = server.state();
         let mut routes = collector_routes();
         routes.sort_by_key(|route| {
-            (route.path.ends_with("/logout"), route.method != "get", route.method == "delete")
+            (ends_login(route.path), route.method != "get", route.method == "delete")
         });
         for route in routes {
             let (path, body, kind) = server.example(&route);
-            let token =
-                if route.path.ends_with("/logout") { server.log_in(caller) } else { token.clone() };
+            let token = if ends_login(route.path) { server.log_in(caller) } else { token.clone() };
             let (status, location, text) =
                 server.call(route.method, &path, token.as_deref(), body, kind).await;
             let page = route.summary.is_empty();

@@ -1,5 +1,6 @@
 //! What administration over a REST API needs, whichever server it is: which one is meant, the login, and people.
 
+mod identity;
 pub(crate) mod people;
 mod profile;
 
@@ -65,6 +66,9 @@ pub(crate) enum Session {
         /// File with the password; asked for on standard input when missing.
         #[arg(long)]
         password_file: Option<PathBuf>,
+        /// The code of a second factor, or a recovery code; asked for on standard input when it is needed and missing.
+        #[arg(long)]
+        code: Option<String>,
     },
     /// Log out; the API token is forgotten.
     Logout,
@@ -169,19 +173,20 @@ pub(crate) fn run(
         return Ok(true);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    if let (Some(Session::Login { login, password_file }), Some(name)) = (session, &client.profile)
+    if let (Some(Session::Login { login, password_file, code }), Some(name)) =
+        (session, &client.profile)
     {
         let profiles = profiles.context("there is no home folder to remember profiles in")?;
         let target = profiles.login_target(client, name)?;
-        runtime.block_on(log_in(&target, login, password_file.as_deref()))?;
+        runtime.block_on(log_in(&target, login, password_file.as_deref(), code.as_deref()))?;
         profiles.remember(name, &target)?;
         return Ok(true);
     }
     let target = Profiles::target(profiles.as_ref(), server, client, Path::new("."))?;
     runtime.block_on(async {
         match session {
-            Some(Session::Login { login, password_file }) => {
-                log_in(&target, login, password_file.as_deref()).await
+            Some(Session::Login { login, password_file, code }) => {
+                log_in(&target, login, password_file.as_deref(), code.as_deref()).await
             }
             Some(_) => log_out(&target).await,
             None => {
@@ -199,10 +204,30 @@ fn token(target: &Target) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-async fn log_in(target: &Target, login: &str, password_file: Option<&Path>) -> Result<()> {
+async fn log_in(
+    target: &Target,
+    login: &str,
+    password_file: Option<&Path>,
+    code: Option<&str>,
+) -> Result<()> {
     // Whoever logs in shows no token: it may be that of another server.
-    let mut api = Api::new(&target.server, &target.ca_file, None)?;
-    let token = api.log_in(login, &read_password(password_file)?).await?;
+    let api = Api::new(&target.server, &target.ca_file, None)?;
+    let mut body = json!({ "login": login, "password": read_password(password_file)? });
+    if let Some(code) = code {
+        body["code"] = json!(code);
+    }
+    let mut reply = api.send("POST", "/login", body.to_string().into_bytes()).await?;
+    let problem: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    if reply.status == 401 && problem["code"] == "second_factor_required" {
+        let code = read_secret("Code: ")?;
+        if code.trim().is_empty() {
+            bail!("there is a second factor: type its code, or give it as --code");
+        }
+        body["code"] = json!(code.trim());
+        reply = api.send("POST", "/login", body.to_string().into_bytes()).await?;
+    }
+    let answer: Value = serde_json::from_slice(&whole(reply)?)?;
+    let token = answer["token"].as_str().context("the answer holds no token")?;
     write_private(&target.token_file, format!("{token}\n").as_bytes())
         .with_context(|| format!("cannot write {}", target.token_file.display()))?;
     say!("Logged in as {login}.");

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Api, read_password};
+use super::{Api, identity, read_password};
 use crate::out::{Column, show};
 
 /// What a role is for, as a server names it; nothing named is everything.
@@ -77,6 +77,8 @@ pub(crate) enum Command<S: Scope> {
         #[command(flatten)]
         scope: S,
     },
+    #[command(flatten)]
+    Identity(identity::Command<S>),
 }
 
 /// Those of a list that have a role in a part.
@@ -91,7 +93,7 @@ fn of_part(mut people: Value, name: &str, part: i64) -> Value {
 }
 
 /// Where a person is, below the API or below an account.
-fn of(login: &str) -> String {
+pub(super) fn of(login: &str) -> String {
     format!("/people/{}", rumline_web::in_query(login).replace('/', "%2F"))
 }
 
@@ -166,6 +168,7 @@ pub(crate) async fn people_commands<S: Scope>(api: &Api, command: &Command<S>) -
             api.json("DELETE", &path, None).await?;
             say!("Taken back.");
         }
+        Command::Identity(command) => identity::identity_commands(api, command).await?,
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ pub(super) const PEOPLE: &[Column] = &[
     Column("Tenants", "roles", Kind::List("tenant_id")),
     time("Since", "created_at"),
     time("Disabled", "disabled_at"),
+    time("Second factor", "second_factor_at"),
 ];
 pub(super) const TENANTS: &[Column] = &[
     text("Id", "id"),

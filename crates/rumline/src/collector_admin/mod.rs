@@ -84,6 +84,9 @@ pub(crate) enum Command {
         /// File with the password; asked for on standard input when missing.
         #[arg(long)]
         password_file: Option<PathBuf>,
+        /// The code of a second factor, if there is one, or a recovery code.
+        #[arg(long)]
+        code: Option<String>,
         #[command(flatten)]
         of: Of,
     },
@@ -310,10 +313,10 @@ async fn tenant_commands(api: &Api, command: &Command) -> Result<()> {
             let now = api.json("PUT", &format!("{path}/settings"), Some(body)).await?;
             show(api.output, &now, TENANTS);
         }
-        Command::CiscoLogin { login, password_file, of } => {
+        Command::CiscoLogin { login, password_file, code, of } => {
             let path = tenant(api, of).await?;
             let password = read_password(password_file.as_deref())?;
-            let body = json!({ "login": login, "password": password });
+            let body = json!({ "login": login, "password": password, "code": code });
             let now = api.json("POST", &format!("{path}/cisco-login"), Some(body)).await?;
             show(api.output, &now, TENANTS);
         }

@@ -14,6 +14,7 @@ pub(super) const PEOPLE: &[Column] = &[
     Column("Virtual accounts", "roles", Kind::List("virtual_account_id")),
     time("Since", "created_at"),
     time("Disabled", "disabled_at"),
+    time("Second factor", "second_factor_at"),
 ];
 pub(super) const TOKENS: &[Column] = &[
     text("Id", "id"),

@@ -8,6 +8,7 @@ mod mail;
 mod policies;
 mod reports;
 mod scope;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Session(Session),
     #[command(flatten)]
     People(people::Command<Accounts>),
+    #[command(flatten)]
+    Webhooks(webhooks::Command),
     /// Smart accounts.
     Accounts,
     /// Create a smart account.
@@ -307,6 +310,7 @@ pub(crate) fn run(client: &Client, command: &Command) -> Result<bool> {
 async fn carry_out(api: &Api, command: &Command) -> Result<()> {
     match command {
         Command::People(command) => people_commands(api, command).await?,
+        Command::Webhooks(command) => webhooks::webhook_commands(api, command).await?,
         Command::Accounts => api.shown("GET", "/smart-accounts", None).await?,
         Command::CreateAccount { name, domain } => {
             let body = json!({ "name": name, "domain": domain });

@@ -51,6 +51,9 @@ pub(super) async fn openapi_document() -> Json<Value> {
 pub(super) struct LogIn {
     pub login: String,
     pub password: String,
+    /// That of the second factor, if there is one.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 pub(super) async fn log_in(
@@ -58,8 +61,8 @@ pub(super) async fn log_in(
     from: site::From,
     body: Bytes,
 ) -> Answer {
-    let LogIn { login, password } = parse(&body)?;
-    Ok(Json(json!({ "token": site::log_in(&state, login, password, from).await? })))
+    let LogIn { login, password, code } = parse(&body)?;
+    Ok(Json(json!({ "token": site::log_in(&state, login, password, code, from).await? })))
 }
 
 pub(super) async fn log_out(State(state): State<CollectorSite>, headers: HeaderMap) -> Answer {
@@ -211,11 +214,13 @@ pub(super) async fn log_in_to_cisco(
         let text = "this server was started without the address of CSSM (--cssm)";
         Problem::new(StatusCode::CONFLICT, text)
     })?;
-    let token = cisco.log_in(&who.login, &who.password).await.map_err(|error| {
-        let wrong = error == super::CiscoError::wrong_login();
-        let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_GATEWAY };
-        Problem::new(status, error.to_string())
-    })?;
+    let token =
+        cisco.log_in(&who.login, &who.password, who.code.as_deref()).await.map_err(|error| {
+            let wrong = error == super::CiscoError::wrong_login();
+            let status =
+                if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_GATEWAY };
+            Problem::new(status, error.to_string())
+        })?;
     state.set_cisco_login(id, Some(CiscoLogin { login: who.login, token }));
     register(state, tenant, true).await
 }

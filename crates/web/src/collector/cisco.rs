@@ -67,8 +67,16 @@ impl Cisco {
     ///
     /// # Errors
     /// When CSSM cannot be reached or refuses.
-    pub async fn log_in(&self, login: &str, password: &str) -> Result<String, CiscoError> {
-        let body = json!({ "login": login, "password": password });
+    pub async fn log_in(
+        &self,
+        login: &str,
+        password: &str,
+        code: Option<&str>,
+    ) -> Result<String, CiscoError> {
+        let mut body = json!({ "login": login, "password": password });
+        if let Some(code) = code {
+            body["code"] = json!(code);
+        }
         let answer = self.json("POST", "/api/v1/login", None, Some(&body)).await;
         let answer = answer.map_err(|error| match error {
             CiscoError(text) if text == LOGIN_ENDED => CiscoError::wrong_login(),

@@ -28,12 +28,12 @@ pub(super) async fn token(
     match grant.grant_type.as_str() {
         CLIENT_CREDENTIALS => oauth::give(&state, from, grant).await,
         PASSWORD => {
-            let Grant { client_id, client_secret, username, password, .. } = grant;
+            let Grant { client_id, client_secret, username, password, code, .. } = grant;
             let check = move |collector: &Collector, _| {
                 collector.check_api_client(&client_id, &client_secret)
             };
             api::run_raw(&state, check).await?;
-            oauth::of_person(&state, username, password, from).await
+            oauth::of_person(&state, (username, password, code), from).await
         }
         _ => Err(Grant::unknown()),
     }

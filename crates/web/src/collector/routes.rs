@@ -6,9 +6,9 @@ use crate::collector::{CollectorSite, api, device, onprem_v1, pages};
 use crate::problem::Refusal;
 use crate::site::NamedBy;
 use crate::site::{Access, Route, route};
-use crate::{page, people};
+use crate::{identity, page, people};
 
-use Access::{Anyone, LoggedIn, May};
+use Access::{Anyone, LoggedIn, May, Oneself};
 use Action::{Administer, AdministerAll, Operate, View};
 
 /// What product instances push to: `http://HOST:8182/cslu/v1/pi` and `https://HOST/cslu/v1/pi/TENANT_ID`.
@@ -32,6 +32,7 @@ pub fn device_routes() -> Vec<Route<CollectorSite>> {
 #[must_use]
 pub fn collector_routes() -> Vec<Route<CollectorSite>> {
     let mut routes = api_routes();
+    routes.extend(identity::routes());
     routes.extend(v1_routes());
     routes.extend(page_routes());
     routes.extend(pages::routes());
@@ -43,33 +44,33 @@ fn api_routes() -> Vec<Route<CollectorSite>> {
         route!(get "/healthz", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\"}", device::health),
         route!(get "/openapi.json", Anyone, "This document.", None, "{}", api::openapi_document),
         route!(get "/root.pem", Anyone, "The root of this server's TLS certificates.", None, "\"-----BEGIN CERTIFICATE-----\"", api::root_certificate),
-        route!(post "/api/v1/login", Anyone, "Exchanges login and password for an API token, to be sent as Bearer.", Some("{\"login\":\"admin\",\"password\":\"…\"}"), "{\"token\":\"…\"}", api::log_in),
+        route!(post "/api/v1/login", Anyone, "Exchanges login and password, with a second factor its `code` too, for an API token, to be sent as Bearer.", Some("{\"login\":\"admin\",\"password\":\"…\"}"), "{\"token\":\"…\"}", api::log_in),
         route!(post "/api/v1/logout", LoggedIn, "Ends the login of the API token.", None, "null", api::log_out),
         route!(get "/api/v1/compatibility", LoggedIn, "Which releases of NX-OS, smart agent, SSM On-Prem and CSLU go together.", None, "[{\"nx_os\":\"10.4(3)F\"}]", api::compatibility),
         route!(get "/api/v1/me", LoggedIn, "Who is logged in, and what they may do where.", None, "{\"login\":\"admin\",\"role\":\"administrator\",\"roles\":[{\"role\":\"administrator\",\"tenant_id\":null}]}", people::me::<CollectorSite>),
-        route!(post "/api/v1/me/password", LoggedIn, "Gives oneself another password; all logins under the old one end.", Some("{\"old\":\"…\",\"new\":\"…\"}"), "{}", people::own_password::<CollectorSite>),
-        route!(get "/api/v1/people", May(AdministerAll), "All people, and programs that log in as people do.", None, "[{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}]", people::list::<CollectorSite>),
-        route!(post "/api/v1/people", May(AdministerAll), "Adds a person; without a password a program, whose secret is answered once.", Some("{\"login\":\"eve\",\"password\":\"…\",\"role\":\"viewer\",\"tenant_id\":1}"), "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}", people::create::<CollectorSite>),
-        route!(get "/api/v1/people/{login}", May(AdministerAll), "One of them.", None, "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}", people::one::<CollectorSite>),
+        route!(post "/api/v1/me/password", Oneself, "Gives oneself another password; all logins under the old one end.", Some("{\"old\":\"…\",\"new\":\"…\"}"), "{}", people::own_password::<CollectorSite>).holds_secret(),
+        route!(get "/api/v1/people", May(AdministerAll), "All people, and programs that log in as people do.", None, "[{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}]", people::list::<CollectorSite>),
+        route!(post "/api/v1/people", May(AdministerAll), "Adds a person; without a password a program, whose secret is answered once.", Some("{\"login\":\"eve\",\"password\":\"…\",\"role\":\"viewer\",\"tenant_id\":1}"), "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}", people::create::<CollectorSite>).holds_secret(),
+        route!(get "/api/v1/people/{login}", May(AdministerAll), "One of them.", None, "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}", people::one::<CollectorSite>),
         route!(delete "/api/v1/people/{login}", May(AdministerAll), "Removes somebody; what they did stays told.", None, "{}", people::remove::<CollectorSite>),
-        route!(post "/api/v1/people/{login}/password", May(AdministerAll), "Gives a person another password.", Some("{\"password\":\"…\"}"), "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}", people::set_password::<CollectorSite>),
-        route!(post "/api/v1/people/{login}/secret", May(AdministerAll), "Makes another secret for a program, which is answered once.", None, "{\"login\":\"robot\",\"secret\":\"…\"}", people::renew_secret::<CollectorSite>),
-        route!(post "/api/v1/people/{login}/disable", May(AdministerAll), "Lets somebody log in no more.", None, "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}", people::disable::<CollectorSite>),
-        route!(post "/api/v1/people/{login}/enable", May(AdministerAll), "Lets somebody log in again.", None, "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}", people::enable::<CollectorSite>),
-        route!(put "/api/v1/people/{login}/roles", May(AdministerAll), "Grants a role, in the place of what was granted for the same before; with no account named for everything.", Some("{\"role\":\"viewer\",\"tenant_id\":1}"), "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}", people::grant::<CollectorSite>),
+        route!(post "/api/v1/people/{login}/password", May(AdministerAll), "Gives a person another password.", Some("{\"password\":\"…\"}"), "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}", people::set_password::<CollectorSite>).holds_secret(),
+        route!(post "/api/v1/people/{login}/secret", May(AdministerAll), "Makes another secret for a program, which is answered once.", None, "{\"login\":\"robot\",\"secret\":\"…\"}", people::renew_secret::<CollectorSite>).holds_secret(),
+        route!(post "/api/v1/people/{login}/disable", May(AdministerAll), "Lets somebody log in no more.", None, "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}", people::disable::<CollectorSite>),
+        route!(post "/api/v1/people/{login}/enable", May(AdministerAll), "Lets somebody log in again.", None, "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}", people::enable::<CollectorSite>),
+        route!(put "/api/v1/people/{login}/roles", May(AdministerAll), "Grants a role, in the place of what was granted for the same before; with no account named for everything.", Some("{\"role\":\"viewer\",\"tenant_id\":1}"), "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}", people::grant::<CollectorSite>),
         route!(delete "/api/v1/people/{login}/roles", May(AdministerAll), "Takes back the role for what the query names; for everything if it names nothing.", None, "{}", people::take_back::<CollectorSite>),
-        route!(get "/api/v1/tenants/{tenant}/people", May(Administer), "The people of the account, with their roles in it.", None, "[{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}]", people::list_in::<CollectorSite>),
-        route!(post "/api/v1/tenants/{tenant}/people", May(Administer), "Adds a person, or without a password a program, with a role in the account.", Some("{\"login\":\"ann\",\"password\":\"…\",\"role\":\"viewer\"}"), "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null}", people::create_in::<CollectorSite>),
+        route!(get "/api/v1/tenants/{tenant}/people", May(Administer), "The people of the account, with their roles in it.", None, "[{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}]", people::list_in::<CollectorSite>),
+        route!(post "/api/v1/tenants/{tenant}/people", May(Administer), "Adds a person, or without a password a program, with a role in the account.", Some("{\"login\":\"ann\",\"password\":\"…\",\"role\":\"viewer\"}"), "{\"login\":\"eve\",\"kind\":\"person\",\"roles\":[{\"role\":\"viewer\",\"tenant_id\":1}],\"created_at\":1700000000,\"disabled_at\":null,\"second_factor_at\":null}", people::create_in::<CollectorSite>).holds_secret(),
         route!(put "/api/v1/tenants/{tenant}/people/{login}/roles", May(Administer), "Grants somebody a role in the account.", Some("{\"role\":\"viewer\"}"), "{}", people::grant_in::<CollectorSite>),
         route!(delete "/api/v1/tenants/{tenant}/people/{login}/roles", May(Administer), "Takes a role in the account back.", None, "{}", people::take_back_in::<CollectorSite>),
-        route!(post "/api/v1/api-clients", May(AdministerAll), "Makes an API client for /oauth/token; its secret is shown once.", Some("{\"name\":\"ansible\"}"), "{\"client_id\":\"…\",\"client_secret\":\"…\"}", api::create_api_client),
+        route!(post "/api/v1/api-clients", May(AdministerAll), "Makes an API client for /oauth/token; its secret is shown once.", Some("{\"name\":\"ansible\"}"), "{\"client_id\":\"…\",\"client_secret\":\"…\"}", api::create_api_client).holds_secret(),
         route!(get "/api/v1/logs", May(AdministerAll), "All logs as AllFiles.zip with the file messages.", None, "\"a zip file\"", api::all_logs),
         route!(get "/api/v1/tenants", LoggedIn, "The tenants the caller may see.", None, "[{\"id\":1,\"name\":\"XYZ-ON-PREM-1\",\"device_url\":\"https://…\"}]", api::tenants),
         route!(post "/api/v1/tenants", May(AdministerAll), "Creates a tenant of SSM On-Prem.", Some("{\"name\":\"XYZ-ON-PREM-9\",\"smart_account\":\"Example\",\"virtual_account\":\"Default\",\"connected\":true,\"sync_minutes\":15}"), "{\"id\":2}", api::create_tenant),
         route!(get "/api/v1/tenants/{tenant}", May(View), "One tenant.", None, "{\"id\":1}", api::tenant),
         route!(delete "/api/v1/tenants/{tenant}", May(AdministerAll), "Removes a tenant with nothing left to forward.", None, "null", api::remove_tenant),
         route!(put "/api/v1/tenants/{tenant}/settings", May(Administer), "Sets account, connectivity and sync schedule.", Some("{\"smart_account\":\"Example\",\"virtual_account\":\"Default\",\"connected\":false,\"sync_minutes\":15}"), "{\"id\":1}", api::set_settings),
-        route!(post "/api/v1/tenants/{tenant}/cisco-login", May(Administer), "Logs in to Cisco and registers this server for the tenant's account.", Some("{\"login\":\"eve\",\"password\":\"…\"}"), "{\"id\":1,\"registered\":true}", api::cisco_login),
+        route!(post "/api/v1/tenants/{tenant}/cisco-login", May(Administer), "Logs in to Cisco and registers this server for the tenant's account.", Some("{\"login\":\"eve\",\"password\":\"…\"}"), "{\"id\":1,\"registered\":true}", api::cisco_login).holds_secret(),
         route!(post "/api/v1/tenants/{tenant}/cisco-logout", May(Administer), "Logs out of Cisco; the server stays registered.", None, "{}", api::cisco_logout),
         route!(get "/api/v1/tenants/{tenant}/cisco-accounts", May(Administer), "The accounts at Cisco to choose from.", None, "[{\"id\":1,\"name\":\"Example\",\"virtual_accounts\":[[1,\"Default\"]]}]", api::cisco_accounts),
         route!(post "/api/v1/tenants/{tenant}/sync", May(Operate), "Exchanges everything with Cisco now.", None, "{}", api::sync),

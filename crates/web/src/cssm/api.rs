@@ -63,11 +63,14 @@ pub(super) async fn root_certificate(State(state): State<CssmSite>) -> Response 
 struct LogIn {
     login: String,
     password: String,
+    /// That of the second factor, if there is one.
+    #[serde(default)]
+    code: Option<String>,
 }
 
 pub(super) async fn log_in(State(state): State<CssmSite>, from: site::From, body: Bytes) -> Answer {
-    let LogIn { login, password } = parse(&body)?;
-    Ok(Json(json!({ "token": site::log_in(&state, login, password, from).await? })))
+    let LogIn { login, password, code } = parse(&body)?;
+    Ok(Json(json!({ "token": site::log_in(&state, login, password, code, from).await? })))
 }
 
 pub(super) async fn log_out(State(state): State<CssmSite>, headers: HeaderMap) -> Answer {

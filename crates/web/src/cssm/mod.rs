@@ -11,6 +11,7 @@ mod receiver;
 mod reports;
 mod routes;
 mod upload;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub use chosen::ChosenFiles;
 pub use jobs::work_on_jobs;
 pub use routes::cssm_routes;
 pub use upload::resume_bundles;
+pub use webhooks::tell_webhooks;
 
 /// What CSSM's handlers work with.
 #[derive(Clone)]
@@ -48,6 +50,8 @@ pub struct CssmSite {
     pub root_pem: Arc<str>,
     /// Whether a mail server is known, so that messages are sent.
     pub sends_mail: bool,
+    /// Whether webhooks may be told at addresses of one's own network.
+    pub webhooks_to_internal: bool,
     /// Files on their way.
     pub spool: Spool,
     /// Those that wait until it is said for which virtual account they are.

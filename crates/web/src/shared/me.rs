@@ -43,6 +43,14 @@ impl<S: Frames> Page<S> for Me {
                 li { (told(grant, &self.scopes, S::SCOPE_NAME)) }
             } }
             @if let Some(more) = site.more_of_oneself(ask) { (more) }
+            h2 { "How You Log In" }
+            p { a href=(super::factor::AT) { "Second Factor" } ": "
+                @match self.person.second_factor_at {
+                    Some(at) => { "asked for since " (ask.time(Some(at.0))) },
+                    None => "none, the password alone logs you in",
+                }
+            }
+            p { a href=(super::logins::AT) { "Logins and API Tokens" } }
             h2 { "Password" }
             (form(ask, "/me/password", &fields, "Change Password"))
         }
@@ -55,7 +63,7 @@ pub(super) struct OwnPassword;
 impl<S: Frames> Post<S> for OwnPassword {
     type Page = Me;
     const AT: &'static str = "/me/password";
-    const ACCESS: Access = Access::LoggedIn;
+    const ACCESS: Access = Access::Oneself;
     const BLAMES: &'static [(&'static str, &'static str)] =
         &[("old", "old password is wrong"), ("new", "password")];
     const HASHES: bool = true;

@@ -1,7 +1,9 @@
 //! Pages that all servers have: people, the audit, oneself, help.
 
 mod audit;
+mod factor;
 mod help;
+mod logins;
 mod me;
 mod people;
 mod person;
@@ -66,12 +68,23 @@ pub(crate) fn routes<S: Frames>() -> Vec<Route<S>> {
         person::Disable::route(),
         person::Enable::route(),
         person::Remove::route(),
+        person::EndLogin::route(),
+        person::EndLogins::route(),
+        person::ResetFactor::route(),
         within::PeopleWithin::route(),
         within::GrantWithin::route(),
         within::TakeBackWithin::route(),
         audit::Audit::route(),
         me::Me::route(),
         me::OwnPassword::route(),
+        factor::SecondFactor::route(),
+        factor::Begin::route(),
+        factor::Confirm::route(),
+        factor::Remove::route(),
+        logins::Logins::route(),
+        logins::End::route(),
+        logins::EndOthers::route(),
+        logins::MakeToken::route(),
         help::Contents::route(),
         help::Read::route(),
     ]

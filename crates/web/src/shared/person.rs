@@ -1,8 +1,9 @@
 //! Somebody: roles, password, and whether they may log in.
 
 use maud::{Markup, html};
-use rumline_server::{Action, Error, PartId, Person, ScopeId};
+use rumline_server::{Action, Error, Login, PartId, Person, ScopeId, Which};
 
+use super::logins::{table, which_typed};
 use super::people::at;
 use super::{Frames, grant_typed, role_field, scope_field, told};
 use crate::page::time;
@@ -15,6 +16,7 @@ const ALL: Access = Access::May(Action::AdministerAll);
 
 pub(super) struct OnePerson {
     person: Person,
+    logins: Vec<Login>,
     scopes: Vec<(ScopeId, String)>,
 }
 
@@ -23,7 +25,9 @@ impl<S: Frames> Page<S> for OnePerson {
     const ACCESS: Access = ALL;
 
     fn load(site: &S, ask: &Ask) -> Result<Self, Error> {
-        Ok(Self { person: site.people().person(ask.name("login"))?, scopes: site.scopes()? })
+        let login = ask.name("login");
+        let logins = site.people().logins(ask.now, login)?;
+        Ok(Self { person: site.people().person(login)?, logins, scopes: site.scopes()? })
     }
 
     fn around(&self, site: &S, ask: &Ask) -> Around {
@@ -44,6 +48,10 @@ impl<S: Frames> Page<S> for OnePerson {
                 div { dt { "State" } dd { @match one.disabled_at {
                     Some(at) => { span.badge { "disabled" } " since " (time(Some(at.0))) },
                     None => span.badge.good { "may log in" },
+                } } }
+                div { dt { "Second factor" } dd { @match one.second_factor_at {
+                    Some(at) => { "asked for since " (time(Some(at.0))) },
+                    None => "none",
                 } } }
             }
             h2 { "Roles" }
@@ -66,8 +74,19 @@ impl<S: Frames> Page<S> for OnePerson {
                     (form(ask, &format!("{own}/password"), &password, "Set Password"))
                 }
             }
+            h2 { "Logins and API Tokens" }
+            (table(ask, "Logins and API Tokens", &self.logins, (&self.scopes, S::SCOPE_NAME),
+                &format!("{own}/end-login")))
             h2 { "Actions" }
             p {
+                @if one.second_factor_at.is_some() {
+                    (button(&format!("{own}/reset-second-factor"), "Reset Second Factor",
+                        Some(&format!("Take the second factor of {} away? Their logins end.", one.login))))
+                    " "
+                }
+                (button(&format!("{own}/end-logins"), "End All Logins",
+                    Some(&format!("End all logins and API tokens of {}?", one.login))))
+                " "
                 @if one.disabled_at.is_some() {
                     (button(&format!("{own}/enable"), "Enable", None))
                 } @else {
@@ -185,5 +204,50 @@ impl<S: Frames> Post<S> for Remove {
         let login = ask.name("login");
         site.people().remove(ask.now, &ask.caller.actor(), login)?;
         Ok(Done::at("/people", format!("{login} is removed.")))
+    }
+}
+
+/// Ends a login or an API token of somebody.
+pub(super) struct EndLogin;
+
+impl<S: Frames> Post<S> for EndLogin {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/end-login";
+    const ACCESS: Access = ALL;
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let login = ask.name("login");
+        site.people().end_logins(ask.now, &ask.caller.actor(), login, which_typed(ask)?)?;
+        Ok(Done::at(at(login), "It has ended."))
+    }
+}
+
+/// Ends all of them.
+pub(super) struct EndLogins;
+
+impl<S: Frames> Post<S> for EndLogins {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/end-logins";
+    const ACCESS: Access = ALL;
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let login = ask.name("login");
+        site.people().end_logins(ask.now, &ask.caller.actor(), login, Which::All)?;
+        Ok(Done::at(at(login), format!("All logins and API tokens of {login} have ended.")))
+    }
+}
+
+/// Takes the second factor of somebody away who has lost it.
+pub(super) struct ResetFactor;
+
+impl<S: Frames> Post<S> for ResetFactor {
+    type Page = OnePerson;
+    const AT: &'static str = "/people/{login}/reset-second-factor";
+    const ACCESS: Access = ALL;
+
+    fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
+        let login = ask.name("login");
+        site.people().reset_second_factor(ask.now, &ask.caller.actor(), login)?;
+        Ok(Done::at(at(login), format!("{login} logs in by the password alone.")))
     }
 }

@@ -70,6 +70,10 @@ pub(crate) async fn authorize<S: Site>(
         }
         Err(error) => return refuse(&state, guard, None, error).await,
     };
+    if guard.access == Access::Oneself && caller.by_token {
+        let who = Some((caller, request.uri().path().to_owned()));
+        return refuse(&state, guard, who, Error::OnlyLoggedIn).await;
+    }
     if let Access::May(action) = guard.access {
         let named = named(&state, guard.named_by, &parameters, request.headers()).await;
         let allowed = match &named {

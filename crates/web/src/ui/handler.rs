@@ -33,6 +33,7 @@ pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
         takes_all: false,
         for_machines: false,
         for_devices: false,
+        holds_secret: false,
         named_by: NamedBy::Numbers,
         refusal: Refusal::Problem,
         handler: || axum::routing::get(show::<S, P>),

@@ -193,6 +193,7 @@ impl Server {
             cookie: "rumline-443".into(),
             root_pem: ROOT_PEM.into(),
             sends_mail: true,
+            webhooks_to_internal: true,
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             gates: Gates::default(),
         };
@@ -403,7 +404,25 @@ impl Server {
                 if close { path.replace("Default", &EMPTY_PUBLIC.to_string()) } else { path };
             return (path, body);
         }
+        if route.path.contains("/webhooks/{id}") {
+            return (numbered(&self.webhook()), example);
+        }
         match (route.method, route.path.rsplit('/').next().unwrap()) {
+            ("post", "second-factor" | "remove") if path.contains("/me/second-factor") => {
+                let body = String::from_utf8(example).unwrap().replace('…', PASSWORD);
+                (path, body.into_bytes())
+            }
+            ("post", "reset") => {
+                self.set_factor("victim");
+                (path, example)
+            }
+            ("delete", "{id}") if path.contains("/people/victim/logins") => (
+                route.path.replace("{login}", "victim").replace("{id}", &self.login_of("victim")),
+                example,
+            ),
+            ("delete", "{id}") if path.contains("/me/logins") || path.contains("/me/tokens") => {
+                (route.path.replace("{id}", &self.login_of_caller()), example)
+            }
             ("get", "use-sources" | "license-uses") => {
                 (format!("{path}?license=LAN_ENTERPRISE_SERVICES_PKG"), example)
             }
@@ -566,6 +585,12 @@ impl Server {
         };
         let of_part =
             |va: VirtualAccountId| route.path.replace("{sa}", "1").replace("{va}", &va.to_string());
+        if route.path.contains("/webhooks/{id}") {
+            return Some((numbered(&self.webhook()), Vec::new()));
+        }
+        if route.path.starts_with("/me/logins/") {
+            return Some((numbered("1"), format!("id={}", self.login_of_caller()).into_bytes()));
+        }
         if route.path.starts_with("/people/{login}") {
             let (people, by) = (self.cssm.people(), Actor::person("admin"));
             let grant = Grant::of(Role::Viewer, Some(SA.into()));
@@ -573,6 +598,9 @@ impl Server {
             let _granted = people.grant(self.now, &by, "typed", grant);
         }
         let password = PASSWORD.replace(' ', "+");
+        if route.path == "/people/{login}/reset-second-factor" {
+            self.set_factor("typed");
+        }
         let (id, body) = match (route.path, route.path.rsplit('/').next().unwrap()) {
             ("/smart-accounts/{sa}/virtual-accounts/{va}/transfer", _) => {
                 ("1", "license=LAN_ENTERPRISE_SERVICES_PKG&quantity=1&to=3".to_owned())
@@ -580,6 +608,15 @@ impl Server {
             ("/smart-accounts/{sa}/rename", _) => {
                 ("1", "name=Example&domain=renamed.example.net".to_owned())
             }
+            ("/me/second-factor", _) => ("1", format!("password={password}")),
+            ("/me/second-factor/confirm", _) => ("1", "code=1".to_owned()),
+            ("/me/second-factor/remove", _) => ("1", format!("password={password}&code=1")),
+            ("/me/tokens", _) => {
+                ("1", "name=of+a+form&role=viewer&scope_id=&expires_after_days=30".to_owned())
+            }
+            (_, "end-login") => ("1", format!("id={}", self.login_of("typed"))),
+            (_, "end-logins" | "reset-second-factor") => ("1", String::new()),
+            (_, "webhooks") => ("1", "url=https://hooks.example.net/&kinds=alert".to_owned()),
             (_, "rename") => ("1", "name=Default".to_owned()),
             (_, "merge") => {
                 return Some((of_part(SPARE_TOO), b"into=1".to_vec()));
@@ -635,6 +672,46 @@ impl Server {
             _ => return None,
         };
         Some((numbered(id), body.into_bytes()))
+    }
+
+    /// Gives somebody a second factor.
+    pub(crate) fn set_factor(&self, login: &str) -> rumline_server::Enrolment {
+        let (people, by) = (self.cssm.people(), Actor::person(login));
+        people.set_password(self.now, &by, login, PASSWORD).unwrap();
+        if people.second_factor(self.now, login).unwrap().since.is_some() {
+            people.reset_second_factor(self.now, &by, login).unwrap();
+        }
+        let begun = people.begin_second_factor(self.now, &by, PASSWORD).unwrap();
+        let code = begun.secret.code(rumline_server::step_at(self.now));
+        people.confirm_second_factor(self.now, &by, &code, Default::default()).unwrap();
+        begun
+    }
+
+    /// The number of a webhook of the first account.
+    fn webhook(&self) -> String {
+        let people = self.cssm.people();
+        if let Some(one) = people.webhooks(SA.into()).unwrap().first() {
+            return one.id.to_string();
+        }
+        let by = Actor::person("admin");
+        let url = "https://hooks.example.net/x";
+        let made = people.create_webhook(self.now, &by, SA.into(), url, &[]).unwrap();
+        made.0.id.to_string()
+    }
+
+    /// The number of an API token of somebody, which is ended as a login is.
+    fn login_of(&self, login: &str) -> String {
+        let limit = Grant::of(Role::Viewer, None);
+        let new =
+            rumline_server::NewApiToken { name: "x".to_owned(), limit, expires_after_days: 1 };
+        let by = Actor::person(login);
+        self.cssm.people().create_api_token(self.now, &by, &new).unwrap().0.id.to_string()
+    }
+
+    /// The same of whoever calls.
+    fn login_of_caller(&self) -> String {
+        let is_here = |login: &&&str| self.cssm.people().person(login).is_ok();
+        crate::CALLERS.iter().find(is_here).map_or("1".to_owned(), |login| self.login_of(login))
     }
 
     /// Somebody whom a path may name: a program where its secret is renewed, else a person with a role in the first account.

@@ -30,6 +30,9 @@ impl Page<CollectorSite> for CiscoPage {
         let fields = [
             Field::text("login", "CCO User Name"),
             Field::text("password", "CCO Password").kind(Kind::Secret("off")),
+            Field::text("code", "Code")
+                .optional()
+                .help("Of the second factor, if there is one: of the app, or a recovery code."),
         ];
         html! {
             h1 { "Login to Cisco" }
@@ -54,6 +57,7 @@ impl Call<CollectorSite> for LogIn {
         let who = api::LogIn {
             login: ask.typed("login").to_owned(),
             password: ask.secret("password").to_owned(),
+            code: Some(ask.typed("code").to_owned()).filter(|code| !code.is_empty()),
         };
         let now = api::log_in_to_cisco(site, tenant, who).await?;
         let refused = now.sync_error.as_ref().filter(|_| now.has_account());

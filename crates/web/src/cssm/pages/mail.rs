@@ -86,7 +86,7 @@ pub(super) struct Wish;
 impl Post<CssmSite> for Wish {
     type Page = OwnMail;
     const AT: &'static str = "/me/mail";
-    const ACCESS: Access = Access::LoggedIn;
+    const ACCESS: Access = Access::Oneself;
     const CHANGES: Changes<OwnMail> = Some(|page, _| page.seen());
     const BLAMES: &'static [(&'static str, &'static str)] =
         &[("kinds", "kind of alert"), ("address", "address")];
@@ -109,7 +109,7 @@ pub(super) struct Test;
 impl Post<CssmSite> for Test {
     type Page = OwnMail;
     const AT: &'static str = "/me/mail/test";
-    const ACCESS: Access = Access::LoggedIn;
+    const ACCESS: Access = Access::Oneself;
 
     fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         site.cssm.test_mail(ask.now, &ask.caller.login, &site.base_url)?;
@@ -123,7 +123,7 @@ pub(super) struct NoMore;
 impl Post<CssmSite> for NoMore {
     type Page = OwnMail;
     const AT: &'static str = "/me/mail/remove";
-    const ACCESS: Access = Access::LoggedIn;
+    const ACCESS: Access = Access::Oneself;
 
     fn act(site: &CssmSite, ask: &Ask) -> Result<Done, Problem> {
         match site.cssm.remove_mail_wish(ask.now, &ask.caller.actor(), &ask.caller.login) {

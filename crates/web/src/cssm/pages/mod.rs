@@ -39,6 +39,7 @@ mod transfer;
 mod transfer_balances;
 mod usage_files;
 mod use_over_time;
+mod webhooks;
 
 use maud::{Markup, html};
 use rumline_cssm::{Action, Error, Only};
@@ -110,6 +111,11 @@ pub(super) fn routes() -> Vec<Route<CssmSite>> {
         jobs::Cancel::route(),
         collectors::Collectors::route(),
         collectors::Remove::route(),
+        webhooks::Webhooks::route(),
+        webhooks::Create::route(),
+        webhooks::OneWebhook::route(),
+        webhooks::Test::route(),
+        webhooks::Remove::route(),
         mail::OwnMail::route(),
         mail::Wish::route(),
         mail::Test::route(),

@@ -81,6 +81,7 @@ impl Place {
         if caller.may(Action::Administer, scope, None).is_ok() {
             tabs.push((self.at("/people"), "People"));
             tabs.push((self.at("/audit"), "Audit"));
+            tabs.push((self.at("/webhooks"), "Webhooks"));
             tabs.push((self.at("/settings"), "Settings"));
         }
         tabs
