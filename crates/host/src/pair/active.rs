@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use rumline_net::{ChassisKey, FileDisk, PeerLink};
@@ -11,6 +11,7 @@ use rumline_protocol::Udi;
 use rumline_switch::pair::{Copied, Place, SharedMirror, Standing};
 use rumline_switch::{OtherState, OtherSupervisor, Redundancy, Slot};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Supervisor;
 use super::fill::{Fill, folder_of};
@@ -93,7 +94,7 @@ impl Active {
             tokio::task::yield_now().await;
             return self.arrivals.try_recv().ok();
         }
-        let beat = tokio::time::sleep_until(self.beats_at.into());
+        let beat = tokio::time::sleep_until(self.beats_at);
         tokio::select! {
             Some(arrived) = self.arrivals.recv() => Some(arrived),
             () = beat => None,

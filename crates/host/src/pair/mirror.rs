@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumline_agent::DiskError;
 use rumline_net::PeerLink;
 use rumline_switch::Slot;
 use rumline_switch::pair::{Change, Mirror, Place, Standing};
+use tokio::time::Instant;
 
 use super::arbiter::SharedArbiter;
 use super::words::{Hello, ToActive, ToStandby, read, say};

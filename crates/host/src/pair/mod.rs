@@ -15,13 +15,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rumline_net::ChassisKey;
 use rumline_switch::Slot;
 use rumline_switch::pair::Standing;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::{Host, Setup};
 

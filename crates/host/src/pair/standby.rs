@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumline_agent::{Disk, DiskError};
 use rumline_net::{ChassisKey, Clock, FileDisk, KeptFiles, PeerLink};
 use rumline_protocol::Udi;
 use rumline_switch::pair::{Change, ChangeKind, Place, apply};
+use tokio::time::Instant;
 
 use super::arbiter::SharedArbiter;
 use super::fill::{folder_of, names_of};
