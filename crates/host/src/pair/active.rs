@@ -133,7 +133,7 @@ impl Active {
 
     fn attach(&mut self, link: PeerLink, hello: Hello) {
         let mut mirror = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
-        mirror.attach(link, self.own.clone());
+        mirror.attach(link, self.own.clone(), &hello.udi);
         self.fill = None;
         if mirror.phase() == Phase::Filling {
             match Fill::of(&self.dir) {

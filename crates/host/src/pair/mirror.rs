@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use rumline_net::PeerLink;
+use rumline_protocol::Udi;
 use rumline_switch::Slot;
 use rumline_switch::pair::{Change, Mirror, Place, Standing};
 
@@ -38,6 +39,7 @@ pub(crate) struct PairMirror {
     heard_at: Instant,
     phase: Phase,
     other: Slot,
+    other_serial: String,
     standing: Standing,
     arbiter: SharedArbiter,
     /// Whether what is written down of the other one is better than it is.
@@ -57,6 +59,7 @@ impl PairMirror {
             heard_at: Instant::now(),
             phase: Phase::Alone,
             other,
+            other_serial: String::new(),
             standing,
             arbiter,
             owes_note: false,
@@ -75,7 +78,7 @@ impl PairMirror {
     }
 
     /// One came: it is given all from the beginning.
-    pub(crate) fn attach(&mut self, mut link: PeerLink, own: Hello) {
+    pub(crate) fn attach(&mut self, mut link: PeerLink, own: Hello, other: &Udi) {
         if self.link.is_some() {
             self.out("it came anew");
         }
@@ -84,6 +87,7 @@ impl PairMirror {
         if self.owes_note {
             return;
         }
+        self.other_serial.clone_from(&other.serial);
         (self.given, self.done) = (0, 0);
         self.heard_at = Instant::now();
         if say(&mut link, &ToStandby::Begin(own), &[]).is_ok() {
@@ -184,7 +188,7 @@ impl PairMirror {
     /// Writes down whether the other one has all. One that has not could otherwise take over without it.
     fn note(&mut self, is_whole: bool) {
         let mut standing = self.standing.clone();
-        standing.note_other(self.other, is_whole);
+        standing.note_other(self.other, &self.other_serial, is_whole);
         if standing == self.standing && !self.owes_note {
             return;
         }

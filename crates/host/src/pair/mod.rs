@@ -91,7 +91,7 @@ impl Supervisor {
         );
         let chassis = Chassis::open(&pair.chassis)?;
         let key = Arc::new(chassis.key()?);
-        let arbiter = Arc::new(Mutex::new(Arbiter::of(&chassis, pair.slot)));
+        let arbiter = Arc::new(Mutex::new(Arbiter::of(&chassis, pair.slot, &udi.serial)));
         let listener = TcpListener::bind(pair.link)
             .with_context(|| format!("cannot listen on {} for the other supervisor", pair.link))?;
         let link = listener.local_addr()?.to_string();
