@@ -137,7 +137,11 @@ impl Active {
         self.fill = None;
         if mirror.phase() == Phase::Filling {
             match Fill::of(&self.dir) {
-                Ok(fill) => (self.fill, self.other) = (Some(fill), Some(hello.udi)),
+                Ok(fill) => {
+                    (self.fill, self.other) = (Some(fill), Some(hello.udi));
+                    // The switch hears of it although it may look as before: what it hands over is to be there.
+                    self.told.other = None;
+                }
                 Err(error) => {
                     tracing::error!(%error, "the other supervisor cannot be given what lies here");
                     mirror.restart();
@@ -170,6 +174,11 @@ impl Active {
             self.told = now.clone();
             news.redundancy = Some(now);
         }
+    }
+
+    /// The clock was set: the other one hears of it before anything is done by it.
+    pub(crate) fn tell_clock(&mut self, now_millis: i64) {
+        self.mirror.lock().unwrap_or_else(PoisonError::into_inner).beat(now_millis);
     }
 
     /// The other one restarts.

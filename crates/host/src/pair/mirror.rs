@@ -130,6 +130,11 @@ impl PairMirror {
         if let Phase::Filled(number) = self.phase
             && self.done >= number
         {
+            // What was changed since it was given all was not waited for.
+            self.wait_for_all();
+            if self.link.is_none() {
+                return;
+            }
             self.note(true);
             if !self.owes_note {
                 self.phase = Phase::InStep;
@@ -228,9 +233,13 @@ impl Mirror for PairMirror {
             }
             return;
         }
-        if self.phase != Phase::InStep {
-            return self.hear();
-        }
+        if self.phase == Phase::InStep { self.wait_for_all() } else { self.hear() }
+    }
+}
+
+impl PairMirror {
+    /// Returns once all that was given is durable there, or it is out.
+    fn wait_for_all(&mut self) {
         let end = Instant::now() + SETTLE;
         while self.done < self.given {
             let Some(link) = &mut self.link else { return };
