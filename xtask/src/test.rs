@@ -38,10 +38,13 @@ fn simulate() -> Result<()> {
     let mut worlds = Command::new(rumline());
     step("simulated worlds", worlds.args(["sim", "--seeds", SEEDS]))?;
     // A simulator that notices nothing proves nothing: agents broken on purpose must be caught.
-    for fault in ["loses-reports", "rolls-ledger-back"] {
-        println!("\n== an agent that {fault} must be caught");
+    for fault in ["loses-reports", "rolls-ledger-back", "says-settled", "stale-takes-over"] {
+        println!("\n== an agent or a pair that {fault} must be caught");
         let mut broken = Command::new(rumline());
-        broken.args(["sim", "--seeds", "12", "--ops", "30", "--broken", fault]);
+        broken.args(["sim", "--as-it-is", "--seeds", "12", "--ops", "30", "--broken", fault]);
+        if ["says-settled", "stale-takes-over"].contains(&fault) {
+            broken.arg("--pairs");
+        }
         let output = broken.current_dir(root()).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         println!("{}", text.lines().last().unwrap_or_default());

@@ -95,6 +95,8 @@ pub enum Input {
     },
     /// The supervisors that are there, the active one first (PI-HA-005).
     Supervisors(Vec<HaMember>),
+    /// A supervisor came that will have all of this: it can begin on it from now on.
+    SupervisorComes(Udi),
     /// The switch is about to restart.
     Shutdown,
     /// `license smart sync`.
@@ -292,6 +294,7 @@ impl Agent {
             Input::Use(set) => self.use_changed(now, &set, environment),
             Input::Configure(config) => self.configure(now, config, environment, &mut effects),
             Input::ClockStepped { from, to } => self.clock_stepped(from, to, environment),
+            Input::SupervisorComes(udi) => self.supervisor_comes(udi),
             Input::Supervisors(members) => self.supervisors_changed(now, members, environment),
             Input::Shutdown => self.shut_down(now, environment),
             Input::Sync => self.request_sync(now, environment),

@@ -99,6 +99,12 @@ impl Agent {
         }
     }
 
+    /// It is known before it has all: whoever may take over must be able to begin on what it was given.
+    pub(crate) fn supervisor_comes(&mut self, udi: Udi) {
+        self.ledger.note_supervisors(&[HaMember { role: Role::Standby, sudi: udi }]);
+        self.unsaved = true;
+    }
+
     /// A standby supervisor was added or taken out: a report says so (PI-HA-005), and a new one gets its trust code
     /// first, where that is asked for directly (PI-HA-008, PI-HA-009).
     pub(crate) fn supervisors_changed(

@@ -350,3 +350,13 @@ fn a_store_is_of_its_chassis_alone() {
     open("SUP2").unwrap();
     open("SUP1").unwrap();
 }
+
+#[test]
+fn one_that_was_given_all_can_begin_before_it_was_told_of() {
+    let mut lab = trusted(&["SUP1"], &["SUP1"]);
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.handle(Input::SupervisorComes(supervisor("SUP2")));
+    // The first ends here, after the other one was noted as having all.
+    switch_over(&mut lab, &["SUP2"]);
+    assert_eq!(lab.agent.profile().udi(), &supervisor("SUP2"));
+}

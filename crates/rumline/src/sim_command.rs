@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
 use rumline_net::Clock;
-use rumline_sim::{Fault, Outcome, Plan, run as run_world, run_and_shrink};
+use rumline_sim::{Fate, Fault, Outcome, Plan, run as run_world, run_and_shrink};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -31,7 +31,11 @@ pub(crate) struct Arguments {
     /// Do not look for the fewest steps that still show a failure.
     #[arg(long)]
     as_it_is: bool,
-    /// Build a fault in, to see that it is noticed: `loses-reports` or `rolls-ledger-back`.
+    /// Every switch is a pair of supervisors.
+    #[arg(long)]
+    pairs: bool,
+    /// Build a fault in, to see that it is noticed: `loses-reports`, `rolls-ledger-back`, and of pairs `says-settled` or
+    /// `stale-takes-over`.
     #[arg(long, hide = true)]
     broken: Option<String>,
 }
@@ -104,9 +108,15 @@ fn plan(arguments: &Arguments, seed: u64) -> Plan {
     plan.switches = arguments.switches.unwrap_or(plan.switches);
     plan.days = arguments.days.unwrap_or(plan.days);
     plan.ops_per_switch = arguments.ops.unwrap_or(plan.ops_per_switch);
+    if arguments.pairs {
+        plan.pairs = (0..plan.switches).collect();
+        plan.fates.retain(|fate| *fate != Fate::CssmCopy);
+    }
     plan.broken = match arguments.broken.as_deref() {
         Some("loses-reports") => Some(Fault::LosesReports),
         Some("rolls-ledger-back") => Some(Fault::RollsLedgerBack),
+        Some("says-settled") => Some(Fault::SaysSettled),
+        Some("stale-takes-over") => Some(Fault::StaleTakesOver),
         _ => None,
     };
     plan

@@ -1,5 +1,7 @@
 //! What has to hold: after every step, once a day, and in the end.
 
+use std::collections::BTreeMap;
+
 use rumline_agent::{Disk, ReportState};
 use rumline_collector::InstanceId;
 use rumline_protocol::{SignedReport, SimulatedSuite, Timestamp};
@@ -13,6 +15,9 @@ const HEAL_DAYS: u32 = 40;
 /// Before that, what needs no help has so many days to settle by itself.
 const SETTLE_DAYS: u32 = 5;
 
+/// Seconds, as spans in order.
+type Known = Vec<(i64, i64)>;
+
 impl World<'_> {
     /// Licence seconds that CSSM has counted for a switch.
     pub(crate) fn counted(&self, node: usize) -> Result<i64, String> {
@@ -21,7 +26,16 @@ impl World<'_> {
 
     /// The same for each entitlement tag.
     fn counted_of(&self, node: usize) -> Result<Vec<(String, i64)>, String> {
-        let serial = self.nodes[node].hardware.serial.clone();
+        let mut all: BTreeMap<String, i64> = BTreeMap::new();
+        for serial in self.nodes[node].serials() {
+            for (tag, seconds) in self.counted_under(serial)? {
+                *all.entry(tag).or_default() += seconds;
+            }
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    fn counted_under(&self, serial: String) -> Result<Vec<(String, i64)>, String> {
         let sql = "SELECT rum_report.tag, CAST(SUM(rum_report.count_seconds) AS BIGINT)
             FROM rum_report JOIN product_instance
             ON product_instance.id = rum_report.product_instance_id
@@ -36,7 +50,23 @@ impl World<'_> {
 
     /// What CSSM holds of a switch, a line each report.
     fn held_by_cssm(&self, node: usize) -> Result<String, String> {
-        let serial = self.nodes[node].hardware.serial.clone();
+        let mut rows = Vec::new();
+        for serial in self.nodes[node].serials() {
+            rows.push(format!("{serial}:"));
+            rows.extend(self.held_under(serial)?);
+        }
+        for account in self.accounts() {
+            for view in self.instances_of_node(account, node)? {
+                rows.push(format!("held since {:?}, epochs {:?}", view.held_at, view.epochs));
+            }
+        }
+        let agent = self.nodes[node].switch.as_ref().map(rumline_switch::Switch::agent);
+        let counts = agent.map(rumline_agent::Agent::report_counts);
+        rows.push(format!("the switch: epoch {:?}, reports {counts:?}", agent.map(|a| a.epoch())));
+        Ok(format!("CSSM holds:\n{}", rows.join("\n")))
+    }
+
+    fn held_under(&self, serial: String) -> Result<Vec<String>, String> {
         let sql = "SELECT rum_report.report_id, rum_report.epoch, rum_report.position,
             rum_report.start_at, rum_report.end_at, rum_report.last_count, rum_report.count_seconds,
             rum_report.overlap_seconds, rum_report.received_at
@@ -60,22 +90,36 @@ impl World<'_> {
                 ))
             })
         });
-        let mut rows = found.map_err(|error| error.to_string())?;
-        let serial = self.nodes[node].hardware.serial.clone();
-        for account in self.accounts() {
-            for view in self.instances_of(account, &serial)? {
-                rows.push(format!("held since {:?}, epochs {:?}", view.held_at, view.epochs));
-            }
-        }
-        let agent = self.nodes[node].switch.as_ref().map(rumline_switch::Switch::agent);
-        let counts = agent.map(rumline_agent::Agent::report_counts);
-        rows.push(format!("the switch: epoch {:?}, reports {counts:?}", agent.map(|a| a.epoch())));
-        Ok(format!("CSSM holds:\n{}", rows.join("\n")))
+        found.map_err(|error| error.to_string())
     }
 
     /// The very seconds, for each entitlement tag.
-    fn seconds_counted(&self, node: usize) -> Result<Vec<(String, String)>, String> {
-        let serial = self.nodes[node].hardware.serial.clone();
+    fn seconds_counted(&self, node: usize) -> Result<Vec<(String, Known)>, String> {
+        let mut all: BTreeMap<String, Known> = BTreeMap::new();
+        for serial in self.nodes[node].serials() {
+            for (tag, spans) in self.seconds_under(serial)? {
+                let known = spans.split(',').filter_map(|span| span.split_once(':'));
+                let known =
+                    known.filter_map(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+                all.entry(tag).or_default().extend(known);
+            }
+        }
+        for spans in all.values_mut() {
+            spans.sort_unstable();
+            let mut joined: Known = Vec::new();
+            for (from, to) in spans.drain(..) {
+                match joined.last_mut() {
+                    // Of two supervisors one may know that there was no use under it.
+                    Some(last) if last.1 >= from => last.1 = last.1.max(to),
+                    _ => joined.push((from, to)),
+                }
+            }
+            *spans = joined;
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    fn seconds_under(&self, serial: String) -> Result<Vec<(String, String)>, String> {
         let sql = "SELECT license_use.tag, license_use.spans FROM license_use JOIN product_instance
             ON product_instance.id = license_use.product_instance_id
             WHERE product_instance.serial = $1 ORDER BY license_use.tag";
@@ -182,6 +226,7 @@ impl World<'_> {
         }
         end = end + Timestamp::HOUR;
         self.run_until(end)?;
+        self.check_use_under_active()?;
         let mut expected = Vec::new();
         for node in &real {
             // Wherever a power cut has left it: where it was told to report to last.
@@ -222,6 +267,7 @@ impl World<'_> {
         self.check_owners()?;
         self.check_in_use()?;
         self.check_tokens()?;
+        self.check_pairs()?;
         self.check_all(&expected)
     }
 
@@ -259,10 +305,12 @@ impl World<'_> {
     fn any_waits(&self) -> Result<bool, String> {
         for (_, node) in self.real() {
             let Some((index, tenant_id)) = node.place.tenant() else { continue };
-            let (collector, serial) = (&self.collectors[index].collector, &node.hardware.serial);
-            let found = collector.instances(tenant_id, serial, InstanceId::default(), 10);
-            if found.map_err(|error| error.to_string())?.iter().any(|view| view.waiting > 0) {
-                return Ok(true);
+            let collector = &self.collectors[index].collector;
+            for serial in node.serials() {
+                let found = collector.instances(tenant_id, &serial, InstanceId::default(), 10);
+                if found.map_err(|error| error.to_string())?.iter().any(|view| view.waiting > 0) {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
@@ -321,7 +369,7 @@ impl World<'_> {
             digests.push((summary.report_id, report.sha256().to_vec()));
         }
         let here = digests.len();
-        let serial = n.hardware.serial.clone();
+        let serials = n.serials();
         let missing = self.db.read("sim.acknowledged", move |tx| {
             let mut missing = Vec::new();
             for (id, digest) in &digests {
@@ -329,8 +377,12 @@ impl World<'_> {
                     (SELECT id FROM product_instance WHERE serial = $1)
                     AND report_id = $2 AND sha256 = $3";
                 let id = i64::try_from(*id).unwrap_or(0);
-                let values = [(&serial).into(), id.into(), digest.into()];
-                if tx.row(sql, &values, |row| row.int(0))?.is_none() {
+                let mut is_there = false;
+                for serial in &serials {
+                    let values = [serial.into(), id.into(), digest.into()];
+                    is_there |= tx.row(sql, &values, |row| row.int(0))?.is_some();
+                }
+                if !is_there {
                     missing.push(id);
                 }
             }
@@ -367,22 +419,18 @@ impl World<'_> {
             let n = &self.nodes[node];
             let license = FEATURES.iter().map(|feature| feature.license).find(|l| tag.contains(l));
             let wanted = license.and_then(|license| n.model.seconds_of(license));
-            let known: Vec<(i64, i64)> = spans
-                .split(',')
-                .filter_map(|span| span.split_once(':'))
-                .filter_map(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)))
-                .collect();
             for (from, to) in wanted.into_iter().flatten() {
                 let (from, to) = ((from + n.first_offset).0, (to + n.first_offset).0);
                 // Seconds in which it is known that there was no use may be there too.
-                if !known.iter().any(|span| span.0 <= from && to <= span.1) {
-                    return Err(format!("switch {node}: {from}:{to} of {tag} are not in {spans}"));
+                if !spans.iter().any(|span| span.0 <= from && to <= span.1) {
+                    return Err(format!(
+                        "switch {node}: {from}:{to} of {tag} are not in {spans:?}"
+                    ));
                 }
             }
         }
-        let serial = self.nodes[node].hardware.serial.clone();
         for account in self.accounts() {
-            for view in self.instances_of(account, &serial)? {
+            for view in self.instances_of_node(account, node)? {
                 if view.reports_missing != 0 || view.overlap_seconds != 0 || view.epochs.len() > 1 {
                     return Err(format!("switch {node}: its chain is not whole: {view:?}"));
                 }

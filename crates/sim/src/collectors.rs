@@ -356,7 +356,8 @@ impl World<'_> {
         let aside = self.cssm.set_aside(self.smart_account, file).map_err(|e| e.to_string())?;
         let mut all = self.healed;
         for node in &mut self.nodes {
-            if aside.iter().any(|device| device.serial == node.hardware.serial) {
+            let serials = node.serials();
+            if aside.iter().any(|device| serials.contains(&device.serial)) {
                 all &= std::mem::replace(&mut node.was_moved, self.healed);
             }
         }

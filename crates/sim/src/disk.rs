@@ -58,6 +58,12 @@ impl SimDisk {
         self.dead = false;
     }
 
+    /// All that was written is durable.
+    pub(crate) fn sync(&mut self) {
+        self.files.values_mut().for_each(|file| file.durable_bytes = file.content.len());
+        self.removed.clear();
+    }
+
     /// Takes files away.
     pub(crate) fn lose(&mut self, prefix: &str) {
         self.files.retain(|name, _| !name.starts_with(prefix));

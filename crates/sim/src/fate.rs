@@ -180,6 +180,7 @@ impl World<'_> {
             last_answer: None,
             last_body: None,
             earlier: None,
+            pair: None,
         };
         self.nodes.push(other);
         let index = self.nodes.len() - 1;
@@ -213,9 +214,8 @@ impl World<'_> {
     pub(crate) fn choose(&mut self, node: usize) -> Result<(), String> {
         let Some(switch) = self.nodes[node].switch.as_ref() else { return Ok(()) };
         let epoch = switch.agent().epoch().to_owned();
-        let serial = self.nodes[node].hardware.serial.clone();
         for account in self.accounts() {
-            for view in self.instances_of(account, &serial)? {
+            for view in self.instances_of_node(account, node)? {
                 // A choice that was the wrong one is made again.
                 let is_ended = |known: &rumline_cssm::EpochView| {
                     known.epoch == epoch && known.state == "ended"

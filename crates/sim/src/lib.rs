@@ -29,6 +29,7 @@ mod model;
 mod network;
 mod ops;
 mod owners;
+mod pair;
 mod people;
 mod plan;
 mod strangers;
@@ -36,6 +37,7 @@ mod world;
 
 pub use collectors::Place;
 pub use ops::{Op, Step, shrink};
+pub use pair::{CopyStep, PairOp, Who};
 pub use plan::{Fate, Fault, Outcome, Plan};
 pub use world::World;
 

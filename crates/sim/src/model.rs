@@ -95,6 +95,8 @@ pub(crate) struct Model {
     pub more: i64,
     /// Whether nothing has happened that makes times uncertain or loses something.
     pub is_exact: bool,
+    /// Whether it may come up with any configuration.
+    is_anything: bool,
 }
 
 impl Model {
@@ -111,6 +113,7 @@ impl Model {
             less: 0,
             more: 0,
             is_exact: true,
+            is_anything: false,
         }
     }
 
@@ -161,7 +164,8 @@ impl Model {
         self.settle(now);
         self.interrupted = None;
         let saving = self.saving.take();
-        if features != self.saved && Some(&features) != saving.as_ref() {
+        let is_anything = std::mem::take(&mut self.is_anything);
+        if !is_anything && features != self.saved && Some(&features) != saving.as_ref() {
             return Err(format!(
                 "it came up with {features:?}; {:?} was saved, and {saving:?} was being saved",
                 self.saved
@@ -172,6 +176,29 @@ impl Model {
             self.changed(now, features);
         }
         Ok(())
+    }
+
+    /// The other supervisor went on with what was configured on the first, saved or not.
+    pub(crate) fn took_over(&mut self, now: Timestamp, features: Features) -> Result<(), String> {
+        self.settle(now);
+        let interrupted = self.interrupted.take();
+        if features != self.running && Some(&features) != interrupted.as_ref() {
+            return Err(format!(
+                "the other supervisor goes on with {features:?}; {:?} was configured, and {interrupted:?} \
+                 was being configured",
+                self.running
+            ));
+        }
+        if features != self.running {
+            self.changed(now, features);
+        }
+        Ok(())
+    }
+
+    /// Nobody can say with which configuration it comes up next.
+    pub(crate) fn may_be_anything(&mut self) {
+        self.is_anything = true;
+        self.is_exact = false;
     }
 
     /// From some moment until now either this or those features were in use, and from now on those.

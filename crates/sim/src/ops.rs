@@ -5,6 +5,7 @@ use rumline_protocol::{Random, Timestamp};
 use crate::chance::Chance;
 use crate::collectors::Place;
 use crate::model::FEATURES;
+use crate::pair::PairOp;
 use crate::plan::{Fate, Plan};
 use crate::world::World;
 
@@ -103,6 +104,8 @@ pub enum Op {
     },
     /// Somebody keeps a token for longer than it lasts.
     OldToken,
+    /// What happens to a pair of supervisors.
+    Pair(PairOp),
     /// [`Fate::BitRot`].
     BitRot {
         /// Which file, counted from any number.
@@ -168,6 +171,8 @@ pub struct Step {
 /// Draws the steps of a plan from its seed, in order of time.
 pub(crate) fn draw(plan: &Plan) -> Vec<Step> {
     let mut steps = Vec::new();
+    let mut of_pairs = plan.clone();
+    of_pairs.fates.retain(|fate| fate.may_meet_a_pair());
     for switch in 0..plan.switches {
         let mut chance = Chance::new(plan.seed, 1_000_000 + switch as u64);
         let mut at_seconds = 60 + between(&mut chance, 0, 3600);
@@ -181,7 +186,15 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Step> {
             if at_seconds >= end {
                 break;
             }
-            steps.push(Step { at_seconds, switch, op: draw_op(plan, &mut chance) });
+            let is_pair = plan.pairs.contains(&switch);
+            let op = if is_pair && chance.below(2) == 0 {
+                Op::Pair(PairOp::draw(&mut chance))
+            } else if is_pair {
+                draw_op(&of_pairs, &mut chance)
+            } else {
+                draw_op(plan, &mut chance)
+            };
+            steps.push(Step { at_seconds, switch, op });
         }
     }
     steps.sort_by_key(|step| (step.at_seconds, step.switch));

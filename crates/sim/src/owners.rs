@@ -45,6 +45,19 @@ impl World<'_> {
         ids.into_iter().map(|id| self.cssm.instance(account, id).map_err(say)).collect()
     }
 
+    /// The same of a switch, under whichever serial number.
+    pub(crate) fn instances_of_node(
+        &self,
+        account: SmartAccountId,
+        node: usize,
+    ) -> Result<Vec<InstanceView>, String> {
+        let mut views = Vec::new();
+        for serial in self.nodes[node].serials() {
+            views.extend(self.instances_of(account, &serial)?);
+        }
+        Ok(views)
+    }
+
     /// A token for where a switch is to be.
     pub(crate) fn token_for(&self, node: usize, days: u32) -> Result<String, String> {
         let (account, va) = self.home_of(node);
@@ -108,9 +121,8 @@ impl World<'_> {
 
     /// The owner removes a product instance, which goes on reporting.
     pub(crate) fn remove(&mut self, node: usize) -> Result<(), String> {
-        let serial = self.nodes[node].hardware.serial.clone();
         for account in self.accounts() {
-            for view in self.instances_of(account, &serial)? {
+            for view in self.instances_of_node(account, node)? {
                 let now = self.cssm_now();
                 self.cssm.remove_instance(now, &person(), account, view.id).map_err(say)?;
                 self.nodes[node].crossed = true;
@@ -137,7 +149,7 @@ impl World<'_> {
         for account in self.accounts() {
             for claim in self.cssm.claims(account).map_err(say)? {
                 let node = self.nodes.iter().position(|node| {
-                    node.clone_of.is_none() && node.hardware.serial == claim.serial
+                    node.clone_of.is_none() && node.serials().contains(&claim.serial)
                 });
                 let key = node.and_then(|node| self.nodes[node].switch.as_ref());
                 let is_its_key =
@@ -165,14 +177,13 @@ impl World<'_> {
     /// Whoever is in another virtual account than it reports to is moved there by its owner.
     pub(crate) fn transfer(&mut self, node: usize) -> Result<(), String> {
         let (home, va) = self.home_of(node);
-        let serial = self.nodes[node].hardware.serial.clone();
         for account in self.accounts().into_iter().filter(|account| *account != home) {
-            for view in self.instances_of(account, &serial)? {
+            for view in self.instances_of_node(account, node)? {
                 let now = self.cssm_now();
                 self.cssm.remove_instance(now, &person(), account, view.id).map_err(say)?;
             }
         }
-        for view in self.instances_of(home, &serial)? {
+        for view in self.instances_of_node(home, node)? {
             if view.virtual_account_id != va {
                 let now = self.cssm_now();
                 self.cssm.transfer_instance(now, &person(), home, view.id, va).map_err(say)?;
@@ -184,14 +195,15 @@ impl World<'_> {
     /// The same at collectors, for keys they do not know.
     /// Whether a switch waits for its owner to say that it is the one, where it reports to.
     pub(crate) fn has_claim(&self, node: usize) -> Result<bool, String> {
-        let Node { place, switch, hardware, .. } = &self.nodes[node];
+        let serials = self.nodes[node].serials();
+        let Node { place, switch, .. } = &self.nodes[node];
         let (Some((index, tenant_id)), Some(switch)) = (place.tenant(), switch) else {
             return Ok(false);
         };
         let key_id = switch.agent().public_key().key_id();
         let claims =
             self.collectors[index].collector.claims(tenant_id).map_err(|e| e.to_string())?;
-        Ok(claims.iter().any(|claim| claim.serial == hardware.serial && claim.key_id == key_id))
+        Ok(claims.iter().any(|claim| serials.contains(&claim.serial) && claim.key_id == key_id))
     }
 
     fn decide_claims_at_collectors(&mut self) -> Result<(), String> {
@@ -200,11 +212,13 @@ impl World<'_> {
             let Some((index, tenant_id)) = self.nodes[node].place.tenant() else { continue };
             let Some(switch) = self.nodes[node].switch.as_ref() else { continue };
             let key_id = switch.agent().public_key().key_id();
-            let serial = self.nodes[node].hardware.serial.clone();
+            let serials = self.nodes[node].serials();
             let here = self.collector_now(index);
             let collector = self.collectors[index].collector.clone();
             let claims = collector.claims(tenant_id).map_err(|error| error.to_string())?;
-            for claim in claims.into_iter().filter(|c| c.serial == serial && c.key_id == key_id) {
+            for claim in
+                claims.into_iter().filter(|c| serials.contains(&c.serial) && c.key_id == key_id)
+            {
                 collector
                     .accept_claim(here, &person(), tenant_id, claim.id)
                     .map_err(|error| error.to_string())?;
@@ -218,7 +232,7 @@ impl World<'_> {
         for (number, node) in self.nodes.iter().enumerate().filter(|(_, n)| n.clone_of.is_none()) {
             let home = self.home_of(number);
             for account in self.accounts() {
-                for view in self.instances_of(account, &node.hardware.serial)? {
+                for view in self.instances_of_node(account, number)? {
                     if (account, view.virtual_account_id) != home {
                         return Err(format!(
                             "switch {number} at {:?} is to be in {home:?} and is in {account:?}, {:?}",
@@ -249,9 +263,9 @@ impl World<'_> {
 
     /// Nothing is in use once all features are off.
     pub(crate) fn check_in_use(&self) -> Result<(), String> {
-        for node in self.nodes.iter().filter(|node| !node.end_is_lost) {
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.end_is_lost) {
             for account in self.accounts() {
-                for view in self.instances_of(account, &node.hardware.serial)? {
+                for view in self.instances_of_node(account, number)? {
                     if let Some(license) = view.licenses.iter().find(|license| license.count != 0) {
                         let serial = &node.hardware.serial;
                         return Err(format!("{serial}: in use in the end: {license:?}"));

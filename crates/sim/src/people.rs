@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use rumline_agent::{Disk, Input};
+use rumline_agent::Input;
 use rumline_protocol::Random;
 use rumline_switch::{Devices, Switch};
 
 use crate::model::FEATURES;
+use crate::pair::Who;
 use crate::plan::Fault;
 use crate::world::{Event, World, person};
 
@@ -55,6 +56,17 @@ impl World<'_> {
         if self.nodes[node].store.full {
             return Ok(());
         }
+        if let Some(pair) = &self.nodes[node].pair {
+            // Of the active supervisor.
+            pair.mirror().off_seconds = seconds;
+            if after_writes.is_none() {
+                pair.mirror().cut(Who::Active, seconds);
+                return self.look_at_power(node);
+            }
+            self.nodes[node].store.cut_after = after_writes;
+            self.command(node, "license smart sync all")?;
+            return self.command(node, "license smart save usage all bootflash:cut.txt");
+        }
         self.nodes[node].off_until = self.now + seconds;
         self.push(self.now + seconds, node, Event::PowerOn);
         match after_writes {
@@ -77,6 +89,9 @@ impl World<'_> {
     }
 
     pub(crate) fn power_on(&mut self, node: usize) -> Result<(), String> {
+        if self.nodes[node].pair.is_some() {
+            return self.pair_comes_up(node);
+        }
         let n = &mut self.nodes[node];
         if n.switch.is_some() && n.store.cut_after.is_none() {
             return Ok(());
@@ -85,8 +100,6 @@ impl World<'_> {
         let keeps = n.random.below(2) == 0;
         n.store.restart(keeps);
         n.flash.restart(keeps);
-        let (torn, mixed) = (n.store.torn, n.store.mixed);
-        (n.store.torn, n.store.mixed) = (0, 0);
         match self.plan.broken.filter(|_| !self.healed) {
             Some(Fault::LosesReports) => n.store.lose("rum/"),
             Some(Fault::RollsLedgerBack) => {
@@ -96,24 +109,37 @@ impl World<'_> {
                     n.earlier = Some(n.store.clone());
                 }
             }
-            None => {}
+            _ => {}
         }
+        self.come_up(node, if was_up { "Reset" } else { "Power" })
+    }
+
+    /// The switch comes up on what lies there.
+    pub(crate) fn come_up(&mut self, node: usize, reason: &str) -> Result<(), String> {
+        let n = &mut self.nodes[node];
+        let (torn, mixed) = (n.store.torn, n.store.mixed);
+        (n.store.torn, n.store.mixed) = (0, 0);
         n.next_wake = None;
         let (suite, hardware) = (Arc::clone(&self.suite), n.hardware.clone());
         let local = self.local(node);
-        let n = &mut self.nodes[node];
-        let mut devices =
-            Devices { store: &mut n.store, flash: &mut n.flash, random: &mut n.random };
-        let reason = if was_up { "Reset" } else { "Power" };
-        let (switch, effects) =
-            match Switch::boot(local, &hardware, suite, None, reason, &mut devices) {
-                Ok(booted) => booted,
-                Err(error) if error.to_string().contains("device.key is") => {
-                    self.begin_anew(node)?;
-                    return self.power_on(node);
-                }
-                Err(error) => return Err(format!("switch {node} does not come up: {error}")),
-            };
+        let takes_over = reason == "Switchover";
+        let booted = self.nodes[node].on_devices(|devices| {
+            if takes_over {
+                Switch::take_over(local, &hardware, suite, None, devices)
+            } else {
+                Switch::boot(local, &hardware, suite, None, reason, devices)
+            }
+        });
+        let (switch, effects) = match booted {
+            Ok(booted) => booted,
+            // The power may fail again before it is up.
+            Err(_) if self.nodes[node].has_no_power() => return self.look_at_power(node),
+            Err(error) if error.to_string().contains("device.key is") => {
+                self.begin_anew(node)?;
+                return self.power_on(node);
+            }
+            Err(error) => return Err(format!("switch {node} does not come up: {error}")),
+        };
         let lines = &switch.running().lines;
         let all: Vec<&str> = lines
             .iter()
@@ -123,6 +149,7 @@ impl World<'_> {
         let is_on = |line: &str| all.contains(&line);
         let on = FEATURES.iter().enumerate().filter(|(_, feature)| is_on(feature.line));
         let features = on.map(|(index, _)| index).collect();
+        let n = &mut self.nodes[node];
         n.switch = Some(switch);
         for (what, count) in [("write torn", torn), ("sectors out of order", mixed)] {
             if count > 0 {
@@ -135,7 +162,12 @@ impl World<'_> {
         let uncertain = n.put_back_seconds * n.model.licenses_most();
         n.model.more += uncertain;
         n.model.less += uncertain;
-        n.model.booted(self.now, features).map_err(|error| format!("switch {node}: {error}"))?;
+        let came_up = if takes_over {
+            n.model.took_over(self.now, features)
+        } else {
+            n.model.booted(self.now, features)
+        };
+        came_up.map_err(|error| format!("switch {node}: {error}"))?;
         self.effects(node, effects)
     }
 
@@ -145,6 +177,8 @@ impl World<'_> {
         self.nodes[node].last_step_seconds = seconds;
         self.nodes[node].clock_offset += seconds;
         let to = self.local(node);
+        // The other supervisor of a chassis hears of it first.
+        self.look_at_pair(node)?;
         self.input(node, Input::ClockStepped { from, to })
     }
 
@@ -221,7 +255,8 @@ impl World<'_> {
             return Ok(());
         }
         // The flash of a switch without power or room takes no file; the person comes back another day.
-        if self.nodes[node].flash.write("ack.txt", file.as_bytes()).is_ok() {
+        let put = |devices: &mut Devices<'_>| devices.flash.write("ack.txt", file.as_bytes());
+        if self.nodes[node].on_devices(put).is_ok() {
             self.command(node, "license smart import bootflash:ack.txt")?;
         }
         Ok(())

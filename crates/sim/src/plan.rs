@@ -13,6 +13,10 @@ pub enum Fault {
     LosesReports,
     /// A switch comes up with an older ledger.
     RollsLedgerBack,
+    /// The mirror of a pair says that a change is settled when the other supervisor does not have it.
+    SaysSettled,
+    /// A standby takes over although it misses something.
+    StaleTakesOver,
 }
 
 /// What fate may do in a world beside what it does in all of them. Each world has some of these, so that in most of them
@@ -63,6 +67,20 @@ impl Fate {
 }
 
 impl Fate {
+    /// What is done to the store of a pair behind its back, or with an older copy of it, is not modelled.
+    pub(crate) fn may_meet_a_pair(self) -> bool {
+        ![
+            Self::BitRot,
+            Self::SwitchCopy,
+            Self::Clone,
+            Self::KeyLoss,
+            Self::FactoryReset,
+            Self::ClockWhileOff,
+            Self::OtherAccount,
+        ]
+        .contains(&self)
+    }
+
     fn is_a_copy(self) -> bool {
         [Self::SwitchCopy, Self::CollectorCopy, Self::CssmCopy, Self::Clone].contains(&self)
     }
@@ -83,6 +101,8 @@ pub struct Plan {
     pub faults: bool,
     /// What else fate does.
     pub fates: Vec<Fate>,
+    /// Which of the switches are pairs of supervisors.
+    pub pairs: Vec<usize>,
     /// A fault built in on purpose.
     pub broken: Option<Fault>,
 }
@@ -104,13 +124,22 @@ impl Plan {
         if kept.is_some_and(|fate| fate != Fate::CollectorCopy) {
             fates.retain(|fate| ![Fate::ClockWhileOff, Fate::OtherAccount].contains(fate));
         }
-        Self { seed, switches, days, ops_per_switch: 40, faults: true, fates, broken: None }
+        // A CSSM that was set back asks for what it lacks when somebody speaks, and one of two may never speak again.
+        let has_pairs = !fates.contains(&Fate::CssmCopy);
+        let pairs = if has_pairs { Self::pairs(seed, switches) } else { Vec::new() };
+        Self { seed, switches, days, ops_per_switch: 40, faults: true, fates, pairs, broken: None }
     }
 
     /// A small world in which nothing goes wrong.
     #[must_use]
     pub fn calm(seed: u64) -> Self {
-        Self { faults: false, fates: Vec::new(), ..Self::hostile(seed) }
+        Self { faults: false, fates: Vec::new(), pairs: Vec::new(), ..Self::hostile(seed) }
+    }
+
+    /// The switches of a world that are pairs: one of five, whatever else is drawn.
+    fn pairs(seed: u64, switches: usize) -> Vec<usize> {
+        let mut chance = Chance::new(seed, 7_100_000);
+        (0..switches).filter(|_| chance.below(5) == 0).collect()
     }
 
     pub(crate) fn has(&self, fate: Fate) -> bool {

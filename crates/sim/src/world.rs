@@ -8,13 +8,14 @@ use rumline_collector::TenantId;
 use rumline_cssm::{Actor, Cssm, Settings, SmartAccountId, VirtualAccountId};
 use rumline_protocol::{SigningIdentity, SimulatedSuite, Suite, Timestamp};
 use rumline_store::Db;
-use rumline_switch::{Devices, Effect, Hardware, Session, Switch};
+use rumline_switch::{Effect, Hardware, Session, Switch};
 
 use crate::chance::Chance;
 use crate::collectors::{Carried, Place, SimCollector};
 use crate::disk::{Copy, SimDisk};
 use crate::model::{Features, Model};
 use crate::ops::{Op, Step};
+use crate::pair::{Pair, PairEvent};
 use crate::plan::{Fate, Outcome, Plan};
 
 /// When every world begins.
@@ -83,6 +84,7 @@ pub(crate) enum Event {
     },
     /// Somebody looks at a switch once a day.
     Look,
+    Pair(PairEvent),
 }
 
 pub(crate) struct Node {
@@ -131,6 +133,8 @@ pub(crate) struct Node {
     pub(crate) last_body: Option<(String, Vec<u8>)>,
     /// For the fault that rolls back.
     pub(crate) earlier: Option<SimDisk>,
+    /// Where there are two supervisors.
+    pub(crate) pair: Option<Pair>,
 }
 
 /// The world.
@@ -266,6 +270,7 @@ impl<'p> World<'p> {
                 last_answer: None,
                 last_body: None,
                 earlier: None,
+                pair: None,
             });
         }
         if plan.has(Fate::ClocksApart) {
@@ -273,6 +278,9 @@ impl<'p> World<'p> {
         }
         for index in 0..plan.switches {
             let place = world.nodes[index].place;
+            if plan.pairs.contains(&index) {
+                world.make_pair(index);
+            }
             world.power_on(index)?;
             world.move_to(index, place)?;
             world.push(START.plus_days(1), index, Event::Look);
@@ -357,8 +365,9 @@ impl<'p> World<'p> {
             // Power cuts may overlap: the last one decides.
             Event::PowerOn if self.now < self.nodes[node].off_until => Ok(()),
             Event::PowerOn => self.power_on(node),
+            Event::Pair(event) => self.carry_out_pair(node, event),
             Event::DiskFreed => {
-                self.nodes[node].store.full = false;
+                self.nodes[node].disks_freed();
                 self.input(node, Input::Tick)
             }
             Event::Upload { file, back_seconds, twice } => {
@@ -408,7 +417,17 @@ impl<'p> World<'p> {
                 let carried = Carried { place, bytes, back_seconds, twice, damaged };
                 self.export(there_seconds, carried)?;
             }
+            Op::Pair(ref op) => self.pair_op(node, op)?,
             _ if !up => {}
+            // Behind the back of a pair, or with an older copy of it, is not modelled.
+            Op::BitRot { .. }
+            | Op::SwitchCopy { .. }
+            | Op::Clone { .. }
+            | Op::KeyLoss
+            | Op::FactoryReset
+            | Op::ClockWhileOff { .. }
+            | Op::OtherAccount
+                if self.nodes[node].pair.is_some() => {}
             Op::Feature { index, on, save } => self.feature(node, index, on, save)?,
             Op::Sync => {
                 // Of those who look first, what they saw is what leaves.
@@ -471,12 +490,8 @@ impl<'p> World<'p> {
         let local = self.local(node);
         let Some(mut switch) = self.nodes[node].switch.take() else { return Ok(()) };
         let agenda = (input == Input::Tick).then(|| switch.agent().agenda());
-        let effects = {
-            let n = &mut self.nodes[node];
-            let mut devices =
-                Devices { store: &mut n.store, flash: &mut n.flash, random: &mut n.random };
-            switch.agent_input(local, input, &mut devices)
-        };
+        let effects =
+            self.nodes[node].on_devices(|devices| switch.agent_input(local, input, devices));
         self.nodes[node].switch = Some(switch);
         if let Some(agenda) = agenda {
             // What could not be written down waits for that, and with a policy its schedule ends.
@@ -499,16 +514,13 @@ impl<'p> World<'p> {
         let mut session = Session::for_program("admin");
         let mut text = String::new();
         let mut effects = Vec::new();
-        {
-            let n = &mut self.nodes[node];
-            let mut devices =
-                Devices { store: &mut n.store, flash: &mut n.flash, random: &mut n.random };
+        self.nodes[node].on_devices(|devices| {
             for part in line.split('\n') {
-                let outcome = switch.execute(local, &mut session, part, &mut devices);
+                let outcome = switch.execute(local, &mut session, part, devices);
                 text.push_str(&outcome.reply.text);
                 effects.extend(outcome.effects);
             }
-        }
+        });
         self.nodes[node].switch = Some(switch);
         self.effects(node, effects)?;
         Ok(text)
@@ -519,7 +531,13 @@ impl<'p> World<'p> {
     }
 
     pub(crate) fn effects(&mut self, node: usize, effects: Vec<Effect>) -> Result<(), String> {
-        if self.nodes[node].store.dead {
+        if self.nodes[node].pair.is_some() {
+            // What was done may have turned off either.
+            self.look_at_power(node)?;
+            if self.nodes[node].switch.is_none() {
+                return Ok(());
+            }
+        } else if self.nodes[node].store.dead {
             // The power failed in the middle: nothing that was to happen happens.
             return self.lose_power(node);
         }
@@ -541,7 +559,8 @@ impl<'p> World<'p> {
                 | Effect::Ping(_)
                 | Effect::Trace(_)
                 | Effect::EndSession(_) => {}
-                Effect::Switchover | Effect::ReloadStandby => {}
+                Effect::Switchover => return self.hands_over(node),
+                Effect::ReloadStandby => self.standby_restarts(node)?,
                 Effect::Reload => {
                     self.nodes[node].switch = None;
                     return self.power_on(node);
@@ -549,7 +568,7 @@ impl<'p> World<'p> {
             }
         }
         self.schedule_wake(node);
-        Ok(())
+        self.look_at_pair(node)
     }
 
     fn schedule_wake(&mut self, node: usize) {

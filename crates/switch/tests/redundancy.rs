@@ -108,7 +108,8 @@ fn the_guides_status_over_callhome_with_two() {
 /// Each output of a pair in each state, byte for byte; one that is missing is written, and the test fails once.
 #[test]
 fn each_list_of_two_in_each_state() {
-    let states: [(&str, Slot, Option<(&str, OtherState)>); 5] = [
+    type Other = Option<(&'static str, OtherState)>;
+    let states: [(&str, Slot, Other); 5] = [
         ("alone", Slot::One, None),
         ("copying", Slot::One, Some(("FOX2308PCEX", OtherState::Copying))),
         ("pair", Slot::One, Some(("FOX2308PCEX", OtherState::Standby))),

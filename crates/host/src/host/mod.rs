@@ -647,6 +647,11 @@ impl Host {
         if let Err(error) = KeptFiles::of(&self.setup.dir).write("clock", offset.as_bytes()) {
             tracing::warn!(%error, "the clock's setting could not be kept");
         }
+        // The chassis has one clock, whoever goes on with it next.
+        let now_millis = self.clock.now_millis();
+        if let Some(pair) = &mut self.pair {
+            pair.tell_clock(now_millis);
+        }
         self.input(Input::ClockStepped { from, to });
     }
 

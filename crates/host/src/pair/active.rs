@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::Supervisor;
 use super::fill::{Fill, folder_of};
 use super::mirror::{PairMirror, Phase};
+use super::pause;
 use super::words::{Hello, ToActive, ToStandby, read, say};
 
 /// So long one that comes may take to say who it is.
@@ -134,11 +135,15 @@ impl Active {
 
     fn attach(&mut self, link: PeerLink, hello: Hello) {
         let mut mirror = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
-        mirror.attach(link, self.own.clone());
+        mirror.attach(link, self.own.clone(), &hello.udi);
         self.fill = None;
         if mirror.phase() == Phase::Filling {
             match Fill::of(&self.dir) {
-                Ok(fill) => (self.fill, self.other) = (Some(fill), Some(hello.udi)),
+                Ok(fill) => {
+                    (self.fill, self.other) = (Some(fill), Some(hello.udi));
+                    // The switch hears of it although it may look as before: what it hands over is to be there.
+                    self.told.other = None;
+                }
                 Err(error) => {
                     tracing::error!(%error, "the other supervisor cannot be given what lies here");
                     mirror.restart();
@@ -178,6 +183,11 @@ impl Active {
         self.mirror.lock().unwrap_or_else(PoisonError::into_inner).may_speak()
     }
 
+    /// The clock was set: the other one hears of it before anything is done by it.
+    pub(crate) fn tell_clock(&mut self, now_millis: i64) {
+        self.mirror.lock().unwrap_or_else(PoisonError::into_inner).beat(now_millis);
+    }
+
     /// The other one restarts.
     pub(crate) fn restart_other(&mut self) {
         self.mirror.lock().unwrap_or_else(PoisonError::into_inner).restart();
@@ -201,7 +211,7 @@ fn let_in(listener: &TcpListener, key: &ChassisKey, own: &Hello, arrived: &mpsc:
                 }
                 Err(error) => tracing::warn!("no supervisor of this chassis was let in: {error:#}"),
             },
-            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            Err(_) => pause(Duration::from_millis(50)),
         }
     }
 }

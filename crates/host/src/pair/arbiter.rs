@@ -13,6 +13,7 @@ use super::witness::Witness;
 /// The right to speak, and what is written down of it. Held by one supervisor at a time.
 pub(crate) struct Arbiter {
     slot: Slot,
+    serial: String,
     by: By,
 }
 
@@ -28,12 +29,13 @@ enum By {
 pub(crate) type SharedArbiter = Arc<Mutex<Arbiter>>;
 
 impl Arbiter {
-    pub(crate) fn of(chassis: &Chassis, slot: Slot) -> Self {
-        Self { slot, by: By::Lock { chassis: chassis.clone(), right: None } }
+    pub(crate) fn of(chassis: &Chassis, slot: Slot, serial: &str) -> Self {
+        let by = By::Lock { chassis: chassis.clone(), right: None };
+        Self { slot, serial: serial.to_owned(), by }
     }
 
-    pub(crate) fn asking(witness: Witness, slot: Slot) -> Self {
-        Self { slot, by: By::Witness(witness) }
+    pub(crate) fn asking(witness: Witness, slot: Slot, serial: &str) -> Self {
+        Self { slot, serial: serial.to_owned(), by: By::Witness(witness) }
     }
 
     pub(crate) fn standing(&mut self) -> Result<Standing> {
@@ -47,19 +49,19 @@ impl Arbiter {
     /// person says so although something is.
     pub(crate) fn take(&mut self, link: &str, forced: bool) -> Result<Option<Standing>> {
         let (chassis, held) = match &mut self.by {
-            By::Witness(witness) => return witness.take(self.slot, link, forced),
+            By::Witness(witness) => return witness.take((self.slot, &self.serial), link, forced),
             By::Lock { chassis, right } => (chassis, right),
         };
-        if !forced && !chassis.standing()?.may_take(self.slot) {
+        if !forced && !chassis.standing()?.may_take(self.slot, &self.serial) {
             return Ok(None);
         }
         let Some(right) = chassis.take_right()? else { return Ok(None) };
         // Whoever had it until now may have written since.
         let standing = chassis.standing()?;
-        if !forced && !standing.may_take(self.slot) {
+        if !forced && !standing.may_take(self.slot, &self.serial) {
             return Ok(None);
         }
-        let standing = standing.taken(self.slot, link.to_owned());
+        let standing = standing.taken(self.slot, &self.serial, link.to_owned());
         chassis.write_standing(&standing)?;
         *held = Some(right);
         Ok(Some(standing))
@@ -104,27 +106,33 @@ impl Arbiter {
 mod tests {
     use super::*;
 
+    fn arbiter(chassis: &Chassis, slot: Slot) -> Arbiter {
+        Arbiter::of(chassis, slot, &format!("S{}", slot.number()))
+    }
+
     #[test]
     fn one_speaks_and_one_that_misses_something_does_not() {
         let dir = tempfile::tempdir().unwrap();
         let chassis = Chassis::open(dir.path()).unwrap();
-        let [mut one, mut two] = Slot::ALL.map(|slot| Arbiter::of(&chassis, slot));
+        let [mut one, mut two] = Slot::ALL.map(|slot| arbiter(&chassis, slot));
         let mut standing = one.take("a", false).unwrap().unwrap();
         assert!(two.take("b", false).unwrap().is_none(), "somebody speaks");
         assert!(two.take("b", true).unwrap().is_none(), "even then");
         assert!(two.note(&standing).is_err());
         one.release();
         assert!(two.take("b", false).unwrap().is_none(), "it has nothing of what was answered for");
-        one = Arbiter::of(&chassis, Slot::One);
+        one = arbiter(&chassis, Slot::One);
         one.take("a", false).unwrap().unwrap();
         standing = one.standing().unwrap();
-        standing.note_other(Slot::Two, true);
+        standing.note_other(Slot::Two, "S2", true);
         one.note(&standing).unwrap();
         drop(one);
+        let mut new = Arbiter::of(&chassis, Slot::Two, "S3");
+        assert!(new.take("b", false).unwrap().is_none(), "it was put in in place of the second");
         let taken = two.take("b", false).unwrap().unwrap();
         assert_eq!((taken.active, taken.term), (Some(2), 3));
         drop(two);
-        let mut one = Arbiter::of(&chassis, Slot::One);
+        let mut one = arbiter(&chassis, Slot::One);
         assert!(one.take("a", false).unwrap().is_none());
         assert_eq!(one.take("a", true).unwrap().unwrap().active, Some(1), "a person says so");
     }

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(one.standing().unwrap(), Standing::default());
         let right = one.take_right().unwrap();
         assert!(right.is_some() && two.take_right().unwrap().is_none());
-        let standing = Standing::default().taken(Slot::One, "127.0.0.1:1".to_owned());
+        let standing = Standing::default().taken(Slot::One, "S1", "127.0.0.1:1".to_owned());
         one.write_standing(&standing).unwrap();
         assert_eq!(two.standing().unwrap(), standing);
         // A shorter one leaves nothing of the longer.

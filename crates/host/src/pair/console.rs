@@ -14,6 +14,7 @@ use rumline_switch::{OtherState, OtherSupervisor, Redundancy};
 
 use super::Supervisor;
 use super::fill::{folder_of, names_of};
+use super::pause;
 use super::standby::Shared;
 use crate::{Host, Setup};
 
@@ -128,9 +129,9 @@ pub(crate) fn serve(supervisor: &Supervisor, shared: &Shared) {
         };
         if let Err(error) = served {
             tracing::warn!("the console of the standby supervisor: {error:#}");
-            std::thread::sleep(AGAIN);
+            pause(AGAIN);
         }
-        std::thread::sleep(LOOK);
+        pause(LOOK);
     }
 }
 
@@ -149,7 +150,7 @@ fn listen(
         }
         match listener.accept() {
             Ok(first) => break first,
-            Err(_) => std::thread::sleep(LOOK),
+            Err(_) => pause(LOOK),
         }
     };
     let mut setup = supervisor.setup.clone();

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use rumline_agent::DiskError;
 use rumline_net::PeerLink;
+use rumline_protocol::Udi;
 use rumline_switch::Slot;
 use rumline_switch::pair::{Change, Mirror, Place, Standing};
 use tokio::time::Instant;
 
 use super::arbiter::SharedArbiter;
+use super::pause;
 use super::words::{Hello, ToActive, ToStandby, read, say};
 
 /// So long it may take the other one to make a change durable, before it is out.
@@ -44,6 +46,7 @@ pub(crate) struct PairMirror {
     heard_at: Instant,
     phase: Phase,
     other: Slot,
+    other_serial: String,
     standing: Standing,
     arbiter: SharedArbiter,
     /// Whether what is written down of the other one is better than it is.
@@ -63,6 +66,7 @@ impl PairMirror {
             heard_at: Instant::now(),
             phase: Phase::Alone,
             other,
+            other_serial: String::new(),
             standing,
             arbiter,
             owes_note: false,
@@ -81,7 +85,7 @@ impl PairMirror {
     }
 
     /// One came: it is given all from the beginning.
-    pub(crate) fn attach(&mut self, mut link: PeerLink, own: Hello) {
+    pub(crate) fn attach(&mut self, mut link: PeerLink, own: Hello, other: &Udi) {
         if self.link.is_some() {
             self.out("it came anew");
         }
@@ -90,6 +94,7 @@ impl PairMirror {
         if self.owes_note {
             return;
         }
+        self.other_serial.clone_from(&other.serial);
         (self.given, self.done) = (0, 0);
         self.heard_at = Instant::now();
         if say(&mut link, &ToStandby::Begin(own), &[]).is_ok() {
@@ -133,6 +138,11 @@ impl PairMirror {
         if let Phase::Filled(number) = self.phase
             && self.done >= number
         {
+            // What was changed since it was given all was not waited for.
+            self.wait_for_all();
+            if self.link.is_none() {
+                return;
+            }
             self.note(true);
             if !self.owes_note {
                 self.phase = Phase::InStep;
@@ -197,7 +207,7 @@ impl PairMirror {
     fn may_be_answered_for(&mut self) -> Result<(), DiskError> {
         let end = Instant::now() + NOTE;
         while self.owes_note && self.may_speak() && Instant::now() < end {
-            std::thread::sleep(NOTE_AGAIN);
+            pause(NOTE_AGAIN);
             self.note(false);
         }
         if !self.may_speak() {
@@ -229,7 +239,7 @@ impl PairMirror {
     /// Writes down whether the other one has all. One that has not could otherwise take over without it.
     fn note(&mut self, is_whole: bool) {
         let mut standing = self.standing.clone();
-        standing.note_other(self.other, is_whole);
+        standing.note_other(self.other, &self.other_serial, is_whole);
         if standing == self.standing && !self.owes_note {
             return;
         }

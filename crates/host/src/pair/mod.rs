@@ -61,6 +61,12 @@ pub struct PairSetup {
     pub forced: bool,
 }
 
+/// Lets a thread look again later: nothing tells it when a lock is let go or somebody comes.
+#[expect(clippy::disallowed_methods, reason = "it looks again and relies on no time that passes")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// The folder of a supervisor in that of its chassis.
 #[must_use]
 pub(crate) fn folder_of_supervisor(chassis: &Path, slot: Slot) -> PathBuf {
@@ -107,8 +113,10 @@ impl Supervisor {
         let chassis = Chassis::open(&pair.chassis)?;
         let key = Arc::new(chassis.key()?);
         let arbiter = match pair.witness {
-            Some(address) => Arbiter::asking(Witness::at(address, Arc::clone(&key)), pair.slot),
-            None => Arbiter::of(&chassis, pair.slot),
+            Some(address) => {
+                Arbiter::asking(Witness::at(address, Arc::clone(&key)), pair.slot, &udi.serial)
+            }
+            None => Arbiter::of(&chassis, pair.slot, &udi.serial),
         };
         let arbiter = Arc::new(Mutex::new(arbiter));
         let listener = TcpListener::bind(pair.link)
@@ -180,7 +188,7 @@ impl Supervisor {
             {
                 return Ok(Ended::Speaks { standing, takes_over: true });
             }
-            std::thread::sleep(if self.pair.witness.is_some() { ASK } else { LOOK });
+            pause(if self.pair.witness.is_some() { ASK } else { LOOK });
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::arbiter::SharedArbiter;
 use super::fill::{folder_of, names_of};
+use super::pause;
 use super::words::{Hello, ToActive, ToStandby, read, say};
 
 /// So long one that is there may say nothing.
@@ -125,7 +126,7 @@ impl Copier {
             }
             let again = Instant::now() + AGAIN;
             while Instant::now() < again && !self.is_over() {
-                std::thread::sleep(LOOK);
+                pause(LOOK);
             }
         }
     }

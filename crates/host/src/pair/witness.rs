@@ -32,7 +32,7 @@ enum Ask {
     /// What is written down.
     Standing,
     /// The right to speak.
-    Take { slot: u8, link: String, forced: bool },
+    Take { slot: u8, serial: String, link: String, forced: bool },
     /// The right to speak on.
     Renew { slot: u8, term: u64 },
     /// To write down how the other one stands.
@@ -75,13 +75,13 @@ impl Knowledge {
     ) -> Result<bool> {
         match ask {
             Ask::Standing => Ok(true),
-            Ask::Take { slot, link, forced } => {
+            Ask::Take { slot, serial, link, forced } => {
                 let place = Slot::of(*slot).context("no chassis has such a slot")?;
                 let is_free = now >= self.leased_until;
-                if !is_free || !(*forced || self.standing.may_take(place)) {
+                if !is_free || !(*forced || self.standing.may_take(place, serial)) {
                     return Ok(false);
                 }
-                let taken = self.standing.taken(place, link.clone());
+                let taken = self.standing.taken(place, serial, link.clone());
                 write(&taken)?;
                 self.standing = taken;
                 self.leased_until = now + LEASE_MILLIS;
@@ -202,12 +202,13 @@ impl Witness {
 
     pub(crate) fn take(
         &mut self,
-        slot: Slot,
+        (slot, serial): (Slot, &str),
         link: &str,
         forced: bool,
     ) -> Result<Option<Standing>> {
         let asked_at = boot_millis();
-        let ask = Ask::Take { slot: slot.number(), link: link.to_owned(), forced };
+        let (slot, serial, link) = (slot.number(), serial.to_owned(), link.to_owned());
+        let ask = Ask::Take { slot, serial, link, forced };
         let Answer { is_so, standing } = self.ask(&ask)?;
         if is_so {
             self.held = Some((standing.term, asked_at + LEASE_MILLIS - MARGIN_MILLIS));
@@ -256,7 +257,7 @@ mod tests {
     }
 
     fn take(slot: u8) -> Ask {
-        Ask::Take { slot, link: String::new(), forced: false }
+        Ask::Take { slot, serial: format!("S{slot}"), link: String::new(), forced: false }
     }
 
     #[test]
@@ -265,7 +266,7 @@ mod tests {
         assert!(ask(&mut knowledge, 0, &take(1)));
         assert!(!ask(&mut knowledge, 0, &take(2)) && !ask(&mut knowledge, 0, &take(1)));
         let mut whole = knowledge.standing.clone();
-        whole.note_other(Slot::Two, true);
+        whole.note_other(Slot::Two, "S2", true);
         let note =
             |slot, term, standing: &Standing| Ask::Note { slot, term, standing: standing.clone() };
         assert!(!ask(&mut knowledge, 1, &note(2, 1, &whole)), "only the active one notes");
@@ -280,17 +281,15 @@ mod tests {
         // Who misses something is let speak only if a person says so.
         assert!(ask(&mut knowledge, 11_002, &Ask::Release { slot: 2, term: 2 }));
         assert!(!ask(&mut knowledge, 11_003, &take(1)));
-        assert!(ask(
-            &mut knowledge,
-            11_003,
-            &Ask::Take { slot: 1, link: String::new(), forced: true }
-        ));
+        let forced =
+            Ask::Take { slot: 1, serial: "S1".to_owned(), link: String::new(), forced: true };
+        assert!(ask(&mut knowledge, 11_003, &forced));
         assert!(knowledge.answer(20_000, &take(3), |_| Ok(())).is_err());
     }
 
     #[test]
     fn a_witness_that_starts_anew_waits_for_whom_it_let_speak_before() {
-        let standing = Standing::default().taken(Slot::One, String::new());
+        let standing = Standing::default().taken(Slot::One, "S1", String::new());
         let mut knowledge = Knowledge::begin(standing, 100);
         assert!(!ask(&mut knowledge, 6_099, &take(1)));
         assert!(ask(&mut knowledge, 101, &Ask::Renew { slot: 1, term: 1 }));

@@ -125,7 +125,11 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
         let before = std::mem::replace(&mut self.redundancy, redundancy);
-        if before.other.is_none() {
+        let coming = self.redundancy.other.as_ref();
+        let coming = coming.filter(|other| other.state == OtherState::Copying);
+        let coming = coming.map(|other| other.udi.clone());
+        // It may come anew before anybody noticed that it was gone: what it had counts no more.
+        if before.other.is_none() || coming.is_some() {
             self.hand_running(devices);
         }
         let module = self.redundancy.slot.other().module();
@@ -151,6 +155,9 @@ impl Switch {
         let mut effects: Vec<Effect> = told.iter().map(|line| self.log_line(now, line)).collect();
         let input = Input::Supervisors(self.supervisors());
         effects.extend(self.agent_input(now, input, devices));
+        if let Some(udi) = coming {
+            effects.extend(self.agent_input(now, Input::SupervisorComes(udi), devices));
+        }
         effects
     }
 
