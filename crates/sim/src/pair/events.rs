@@ -350,9 +350,9 @@ impl World<'_> {
         if other_is_off {
             due.push((SILENCE_SECONDS, PairEvent::Beat));
         }
-        if own_is_off && n.switch.take().is_some() {
-            // Its kernel frees the right, or is gone itself.
-            pair.right = None;
+        // Its kernel frees the right, or is gone itself; also where it was not up yet.
+        if own_is_off && pair.right.take().is_some() {
+            n.switch = None;
             n.next_wake = None;
             let mut mirror = pair.mirror();
             mirror.loses_link();
