@@ -4,6 +4,7 @@ mod checks;
 mod copying;
 mod events;
 mod mirror;
+mod people;
 mod plan;
 mod powered;
 
