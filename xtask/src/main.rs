@@ -47,9 +47,6 @@ fn soak(seeds: &str) -> Result<()> {
     step("release build", Command::new("cargo").args(["build", "--release"]))?;
     let mut simulator = Command::new(rumline());
     step("simulated worlds", simulator.args(["sim", "--seed", "1000000", "--seeds", seeds]))?;
-    let mut pairs = Command::new(rumline());
-    let pairs = pairs.args(["sim", "--pairs", "--seed", "2000000", "--seeds", seeds]);
-    step("simulated worlds of pairs", pairs)?;
     let mut pair = Command::new(parts::CLIENTS.python()?);
     pair.args(["tests/pair.py", "500"]).env("RUMLINE", rumline());
     step("two supervisors, 500 kills and switchovers", &mut pair)

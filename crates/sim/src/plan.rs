@@ -124,22 +124,15 @@ impl Plan {
         if kept.is_some_and(|fate| fate != Fate::CollectorCopy) {
             fates.retain(|fate| ![Fate::ClockWhileOff, Fate::OtherAccount].contains(fate));
         }
-        // A CSSM that was set back asks for what it lacks when somebody speaks, and one of two may never speak again.
-        let has_pairs = !fates.contains(&Fate::CssmCopy);
-        let pairs = if has_pairs { Self::pairs(seed, switches) } else { Vec::new() };
-        Self { seed, switches, days, ops_per_switch: 40, faults: true, fates, pairs, broken: None }
+        // Pairs have worlds of their own.
+        let (pairs, broken) = (Vec::new(), None);
+        Self { seed, switches, days, ops_per_switch: 40, faults: true, fates, pairs, broken }
     }
 
     /// A small world in which nothing goes wrong.
     #[must_use]
     pub fn calm(seed: u64) -> Self {
         Self { faults: false, fates: Vec::new(), pairs: Vec::new(), ..Self::hostile(seed) }
-    }
-
-    /// The switches of a world that are pairs: one of five, whatever else is drawn.
-    fn pairs(seed: u64, switches: usize) -> Vec<usize> {
-        let mut chance = Chance::new(seed, 7_100_000);
-        (0..switches).filter(|_| chance.below(5) == 0).collect()
     }
 
     pub(crate) fn has(&self, fate: Fate) -> bool {

@@ -54,8 +54,9 @@ fn what_a_replaced_supervisor_closed_reaches_cssm() {
 #[test]
 fn a_pair_broken_on_purpose_is_caught() {
     for broken in [Fault::SaysSettled, Fault::StaleTakesOver] {
-        let caught =
-            (1..=12).filter_map(|seed| run(&Plan { broken: Some(broken), ..pair(seed) }).err());
+        let caught = [1, 2, 3, 5, 6]
+            .into_iter()
+            .filter_map(|seed| run(&Plan { broken: Some(broken), ..pair(seed) }).err());
         let told: Vec<String> = caught.take(1).collect();
         assert!(!told.is_empty(), "nobody notices {broken:?}");
     }
