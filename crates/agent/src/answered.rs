@@ -166,7 +166,7 @@ impl Agent {
                 self.wanted.show_trust = false;
                 // A request that was refused changed nothing about a trust that holds.
                 self.ledger.troubles.trust.take_if(|_| !self.installed.trust_codes.is_empty());
-                self.mark_sent(ids);
+                self.mark_sent(ids, sudi);
                 if !self.ledger.unacknowledged.is_empty() {
                     self.ledger.troubles.waits_since.get_or_insert(sent_at);
                 }
@@ -239,8 +239,9 @@ impl Agent {
     }
 
     /// Reports that have left wait for their ACK, or are done where none is required (PI-RUM-014).
-    pub(crate) fn mark_sent(&mut self, ids: &[u64]) {
-        let ack_required = self.ack_required();
+    pub(crate) fn mark_sent(&mut self, ids: &[u64], sudi: &Udi) {
+        // In the name of a supervisor that reports no more nobody asks again: what it sent is done once it is acknowledged.
+        let ack_required = self.ack_required() || sudi != self.speaker();
         for id in ids {
             self.ledger.closed.remove(*id);
             if self.ledger.acknowledged.contains(*id) {

@@ -97,7 +97,12 @@ pub trait Disk {
     }
 
     /// Gives the other supervisor what it needs to take over and what is not kept here; returns once it has it.
-    fn hand(&mut self, _name: &str, _bytes: &[u8]) {}
+    ///
+    /// # Errors
+    /// When it may take over without it.
+    fn hand(&mut self, _name: &str, _bytes: &[u8]) -> Result<(), DiskError> {
+        Ok(())
+    }
 }
 
 /// A disk in memory, for tests.

@@ -134,7 +134,8 @@ impl Agent {
     ) {
         let detail = format!("reports=\"{}\"", file.report_ids.len());
         self.log(now, environment, "SAEVT_USAGE_SAVED", &detail);
-        self.mark_sent(&file.report_ids);
+        let speaker = self.speaker().clone();
+        self.mark_sent(&file.report_ids, &speaker);
         self.ledger.last_file_write_at = Some(now);
         self.save(now, environment);
     }

@@ -360,3 +360,26 @@ fn one_that_was_given_all_can_begin_before_it_was_told_of() {
     switch_over(&mut lab, &["SUP2"]);
     assert_eq!(lab.agent.profile().udi(), &supervisor("SUP2"));
 }
+
+#[test]
+fn what_the_other_one_sent_without_an_ack_goes_once_more_until_it_is_acknowledged() {
+    // PI-RUM-014
+    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
+    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
+    lab.import(&policy).unwrap();
+    lab.handle(Input::Use(vec![lan(1)]));
+    let mut first = Vec::new();
+    let until = lab.now + 86_400;
+    lab.run_until(until, |lab, id, request| {
+        first.extend(reports_of(&request).iter().map(|signed| signed.report.report_id));
+        lab.answer(id, &request, |_| {});
+    });
+    assert_eq!(lab.agent.report_counts()[2], 0, "none waits for an ACK");
+    switch_over(&mut lab, &["SUP2"]);
+    let mut books = Books::default();
+    run(&mut lab, &mut books, 3_600);
+    let again: Vec<u64> = books.of("SUP1").iter().map(|report| report.report_id).collect();
+    assert!(first.iter().all(|id| again.contains(id)), "{first:?} {again:?}");
+    assert_eq!(lab.agent.report_counts()[2], 0, "all of it is acknowledged now");
+    books.chains_are_whole("SUP1");
+}

@@ -109,3 +109,21 @@ fn what_was_not_done_is_not_told_and_what_waits_is_bounded() {
         assert_eq!(people.webhooks(scope).unwrap().len(), 1);
     });
 }
+
+#[test]
+fn no_account_takes_all_places_from_the_others() {
+    on_every_engine(&at_once(), |lab| {
+        let people = lab.cssm.people();
+        for _ in 0..4 {
+            make(lab, &["event"]);
+        }
+        lab.cssm.create_virtual_account(lab.now, &admin(), lab.sa, "Told").unwrap();
+        let first = due(lab, lab.now);
+        assert_eq!(first.len(), 2, "two receivers of one account at a time");
+        // They are still told: the others of the account wait.
+        let busy: BTreeSet<_> = first.iter().map(|one| (one.scope_id, one.webhook_id)).collect();
+        assert!(people.due_deliveries(lab.now, 16, &busy).unwrap().is_empty());
+        let one: BTreeSet<_> = busy.iter().take(1).copied().collect();
+        assert_eq!(people.due_deliveries(lab.now, 16, &one).unwrap().len(), 1);
+    });
+}

@@ -84,7 +84,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     count: u16,
     /// This is one of the two supervisors of a chassis, whose folder this is (instead of --dir); the other one is started
-    /// with the same folder. See docs/pair.md.
+    /// with the same folder.
     #[arg(long, value_name = "DIR", requires = "slot", conflicts_with_all = ["dir", "count"])]
     chassis: Option<PathBuf>,
     /// The slot of this supervisor.

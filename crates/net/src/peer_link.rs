@@ -145,9 +145,9 @@ impl PeerLink {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "it says nothing"));
             }
             match &mut stream {
-                Stream::Server(stream) => stream.conn.complete_io(&mut stream.sock)?,
-                Stream::Client(stream) => stream.conn.complete_io(&mut stream.sock)?,
-            };
+                Stream::Server(stream) => step(&mut stream.conn, &mut stream.sock)?,
+                Stream::Client(stream) => step(&mut stream.conn, &mut stream.sock)?,
+            }
         }
         Ok(Self { stream, came: Vec::new(), patience })
     }
@@ -228,6 +228,26 @@ impl PeerLink {
         message.drain(..8);
         Ok(Some((message, body)))
     }
+}
+
+/// One step of a handshake: whoever sends it letter by letter is looked at in between.
+fn step<D: rustls::SideData>(
+    connection: &mut rustls::ConnectionCommon<D>,
+    tcp: &mut TcpStream,
+) -> io::Result<()> {
+    if connection.wants_write() {
+        connection.write_tls(tcp)?;
+        return Ok(());
+    }
+    if connection.read_tls(tcp)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let processed = connection.process_new_packets();
+    if processed.is_err() {
+        // Why is told to whoever is there still.
+        let _told = connection.write_tls(tcp);
+    }
+    processed.map(|_| ()).map_err(io::Error::other)
 }
 
 fn is_wait(error: &io::Error) -> bool {

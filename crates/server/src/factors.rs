@@ -128,9 +128,12 @@ fn wait_seconds(now: Timestamp, factor: &Factor) -> Option<i64> {
     if over < 0 {
         return None;
     }
+    // Noted by a clock that was ahead: a wrong code from now on is noted by the clock that is right.
+    if factor.failed_at > now + WAIT_SECONDS_MAX {
+        return None;
+    }
     let wait = (WAIT_SECONDS << over.min(10)).min(WAIT_SECONDS_MAX);
     let left = (factor.failed_at + wait).since(now);
-    // A clock that was set back makes nobody wait longer than the longest.
     (left > 0).then(|| left.min(WAIT_SECONDS_MAX))
 }
 
@@ -237,6 +240,7 @@ mod tests {
             assert_eq!(wait(failures, now.0 - seconds + 1), Some(1));
             assert_eq!(wait(failures, now.0 - seconds), None);
         }
-        assert_eq!(wait(10, now.0 + 1_000_000), Some(900));
+        assert_eq!(wait(10, now.0 + 500), Some(900));
+        assert_eq!(wait(10, now.0 + 1_000_000), None, "by a clock that was a month ahead");
     }
 }

@@ -118,7 +118,9 @@ fn admit(
         audit(tx, now, actor, &act)?;
         return Ok(Admitted::In);
     };
-    let Some(code) = code else { return Ok(Admitted::CodeMissing) };
+    let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
+        return Ok(Admitted::CodeMissing);
+    };
     let checked = check_code(tx, now, login, &factor, code)?;
     match checked {
         Checked::Right => audit(tx, now, actor, &act)?,

@@ -166,6 +166,10 @@ impl People {
         actor: &Actor,
         login: &str,
     ) -> Result<(), Error> {
+        if actor.name() == login {
+            let text = "one's own second factor is removed by the password and a code";
+            return Err(Error::Conflict(text.to_owned()));
+        }
         self.change(now, actor, login, Change::of_person("second factor reset"), |tx, login| {
             kind_of(tx, login)?.ok_or(Error::NotFound("person"))?;
             if forget_factor(tx, login)? { Ok(()) } else { Err(Error::NotFound("second factor")) }

@@ -2,7 +2,7 @@
 //! `webhook` and `delivery`). What is told is made in the transaction of what it tells of, so that nothing is left out or
 //! made up; it is sent again until somebody takes it, and bears its number, by which a receiver knows it again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::hmac;
 use rumline_protocol::{Timestamp, base64};
@@ -55,6 +55,8 @@ CREATE INDEX delivery_due ON delivery (scope_id, webhook_id, next_at, id)
 CREATE INDEX delivery_age ON delivery (made_at, id);
 ";
 
+/// Receivers of one account that are told something at a time.
+const AT_A_TIME_OF_SCOPE: usize = 2;
 /// What somebody may want to be told of.
 pub const WEBHOOK_KINDS: [&str; 2] = ["alert", "event"];
 /// What a test is.
@@ -482,6 +484,16 @@ impl People {
             }
             // Those that wait longest go first.
             due.sort_by_key(|(_, id)| *id);
+            // No account takes all places from the others, however slow its receivers are.
+            let mut of_scope: BTreeMap<ScopeId, usize> = BTreeMap::new();
+            for (scope_id, _) in &busy {
+                *of_scope.entry(*scope_id).or_default() += 1;
+            }
+            due.retain(|((scope_id, _), _)| {
+                let count = of_scope.entry(*scope_id).or_default();
+                *count += 1;
+                *count <= AT_A_TIME_OF_SCOPE
+            });
             due.truncate(most);
             Ok::<_, Error>(due)
         })?;

@@ -36,7 +36,6 @@ fn pairs_lose_no_use_and_count_none_twice_in_all_topologies() {
 }
 
 #[test]
-#[ignore = "a report is taken for acknowledged that CSSM does not have: not understood yet"]
 fn what_a_replaced_supervisor_closed_reaches_cssm() {
     let steps = [
         (3_523, Op::Feature { index: 0, on: true, save: true }),

@@ -397,6 +397,7 @@ impl Switch {
         let told = Reader::new(&mut self.running, settings, Source::Typed, &self.words.grammar)
             .line(place, line)?;
         let effects = self.config_changed(now, devices);
+        self.is_handed()?;
         Ok(Outcome::text(told).with(effects))
     }
 

@@ -54,8 +54,8 @@ use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
 use crate::words::Words;
 
-/// What is handed to the other supervisor lies there under this name.
-const RUNNING_FILE: &str = "running-config";
+/// The configuration that runs lies in a store under this name, for a supervisor that takes over.
+pub const RUNNING_FILE: &str = "running-config";
 /// The name of a switch that was given none.
 const DEFAULT_HOSTNAME: &str = "switch";
 /// First words of global lines that more follows from than licences.
@@ -307,6 +307,8 @@ pub struct Switch {
     release: &'static Release,
     udi: Udi,
     redundancy: Redundancy,
+    /// Why the other supervisor may take over without what was configured last.
+    not_handed: Option<DiskError>,
     links: BTreeSet<String>,
     running: ConfigTree,
     /// What the lines of the running configuration need.
@@ -392,8 +394,6 @@ impl Switch {
         let (platform, release, udi) = hardware.check()?;
         let Found { text: stored, damage } = read_startup(devices.store)?;
         let text = handed.or(stored.as_deref()).or(first_config);
-        // It is of use once: after a restart the startup configuration counts.
-        let _best_effort = devices.store.remove(RUNNING_FILE);
         let words = words::words();
         let mut running = factory_config(release);
         if let Some(text) = text {
@@ -416,6 +416,7 @@ impl Switch {
             release,
             udi,
             redundancy: Redundancy::default(),
+            not_handed: None,
             links: hardware.links.clone(),
             derived: Derived::of(&running),
             in_use: InUse::of(&running),
@@ -444,6 +445,8 @@ impl Switch {
         if let Some(damage) = damage {
             effects.push(switch.log_line(now, &format!("%ASCII-CFG-2-CONF_CONTROL: {damage}")));
         }
+        // It is of use once: after a restart the startup configuration counts.
+        let _best_effort = devices.store.remove(RUNNING_FILE);
         Ok((switch, effects))
     }
 
@@ -642,10 +645,16 @@ impl Switch {
     }
 
     /// The other supervisor takes over with the configuration that runs here.
-    fn hand_running(&self, devices: &mut Devices<'_>) {
+    fn hand_running(&mut self, devices: &mut Devices<'_>) {
         if self.redundancy.other.is_some() && devices.store.is_copied() {
-            devices.store.hand(RUNNING_FILE, self.running.render().as_bytes());
+            let handed = devices.store.hand(RUNNING_FILE, self.running.render().as_bytes());
+            self.not_handed = handed.err();
         }
+    }
+
+    /// Whether what was configured just now can be answered for.
+    pub(crate) fn is_handed(&mut self) -> Result<(), CommandError> {
+        self.not_handed.take().map_or(Ok(()), |error| Err(CommandError::disk(error)))
     }
 
     fn settings_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {

@@ -25,7 +25,9 @@ use rumline_net::{
 };
 use rumline_protocol::{RealSuite, random_hex};
 use rumline_switch::pair::Place;
-use rumline_switch::{Devices, Effect, Hardware, NoAnswer, Session, Switch, TimeAnswer};
+use rumline_switch::{
+    Devices, Effect, Hardware, NoAnswer, RUNNING_FILE, Session, Switch, TimeAnswer,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -277,22 +279,25 @@ impl Host {
     pub fn start(setup: Setup) -> Result<Self> {
         let store = FileDisk::open(&setup.dir.join("store")).context("the switch's store")?;
         let flash = FileDisk::open(&setup.dir.join("bootflash")).context("bootflash")?;
-        Self::start_on(setup, (Box::new(store), Box::new(flash)), false)
+        let (mut host, effects) = Self::start_on(setup, (Box::new(store), Box::new(flash)), false)?;
+        host.carry_out(effects);
+        Ok(host)
     }
 
     /// Brings the active supervisor of a pair up.
     pub(crate) fn start_in_pair(setup: Setup, active: Active, took_over: bool) -> Result<Self> {
         let store = Box::new(active.copied(Place::Store).context("the switch's store")?);
         let flash = Box::new(active.copied(Place::Flash).context("bootflash")?);
-        let mut host = Self::start_on(setup, (store, flash), took_over)?;
+        let (mut host, mut first) = Self::start_on(setup, (store, flash), took_over)?;
         let (now, redundancy) = (host.clock.now(), active.redundancy());
         let (switch, mut devices) = host.parts();
         let mut effects = switch.redundancy_changed(now, redundancy, &mut devices);
         if took_over {
             effects.extend(switch.took_over(now));
         }
+        first.extend(effects);
         host.pair = Some(active);
-        host.carry_out(effects);
+        host.carry_out(first);
         Ok(host)
     }
 
@@ -301,10 +306,10 @@ impl Host {
         let (store, flash) = shown.disks();
         let disks: (Box<dyn Disk + Send>, Box<dyn Disk + Send>) =
             (Box::new(store), Box::new(flash));
-        let mut host = Self::start_on(shown.setup.clone(), disks, true)?;
+        // It is a copy: nothing of what follows is done.
+        let (mut host, _effects) = Self::start_on(shown.setup.clone(), disks, true)?;
         let (now, redundancy) = (host.clock.now(), shown.redundancy.clone());
         let (switch, mut devices) = host.parts();
-        // It is a copy: nothing of what follows is done.
         let _effects = switch.redundancy_changed(now, redundancy, &mut devices);
         host.shown_changes = shown.changes();
         host.shown = Some(shown);
@@ -330,7 +335,7 @@ impl Host {
         setup: Setup,
         (mut store, mut flash): (Box<dyn Disk + Send>, Box<dyn Disk + Send>),
         takes_over: bool,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Vec<Effect>)> {
         let mut clock = setup.clock;
         let files = KeptFiles::of(&setup.dir);
         let offset = files.read("clock")?;
@@ -400,8 +405,7 @@ impl Host {
             write_private(&marker, b"")?;
         }
         host.ensure_admin()?;
-        host.carry_out(effects);
-        Ok(host)
+        Ok((host, effects))
     }
 
     /// Listens for SSH at these addresses, and says so.
@@ -459,6 +463,11 @@ impl Host {
                 arrived = next_of_pair(&mut self.pair) => Happened::Pair(arrived),
                 () = &mut stop => Happened::End,
             };
+            // One that was held up for long may not be the one that speaks any more.
+            if self.pair.as_ref().is_some_and(|pair| !pair.may_speak()) {
+                self.is_fenced = true;
+                break;
+            }
             // A step of the clock is told before anything is done by the new time.
             if let Some(millis) = steps.step_millis() {
                 let to = self.clock.now();
@@ -499,9 +508,7 @@ impl Host {
             if self.setup.console && !self.terminals.contains_key(&CONSOLE) {
                 break;
             }
-            let is_fenced = self.pair.as_ref().is_some_and(|pair| !pair.may_speak());
-            if self.hands_over || is_fenced {
-                self.is_fenced = is_fenced;
+            if self.hands_over {
                 break;
             }
             self.look_at_pair();
@@ -511,6 +518,9 @@ impl Host {
         if self.shown.is_none() && !self.is_fenced {
             let (switch, mut devices) = self.parts();
             switch.shut_down(now, &mut devices);
+        }
+        if self.pair.is_some() {
+            self.keep_running();
         }
         self.close_all();
         if let Some(screen) = self.screen.take() {
@@ -528,6 +538,15 @@ impl Host {
         // What was answered leaves before this one does.
         tokio::time::sleep(LAST_ANSWERS).await;
         Ended::HandedOver
+    }
+
+    /// If this supervisor becomes active again, it goes on with what ran until now.
+    fn keep_running(&self) {
+        let path = self.setup.dir.join("store").join(RUNNING_FILE);
+        let text = self.switch.running().render();
+        if let Err(error) = write_private(&path, text.as_bytes()) {
+            tracing::warn!(%error, "the configuration that runs could not be kept");
+        }
     }
 
     /// The other supervisor came, or there is something to do for it.

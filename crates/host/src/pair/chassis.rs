@@ -62,7 +62,8 @@ impl Chassis {
     /// Writes it down, durably. Only who holds the right to speak does.
     pub(crate) fn write_standing(&self, standing: &Standing) -> Result<()> {
         let mut bytes = serde_json::to_vec(standing)?;
-        bytes.resize(STANDING_BYTES.max(bytes.len()), b' ');
+        anyhow::ensure!(bytes.len() <= STANDING_BYTES, "what is to be written down is too long");
+        bytes.resize(STANDING_BYTES, b' ');
         let file = self.file("standing")?;
         file.write_all_at(&bytes, 0)?;
         file.sync_data()?;

@@ -105,11 +105,13 @@ impl Fill {
                 continue;
             };
             let mut piece = Vec::new();
-            let read = (&mut open.file).take(room as u64).read_to_end(&mut piece)?;
+            // Those that are written once are small, and are taken whole.
+            let most = if open.place == Place::Files { u64::MAX } else { room as u64 };
+            let read = (&mut open.file).take(most).read_to_end(&mut piece)?;
             if read > 0 || open.is_first {
                 mirror.put(open.place, &open.name, open.is_first, &piece);
                 open.is_first = false;
-                self.open = Some(open);
+                self.open = Some(open).filter(|open| open.place != Place::Files);
             }
             room = room.saturating_sub(read + FILE_BYTES);
         }

@@ -18,6 +18,8 @@ use super::words::{Hello, ToActive, ToStandby, read, say};
 
 /// So long it may take the other one to make a change durable, before it is out.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Words of it that are heard at a time.
+const WORDS_AT_A_TIME: usize = 1_000;
 /// So long it may take to write down that it is out, before a change fails for that.
 const NOTE: Duration = Duration::from_secs(6);
 /// Between two attempts at it.
@@ -168,7 +170,8 @@ impl PairMirror {
 
     /// Takes what came, without waiting.
     fn hear(&mut self) {
-        while let Some(link) = &mut self.link {
+        for _ in 0..WORDS_AT_A_TIME {
+            let Some(link) = &mut self.link else { return };
             match link.receive(Duration::ZERO) {
                 Ok(None) => return,
                 Ok(Some((head, _))) => self.heard(&head),
@@ -196,8 +199,8 @@ impl PairMirror {
             let Some(link) = &mut self.link else { return };
             let left = end.saturating_duration_since(Instant::now());
             match link.receive(left) {
-                Ok(Some((head, _))) => self.heard(&head),
-                Ok(None) => return self.out("it is too slow"),
+                Ok(Some((head, _))) if !left.is_zero() => self.heard(&head),
+                Ok(_) => return self.out("it is too slow"),
                 Err(error) => return self.out(&cut(&error)),
             }
         }

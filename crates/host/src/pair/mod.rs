@@ -141,9 +141,15 @@ impl Supervisor {
             match self.wait(not_before, hands_over)? {
                 Ended::Stopped => return Ok(()),
                 Ended::HandedOver => {}
-                Ended::Speaks { standing, takes_over } => match self.speak(standing, takes_over)? {
-                    Ended::HandedOver => not_before = Instant::now() + AFTER_HANDING_OVER,
-                    _ => return Ok(()),
+                Ended::Speaks { standing, takes_over } => match self.speak(standing, takes_over) {
+                    Ok(Ended::HandedOver) => not_before = Instant::now() + AFTER_HANDING_OVER,
+                    Ok(_) => return Ok(()),
+                    // What is wrong at the start is told at once; later it is tried again.
+                    Err(error) if !takes_over => return Err(error),
+                    Err(error) => {
+                        tracing::error!("this supervisor cannot be active: {error:#}");
+                        not_before = Instant::now() + AFTER_HANDING_OVER;
+                    }
                 },
             }
             hands_over = true;
@@ -183,13 +189,25 @@ impl Supervisor {
             if *self.stop.borrow() {
                 return Ok(Ended::Stopped);
             }
-            if Instant::now() >= not_before
-                && let Some(standing) = self.try_take()?
-            {
-                return Ok(Ended::Speaks { standing, takes_over: true });
+            if Instant::now() >= not_before {
+                match self.try_take() {
+                    Ok(Some(standing)) => {
+                        return Ok(Ended::Speaks { standing, takes_over: true });
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::error!("it is not known who is active: {error:#}");
+                        pause(ASK);
+                    }
+                }
             }
             pause(if self.pair.witness.is_some() { ASK } else { LOOK });
         }
+    }
+
+    /// It takes a while until the switch is up.
+    fn renew(&self) {
+        self.arbiter.lock().unwrap_or_else(PoisonError::into_inner).renew();
     }
 
     fn try_take(&self) -> Result<Option<Standing>> {
@@ -218,8 +236,10 @@ impl Supervisor {
     fn speak(&self, standing: Standing, took_over: bool) -> Result<Ended> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = runtime.block_on(async {
+            self.renew();
             let active = Active::begin(self, standing)?;
             let host = Host::start_in_pair(self.setup.clone(), active, took_over)?;
+            self.renew();
             host.listen_for_ssh(self.setup.ssh.into_iter().chain(self.pair.management)).await?;
             rumline_net::say!("supervisor {} is active", self.own.udi);
             let mut stop = self.stop.clone();

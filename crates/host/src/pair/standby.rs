@@ -25,6 +25,8 @@ const SILENCE: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Between two attempts to reach the active one.
 const AGAIN: Duration = Duration::from_millis(500);
+/// The longest between two that fail alike.
+const AGAIN_MAX: Duration = Duration::from_secs(8);
 /// How often it is looked whether to end.
 const LOOK: Duration = Duration::from_millis(50);
 /// A clock that differs by less is left alone.
@@ -112,19 +114,21 @@ impl Taking {
 impl Copier {
     /// Takes what is given until it is over.
     pub(crate) fn run(&self) {
-        let mut told = String::new();
+        let (mut told, mut again_in) = (String::new(), AGAIN);
         while !self.is_over() {
             let outcome = self.follow();
             self.known(|known| known.is_in_step = false);
             if let Err(error) = outcome {
                 let text = error.to_string();
-                // The same again and again is told once.
-                if text != told {
+                // The same again and again is told once, and tried less often.
+                if text == told {
+                    again_in = (again_in * 2).min(AGAIN_MAX);
+                } else {
                     tracing::warn!("the active supervisor: {text}");
-                    told = text;
+                    (told, again_in) = (text, AGAIN);
                 }
             }
-            let again = Instant::now() + AGAIN;
+            let again = Instant::now() + again_in;
             while Instant::now() < again && !self.is_over() {
                 pause(LOOK);
             }
@@ -150,9 +154,10 @@ impl Copier {
         if standing.active == Some(self.own.slot) {
             return Ok(());
         }
+        // One that cannot take anything takes nobody's place.
+        let mut taking = Taking::open(&self.dir)?;
         let mut link = PeerLink::connect(address, &self.key, PATIENCE)?;
         say(&mut link, &ToActive::Here(self.own.clone()), &[])?;
-        let mut taking = Taking::open(&self.dir)?;
         let mut heard_at = Instant::now();
         while !self.is_over() {
             let Some((head, body)) = link.receive(LOOK)? else {
@@ -210,8 +215,11 @@ impl Copier {
                         disk.remove(&name)?;
                     }
                     disk.append(&name, body)?;
-                } else {
+                } else if is_first {
                     self.write_shared(&name, body).map_err(failed)?;
+                } else {
+                    let text = "a file of both comes in pieces".to_owned();
+                    return Err(DiskError::Other(text));
                 }
                 Ok(Some(number))
             }

@@ -219,11 +219,14 @@ impl Witness {
     pub(crate) fn note(&mut self, slot: Slot, standing: &Standing) -> Result<()> {
         let (slot, term, standing) = (slot.number(), standing.term, standing.clone());
         let answer = self.ask(&Ask::Note { slot, term, standing })?;
+        if !answer.is_so {
+            self.held = None;
+        }
         ensure!(answer.is_so, "the other supervisor was let speak meanwhile");
         Ok(())
     }
 
-    /// Whether this one may still speak; asks for more time.
+    /// Asks for more time.
     pub(crate) fn renew(&mut self, slot: Slot) {
         let Some((term, _)) = self.held else { return };
         let asked_at = boot_millis();

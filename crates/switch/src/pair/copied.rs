@@ -176,12 +176,9 @@ impl<D: Disk> Disk for Copied<D> {
         self.mirror.is_some()
     }
 
-    fn hand(&mut self, name: &str, bytes: &[u8]) {
+    fn hand(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         self.give(ChangeKind::Hand, name, bytes);
-        if let Some(mut mirror) = self.mirror() {
-            // Who cannot hand it over hears of that at the next change.
-            let _settled = mirror.settle(true);
-        }
+        self.settle(Ok(()))
     }
 }
 
@@ -248,8 +245,8 @@ mod tests {
         let mut pieces = vec![b"five".to_vec(), b"six".to_vec()];
         disk.write_pieces("c", &mut || Ok(pieces.pop()))?;
         disk.write("d", b"gone")?;
-        disk.hand("e", b"seven");
-        disk.hand("e", b"eight");
+        disk.hand("e", b"seven")?;
+        disk.hand("e", b"eight")?;
         disk.remove("d")
     }
 
@@ -285,6 +282,7 @@ mod tests {
         assert_eq!(disk.write("a", b"one"), Err(DiskError::ReadOnly));
         assert_eq!(disk.overwrite("a", b"one"), Err(DiskError::ReadOnly));
         assert_eq!(disk.extend("a", b"one"), Err(DiskError::ReadOnly));
+        assert_eq!(disk.hand("a", b"one"), Err(DiskError::ReadOnly));
     }
 
     #[test]

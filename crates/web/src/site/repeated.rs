@@ -123,9 +123,12 @@ async fn kept<S: Site>(state: S, login: String, key: String, response: Response)
         body: whole.as_ref().map(|body| body.to_vec()),
     };
     let people = state.people().clone();
-    let work = move || people.answered(&login, &key, Some(&answer).filter(|_| is_done));
-    if let Err(problem) = blocking(work).await {
-        tracing::warn!(why = problem.detail(), "an answer could not be kept");
+    // After a failure of the server nobody knows whether it was done: the key stays without an answer.
+    if !head.status.is_server_error() {
+        let work = move || people.answered(&login, &key, Some(&answer).filter(|_| is_done));
+        if let Err(problem) = blocking(work).await {
+            tracing::warn!(why = problem.detail(), "an answer could not be kept");
+        }
     }
     match whole {
         Some(body) => Response::from_parts(head, Body::from(body)),

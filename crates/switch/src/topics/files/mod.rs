@@ -167,6 +167,9 @@ impl Switch {
         let refused = Reader::new(&mut self.running, settings, Source::Copied, &self.words.grammar)
             .text(text);
         let effects = self.config_changed(now, devices);
+        if let Err(error) = self.is_handed() {
+            return Outcome::failed(error);
+        }
         let mut told = match refused.len() {
             0 => "Copy complete.\n".to_owned(),
             1 => "Copy complete, 1 line was not understood:\n".to_owned(),
