@@ -11,7 +11,7 @@ const LEFT: [(&str, &[&str]); 4] = [
         "protocol",
         &["account", "ack", "crypto", "document", "policy", "report", "statement", "text", "trust"],
     ),
-    ("sim", &["collectors", "ops", "world"]),
+    ("sim", &["collectors", "ops", "pair", "world"]),
     ("web", &["page", "site"]),
 ];
 

@@ -27,7 +27,7 @@ const CONNECTIONS_MAX: usize = 16;
 
 /// What a witness is asked.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 enum Ask {
     /// What is written down.
     Standing,
@@ -254,6 +254,24 @@ impl Witness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_is_what_is_heard() {
+        let mut standing = Standing::default().taken(Slot::One, "S1", "192.0.2.1:7".to_owned());
+        standing.note_other(Slot::Two, "S2", true);
+        for ask in [
+            Ask::Standing,
+            take(1),
+            Ask::Renew { slot: 1, term: 1 },
+            Ask::Note { slot: 1, term: 1, standing: standing.clone() },
+            Ask::Release { slot: 1, term: 1 },
+        ] {
+            let head = serde_json::to_vec(&ask).unwrap();
+            assert_eq!(read::<Ask>(&head).unwrap(), ask);
+        }
+        let answer = Answer { is_so: true, standing };
+        assert_eq!(read::<Answer>(&serde_json::to_vec(&answer).unwrap()).unwrap(), answer);
+    }
 
     fn ask(knowledge: &mut Knowledge, now: u64, ask: &Ask) -> bool {
         knowledge.answer(now, ask, |_| Ok(())).unwrap()
