@@ -198,6 +198,7 @@ def full(stack):
     people(lab.call, ["ann", "bob", "eve"], smart_account_id=1)
     lab.call("PUT", "/smart-accounts/1/policy", policy("Quarterly"))
     lab.call("PUT", "/me/mail", {"address": "admin@example.net", "pace": "daily"})
+    lab.call("POST", "/smart-accounts/1/webhooks", {"url": "https://hooks.example.net/told", "kinds": ["alert"]})
     account = {"smart_account": "Seed Lab", "virtual_account": "Default", "connected": False, "sync_minutes": 15}
     rows = [(f"FOX{n:08d}", f"{SHORT_NAMES[n % 3]}-{n}.example.net") for n in range(ROWS)]
     for kind in ("cslu", "onprem"):

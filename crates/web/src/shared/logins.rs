@@ -92,6 +92,10 @@ impl<S: Frames> Page<S> for Logins {
         html! {
             p.path { a href="/me" { (ask.caller.login) } " > Logins and API Tokens" }
             h1 { "Logins and API Tokens" }
+            details.box open[ask.was_sent("/me/tokens")] {
+                summary.first { "Make an API Token" }
+                (form(ask, "/me/tokens", &fields, "Make API Token"))
+            }
             h2 { "Logins" }
             (table(ask, "Logins", &self.logins, of, "/me/logins/end"))
             p { (button("/me/logins/end-others", "End All Others", Some("End all logins but this one?"))) }
@@ -99,10 +103,6 @@ impl<S: Frames> Page<S> for Logins {
             p.soft { "A program sends one as Authorization: Bearer. It does what you may do and its role allows, ends on its day, "
                 "and cannot change your password, second factor or tokens." }
             (table(ask, "API Tokens", &self.tokens, of, "/me/logins/end"))
-            details.box open[ask.was_sent("/me/tokens")] {
-                summary.first { "Make an API Token" }
-                (form(ask, "/me/tokens", &fields, "Make API Token"))
-            }
         }
     }
 }
