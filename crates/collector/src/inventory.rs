@@ -164,6 +164,10 @@ impl Collector {
             );
             let view = tx.row(&sql, &[tenant_id.into(), id.into()], from_row)?;
             let mut view = view.ok_or(Error::NotFound("product instance"))?;
+            let platform = Catalogue::nexus().platform(&view.pid);
+            if platform.is_none_or(|platform| platform.supervisors < 2) {
+                return Ok(view);
+            }
             // They have one key, which no two switches have.
             let sql = "SELECT mate.id, mate.serial FROM instance AS mate JOIN instance AS own
                 ON own.tenant_id = mate.tenant_id AND own.public_key = mate.public_key
