@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -80,6 +81,21 @@ class Chassis:
 
     def log(self):
         return "\n".join((self.lab.dir / f"supervisor-{slot}.log").read_text()[-1_500:] for slot in self.logs)
+
+    def kill_both(self):
+        for slot in SERIALS:
+            self.processes[slot].kill()
+        for slot in SERIALS:
+            self.processes[slot].wait()
+
+    def refuses(self, slot, why):
+        """One that is started alone, and does not become active by itself."""
+        told = (self.lab.dir / f"supervisor-{slot}.log").stat().st_size
+        self.start(slot)
+        end = time.monotonic() + 20
+        while why not in (self.lab.dir / f"supervisor-{slot}.log").read_text()[told:]:
+            assert time.monotonic() < end, (slot, why, self.standing(), self.log())
+            time.sleep(0.02)
 
     def switch(self, port=None):
         return Switch(self.lab, "chassis", None, port or self.management, self.password_file.read_text().strip())
@@ -165,6 +181,30 @@ def the_one_that_waits_shows(chassis):
         assert "not permitted on standby" in refused, (line, refused)
 
 
+def put_back(chassis, slot, copy):
+    """The folder of one is emptied, or put back from a copy, and that one is started first: it waits for the one that has all."""
+    folder = chassis.dir / f"slot-{slot}"
+    is_known = chassis.standing()["names"][str(slot)] in (copy / "mark").read_text()
+    shutil.rmtree(folder)
+    if not is_known and random.random() < 0.7:
+        shutil.copytree(copy, folder)
+    chassis.refuses(slot, "its folder is not the one that had all")
+
+
+def what_is_lost_is_not_made_up(chassis):
+    """What is written down of the two goes: a person says who was active last."""
+    insist(chassis, "copy running-config startup-config")
+    active = chassis.active()
+    chassis.kill_both()
+    (chassis.dir / "standing").unlink()
+    for slot in SERIALS:
+        chassis.refuses(slot, "is lost, or older than what lies in their folders")
+    chassis.kill(active)
+    chassis.start(active, "--force-active")
+    chassis.until(lambda standing: standing["active"] == active, "it was told to, and is not active")
+    chassis.until_whole()
+
+
 def main():
     random.seed(11)
     with Lab("--requests-per-hour", "0") as lab:
@@ -178,6 +218,10 @@ def main():
         log = switch.wait("show logging", "TRUST_CODE_INSTALL_SUCCESS.*SUP2")
         assert log.count("TRUST_CODE_INSTALL_SUCCESS") == 2, log
         the_one_that_waits_shows(chassis)
+        copies = {slot: lab.dir / f"copy-{slot}" for slot in SERIALS}
+        for slot, copy in copies.items():
+            shutil.copytree(chassis.dir / f"slot-{slot}", copy)
+        met = set()
         began = time.time()
         assert chassis.command("configure terminal", "feature bgp")
         began = (began, time.time())
@@ -188,7 +232,7 @@ def main():
             chassis.until_whole()
             time.sleep(random.random() * 0.3)
             active = chassis.active()
-            what = random.choice(["kill", "kill", "kill", "switchover", "standby", "both"])
+            what = random.choice(["kill", "kill", "kill", "switchover", "standby", "both", "put back"])
             before = time.monotonic()
             if what == "kill":
                 chassis.kill(active)
@@ -213,16 +257,21 @@ def main():
                 with driver.pause:
                     # As after any loss of power, what was saved is what it comes up with.
                     insist(chassis, "copy running-config startup-config")
-                    for slot in (1, 2):
-                        chassis.processes[slot].kill()
-                    for slot in random.sample((1, 2), 2):
-                        chassis.processes[slot].wait()
-                        chassis.start(slot)
+                    chassis.kill_both()
+                    first = random.choice((1, 2))
+                    if what == "put back" and chassis.standing()["whole"] == [1, 2]:
+                        put_back(chassis, first, copies[first])
+                        met.add(what)
+                    else:
+                        chassis.start(first)
+                    chassis.start(3 - first)
             if number % 10 == 3:
                 insist(chassis, "license smart sync")
         driver.over.set()
         driver.join()
         chassis.until_whole()
+        assert "put back" in met, "no folder was put back"
+        what_is_lost_is_not_made_up(chassis)
         insist(chassis, "show clock")
         ended = time.time()
         insist(chassis, "configure terminal", "no feature bgp", "no feature itd")

@@ -96,11 +96,14 @@ pub trait Disk {
         false
     }
 
-    /// Gives the other supervisor what it needs to take over and what is not kept here; returns once it has it.
+    /// Gives the other supervisor what it needs to take over and what is not kept here.
+    fn hand(&mut self, _name: &str, _bytes: &[u8]) {}
+
+    /// Returns once the other supervisor has what was handed to it.
     ///
     /// # Errors
     /// When it may take over without it.
-    fn hand(&mut self, _name: &str, _bytes: &[u8]) -> Result<(), DiskError> {
+    fn settle_handed(&mut self) -> Result<(), DiskError> {
         Ok(())
     }
 }

@@ -199,6 +199,7 @@ impl Agent {
     ) -> Option<Kept> {
         let before = self.before();
         let (wanted, unsaved) = (self.wanted.clone(), self.unsaved);
+        let reports = self.reports.clone();
         let (superseded, untold) = (self.superseded.clone(), self.unreadable_untold);
         let events = std::mem::replace(&mut self.eventlog, EventLog::of_nothing());
         if is_sync {
@@ -217,7 +218,7 @@ impl Agent {
         let push = std::mem::replace(&mut self.wanted, wanted).push;
         let log = std::mem::replace(&mut self.eventlog, events);
         let found_unreadable = std::mem::replace(&mut self.unreadable_untold, untold) - untold;
-        (self.superseded, self.unsaved) = (superseded, unsaved);
+        (self.superseded, self.unsaved, self.reports) = (superseded, unsaved, reports);
         let flight = self.in_flight.take()?;
         let sent = effects.into_iter().find_map(|effect| match effect {
             Effect::Send { request_id, peer, url, class, body } => {
@@ -292,9 +293,13 @@ impl Agent {
         for line in kept.events {
             self.eventlog.add_line(line, environment.disk);
         }
-        let seen = self.ledger.last_seen_at;
+        let (seen, speaker) = (self.ledger.last_seen_at, self.speaker().clone());
         self.ledger = kept.after.ledger;
         self.ledger.last_seen_at = seen;
+        // Another supervisor may have taken over in what was shown.
+        if *self.speaker() != speaker {
+            self.begin_speaking();
+        }
         self.wanted.push = kept.after.push;
         self.unreadable_untold += kept.after.found_unreadable;
         let mut flight = kept.after.flight;

@@ -199,6 +199,43 @@ fn a_report_that_cannot_be_written_at_a_switchover_is_written_later_and_loses_no
 }
 
 #[test]
+fn what_is_shown_while_a_switchover_waits_for_room_changes_nothing() {
+    // It is sent as it was shown, or composed anew; either way each speaks in its own name.
+    for is_changed in [false, true] {
+        shown_while_it_waits(is_changed);
+    }
+}
+
+fn shown_while_it_waits(is_changed: bool) {
+    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
+    let mut books = Books::default();
+    let began_at = lab.now;
+    lab.handle(Input::Use(vec![lan(1)]));
+    run(&mut lab, &mut books, 86_400);
+    lab.disk.failure = Some(DiskError::Full);
+    switch_over(&mut lab, &["SUP2", "SUP1"]);
+    lab.now = lab.now + 1_000;
+    lab.handle(Input::Tick);
+    // There is room again, what is known is saved, and the next report is not due yet.
+    lab.disk.failure = None;
+    lab.now = lab.now + 10;
+    lab.handle(Input::Tick);
+    let mut environment = Environment { disk: &mut lab.disk, random: &mut lab.random };
+    let shown = lab.agent.preview(lab.now, &mut environment);
+    assert!(shown.is_ok(), "{shown:?}");
+    if is_changed {
+        lab.agent.set_hostname("other");
+    }
+    run(&mut lab, &mut books, 10_000);
+    let until = lab.now;
+    sync(&mut lab, &mut books);
+    assert_eq!(books.seconds("SUP1") + books.seconds("SUP2"), until.since(began_at));
+    assert!(books.seconds("SUP2") > 0);
+    books.chains_are_whole("SUP1");
+    books.chains_are_whole("SUP2");
+}
+
+#[test]
 fn a_standby_that_is_added_directly_gets_its_trust_code_before_the_report() {
     // PI-HA-002, PI-HA-005, PI-HA-009
     let mut lab = trusted(&["SUP1"], &["SUP1"]);

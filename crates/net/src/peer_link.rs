@@ -103,8 +103,12 @@ pub struct PeerLink {
     stream: Stream,
     /// What came and is no whole message yet.
     came: Vec<u8>,
-    /// How long what is sent may take to leave.
+    /// What is to leave with the next message.
+    waiting: Vec<u8>,
+    /// How long a message may take to leave.
     patience: Duration,
+    /// The longest body that is taken.
+    body_bytes_max: usize,
 }
 
 impl PeerLink {
@@ -149,29 +153,79 @@ impl PeerLink {
                 Stream::Client(stream) => step(&mut stream.conn, &mut stream.sock)?,
             }
         }
-        Ok(Self { stream, came: Vec::new(), patience })
+        let (came, waiting) = (Vec::new(), Vec::new());
+        Ok(Self { stream, came, waiting, patience, body_bytes_max: BODY_BYTES_MAX })
     }
 
-    /// Sends a message.
+    /// Sends a message, behind those that wait.
     ///
     /// # Errors
     /// When it does not leave in time, or is longer than any may be.
     pub fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+        let body = self.begin_message(head, body)?;
+        let deadline = Instant::now() + self.patience;
+        let waiting = std::mem::take(&mut self.waiting);
+        self.send_by(deadline, &waiting)?;
+        for piece in body.chunks(READ_BYTES) {
+            self.send_by(deadline, piece)?;
+        }
+        self.stream.flush()?;
+        // Its room serves the next ones.
+        self.waiting = waiting;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Lets a message wait for the next one that is sent, unless much waits already.
+    ///
+    /// # Errors
+    /// As [`PeerLink::send`].
+    pub fn send_later(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+        if self.waiting.len() + head.len() + body.len() > READ_BYTES {
+            return self.send(head, body);
+        }
+        self.begin_message(head, body).map(|_| ())
+    }
+
+    /// Sends what waits.
+    ///
+    /// # Errors
+    /// When it does not leave in time.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if !waiting.is_empty() {
+            self.send_by(Instant::now() + self.patience, &waiting)?;
+            self.stream.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Puts the lengths, the head and the beginning of the body to what waits; the rest of the body.
+    fn begin_message<'b>(&mut self, head: &[u8], body: &'b [u8]) -> io::Result<&'b [u8]> {
         if head.len() > HEAD_BYTES_MAX || body.len() > BODY_BYTES_MAX {
             return Err(io::Error::other("a message is too long for the link"));
         }
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
-        let mut start = Vec::with_capacity(8 + head.len() + body.len().min(READ_BYTES));
-        start.extend(length(head));
-        start.extend(length(body));
-        start.extend(head);
         let (with, rest) = body.split_at(body.len().min(READ_BYTES));
-        start.extend(with);
-        self.stream.write_all(&start)?;
-        if !rest.is_empty() {
-            self.stream.write_all(rest)?;
+        for part in [&length(head)[..], &length(body)[..], head, with] {
+            self.waiting.extend_from_slice(part);
         }
-        self.stream.flush()
+        Ok(rest)
+    }
+
+    /// A piece of a message that has to leave until then: whoever takes it drop by drop is not waited for.
+    fn send_by(&mut self, deadline: Instant, piece: &[u8]) -> io::Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "it takes too long"));
+        }
+        self.stream.tcp().set_write_timeout(Some(left))?;
+        self.stream.write_all(piece)
+    }
+
+    /// Takes heads alone from now on.
+    pub fn take_no_bodies(&mut self) {
+        self.body_bytes_max = 0;
     }
 
     /// The next message, if one comes within that time.
@@ -204,22 +258,27 @@ impl PeerLink {
         }
     }
 
-    /// How long what is sent may take.
+    /// Whether a whole message has come and was not taken yet.
     #[must_use]
-    pub fn patience(&self) -> Duration {
-        self.patience
+    pub fn has_more(&self) -> bool {
+        self.lengths().is_some_and(|(head, body)| self.came.len() >= 8 + head + body)
     }
 
-    fn whole(&mut self) -> io::Result<Option<Message>> {
-        let Some(lengths) = self.came.get(..8) else { return Ok(None) };
+    /// Of the head and the body of the message that comes.
+    fn lengths(&self) -> Option<(usize, usize)> {
+        let lengths = self.came.get(..8)?;
         let length = |bytes: &[u8]| {
             bytes.iter().fold(0_usize, |length, byte| length << 8 | usize::from(*byte))
         };
-        let (head, body) = (length(&lengths[..4]), length(&lengths[4..]));
-        if head > HEAD_BYTES_MAX || body > BODY_BYTES_MAX {
+        Some((length(&lengths[..4]), length(&lengths[4..])))
+    }
+
+    fn whole(&mut self) -> io::Result<Option<Message>> {
+        let Some((head, body)) = self.lengths() else { return Ok(None) };
+        if head > HEAD_BYTES_MAX || body > self.body_bytes_max {
             return Err(io::Error::other("what comes over the link is no message"));
         }
-        if self.came.len() < 8 + head + body {
+        if !self.has_more() {
             return Ok(None);
         }
         let rest = self.came.split_off(8 + head + body);
@@ -271,20 +330,28 @@ mod tests {
         ChassisKey::of(made.cert.der(), &made.signing_key.serialize_der()).unwrap()
     }
 
-    #[test]
-    fn messages_arrive_whole_and_in_order() {
+    /// A link whose other end does something, which is waited for.
+    fn linked<T: Send + 'static>(
+        patience: Duration,
+        other: impl FnOnce(PeerLink) -> T + Send + 'static,
+    ) -> (PeerLink, thread::JoinHandle<T>) {
         let key = Arc::new(key());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let theirs = Arc::clone(&key);
         let other = thread::spawn(move || {
-            let mut link =
-                PeerLink::accept(listener.accept().unwrap().0, &theirs, PATIENCE).unwrap();
+            other(PeerLink::accept(listener.accept().unwrap().0, &theirs, PATIENCE).unwrap())
+        });
+        (PeerLink::connect(address, &key, patience).unwrap(), other)
+    }
+
+    #[test]
+    fn messages_arrive_whole_and_in_order() {
+        let (mut link, other) = linked(PATIENCE, |mut link| {
             while let Ok(Some((head, body))) = link.receive(PATIENCE) {
                 link.send(&head, &body[..body.len() / 2]).unwrap();
             }
         });
-        let mut link = PeerLink::connect(address, &key, PATIENCE).unwrap();
         for size in [0, 1, 100, READ_BYTES, READ_BYTES + 1, 3 << 20] {
             link.send(format!("{size}").as_bytes(), &vec![7; size]).unwrap();
             let (head, body) = link.receive(PATIENCE).unwrap().unwrap();
@@ -292,9 +359,53 @@ mod tests {
         }
         assert!(link.receive(Duration::from_millis(5)).unwrap().is_none());
         assert!(link.send(&[0; HEAD_BYTES_MAX + 1], b"").is_err());
-        assert_eq!(link.patience(), PATIENCE);
+        // Those that wait leave with the next one, or when they are told to, and in order.
+        for head in [b"1", b"2"] {
+            link.send_later(head, b"--").unwrap();
+        }
+        assert!(link.receive(Duration::from_millis(5)).unwrap().is_none());
+        link.send(b"3", b"").unwrap();
+        link.send_later(b"4", b"").unwrap();
+        link.flush().unwrap();
+        link.send_later(b"5", &[7; READ_BYTES]).unwrap();
+        for head in [b"1", b"2", b"3", b"4", b"5"] {
+            assert_eq!(link.receive(PATIENCE).unwrap().unwrap().0, head);
+        }
+        assert!(!link.has_more());
         drop(link);
         other.join().unwrap();
+    }
+
+    #[test]
+    fn whoever_takes_a_message_drop_by_drop_is_not_waited_for() {
+        let (mut link, other) = linked(Duration::from_millis(300), |mut link| {
+            let mut drop_of = vec![0; 4 << 10];
+            while link.stream.read(&mut drop_of).is_ok_and(|read| read > 0) {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let error = link.send(b"head", &vec![7; BODY_BYTES_MAX]).unwrap_err();
+        assert!(is_wait(&error), "{error}");
+        drop(link);
+        other.join().unwrap();
+    }
+
+    #[test]
+    fn a_length_that_no_message_has_ends_the_link() {
+        for is_witness in [false, true] {
+            let (mut link, other) = linked(PATIENCE, move |mut link| {
+                if is_witness {
+                    link.take_no_bodies();
+                }
+                link.receive(PATIENCE).map(|_| ()).unwrap_err().to_string()
+            });
+            if is_witness {
+                link.send(b"head", b"body").unwrap();
+            } else {
+                link.stream.write_all(&[0xff; 8]).unwrap();
+            }
+            assert_eq!(other.join().unwrap(), "what comes over the link is no message");
+        }
     }
 
     #[test]
@@ -319,21 +430,5 @@ mod tests {
         plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         let _silent = TcpStream::connect(address).unwrap();
         assert_eq!(other.join().unwrap(), 3);
-    }
-
-    #[test]
-    fn a_length_that_no_message_has_ends_the_link() {
-        let key = Arc::new(key());
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let theirs = Arc::clone(&key);
-        let other = thread::spawn(move || {
-            let mut link =
-                PeerLink::accept(listener.accept().unwrap().0, &theirs, PATIENCE).unwrap();
-            link.receive(PATIENCE).map(|_| ()).unwrap_err().to_string()
-        });
-        let mut link = PeerLink::connect(address, &key, PATIENCE).unwrap();
-        link.stream.write_all(&[0xff; 8]).unwrap();
-        assert_eq!(other.join().unwrap(), "what comes over the link is no message");
     }
 }

@@ -124,9 +124,21 @@ impl Plan {
         if kept.is_some_and(|fate| fate != Fate::CollectorCopy) {
             fates.retain(|fate| ![Fate::ClockWhileOff, Fate::OtherAccount].contains(fate));
         }
-        // Pairs have worlds of their own.
-        let (pairs, broken) = (Vec::new(), None);
-        Self { seed, switches, days, ops_per_switch: 40, faults: true, fates, pairs, broken }
+        let mut plan = Self {
+            seed,
+            switches,
+            days,
+            ops_per_switch: 40,
+            faults: true,
+            fates,
+            pairs: Vec::new(),
+            broken: None,
+        };
+        // A CSSM that is set back beside pairs is not modelled.
+        if !plan.has(Fate::CssmCopy) && chance.below(4) == 0 {
+            plan.pairs = vec![switches - 1];
+        }
+        plan
     }
 
     /// A small world in which nothing goes wrong.

@@ -41,7 +41,7 @@ fn what_a_replaced_supervisor_closed_reaches_cssm() {
         (3_523, Op::Feature { index: 0, on: true, save: true }),
         (217_614, Op::Policy { kind: 10_277_239_299_535_465_830 }),
         (2_512_507, Op::Move { place: Place::OnPremOnline }),
-        (2_822_686, Op::Pair(PairOp::Replace { while_off: false })),
+        (2_822_686, Op::Pair(PairOp::Replace { while_off: false, same: false })),
         (3_043_151, Op::ClockStep { seconds: -299_768 }),
         (3_293_946, Op::Pair(PairOp::Switchover)),
         (3_403_504, Op::PowerCut { after_writes: Some(3), seconds: 232_646 }),
@@ -94,11 +94,14 @@ fn either_or_both_lose_power_at_each_step_of_a_filling() {
     }
 }
 
-/// The right to take over was the slot's. Whoever was put in there, with an empty disk, and was started first had it too: the
-/// chassis began anew, and the other one was given nothing in place of all it had.
+/// The right to take over was the slot's, and then the serial number's. Whoever was put in there, with an empty disk, and was
+/// started first had it too: the chassis began anew, and the other one was given nothing in place of all it had.
 #[test]
 fn a_new_supervisor_with_an_empty_disk_does_not_begin_although_it_starts_first() {
-    after(&[(90_000, ON), (200_000, Op::Pair(PairOp::Replace { while_off: true }))]).unwrap();
+    for same in [false, true] {
+        let put_in = Op::Pair(PairOp::Replace { while_off: true, same });
+        after(&[(90_000, ON), (200_000, put_in)]).unwrap();
+    }
 }
 
 /// It had all, and its serial number was nowhere in it: it took the store for that of another switch, and did not start.
@@ -107,7 +110,7 @@ fn a_new_supervisor_takes_over_before_the_switch_was_told_of_it() {
     after(&[
         (90_000, ON),
         (200_000, kill(Who::Active, CopyStep::NotedNotTold)),
-        (200_010, Op::Pair(PairOp::Replace { while_off: false })),
+        (200_010, Op::Pair(PairOp::Replace { while_off: false, same: false })),
     ])
     .unwrap();
 }

@@ -616,6 +616,7 @@ impl Switch {
         self.hand_running(devices);
         let mut effects = self.settings_changed(now, devices);
         effects.extend(self.use_changed(now, devices));
+        self.settle_handed(devices);
         effects
     }
 
@@ -641,15 +642,20 @@ impl Switch {
         if self.in_use.change(&changes) {
             effects.extend(self.use_changed(now, devices));
         }
+        self.settle_handed(devices);
         effects
     }
 
     /// The other supervisor takes over with the configuration that runs here.
     fn hand_running(&mut self, devices: &mut Devices<'_>) {
         if self.redundancy.other.is_some() && devices.store.is_copied() {
-            let handed = devices.store.hand(RUNNING_FILE, self.running.render().as_bytes());
-            self.not_handed = handed.err();
+            devices.store.hand(RUNNING_FILE, self.running.render().as_bytes());
         }
+    }
+
+    /// The other supervisor has what was handed to it, at the latest with what followed from that.
+    fn settle_handed(&mut self, devices: &mut Devices<'_>) {
+        self.not_handed = devices.store.settle_handed().err();
     }
 
     /// Whether what was configured just now can be answered for.

@@ -1,16 +1,14 @@
 //! What the two supervisors of a chassis have in common on one host: a folder with their key, and who of them may speak.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rumline_net::{CHASSIS_NAME, ChassisKey, KeptFiles};
+use rumline_switch::Slot;
 use rumline_switch::pair::Standing;
 
-/// As long as the file with the standing is: it is written over in place, and so needs no room on a full disk, and is one
-/// piece for the device.
-const STANDING_BYTES: usize = 512;
+use super::kept;
 
 /// The folder of a chassis.
 #[derive(Clone)]
@@ -21,12 +19,23 @@ pub(crate) struct Chassis {
 impl Chassis {
     /// Opens it; what is missing is made. Two that begin at once make one.
     pub(crate) fn open(dir: &Path) -> Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        kept::folder(dir)?;
         let chassis = Self { dir: dir.to_owned() };
         let one_at_a_time = chassis.file(".making")?;
         one_at_a_time.lock()?;
         let files = KeptFiles::of(dir);
-        if files.read("link.der")?.is_none() || files.read("link.key")?.is_none() {
+        let is_there = |name: &str| Ok::<_, anyhow::Error>(files.read(name)?.is_some());
+        let has = [is_there("link.key")?, is_there("link.der")?];
+        // Cut off while they were made for the first time, nothing else is there yet.
+        let marks = Slot::ALL.map(|slot| chassis.folder_of(slot).join("mark"));
+        let is_used = dir.join("standing").exists() || marks.iter().any(|mark| mark.exists());
+        ensure!(
+            has[0] == has[1] || !is_used,
+            "one of link.key and link.der is missing in {}: put it back, or remove the other one too, and copy those that \
+             are made anew to every host of the chassis",
+            dir.display()
+        );
+        if has != [true; 2] {
             let made = rcgen::generate_simple_self_signed([CHASSIS_NAME.to_owned()])
                 .context("the key of the chassis cannot be made")?;
             files.write("link.key", &made.signing_key.serialize_der())?;
@@ -36,10 +45,12 @@ impl Chassis {
     }
 
     fn file(&self, name: &str) -> Result<File> {
-        let path = self.dir.join(name);
-        let mut options = OpenOptions::new();
-        options.create(true).read(true).write(true).truncate(false).mode(0o600);
-        options.open(&path).with_context(|| path.display().to_string())
+        kept::open(&self.dir.join(name))
+    }
+
+    /// The folder of a supervisor in it.
+    pub(crate) fn folder_of(&self, slot: Slot) -> PathBuf {
+        super::folder_of_supervisor(&self.dir, slot)
     }
 
     /// The key of the chassis.
@@ -51,23 +62,12 @@ impl Chassis {
 
     /// Who may speak, as it is written down; nothing is at first.
     pub(crate) fn standing(&self) -> Result<Standing> {
-        let bytes = rumline_net::read_private(&self.dir.join("standing"))?.unwrap_or_default();
-        if bytes.iter().all(|byte| *byte == 0) {
-            return Ok(Standing::default());
-        }
-        let text = std::str::from_utf8(&bytes)?.trim_end_matches(['\0', ' ']);
-        serde_json::from_str(text).context("the file `standing` of the chassis is damaged")
+        kept::read(&self.dir.join("standing"))
     }
 
     /// Writes it down, durably. Only who holds the right to speak does.
     pub(crate) fn write_standing(&self, standing: &Standing) -> Result<()> {
-        let mut bytes = serde_json::to_vec(standing)?;
-        anyhow::ensure!(bytes.len() <= STANDING_BYTES, "what is to be written down is too long");
-        bytes.resize(STANDING_BYTES, b' ');
-        let file = self.file("standing")?;
-        file.write_all_at(&bytes, 0)?;
-        file.sync_data()?;
-        Ok(())
+        kept::write(&self.dir.join("standing"), standing)
     }
 
     /// The right to speak, if nobody has it. The kernel frees it when its holder ends, however that ends.
@@ -79,8 +79,6 @@ impl Chassis {
 
 #[cfg(test)]
 mod tests {
-    use rumline_switch::Slot;
-
     use super::*;
 
     #[test]
@@ -91,7 +89,7 @@ mod tests {
         assert_eq!(one.standing().unwrap(), Standing::default());
         let right = one.take_right().unwrap();
         assert!(right.is_some() && two.take_right().unwrap().is_none());
-        let standing = Standing::default().taken(Slot::One, "S1", "127.0.0.1:1".to_owned());
+        let standing = Standing::default().taken(Slot::One, "S1", "a", "127.0.0.1:1".to_owned(), 0);
         one.write_standing(&standing).unwrap();
         assert_eq!(two.standing().unwrap(), standing);
         // A shorter one leaves nothing of the longer.
@@ -99,7 +97,14 @@ mod tests {
         assert_eq!(two.standing().unwrap(), Standing::default());
         drop(right);
         assert!(two.take_right().unwrap().is_some());
-        fs::write(dir.path().join("standing"), b"x").unwrap();
+        let key = dir.path().join("link.key");
+        let was = std::fs::read(&key).unwrap();
+        std::fs::remove_file(&key).unwrap();
+        let error = Chassis::open(dir.path()).err().unwrap().to_string();
+        assert!(error.contains("put it back"), "{error}");
+        std::fs::write(&key, was).unwrap();
+        Chassis::open(dir.path()).unwrap().key().unwrap();
+        std::fs::write(dir.path().join("standing"), b"x").unwrap();
         assert!(two.standing().unwrap_err().to_string().contains("is damaged"));
     }
 }

@@ -6,15 +6,15 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use rumline_agent::DiskError;
-use rumline_net::PeerLink;
-use rumline_protocol::Udi;
+use rumline_net::{OsRandom, PeerLink};
+use rumline_protocol::{Udi, random_hex};
 use rumline_switch::Slot;
 use rumline_switch::pair::{Change, Mirror, Place, Standing};
 use tokio::time::Instant;
 
 use super::arbiter::SharedArbiter;
 use super::pause;
-use super::words::{Hello, ToActive, ToStandby, read, say};
+use super::words::{Hello, ToActive, ToStandby, read, say, say_later};
 
 /// So long it may take the other one to make a change durable, before it is out.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -45,10 +45,14 @@ pub(crate) struct PairMirror {
     /// Of the last word that was given, and up to where all is durable there.
     given: u64,
     done: u64,
+    /// The last one that is waited for.
+    awaited: u64,
     heard_at: Instant,
     phase: Phase,
     other: Slot,
     other_serial: String,
+    /// What its folder is called, once it has all.
+    other_name: String,
     standing: Standing,
     arbiter: SharedArbiter,
     /// Whether what is written down of the other one is better than it is.
@@ -65,10 +69,12 @@ impl PairMirror {
             link: None,
             given: 0,
             done: 0,
+            awaited: 0,
             heard_at: Instant::now(),
             phase: Phase::Alone,
             other,
             other_serial: String::new(),
+            other_name: String::new(),
             standing,
             arbiter,
             owes_note: false,
@@ -97,9 +103,10 @@ impl PairMirror {
             return;
         }
         self.other_serial.clone_from(&other.serial);
-        (self.given, self.done) = (0, 0);
+        (self.given, self.done, self.awaited) = (0, 0, 0);
         self.heard_at = Instant::now();
-        if say(&mut link, &ToStandby::Begin(own), &[]).is_ok() {
+        let begin = ToStandby::Begin { active: own, written: self.standing.number };
+        if say(&mut link, &begin, &[]).is_ok() {
             self.link = Some(link);
             self.phase = Phase::Filling;
             self.changed.clear();
@@ -115,12 +122,15 @@ impl PairMirror {
     /// A piece of a file that lies here.
     pub(crate) fn put(&mut self, place: Place, name: &str, is_first: bool, bytes: &[u8]) {
         let name = name.to_owned();
-        self.tell(|number| ToStandby::Put { number, place, name, is_first }, bytes);
+        self.tell(false, |number| ToStandby::Put { number, place, name, is_first }, bytes);
     }
 
     /// All was given.
     pub(crate) fn filled(&mut self) {
-        self.tell(|number| ToStandby::Filled { number }, &[]);
+        self.other_name = random_hex(&mut OsRandom, 16);
+        let (name, written) = (self.other_name.clone(), self.standing.number);
+        self.tell(false, |number| ToStandby::Filled { number, name, written }, &[]);
+        self.awaited = self.given;
         if self.phase == Phase::Filling {
             self.phase = Phase::Filled(self.given);
         }
@@ -128,11 +138,17 @@ impl PairMirror {
 
     /// Says that this one is still here, and hears what the other one said.
     pub(crate) fn beat(&mut self, now_millis: i64) {
-        self.arbiter.lock().unwrap_or_else(PoisonError::into_inner).renew();
-        if self.owes_note {
-            self.note(false);
+        let written = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner).renew();
+        if written.is_some_and(|written| written != self.standing) {
+            tracing::warn!(
+                "what is written down of the two supervisors was put back: it is written anew"
+            );
+            self.owes_note = true;
         }
-        self.tell(|number| ToStandby::Beat { number, now_millis }, &[]);
+        if self.owes_note {
+            self.note(self.phase == Phase::InStep);
+        }
+        self.tell(false, |number| ToStandby::Beat { number, now_millis }, &[]);
         self.hear();
         if self.link.is_some() && self.heard_at.elapsed() > SILENCE {
             self.out("it says nothing");
@@ -148,23 +164,34 @@ impl PairMirror {
             self.note(true);
             if !self.owes_note {
                 self.phase = Phase::InStep;
-                self.tell(|_| ToStandby::InStep, &[]);
+                self.tell(false, |_| ToStandby::InStep, &[]);
             }
         }
     }
 
     /// The other one is to restart.
     pub(crate) fn restart(&mut self) {
-        self.tell(|_| ToStandby::Restart, &[]);
+        self.tell(false, |_| ToStandby::Restart, &[]);
         self.out("it was told to restart");
     }
 
-    fn tell(&mut self, word: impl FnOnce(u64) -> ToStandby, bytes: &[u8]) {
+    /// Says something to it: at once, or with what is said next.
+    fn tell(&mut self, later: bool, word: impl FnOnce(u64) -> ToStandby, bytes: &[u8]) {
         let Some(link) = &mut self.link else { return };
         let number = self.given + 1;
+        let say = if later { say_later } else { say };
         match say(link, &word(number), bytes) {
             Ok(()) => self.given = number,
-            Err(error) => self.out(&format!("what it is given does not reach it: {error}")),
+            Err(error) => self.out(&not_reached(&error)),
+        }
+    }
+
+    /// What was to be said with the next word is said now.
+    fn flush(&mut self) {
+        if let Some(link) = &mut self.link
+            && let Err(error) = link.flush()
+        {
+            self.out(&not_reached(&error));
         }
     }
 
@@ -192,10 +219,13 @@ impl PairMirror {
         }
     }
 
-    /// Waits until all that was given is durable there, or it is out.
+    /// Waits until all that has to be is durable there, or it is out.
     fn wait_for_all(&mut self) {
+        if self.done < self.awaited {
+            self.flush();
+        }
         let end = Instant::now() + SETTLE;
-        while self.done < self.given {
+        while self.done < self.awaited {
             let Some(link) = &mut self.link else { return };
             let left = end.saturating_duration_since(Instant::now());
             match link.receive(left) {
@@ -211,7 +241,7 @@ impl PairMirror {
         let end = Instant::now() + NOTE;
         while self.owes_note && self.may_speak() && Instant::now() < end {
             pause(NOTE_AGAIN);
-            self.note(false);
+            self.note(self.phase == Phase::InStep);
         }
         if !self.may_speak() {
             let text =
@@ -242,7 +272,8 @@ impl PairMirror {
     /// Writes down whether the other one has all. One that has not could otherwise take over without it.
     fn note(&mut self, is_whole: bool) {
         let mut standing = self.standing.clone();
-        standing.note_other(self.other, &self.other_serial, is_whole);
+        let whole = (self.other_serial.as_str(), self.other_name.as_str());
+        standing.note_other(self.other, is_whole.then_some(whole));
         if standing == self.standing && !self.owes_note {
             return;
         }
@@ -255,6 +286,10 @@ impl PairMirror {
             }
         }
     }
+}
+
+fn not_reached(error: &io::Error) -> String {
+    format!("what it is given does not reach it: {error}")
 }
 
 fn cut(error: &io::Error) -> String {
@@ -271,7 +306,11 @@ impl Mirror for PairMirror {
         if self.phase == Phase::Filling {
             self.changed.insert((place, name.clone()));
         }
-        self.tell(|number| ToStandby::Change { number, place, kind, name }, bytes);
+        let word = |number| ToStandby::Change { number, place, kind, name };
+        self.tell(kind.can_wait(), word, bytes);
+        if kind.is_waited_for() {
+            self.awaited = self.given;
+        }
     }
 
     fn settle(&mut self, made_here: bool) -> Result<(), DiskError> {

@@ -6,6 +6,7 @@ mod arbiter;
 mod chassis;
 mod console;
 mod fill;
+mod kept;
 mod mirror;
 mod standby;
 mod witness;
@@ -20,14 +21,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rumline_net::ChassisKey;
 use rumline_switch::Slot;
-use rumline_switch::pair::Standing;
+use rumline_switch::pair::{Missing, Standing};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::{Host, Setup};
 
 pub(crate) use active::{Active, Arrived, News as PairNews};
-use arbiter::{Arbiter, SharedArbiter};
+use arbiter::{Arbiter, Attempt, SharedArbiter};
 pub(crate) use chassis::Chassis;
 pub(crate) use console::Shown;
 use standby::{Copier, Shared};
@@ -91,6 +92,8 @@ pub(crate) struct Supervisor {
     key: Arc<ChassisKey>,
     arbiter: SharedArbiter,
     forced: AtomicBool,
+    /// Why it does not become active, as far as that was told.
+    told: Mutex<Option<Missing>>,
     started_at: Instant,
     listener: TcpListener,
     /// Where the other one finds that.
@@ -114,7 +117,8 @@ impl Supervisor {
         let key = Arc::new(chassis.key()?);
         let arbiter = match pair.witness {
             Some(address) => {
-                Arbiter::asking(Witness::at(address, Arc::clone(&key)), pair.slot, &udi.serial)
+                let witness = Witness::at(address, Arc::clone(&key));
+                Arbiter::asking(witness, pair.slot, &udi.serial, &setup.dir)
             }
             None => Arbiter::of(&chassis, pair.slot, &udi.serial),
         };
@@ -128,9 +132,9 @@ impl Supervisor {
             udi,
             release: release.version.clone(),
         };
-        let forced = AtomicBool::new(pair.forced);
+        let (forced, told) = (AtomicBool::new(pair.forced), Mutex::new(None));
         let started_at = Instant::now();
-        Ok(Self { setup, pair, own, key, arbiter, forced, started_at, listener, link, stop })
+        Ok(Self { setup, pair, own, key, arbiter, forced, told, started_at, listener, link, stop })
     }
 
     /// Runs until it is told to end.
@@ -217,19 +221,33 @@ impl Supervisor {
         let forced = self.forced.load(Ordering::Relaxed);
         let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = arbiter.take(&self.link, forced);
-        let standing = match taken {
+        let refused = match taken {
             // A witness may be away for a while.
             Err(error) if self.pair.witness.is_some() => {
                 tracing::warn!("{error:#}");
-                None
+                return Ok(None);
             }
-            taken => taken?,
+            Err(error) => return Err(error),
+            Ok(Attempt::Taken(standing)) => {
+                // It was meant for once.
+                self.forced.store(false, Ordering::Relaxed);
+                return Ok(Some(standing));
+            }
+            Ok(Attempt::Busy) => None,
+            Ok(Attempt::Refused(missing)) => Some(missing),
         };
-        if standing.is_some() {
-            // It was meant for once.
-            self.forced.store(false, Ordering::Relaxed);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(missing) = refused.filter(|missing| *told != Some(*missing)) {
+            match missing {
+                // While it is given all, that is as it should be.
+                Missing::NotGiven => tracing::info!("not active: {}", missing.text()),
+                Missing::OtherFolder | Missing::Older => {
+                    tracing::error!("this supervisor does not become active: {}", missing.text());
+                }
+            }
         }
-        Ok(standing)
+        *told = refused;
+        Ok(None)
     }
 
     /// Runs the switch, as long as this one is active.

@@ -11,11 +11,12 @@ use std::time::Duration;
 use rumline_agent::{Disk, DiskError};
 use rumline_net::{ChassisKey, Clock, FileDisk, KeptFiles, PeerLink};
 use rumline_protocol::Udi;
-use rumline_switch::pair::{Change, ChangeKind, Place, apply};
+use rumline_switch::pair::{Change, ChangeKind, Mark, Place, apply};
 use tokio::time::Instant;
 
 use super::arbiter::SharedArbiter;
 use super::fill::{folder_of, names_of};
+use super::kept::{mark_of, write_mark};
 use super::pause;
 use super::words::{Hello, ToActive, ToStandby, read, say};
 
@@ -159,7 +160,14 @@ impl Copier {
         let mut link = PeerLink::connect(address, &self.key, PATIENCE)?;
         say(&mut link, &ToActive::Here(self.own.clone()), &[])?;
         let mut heard_at = Instant::now();
+        let mut done = None;
         while !self.is_over() {
+            // What is waited for is answered once for all that came together.
+            if !link.has_more()
+                && let Some(number) = done.take()
+            {
+                say(&mut link, &ToActive::Done { number }, &[])?;
+            }
             let Some((head, body)) = link.receive(LOOK)? else {
                 if heard_at.elapsed() > SILENCE {
                     return Err(io::Error::new(io::ErrorKind::TimedOut, "it says nothing"));
@@ -168,8 +176,7 @@ impl Copier {
             };
             heard_at = Instant::now();
             match self.take(read(&head)?, &body, &mut taking) {
-                Ok(Some(number)) => say(&mut link, &ToActive::Done { number }, &[])?,
-                Ok(None) => {}
+                Ok(number) => done = number.or(done),
                 Err(error) => {
                     let why = format!("it could not take what it is given: {error}");
                     // Whoever is gone hears nothing.
@@ -181,7 +188,7 @@ impl Copier {
         Ok(())
     }
 
-    /// Does what a word says; the number up to which all is done.
+    /// Does what a word says; its number, if that is to be told.
     fn take(
         &self,
         word: ToStandby,
@@ -194,8 +201,9 @@ impl Copier {
             ToStandby::Restart => {
                 return Err(DiskError::Other("this supervisor is to restart".to_owned()));
             }
-            ToStandby::Begin(active) => {
+            ToStandby::Begin { active, written } => {
                 self.own.check(&active).map_err(|error| DiskError::Other(error.to_string()))?;
+                self.begin(written).map_err(failed)?;
                 taking.given = Some(BTreeSet::new());
                 self.known(|known| known.active = Some(active.udi));
                 return Ok(None);
@@ -231,14 +239,32 @@ impl Copier {
                 } else if kind == ChangeKind::Write {
                     self.write_shared(&name, body).map_err(failed)?;
                 }
-                Ok(Some(number))
+                Ok(kind.is_waited_for().then_some(number))
             }
-            ToStandby::Filled { number } => {
+            ToStandby::Filled { number, name, written } => {
                 self.make_whole(taking).map_err(failed)?;
+                self.mark(&Mark::settled(written, &name)).map_err(failed)?;
                 Ok(Some(number))
             }
         }
         .inspect(|_| self.known(|known| known.changes += 1))
+    }
+
+    /// What lies here counts no more, and nobody knows this folder until all of it is given.
+    fn begin(&self, written: u64) -> io::Result<()> {
+        let known = mark_of(&self.dir).map_err(io::Error::other)?;
+        if known.seen > written {
+            return Err(io::Error::other(format!(
+                "the active supervisor goes by something older ({written}) than what this one knows ({}): it would \
+                 give up what only lies here. If that is meant, empty the folder of this supervisor",
+                known.seen
+            )));
+        }
+        self.mark(&Mark { seen: written, names: Vec::new() })
+    }
+
+    fn mark(&self, mark: &Mark) -> io::Result<()> {
+        write_mark(&self.dir, mark).map_err(io::Error::other)
     }
 
     /// What was not given goes, and what was is made durable.

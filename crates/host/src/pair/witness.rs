@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rumline_net::{ChassisKey, PeerLink, boot_millis};
 use rumline_switch::Slot;
-use rumline_switch::pair::Standing;
+use rumline_switch::pair::{Mark, Missing, Standing};
 use serde::{Deserialize, Serialize};
 
+use super::arbiter::Attempt;
 use super::chassis::Chassis;
 use super::words::{read, say};
 
@@ -32,7 +33,7 @@ enum Ask {
     /// What is written down.
     Standing,
     /// The right to speak.
-    Take { slot: u8, serial: String, link: String, forced: bool },
+    Take(Candidate),
     /// The right to speak on.
     Renew { slot: u8, term: u64 },
     /// To write down how the other one stands.
@@ -41,10 +42,26 @@ enum Ask {
     Release { slot: u8, term: u64 },
 }
 
+/// Who wants to speak.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Candidate {
+    pub slot: u8,
+    pub serial: String,
+    /// What its folder says of itself, and as who it is known if it succeeds.
+    pub mark: Mark,
+    pub name: String,
+    /// Where it waits for the other one.
+    pub link: String,
+    /// Whether a person says that it is to, although something is missing there.
+    pub forced: bool,
+}
+
 /// What it answers: whether it is so, and what is written down.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Answer {
     is_so: bool,
+    /// Why one may not take the right by itself.
+    missing: Option<Missing>,
     standing: Standing,
 }
 
@@ -66,6 +83,14 @@ impl Knowledge {
         self.standing.active == Some(slot) && self.standing.term == term
     }
 
+    /// Why somebody may not take the right by itself.
+    fn missing(&self, ask: &Ask) -> Result<Option<Missing>> {
+        let Ask::Take(Candidate { slot, serial, mark, forced, .. }) = ask else { return Ok(None) };
+        let place = Slot::of(*slot).context("no chassis has such a slot")?;
+        // What the other one's folder has seen it says when it asks.
+        Ok(self.standing.may_take(place, serial, mark, 0).err().filter(|_| !forced))
+    }
+
     /// Answers; what is to be written down first is left to `write`.
     fn answer(
         &mut self,
@@ -75,13 +100,14 @@ impl Knowledge {
     ) -> Result<bool> {
         match ask {
             Ask::Standing => Ok(true),
-            Ask::Take { slot, serial, link, forced } => {
-                let place = Slot::of(*slot).context("no chassis has such a slot")?;
+            Ask::Take(candidate) => {
                 let is_free = now >= self.leased_until;
-                if !is_free || !(*forced || self.standing.may_take(place, serial)) {
+                if !is_free || self.missing(ask)?.is_some() {
                     return Ok(false);
                 }
-                let taken = self.standing.taken(place, serial, link.clone());
+                let Candidate { slot, serial, mark, name, link, .. } = candidate;
+                let place = Slot::of(*slot).context("no chassis has such a slot")?;
+                let taken = self.standing.taken(place, serial, name, link.clone(), mark.seen);
                 write(&taken)?;
                 self.standing = taken;
                 self.leased_until = now + LEASE_MILLIS;
@@ -157,13 +183,15 @@ fn serve(
     chassis: &Chassis,
 ) -> Result<()> {
     let mut link = PeerLink::accept(tcp, key, PATIENCE)?;
+    link.take_no_bodies();
     while let Some((head, _)) = link.receive(SILENCE)? {
         let ask: Ask = read(&head)?;
         let answer = {
             let mut knowledge = knowledge.lock().unwrap_or_else(PoisonError::into_inner);
             let write = |standing: &Standing| chassis.write_standing(standing);
+            let missing = knowledge.missing(&ask)?;
             let is_so = knowledge.answer(boot_millis(), &ask, write)?;
-            Answer { is_so, standing: knowledge.standing.clone() }
+            Answer { is_so, missing, standing: knowledge.standing.clone() }
         };
         say(&mut link, &answer, &[])?;
     }
@@ -200,20 +228,14 @@ impl Witness {
         Ok(self.ask(&Ask::Standing)?.standing)
     }
 
-    pub(crate) fn take(
-        &mut self,
-        (slot, serial): (Slot, &str),
-        link: &str,
-        forced: bool,
-    ) -> Result<Option<Standing>> {
+    pub(crate) fn take(&mut self, candidate: Candidate) -> Result<Attempt> {
         let asked_at = boot_millis();
-        let (slot, serial, link) = (slot.number(), serial.to_owned(), link.to_owned());
-        let ask = Ask::Take { slot, serial, link, forced };
-        let Answer { is_so, standing } = self.ask(&ask)?;
+        let Answer { is_so, missing, standing } = self.ask(&Ask::Take(candidate))?;
         if is_so {
             self.held = Some((standing.term, asked_at + LEASE_MILLIS - MARGIN_MILLIS));
+            return Ok(Attempt::Taken(standing));
         }
-        Ok(is_so.then_some(standing))
+        Ok(missing.map_or(Attempt::Busy, Attempt::Refused))
     }
 
     pub(crate) fn note(&mut self, slot: Slot, standing: &Standing) -> Result<()> {
@@ -226,16 +248,23 @@ impl Witness {
         Ok(())
     }
 
-    /// Asks for more time.
-    pub(crate) fn renew(&mut self, slot: Slot) {
-        let Some((term, _)) = self.held else { return };
+    /// Asks for more time; what is written down, where it answers.
+    pub(crate) fn renew(&mut self, slot: Slot) -> Option<Standing> {
+        let (term, _) = self.held?;
         let asked_at = boot_millis();
         match self.ask(&Ask::Renew { slot: slot.number(), term }) {
             Ok(answer) if answer.is_so => {
                 self.held = Some((term, asked_at + LEASE_MILLIS - MARGIN_MILLIS));
+                Some(answer.standing)
             }
-            Ok(_) => self.held = None,
-            Err(error) => tracing::warn!("{error:#}"),
+            Ok(_) => {
+                self.held = None;
+                None
+            }
+            Err(error) => {
+                tracing::warn!("{error:#}");
+                None
+            }
         }
     }
 
@@ -257,8 +286,8 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_what_is_heard() {
-        let mut standing = Standing::default().taken(Slot::One, "S1", "192.0.2.1:7".to_owned());
-        standing.note_other(Slot::Two, "S2", true);
+        let mut standing = standing_of_one();
+        standing.note_other(Slot::Two, Some(("S2", "b")));
         for ask in [
             Ask::Standing,
             take(1),
@@ -269,7 +298,7 @@ mod tests {
             let head = serde_json::to_vec(&ask).unwrap();
             assert_eq!(read::<Ask>(&head).unwrap(), ask);
         }
-        let answer = Answer { is_so: true, standing };
+        let answer = Answer { is_so: true, missing: Some(Missing::Older), standing };
         assert_eq!(read::<Answer>(&serde_json::to_vec(&answer).unwrap()).unwrap(), answer);
     }
 
@@ -278,7 +307,16 @@ mod tests {
     }
 
     fn take(slot: u8) -> Ask {
-        Ask::Take { slot, serial: format!("S{slot}"), link: String::new(), forced: false }
+        take_as(slot, Mark::settled(0, &format!("n{slot}")), false)
+    }
+
+    fn take_as(slot: u8, mark: Mark, forced: bool) -> Ask {
+        let (serial, name) = (format!("S{slot}"), format!("n{slot}"));
+        Ask::Take(Candidate { slot, serial, mark, name, link: String::new(), forced })
+    }
+
+    fn standing_of_one() -> Standing {
+        Standing::default().taken(Slot::One, "S1", "n1", "192.0.2.1:7".to_owned(), 0)
     }
 
     #[test]
@@ -287,7 +325,7 @@ mod tests {
         assert!(ask(&mut knowledge, 0, &take(1)));
         assert!(!ask(&mut knowledge, 0, &take(2)) && !ask(&mut knowledge, 0, &take(1)));
         let mut whole = knowledge.standing.clone();
-        whole.note_other(Slot::Two, "S2", true);
+        whole.note_other(Slot::Two, Some(("S2", "n2")));
         let note =
             |slot, term, standing: &Standing| Ask::Note { slot, term, standing: standing.clone() };
         assert!(!ask(&mut knowledge, 1, &note(2, 1, &whole)), "only the active one notes");
@@ -295,26 +333,38 @@ mod tests {
         assert!(ask(&mut knowledge, 1, &note(1, 1, &whole)));
         // As long as it asks again nobody else is let speak.
         assert!(ask(&mut knowledge, 5_000, &Ask::Renew { slot: 1, term: 1 }));
+        let emptied = take_as(2, Mark::default(), false);
+        assert_eq!(knowledge.missing(&emptied).unwrap(), Some(Missing::OtherFolder));
+        assert!(!ask(&mut knowledge, 11_000, &emptied));
         assert!(!ask(&mut knowledge, 10_999, &take(2)));
         assert!(ask(&mut knowledge, 11_000, &take(2)));
         assert!(!ask(&mut knowledge, 11_001, &Ask::Renew { slot: 1, term: 1 }));
         assert!(!ask(&mut knowledge, 11_001, &note(1, 1, &whole)));
         // Who misses something is let speak only if a person says so.
-        assert!(ask(&mut knowledge, 11_002, &Ask::Release { slot: 2, term: 2 }));
+        let term = knowledge.standing.term;
+        assert!(ask(&mut knowledge, 11_002, &Ask::Release { slot: 2, term }));
         assert!(!ask(&mut knowledge, 11_003, &take(1)));
-        let forced =
-            Ask::Take { slot: 1, serial: "S1".to_owned(), link: String::new(), forced: true };
+        let forced = take_as(1, Mark::default(), true);
         assert!(ask(&mut knowledge, 11_003, &forced));
         assert!(knowledge.answer(20_000, &take(3), |_| Ok(())).is_err());
     }
 
     #[test]
     fn a_witness_that_starts_anew_waits_for_whom_it_let_speak_before() {
-        let standing = Standing::default().taken(Slot::One, "S1", String::new());
-        let mut knowledge = Knowledge::begin(standing, 100);
+        let mut knowledge = Knowledge::begin(standing_of_one(), 100);
         assert!(!ask(&mut knowledge, 6_099, &take(1)));
         assert!(ask(&mut knowledge, 101, &Ask::Renew { slot: 1, term: 1 }));
         assert!(ask(&mut knowledge, 6_101, &take(1)));
+    }
+
+    #[test]
+    fn a_witness_that_knows_less_than_a_folder_does_not_decide_by_itself() {
+        let mut knowledge = Knowledge::begin(Standing::default(), 0);
+        let knows_more = take_as(1, Mark::settled(9, "n1"), false);
+        assert!(!ask(&mut knowledge, 0, &knows_more));
+        assert_eq!(knowledge.missing(&knows_more).unwrap(), Some(Missing::Older));
+        assert!(ask(&mut knowledge, 0, &take_as(1, Mark::settled(9, "n1"), true)));
+        assert_eq!((knowledge.standing.number, knowledge.standing.term), (10, 10));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rumline_switch::pair::{ChangeKind, Place};
 use serde::{Deserialize, Serialize};
 
 /// Of these words. Another version is refused by name.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The first word of each side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,13 +55,22 @@ pub(crate) enum ToStandby {
     /// It is not taken.
     Refused { why: String },
     /// All is given from the beginning: what lies there counts no more.
-    Begin(Hello),
+    Begin {
+        active: Hello,
+        /// The number of what is written down of the two.
+        written: u64,
+    },
     /// A piece of a file; the first replaces what was there.
     Put { number: u64, place: Place, name: String, is_first: bool },
     /// A change.
     Change { number: u64, place: Place, kind: ChangeKind, name: String },
     /// That was all of it: what was not given is removed, and all is made durable.
-    Filled { number: u64 },
+    Filled {
+        number: u64,
+        /// What the folder is called from now on.
+        name: String,
+        written: u64,
+    },
     /// It can take over from now on.
     InStep,
     /// Still here; and what its clock shows, in milliseconds since 1970.
@@ -76,7 +85,7 @@ pub(crate) enum ToStandby {
 pub(crate) enum ToActive {
     /// Who it is.
     Here(Hello),
-    /// All up to this number is durable there.
+    /// All up to this number that is waited for is durable there.
     Done { number: u64 },
     /// It could not do what was given.
     Failed { why: String },
@@ -86,6 +95,16 @@ pub(crate) enum ToActive {
 pub(crate) fn say<W: Serialize>(link: &mut PeerLink, word: &W, body: &[u8]) -> std::io::Result<()> {
     let head = serde_json::to_vec(word).map_err(std::io::Error::other)?;
     link.send(&head, body)
+}
+
+/// Sends a word with the next one.
+pub(crate) fn say_later<W: Serialize>(
+    link: &mut PeerLink,
+    word: &W,
+    body: &[u8],
+) -> std::io::Result<()> {
+    let head = serde_json::to_vec(word).map_err(std::io::Error::other)?;
+    link.send_later(&head, body)
 }
 
 /// Reads a word; one that is none ends the link.
@@ -110,7 +129,7 @@ mod tests {
         assert_eq!(own.check(&hello(2, "B")).unwrap(), Slot::Two);
         let chassis = Udi::new("N9K-C9508", "B").unwrap();
         for (other, why) in [
-            (Hello { version: 2, ..hello(2, "B") }, "speaks version 2"),
+            (Hello { version: 1, ..hello(2, "B") }, "speaks version 1"),
             (Hello { udi: chassis, ..hello(2, "B") }, "it is of a N9K-C9508"),
             (hello(2, "A"), "serial number of this one"),
             (hello(1, "B"), "in slot 1 too"),

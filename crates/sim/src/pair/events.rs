@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rumline_agent::Disk;
 use rumline_protocol::{Random, Udi};
-use rumline_switch::pair::Place;
+use rumline_switch::pair::{Mark, Place};
 use rumline_switch::{OtherState, OtherSupervisor, Redundancy, Slot};
 
 use super::mirror::{Armed, Phase};
@@ -66,6 +66,7 @@ impl World<'_> {
             power,
             slot: Slot::One,
             machine_skew_seconds: 0,
+            mark: Mark::default(),
             serials: vec![n.hardware.serial.clone(), serial],
             right: None,
             told: Redundancy::default(),
@@ -145,7 +146,7 @@ impl World<'_> {
                 // It corrects what it shows with the next word it hears.
                 self.look_at_pair(node)
             }
-            PairOp::Replace { while_off } => self.replace(node, while_off),
+            PairOp::Replace { while_off, same } => self.replace(node, while_off, same),
             PairOp::Force => self.force(node),
             _ => Ok(()),
         }
@@ -210,11 +211,9 @@ impl World<'_> {
             if pair.right.is_some() {
                 return Err(format!("switch {node}: somebody speaks for one that was off"));
             }
-            let mirror = pair.mirror();
-            if !mirror.standing.may_take(slot, &n.hardware.serial) {
+            if !pair.may_take(slot, &n.hardware.serial) {
                 return Ok(());
             }
-            drop(mirror);
             self.becomes_active(node, false)
         } else {
             let mut mirror = pair.mirror();
@@ -225,10 +224,8 @@ impl World<'_> {
             mirror.other.store.restart(keeps);
             mirror.other.flash.restart(keeps);
             mirror.other.has_power = true;
-            let takes =
-                pair.right.is_none() && mirror.standing.may_take(slot, &mirror.other.serial);
             drop(mirror);
-            if takes {
+            if pair.right.is_none() && pair.may_take(slot, &n.hardware.serial) {
                 self.swap(node)?;
                 return self.becomes_active(node, false);
             }
@@ -244,14 +241,12 @@ impl World<'_> {
         if pair.right.is_some() {
             return Ok(());
         }
+        let [may_own, may_other] =
+            [pair.slot, pair.slot.other()].map(|slot| pair.may_take(slot, &n.hardware.serial));
         let mirror = pair.mirror();
-        let (own, other) = (pair.slot, pair.slot.other());
-        let may_own =
-            pair.power.load(Ordering::Relaxed) && mirror.standing.may_take(own, &n.hardware.serial);
+        let may_own = pair.power.load(Ordering::Relaxed) && may_own;
         let is_stale_fault = mirror.broken == Some(Fault::StaleTakesOver) && !mirror.other.is_half;
-        let may_other = mirror.other.has_power
-            && (mirror.standing.may_take(other, &mirror.other.serial)
-                || (is_stale_fault && !self.healed));
+        let may_other = mirror.other.has_power && (may_other || (is_stale_fault && !self.healed));
         drop(mirror);
         if may_other {
             self.swap(node)?;
@@ -282,6 +277,7 @@ impl World<'_> {
         std::mem::swap(&mut n.store, &mut other.store);
         std::mem::swap(&mut n.flash, &mut other.flash);
         std::mem::swap(&mut n.hardware.serial, &mut other.serial);
+        let mark = std::mem::replace(&mut other.mark, pair.mark.clone());
         let offset = other.machine_skew_seconds + other.kept_seconds;
         let was = std::mem::replace(&mut n.clock_offset, offset);
         let skew = other.machine_skew_seconds;
@@ -293,6 +289,7 @@ impl World<'_> {
         mirror.other_slot = pair.slot;
         mirror.phase = Phase::Alone;
         drop(mirror);
+        pair.mark = mark;
         pair.machine_skew_seconds = skew;
         pair.slot = pair.slot.other();
         pair.power.store(true, Ordering::Relaxed);
@@ -305,10 +302,14 @@ impl World<'_> {
         let Some(pair) = &mut n.pair else { return Ok(()) };
         pair.right = Some(pair.slot);
         let mut mirror = pair.mirror();
-        mirror.standing = mirror.standing.taken(pair.slot, &n.hardware.serial, String::new());
+        let name = format!("{:016x}", mirror.chance.below(u64::MAX));
+        let (serial, seen) = (&n.hardware.serial, pair.mark.seen.max(mirror.other.mark.seen));
+        mirror.standing = mirror.standing.taken(pair.slot, serial, &name, String::new(), seen);
+        let mark = Mark::settled(mirror.standing.number, &name);
         mirror.phase = Phase::Alone;
         mirror.armed = None;
         drop(mirror);
+        pair.mark = mark;
         pair.told = Redundancy { slot: pair.slot, ..Redundancy::default() };
         self.come_up(node, if takes_over { "Switchover" } else { "Power" })?;
         self.pair_event(TAKE_OVER_SECONDS, node, PairEvent::Attach);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rumline_agent::{Disk, DiskError};
 use rumline_protocol::Random;
 use rumline_switch::Slot;
-use rumline_switch::pair::{Change, ChangeKind, Mirror, Place, Standing, apply};
+use rumline_switch::pair::{Change, ChangeKind, Mark, Mirror, Place, Standing, apply};
 
 use super::{CopyStep, Supervisor, Who};
 use crate::chance::Chance;
@@ -180,6 +180,7 @@ impl SimMirror {
         }
         self.note(false);
         self.phase = Phase::Filling;
+        self.other.mark = Mark { seen: self.standing.number, names: Vec::new() };
         self.other.is_half = true;
         self.in_flight.clear();
         self.given.clear();
@@ -214,6 +215,8 @@ impl SimMirror {
             self.given = given;
         }
         self.other.is_half = false;
+        let name = format!("{:016x}", self.chance.below(u64::MAX));
+        self.other.mark = Mark::settled(self.standing.number, &name);
         self.other_has = self.answered;
         if self.step(CopyStep::FilledNotNoted) {
             self.note(true);
@@ -246,7 +249,9 @@ impl SimMirror {
     }
 
     fn note(&mut self, is_whole: bool) {
-        self.standing.note_other(self.other_slot, &self.other.serial, is_whole);
+        let name = self.other.mark.names.first().cloned().unwrap_or_default();
+        let whole = is_whole.then_some((self.other.serial.as_str(), name.as_str()));
+        self.standing.note_other(self.other_slot, whole);
     }
 }
 

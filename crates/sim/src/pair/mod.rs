@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rumline_protocol::Timestamp;
+use rumline_switch::pair::Mark;
 use rumline_switch::{Redundancy, Slot};
 
 use crate::disk::SimDisk;
@@ -31,6 +32,8 @@ pub(crate) struct Supervisor {
     pub serial: String,
     pub store: SimDisk,
     pub flash: SimDisk,
+    /// What its folder says of itself.
+    pub mark: Mark,
     pub has_power: bool,
     /// By how much the clock of its machine is ahead, and by how much it corrects it.
     pub machine_skew_seconds: i64,
@@ -54,6 +57,7 @@ pub(crate) struct Pair {
     /// Where that is.
     pub slot: Slot,
     pub machine_skew_seconds: i64,
+    pub mark: Mark,
     /// All that ever were in this chassis.
     pub serials: Vec<String>,
     /// Who has the right to speak, as an arbiter sees it.
@@ -73,5 +77,17 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) fn mirror(&self) -> MutexGuard<'_, SimMirror> {
         self.mirror.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the supervisor in a slot may become active by itself; `own_serial` is that of the one whose disks lie in the
+    /// node.
+    fn may_take(&self, slot: Slot, own_serial: &str) -> bool {
+        let mirror = self.mirror();
+        let (serial, mark, other) = if slot == self.slot {
+            (own_serial, &self.mark, &mirror.other.mark)
+        } else {
+            (mirror.other.serial.as_str(), &mirror.other.mark, &self.mark)
+        };
+        mirror.standing.may_take(slot, serial, mark, other.seen).is_ok()
     }
 }

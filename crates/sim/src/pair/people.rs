@@ -1,5 +1,7 @@
 //! What people do to pairs: hand over, replace, force, and mend in the end.
 
+use rumline_switch::pair::Mark;
+
 use super::Who;
 use super::events::{PairEvent, TAKE_OVER_SECONDS, index};
 use super::mirror::Phase;
@@ -29,8 +31,13 @@ impl World<'_> {
         self.look_at_pair(node)
     }
 
-    /// Another supervisor with an empty disk is put in in place of the standby.
-    pub(super) fn replace(&mut self, node: usize, while_off: bool) -> Result<(), String> {
+    /// Another supervisor with an empty disk is put in in place of the standby, or the same one with its disk emptied.
+    pub(super) fn replace(
+        &mut self,
+        node: usize,
+        while_off: bool,
+        same: bool,
+    ) -> Result<(), String> {
         let n = &mut self.nodes[node];
         let Some(pair) = &mut n.pair else { return Ok(()) };
         // Nobody takes out the only one that has all.
@@ -44,15 +51,20 @@ impl World<'_> {
             mirror.cut(Who::Standby, 3_600);
         }
         let serial = format!("RMA{node:04}{:04}", pair.serials.len());
-        mirror.other.serial.clone_from(&serial);
+        if !same {
+            mirror.other.serial.clone_from(&serial);
+        }
         mirror.other.store = SimDisk::default();
         mirror.other.flash = SimDisk::default();
+        mirror.other.mark = Mark::default();
         mirror.other.is_half = true;
         mirror.other_has = 0;
         drop(mirror);
-        pair.serials.push(serial);
+        if !same {
+            pair.serials.push(serial);
+        }
         let slot = pair.slot.other();
-        self.meet("supervisor replaced");
+        self.meet(if same { "supervisor emptied" } else { "supervisor replaced" });
         self.look_at_power(node)?;
         // The new one is started first.
         if let Some(pair) = &mut self.nodes[node].pair {

@@ -107,6 +107,8 @@ pub enum PairOp {
     Replace {
         /// While both have no power, and with the new one started first.
         while_off: bool,
+        /// It is the same supervisor, whose disk was emptied.
+        same: bool,
     },
     /// A person forces a standby that misses something to take over, with the active one gone for good.
     Force,
@@ -142,7 +144,10 @@ impl PairOp {
                 let by_seconds = [3_600, -3_600, 365 * 86_400, -365 * 86_400];
                 Self::MachineClock { by_seconds: by_seconds[below(chance, 4) as usize] }
             }
-            21 | 22 => Self::Replace { while_off: below(chance, 3) == 0 },
+            21 | 22 => {
+                let while_off = below(chance, 3) == 0;
+                Self::Replace { while_off, same: below(chance, 2) == 0 }
+            }
             _ => Self::Force,
         }
     }

@@ -37,6 +37,20 @@ pub enum ChangeKind {
     Hand,
 }
 
+impl ChangeKind {
+    /// Whether it has to be durable, or handed, before anything is answered for. What is appended or removed need not.
+    #[must_use]
+    pub fn is_waited_for(self) -> bool {
+        !matches!(self, Self::Append | Self::Remove)
+    }
+
+    /// Whether it can wait for what follows: it is durable with that.
+    #[must_use]
+    pub fn can_wait(self) -> bool {
+        matches!(self, Self::Append | Self::Remove | Self::Hand)
+    }
+}
+
 /// A change of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change<'a> {
@@ -55,7 +69,7 @@ pub trait Mirror {
     /// Gives it a change. Nothing happens if it is not there.
     fn give(&mut self, change: Change<'_>);
 
-    /// Returns once all that was given is durable there, or once it is noted, durably and outside of both, that the other
+    /// Returns once all that was given and is waited for is durable there, or once it is noted, durably and outside of both, that the other
     /// one has not all. `made_here` says whether the change was made on this side: if not, the two differ.
     ///
     /// # Errors
@@ -176,8 +190,11 @@ impl<D: Disk> Disk for Copied<D> {
         self.mirror.is_some()
     }
 
-    fn hand(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+    fn hand(&mut self, name: &str, bytes: &[u8]) {
         self.give(ChangeKind::Hand, name, bytes);
+    }
+
+    fn settle_handed(&mut self) -> Result<(), DiskError> {
         self.settle(Ok(()))
     }
 }
@@ -245,8 +262,9 @@ mod tests {
         let mut pieces = vec![b"five".to_vec(), b"six".to_vec()];
         disk.write_pieces("c", &mut || Ok(pieces.pop()))?;
         disk.write("d", b"gone")?;
-        disk.hand("e", b"seven")?;
-        disk.hand("e", b"eight")?;
+        disk.hand("e", b"seven");
+        disk.hand("e", b"eight");
+        disk.settle_handed()?;
         disk.remove("d")
     }
 
@@ -282,7 +300,8 @@ mod tests {
         assert_eq!(disk.write("a", b"one"), Err(DiskError::ReadOnly));
         assert_eq!(disk.overwrite("a", b"one"), Err(DiskError::ReadOnly));
         assert_eq!(disk.extend("a", b"one"), Err(DiskError::ReadOnly));
-        assert_eq!(disk.hand("a", b"one"), Err(DiskError::ReadOnly));
+        disk.hand("a", b"one");
+        assert_eq!(disk.settle_handed(), Err(DiskError::ReadOnly));
     }
 
     #[test]

@@ -4,4 +4,4 @@ mod copied;
 mod standing;
 
 pub use copied::{Change, ChangeKind, Copied, Mirror, Place, SharedMirror, apply};
-pub use standing::Standing;
+pub use standing::{Mark, Missing, Standing};
