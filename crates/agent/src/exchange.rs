@@ -426,7 +426,7 @@ impl Agent {
         is_wanted: impl Fn(&HaMember) -> bool,
         asked: &Asked<'_>,
     ) -> Vec<Signed<TrustRequest>> {
-        let members = self.profile.members.iter().filter(|member| is_wanted(member));
+        let members = self.speakers().into_iter().filter(|member| is_wanted(member));
         // Who has a trust code asks within its account, unless told to go where the token leads.
         let own = self.trust_codes().first().filter(|_| !asked.force).map(|(code, _)| code);
         members

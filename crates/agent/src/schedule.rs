@@ -131,6 +131,9 @@ impl Agent {
             }
             return;
         }
+        if self.config.transport != Transport::Cslu && self.lacks_trust_codes() {
+            self.wanted.sync = true;
+        }
         match self.wanted.push {
             Push::Running { .. } => {}
             // What was not taken the last time is offered again; no new reports are made.

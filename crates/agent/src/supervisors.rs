@@ -36,9 +36,26 @@ impl Agent {
         (udi != self.speaker()).then(|| udi.clone())
     }
 
-    /// Whether a supervisor that is there has no trust code.
+    /// Those that need a trust code: the supervisors that are there, and those that were taken out and whose reports wait. The
+    /// key is the chassis': it can ask in their name, and nobody else will.
+    pub(crate) fn speakers(&self) -> Vec<HaMember> {
+        let members = &self.profile.members;
+        let is_there = |udi: &Udi| members.iter().any(|member| member.sudi == *udi);
+        let (closed, sent) = (&self.ledger.closed, &self.ledger.unacknowledged);
+        let oldest = closed.iter().next().into_iter().chain(sent.iter().next()).min();
+        let waits = |udi: &&Udi| {
+            let chain = self.ledger.chains.get(&udi.serial);
+            let last = chain.and_then(|chain| chain.last_closed.as_ref());
+            last.zip(oldest).is_some_and(|(last, oldest)| oldest <= last.report_id)
+        };
+        let gone = self.ledger.supervisors.iter().filter(|udi| !is_there(udi)).filter(waits);
+        let gone = gone.map(|udi| HaMember { role: Role::Standby, sudi: udi.clone() });
+        members.iter().cloned().chain(gone).collect()
+    }
+
+    /// Whether one that needs a trust code has none.
     pub(crate) fn lacks_trust_codes(&self) -> bool {
-        self.profile.members.iter().any(|member| self.trust_code_of(&member.sudi).is_none())
+        self.speakers().iter().any(|speaker| self.trust_code_of(&speaker.sudi).is_none())
     }
 
     /// Goes on in the name of whoever reported last.

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{Config, Handle, Handler, connect};
+use russh::client::{Config, Handle, Handler, connect_stream};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{ChannelMsg, Disconnect};
+use tokio::net::TcpStream;
 
 /// Why a command could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,10 @@ impl SshClient {
         login: &str,
         password: &str,
     ) -> Result<Self, SshError> {
-        let mut handle = connect(Arc::new(Config::default()), address, AnyHost).await?;
+        let stream = TcpStream::connect(address).await.map_err(russh::Error::IO)?;
+        // An answer is worth more than a full packet.
+        stream.set_nodelay(true).map_err(russh::Error::IO)?;
+        let mut handle = connect_stream(Arc::new(Config::default()), stream, AnyHost).await?;
         let allowed = handle.authenticate_password(login, password).await?;
         if allowed.success() { Ok(Self { handle }) } else { Err(SshError::Refused) }
     }

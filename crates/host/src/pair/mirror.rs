@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::arbiter::SharedArbiter;
 use super::pause;
-use super::words::{Hello, ToActive, ToStandby, read, say, say_later};
+use super::words::{Hello, ToActive, ToStandby, cut_off, read, say, say_later};
 
 /// So long it may take the other one to make a change durable, before it is out.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -202,7 +202,7 @@ impl PairMirror {
             match link.receive(Duration::ZERO) {
                 Ok(None) => return,
                 Ok(Some((head, _))) => self.heard(&head),
-                Err(error) => return self.out(&cut(&error)),
+                Err(error) => return self.out(&cut_off(&error)),
             }
         }
     }
@@ -231,7 +231,7 @@ impl PairMirror {
             match link.receive(left) {
                 Ok(Some((head, _))) if !left.is_zero() => self.heard(&head),
                 Ok(_) => return self.out("it is too slow"),
-                Err(error) => return self.out(&cut(&error)),
+                Err(error) => return self.out(&cut_off(&error)),
             }
         }
     }
@@ -290,13 +290,6 @@ impl PairMirror {
 
 fn not_reached(error: &io::Error) -> String {
     format!("what it is given does not reach it: {error}")
-}
-
-fn cut(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => "it is gone".to_owned(),
-        _ => format!("its link is cut: {error}"),
-    }
 }
 
 impl Mirror for PairMirror {

@@ -193,7 +193,7 @@ impl Supervisor {
             if *self.stop.borrow() {
                 return Ok(Ended::Stopped);
             }
-            if Instant::now() >= not_before {
+            if Instant::now() >= not_before || self.other_was_active() {
                 match self.try_take() {
                     Ok(Some(standing)) => {
                         return Ok(Ended::Speaks { standing, takes_over: true });
@@ -212,6 +212,13 @@ impl Supervisor {
     /// It takes a while until the switch is up.
     fn renew(&self) {
         self.arbiter.lock().unwrap_or_else(PoisonError::into_inner).renew();
+    }
+
+    /// Whether the other one was active after this one: whoever handed over need not wait for it any more.
+    fn other_was_active(&self) -> bool {
+        let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = arbiter.standing().ok();
+        standing.is_some_and(|s| s.active == Some(self.pair.slot.other().number()))
     }
 
     fn try_take(&self) -> Result<Option<Standing>> {

@@ -18,7 +18,7 @@ use super::arbiter::SharedArbiter;
 use super::fill::{folder_of, names_of};
 use super::kept::{mark_of, write_mark};
 use super::pause;
-use super::words::{Hello, ToActive, ToStandby, read, say};
+use super::words::{Hello, ToActive, ToStandby, cut_off, read, say};
 
 /// So long one that is there may say nothing.
 const SILENCE: Duration = Duration::from_secs(4);
@@ -120,7 +120,12 @@ impl Copier {
             let outcome = self.follow();
             self.known(|known| known.is_in_step = false);
             if let Err(error) = outcome {
-                let text = error.to_string();
+                let text = match error.kind() {
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                        cut_off(&error)
+                    }
+                    _ => error.to_string(),
+                };
                 // The same again and again is told once, and tried less often.
                 if text == told {
                     again_in = (again_in * 2).min(AGAIN_MAX);

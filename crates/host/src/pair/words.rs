@@ -107,6 +107,16 @@ pub(crate) fn say_later<W: Serialize>(
     link.send_later(&head, body)
 }
 
+/// Why the other one is not heard any more.
+pub(crate) fn cut_off(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => {
+            "it is gone".to_owned()
+        }
+        _ => format!("its link is cut: {error}"),
+    }
+}
+
 /// Reads a word; one that is none ends the link.
 pub(crate) fn read<W: for<'d> Deserialize<'d>>(head: &[u8]) -> std::io::Result<W> {
     serde_json::from_slice(head)
