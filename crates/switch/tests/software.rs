@@ -348,6 +348,38 @@ fn power_that_is_cut_anywhere_leaves_the_old_release_or_the_new_one() {
 }
 
 #[test]
+fn a_release_of_before_slp_is_refused_with_what_going_there_would_come_to() {
+    // PI-MIG-023, PI-MIG-025, PI-MIG-026
+    let mut lab = Lab::with_release(OLD);
+    lab.configure(&["feature bgp"]);
+    let name = lab.bring("9.3(13)");
+    let before = lab.store.files.clone();
+    for command in ["show install all impact", "install all"] {
+        let told = lab.run(&[&format!("{command} nxos bootflash:{name}")]);
+        for part in [
+            "In the SLP environment:     Any other topology.",
+            "restore licenses to a registered and authorized state",
+            "does not change, 1 in use",
+            "1 wait for an ACK",
+            "cslu here; that release has Call Home only",
+            "nothing was changed",
+            "licenses are held by Smart Licensing, PAK, RTU, which this switch does not have yet",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    assert_eq!((&lab.store.files, lab.reloads), (&before, 0));
+    lab.install_trust();
+    lab.configure(&["license smart transport smart"]);
+    let told = lab.run(&[&format!("show install all impact nxos bootflash:{name}")]);
+    assert!(
+        told.contains("Standalone, connected directly to CSSM, and trust established"),
+        "{told}"
+    );
+    assert!(told.contains("reregister the product instance.\n"), "{told}");
+}
+
+#[test]
 fn a_configuration_of_a_newer_release_is_told_line_by_line() {
     let mut lab = Lab::with_release("10.2(1)F");
     lab.flash.files.insert("new.cfg".to_owned(), all_lines().into_bytes());

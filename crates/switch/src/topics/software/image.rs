@@ -3,10 +3,9 @@
 use rumline_catalogue::{Catalogue, Platform, Release};
 use rumline_protocol::{ImageError, PublicKey, SoftwareImage, Suite};
 
-use crate::Hardware;
 use crate::topics::files::FlashPath;
 
-/// The release that an image is, if it can be started on this model.
+/// The release that an image for this model is.
 ///
 /// # Errors
 /// With what is wrong with it and what to do, as a sentence after its name.
@@ -29,7 +28,6 @@ pub(crate) fn release_of(
     let release = catalogue.release(&image.release).ok_or_else(|| {
         format!("is release {}, which this switch does not know: take another one", image.release)
     })?;
-    Hardware::runs(platform, release).map_err(|error| format!("cannot run here: {error}"))?;
     Ok(release)
 }
 

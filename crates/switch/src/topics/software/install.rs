@@ -7,6 +7,7 @@ use rumline_protocol::Timestamp;
 
 use super::image::name_of;
 use super::impact::{DONE, FAILED, Impact, beginning};
+use super::outcome::Standing;
 use super::record::{Install, Record};
 use super::start::BOOT;
 use super::{line_of, lines};
@@ -49,12 +50,18 @@ impl Switch {
         name: &'n str,
         devices: &mut Devices<'_>,
     ) -> Result<Impact<'n>, CommandError> {
-        let checked = self.origin.image(name, devices).map_err(CommandError::disk)?;
-        let to = checked.map_err(|why| {
+        let failed = |before: &str, why: &str| {
             CommandError::Failed(format!(
-                "{}{FAILED}\nPre-upgrade check failed, nothing was changed: bootflash:{name} {why}",
+                "{}{FAILED}\n{before}Pre-upgrade check failed, nothing was changed: bootflash:{name} {why}",
                 beginning(name)
             ))
+        };
+        let read = self.origin.read_image(name, devices).map_err(CommandError::disk)?;
+        let to = read.map_err(|why| failed("", &why))?;
+        self.origin.runs(to).map_err(|why| {
+            // What it would come to, for whoever plans to go there.
+            let outcome = if to.has_slp() { String::new() } else { Standing::of(self).text(to) };
+            failed(&outcome, &why)
         })?;
         let (from, pid) = (self.release, &self.udi.pid);
         let gone = lines::between(&self.running, &from.version, &to.version, pid);

@@ -4,6 +4,7 @@ mod image;
 mod impact;
 mod install;
 mod lines;
+mod outcome;
 mod record;
 mod start;
 

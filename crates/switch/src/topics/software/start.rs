@@ -10,9 +10,9 @@ use rumline_protocol::{PublicKey, Suite};
 use super::image::{name_of, release_of};
 use super::lines::{self, Gone};
 use super::record::{Record, Started};
-use crate::Devices;
 use crate::config::ConfigTree;
 use crate::topics::files::write_startup;
+use crate::{Devices, Hardware};
 
 /// The head of the line that names the image.
 pub(crate) const BOOT: &str = "boot nxos";
@@ -138,6 +138,22 @@ impl Origin {
 
     /// The release that an image on bootflash: is, or what is wrong with it.
     pub(crate) fn image(
+        &self,
+        name: &str,
+        devices: &mut Devices<'_>,
+    ) -> Result<Result<&'static Release, String>, DiskError> {
+        let read = self.read_image(name, devices)?;
+        Ok(read.and_then(|release| self.runs(release).map(|()| release)))
+    }
+
+    /// Whether a release can run here.
+    pub(super) fn runs(&self, release: &Release) -> Result<(), String> {
+        let runs = Hardware::runs(self.platform, release);
+        runs.map_err(|error| format!("cannot run here: {error}"))
+    }
+
+    /// The release that an image on bootflash: is, whether or not it can run here.
+    pub(super) fn read_image(
         &self,
         name: &str,
         devices: &mut Devices<'_>,
