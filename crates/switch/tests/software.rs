@@ -156,6 +156,8 @@ fn an_image_that_cannot_be_started_is_refused_with_what_to_do_and_nothing_change
     let by = |image: &rumline_protocol::SoftwareImage| image.signed(maker().as_ref());
     let mut altered = by(&good);
     altered = altered.replacen("10.5(1)F", "10.4(3)F", 1);
+    let mut many = good.clone();
+    many.platforms = ["A", "B", "C", "D", "E", "F"].map(str::to_owned).to_vec();
     let cases = [
         ("altered", altered, "it was altered, or somebody else made it: copy it again"),
         ("unsigned", good.unsigned(), "is not signed: take one that its maker signed"),

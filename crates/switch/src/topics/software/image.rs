@@ -5,6 +5,9 @@ use rumline_protocol::{ImageError, PublicKey, SoftwareImage, Suite};
 
 use crate::topics::files::FlashPath;
 
+/// The most models that are named of an image for others.
+const PLATFORMS_SHOWN_MAX: usize = 4;
+
 /// The release that an image for this model is.
 ///
 /// # Errors
@@ -22,7 +25,12 @@ pub(crate) fn release_of(
     let catalogue = Catalogue::nexus();
     let pid = &platform.pid;
     if !image.platforms.contains(pid) {
-        let named = image.platforms.join(", ");
+        let (shown, more) =
+            image.platforms.split_at(image.platforms.len().min(PLATFORMS_SHOWN_MAX));
+        let mut named = shown.join(", ");
+        if !more.is_empty() {
+            named.push_str(&format!(" and {} more", more.len()));
+        }
         return Err(format!("is for {named}: take the image for {pid}"));
     }
     let release = catalogue.release(&image.release).ok_or_else(|| {
