@@ -41,6 +41,7 @@ pub(crate) fn run() -> Result<()> {
         serial: "BENCH".to_owned(),
         release: "10.5(1)F".to_owned(),
         root_certificate: Vec::new(),
+        maker_key: None,
         links: (1..=3).map(|port| format!("Ethernet1/{port}")).collect(),
     };
     let suite = Arc::new(RealSuite);

@@ -167,11 +167,14 @@ impl Catalogue {
         }
         text.push_str(
             "\n## Gates\n\nWhat a release or a model must have for something. No release before Smart Licensing Using Policy \
-             has any of it; a gate stays open on later releases unless it says otherwise.\n\n",
+             has any of it; a gate stays open on later releases unless it says otherwise. On the way from a release with a \
+             gate to one without it its lines go from the configuration, and no others ([install.md](install.md)).\n\n",
         );
-        head(&mut text, &["Gate", "Open", "Rule"]);
+        head(&mut text, &["Gate", "Open", "Lines that go without it", "Rule"]);
         for gate in &self.gates {
-            row(&mut text, &[gate.name.clone(), gate.to_string(), gate.source.clone()]);
+            let lines: Vec<String> = gate.lines.iter().map(|line| code(line)).collect();
+            let lines = if lines.is_empty() { "-".to_owned() } else { lines.join(", ") };
+            row(&mut text, &[gate.name.clone(), gate.to_string(), lines, gate.source.clone()]);
         }
         text
     }

@@ -112,6 +112,16 @@ impl Catalogue {
         self.releases.iter().position(is_it).unwrap_or(self.releases.len())
     }
 
+    /// Whether a release is not too old for a model.
+    #[must_use]
+    pub fn runs(&self, platform: &Platform, release: &Release) -> bool {
+        let first = match &platform.runs_from {
+            Some(first) if !release.has_slp() => first,
+            _ => &platform.since,
+        };
+        self.release_index(&release.version) >= self.release_index(first)
+    }
+
     /// What a release or a model must have.
     #[must_use]
     pub fn gate(&self, name: &str) -> Option<&Gate> {
@@ -138,6 +148,18 @@ impl Catalogue {
             None => gate.pids.is_empty() || gate.pids.iter().any(|known| known == pid),
         };
         is_since(&gate.since) && until && of_model
+    }
+
+    /// What a release has on a model and another has not: the gates whose lines go on the way from one to the other.
+    pub fn closed_between<'a>(
+        &'a self,
+        from: &'a str,
+        to: &'a str,
+        pid: &'a str,
+    ) -> impl Iterator<Item = &'a Gate> {
+        self.gates
+            .iter()
+            .filter(move |gate| self.is_open(gate, from, pid) && !self.is_open(gate, to, pid))
     }
 
     /// A feature as typed.

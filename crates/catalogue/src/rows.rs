@@ -248,8 +248,26 @@ pub struct Gate {
     /// Models that do not have it, and up to which release: the first that does, or nothing for never.
     #[serde(default)]
     pub except: Vec<Exception>,
+    /// The configuration lines that are there with it only; `*` stands for any run of words, and what stands before `: ` is
+    /// the section.
+    #[serde(default)]
+    pub lines: Vec<String>,
     /// Where that is said.
     pub source: String,
+}
+
+impl Gate {
+    /// Whether a line, below the lines that lead to it, is there with it only.
+    #[must_use]
+    pub fn has_line(&self, sections: &[String], line: &str) -> bool {
+        self.lines.iter().any(|pattern| {
+            let (section, pattern) = pattern.split_once(": ").unwrap_or(("", pattern));
+            let words = |text| str::split_whitespace(text).collect::<Vec<_>>();
+            let above = sections.join(" ");
+            words_match(&words(section), &words(&above))
+                && words_match(&words(pattern), &words(line))
+        })
+    }
 }
 
 /// A model that is behind the others.

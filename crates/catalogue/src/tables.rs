@@ -416,6 +416,9 @@ impl Catalogue {
                     problems.add(file, &format!("{}: there is no product id {pid}", row.name));
                 }
             }
+            if let Some(pattern) = row.lines.iter().find(|pattern| pattern.trim().is_empty()) {
+                problems.add(file, &format!("{}: {pattern:?} is no line", row.name));
+            }
             if let (Some(since), Some(until)) = (&row.since, &row.until)
                 && self.release_index(since) >= self.release_index(until)
             {

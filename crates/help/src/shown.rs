@@ -10,12 +10,13 @@ const AREAS: [&str; 14] = [
     "C-", "G-", "L-", "D-",
 ];
 /// Documents that are not embedded, and what they are called.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("protocol.md", "Messages and files"),
     ("nxapi.md", "Names of data"),
     ("commands.md", "Commands"),
     ("products.md", "Products"),
     ("releases.md", "Releases"),
+    ("install.md", "Installing another release"),
     ("assumptions.md", "Assumptions"),
     ("simulation.md", "Simulation"),
     ("lab.md", "Labs of your own"),

@@ -9,8 +9,8 @@ use clap::Args;
 use rumline_net::{
     InterfaceBinding, KeptFiles, LabClock, OsRandom, Outlets, VrfBinding, pem_to_der, say,
 };
-use rumline_protocol::{Random, random_hex};
-use rumline_switch::{BootError, Hardware, Slot};
+use rumline_protocol::{PublicKey, Random, random_hex};
+use rumline_switch::{BootError, Hardware, STARTED_FILE, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::{PairSetup, Setup, Tables, folder_of_supervisor};
@@ -30,7 +30,8 @@ pub struct Arguments {
     /// Serial number, at first start; a random one when missing.
     #[arg(long)]
     serial: Option<String>,
-    /// Release, at each start: 10.4(3)F where none is named, or the newest of a product whose folder stands alone.
+    /// The release it comes with: 10.4(3)F where none is named, or the newest of a product whose folder stands alone. What
+    /// `install all` installed starts after that, until another release is named here.
     #[arg(long)]
     release: Option<String>,
     #[command(flatten)]
@@ -59,6 +60,9 @@ pub struct Arguments {
     /// The root certificate the switch is provisioned with (CSSM's root.pem).
     #[arg(long)]
     root: Option<PathBuf>,
+    /// Whose images `install all` takes: the maker.pem that `rumline image` wrote.
+    #[arg(long, value_name = "FILE")]
+    maker: Option<PathBuf>,
     /// Further root certificates that TLS trusts, such as that of an SSM On-Prem (its root.pem).
     #[arg(long = "tls-root")]
     tls_roots: Vec<PathBuf>,
@@ -129,6 +133,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         }
         None => Vec::new(),
     };
+    let maker_key = arguments.maker.as_deref().map(maker_key).transpose()?;
     let mut tls_roots = Vec::new();
     for path in &arguments.tls_roots {
         let pem = std::fs::read(path).with_context(|| path.display().to_string())?;
@@ -157,15 +162,19 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let kept = kept_label(&dirs[0])?;
     let pid = kept.as_ref().map_or(&arguments.pid, |label| &label.pid);
     let newest = arguments.tables.load_for_switch(pid)?;
-    let release = arguments.release.clone().or(newest).unwrap_or_else(|| RELEASE.to_owned());
+    let release = |dir: &Path| {
+        let named = arguments.release.clone().or_else(|| release_it_came_with(dir));
+        named.or_else(|| newest.clone()).unwrap_or_else(|| RELEASE.to_owned())
+    };
     let outlets = Outlets::open(&arguments.vrfs, &arguments.interfaces)?;
-    let setup = |dir: PathBuf, label: Label, number: u16| Setup {
+    let setup = |dir: PathBuf, label: Label, release: String, number: u16| Setup {
         dir,
         hardware: Hardware {
             pid: label.pid,
             serial: label.serial,
-            release: release.clone(),
+            release,
             root_certificate: root_certificate.clone(),
+            maker_key: maker_key.clone(),
             links: arguments.interfaces.iter().map(|interface| interface.name.clone()).collect(),
         },
         outlets: outlets.clone(),
@@ -193,8 +202,9 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     }
     let mut setups = Vec::new();
     for (number, dir) in (0..).zip(dirs) {
+        let release = release(&dir);
         let label = label(arguments, &release, &dir)?;
-        setups.push(setup(dir, label, number));
+        setups.push(setup(dir, label, release, number));
     }
     if let (Some(chassis), Some(slot)) = (&arguments.chassis, slot) {
         let pair = PairSetup {
@@ -224,6 +234,18 @@ fn counted(address: SocketAddr, number: u16) -> SocketAddr {
     SocketAddr::new(address.ip(), port)
 }
 
+/// The key of a maker of images.
+fn maker_key(path: &Path) -> Result<PublicKey> {
+    let pem = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    PublicKey::from_pem(&pem).with_context(|| format!("{}: no public key in PEM", path.display()))
+}
+
+/// The release that a switch came with that was started before.
+fn release_it_came_with(dir: &Path) -> Option<String> {
+    let bytes = std::fs::read(dir.join("store").join(STARTED_FILE)).ok()?;
+    rumline_switch::came_with(&bytes)
+}
+
 /// The label of a switch that was started before.
 fn kept_label(dir: &Path) -> Result<Option<Label>> {
     let bytes = KeptFiles::of(dir).read("label.json")?;
@@ -251,6 +273,7 @@ fn check(label: &Label, release: &str) -> Result<()> {
         serial: label.serial.clone(),
         release: release.to_owned(),
         root_certificate: Vec::new(),
+        maker_key: None,
         links: BTreeSet::new(),
     };
     match hardware.check() {

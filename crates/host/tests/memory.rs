@@ -45,6 +45,7 @@ impl Lab {
                 serial: "RML26170001".to_owned(),
                 release: "10.4(3)F".to_owned(),
                 root_certificate: Vec::new(),
+                maker_key: None,
                 links: std::collections::BTreeSet::new(),
             },
             tls_roots: Vec::new(),

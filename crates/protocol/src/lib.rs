@@ -21,6 +21,7 @@ mod document;
 mod document_writer;
 mod identity;
 mod idset;
+mod image;
 mod message;
 mod pieces;
 mod policy;
@@ -56,6 +57,7 @@ pub use document::{
 pub use document_writer::DocumentWriter;
 pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
 pub use idset::IdSet;
+pub use image::{IMAGE_BYTES_MAX, ImageError, SoftwareImage};
 pub use message::{
     CustomerTags, MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText,
     Speaker, UsageItem,

@@ -27,6 +27,8 @@ pub enum Purpose {
     ReportRequest,
     /// The root names signing certificates that hold no more.
     Revocation,
+    /// A maker says which release an image is, and for which models.
+    SoftwareImage,
     /// None that is known here.
     #[default]
     #[serde(other)]

@@ -8,7 +8,7 @@ use clap::Args;
 use rumline_agent::{Disk, MemoryDisk};
 use rumline_net::{Clock, FileDisk, KeptFiles, OsRandom};
 use rumline_protocol::{RealSuite, SimulatedSuite, Suite};
-use rumline_switch::{Devices, Hardware, Session, Switch};
+use rumline_switch::{Devices, Hardware, STARTED_FILE, Session, Switch};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -29,9 +29,9 @@ pub(crate) struct Arguments {
     /// Of a new switch: the model.
     #[arg(long, default_value = "N9K-C93180YC-FX3", conflicts_with = "dir")]
     pid: String,
-    /// The NX-OS release.
-    #[arg(long, default_value = "10.4(3)F")]
-    release: String,
+    /// The NX-OS release: that of the switch, or 10.4(3)F.
+    #[arg(long)]
+    release: Option<String>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -42,8 +42,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let mut hardware = Hardware {
         pid: arguments.pid.clone(),
         serial: "FORECAST".to_owned(),
-        release: arguments.release.clone(),
+        release: arguments.release.clone().unwrap_or_else(|| "10.4(3)F".to_owned()),
         root_certificate: Vec::new(),
+        maker_key: None,
         links: std::collections::BTreeSet::new(),
     };
     let mut config = Some("hostname switch\nfeature bgp\n".to_owned());
@@ -61,6 +62,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             if let Some(bytes) = files.read(&name)? {
                 store.files.insert(name, bytes);
             }
+        }
+        let own = store.files.get(STARTED_FILE).and_then(|bytes| rumline_switch::came_with(bytes));
+        if let Some(own) = own.filter(|_| arguments.release.is_none()) {
+            hardware.release = own;
         }
     } else if let Some(path) = &arguments.config {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;

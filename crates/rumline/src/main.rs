@@ -16,6 +16,7 @@ mod demo;
 mod doctor_command;
 mod forecast_command;
 mod help_command;
+mod image_command;
 mod lab;
 mod mail_sender;
 mod out;
@@ -53,6 +54,8 @@ enum Command {
     Lab(lab::Arguments),
     /// A Nexus-like switch, on the console and over SSH.
     Switch(Box<rumline_host::command::Arguments>),
+    /// Makes the image of a release, which a switch installs.
+    Image(image_command::Arguments),
     /// Decides which of two supervisors on two hosts is active.
     Witness(witness_command::Arguments),
     /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
@@ -111,6 +114,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Switch(arguments) => rumline_host::command::run(&arguments),
+        Command::Image(arguments) => image_command::run(&arguments),
         Command::Witness(arguments) => witness_command::run(&arguments),
         Command::Cssm(arguments) => cssm_server::run(&arguments),
         Command::Cslu(arguments) => collector_server::run_cslu(&arguments),

@@ -237,6 +237,7 @@ impl<'p> World<'p> {
                 serial: format!("SIM{index:08}"),
                 release: "10.4(3)F".to_owned(),
                 root_certificate: root.clone(),
+                maker_key: None,
                 links: std::collections::BTreeSet::new(),
             };
             // In a world with faults there are all topologies.

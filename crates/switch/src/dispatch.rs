@@ -394,8 +394,9 @@ impl Switch {
             draft.keep(at, line);
             return Ok(Outcome::text(told));
         }
-        let told = Reader::new(&mut self.running, settings, Source::Typed, &self.words.grammar)
+        let mut told = Reader::new(&mut self.running, settings, Source::Typed, &self.words.grammar)
             .line(place, line)?;
+        told.push_str(&self.boot_warning(line, devices));
         let effects = self.config_changed(now, devices);
         self.is_handed()?;
         Ok(Outcome::text(told).with(effects))
@@ -562,6 +563,7 @@ impl Switch {
             Question::Overwrite { source, destination, vrf } => {
                 self.copy_files(now, &source, &destination, vrf.as_deref(), devices)
             }
+            Question::Install(name) => self.install(now, &name, devices),
             // They are answered before this.
             Question::Unknown { .. } | Question::Password { .. } => Ok(Outcome::default()),
         }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use rumline_agent::{Agent, Disk, DiskError, Environment, Input, Peer, Profile, Reason};
 use rumline_catalogue::{Catalogue, Platform, Release};
-use rumline_protocol::{HaMember, Random, Role, Suite, Timestamp, Udi};
+use rumline_protocol::{HaMember, PublicKey, Random, Role, Suite, Timestamp, Udi};
 
 pub use answer::{CommandError, Outcome};
 pub use config::{ConfigTree, Line, Lines};
@@ -37,6 +37,7 @@ pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
 pub use topics::ntp::{NoAnswer, TimeAnswer, TimeQuestion};
 pub use topics::reach::{NoProbe, Ping, PingReport, ProbeAnswer, Stop, Trace, TraceReport};
 pub use topics::redundancy::{OtherState, OtherSupervisor, Redundancy, Slot};
+pub use topics::software::{STARTED_FILE, came_with};
 pub use topics::system::Process;
 pub use words::command_reference;
 
@@ -50,6 +51,7 @@ use crate::topics::logging::{By, Destinations, Log};
 use crate::topics::network::WayLines;
 use crate::topics::ntp::{Time, TimeSettings};
 use crate::topics::preview::{Shown, digest};
+use crate::topics::software::{Origin, Start, convert_startup, version_line};
 use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
 use crate::words::Words;
@@ -114,6 +116,8 @@ pub struct Hardware {
     pub release: String,
     /// The root certificate it was provisioned with.
     pub root_certificate: Vec<u8>,
+    /// Whose images it takes.
+    pub maker_key: Option<PublicKey>,
     /// The interfaces that something is on the other side of: those that stand for an address of the machine.
     pub links: BTreeSet<String>,
 }
@@ -131,17 +135,27 @@ impl Hardware {
         let release = catalogue
             .release(&self.release)
             .ok_or_else(|| BootError::UnknownRelease(self.release.clone()))?;
+        Self::runs(platform, release)?;
+        Ok((platform, release, Udi::new(&self.pid, &self.serial)?))
+    }
+
+    /// Whether a release runs on a model.
+    ///
+    /// # Errors
+    /// With why not.
+    pub(crate) fn runs(platform: &Platform, release: &Release) -> Result<(), BootError> {
+        let catalogue = Catalogue::nexus();
         if !release.has_slp() {
             let (release, kinds) = (release.version.clone(), release.licensing_words());
             let first = catalogue.releases().iter().find(|release| release.has_slp());
             let since = first.map_or_else(String::new, |first| first.version.clone());
             return Err(BootError::OldLicensing { release, kinds, since });
         }
-        if catalogue.release_index(&release.version) < catalogue.release_index(&platform.since) {
+        if !catalogue.runs(platform, release) {
             let (pid, since) = (platform.pid.clone(), platform.since.clone());
             return Err(BootError::TooOld { pid, since });
         }
-        Ok((platform, release, Udi::new(&self.pid, &self.serial)?))
+        Ok(())
     }
 }
 
@@ -305,6 +319,9 @@ pub struct Switch {
     words: &'static Words,
     platform: &'static Platform,
     release: &'static Release,
+    /// What it started with, and what it starts from.
+    start: Start,
+    origin: Origin,
     udi: Udi,
     redundancy: Redundancy,
     /// Why the other supervisor may take over without what was configured last.
@@ -391,8 +408,12 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Result<(Self, Vec<Effect>), BootError> {
         let catalogue = Catalogue::nexus();
-        let (platform, release, udi) = hardware.check()?;
+        let (platform, given, udi) = hardware.check()?;
         let Found { text: stored, damage } = read_startup(devices.store)?;
+        let maker = hardware.maker_key.clone();
+        let origin = Origin { platform, given, maker, suite: Arc::clone(&suite) };
+        let start = origin.start(stored.as_deref().or(first_config), devices)?;
+        let release = start.release;
         let text = handed.or(stored.as_deref()).or(first_config);
         let words = words::words();
         let mut running = factory_config(release);
@@ -401,6 +422,23 @@ impl Switch {
             let settings = Settings::of_a_file(devices.random);
             Reader::new(&mut running, settings, Source::File, &words.grammar).text(text);
         }
+        let gone = start.convert(&mut running, &udi.pid);
+        let (startup, not_saved) = match stored {
+            Some(text) if start.changes_lines() => {
+                match convert_startup(text, &start, &udi.pid, devices) {
+                    Ok(text) => (Some(text), None),
+                    Err((text, error)) => (Some(text), Some(error)),
+                }
+            }
+            stored => (stored, None),
+        };
+        // What could not be brought in line now is, at the next start.
+        let not_kept = match not_saved {
+            Some(error) => Some(error),
+            None => start.keep(given, devices.store).err(),
+        };
+        let is_other = start.changed_from().is_some();
+        let reset_reason = if is_other { "Reset due to upgrade" } else { reset_reason };
         let profile = Profile {
             members: vec![HaMember { role: Role::Active, sudi: udi.clone() }],
             software_tag: catalogue.software_tag(platform).to_owned(),
@@ -414,6 +452,8 @@ impl Switch {
             words,
             platform,
             release,
+            start,
+            origin,
             udi,
             redundancy: Redundancy::default(),
             not_handed: None,
@@ -421,7 +461,7 @@ impl Switch {
             derived: Derived::of(&running),
             in_use: InUse::of(&running),
             running,
-            startup: stored,
+            startup,
             saved_at: None,
             checkpoints: Vec::new(),
             drafts: BTreeMap::new(),
@@ -445,6 +485,7 @@ impl Switch {
         if let Some(damage) = damage {
             effects.push(switch.log_line(now, &format!("%ASCII-CFG-2-CONF_CONTROL: {damage}")));
         }
+        effects.extend(switch.started(now, &gone, not_kept));
         // It is of use once: after a restart the startup configuration counts.
         let _best_effort = devices.store.remove(RUNNING_FILE);
         Ok((switch, effects))
@@ -684,8 +725,5 @@ impl Switch {
 
 /// The configuration of a switch out of the box.
 fn factory_config(release: &Release) -> ConfigTree {
-    ConfigTree::parse(&format!(
-        "version {} Bios:version {}\nhostname {DEFAULT_HOSTNAME}\n",
-        release.nxos, release.bios
-    ))
+    ConfigTree::parse(&format!("{}\nhostname {DEFAULT_HOSTNAME}\n", version_line(release)))
 }

@@ -27,6 +27,8 @@ pub(crate) enum Question {
         destination: String,
         vrf: Option<String>,
     },
+    /// An image on bootflash:, by its name.
+    Install(String),
     /// Whether a server that nobody knows is the one that is meant; its key in the form of OpenSSH.
     Unknown {
         copy: RemoteCopy,
@@ -55,6 +57,7 @@ impl Question {
                 let vrf = vrf.as_ref().map(|vrf| format!(" vrf {vrf}")).unwrap_or_default();
                 format!("copy {source} {destination}{vrf}")
             }
+            Self::Install(name) => format!("install all nxos bootflash:{name}"),
             Self::Unknown { copy, .. } | Self::Password { copy, .. } => copy.command().to_owned(),
         }
     }
@@ -83,6 +86,9 @@ impl Question {
                 "Warning: There is already a file existing with this name ({destination}). Do you \
                  want to overwrite (y/n)?[n] "
             ),
+            Self::Install(_) => "Switch will be reloaded for disruptive upgrade.\n\
+                 Do you want to continue with the installation (y/n)?  [n] "
+                .to_owned(),
             Self::Unknown { host, fingerprint, .. } => format!(
                 "The authenticity of host '{host}' can't be established.\n\
                  Its key fingerprint is {fingerprint}.\n\

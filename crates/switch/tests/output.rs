@@ -44,6 +44,7 @@ const CALLS: &[(&str, &str)] = &[
     ("show vrf WORD detail", "show vrf red detail"),
     ("show ip route vrf WORD", "show ip route vrf all"),
     ("show vlan id LINE", "show vlan id 1"),
+    ("show install all impact nxos WORD", "show install all impact nxos bootflash:new.bin"),
     ("show ip interface brief vrf WORD", "show ip interface brief vrf all"),
     ("show logging last <1-9999>", "show logging last 1"),
 ];
@@ -76,6 +77,8 @@ fn lab() -> Lab {
     let weekly = br#"{"policy_name":"Weekly","unenforced":{"first_report_days":7,"ongoing_report_days":7,"on_change_report_days":7}}"#;
     lab.flash.files.insert("weekly.json".to_owned(), weekly.to_vec());
     lab.flash.files.insert("note.txt".to_owned(), b"one & <two>\n\"three\"\n".to_vec());
+    let image = image("10.2(4)M", PID).signed(maker().as_ref());
+    lab.flash.files.insert("new.bin".to_owned(), image.into_bytes());
     lab.run(&["copy running-config startup-config", "checkpoint one"]);
     lab.run(&["configure session s", "vlan 20", "end"]);
     lab.configure(&["no vlan 10"]);

@@ -17,6 +17,7 @@ pub(crate) mod preview;
 pub(crate) mod reach;
 pub(crate) mod redundancy;
 pub(crate) mod route;
+pub(crate) mod software;
 pub(crate) mod system;
 pub(crate) mod terminal;
 pub(crate) mod users;
@@ -41,6 +42,7 @@ pub(crate) const ALL: &[Topic] = &[
     ntp::TOPIC,
     reach::TOPIC,
     route::TOPIC,
+    software::TOPIC,
     system::TOPIC,
     terminal::TOPIC,
     users::TOPIC,

@@ -81,6 +81,21 @@ pub(crate) fn at(text: &str) -> Timestamp {
     Timestamp::from_civil(civil).unwrap()
 }
 
+/// Whoever makes images.
+pub(crate) fn maker() -> Box<dyn Signer> {
+    SimulatedSuite.generate_device_key(&mut Chance(99)).unwrap()
+}
+
+/// An image of a release for a model.
+pub(crate) fn image(release: &str, pid: &str) -> SoftwareImage {
+    SoftwareImage {
+        purpose: Purpose::SoftwareImage,
+        release: release.to_owned(),
+        platforms: vec![pid.to_owned()],
+        made_at: at("Mar 01 09:00:00 2024"),
+    }
+}
+
 /// A file below the crate.
 pub(crate) fn local(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -136,6 +151,7 @@ pub(crate) fn boot_with_links(
         serial: serial.to_owned(),
         release: release.to_owned(),
         root_certificate: root,
+        maker_key: Some(maker().public_key().clone()),
         links,
     };
     let (mut store, mut flash) = (MemoryDisk::default(), MemoryDisk::default());

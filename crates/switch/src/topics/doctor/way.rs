@@ -189,6 +189,7 @@ pub fn signs_of_configuration(
         serial: "DOCTOR".to_owned(),
         release: known.map(|release| release.version.clone()).unwrap_or_default(),
         root_certificate: Vec::new(),
+        maker_key: None,
         // What is on the other side is not in a configuration.
         links: named.map(str::to_owned).collect(),
     };

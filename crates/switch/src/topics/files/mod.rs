@@ -16,8 +16,9 @@ pub(crate) use startup::{Found, read as read_startup, write as write_startup};
 
 use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Command, Topic};
-use crate::config::{ConfigTree, Reader, Refusals, Settings, Source};
+use crate::config::{ConfigTree, Reader, Refusals, Settings, Software, Source};
 use crate::session::Question;
+use crate::topics::software::not_of;
 use crate::topics::users;
 use crate::{Devices, Switch};
 
@@ -136,6 +137,7 @@ impl Switch {
                 write_startup(&text, devices.store).map_err(copy_failed)?;
                 (self.startup, self.saved_at) = (Some(text), Some(now));
                 warning = read.warning.to_owned();
+                push_not_of(&tree, self.software(), &mut warning);
                 if !refused.is_empty() {
                     warning.push_str("Lines that were not understood:\n");
                     push_refused(&refused, &mut warning);
@@ -184,6 +186,20 @@ impl Switch {
         startup::remove(devices.store).map_err(CommandError::disk)?;
         self.startup = None;
         Ok(Outcome::default())
+    }
+}
+
+/// Tells which lines the release or model does not have.
+fn push_not_of(tree: &ConfigTree, software: Software<'_>, told: &mut String) {
+    let lines = not_of(tree, software.release, software.pid);
+    if !lines.is_empty() {
+        told.push_str(&format!(
+            "Lines that {} does not have; they do nothing:\n",
+            software.release
+        ));
+    }
+    for line in lines {
+        told.push_str(&format!("  {line}\n"));
     }
 }
 

@@ -5,6 +5,7 @@ mod process;
 pub use process::Process;
 pub(crate) use process::Samples;
 
+use rumline_catalogue::Release;
 use rumline_cli::Fields;
 use rumline_protocol::{Timestamp, Udi};
 
@@ -30,16 +31,6 @@ pub(crate) const TOPIC: Topic = Topic {
     commands: &[
         Command::administrator("ascii reload", |switch, call| reload(switch, call, true)),
         Command::administrator("reload", |switch, call| reload(switch, call, false)),
-        Command::anyone("show boot", |switch, call| {
-            call.shown(
-                || switch.show_boot(),
-                || {
-                    Fields::new()
-                        .text("current_nxos", &switch.release.image)
-                        .text("next_nxos", &switch.release.image)
-                },
-            )
-        }),
         Command::anyone("show hostname", |switch, call| {
             let name = switch.hostname();
             call.shown(|| format!("{name}\n"), || Fields::new().text("hostname", name))
@@ -86,14 +77,6 @@ impl Switch {
         Ok(outcome)
     }
 
-    fn show_boot(&self) -> String {
-        let image = self.release.image.as_str();
-        format!(
-            "Current Boot Variables:\n\nsup-1\nNXOS variable = {image}\nBoot POAP Disabled\n\n\
-             Boot Variables on next reload:\n\nsup-1\nNXOS variable = {image}\nBoot POAP Disabled\n"
-        )
-    }
-
     /// The parts of the switch: name, description, product id, serial number.
     fn inventory(&self) -> Vec<(String, String, &str, &str)> {
         let Udi { pid, serial } = &self.udi;
@@ -106,6 +89,13 @@ impl Switch {
             parts.push((name, SUPERVISOR.to_owned(), &udi.pid, &udi.serial));
         }
         parts
+    }
+
+    /// The modules that restart with another image: the supervisors, or the one that is all.
+    pub(crate) fn restarting_modules(&self) -> Vec<u8> {
+        let supervisors = self.supervisor_modules();
+        let slots = supervisors.iter().map(|(slot, ..)| slot.module());
+        if supervisors.is_empty() { vec![1] } else { slots.collect() }
     }
 
     /// The supervisors of a chassis with two, by slot: who each is, and how it stands.
@@ -232,6 +222,11 @@ impl Switch {
             .number("kn_up_secs", seconds)
     }
 
+    /// The release that was reset.
+    fn ran_before(&self) -> &'static Release {
+        self.start.before.unwrap_or(self.release)
+    }
+
     fn version_fields(&self, now: Timestamp) -> Fields {
         let [days, hours, minutes, seconds] = self.up(now);
         let release = self.release;
@@ -241,8 +236,8 @@ impl Switch {
             .text("kickstart_ver_str", &release.nxos)
             .text("nxos_ver_str", &release.nxos)
             .text("bios_cmpl_time", &release.compiled)
-            .text("kick_file_name", &release.image)
-            .text("nxos_file_name", &release.image)
+            .text("kick_file_name", self.start.image())
+            .text("nxos_file_name", self.start.image())
             .text("kick_cmpl_time", &release.compiled)
             .text("nxos_cmpl_time", &release.compiled)
             .text("chassis_id", &self.platform.chassis)
@@ -258,7 +253,7 @@ impl Switch {
             .number("kern_uptm_secs", seconds)
             .text("rr_ctime", self.derived.zone.config_time(self.booted_at))
             .text("rr_reason", &self.reset_reason)
-            .text("rr_sys_ver", &release.nxos)
+            .text("rr_sys_ver", &self.ran_before().nxos)
             .text("rr_service", "")
             .text("manufacturer", "Rumline")
     }
@@ -281,7 +276,7 @@ impl Switch {
             release.nxos,
             release.nxos,
             release.compiled,
-            release.image,
+            self.start.image(),
             release.compiled,
             self.platform.chassis,
             self.udi.serial,
@@ -292,7 +287,7 @@ impl Switch {
             seconds,
             self.derived.zone.config_time(self.booted_at),
             self.reset_reason,
-            release.nxos,
+            self.ran_before().nxos,
         )
     }
 }
