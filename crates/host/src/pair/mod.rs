@@ -8,6 +8,7 @@ mod console;
 mod fill;
 mod kept;
 mod mirror;
+mod offset;
 mod standby;
 mod witness;
 mod words;

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::arbiter::SharedArbiter;
 use super::fill::{folder_of, names_of};
 use super::kept::{mark_of, write_mark};
+use super::offset::Offset;
 use super::pause;
 use super::words::{Hello, ToActive, ToStandby, cut_off, read, say};
 
@@ -30,8 +31,6 @@ const AGAIN: Duration = Duration::from_millis(500);
 const AGAIN_MAX: Duration = Duration::from_secs(8);
 /// How often it is looked whether to end.
 const LOOK: Duration = Duration::from_millis(50);
-/// A clock that differs by less is left alone.
-const CLOCK_MILLIS: i64 = 200;
 
 /// What the one that waits knows, for whoever asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,12 +88,19 @@ struct Taking {
     flash: FileDisk,
     /// What was given since the beginning; none before.
     given: Option<BTreeSet<(Place, String)>>,
+    /// By how much the clock of the chassis is ahead, once that was read.
+    offset: Option<Offset>,
 }
 
 impl Taking {
     fn open(dir: &Path) -> io::Result<Self> {
         let disk = |place| FileDisk::open(&folder_of(dir, place));
-        Ok(Self { store: disk(Place::Store)?, flash: disk(Place::Flash)?, given: None })
+        Ok(Self {
+            store: disk(Place::Store)?,
+            flash: disk(Place::Flash)?,
+            given: None,
+            offset: None,
+        })
     }
 
     fn disk(&mut self, place: Place) -> Option<&mut FileDisk> {
@@ -218,7 +224,7 @@ impl Copier {
                 return Ok(None);
             }
             ToStandby::Beat { number, now_millis } => {
-                self.note_clock(now_millis).map_err(failed)?;
+                self.note_clock(now_millis, taking).map_err(failed)?;
                 return Ok(Some(number));
             }
             ToStandby::Put { number, place, name, is_first } => {
@@ -307,16 +313,19 @@ impl Copier {
     }
 
     /// The chassis has one clock: whoever takes over goes on with it, however its own machine's differs.
-    fn note_clock(&self, now_millis: i64) -> io::Result<()> {
+    fn note_clock(&self, now_millis: i64, taking: &mut Taking) -> io::Result<()> {
         let files = KeptFiles::of(&self.dir);
-        let kept = files.read("clock")?.and_then(|bytes| String::from_utf8(bytes).ok());
-        let kept = kept.and_then(|text| text.trim().parse::<i64>().ok()).unwrap_or(0);
+        if taking.offset.is_none() {
+            let kept = files.read("clock")?.and_then(|bytes| String::from_utf8(bytes).ok());
+            let kept = kept.and_then(|text| text.trim().parse::<i64>().ok()).unwrap_or(0);
+            taking.offset = Some(Offset::kept(kept));
+        }
         let mut clock = self.clock;
         clock.set_offset_millis(0);
-        let offset = now_millis.saturating_sub(clock.now_millis());
-        if offset.abs_diff(kept) > CLOCK_MILLIS.unsigned_abs() {
-            files.write("clock", offset.to_string().as_bytes())?;
+        let heard = now_millis.saturating_sub(clock.now_millis());
+        match taking.offset.as_mut().and_then(|offset| offset.hear(heard)) {
+            Some(offset) => files.write("clock", offset.to_string().as_bytes()),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
