@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{PairSetup, Setup, Tables, folder_of_supervisor};
 
 /// The release of a switch that is told none.
-const RELEASE: &str = "10.4(3)F";
+pub const RELEASE: &str = "10.4(3)F";
 
 /// What a switch is told when it is started.
 #[derive(Args)]
@@ -116,9 +116,9 @@ pub struct Arguments {
 
 /// What stays the same over all starts.
 #[derive(Serialize, Deserialize)]
-struct Label {
-    pid: String,
-    serial: String,
+pub(crate) struct Label {
+    pub pid: String,
+    pub serial: String,
 }
 
 /// Runs a switch, or several, until they are told to end.
@@ -247,7 +247,7 @@ fn release_it_came_with(dir: &Path) -> Option<String> {
 }
 
 /// The label of a switch that was started before.
-fn kept_label(dir: &Path) -> Result<Option<Label>> {
+pub(crate) fn kept_label(dir: &Path) -> Result<Option<Label>> {
     let bytes = KeptFiles::of(dir).read("label.json")?;
     bytes.map(|bytes| serde_json::from_slice(&bytes).context("label.json is damaged")).transpose()
 }
@@ -259,11 +259,16 @@ fn label(arguments: &Arguments, release: &str, dir: &Path) -> Result<Label> {
     }
     let serial = arguments.serial.clone().unwrap_or_else(random_serial);
     let label = Label { pid: arguments.pid.clone(), serial };
-    // A label that no switch can bear is not written down.
-    check(&label, release)?;
-    make_directory(dir)?;
-    KeptFiles::of(dir).write("label.json", &serde_json::to_vec_pretty(&label)?)?;
+    keep_label(&label, release, dir)?;
     Ok(label)
+}
+
+/// Writes a label down; not one that no switch can bear.
+pub(crate) fn keep_label(label: &Label, release: &str, dir: &Path) -> Result<()> {
+    check(label, release)?;
+    make_directory(dir)?;
+    KeptFiles::of(dir).write("label.json", &serde_json::to_vec_pretty(label)?)?;
+    Ok(())
 }
 
 /// Whether there is such a switch, and that release for it.
@@ -292,7 +297,7 @@ fn make_directory(dir: &Path) -> Result<()> {
 }
 
 /// `RML` and eight characters.
-fn random_serial() -> String {
+pub(crate) fn random_serial() -> String {
     let mut random = OsRandom;
     let year = random.below(10);
     format!("RML{year}{}", &random_hex(&mut random, 4).to_uppercase()[..7])

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod command;
+mod factory;
 mod files;
 mod host;
 mod pair;
@@ -11,6 +12,7 @@ mod process;
 mod tables;
 mod web;
 
+pub use factory::{Factory, Order};
 pub use host::{Host, Setup, run, run_supervisor};
 pub(crate) use pair::folder_of_supervisor;
 pub use pair::{PairSetup, run_witness};

@@ -2,6 +2,7 @@
 
 mod books;
 mod columns;
+mod factory;
 mod inventory;
 mod jobs;
 mod mail;
@@ -245,6 +246,8 @@ pub(crate) enum Command {
     },
     /// Upload a usage file.
     Upload { smart_account: String, virtual_account: String, file: PathBuf },
+    /// Make the folder of a switch as it leaves its factory: policy, trust code and first report of a virtual account.
+    Factory(factory::Arguments),
     /// Uploaded usage files.
     UsageFiles { smart_account: String },
     /// One uploaded usage file, and how far it is.
@@ -363,6 +366,7 @@ async fn account_commands(api: &Api, command: &Command) -> Result<()> {
             let path = api.smart_account(smart_account).await?;
             api.shown("GET", &format!("{path}/events"), None).await?;
         }
+        Command::Factory(arguments) => factory::run(api, arguments).await?,
         other if policies::policy_commands(api, other).await? => {}
         other if inventory::inventory_commands(api, other).await? => {}
         other if jobs::job_commands(api, other).await? => {}
