@@ -90,6 +90,12 @@ fn switch(store: &Path) -> Result<Vec<Finding>> {
         costs: "nothing: show license doctor proposes no lines that worked before",
         mend: "nothing: the next answer of the licensing peer writes it anew",
     }));
+    findings.extend(rumline_switch::damaged_software(&mut disk)?.into_iter().map(|file| Finding {
+        file: file.to_owned(),
+        what: "its checksum does not fit".to_owned(),
+        costs: "nothing: the release that is named for the switch, or its image, is what it starts with",
+        mend: "nothing: the next start, or installation, writes it anew",
+    }));
     say!("switch store {}: {files} files of the agent", store.display());
     Ok(findings)
 }

@@ -37,7 +37,7 @@ pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
 pub use topics::ntp::{NoAnswer, TimeAnswer, TimeQuestion};
 pub use topics::reach::{NoProbe, Ping, PingReport, ProbeAnswer, Stop, Trace, TraceReport};
 pub use topics::redundancy::{OtherState, OtherSupervisor, Redundancy, Slot};
-pub use topics::software::{STARTED_FILE, came_with};
+pub use topics::software::{STARTED_FILE, came_with, damaged_software};
 pub use topics::system::Process;
 pub use words::command_reference;
 

@@ -13,7 +13,7 @@ use rumline_cli::Fields;
 use rumline_protocol::Timestamp;
 
 pub(crate) use lines::{Gone, not_of, version_line};
-pub use record::{STARTED_FILE, came_with};
+pub use record::{STARTED_FILE, came_with, damaged_software};
 pub(crate) use start::{Origin, Start, convert_startup};
 
 use crate::answer::CommandError;
@@ -44,10 +44,13 @@ pub(crate) const TOPIC: Topic = Topic {
     settings: &[BOOT_NXOS],
 };
 
-/// `boot nxos`: one line, with the name as the switch spells it.
-fn boot_line(_: &[&str], given: &Given, negated: bool) -> Result<Option<String>, CommandError> {
+/// `boot nxos`: one line, with the name as the switch spells it. Configurations of others have one for each supervisor.
+fn boot_line(lines: &[&str], given: &Given, negated: bool) -> Result<Option<String>, CommandError> {
     if negated {
-        return Ok(None);
+        let supervisor = ["sup-1", "sup-2"].into_iter().find(|supervisor| given.has(supervisor));
+        let Some(supervisor) = supervisor else { return Ok(None) };
+        let other = lines.iter().find(|line| line.contains(" sup-") && !line.ends_with(supervisor));
+        return Ok(other.map(|line| (*line).to_owned()));
     }
     let name = given.get("image").and_then(image::name_of);
     let name =

@@ -39,6 +39,17 @@ pub fn came_with(bytes: &[u8]) -> Option<String> {
     Started::parse(bytes).map(|started| started.came_with)
 }
 
+/// The names of those that are damaged: they count for nothing.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub fn damaged_software(disk: &mut dyn Disk) -> Result<Vec<&'static str>, DiskError> {
+    let started = disk.read(Started::FILE)?.is_some() && Started::read(disk)?.is_none();
+    let install = disk.read(Install::FILE)?.is_some() && Install::read(disk)?.is_none();
+    let files = [(started, Started::FILE), (install, Install::FILE)];
+    Ok(files.into_iter().filter_map(|(is_damaged, file)| is_damaged.then_some(file)).collect())
+}
+
 /// A file that holds one record.
 pub(crate) trait Record: Serialize + DeserializeOwned {
     const FILE: &'static str;
@@ -81,10 +92,12 @@ mod tests {
         let started = Started { came_with, release, image: Some("new.bin".to_owned()) };
         started.write(&mut disk).unwrap();
         assert_eq!(Started::read(&mut disk), Ok(Some(started)));
+        assert_eq!(damaged_software(&mut disk), Ok(Vec::new()));
         for bit in 0..disk.files[Started::FILE].len() * 8 {
             let mut disk = disk.clone();
             disk.files.get_mut(Started::FILE).unwrap()[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Started::read(&mut disk), Ok(None), "bit {bit}");
+            assert_eq!(damaged_software(&mut disk), Ok(vec![Started::FILE]));
         }
     }
 }
