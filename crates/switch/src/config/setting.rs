@@ -195,8 +195,12 @@ impl<'a> Settings<'a> {
                     let so_far: Vec<&str> =
                         lines.map(|line| line.text.as_str()).filter(|line| is_one(line)).collect();
                     let folded = fold(&so_far, given, negated)?;
-                    tree.take_where(path, is_one);
-                    if let Some(line) = folded {
+                    // One that stays keeps its place.
+                    let stays = folded.as_deref().is_some_and(|line| so_far.contains(&line));
+                    tree.take_where(path, |line| {
+                        is_one(line) && !(stays && folded.as_deref() == Some(line))
+                    });
+                    if let Some(line) = folded.filter(|_| !stays) {
                         tree.set(path, &line, setting.key_words(&line));
                     }
                 }
