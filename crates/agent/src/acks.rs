@@ -57,7 +57,7 @@ impl Agent {
         }
         self.ledger.heeded(digest);
         for id in &wanted {
-            self.ledger.acknowledged.remove(*id);
+            self.ledger.undone(*id);
             self.ledger.closed.insert(*id);
         }
         let count = wanted.len() as u64;
@@ -137,7 +137,7 @@ impl Agent {
             && let Ok(Some((_, own))) = ReportStore::read(id, environment.disk)
             && entry.is_about(&own.sha256())
         {
-            self.ledger.acknowledged.remove(id);
+            self.ledger.undone(id);
             self.ledger.closed.insert(id);
             waits = true;
         }
@@ -147,6 +147,7 @@ impl Agent {
             return;
         }
         if !waits {
+            self.confirm(entry, environment);
             let is_known = [&self.ledger.acknowledged, &self.ledger.renumbered];
             if !is_known.iter().any(|known| known.contains(id)) {
                 tally.unknown += 1;
@@ -164,9 +165,7 @@ impl Agent {
         match (entry.status_code, is_about_it) {
             (StatusCode::Ok, true) => {
                 tally.taken += 1;
-                self.ledger.closed.remove(id);
-                self.ledger.unacknowledged.remove(id);
-                self.ledger.acknowledged.insert(id);
+                self.ledger.done(id);
             }
             (StatusCode::Ok, false) => {
                 tally.unknown += 1;
@@ -196,6 +195,19 @@ impl Agent {
                     }
                 }
             }
+        }
+    }
+
+    /// An ACK that was not asked for has come.
+    fn confirm(&mut self, entry: &Acknowledgement, environment: &mut Environment<'_>) {
+        let id = entry.report_id;
+        if entry.status_code == StatusCode::Ok
+            && self.ledger.unconfirmed.contains(id)
+            && let Ok(Some((_, own))) = ReportStore::read(id, environment.disk)
+            && entry.is_about(&own.sha256())
+        {
+            self.ledger.done(id);
+            self.unsaved = true;
         }
     }
 

@@ -250,8 +250,7 @@ impl Agent {
             if ack_required {
                 self.ledger.unacknowledged.insert(*id);
             } else {
-                self.ledger.unacknowledged.remove(*id);
-                self.ledger.acknowledged.insert(*id);
+                self.ledger.done_unasked(*id);
             }
         }
         if !ack_required {

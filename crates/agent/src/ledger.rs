@@ -125,6 +125,10 @@ pub(crate) struct Ledger {
     /// Sent or saved, not acknowledged.
     pub unacknowledged: IdSet,
     pub acknowledged: IdSet,
+    /// Of those: the speaker's that were done once they had left, since the policy asks for no ACK, and of which none has
+    /// come (PI-RUM-014).
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub unconfirmed: IdSet,
     /// Those that live on under other numbers: what is still said of them is old.
     #[serde(default, skip_serializing_if = "IdSet::is_empty")]
     pub renumbered: IdSet,
@@ -242,6 +246,7 @@ impl Ledger {
             closed: IdSet::default(),
             unacknowledged: IdSet::default(),
             acknowledged: IdSet::default(),
+            unconfirmed: IdSet::default(),
             renumbered: IdSet::default(),
             purged_count: 0,
             unreadable: IdSet::default(),
@@ -318,6 +323,35 @@ impl Ledger {
              empty the directory to begin as a new device",
             profile.udi()
         )))
+    }
+
+    /// A report is acknowledged.
+    pub(crate) fn done(&mut self, id: u64) {
+        self.closed.remove(id);
+        self.unacknowledged.remove(id);
+        self.unconfirmed.remove(id);
+        self.acknowledged.insert(id);
+    }
+
+    /// A report has left, and the policy asks for no ACK.
+    pub(crate) fn done_unasked(&mut self, id: u64) {
+        self.done(id);
+        self.unconfirmed.insert(id);
+    }
+
+    /// A report that was done is not.
+    pub(crate) fn undone(&mut self, id: u64) {
+        self.acknowledged.remove(id);
+        self.unconfirmed.remove(id);
+    }
+
+    /// What the speaker sent where no ACK is asked for may still be refused or lost on the way, and once it speaks no more
+    /// nobody will hear of it: it goes once more, until it is acknowledged.
+    pub(crate) fn reopen_unconfirmed(&mut self) {
+        for id in std::mem::take(&mut self.unconfirmed).iter() {
+            self.acknowledged.remove(id);
+            self.unacknowledged.insert(id);
+        }
     }
 
     /// Whose reports are closed from now on: the chain of the one so far is put aside.

@@ -1,8 +1,10 @@
 //! Topology 6: usage saved to a file, answers imported from one (TOPO-6, PI-CLI-021, PI-CLI-022).
 
+use std::collections::BTreeMap;
+
 use rumline_protocol::{
     Document, DocumentWriter, Purpose, Signed, SignerCertificate, SystemInfo, TerminationReason,
-    Timestamp, TrustRequest, cssm_id, from_base64, plain, random_hex,
+    Timestamp, TrustRequest, Udi, cssm_id, from_base64, plain, random_hex,
 };
 
 use crate::install::{ImportSummary, Source};
@@ -33,8 +35,8 @@ pub struct UsageFile {
     ids: std::vec::IntoIter<u64>,
     trust_requests: Vec<Signed<TrustRequest>>,
     writer: DocumentWriter,
-    /// The reports in it so far, and their digests.
-    report_ids: Vec<u64>,
+    /// The reports in it so far, by whose they are, and their digests.
+    report_ids: BTreeMap<Udi, Vec<u64>>,
     digests: Vec<[u8; 32]>,
     is_finished: bool,
 }
@@ -80,7 +82,7 @@ impl Agent {
             ids: ids.into_iter(),
             trust_requests,
             writer: DocumentWriter::new(),
-            report_ids: Vec::new(),
+            report_ids: BTreeMap::new(),
             digests: Vec::new(),
             is_finished: false,
         })
@@ -110,7 +112,7 @@ impl Agent {
             }
             file.writer.report(&report);
             file.digests.push(report.sha256());
-            file.report_ids.push(id);
+            file.report_ids.entry(report.report.udi.clone()).or_default().push(id);
             return Ok(Some(file.writer.take()));
         }
         if file.report_ids.is_empty() {
@@ -132,10 +134,12 @@ impl Agent {
         file: &UsageFile,
         environment: &mut Environment<'_>,
     ) {
-        let detail = format!("reports=\"{}\"", file.report_ids.len());
+        let reports: usize = file.report_ids.values().map(Vec::len).sum();
+        let detail = format!("reports=\"{reports}\"");
         self.log(now, environment, "SAEVT_USAGE_SAVED", &detail);
-        let speaker = self.speaker().clone();
-        self.mark_sent(&file.report_ids, &speaker);
+        for (udi, ids) in &file.report_ids {
+            self.mark_sent(ids, udi);
+        }
         self.ledger.last_file_write_at = Some(now);
         self.save(now, environment);
     }

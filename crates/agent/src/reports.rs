@@ -368,7 +368,7 @@ impl Agent {
             if young || environment.disk.remove(&file_name(id)).is_err() {
                 return;
             }
-            self.ledger.acknowledged.remove(id);
+            self.ledger.undone(id);
             self.ledger.purged_count += 1;
             self.unsaved = true;
         }

@@ -8,12 +8,8 @@
 use rumline_protocol::{EntitlementTag, HaMember, Role, TerminationReason, Timestamp, Udi};
 
 use crate::config::Transport;
-use crate::reports::ReportStore;
 use crate::series::Series;
 use crate::{Agent, Environment};
-
-/// Reports that go once more when another supervisor takes over.
-const REOPENED_MAX: usize = 200;
 
 impl Agent {
     /// The supervisor in whose name is reported: the active one, as soon as it has taken over.
@@ -92,7 +88,7 @@ impl Agent {
         self.ledger.series.retain(|_, series| !is_new(series));
         let closed = self.close_reports(now, &reason, environment).is_ok();
         if closed {
-            self.reopen_unconfirmed(environment);
+            self.ledger.reopen_unconfirmed();
             let detail = format!("from=\"{}\" to=\"{active}\"", self.speaker());
             self.log(now, environment, "SAEVT_HA_ROLE_CHANGED", &detail);
             self.report_as(&active);
@@ -101,22 +97,6 @@ impl Agent {
             self.goes_on(now, tag, series, closed);
         }
         self.unsaved = true;
-    }
-
-    /// What was sent where the policy asks for no ACK may still be refused, and nobody will speak in that name to hear of it: it
-    /// goes once more, until it is acknowledged.
-    fn reopen_unconfirmed(&mut self, environment: &mut Environment<'_>) {
-        if self.ack_required() {
-            return;
-        }
-        let sent: Vec<u64> = self.ledger.acknowledged.iter().collect();
-        for id in sent.into_iter().rev().take(REOPENED_MAX) {
-            let report = ReportStore::read(id, environment.disk).ok().flatten();
-            if report.is_some_and(|(_, signed)| signed.report.udi == *self.speaker()) {
-                self.ledger.acknowledged.remove(id);
-                self.ledger.unacknowledged.insert(id);
-            }
-        }
     }
 
     /// A licence stays in use: under another supervisor, or under the same one where its report could not be written.

@@ -420,3 +420,71 @@ fn what_the_other_one_sent_without_an_ack_goes_once_more_until_it_is_acknowledge
     assert_eq!(lab.agent.report_counts()[2], 0, "all of it is acknowledged now");
     books.chains_are_whole("SUP1");
 }
+
+/// They are in the file beside those of the one that speaks, and were done with it as those are.
+#[test]
+fn a_file_settles_nothing_of_the_one_that_speaks_no_more() {
+    // PI-RUM-014
+    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
+    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
+    lab.import(&policy).unwrap();
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.now = lab.now + 86_400;
+    lab.save_usage().unwrap();
+    assert_eq!(lab.agent.report_counts()[2], 0, "none waits for an ACK");
+    switch_over(&mut lab, &["SUP2"]);
+    let waits = lab.agent.report_counts()[1..3].iter().sum::<u64>();
+    assert!(waits > 0, "nothing of the first is known to have come");
+    lab.handle(Input::Use(vec![lan(0)]));
+    lab.save_usage().unwrap();
+    assert_eq!(
+        lab.agent.report_counts()[2],
+        waits,
+        "what the second one closed is done with the file"
+    );
+    let mut books = Books::default();
+    run(&mut lab, &mut books, 86_400);
+    assert_eq!(books.of("SUP1").len() as u64, waits);
+    assert_eq!(lab.agent.report_counts()[2], 0, "all of it is acknowledged");
+    books.chains_are_whole("SUP1");
+}
+
+/// The policy asks for an ACK when the other one takes over: what was done without one before is asked for all the same.
+#[test]
+fn what_was_done_without_an_ack_is_asked_for_although_the_policy_has_changed() {
+    // PI-RUM-014
+    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
+    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
+    lab.import(&policy).unwrap();
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.now = lab.now + 86_400;
+    lab.save_usage().unwrap();
+    let done = lab.agent.report_counts()[3];
+    let policy = lab.policy(|policy| policy.reporting_ack_required = true);
+    lab.import(&policy).unwrap();
+    switch_over(&mut lab, &["SUP2"]);
+    let mut books = Books::default();
+    run(&mut lab, &mut books, 86_400);
+    assert!(books.of("SUP1").len() as u64 > done, "{done} and the last one");
+    books.chains_are_whole("SUP1");
+}
+
+/// An ACK that nobody asked for counts: what it is about does not go once more.
+#[test]
+fn what_was_acknowledged_unasked_does_not_go_once_more() {
+    // PI-RUM-014
+    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
+    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
+    lab.import(&policy).unwrap();
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab.now = lab.now + 86_400;
+    let mut books = Books::default();
+    run(&mut lab, &mut books, 40 * 86_400);
+    let done: Vec<u64> = books.of("SUP1").iter().map(|report| report.report_id).collect();
+    assert!(!done.is_empty());
+    switch_over(&mut lab, &["SUP2"]);
+    let mut after = Books::default();
+    run(&mut lab, &mut after, 86_400);
+    let again: Vec<u64> = after.of("SUP1").iter().map(|report| report.report_id).collect();
+    assert!(done.iter().all(|id| !again.contains(id)), "{done:?} {again:?}");
+}
