@@ -13,6 +13,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 7, sql: rumline_server::SECOND_FACTOR_TABLES },
     Migration { version: 8, sql: rumline_server::KEPT_ANSWERS_TABLE },
     Migration { version: 9, sql: rumline_server::WEBHOOK_TABLES },
+    Migration { version: 10, sql: rumline_server::AUDIT_API_TOKEN },
+    Migration { version: 11, sql: rumline_server::SECOND_FACTOR_BEGUN_BY },
+    Migration { version: 12, sql: rumline_server::DELIVERY_NUMBERS },
 ];
 
 const V4: &str = "ALTER TABLE tenant ADD COLUMN description TEXT NOT NULL DEFAULT '';";

@@ -27,6 +27,9 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 20, sql: rumline_server::SECOND_FACTOR_TABLES },
     Migration { version: 21, sql: rumline_server::KEPT_ANSWERS_TABLE },
     Migration { version: 22, sql: rumline_server::WEBHOOK_TABLES },
+    Migration { version: 23, sql: rumline_server::AUDIT_API_TOKEN },
+    Migration { version: 24, sql: rumline_server::SECOND_FACTOR_BEGUN_BY },
+    Migration { version: 25, sql: rumline_server::DELIVERY_NUMBERS },
 ];
 
 /// What a virtual account is for, in the words of whoever made it.

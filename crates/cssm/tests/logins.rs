@@ -25,7 +25,7 @@ fn admin() -> Actor {
 fn with_factor(people: &People, now: Timestamp) -> Enrolment {
     let own = Grant::of(Role::Administrator, None);
     people.create(now, &admin(), "eve", Some(SECRET), &[own]).unwrap();
-    let begun = people.begin_second_factor(now, &eve(), SECRET).unwrap();
+    let begun = people.begin_second_factor(now, &eve(), SECRET, LoginId(0)).unwrap();
     let code = begun.secret.code(step_at(now));
     people.confirm_second_factor(now, &eve(), &code, LoginId(0)).unwrap();
     begun
@@ -47,32 +47,41 @@ fn a_second_factor_is_asked_for_once_it_is_confirmed_and_each_code_counts_once()
         let (people, now) = (lab.cssm.people(), lab.now);
         let own = Grant::of(Role::Viewer, Some(lab.sa.into()));
         people.create(now, &admin(), "eve", Some(SECRET), &[own]).unwrap();
-        let wrong = people.begin_second_factor(now, &eve(), "wrong password");
+        let wrong = people.begin_second_factor(now, &eve(), "wrong password", LoginId(0));
         assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
         let early = people.confirm_second_factor(now, &eve(), "123456", LoginId(0));
         assert!(matches!(early, Err(Error::Conflict(_))), "{early:?}");
-        let first = people.begin_second_factor(now, &eve(), SECRET).unwrap();
-        let begun = people.begin_second_factor(now, &eve(), SECRET).unwrap();
-        assert_ne!(first.secret.as_bytes(), begun.secret.as_bytes());
-        assert_eq!(people.second_factor(now, "eve").unwrap().begun, Some(begun.clone()));
-        // What was only begun is asked of nobody.
         let (kept, other) =
             (log_in(&people, now, None).unwrap(), log_in(&people, now, None).unwrap());
+        let id_of = |token: &str| people.caller(now, token).unwrap().login_id;
+        let (keep, end) = (id_of(&kept), id_of(&other));
+        let first = people.begin_second_factor(now, &eve(), SECRET, keep).unwrap();
+        let begun = people.begin_second_factor(now, &eve(), SECRET, keep).unwrap();
+        assert_ne!(first.secret.as_bytes(), begun.secret.as_bytes());
+        assert_eq!(people.second_factor(now, "eve", keep).unwrap().begun, Some(begun.clone()));
+        // Another login is not shown what would let it in for good, and confirms nothing.
+        assert_eq!(people.second_factor(now, "eve", end).unwrap().begun, None);
+        let elsewhere = begun.secret.code(step_at(now));
+        let elsewhere = people.confirm_second_factor(now, &eve(), &elsewhere, end);
+        assert!(matches!(elsewhere, Err(Error::Conflict(_))), "{elsewhere:?}");
+        // What was only begun is asked of nobody.
+        log_in(&people, now, None).unwrap();
         let of_first = first.secret.code(step_at(now));
-        let wrong = people.confirm_second_factor(now, &eve(), &of_first, LoginId(0));
+        let wrong = people.confirm_second_factor(now, &eve(), &of_first, keep);
         assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
-        let keep = people.caller(now, &kept).unwrap().login_id;
         let code = begun.secret.code(step_at(now));
         people.confirm_second_factor(now, &eve(), &code, keep).unwrap();
         assert!(people.caller(now, &kept).is_ok() && people.caller(now, &other).is_err());
-        let state = people.second_factor(now, "eve").unwrap();
+        let state = people.second_factor(now, "eve", LoginId(0)).unwrap();
         assert_eq!((state.since, state.recovery_codes, state.begun), (Some(now), 10, None));
         assert_eq!(people.person("eve").unwrap().second_factor_at, Some(now));
         assert_eq!(people.list(None).unwrap()[0].second_factor_at, Some(now));
-        let twice = people.begin_second_factor(now, &eve(), SECRET);
+        let twice = people.begin_second_factor(now, &eve(), SECRET, LoginId(0));
         assert!(matches!(twice, Err(Error::Conflict(_))), "{twice:?}");
         // The code that confirmed it is used.
         assert!(matches!(log_in(&people, now, None), Err(Error::CodeMissing)));
+        let known = "eve eve refused: the password is right, and no code came yet";
+        assert_eq!(told(&people, "login")[0], known);
         assert!(matches!(log_in(&people, now, Some(&code)), Err(Error::CodeWrong)));
         let later = now + 30;
         let next = begun.secret.code(step_at(later));
@@ -142,7 +151,7 @@ fn a_recovery_code_counts_once_also_while_guessing_is_slowed() {
         let typed = begun.recovery_codes[3].to_uppercase().replace('-', " ");
         log_in(&people, now, Some(&typed)).unwrap();
         assert!(matches!(log_in(&people, now, Some(&typed)), Err(Error::CodeWrong)));
-        assert_eq!(people.second_factor(now, "eve").unwrap().recovery_codes, 9);
+        assert_eq!(people.second_factor(now, "eve", LoginId(0)).unwrap().recovery_codes, 9);
         log_in(&people, now, Some(&right)).unwrap();
         assert_eq!(told(&people, "recovery code"), ["eve eve done"]);
         for nothing in ["", " "] {
@@ -204,10 +213,10 @@ fn a_second_factor_is_taken_away_by_its_code_or_by_an_administrator() {
         assert!(matches!(remove(SECRET, &code), Err(Error::NotFound(_))));
         let none = people.reset_second_factor(now, &admin(), "eve");
         assert!(matches!(none, Err(Error::NotFound(_))), "{none:?}");
-        let begun = people.begin_second_factor(now, &eve(), SECRET).unwrap();
+        let keep = people.caller(now, &token).unwrap().login_id;
+        let begun = people.begin_second_factor(now, &eve(), SECRET, keep).unwrap();
         // A code of the secret before is none of this one, and what was used before was another's.
         let first = begun.secret.code(step_at(now));
-        let keep = people.caller(now, &token).unwrap().login_id;
         people.confirm_second_factor(now, &eve(), &first, keep).unwrap();
         people.reset_second_factor(now, &admin(), "eve").unwrap();
         assert!(people.caller(now, &token).is_err(), "logins end");
@@ -220,9 +229,9 @@ fn a_second_factor_is_taken_away_by_its_code_or_by_an_administrator() {
         // A program has none; whoever owns the machine lets somebody in again.
         let own = Grant::of(Role::Viewer, Some(lab.sa.into()));
         let secret = people.create(now, &admin(), "robot", None, &[own]).unwrap().unwrap();
-        let robot = people.begin_second_factor(now, &Actor::person("robot"), &secret);
+        let robot = people.begin_second_factor(now, &Actor::person("robot"), &secret, LoginId(0));
         assert!(matches!(robot, Err(Error::Conflict(_))), "{robot:?}");
-        let begun = people.begin_second_factor(now, &eve(), SECRET).unwrap();
+        let begun = people.begin_second_factor(now, &eve(), SECRET, LoginId(0)).unwrap();
         let code = begun.secret.code(step_at(now));
         people.confirm_second_factor(now, &eve(), &code, LoginId(0)).unwrap();
         let password = people.reset_password(now, "eve").unwrap();
@@ -242,12 +251,19 @@ fn an_api_token_may_do_no_more_than_its_limit_and_its_owner() {
             limit: Grant::of(role, scope_id),
             expires_after_days: days,
         };
-        let make = |new: &NewApiToken| people.create_api_token(now, &eve(), new);
+        let make = |new: &NewApiToken| people.create_api_token(now, &eve(), SECRET, new);
+        let wrong = people.create_api_token(
+            now,
+            &eve(),
+            "wrong password",
+            &new("x", Role::Viewer, None, 1),
+        );
+        assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
         let (made, text) = make(&new("nightly", Role::Viewer, None, 30)).unwrap();
         assert!(text.starts_with("rumline_") && text.len() == 72, "{text}");
         assert_eq!((made.is_token, made.expires_at), (true, now + 30 * Timestamp::DAY));
         let caller = people.caller(now, &text).unwrap();
-        assert!(caller.by_token && caller.login == "eve");
+        assert!(caller.api_token.is_some() && caller.login == "eve");
         assert!(caller.may(Action::View, scope, None).is_ok());
         assert!(matches!(caller.may(Action::Operate, scope, None), Err(Error::Forbidden)));
         let (_, wide) = make(&new("wide", Role::Administrator, None, 1)).unwrap();
@@ -266,6 +282,8 @@ fn an_api_token_may_do_no_more_than_its_limit_and_its_owner() {
         assert!(people.caller(day - 1, &wide).is_ok() && people.caller(day, &wide).is_err());
         people.set_password(now, &admin(), "eve", "another password").unwrap();
         assert!(people.caller(now, &text).is_err());
+        let make =
+            |new: &NewApiToken| people.create_api_token(now, &eve(), "another password", new);
         for (name, days) in [("", 1), ("x", 0), ("x", -1), ("x", 366), ("x", i64::MAX)] {
             let outcome = make(&new(name, Role::Viewer, None, days));
             assert!(matches!(outcome, Err(Error::Invalid(_))), "{outcome:?}");
@@ -290,7 +308,7 @@ fn logins_are_listed_and_ended_by_their_owner_and_nobody_elses_is() {
         let second = people.log_in(now + 5, "eve", SECRET, "192.0.2.8").unwrap();
         let ann = people.log_in(now, "ann", SECRET, HERE).unwrap();
         let new = NewApiToken { name: "nightly".to_owned(), limit: own, expires_after_days: 1 };
-        let (token, text) = people.create_api_token(now, &eve(), &new).unwrap();
+        let (token, text) = people.create_api_token(now, &eve(), SECRET, &new).unwrap();
         let listed = people.logins(now + 6, "eve").unwrap();
         let told: Vec<_> = listed
             .iter()
@@ -321,6 +339,15 @@ fn logins_are_listed_and_ended_by_their_owner_and_nobody_elses_is() {
         assert_eq!(people.end_logins(now + 7, &admin(), "eve", Which::All).unwrap(), 2);
         assert!(people.caller(now + 7, &first).is_err() && people.caller(now + 7, &text).is_err());
         assert!(people.caller(now + 7, &ann).is_ok());
+        // What was done by an API token is told with its name.
+        let (_, text) = people.create_api_token(now + 8, &eve(), SECRET, &new).unwrap();
+        let by = people.caller(now + 8, &text).unwrap().actor();
+        people.grant(now + 8, &by, "ann", own).unwrap();
+        let rows = people.audit_rows(None, &AuditSearch::default(), 1).unwrap();
+        assert_eq!(
+            (rows[0].actor.as_str(), rows[0].api_token.as_deref()),
+            ("eve", Some("nightly"))
+        );
         let nobody = people.end_logins(now, &admin(), "nobody", Which::All);
         assert!(matches!(nobody, Err(Error::NotFound(_))), "{nobody:?}");
         assert_eq!(told_ends(&people), ["admin eve", "eve eve", "eve eve"]);
@@ -406,7 +433,25 @@ fn logins_of_before_the_upgrade_go_on_and_are_numbered() {
         let mut numbers: Vec<i64> = all.iter().map(|one| one.id.0).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [1, 2]);
+        people.set_password(now, &admin(), "eve", SECRET).unwrap();
         let new = NewApiToken { name: "x".to_owned(), limit: own, expires_after_days: 1 };
-        assert_eq!(people.create_api_token(now, &eve(), &new).unwrap().0.id, LoginId(3));
+        assert_eq!(people.create_api_token(now, &eve(), SECRET, &new).unwrap().0.id, LoginId(3));
+        // No number of logins hides an API token from whoever looks for it, and none that is not listed goes on for ever.
+        db.write("test.logins", move |tx| {
+            for number in 0..1_001_i64 {
+                let sql = "INSERT INTO api_token (hash, login, created_at, expires_at, id)
+                    VALUES ($1, 'eve', $2, $3, $4)";
+                let digest = rumline_protocol::sha256(number.to_string().as_bytes());
+                let ends = now.0 + 99;
+                let values = [digest[..].into(), now.0.into(), ends.into(), (10 + number).into()];
+                tx.execute(sql, &values)?;
+            }
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+        let all = people.logins(now, "eve").unwrap();
+        assert_eq!((all.len(), all.last().unwrap().id), (1_001, LoginId(3)));
+        let oldest = Which::One(LoginId(10));
+        assert_eq!(people.end_logins(now, &eve(), "eve", oldest).unwrap(), 1);
     }
 }

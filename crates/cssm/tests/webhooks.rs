@@ -57,6 +57,8 @@ fn what_is_not_taken_is_sent_again_later_and_later_and_given_up_after_three_days
         assert_eq!(people.webhooks(scope).unwrap()[0].waiting, 0);
         // A try that nobody has told the end of is made again after its lease.
         people.test_webhook(now, &admin(), (scope, "/smart-accounts/1"), hook.id).unwrap();
+        let twice = people.test_webhook(now, &admin(), (scope, "/smart-accounts/1"), hook.id);
+        assert!(matches!(twice, Err(Error::Conflict(_))), "one at a time: {twice:?}");
         let lost = due(lab, now);
         assert!(due(lab, now + 59).is_empty());
         let again = due(lab, now + 60);

@@ -10,33 +10,39 @@ pub struct Actor {
     address: Option<String>,
     /// Why it acts, if it said so.
     reason: Option<String>,
+    /// The API token by which it acts, if it is one.
+    api_token: Option<String>,
     /// Whether it is a person, or a program that logs in as people do.
     is_person: bool,
 }
 
 impl Actor {
+    fn named(name: String) -> Self {
+        Self { name, address: None, reason: None, api_token: None, is_person: false }
+    }
+
     /// A person, by login.
     #[must_use]
     pub fn person(login: &str) -> Self {
-        Self { name: login.to_owned(), address: None, reason: None, is_person: true }
+        Self { is_person: true, ..Self::named(login.to_owned()) }
     }
 
     /// A collector, by kind and name.
     #[must_use]
     pub fn collector(title: &str) -> Self {
-        Self { name: title.to_owned(), address: None, reason: None, is_person: false }
+        Self::named(title.to_owned())
     }
 
     /// A product instance.
     #[must_use]
     pub fn device(udi: &rumline_protocol::Udi) -> Self {
-        Self { name: udi.to_string(), address: None, reason: None, is_person: false }
+        Self::named(udi.to_string())
     }
 
     /// The server itself.
     #[must_use]
     pub fn system() -> Self {
-        Self { name: "system".to_owned(), address: None, reason: None, is_person: false }
+        Self::named("system".to_owned())
     }
 
     /// The same, acting from this address.
@@ -51,6 +57,19 @@ impl Actor {
     pub fn because(mut self, reason: Option<&str>) -> Self {
         self.reason = reason.map(str::to_owned);
         self
+    }
+
+    /// The same, acting by an API token of this name.
+    #[must_use]
+    pub fn by_api_token(mut self, name: Option<&str>) -> Self {
+        self.api_token = name.map(str::to_owned);
+        self
+    }
+
+    /// The API token by which it acts.
+    #[must_use]
+    pub fn api_token(&self) -> Option<&str> {
+        self.api_token.as_deref()
     }
 
     /// Why it acts.

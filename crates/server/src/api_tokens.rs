@@ -2,18 +2,18 @@
 //! a program of theirs; it ends on a day, and may do less than whoever made it, and never more.
 
 use rumline_protocol::{Timestamp, sha256};
-use rumline_store::Tx;
+use rumline_store::{Row, Tx};
 
 use crate::audit::{Act, audit};
-use crate::logins::{LoginId, TICKET, TOKEN, limit_at, put_login};
-use crate::people::told_of;
+use crate::logins::{LOGIN, LoginId, TICKET, TOKEN, limit_at, put_login};
+use crate::people::{hash_in, told_of};
 use crate::{Actor, Error, Grant, People, check_name, random_hex};
 
 /// API tokens of one person or program.
 const TOKENS_MAX: i64 = 100;
 /// The longest that an API token holds, in days.
 const DAYS_MAX: i64 = 365;
-/// Logins and tokens of one person that are listed, the newest.
+/// Logins of one person that are listed, the newest, beside all their API tokens.
 const LISTED_MAX: i64 = 1_000;
 /// What API tokens begin with, so that a file they were left in can be searched for them.
 const TOKEN_PREFIX: &str = "rumline_";
@@ -63,23 +63,43 @@ pub enum Which {
     All,
 }
 
-fn list(tx: &mut Tx<'_>, now: Timestamp, login: &str) -> Result<Vec<Login>, Error> {
-    let sql = "SELECT id, kind, name, address, created_at, used_at, expires_at, role, scope_id,
-        part_id FROM api_token WHERE login = $1 AND expires_at > $2 AND kind <> $3
-        ORDER BY id DESC LIMIT $4";
-    let values = [login.into(), now.0.into(), TICKET.into(), LISTED_MAX.into()];
-    tx.rows(sql, &values, |row| {
-        Ok(Login {
-            id: row.id(0)?,
-            is_token: row.text(1)? == TOKEN,
-            name: row.text(2)?,
-            address: row.text(3)?,
-            created_at: Timestamp(row.int(4)?),
-            used_at: Timestamp(row.int(5)?),
-            expires_at: Timestamp(row.int(6)?),
-            limit: limit_at(row, 7)?,
-        })
+const COLUMNS: &str =
+    "id, kind, name, address, created_at, used_at, expires_at, role, scope_id, part_id";
+
+fn login_at(row: &Row<'_>) -> Result<Login, Error> {
+    Ok(Login {
+        id: row.id(0)?,
+        is_token: row.text(1)? == TOKEN,
+        name: row.text(2)?,
+        address: row.text(3)?,
+        created_at: Timestamp(row.int(4)?),
+        used_at: Timestamp(row.int(5)?),
+        expires_at: Timestamp(row.int(6)?),
+        limit: limit_at(row, 7)?,
     })
+}
+
+/// Newest first. No number of logins hides an API token.
+fn list(tx: &mut Tx<'_>, now: Timestamp, login: &str) -> Result<Vec<Login>, Error> {
+    let mut all = Vec::new();
+    for (kind, most) in [(TOKEN, TOKENS_MAX), (LOGIN, LISTED_MAX)] {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM api_token WHERE login = $1 AND expires_at > $2 AND kind = $3
+            ORDER BY id DESC LIMIT $4"
+        );
+        let values = [login.into(), now.0.into(), kind.into(), most.into()];
+        all.extend(tx.rows(&sql, &values, login_at)?);
+    }
+    all.sort_by_key(|one| std::cmp::Reverse(one.id));
+    Ok(all)
+}
+
+fn find(tx: &mut Tx<'_>, now: Timestamp, login: &str, id: LoginId) -> Result<Option<Login>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM api_token WHERE login = $1 AND expires_at > $2 AND kind <> $3
+        AND id = $4"
+    );
+    tx.row(&sql, &[login.into(), now.0.into(), TICKET.into(), id.into()], login_at)
 }
 
 impl People {
@@ -95,25 +115,31 @@ impl People {
         })
     }
 
-    /// Makes an API token for oneself; what it is shown by is told here and never again. That its scope exists is the
-    /// caller's to check.
+    /// Makes an API token for oneself, by one's password: it outlives the login that asks, and the end of all others. What it
+    /// is shown by is told here and never again. That its scope exists is the caller's to check.
     ///
     /// # Errors
-    /// When a value is not acceptable, or there are too many.
+    /// When the password is wrong, a value is not acceptable, or there are too many.
     pub fn create_api_token(
         &self,
         now: Timestamp,
         actor: &Actor,
+        password: &str,
         new: &NewApiToken,
     ) -> Result<(Login, String), Error> {
         check_name("the name of an API token", &new.name)?;
         if !(1..=DAYS_MAX).contains(&new.expires_after_days) {
             return Err(Error::invalid("an API token expires after 1 to 365 days"));
         }
+        let verified = self.check_own_password(now, actor, password, "the password is wrong")?;
         let text = format!("{TOKEN_PREFIX}{}", random_hex(&self.random, 32));
         let (new, actor, given) = (new.clone(), actor.clone(), text.clone());
         let made = self.db.write("tokens.create", move |tx| {
             let login = actor.name();
+            // Nobody goes on with a password that was changed while it was being checked.
+            if hash_in(tx, login)?.as_ref() != Some(&verified) {
+                return Err(Error::Unauthenticated);
+            }
             let sql = "SELECT COUNT(*) FROM api_token WHERE login = $1 AND kind = $2
                 AND expires_at > $3";
             let values = [login.into(), TOKEN.into(), now.0.into()];
@@ -137,8 +163,7 @@ impl People {
             let act = Act::new("API token made", &new.name).changing(None, Some(&becomes));
             let act = limit.scope_id.map_or(act, |scope| act.within(scope));
             audit(tx, now, &actor, &act)?;
-            let all = list(tx, now, login)?;
-            all.into_iter().find(|one| one.id == id).ok_or(Error::NotFound("API token"))
+            find(tx, now, login, id)?.ok_or(Error::NotFound("API token"))
         })?;
         Ok((made, text))
     }
@@ -159,8 +184,7 @@ impl People {
             crate::people::kind_of(tx, &login)?.ok_or(Error::NotFound("person"))?;
             let named = match which {
                 Which::One(id) | Which::Token(id) => {
-                    let all = list(tx, now, &login)?;
-                    let found = all.into_iter().find(|one| one.id == id);
+                    let found = find(tx, now, &login, id)?;
                     let found = found.filter(|one| one.is_token || matches!(which, Which::One(_)));
                     Some(found.ok_or(Error::NotFound("login"))?)
                 }

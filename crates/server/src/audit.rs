@@ -35,6 +35,9 @@ CREATE INDEX audit_scope ON audit (scope_id, id);
 CREATE INDEX audit_logins ON audit (id) WHERE action IN ('login', 'token');
 ";
 
+/// What the table got later: the API token by which it was done.
+pub const AUDIT_API_TOKEN: &str = "ALTER TABLE audit ADD COLUMN api_token TEXT";
+
 /// What somebody did, or was refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Act<'a> {
@@ -81,6 +84,8 @@ pub struct AuditRow {
     pub at: i64,
     /// Who.
     pub actor: String,
+    /// By which of their API tokens, if it was by one.
+    pub api_token: Option<String>,
     /// From where.
     pub address: Option<String>,
     /// What, e.g. `login`.
@@ -110,7 +115,7 @@ fn short(text: &str, letters: usize) -> String {
 pub fn audit(tx: &mut Tx<'_>, now: Timestamp, actor: &Actor, act: &Act<'_>) -> Result<(), Error> {
     let id: i64 = next_id(tx, "audit")?;
     let sql = "INSERT INTO audit (id, at, actor, address, action, subject, outcome, scope_id, was,
-        becomes, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        becomes, reason, api_token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let outcome = act.refused.map_or("done".to_owned(), |why| format!("refused: {why}"));
     let long = |text: Option<&str>| text.map(|text| short(text, CHANGE_LETTERS_MAX));
     let (name, subject, outcome) = (
@@ -131,6 +136,7 @@ pub fn audit(tx: &mut Tx<'_>, now: Timestamp, actor: &Actor, act: &Act<'_>) -> R
         was.as_deref().into(),
         becomes.as_deref().into(),
         reason.as_deref().into(),
+        actor.api_token().into(),
     ];
     tx.execute(sql, &values)?;
     if id % 1000 == 0 {
@@ -274,14 +280,15 @@ pub fn audit_rows(
             which.push_str(&format!(" AND ({})", like.join(" OR ")));
         }
         let sql = format!(
-            "SELECT id, at, actor, address, action, subject, outcome, scope_id, was, becomes, reason
-            FROM audit WHERE id < $1 AND id >= $3 {which} ORDER BY id DESC LIMIT $2"
+            "SELECT id, at, actor, address, action, subject, outcome, scope_id, was, becomes, reason,
+            api_token FROM audit WHERE id < $1 AND id >= $3 {which} ORDER BY id DESC LIMIT $2"
         );
         tx.rows(&sql, &values, |row| {
             Ok(AuditRow {
                 id: row.int(0)?,
                 at: row.int(1)?,
                 actor: row.text(2)?,
+                api_token: row.opt_text(11)?,
                 address: row.opt_text(3)?,
                 action: row.text(4)?,
                 subject: row.text(5)?,

@@ -5,6 +5,7 @@ use rumline_protocol::{Timestamp, sha256};
 use rumline_store::Tx;
 
 use crate::Error;
+use crate::logins::LoginId;
 use crate::totp::{TotpSecret, step_at};
 
 /// The tables, and what the table of logins got with them: logins are numbered, told apart, and may be narrowed.
@@ -36,11 +37,16 @@ ALTER TABLE api_token ADD COLUMN used_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE api_token ADD COLUMN role TEXT;
 ALTER TABLE api_token ADD COLUMN scope_id BIGINT;
 ALTER TABLE api_token ADD COLUMN part_id BIGINT;
-UPDATE api_token SET used_at = created_at, id = (SELECT COUNT(*) FROM api_token AS other
-    WHERE other.hash <= api_token.hash);
+UPDATE api_token SET used_at = created_at, id = numbered.id FROM
+    (SELECT hash, ROW_NUMBER() OVER (ORDER BY hash) AS id FROM api_token) AS numbered
+    WHERE numbered.hash = api_token.hash;
 INSERT INTO counter (name, value) SELECT 'api_token', COUNT(*) FROM api_token;
 CREATE INDEX api_token_login ON api_token (login, id);
 ";
+
+/// What they got later: by which login a second factor was begun, which alone is shown what was begun.
+pub const SECOND_FACTOR_BEGUN_BY: &str =
+    "ALTER TABLE second_factor ADD COLUMN begun_by BIGINT NOT NULL DEFAULT 0";
 
 /// How long a second factor may be begun and not confirmed.
 const PENDING_SECONDS: i64 = Timestamp::HOUR;
@@ -200,12 +206,12 @@ pub(crate) fn use_step(
 pub(crate) fn begun(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    login: &str,
+    (login, by): (&str, LoginId),
 ) -> Result<Option<Enrolment>, Error> {
     let sql = "SELECT secret, codes FROM second_factor WHERE login = $1
-        AND confirmed_at IS NULL AND made_at > $2 AND made_at <= $3";
+        AND confirmed_at IS NULL AND made_at > $2 AND made_at <= $3 AND begun_by = $4";
     let (from, to) = (now + -PENDING_SECONDS, now + rumline_protocol::SKEW_SECONDS);
-    tx.row(sql, &[login.into(), from.0.into(), to.0.into()], |row| {
+    tx.row(sql, &[login.into(), from.0.into(), to.0.into(), by.into()], |row| {
         let codes = row.opt_text(1)?.unwrap_or_default();
         Ok(Enrolment {
             secret: TotpSecret::from_bytes(row.bytes(0)?),

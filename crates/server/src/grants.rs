@@ -121,8 +121,8 @@ pub struct Caller {
     pub reason: Option<String>,
     /// By which login it came; 0 if by none.
     pub login_id: LoginId,
-    /// Whether that is an API token, which somebody made for a program.
-    pub by_token: bool,
+    /// The name of the API token that it is, if somebody made it for a program.
+    pub api_token: Option<String>,
 }
 
 impl Caller {
@@ -135,14 +135,17 @@ impl Caller {
             address: None,
             reason: None,
             login_id: LoginId::default(),
-            by_token: false,
+            api_token: None,
         }
     }
 
     /// As whom it acts.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::person(&self.login).at(self.address.as_deref()).because(self.reason.as_deref())
+        Actor::person(&self.login)
+            .at(self.address.as_deref())
+            .because(self.reason.as_deref())
+            .by_api_token(self.api_token.as_deref())
     }
 
     /// The highest role it has anywhere.

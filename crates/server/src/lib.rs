@@ -28,11 +28,11 @@ use rumline_protocol::Random;
 pub use actor::Actor;
 pub use api_tokens::{Login, NewApiToken, Which};
 pub use audit::{
-    AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, AuditSearch, REFUSED_LOGINS_INDEX, RefusedLogins,
-    audit, audit_rows, refused_logins,
+    AUDIT_API_TOKEN, AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, AuditSearch, REFUSED_LOGINS_INDEX,
+    RefusedLogins, audit, audit_rows, refused_logins,
 };
 pub use error::Error;
-pub use factors::{Enrolment, FactorState, SECOND_FACTOR_TABLES};
+pub use factors::{Enrolment, FactorState, SECOND_FACTOR_BEGUN_BY, SECOND_FACTOR_TABLES};
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId, narrowed};
 pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity};
@@ -43,7 +43,8 @@ pub use rumline_store::Id;
 pub use throttle::Throttle;
 pub use totp::{STEP_SECONDS, TotpSecret, step_at};
 pub use webhooks::{
-    Delivery, DeliveryId, Due, News, WEBHOOK_KINDS, WEBHOOK_TABLES, Webhook, WebhookId, announce,
+    DELIVERY_NUMBERS, Delivery, DeliveryId, Due, News, WEBHOOK_KINDS, WEBHOOK_TABLES, Webhook,
+    WebhookId, announce,
 };
 
 /// A source of randomness that several threads share.

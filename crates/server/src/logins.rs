@@ -62,6 +62,7 @@ struct Holder {
     id: LoginId,
     kind: String,
     used_at: i64,
+    name: String,
     limit: Option<Grant>,
 }
 
@@ -119,6 +120,7 @@ fn admit(
         return Ok(Admitted::In);
     };
     let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
+        audit(tx, now, actor, &act.refused("the password is right, and no code came yet"))?;
         return Ok(Admitted::CodeMissing);
     };
     let checked = check_code(tx, now, login, &factor, code)?;
@@ -203,6 +205,16 @@ impl People {
         self.log_in_on(terms, now, login, password, address)
     }
 
+    /// Whose login waits for its code at this ticket.
+    ///
+    /// # Errors
+    /// When the ticket has ended.
+    pub fn login_of_ticket(&self, now: Timestamp, ticket: &str) -> Result<String, Error> {
+        let digest = sha256(ticket.as_bytes());
+        let read = move |tx: &mut Tx<'_>| Ok(holder(tx, now, &digest, true)?.login);
+        self.db.read("logins.ticket", read)
+    }
+
     /// The second step: a ticket and its code. A wrong code leaves the ticket as it is.
     ///
     /// # Errors
@@ -215,13 +227,13 @@ impl People {
         address: &str,
     ) -> Result<String, Error> {
         let digest = sha256(ticket.as_bytes());
-        let waiting = self.db.read("logins.ticket", move |tx| holder(tx, now, &digest, true))?;
-        if let Some(retry_after_seconds) = self.wait_seconds(now, &waiting.login, address) {
+        let login = self.login_of_ticket(now, ticket)?;
+        if let Some(retry_after_seconds) = self.wait_seconds(now, &login, address) {
             return Err(Error::TooManyRequests { retry_after_seconds });
         }
         let token = random_hex(&self.random, 32);
         let (given, code) = (token.clone(), code.to_owned());
-        let actor = Actor::person(&waiting.login).at(Some(address));
+        let actor = Actor::person(&login).at(Some(address));
         let admitted = self.db.write("logins.code", move |tx| {
             // Two that come with one ticket: it is the first one's.
             let waiting = holder(tx, now, &digest, true)?;
@@ -233,7 +245,7 @@ impl People {
             }
             Ok::<_, Error>(admitted)
         })?;
-        self.admitted(now, &waiting.login, address, &admitted)?;
+        self.admitted(now, &login, address, &admitted)?;
         Ok(token)
     }
 
@@ -379,8 +391,8 @@ impl People {
             Some(limit) => narrowed(&grants, limit),
             None => grants,
         };
-        let by_token = holder.kind == TOKEN;
-        Ok(Caller { login_id: holder.id, by_token, ..Caller::new(&holder.login, grants) })
+        let api_token = (holder.kind == TOKEN).then_some(holder.name);
+        Ok(Caller { login_id: holder.id, api_token, ..Caller::new(&holder.login, grants) })
     }
 }
 
@@ -392,7 +404,7 @@ fn holder(
 ) -> Result<Holder, Error> {
     let sql =
         "SELECT person.login, api_token.id, api_token.kind, api_token.used_at, api_token.role,
-        api_token.scope_id, api_token.part_id FROM api_token
+        api_token.scope_id, api_token.part_id, api_token.name FROM api_token
         JOIN person ON person.login = api_token.login
         WHERE api_token.hash = $1 AND api_token.expires_at > $2
         AND api_token.created_at <= $3 AND person.disabled_at IS NULL";
@@ -406,6 +418,7 @@ fn holder(
             kind: row.text(2)?,
             used_at: row.int(3)?,
             limit: limit_at(row, 4)?,
+            name: row.text(7)?,
         })
     })?;
     found.filter(|found| (found.kind == TICKET) == is_ticket).ok_or(Error::Unauthenticated)

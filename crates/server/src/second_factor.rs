@@ -35,18 +35,23 @@ fn wrong_code() -> Error {
 }
 
 impl People {
-    /// How somebody's second factor stands; what was begun is for their own eyes.
+    /// How somebody's second factor stands; what was begun is for the eyes of the login that began it.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn second_factor(&self, now: Timestamp, login: &str) -> Result<FactorState, Error> {
+    pub fn second_factor(
+        &self,
+        now: Timestamp,
+        login: &str,
+        by: LoginId,
+    ) -> Result<FactorState, Error> {
         let login = login.to_owned();
         self.db.read("factor.state", move |tx| {
             let sql = "SELECT confirmed_at FROM second_factor WHERE login = $1";
             let since = tx.row(sql, &[(&login).into()], |row| row.opt_int(0))?.flatten();
             let sql = "SELECT COUNT(*) FROM recovery_code WHERE login = $1";
             let left = tx.row(sql, &[(&login).into()], |row| row.int(0))?.unwrap_or(0);
-            let begun = begun(tx, now, &login)?;
+            let begun = begun(tx, now, (&login, by))?;
             Ok(FactorState { since: since.map(Timestamp), recovery_codes: left, begun })
         })
     }
@@ -60,6 +65,7 @@ impl People {
         now: Timestamp,
         actor: &Actor,
         password: &str,
+        by: LoginId,
     ) -> Result<Enrolment, Error> {
         self.check_own_password(now, actor, password, "the password is wrong")?;
         let made = {
@@ -79,11 +85,13 @@ impl People {
             }
             forget_factor(tx, &login)?;
             let sql =
-                "INSERT INTO second_factor (login, secret, codes, made_at, failures, failed_at)
-                VALUES ($1, $2, $3, $4, 0, 0)";
+                "INSERT INTO second_factor (login, secret, codes, made_at, failures, failed_at, begun_by)
+                VALUES ($1, $2, $3, $4, 0, 0, $5)";
             let codes = kept.recovery_codes.join(" ");
             let secret = kept.secret.as_bytes();
-            tx.execute(sql, &[(&login).into(), secret.into(), (&codes).into(), now.0.into()])?;
+            let values =
+                [(&login).into(), secret.into(), (&codes).into(), now.0.into(), by.into()];
+            tx.execute(sql, &values)?;
             Ok(())
         })?;
         Ok(made)
@@ -92,7 +100,7 @@ impl People {
     /// Confirms it by a code of the app: from now on one is asked for, and all other logins end. API tokens go on.
     ///
     /// # Errors
-    /// When none was begun in the last hour, or the code is none of its.
+    /// When this login, which goes on, began none in the last hour, or the code is none of its.
     pub fn confirm_second_factor(
         &self,
         now: Timestamp,
@@ -103,8 +111,8 @@ impl People {
         let (actor, code) = (actor.clone(), plain(code));
         self.db.write("factor.confirm", move |tx| {
             let login = actor.name();
-            let Some(begun) = begun(tx, now, login)? else {
-                let text = "no second factor was begun in the last hour: begin one first";
+            let Some(begun) = begun(tx, now, (login, keep))? else {
+                let text = "this login began no second factor in the last hour: begin one first";
                 return Err(Error::Conflict(text.to_owned()));
             };
             if !use_step(tx, now, login, &begun.secret, &code)? {

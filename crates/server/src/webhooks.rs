@@ -55,6 +55,9 @@ CREATE INDEX delivery_due ON delivery (scope_id, webhook_id, next_at, id)
 CREATE INDEX delivery_age ON delivery (made_at, id);
 ";
 
+/// The index by which the longest log is cut, for the schema of a server.
+pub const DELIVERY_NUMBERS: &str = "CREATE INDEX delivery_number ON delivery (id)";
+
 /// Receivers of one account that are told something at a time.
 const AT_A_TIME_OF_SCOPE: usize = 2;
 /// What somebody may want to be told of.
@@ -75,6 +78,10 @@ const WAIT_SECONDS: [i64; 2] = [10, 3_600];
 const TRIED_SECONDS: i64 = 3 * Timestamp::DAY;
 /// So long it stays in the log.
 const KEPT_SECONDS: i64 = 30 * Timestamp::DAY;
+/// And so many in all, of which those that wait stay longer.
+const KEPT_MAX: i64 = 1_000_000;
+/// What leaves the log at a time.
+const PRUNED_AT_A_TIME: i64 = 1_000;
 /// Letters of a problem that are kept.
 const PROBLEM_LETTERS_MAX: usize = 300;
 /// Deliveries that are listed at a time.
@@ -287,6 +294,21 @@ fn due_of(
     })
 }
 
+/// What is old leaves the log, a part at a time, and so does what makes it too long.
+fn prune(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Error> {
+    let newest = "SELECT value FROM counter WHERE name = 'delivery'";
+    let newest = tx.row(newest, &[], |row| row.int(0))?.unwrap_or(0);
+    let bounds = [("made_at", (now + -KEPT_SECONDS).0), ("id", newest.saturating_sub(KEPT_MAX))];
+    for (column, bound) in bounds {
+        let sql = format!(
+            "DELETE FROM delivery WHERE (scope_id, id) IN (SELECT scope_id, id FROM delivery
+            WHERE {column} < $1 AND next_at IS NULL ORDER BY {column}, id LIMIT $2)"
+        );
+        tx.execute(&sql, &[bound.into(), PRUNED_AT_A_TIME.into()])?;
+    }
+    Ok(())
+}
+
 fn webhook_at(row: &Row<'_>) -> Result<Webhook, Error> {
     Ok(Webhook {
         id: row.id(0)?,
@@ -398,10 +420,10 @@ impl People {
         })
     }
 
-    /// Tells a webhook something that means nothing.
+    /// Tells a webhook something that means nothing: one at a time.
     ///
     /// # Errors
-    /// When there is none, or too much waits for it.
+    /// When there is none, or a test or too much waits for it.
     pub fn test_webhook(
         &self,
         now: Timestamp,
@@ -409,21 +431,24 @@ impl People {
         (scope_id, at): (ScopeId, &str),
         id: WebhookId,
     ) -> Result<(), Error> {
-        let (by, at) = (actor.name().to_owned(), at.to_owned());
+        let (actor, at) = (actor.clone(), at.to_owned());
         self.db.write("webhooks.test", move |tx| {
-            let waiting = one_of(tx, scope_id, id)?.waiting;
+            let Webhook { url, waiting, .. } = one_of(tx, scope_id, id)?;
+            let sql = "SELECT 1 FROM delivery WHERE scope_id = $1 AND webhook_id = $2
+                AND next_at IS NOT NULL AND kind = $3 LIMIT 1";
+            let values = [scope_id.into(), id.into(), TEST.into()];
+            if tx.row(sql, &values, |row| row.int(0))?.is_some() {
+                let text = "a test waits for this webhook already";
+                return Err(Error::Conflict(text.to_owned()));
+            }
             if waiting >= WAITING_MAX {
                 let text = "10,000 deliveries wait for this webhook already";
                 return Err(Error::Conflict(text.to_owned()));
             }
-            let data = json!({ "by": by });
-            put(
-                tx,
-                now,
-                (scope_id, id),
-                waiting,
-                &News { kind: TEST, at: &at, subject: None, data },
-            )
+            audit(tx, now, &actor, &Act::new("webhook tested", &url).within(scope_id))?;
+            let data = json!({ "by": actor.name() });
+            let news = News { kind: TEST, at: &at, subject: None, data };
+            put(tx, now, (scope_id, id), waiting, &news)
         })
     }
 
@@ -502,8 +527,7 @@ impl People {
             return Ok(Vec::new());
         }
         self.db.write("webhooks.due", move |tx| {
-            let sql = "DELETE FROM delivery WHERE made_at < $1 AND next_at IS NULL";
-            tx.execute(sql, &[(now + -KEPT_SECONDS).0.into()])?;
+            prune(tx, now)?;
             let mut taken = Vec::new();
             for (whose, _) in &found {
                 // Another process may have been here.

@@ -27,7 +27,7 @@ pub(crate) fn routes<S: Site>() -> Vec<Route<S>> {
         route!(delete "/api/v1/me/logins/{id}", Oneself, "Ends one of them.", None, "{}", end_own::<S>),
         route!(delete "/api/v1/me/logins", Oneself, "Ends all logins but this one; API tokens go on.", None, "{\"ended\":1}", end_others::<S>),
         route!(get "/api/v1/me/tokens", Oneself, "One's own API tokens that hold, newest first.", None, "[{\"id\":2,\"kind\":\"token\",\"name\":\"nightly\",\"address\":\"192.0.2.7\",\"created_at\":1700000000,\"used_at\":1700000000,\"expires_at\":1702592000,\"limit\":{\"role\":\"viewer\"},\"current\":false}]", own_tokens::<S>),
-        route!(post "/api/v1/me/tokens", Oneself, "Makes an API token, which is answered here alone: it does what `role` and the account that is named allow, as far as its owner may do it. It ends after `expires_after_days`, 1 to 365.", Some("{\"name\":\"nightly\",\"role\":\"viewer\",\"expires_after_days\":30}"), "{\"id\":2,\"kind\":\"token\",\"name\":\"nightly\",\"address\":\"192.0.2.7\",\"created_at\":1700000000,\"used_at\":1700000000,\"expires_at\":1702592000,\"limit\":{\"role\":\"viewer\"},\"current\":false,\"token\":\"rumline_…\"}", create_token::<S>).holds_secret(),
+        route!(post "/api/v1/me/tokens", Oneself, "Makes an API token, by one's password; it is answered here alone. It does what `role` and the account that is named allow, as far as its owner may do it. It ends after `expires_after_days`, 1 to 365.", Some("{\"name\":\"nightly\",\"role\":\"viewer\",\"expires_after_days\":30,\"password\":\"…\"}"), "{\"id\":2,\"kind\":\"token\",\"name\":\"nightly\",\"address\":\"192.0.2.7\",\"created_at\":1700000000,\"used_at\":1700000000,\"expires_at\":1702592000,\"limit\":{\"role\":\"viewer\"},\"current\":false,\"token\":\"rumline_…\"}", create_token::<S>).holds_secret(),
         route!(delete "/api/v1/me/tokens/{id}", Oneself, "Ends an API token.", None, "{}", end_token::<S>),
         route!(get "/api/v1/people/{login}/logins", May(AdministerAll), "Somebody's logins and API tokens that hold, newest first.", None, "[{\"id\":1,\"kind\":\"login\",\"name\":\"\",\"address\":\"192.0.2.7\",\"created_at\":1700000000,\"used_at\":1700000000,\"expires_at\":1700043200,\"limit\":null,\"current\":false}]", logins::<S>),
         route!(delete "/api/v1/people/{login}/logins/{id}", May(AdministerAll), "Ends one of them.", None, "{}", end_one::<S>),
@@ -53,7 +53,8 @@ fn shown<S: Site>(one: &Login, current: LoginId) -> Value {
 
 async fn factor<S: Site>(State(state): State<S>, Extension(caller): Extension<Caller>) -> Answer {
     run(&state, move |_, people, now| {
-        let FactorState { since, recovery_codes, .. } = people.second_factor(now, &caller.login)?;
+        let FactorState { since, recovery_codes, .. } =
+            people.second_factor(now, &caller.login, caller.login_id)?;
         Ok(json!({ "since": since.map(|at| at.0), "recovery_codes": recovery_codes }))
     })
     .await
@@ -73,7 +74,7 @@ async fn begin_factor<S: Site>(
     let Password { password } = parse(&body)?;
     let _permit = state.gates().logins.clone().acquire_owned().await;
     run(&state, move |site, people, now| {
-        let begun = people.begin_second_factor(now, &caller.actor(), &password)?;
+        let begun = people.begin_second_factor(now, &caller.actor(), &password, caller.login_id)?;
         Ok(json!({
             "secret": begun.secret.to_text(),
             "uri": begun.secret.to_uri(site.title(), &caller.login),
@@ -185,12 +186,14 @@ struct NewToken {
     #[serde(default, alias = "virtual_account_id")]
     part_id: Option<PartId>,
     expires_after_days: i64,
+    password: String,
 }
 
 /// Makes one, once it is known that the account which it is for is there for its owner.
 pub(crate) fn make_token<S: Site>(
     site: &S,
     caller: &Caller,
+    password: &str,
     new: &NewApiToken,
 ) -> Result<(Login, String), Error> {
     if let Some(scope) = new.limit.scope_id {
@@ -199,7 +202,7 @@ pub(crate) fn make_token<S: Site>(
         }
         site.check_scope(scope, new.limit.part_id)?;
     }
-    site.people().create_api_token(site.now(), &caller.actor(), new)
+    site.people().create_api_token(site.now(), &caller.actor(), password, new)
 }
 
 async fn create_token<S: Site>(
@@ -207,14 +210,15 @@ async fn create_token<S: Site>(
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Answer {
-    let NewToken { name, role, scope_id, part_id, expires_after_days } = parse(&body)?;
+    let NewToken { name, role, scope_id, part_id, expires_after_days, password } = parse(&body)?;
+    let _permit = state.gates().logins.clone().acquire_owned().await;
     run(&state, move |site, _, _| {
         if part_id.is_some() && scope_id.is_none() {
             return Err(Error::invalid("a part is one of an account: name it too"));
         }
         let limit = Grant { role, scope_id, part_id };
         let new = NewApiToken { name, limit, expires_after_days };
-        let (made, text) = make_token(site, &caller, &new)?;
+        let (made, text) = make_token(site, &caller, &password, &new)?;
         let mut told = shown::<S>(&made, caller.login_id);
         told["token"] = json!(text);
         Ok(told)

@@ -312,7 +312,14 @@ pub(crate) struct LogIn {
 async fn step<S: Site>(state: &S, form: LogIn, from: site::From) -> Result<Begun, Problem> {
     let _permit = state.gates().logins.acquire().await;
     let (people, now) = (state.people().clone(), state.now());
-    let (name, address) = (site::printable(&form.login), from.0.clone());
+    let name = match form.ticket.clone() {
+        Some(ticket) => {
+            let people = people.clone();
+            site::blocking(move || people.login_of_ticket(now, &ticket)).await.unwrap_or_default()
+        }
+        None => site::printable(&form.login),
+    };
+    let address = from.0.clone();
     let outcome = site::blocking(move || match &form.ticket {
         Some(ticket) => people.finish_login(now, ticket, &form.code, &from.0).map(Begun::Done),
         None => people.begin_login(now, &form.login, &form.password, &from.0),

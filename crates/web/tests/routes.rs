@@ -131,7 +131,7 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
                 200 if route.path.ends_with("/second-factor/confirm") => 422,
                 200 if route.path.ends_with("/second-factor/remove") => 404,
                 // One waits already, which was asked for over the API.
-                200 if route.path == "/me/mail/test" => 409,
+                200 if route.path.ends_with("/test") && route.summary.is_empty() => 409,
                 expected => expected,
             };
             // What is taken and answered later is taken.

@@ -67,6 +67,9 @@ pub(crate) enum Command<S: Scope> {
         role: String,
         #[arg(long, default_value_t = 30)]
         expires_after_days: i64,
+        /// File with your password; asked for on standard input when missing.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
         #[command(flatten)]
         scope: S,
     },
@@ -121,9 +124,13 @@ pub(crate) async fn identity_commands<S: Scope>(api: &Api, command: &Command<S>)
             let all = api.json("GET", "/me/tokens", None).await?;
             show(api.output, &all, LOGINS);
         }
-        Command::CreateApiToken { name, role, expires_after_days, scope } => {
-            let mut body =
-                json!({ "name": name, "role": role, "expires_after_days": expires_after_days });
+        Command::CreateApiToken { name, role, expires_after_days, password_file, scope } => {
+            let mut body = json!({
+                "name": name,
+                "role": role,
+                "expires_after_days": expires_after_days,
+                "password": read_password(password_file.as_deref())?,
+            });
             if let Some((account, part)) = scope.find(api).await? {
                 let number = account.rsplit('/').next().and_then(|id| id.parse::<i64>().ok());
                 body["scope_id"] = json!(number.context("the account has no number")?);

@@ -65,7 +65,9 @@ impl AuditList {
             Column::new("When", Kind::Text, |row: &AuditRow| time(Some(row.at))),
             Column::new("Who", Kind::Text, |row: &AuditRow| {
                 html! {
-                    (row.actor) @if let Some(address) = &row.address { " " span.soft { (address) } }
+                    (row.actor)
+                    @if let Some(name) = &row.api_token { " by API token " (name) }
+                    @if let Some(address) = &row.address { " " span.soft { (address) } }
                 }
             }),
             Column::new("What", Kind::Text, |row: &AuditRow| html! { (row.action) }),

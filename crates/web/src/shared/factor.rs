@@ -45,7 +45,7 @@ impl<S: Frames> Page<S> for SecondFactor {
 
     fn load(site: &S, ask: &Ask) -> Result<Self, Error> {
         let login = &ask.caller.login;
-        let state = site.people().second_factor(ask.now, login)?;
+        let state = site.people().second_factor(ask.now, login, ask.caller.login_id)?;
         let begun = state.begun.as_ref();
         let uri = begun.map_or(String::new(), |begun| begun.secret.to_uri(site.title(), login));
         Ok(Self { state, uri })
@@ -89,8 +89,8 @@ impl SecondFactor {
             @if let Some(picture) = qr_code(&self.uri) { (picture) }
             p { "Secret " (copyable(&begun.secret.to_text())) }
             h2 { "2. Keep the Recovery Codes" }
-            p { "Each counts once in the place of a code of the app, on the day on which that is lost. They are shown until the "
-                "second factor is confirmed, and never again." }
+            p { "Each counts once in the place of a code of the app, on the day on which that is lost. They are shown to this "
+                "login until the second factor is confirmed, and never again." }
             pre { (begun.recovery_codes.join("\n")) }
             h2 { "3. Confirm" }
             p { "From then on a code is asked for at each login. Your other logins end; API tokens go on." }
@@ -124,7 +124,8 @@ impl<S: Frames> Post<S> for Begin {
 
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
         let by = ask.caller.actor();
-        site.people().begin_second_factor(ask.now, &by, ask.secret("password"))?;
+        let login_id = ask.caller.login_id;
+        site.people().begin_second_factor(ask.now, &by, ask.secret("password"), login_id)?;
         Ok(Done::at(AT, "It is asked for once you have confirmed it below."))
     }
 }

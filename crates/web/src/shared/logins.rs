@@ -88,6 +88,7 @@ impl<S: Frames> Page<S> for Logins {
             Field::text("expires_after_days", "Expire After (days)")
                 .kind(Kind::Number(1, 365))
                 .usual("30"),
+            Field::text("password", "Your Password").kind(Kind::Secret("current-password")),
         ];
         html! {
             p.path { a href="/me" { (ask.caller.login) } " > Logins and API Tokens" }
@@ -145,8 +146,12 @@ impl<S: Frames> Post<S> for MakeToken {
     type Page = Logins;
     const AT: &'static str = "/me/tokens";
     const ACCESS: Access = Access::Oneself;
-    const BLAMES: &'static [(&'static str, &'static str)] =
-        &[("name", "name of an API token"), ("expires_after_days", "expires after")];
+    const BLAMES: &'static [(&'static str, &'static str)] = &[
+        ("name", "name of an API token"),
+        ("expires_after_days", "expires after"),
+        ("password", "password is wrong"),
+    ];
+    const HASHES: bool = true;
 
     fn act(site: &S, ask: &Ask) -> Result<Done, Problem> {
         let scope_id = match ask.typed("scope_id") {
@@ -159,7 +164,7 @@ impl<S: Frames> Post<S> for MakeToken {
             limit: Grant::of(role_typed(ask)?, scope_id),
             expires_after_days: days,
         };
-        let (made, text) = make_token(site, &ask.caller, &new)?;
+        let (made, text) = make_token(site, &ask.caller, ask.secret("password"), &new)?;
         let said = format!("{} is made. It is shown this once: {text}", made.name);
         Ok(Done::at(AT, said))
     }

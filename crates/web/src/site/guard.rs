@@ -72,7 +72,7 @@ pub(crate) async fn authorize<S: Site>(
     };
     // Who somebody is, and by what they log in, only a person says who logged in: a token is never more than its owner gave it.
     let is_of_people = guard.path.starts_with("/api/v1/people") && !request.method().is_safe();
-    if (guard.access == Access::Oneself || is_of_people) && caller.by_token {
+    if (guard.access == Access::Oneself || is_of_people) && caller.api_token.is_some() {
         let who = Some((caller, request.uri().path().to_owned()));
         return refuse(&state, guard, who, Error::OnlyLoggedIn).await;
     }

@@ -408,7 +408,7 @@ impl Server {
             return (numbered(&self.webhook()), example);
         }
         match (route.method, route.path.rsplit('/').next().unwrap()) {
-            ("post", "second-factor" | "remove") if path.contains("/me/second-factor") => {
+            ("post", "second-factor" | "remove" | "tokens") if path.contains("/api/v1/me/") => {
                 let body = String::from_utf8(example).unwrap().replace('…', PASSWORD);
                 (path, body.into_bytes())
             }
@@ -612,7 +612,8 @@ impl Server {
             ("/me/second-factor/confirm", _) => ("1", "code=1".to_owned()),
             ("/me/second-factor/remove", _) => ("1", format!("password={password}&code=1")),
             ("/me/tokens", _) => {
-                ("1", "name=of+a+form&role=viewer&scope_id=&expires_after_days=30".to_owned())
+                let new = "name=of+a+form&role=viewer&scope_id=&expires_after_days=30";
+                ("1", format!("{new}&password={password}"))
             }
             (_, "end-login") => ("1", format!("id={}", self.login_of("typed"))),
             (_, "end-logins" | "reset-second-factor") => ("1", String::new()),
@@ -678,11 +679,12 @@ impl Server {
     pub(crate) fn set_factor(&self, login: &str) -> rumline_server::Enrolment {
         let (people, by) = (self.cssm.people(), Actor::person(login));
         people.set_password(self.now, &by, login, PASSWORD).unwrap();
-        if people.second_factor(self.now, login).unwrap().since.is_some() {
+        if people.second_factor(self.now, login, Default::default()).unwrap().since.is_some() {
             let other = Actor::person("who-administers");
             people.reset_second_factor(self.now, &other, login).unwrap();
         }
-        let begun = people.begin_second_factor(self.now, &by, PASSWORD).unwrap();
+        let begun =
+            people.begin_second_factor(self.now, &by, PASSWORD, Default::default()).unwrap();
         let code = begun.secret.code(rumline_server::step_at(self.now));
         people.confirm_second_factor(self.now, &by, &code, Default::default()).unwrap();
         begun
@@ -706,7 +708,7 @@ impl Server {
         let new =
             rumline_server::NewApiToken { name: "x".to_owned(), limit, expires_after_days: 1 };
         let by = Actor::person(login);
-        self.cssm.people().create_api_token(self.now, &by, &new).unwrap().0.id.to_string()
+        self.cssm.people().create_api_token(self.now, &by, PASSWORD, &new).unwrap().0.id.to_string()
     }
 
     /// The same of whoever calls.

@@ -35,7 +35,8 @@ async fn a_second_factor_is_set_over_the_api_and_asked_for_by_it() {
     assert_eq!(told["uri"], uri);
     assert_eq!(told["recovery_codes"].as_array().unwrap().len(), 10);
     let people = server.cssm.people();
-    let begun = people.second_factor(server.now(), "viewer").unwrap().begun.unwrap();
+    let by = people.caller(server.now(), &token).unwrap().login_id;
+    let begun = people.second_factor(server.now(), "viewer", by).unwrap().begun.unwrap();
     assert_eq!(begun.secret.to_text(), secret);
     for (body, status) in [
         (json!({ "code": "0" }), 422),
@@ -107,7 +108,8 @@ async fn a_second_factor_is_set_on_a_page_and_asked_for_by_the_login_page() {
     let begun = server.call("post", at, Some(&token), format!("password={typed}")).await;
     assert_eq!(begun.status, 303);
     let people = server.cssm.people();
-    let begun = people.second_factor(server.now(), "viewer").unwrap().begun.unwrap();
+    let by = people.caller(server.now(), &token).unwrap().login_id;
+    let begun = people.second_factor(server.now(), "viewer", by).unwrap().begun.unwrap();
     let page = get().await;
     let whole = page.replace("<wbr>", "");
     assert!(whole.contains("<svg") && whole.contains(&begun.secret.to_text()), "{page}");
@@ -158,7 +160,12 @@ async fn a_second_factor_is_set_on_a_page_and_asked_for_by_the_login_page() {
 async fn an_api_token_does_what_it_is_limited_to_and_nothing_of_ones_own() {
     let server = Server::new(&Settings::default());
     let token = server.log_in("administrator").unwrap();
-    let make = async |body: Value| post(&server, &format!("{ME}/tokens"), Some(&token), body).await;
+    let make = async |mut body: Value| {
+        if body.get("password").is_none() {
+            body["password"] = json!(PASSWORD);
+        }
+        post(&server, &format!("{ME}/tokens"), Some(&token), body).await
+    };
     let new = |role: &str| json!({ "name": "nightly", "role": role, "expires_after_days": 30 });
     let made = json_of(&make(new("viewer")).await);
     let viewer = made["token"].as_str().unwrap().to_owned();
@@ -194,6 +201,8 @@ async fn an_api_token_does_what_it_is_limited_to_and_nothing_of_ones_own() {
         (json!({ "name": "x".repeat(101), "role": "viewer", "expires_after_days": 1 }), 422),
         (json!({ "name": "x", "role": "god", "expires_after_days": 1 }), 400),
         (json!({ "name": "x", "role": "viewer" }), 400),
+        (json!({ "name": "x", "role": "viewer", "expires_after_days": 1, "password": "x" }), 422),
+        (json!({ "name": "x", "role": "viewer", "expires_after_days": 1, "password": null }), 400),
         (json!({ "name": null, "role": "viewer", "expires_after_days": 1 }), 400),
         (json!({ "name": "x", "role": "viewer", "expires_after_days": "1" }), 400),
         (
