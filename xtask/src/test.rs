@@ -87,6 +87,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("vendor.py", &parts::CLIENTS),
     ("cssm_postgres.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),
+    ("operations.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),
     ("pair.py", &parts::CLIENTS),
     ("pair_hosts.py", &parts::CLIENTS),

@@ -112,7 +112,22 @@ pub struct Collector {
     cssm_id: Arc<str>,
 }
 
+/// Whose database it is.
+fn identity(kind: Kind, signer: &dyn Signer) -> String {
+    format!("{} {}", kind.title(), signer.public_key().key_id())
+}
+
 impl Collector {
+    /// Whether the database takes work now, and is the one that was opened.
+    ///
+    /// # Errors
+    /// With what stands in the way, and what the database said.
+    pub fn probe(&self) -> Result<(), (rumline_server::NotReady, String)> {
+        let name = identity(self.settings.kind, self.signer.as_ref());
+        let version = MIGRATIONS.last().map_or(0, |last| last.version);
+        rumline_server::probe(&self.db, &name, version)
+    }
+
     /// The number of a CSLU's one tenant.
     pub const CSLU_TENANT: TenantId = TenantId(1);
 
@@ -128,7 +143,7 @@ impl Collector {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
-        let name = format!("{} {}", settings.kind.title(), signer.public_key().key_id());
+        let name = identity(settings.kind, signer.as_ref());
         rumline_server::check_identity(&db, &name)?;
         let cssm_id = cssm_id(&settings.root_certificate).into();
         let settings = Arc::new(settings);

@@ -149,6 +149,15 @@ impl Cssm {
         Ok(Self { db, suite, issuer, random, settings, standing, strangers, looks, id })
     }
 
+    /// Whether the database takes work now, and is the one that was opened.
+    ///
+    /// # Errors
+    /// With what stands in the way, and what the database said.
+    pub fn probe(&self) -> Result<(), (rumline_server::NotReady, String)> {
+        let version = MIGRATIONS.last().map_or(0, |last| last.version);
+        rumline_server::probe(&self.db, &self.id, version)
+    }
+
     /// The database below.
     #[must_use]
     pub fn db(&self) -> &Arc<Db> {

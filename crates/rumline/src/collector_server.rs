@@ -229,6 +229,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         tls_root_pem: certificate_to_pem(&authority.root_certificate),
         spool: Spool::open(dir.join("spool"))?,
         shutdown: shutdown.clone(),
+        readiness: crate::server_parts::readiness(&dir, &authority),
     });
     crate::server_parts::tell_url(&dir, &base_url)?;
     say!("{} listens on {base_url}", role.kind.title());

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use rumline_net::{KeptFiles, Shutdown, certificate_to_pem, pem_to_der, write_private};
 use rumline_protocol::{Authority, Revocation, Signed, SignerCertificate, Timestamp, base64};
-use rumline_server::People;
+use rumline_server::{NotReady, People};
+use rumline_web::Readiness;
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -83,6 +84,22 @@ pub(crate) fn renew_signing_key(dir: &Path, before: &Authority, renewed: &Author
         files.write("signing.key", &before.signing_key)?;
     }
     Ok(written?)
+}
+
+/// Whether the keys in the folder are those the server was started with: without them it signs as long as it runs, and starts
+/// no more.
+pub(crate) fn readiness(dir: &Path, authority: &Authority) -> Readiness {
+    let dir = dir.to_owned();
+    let expected = [
+        ("root.key", authority.root_key_pem.clone().into_bytes()),
+        ("signing.key", authority.signing_key.clone()),
+        ("signing.der", authority.signing_certificate.0.clone()),
+    ];
+    Readiness::new(move || {
+        let files = KeptFiles::of(&dir);
+        let is_there = |(name, bytes): &(&str, Vec<u8>)| matches!(files.read(name), Ok(Some(found)) if found == *bytes);
+        if expected.iter().all(is_there) { Ok(()) } else { Err(NotReady::SigningKeyMissing) }
+    })
 }
 
 /// The server's certificate and its key: issued anew at each start, for the names it has now.

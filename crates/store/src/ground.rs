@@ -12,9 +12,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::StoreError;
 use crate::connection::connect;
 use crate::sums::{Known, Sums};
+use crate::{StoreError, Trouble};
 
 /// Files up to this size are looked through at start, which takes a second or two.
 const CHECKED_AT_START_BYTES_MAX: u64 = 128 << 20;
@@ -26,7 +26,8 @@ pub(crate) struct Ground {
     path: PathBuf,
     /// Device and inode of the file that was opened.
     file: (u64, u64),
-    stopped: OnceLock<String>,
+    /// Why nothing is answered from it any more.
+    stopped: OnceLock<(Trouble, String)>,
     sums: Mutex<Sums>,
 }
 
@@ -119,7 +120,8 @@ impl Ground {
             self.stop(&gone(&self.path));
         }
         match self.stopped.get() {
-            Some(text) => Err(StoreError::Damaged(text.clone())),
+            Some((Trouble::Gone, text)) => Err(StoreError::Gone(text.clone())),
+            Some((_, text)) => Err(StoreError::Damaged(text.clone())),
             None => Ok(()),
         }
     }
@@ -132,8 +134,8 @@ impl Ground {
     }
 
     fn stop(&self, error: &StoreError) {
-        let StoreError::Damaged(text) = error else { return };
-        let _the_first_stands = self.stopped.set(text.clone());
+        let (StoreError::Damaged(text) | StoreError::Gone(text)) = error else { return };
+        let _the_first_stands = self.stopped.set((error.trouble(), text.clone()));
     }
 
     fn look_through(&self, connection: &Connection, pragma: &str) -> Result<(), StoreError> {
@@ -245,7 +247,7 @@ fn damaged(path: &Path, what: &str) -> StoreError {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unreadable(error: std::io::Error) -> StoreError {
-    StoreError::Commit(error.to_string())
+    StoreError::Commit(Trouble::Other, error.to_string())
 }
 
 fn identity_of(metadata: &Metadata) -> (u64, u64) {
@@ -253,7 +255,7 @@ fn identity_of(metadata: &Metadata) -> (u64, u64) {
 }
 
 fn gone(path: &Path) -> StoreError {
-    StoreError::Damaged(format!(
+    StoreError::Gone(format!(
         "{} was removed or replaced under the running server: stop it, put the file back, and start \
          it again",
         named(path)

@@ -56,15 +56,18 @@ pub enum StoreError {
     /// The database gave a transaction up by itself, as on a full disk.
     #[error("the transaction was given up: is the disk full?")]
     GivenUp,
-    /// The commit of a group failed.
-    #[error("the database could not commit: {0}")]
-    Commit(String),
+    /// The commit of a group failed, and why.
+    #[error("the database could not commit: {1}")]
+    Commit(Trouble, String),
     /// The transaction met another one, again and again.
     #[error("the database is busy with the same records, try again")]
     Conflict,
-    /// The file below is damaged or gone: nothing is answered from it any more.
+    /// The file below is damaged: nothing is answered from it any more.
     #[error("{0}")]
     Damaged(String),
+    /// The file below was removed or replaced: nothing is answered from it any more.
+    #[error("{0}")]
+    Gone(String),
     /// A schema newer than this program knows.
     #[error("the database has schema version {found}, this program knows up to {known}")]
     UnknownSchema {
@@ -75,7 +78,39 @@ pub enum StoreError {
     },
 }
 
+/// What kind of trouble an error tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The database cannot be reached, or its file is gone.
+    Gone,
+    /// It takes no writes.
+    ReadOnly,
+    /// There is no room for more.
+    Full,
+    /// What is in it cannot be believed.
+    Damaged,
+    /// It has more to do than it can.
+    Busy,
+    /// Another one.
+    Other,
+}
+
 impl StoreError {
+    /// What kind of trouble it tells of.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Sqlite(error) => trouble_of_sqlite(error),
+            Self::Postgres(error) => trouble_of_postgres(error),
+            Self::Commit(trouble, _) => *trouble,
+            Self::Busy | Self::Conflict => Trouble::Busy,
+            Self::Closed | Self::Gone(_) => Trouble::Gone,
+            Self::GivenUp => Trouble::Full,
+            Self::Damaged(_) => Trouble::Damaged,
+            Self::UnknownSchema { .. } => Trouble::Other,
+        }
+    }
+
     /// Whether the file below is damaged.
     fn is_damage(&self) -> bool {
         match self {
@@ -98,6 +133,33 @@ impl StoreError {
             *code == postgres::error::SqlState::T_R_SERIALIZATION_FAILURE
                 || *code == postgres::error::SqlState::T_R_DEADLOCK_DETECTED
         })
+    }
+}
+
+fn trouble_of_sqlite(error: &rusqlite::Error) -> Trouble {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Trouble::ReadOnly,
+        Some(ErrorCode::DiskFull) => Trouble::Full,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
+        Some(ErrorCode::CannotOpen) => Trouble::Gone,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
+        _ => Trouble::Other,
+    }
+}
+
+fn trouble_of_postgres(error: &postgres::Error) -> Trouble {
+    use postgres::error::SqlState;
+    let Some(code) = error.code() else { return Trouble::Gone };
+    // Classes of errors: https://www.postgresql.org/docs/current/errcodes-appendix.html
+    match code.code().get(..2) {
+        _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Trouble::ReadOnly,
+        _ if *code == SqlState::DISK_FULL => Trouble::Full,
+        Some("08" | "57" | "58") => Trouble::Gone,
+        Some("3D" | "28" | "42") => Trouble::Gone,
+        Some("53") => Trouble::Busy,
+        Some("XX") => Trouble::Damaged,
+        _ => Trouble::Other,
     }
 }
 
@@ -316,8 +378,8 @@ where
             }
             // A refusal stands whether or not the group it was in could be committed.
             (Some(Err(error)), _) => Err(error),
-            (_, Err(StoreError::Commit(text))) => {
-                Err(StoreError::Commit(format!("{}: {text}", self.name)).into())
+            (_, Err(StoreError::Commit(trouble, text))) => {
+                Err(StoreError::Commit(trouble, format!("{}: {text}", self.name)).into())
             }
             (_, Err(error)) => Err(error.into()),
             (Some(Ok(value)), Ok(())) => Ok(value),

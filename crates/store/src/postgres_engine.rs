@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use postgres::{Client, IsolationLevel, NoTls};
 
 use crate::tx::{StatementCache, Tx, TxInner};
-use crate::{Job, JobEnd, StoreError};
+use crate::{Job, JobEnd, StoreError, Trouble};
 
 /// Connections, and so transactions at a time.
 const CONNECTIONS: usize = 4;
@@ -35,7 +35,7 @@ impl PostgresEngine {
             let thread = std::thread::Builder::new()
                 .name("store-postgres".to_owned())
                 .spawn(move || worker.work(&jobs))
-                .map_err(|error| StoreError::Commit(error.to_string()))?;
+                .map_err(|error| StoreError::Commit(Trouble::Other, error.to_string()))?;
             workers.push(thread);
         }
         Ok(Self { queue: Some(queue), workers })

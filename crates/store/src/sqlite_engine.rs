@@ -12,7 +12,7 @@ use rusqlite::hooks::Wal;
 use crate::connection::{connect, keep_statements};
 use crate::ground::Ground;
 use crate::tx::{Tx, TxInner};
-use crate::{Job, JobEnd, StoreError};
+use crate::{Job, JobEnd, StoreError, Trouble};
 
 /// The most closures in one commit.
 const GROUP_MAX: usize = 1_000;
@@ -86,7 +86,7 @@ impl Scrub {
         let thread = std::thread::Builder::new()
             .name("store-scrub".to_owned())
             .spawn(move || ground.scrub(&connection, &closed))
-            .map_err(|error| StoreError::Commit(error.to_string()))?;
+            .map_err(|error| StoreError::Commit(Trouble::Other, error.to_string()))?;
         Ok(Self { closing, interrupt, thread })
     }
 
@@ -112,7 +112,7 @@ impl SqliteEngine {
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || write_in_groups(&connection, &below, &jobs, &in_log))
-            .map_err(|error| StoreError::Commit(error.to_string()))?;
+            .map_err(|error| StoreError::Commit(Trouble::Other, error.to_string()))?;
         Ok(Self {
             mode: Mode::Threaded {
                 queue: Some(queue),
@@ -258,7 +258,8 @@ fn write_in_groups(
             job.finish(match &committed {
                 Ok(()) => Ok(()),
                 Err(StoreError::Damaged(text)) => Err(StoreError::Damaged(text.clone())),
-                Err(error) => Err(StoreError::Commit(error.to_string())),
+                Err(StoreError::Gone(text)) => Err(StoreError::Gone(text.clone())),
+                Err(error) => Err(StoreError::Commit(error.trouble(), error.to_string())),
             });
         }
         let pages = in_log.load(Ordering::Relaxed);

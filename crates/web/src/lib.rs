@@ -16,6 +16,7 @@ mod packed;
 mod page;
 mod people;
 mod problem;
+mod ready;
 mod shared;
 mod site;
 mod spool;
@@ -31,5 +32,6 @@ pub use cssm::{
 pub use openapi::openapi;
 pub use page::in_query;
 pub use problem::Refusal;
+pub use ready::Readiness;
 pub use site::{Access, Gates, NamedBy, Route, Site};
 pub use spool::Spool;

@@ -18,11 +18,12 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use maud::Markup;
 use rumline_net::{PeerAddress, Secured};
 use rumline_protocol::Timestamp;
-use rumline_server::{Action, Caller, Error, PartId, People, ScopeId};
+use rumline_server::{Action, Caller, Error, NotReady, PartId, People, ScopeId};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::packed;
 use crate::problem::{Problem, Refusal, reworded};
+use crate::ready::Readiness;
 use crate::spool::Spool;
 use guard::{Guard, authorize};
 
@@ -51,6 +52,13 @@ pub trait Site: Clone + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// What may go on at a time.
     fn gates(&self) -> &Gates;
+    /// Whether it can do its work, as it was found last.
+    fn readiness(&self) -> &Readiness;
+    /// Whether its database takes its work now.
+    ///
+    /// # Errors
+    /// With what stands in the way, and what the database said.
+    fn probe(&self) -> Result<(), (NotReady, String)>;
     /// Where files on their way are kept.
     fn spool(&self) -> &Spool;
     /// The name of the cookie that holds a login: servers on one host must not share one.

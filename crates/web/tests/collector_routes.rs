@@ -88,6 +88,7 @@ impl Server {
             tls_root_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             shutdown: Shutdown::default(),
+            readiness: rumline_web::Readiness::new(|| Ok(())),
         });
         let devices = device_router(site.clone());
         Self { collector, router: collector_router(site), devices, now, _spool: spool }

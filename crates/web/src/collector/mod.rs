@@ -17,10 +17,11 @@ use maud::Markup;
 use rumline_collector::{Collector, Kind, TenantId};
 use rumline_net::{Clock, Shutdown};
 use rumline_protocol::Timestamp;
-use rumline_server::{Caller, Error, PartId, People, ScopeId};
+use rumline_server::{Caller, Error, NotReady, PartId, People, ScopeId};
 use tokio::sync::{Semaphore, watch};
 
 use crate::problem::Refusal;
+use crate::ready::Readiness;
 use crate::shared;
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
@@ -101,6 +102,8 @@ pub struct Inside {
     pub shutdown: Shutdown,
     /// What may go on at a time.
     pub gates: Gates,
+    /// Whether it can do its work.
+    pub readiness: Readiness,
     /// Rings when there may be something to forward.
     pub work: Bell,
     /// Rings when answers have come in.
@@ -129,6 +132,8 @@ pub struct Parts {
     pub spool: Spool,
     /// Tells when to end.
     pub shutdown: Shutdown,
+    /// Whether it can do its work.
+    pub readiness: Readiness,
 }
 
 impl CollectorSite {
@@ -147,6 +152,7 @@ impl CollectorSite {
             spool: parts.spool,
             shutdown: parts.shutdown,
             gates: Gates::default(),
+            readiness: parts.readiness,
             work: Bell::default(),
             answers: Bell::default(),
             held: Semaphore::new(HELD_MAX),
@@ -212,6 +218,14 @@ impl Site for CollectorSite {
 
     fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    fn probe(&self) -> Result<(), (NotReady, String)> {
+        self.collector.probe()
     }
 
     fn spool(&self) -> &Spool {

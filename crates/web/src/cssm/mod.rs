@@ -20,9 +20,10 @@ use maud::Markup;
 use rumline_cssm::{Cssm, Error, People};
 use rumline_net::Clock;
 use rumline_protocol::Timestamp;
-use rumline_server::{Caller, PartId, ScopeId};
+use rumline_server::{Caller, NotReady, PartId, ScopeId};
 
 use crate::problem::Refusal;
+use crate::ready::Readiness;
 use crate::shared;
 use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
@@ -58,6 +59,8 @@ pub struct CssmSite {
     pub chosen: ChosenFiles,
     /// What may go on at a time.
     pub gates: Gates,
+    /// Whether it can do its work.
+    pub readiness: Readiness,
 }
 
 impl Site for CssmSite {
@@ -105,6 +108,14 @@ impl Site for CssmSite {
 
     fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    fn probe(&self) -> Result<(), (NotReady, String)> {
+        self.cssm.probe()
     }
 
     fn spool(&self) -> &Spool {

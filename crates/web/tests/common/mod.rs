@@ -23,7 +23,7 @@ use rumline_protocol::{
 };
 use rumline_store::Db;
 use rumline_testkit::Chance;
-use rumline_web::{CssmSite, Gates, Refusal, Spool, cssm_router};
+use rumline_web::{CssmSite, Gates, Readiness, Refusal, Spool, cssm_router};
 
 pub(crate) type Route = rumline_web::Route<CssmSite>;
 use tower::ServiceExt;
@@ -196,6 +196,7 @@ impl Server {
             webhooks_to_internal: true,
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             gates: Gates::default(),
+            readiness: Readiness::new(|| Ok(())),
         };
         Self { cssm, router: cssm_router(state), now, root, token: token.value, _spool: spool }
     }
