@@ -71,10 +71,10 @@ impl fmt::Display for Message {
             ),
             Self::CommunicationFailed(why) => write!(
                 f,
-                "%LICMGR-3-LOG_SMART_LIC_COMM_FAILED: Communications failure with the Cisco Smart Software Manager (CSSM): {why}"
+                "%LICMGR-3-LOG_SMART_LIC_COMM_FAILED: Communications failure with the Cisco Smart Software Manager (CSSM) : {why}"
             ),
             Self::CommunicationRestored => f.write_str(
-                "%LICMGR-3-LOG_SMART_LIC_COMM_RESTORED: Communications with Cisco Smart Software Manager (CSSM) restored",
+                "%LICMGR-3-LOG_SMART_LIC_COMM_RESTORED: Communications with the Cisco Smart Software Manager (CSSM) restored.",
             ),
             Self::EvaluationExpired => f.write_str(
                 "%LICMGR-3-LOG_SMART_LIC_EVAL_EXPIRED: The evaluation period has expired; features go on as they are",

@@ -5,7 +5,7 @@ mod smart;
 
 use rumline_protocol::Timestamp;
 
-pub use pak::{brief, files, host_id, usage_table};
+pub use pak::{brief, files, usage_table};
 pub use smart::{all, status, summary, usage};
 
 use crate::smart::Personality;

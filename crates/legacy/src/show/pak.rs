@@ -3,12 +3,6 @@
 use super::Shown;
 use crate::files::Terms;
 
-/// `show license host-id`
-#[must_use]
-pub fn host_id(host_id: &str) -> String {
-    format!("License hostid: {host_id}\n")
-}
-
 /// `show license brief`: the names of the files.
 #[must_use]
 pub fn brief(shown: &Shown<'_>) -> String {

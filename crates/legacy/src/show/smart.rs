@@ -232,17 +232,15 @@ pub fn usage(shown: &Shown<'_>) -> String {
     text
 }
 
-/// `show license all`, with what the switch says of its UDI and its agent.
+/// `show license all`, with what is in use and what the switch says of its UDI.
 #[must_use]
-pub fn all(shown: &Shown<'_>, udi: &str, agent: &str) -> String {
+pub fn all(shown: &Shown<'_>, usage: &str, udi: &str) -> String {
     let title = |text: &str| format!("{text}\n{}\n\n", "=".repeat(text.len()));
-    let usage = if shown.personality.is_smart() { usage(shown) } else { String::new() };
     format!(
-        "{}{}\n{}{usage}\n{}{udi}\n{}Smart Agent for Licensing: {agent}\n",
+        "{}{}\n{}{usage}\n{}{udi}",
         title("Smart Licensing Status"),
         status(shown),
         title("License Usage"),
         title("Product Information"),
-        title("Agent Version"),
     )
 }
