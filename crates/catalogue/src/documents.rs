@@ -131,9 +131,8 @@ impl Catalogue {
     pub fn releases_document(&self) -> String {
         let mut text = String::from(
             "# Releases\n\n\
-             Made from the tables in `crates/catalogue/data`. A switch starts with a release that has Smart Licensing Using \
-             Policy; one of before is refused in words, since its kind of licensing is not there yet. The agent of a \
-             release is published, or assumed from the nearest lower one. [assumptions.md](assumptions.md) says more.\n\n",
+             Made from the tables in `crates/catalogue/data`. On releases before Smart Licensing Using Policy a switch holds its \
+             licences as it did then ([migration.md](migration.md)). The agent of a release is published, or assumed from the nearest lower one. [assumptions.md](assumptions.md) says more.\n\n",
         );
         let columns = [
             "Release",
@@ -166,8 +165,8 @@ impl Catalogue {
             row(&mut text, &cells);
         }
         text.push_str(
-            "\n## Gates\n\nWhat a release or a model must have for something. No release before Smart Licensing Using Policy \
-             has any of it; a gate stays open on later releases unless it says otherwise. On the way from a release with a \
+            "\n## Gates\n\nWhat a release or a model must have for something. A gate stays open on \
+             later releases unless it says otherwise. On the way from a release with a \
              gate to one without it its lines go from the configuration, and no others ([install.md](install.md)).\n\n",
         );
         head(&mut text, &["Gate", "Open", "Lines that go without it", "Rule"]);

@@ -115,11 +115,17 @@ impl Catalogue {
     /// Whether a release is not too old for a model.
     #[must_use]
     pub fn runs(&self, platform: &Platform, release: &Release) -> bool {
-        let first = match &platform.runs_from {
+        let first = self.first_of(platform, release);
+        self.release_index(&release.version) >= self.release_index(first)
+    }
+
+    /// The first release of the kind of this one, before or with Smart Licensing Using Policy, that runs on a platform.
+    #[must_use]
+    pub fn first_of<'a>(&self, platform: &'a Platform, release: &Release) -> &'a str {
+        match &platform.runs_from {
             Some(first) if !release.has_slp() => first,
             _ => &platform.since,
-        };
-        self.release_index(&release.version) >= self.release_index(first)
+        }
     }
 
     /// What a release or a model must have.
@@ -262,8 +268,8 @@ mod tests {
         assert_eq!(kinds("9.3(3)"), "Smart Licensing, PAK, RTU");
         assert_eq!(kinds("10.1(2)"), "Smart Licensing, PAK, RTU");
         assert_eq!(kinds("10.2(1)F"), "Smart Licensing Using Policy");
-        // What gates are for came with SLP or after it.
-        for gate in catalogue.gates() {
+        // What gates are for came with SLP or after it, or went with it.
+        for gate in catalogue.gates().iter().filter(|gate| gate.until.is_none()) {
             for platform in catalogue.platforms() {
                 assert!(!catalogue.is_open(gate, "10.1(2)", &platform.pid), "{}", gate.name);
             }

@@ -197,6 +197,9 @@ pub struct Package {
     /// Whether each port that needs it counts; all others count once a switch.
     #[serde(default)]
     pub counted: bool,
+    /// Whether it was held by the right to use before Smart Licensing Using Policy (PI-MIG-013).
+    #[serde(default)]
+    pub rtu: bool,
     /// Wording and tag on each class of switch.
     #[serde(rename = "variant")]
     pub variants: Vec<Variant>,

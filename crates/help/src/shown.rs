@@ -10,13 +10,14 @@ const AREAS: [&str; 14] = [
     "C-", "G-", "L-", "D-",
 ];
 /// Documents that are not embedded, and what they are called.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     ("protocol.md", "Messages and files"),
     ("nxapi.md", "Names of data"),
     ("commands.md", "Commands"),
     ("products.md", "Products"),
     ("releases.md", "Releases"),
     ("install.md", "Installing another release"),
+    ("migration.md", "From older licensing and back"),
     ("assumptions.md", "Assumptions"),
     ("simulation.md", "Simulation"),
     ("lab.md", "Labs of your own"),

@@ -121,7 +121,9 @@ fn the_texts_of_the_messages_are_those_of_the_code() {
 fn every_other_system_message_of_the_switch_has_a_topic_too() {
     // PI-MSG-001, PI-MSG-019
     let mut found = BTreeSet::new();
-    for text in [source("switch/src"), source("agent/src"), source("host/src")] {
+    for text in
+        [source("switch/src"), source("agent/src"), source("host/src"), source("legacy/src")]
+    {
         for rest in text.split('%').skip(1) {
             let code: String = rest.chars().take_while(|c| is_code(*c)).collect();
             let parts: Vec<&str> = code.split('-').collect();

@@ -96,6 +96,12 @@ fn switch(store: &Path) -> Result<Vec<Finding>> {
         costs: "nothing: the release that is named for the switch, or its image, is what it starts with",
         mend: "nothing: the next start, or installation, writes it anew",
     }));
+    findings.extend(rumline_switch::damaged_licensing(&mut disk)?.map(|file| Finding {
+        file: file.to_owned(),
+        what: "its checksum does not fit".to_owned(),
+        costs: "the registration, the license files and the evaluation of before Smart Licensing Using Policy, on such a release",
+        mend: "on such a release: license smart register idtoken TOKEN, install license; else nothing",
+    }));
     say!("switch store {}: {files} files of the agent", store.display());
     Ok(findings)
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The floor of each crate: a crate may use those on lower floors.
-const FLOORS: [(&str, u32); 18] = [
+const FLOORS: [(&str, u32); 19] = [
     ("rumline-protocol", 1),
     ("rumline-cli", 1),
     ("rumline-help", 1),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u32); 18] = [
     ("rumline-catalogue", 2),
     ("rumline-agent", 2),
     ("rumline-server", 2),
+    ("rumline-legacy", 2),
     ("rumline-collector", 3),
     ("rumline-cssm", 3),
     ("rumline-net", 3),
@@ -31,7 +32,7 @@ const FLOORS: [(&str, u32); 18] = [
 /// What pure crates must not know.
 const EDGE_ONLY: [&str; 8] =
     ["tokio", "axum", "hyper", "reqwest", "russh", "rustix", "tracing", "rustls"];
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "rumline-protocol",
     "rumline-cli",
     "rumline-help",
@@ -40,6 +41,7 @@ const PURE: [&str; 12] = [
     "rumline-catalogue",
     "rumline-agent",
     "rumline-server",
+    "rumline-legacy",
     "rumline-collector",
     "rumline-cssm",
     "rumline-switch",

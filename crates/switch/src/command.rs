@@ -1,5 +1,6 @@
 //! Commands as rows: a topic's words name them, and each row carries what it does.
 
+use rumline_catalogue::Release;
 use rumline_cli::{Fields, Matched, Rendering};
 use rumline_protocol::Timestamp;
 
@@ -27,26 +28,71 @@ impl Who {
     }
 }
 
+type Run = fn(&mut Switch, &mut Call<'_, '_>) -> Answer;
+
+/// What a command does on releases before Smart Licensing Using Policy.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    /// The same.
+    Same,
+    /// Something else: licensing was another one there.
+    Other(Run),
+    /// It is not there.
+    Missing,
+    /// It is there only (REL-001).
+    Only,
+}
+
 /// A command of EXEC.
 #[derive(Debug)]
 pub(crate) struct Command {
     /// Its key words; the words of its topic name it by them.
     pub name: &'static str,
     pub who: Who,
-    pub run: fn(&mut Switch, &mut Call<'_, '_>) -> Answer,
+    run: Run,
+    before: Before,
 }
-
-type Run = fn(&mut Switch, &mut Call<'_, '_>) -> Answer;
 
 impl Command {
     /// One that changes nothing but the session.
     pub(crate) const fn anyone(name: &'static str, run: Run) -> Self {
-        Self { name, who: Who::Anyone, run }
+        Self { name, who: Who::Anyone, run, before: Before::Same }
     }
 
     /// One that changes something.
     pub(crate) const fn administrator(name: &'static str, run: Run) -> Self {
-        Self { name, who: Who::Administrator, run }
+        Self { name, who: Who::Administrator, run, before: Before::Same }
+    }
+
+    /// The same, with what it does on releases before Smart Licensing Using Policy.
+    pub(crate) const fn before(self, run: Run) -> Self {
+        Self { before: Before::Other(run), ..self }
+    }
+
+    /// The same, on releases with Smart Licensing Using Policy only.
+    pub(crate) const fn of_policy(self) -> Self {
+        Self { before: Before::Missing, ..self }
+    }
+
+    /// The same, on releases before Smart Licensing Using Policy only.
+    pub(crate) const fn of_before(self) -> Self {
+        Self { before: Before::Only, ..self }
+    }
+
+    /// What it does on a release, or why it is not there.
+    pub(crate) fn on(&self, release: &Release) -> Result<Run, CommandError> {
+        let own = &release.version;
+        match (self.before, release.has_slp()) {
+            (Before::Only, true) => Err(CommandError::Failed(format!(
+                "% Not supported in Smart Licensing Using Policy: {own} has no older licensing"
+            ))),
+            (Before::Missing, false) => Err(CommandError::Failed(format!(
+                "% Not supported on {own}, which is of before Smart Licensing Using Policy: licenses are held by {} there",
+                release.licensing_words()
+            ))),
+            (Before::Other(run), false) => Ok(run),
+            _ => Ok(self.run),
+        }
     }
 }
 

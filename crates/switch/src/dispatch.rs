@@ -345,9 +345,10 @@ impl Switch {
                 if who == Who::Administrator && !self.is_administrator(&session.login) {
                     return Err(CommandError::Denied);
                 }
+                let run = found.action.on(self.release)?;
                 let by = By::of(session);
                 let mut call = Call { now, session, command: &found, devices, rendering };
-                let answer = (found.action.run)(self, &mut call);
+                let answer = run(self, &mut call);
                 // What is asked about first is told of when it is done.
                 let asks = answer.as_ref().is_ok_and(|outcome| outcome.reply.question.is_some());
                 if who == Who::Administrator && !asks {

@@ -31,6 +31,7 @@ pub use session::Session;
 use crate::session::Seen;
 pub use topics::doctor::{damaged_way, signs_of_configuration};
 pub use topics::files::{FlashPath, damaged_startup, text_of};
+pub use topics::legacy::damaged_licensing;
 pub use topics::logging::{LogLine, SyslogDatagram};
 pub use topics::names::{NameServer, Names};
 pub use topics::network::{NoPath, Path, Proxy, SourceInterface, Tls, Way};
@@ -46,6 +47,7 @@ use crate::topics::clock::Zone;
 use crate::topics::configuration::{Checkpoint, Draft};
 use crate::topics::doctor::Worked;
 use crate::topics::files::{Found, read_startup, write_startup};
+use crate::topics::legacy::{Older, asleep};
 use crate::topics::license::{InUse, licensing};
 use crate::topics::logging::{By, Destinations, Log};
 use crate::topics::network::WayLines;
@@ -145,14 +147,9 @@ impl Hardware {
     /// With why not.
     pub(crate) fn runs(platform: &Platform, release: &Release) -> Result<(), BootError> {
         let catalogue = Catalogue::nexus();
-        if !release.has_slp() {
-            let (release, kinds) = (release.version.clone(), release.licensing_words());
-            let first = catalogue.releases().iter().find(|release| release.has_slp());
-            let since = first.map_or_else(String::new, |first| first.version.clone());
-            return Err(BootError::OldLicensing { release, kinds, since });
-        }
         if !catalogue.runs(platform, release) {
-            let (pid, since) = (platform.pid.clone(), platform.since.clone());
+            let since = catalogue.first_of(platform, release).to_owned();
+            let pid = platform.pid.clone();
             return Err(BootError::TooOld { pid, since });
         }
         Ok(())
@@ -293,19 +290,6 @@ pub enum BootError {
         /// The first release that knows it.
         since: String,
     },
-    /// The release is of before Smart Licensing Using Policy (PI-MIG-012, REL-001).
-    #[error(
-        "on release {release} licenses are held by {kinds}, which this switch does not have yet: take a \
-         release with Smart Licensing Using Policy, {since} or later"
-    )]
-    OldLicensing {
-        /// The release.
-        release: String,
-        /// What licenses are held by there.
-        kinds: String,
-        /// The first release with the kind there is.
-        since: String,
-    },
     /// A serial number that cannot be one.
     #[error(transparent)]
     Identity(#[from] rumline_protocol::InvalidIdentity),
@@ -338,6 +322,8 @@ pub struct Switch {
     drafts: BTreeMap<String, Draft>,
     last_draft: u64,
     agent: Agent,
+    /// Licensing on a release before Smart Licensing Using Policy; the agent sleeps there.
+    older: Option<Older>,
     /// The message that was shown before it leaves.
     shown: Option<Shown>,
     /// The lines by which the licensing peer was last reached.
@@ -446,7 +432,9 @@ impl Switch {
             agent_version: release.agent.clone(),
             root_certificate: hardware.root_certificate.clone(),
         };
+        let (older, unreadable) = Older::open(release, &running, devices.store)?;
         let config = licensing(&running);
+        let config = if older.is_some() { asleep(config) } else { config };
         let agent = Agent::open(now, profile, config, suite, &mut devices.agent())?;
         let mut switch = Self {
             words,
@@ -467,6 +455,7 @@ impl Switch {
             drafts: BTreeMap::new(),
             last_draft: 0,
             agent,
+            older,
             shown: None,
             worked: Worked::default(),
             in_envelope: None,
@@ -484,6 +473,10 @@ impl Switch {
         let mut effects = switch.configuration_replaced(now, devices);
         if let Some(damage) = damage {
             effects.push(switch.log_line(now, &format!("%ASCII-CFG-2-CONF_CONTROL: {damage}")));
+        }
+        if let Some(error) = unreadable {
+            let told = format!("%ASCII-CFG-2-CONF_CONTROL: {error}: the switch is not registered");
+            effects.push(switch.log_line(now, &told));
         }
         effects.extend(switch.started(now, &gone, not_kept));
         // It is of use once: after a restart the startup configuration counts.
@@ -572,6 +565,13 @@ impl Switch {
         let is_due = input == Input::Tick;
         if let Input::ClockStepped { to, .. } = &input {
             self.time.clock_stepped(*to);
+        }
+        if self.older.is_some() {
+            let mut effects = self.older_input(now, input, devices);
+            if is_due {
+                effects.extend(self.ask_times(now, devices.random));
+            }
+            return effects;
         }
         let answered = match &input {
             Input::Answer { request_id, .. } => Some(request_id.clone()),
@@ -713,11 +713,17 @@ impl Switch {
                 .to_owned();
         self.agent.set_hostname(&hostname);
         self.time_configured(now);
+        if self.older.is_some() {
+            return self.older_configured(now, devices);
+        }
         let config = licensing(&self.running);
         self.agent_input(now, Input::Configure(config), devices)
     }
 
     fn use_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
+        if self.older.is_some() {
+            return self.older_configured(now, devices);
+        }
         let in_use = self.in_use.licenses(self.platform);
         self.agent_input(now, Input::Use(in_use), devices)
     }

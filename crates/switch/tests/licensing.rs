@@ -449,31 +449,6 @@ fn unknown_hardware_does_not_come_up() {
 }
 
 #[test]
-fn a_release_before_slp_says_what_it_licenses_by_and_does_not_come_up() {
-    // PI-MIG-012, REL-001
-    let now = at("Mar 04 09:00:00 2024");
-    let catalogue = rumline_catalogue::Catalogue::nexus();
-    let (new, old): (Vec<_>, Vec<_>) = catalogue.releases().iter().partition(|row| row.has_slp());
-    assert!(old.len() > 25 && !new.is_empty());
-    for release in old {
-        // By either of its names, and whatever its configuration says.
-        for name in [&release.version, &release.nxos] {
-            let config = Some("version 10.4(3)\nlicense smart transport smart\n");
-            let error = boot(now, PID, SERIAL, name, config).err().map(|error| error.to_string());
-            let told = format!(
-                "on release {} licenses are held by {}, which this switch does not have yet",
-                release.version,
-                release.licensing_words()
-            );
-            assert!(error.is_some_and(|error| error.starts_with(&told)), "{name}");
-        }
-    }
-    for release in new {
-        assert!(boot(now, PID, SERIAL, &release.version, None).is_ok(), "{}", release.version);
-    }
-}
-
-#[test]
 fn the_history_tells_of_each_message_and_of_its_answer() {
     // PI-SHOW-025
     let mut lab = Lab::new(None);

@@ -350,9 +350,9 @@ fn power_that_is_cut_anywhere_leaves_the_old_release_or_the_new_one() {
 }
 
 #[test]
-fn a_release_of_before_slp_is_refused_with_what_going_there_would_come_to() {
+fn what_going_to_a_release_of_before_slp_comes_to_is_told_before() {
     // PI-MIG-023, PI-MIG-025, PI-MIG-026
-    let mut lab = Lab::with_release(OLD);
+    let mut lab = boot(at("Mar 04 09:00:00 2024"), "N9K-C93180YC-FX", SERIAL, OLD, None).unwrap();
     lab.configure(&["feature bgp"]);
     let name = lab.bring("9.3(13)");
     let before = lab.store.files.clone();
@@ -364,11 +364,10 @@ fn a_release_of_before_slp_is_refused_with_what_going_there_would_come_to() {
             "does not change, 1 in use",
             "1 wait for an ACK",
             "cslu here; that release has Call Home only",
-            "nothing was changed",
-            "licenses are held by Smart Licensing, PAK, RTU, which this switch does not have yet",
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }
+        lab.run(&["n"]);
     }
     assert_eq!((&lab.store.files, lab.reloads), (&before, 0));
     lab.install_trust();
@@ -379,6 +378,15 @@ fn a_release_of_before_slp_is_refused_with_what_going_there_would_come_to() {
         "{told}"
     );
     assert!(told.contains("reregister the product instance.\n"), "{told}");
+    assert!(told.contains("  license smart transport smart (10.2(1)F or later)\n"), "{told}");
+    // One that is too old for the model is refused, before Smart Licensing Using Policy too.
+    let mut lab = Lab::with_release(OLD);
+    let name = lab.bring("9.3(13)");
+    let told = lab.run(&[&format!("install all nxos bootflash:{name}")]);
+    assert!(
+        told.contains("cannot run here: N9K-C93180YC-FX3 needs release 10.1(1) or later"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -179,11 +179,12 @@ impl<'a> Settings<'a> {
     ) -> Result<String, CommandError> {
         let setting = given.action;
         let mut told = None;
+        let line = setting.spelled(given);
         if !negated {
             self.pass(setting)?;
+            self.pass_line(paths, &line)?;
             told = (setting.check)(tree, given, self.software).map_err(CommandError::Failed)?;
         }
-        let line = setting.spelled(given);
         for path in paths {
             match setting.put {
                 Put::Own(put) => put(self, tree, given, negated)?,
@@ -227,7 +228,25 @@ impl<'a> Settings<'a> {
     }
 }
 
+impl Settings<'_> {
+    /// Whether release and model have a line, by the lines that the gates name.
+    fn pass_line(&self, paths: &[Vec<String>], line: &str) -> Result<(), CommandError> {
+        let Some(software) = self.software else { return Ok(()) };
+        let mut gates = paths.iter().filter_map(|path| software.shuts(path, line));
+        gates.try_for_each(|gate| software.asks(&gate.name)).map_err(CommandError::Failed)
+    }
+}
+
 impl Software<'_> {
+    /// The gate that a line needs, below the lines that lead to it, and that is shut.
+    pub(crate) fn shuts(self, path: &[String], line: &str) -> Option<&'static Gate> {
+        let catalogue = Catalogue::nexus();
+        let is_it = |gate: &&Gate| {
+            gate.has_line(path, line) && !catalogue.is_open(gate, self.release, self.pid)
+        };
+        catalogue.gates().iter().find(is_it)
+    }
+
     /// Whether it has what a gate is named for; if not, from when on it would.
     pub(crate) fn asks(self, name: &str) -> Result<(), String> {
         let software = self;
@@ -240,6 +259,12 @@ impl Software<'_> {
             Some(exception) => exception.since.as_deref(),
             None => gate.and_then(|gate| gate.since.as_deref()),
         };
+        let catalogue = Catalogue::nexus();
+        let own = catalogue.release_index(software.release);
+        let until = gate.and_then(|gate| gate.until.as_deref());
+        if let Some(until) = until.filter(|until| own >= catalogue.release_index(until)) {
+            return Err(format!("% This command is not there from Cisco NX-OS Release {until} on"));
+        }
         Err(match since {
             Some(since) => format!("% This command needs Cisco NX-OS Release {since} or later"),
             None => format!("% This command is not supported on {}", software.pid),

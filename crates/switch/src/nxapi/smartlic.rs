@@ -30,6 +30,12 @@ pub(super) fn answer(run: &mut Run<'_, '_>, method: &str, rest: &str, body: &[u8
     if !run.switch.is_administrator(&run.caller.session.login) {
         return error(403, "Permission denied for the role");
     }
+    if !run.switch.release.has_slp() {
+        return error(
+            404,
+            "There are no RUM reports on a release before Smart Licensing Using Policy",
+        );
+    }
     let number = |text: &str| text.parse::<u64>().ok();
     match (method, &parts[..]) {
         ("POST", ["close-reports"]) => closed(run),

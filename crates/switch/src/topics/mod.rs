@@ -8,6 +8,7 @@ pub(crate) mod feature;
 pub(crate) mod files;
 pub(crate) mod forecast;
 pub(crate) mod interface;
+pub(crate) mod legacy;
 pub(crate) mod license;
 pub(crate) mod logging;
 pub(crate) mod names;
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Topic] = &[
     feature::TOPIC,
     files::TOPIC,
     interface::TOPIC,
+    legacy::TOPIC,
     license::TOPIC,
     doctor::TOPIC,
     forecast::TOPIC,

@@ -6,7 +6,7 @@ use crate::Switch;
 use crate::answer::Answer;
 use crate::command::Call;
 use crate::config::{ConfigTree, Line, interface_names, render_lines, starts_with_words};
-use crate::topics::callhome;
+use crate::topics::{callhome, legacy};
 
 pub(super) fn show_running(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let all = call.has("all");
@@ -38,6 +38,11 @@ pub(super) fn show_section(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answ
     let mut lines = section_lines(&switch.running, section);
     if all {
         switch.add_defaults(section, &mut lines);
+        if section == "license" {
+            // PI-SHOW-030
+            lines.retain(|line| line.text != "license smart enable");
+            text.push_str(&legacy::show_model(switch, call.now));
+        }
     }
     render_lines(&lines, 0, &mut text);
     call.lines(text)
@@ -148,7 +153,7 @@ impl Switch {
         if section == callhome::CALLHOME.head {
             return callhome::add_defaults(lines);
         }
-        for (head, line) in self.words.default_lines() {
+        for (head, line) in self.words.default_lines().filter(|(_, line)| self.has_line(line)) {
             let is_of_it = section.is_empty() || starts_with_words(&line, section);
             let no = format!("no {head}");
             let is_given = |known: &Line| starts_with_words(&known.text, head) || known.text == no;
@@ -156,6 +161,11 @@ impl Switch {
                 lines.push(Line::of(line));
             }
         }
+    }
+
+    /// Whether the release has a line of global configuration.
+    fn has_line(&self, line: &str) -> bool {
+        self.software().shuts(&[], line).is_none()
     }
 
     /// The running configuration with all that holds where it is not given.

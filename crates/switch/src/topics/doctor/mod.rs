@@ -18,7 +18,7 @@ use crate::command::{Call, Command, Topic};
 
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
-    commands: &[Command::anyone("show license doctor", show)],
+    commands: &[Command::anyone("show license doctor", show).of_policy()],
     settings: &[],
 };
 

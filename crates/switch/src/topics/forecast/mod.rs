@@ -13,7 +13,7 @@ use crate::topics::files::FlashPath;
 
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
-    commands: &[Command::anyone("show license forecast", show)],
+    commands: &[Command::anyone("show license forecast", show).of_policy()],
     settings: &[],
 };
 

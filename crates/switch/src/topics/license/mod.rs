@@ -16,6 +16,7 @@ use crate::answer::{Answer, CommandError, Outcome};
 use crate::command::{Call, Command, Topic};
 use crate::session::Question;
 use crate::topics::files::FlashPath;
+use crate::topics::legacy;
 use crate::{Devices, Switch};
 
 pub(crate) const TOPIC: Topic = Topic {
@@ -24,65 +25,74 @@ pub(crate) const TOPIC: Topic = Topic {
         Command::administrator("license smart clear eventlog", |switch, call| {
             switch.agent.clear_event_log(call.devices.store);
             Ok(Outcome::default())
-        }),
+        })
+        .of_policy(),
         Command::administrator("license smart factory reset", |switch, call| {
             switch.ask("", Question::FactoryReset, call)
-        }),
-        Command::administrator("license smart import", import),
+        })
+        .of_policy(),
+        Command::administrator("license smart import", import).of_policy(),
         Command::administrator("license smart save usage all", |switch, call| {
             save(switch, call, SaveScope::All)
-        }),
+        })
+        .of_policy(),
         Command::administrator("license smart save usage days", |switch, call| {
             let days = call.number("days");
             save(switch, call, SaveScope::Days(days))
-        }),
+        })
+        .of_policy(),
         Command::administrator("license smart save usage rum-id", |switch, call| {
             let id = call.number("id");
             save(switch, call, SaveScope::Report(id))
-        }),
+        })
+        .of_policy(),
         Command::administrator("license smart save usage unreported", |switch, call| {
             save(switch, call, SaveScope::Unreported)
-        }),
-        Command::administrator("license smart sync", sync),
-        Command::administrator("license smart trust idtoken", trust),
+        })
+        .of_policy(),
+        Command::administrator("license smart sync", sync).of_policy(),
+        Command::administrator("license smart trust idtoken", trust).of_policy(),
         Command::anyone("show license all", |switch, call| {
             call.shown(|| switch.license_all(), || switch.all_fields())
-        }),
+        })
+        .before(legacy::show_all),
         Command::anyone("show license data conversion", |switch, call| {
             call.text_only(|| switch.license_conversion())
-        }),
+        })
+        .of_policy(),
         Command::anyone("show license eventlog", |switch, call| {
             call.text_only(|| switch.license_eventlog())
-        }),
-        // REL-001
-        Command::anyone("show license file", |_, _| {
-            Err(CommandError::failed(
-                "% Licence files are not supported in Smart Licensing Using Policy",
-            ))
-        }),
+        })
+        .of_policy(),
         Command::anyone("show license history message", |switch, call| {
             call.text_only(|| switch.license_history())
-        }),
+        })
+        .of_policy(),
         Command::anyone("show license host-id", |switch, call| {
             let id = format!("VDH={}", switch.udi.serial);
             call.shown(|| format!("License hostid: {id}\n"), || Fields::new().text("host_id", &id))
         }),
-        Command::anyone("show license rum id", Switch::license_rum),
+        Command::anyone("show license rum id", Switch::license_rum).of_policy(),
         Command::anyone("show license status", |switch, call| {
             call.shown(|| switch.license_status(), || switch.status_fields())
-        }),
+        })
+        .before(legacy::show_status),
         Command::anyone("show license summary", |switch, call| {
             call.shown(|| switch.license_summary(), || switch.summary_rows())
-        }),
+        })
+        .before(legacy::show_summary),
         Command::anyone("show license tech support", |switch, call| {
             call.text_only(|| switch.license_tech_support(call.now))
-        }),
+        })
+        .of_policy(),
         Command::anyone("show license udi", |switch, call| {
             call.shown(|| switch.license_udi(), || switch.udi_fields())
-        }),
+        })
+        .before(legacy::show_udi),
         Command::anyone("show license usage", |switch, call| {
             call.shown(|| switch.license_usage(), || switch.usage_rows())
-        }),
+        })
+        .before(legacy::show_usage),
     ],
     settings: &[
         settings::CUSTOM_ID,

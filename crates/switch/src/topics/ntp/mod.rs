@@ -67,7 +67,11 @@ impl Switch {
     #[must_use]
     pub fn next_wake(&self) -> Option<(Timestamp, &'static str)> {
         let own = self.time.next_wake().map(|at| (at, "time server"));
-        self.agent.next_wake().into_iter().chain(own).min_by_key(|(at, _)| *at)
+        let licensing = match &self.older {
+            Some(older) => older.personality.next_wake().map(|at| (at, "older licensing")),
+            None => self.agent.next_wake(),
+        };
+        licensing.into_iter().chain(own).min_by_key(|(at, _)| *at)
     }
 
     /// Whom to ask follows the lines.

@@ -19,7 +19,7 @@ use crate::topics::network::{Path, Tls};
 pub(crate) const TOPIC: Topic = Topic {
     words: include_str!("words.txt"),
     // It may hold a registration token.
-    commands: &[Command::administrator("show license preview", show)],
+    commands: &[Command::administrator("show license preview", show).of_policy()],
     settings: &[],
 };
 

@@ -27,6 +27,8 @@ pub(super) struct Impact<'a> {
     pub to: &'static Release,
     /// The lines that go.
     pub gone: Vec<Gone>,
+    /// What becomes of licensing, where the one release has Smart Licensing Using Policy and the other has not.
+    pub licensing: String,
 }
 
 /// How the checks begin.
@@ -84,6 +86,7 @@ impl Impact<'_> {
         }
         text.push_str("\n\n");
         text.push_str(&self.lines_text());
+        text.push_str(&self.licensing);
         text
     }
 

@@ -50,22 +50,21 @@ impl Switch {
         name: &'n str,
         devices: &mut Devices<'_>,
     ) -> Result<Impact<'n>, CommandError> {
-        let failed = |before: &str, why: &str| {
+        let failed = |why: &str| {
             CommandError::Failed(format!(
-                "{}{FAILED}\n{before}Pre-upgrade check failed, nothing was changed: bootflash:{name} {why}",
+                "{}{FAILED}\nPre-upgrade check failed, nothing was changed: bootflash:{name} {why}",
                 beginning(name)
             ))
         };
-        let read = self.origin.read_image(name, devices).map_err(CommandError::disk)?;
-        let to = read.map_err(|why| failed("", &why))?;
-        self.origin.runs(to).map_err(|why| {
-            // What it would come to, for whoever plans to go there.
-            let outcome = if to.has_slp() { String::new() } else { Standing::of(self).text(to) };
-            failed(&outcome, &why)
-        })?;
+        let read = self.origin.image(name, devices).map_err(CommandError::disk)?;
+        let to = read.map_err(|why| failed(&why))?;
         let (from, pid) = (self.release, &self.udi.pid);
         let gone = lines::between(&self.running, &from.version, &to.version, pid);
-        Ok(Impact { name, modules: self.restarting_modules(), from, to, gone })
+        let licensing = match (from.has_slp(), to.has_slp()) {
+            (true, false) => Standing::of(self).text(to),
+            _ => String::new(),
+        };
+        Ok(Impact { name, modules: self.restarting_modules(), from, to, gone, licensing })
     }
 
     /// `install all` was answered with yes.

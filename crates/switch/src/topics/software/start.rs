@@ -142,26 +142,15 @@ impl Origin {
         name: &str,
         devices: &mut Devices<'_>,
     ) -> Result<Result<&'static Release, String>, DiskError> {
-        let read = self.read_image(name, devices)?;
-        Ok(read.and_then(|release| self.runs(release).map(|()| release)))
-    }
-
-    /// Whether a release can run here.
-    pub(super) fn runs(&self, release: &Release) -> Result<(), String> {
-        let runs = Hardware::runs(self.platform, release);
-        runs.map_err(|error| format!("cannot run here: {error}"))
-    }
-
-    /// The release that an image on bootflash: is, whether or not it can run here.
-    pub(super) fn read_image(
-        &self,
-        name: &str,
-        devices: &mut Devices<'_>,
-    ) -> Result<Result<&'static Release, String>, DiskError> {
         let Some(bytes) = devices.flash.read(name)? else {
             return Ok(Err("is not there: copy it, dir shows what is".to_owned()));
         };
-        Ok(release_of(&bytes, self.suite.as_ref(), self.maker.as_ref(), self.platform))
+        let read = release_of(&bytes, self.suite.as_ref(), self.maker.as_ref(), self.platform);
+        let runs = |release| {
+            let runs = Hardware::runs(self.platform, release);
+            runs.map_err(|error| format!("cannot run here: {error}")).map(|()| release)
+        };
+        Ok(read.and_then(runs))
     }
 }
 

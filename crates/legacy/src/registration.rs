@@ -1,0 +1,94 @@
+//! What Smart Licensing keeps of its server: the registration, and what is authorised (guide p. 53-56).
+
+use rumline_protocol::{EntitlementTag, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Where a switch is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Server {
+    /// At CSSM.
+    Cssm,
+    /// At an SSM On-Prem.
+    OnPrem,
+}
+
+/// Something that was tried with the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it was answered, or given up.
+    pub at: Timestamp,
+    /// Why it failed; none where it went well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+impl Attempt {
+    /// As it is shown.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.failure.is_some() { "FAILED" } else { "SUCCEEDED" }
+    }
+}
+
+/// The registration, as it stands and as it stood.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The Smart Account it is in, or was last: it stays when the registration goes (guide p. 63).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smart_account: Option<String>,
+    /// The Virtual Account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_account: Option<String>,
+    /// How `register` went last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<Attempt>,
+    /// How a renewal went last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Attempt>,
+    /// The registration, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
+/// A registration that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// With whom.
+    pub server: Server,
+    /// When it is renewed.
+    pub renew_at: Timestamp,
+    /// When it ends without that.
+    pub expires_at: Timestamp,
+}
+
+/// Whether what is in use was bought, by the server's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compliance {
+    /// All of it.
+    Authorized,
+    /// It did not say yet.
+    Pending,
+    /// There are not enough licences of these.
+    OutOfCompliance(Vec<EntitlementTag>),
+    /// The server was not heard of for too long.
+    Expired,
+}
+
+/// What is authorised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// What was asked for.
+    pub uses: Vec<(EntitlementTag, u32)>,
+    /// Whether it is.
+    pub compliance: Compliance,
+    /// Since when.
+    pub at: Timestamp,
+    /// How the last attempt went.
+    pub last: Attempt,
+    /// When the next one is.
+    pub next_at: Timestamp,
+    /// When the authorisation ends if the server is not heard of.
+    pub deadline_at: Timestamp,
+}
