@@ -112,12 +112,40 @@ pub struct Collector {
     cssm_id: Arc<str>,
 }
 
+/// What a collector counts when somebody asks how it does.
+const GAUGES: [rumline_server::Counted; 3] = {
+    use rumline_server::Counted;
+    [
+        Counted { name: "tenants", help: "Tenants", sql: "SELECT COUNT(*) FROM tenant" },
+        Counted {
+            name: "reports_waiting",
+            help: "Reports that wait to be forwarded, up to 100,000",
+            sql: "SELECT COUNT(*) FROM (SELECT 1 AS one FROM report WHERE state = 0
+                LIMIT 100000) AS waiting",
+        },
+        Counted {
+            name: "product_instances_with_refusals",
+            help: "Product instances of which CSSM refused reports, up to 100,000",
+            sql: "SELECT COUNT(*) FROM (SELECT 1 AS one FROM instance WHERE refused > 0
+                LIMIT 100000) AS refused",
+        },
+    ]
+};
+
 /// Whose database it is.
 fn identity(kind: Kind, signer: &dyn Signer) -> String {
     format!("{} {}", kind.title(), signer.public_key().key_id())
 }
 
 impl Collector {
+    /// What is counted when somebody asks how it does.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn gauges(&self) -> Result<Vec<rumline_server::Gauge>, Error> {
+        self.db.read("collector.gauges", |tx| rumline_server::count(tx, &GAUGES))
+    }
+
     /// Whether the database takes work now, and is the one that was opened.
     ///
     /// # Errors

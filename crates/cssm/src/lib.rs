@@ -126,6 +126,46 @@ pub struct Cssm {
     id: Arc<str>,
 }
 
+/// What CSSM counts when somebody asks how it does.
+const GAUGES: [rumline_server::Counted; 6] = {
+    use rumline_server::Counted;
+    [
+        Counted {
+            name: "smart_accounts",
+            help: "Smart accounts",
+            sql: "SELECT COUNT(*) FROM smart_account",
+        },
+        Counted {
+            name: "product_instances",
+            help: "Product instances",
+            sql: "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM instance_total",
+        },
+        Counted {
+            name: "licenses_in_use",
+            help: "Licenses in use, each as often as it is",
+            sql: "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM use_total",
+        },
+        Counted {
+            name: "open_alerts",
+            help: "Alerts that nobody has settled, up to 100,000",
+            sql: "SELECT COUNT(*) FROM (SELECT 1 AS one FROM alert WHERE cleared_at IS NULL
+                LIMIT 100000) AS open",
+        },
+        Counted {
+            name: "running_jobs",
+            help: "Jobs that are worked on, up to 100,000",
+            sql: "SELECT COUNT(*) FROM (SELECT 1 AS one FROM job WHERE state = 'running'
+                LIMIT 100000) AS running",
+        },
+        Counted {
+            name: "mail_waiting",
+            help: "Messages that wait for the mail server, up to 100,000",
+            sql: "SELECT COUNT(*) FROM (SELECT 1 AS one FROM mail
+                WHERE sent_at IS NULL AND given_up_at IS NULL LIMIT 100000) AS waiting",
+        },
+    ]
+};
+
 impl Cssm {
     /// Opens a CSSM over a database.
     ///
@@ -147,6 +187,14 @@ impl Cssm {
         let (issuer, standing, strangers) = (Arc::new(issuer), Arc::default(), Arc::default());
         let looks = Arc::default();
         Ok(Self { db, suite, issuer, random, settings, standing, strangers, looks, id })
+    }
+
+    /// What is counted when somebody asks how it does.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn gauges(&self) -> Result<Vec<rumline_server::Gauge>, Error> {
+        self.db.read("cssm.gauges", |tx| rumline_server::count(tx, &GAUGES))
     }
 
     /// Whether the database takes work now, and is the one that was opened.

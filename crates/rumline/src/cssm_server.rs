@@ -254,6 +254,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         webhooks_to_internal: arguments.webhooks_to_internal,
         spool: Spool::open(arguments.dir.join("spool"))?,
         gates: Gates::default(),
+        metrics: Default::default(),
         readiness: crate::server_parts::readiness(&arguments.dir, &authority),
     };
     // Where all addresses are listened on, people need a name that leads here.

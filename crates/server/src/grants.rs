@@ -53,6 +53,15 @@ pub enum Action {
     Administer,
     /// Create accounts and people without account.
     AdministerAll,
+    /// Look at what is of no account: how the server does.
+    ViewAll,
+}
+
+impl Action {
+    /// Whether it takes a role in everything.
+    fn is_of_all(self) -> bool {
+        matches!(self, Self::AdministerAll | Self::ViewAll)
+    }
 }
 
 /// A role, and what it is given for: everything, a scope, or a part of one.
@@ -187,7 +196,7 @@ impl Caller {
         if !self.scopes().has(&scope_id) {
             return Err(Error::NotFound("account"));
         }
-        if action == Action::AdministerAll {
+        if action.is_of_all() {
             return self.may_at_all(action);
         }
         let covering = self.grants.iter().filter(|grant| grant.covers(scope_id, part_id));
@@ -205,7 +214,7 @@ impl Caller {
     /// # Errors
     /// When it does not.
     pub fn may_at_all(&self, action: Action) -> Result<(), Error> {
-        let is_for = |grant: &Grant| action != Action::AdministerAll || grant.scope_id.is_none();
+        let is_for = |grant: &Grant| !action.is_of_all() || grant.scope_id.is_none();
         let allowed = self.grants.iter().any(|grant| is_for(grant) && allows(grant.role, action));
         if allowed { Ok(()) } else { Err(Error::Forbidden) }
     }
@@ -231,7 +240,7 @@ pub fn narrowed(grants: &[Grant], limit: &Grant) -> Vec<Grant> {
 
 fn allows(role: Role, action: Action) -> bool {
     match action {
-        Action::View => true,
+        Action::View | Action::ViewAll => true,
         Action::Operate => role >= Role::User,
         Action::Administer | Action::AdministerAll => role == Role::Administrator,
     }
@@ -240,9 +249,9 @@ fn allows(role: Role, action: Action) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Action::{Administer, AdministerAll, Operate, View};
+    use Action::{Administer, AdministerAll, Operate, View, ViewAll};
 
-    const ACTIONS: [Action; 4] = [View, Operate, Administer, AdministerAll];
+    const ACTIONS: [Action; 5] = [View, Operate, Administer, AdministerAll, ViewAll];
     const ROLES: [(Role, usize); 3] =
         [(Role::Viewer, 1), (Role::User, 2), (Role::Administrator, 3)];
 
@@ -267,8 +276,11 @@ mod tests {
                     assert_eq!(may.is_ok(), index < allowed, "{role:?} {action:?}");
                 }
                 assert_eq!(own.may_at_all(action).is_ok(), index < allowed);
+                let at_all = Caller::new("x", vec![Grant::of(role, None)]).may_at_all(action);
+                assert_eq!(at_all.is_ok(), super::allows(role, action));
                 let all = Caller::new("x", vec![Grant::of(role, None)]);
-                let everything = role == Role::Administrator && action == AdministerAll;
+                let everything =
+                    action == ViewAll || role == Role::Administrator && action == AdministerAll;
                 let may = all.may(action, ScopeId(8), None);
                 assert_eq!(may.is_ok(), index < allowed || everything);
                 assert!(may.err().is_none_or(|error| matches!(error, Error::Forbidden)));
@@ -285,7 +297,7 @@ mod tests {
             for (index, action) in ACTIONS.into_iter().enumerate() {
                 let here = own.may(action, ScopeId(7), Some(PartId(2)));
                 assert_eq!(here.is_ok(), index < allowed, "{role:?} {action:?}");
-                if action == AdministerAll {
+                if action.is_of_all() {
                     assert!(matches!(own.may_at_all(action), Err(Error::Forbidden)));
                     continue;
                 }

@@ -10,6 +10,7 @@ mod api_tokens;
 mod audit;
 mod error;
 mod factors;
+mod gauge;
 mod grants;
 mod idempotency;
 mod identity;
@@ -34,6 +35,7 @@ pub use audit::{
 };
 pub use error::Error;
 pub use factors::{Enrolment, FactorState, SECOND_FACTOR_BEGUN_BY, SECOND_FACTOR_TABLES};
+pub use gauge::{Counted, Gauge, count};
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId, narrowed};
 pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity};

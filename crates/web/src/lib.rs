@@ -10,6 +10,7 @@ pub mod csv;
 mod download;
 mod identity;
 mod listed;
+mod metrics;
 mod oauth;
 mod openapi;
 mod packed;
@@ -29,6 +30,7 @@ pub use collector::{
 pub use cssm::{
     ChosenFiles, CssmSite, cssm_router, cssm_routes, resume_bundles, tell_webhooks, work_on_jobs,
 };
+pub use metrics::Metrics;
 pub use openapi::openapi;
 pub use page::in_query;
 pub use problem::Refusal;

@@ -63,6 +63,7 @@ pub fn openapi<S: Site>(routes: &[Route<S>]) -> Value {
             Access::May(Action::Operate) => "user",
             Access::May(Action::Administer) => "administrator",
             Access::May(Action::AdministerAll) => "administrator of all accounts",
+            Access::May(Action::ViewAll) => "viewer of all accounts",
         };
         operation["x-role"] = json!(role);
         let entry = paths.entry(route.path).or_insert_with(|| json!({}));

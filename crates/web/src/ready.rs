@@ -58,7 +58,7 @@ impl Readiness {
     }
 
     /// What is so now, give or take a second.
-    async fn now<S: Site>(&self, site: &S) -> Result<(), NotReady> {
+    pub(crate) async fn now<S: Site>(&self, site: &S) -> Result<(), NotReady> {
         let mut last = self.last.lock().await;
         if let Some((at, found)) = *last
             && at.elapsed() < FRESH

@@ -18,9 +18,10 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use maud::Markup;
 use rumline_net::{PeerAddress, Secured};
 use rumline_protocol::Timestamp;
-use rumline_server::{Action, Caller, Error, NotReady, PartId, People, ScopeId};
+use rumline_server::{Action, Caller, Error, Gauge, NotReady, PartId, People, ScopeId};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::metrics::Metrics;
 use crate::packed;
 use crate::problem::{Problem, Refusal, reworded};
 use crate::ready::Readiness;
@@ -54,6 +55,13 @@ pub trait Site: Clone + Send + Sync + 'static {
     fn gates(&self) -> &Gates;
     /// Whether it can do its work, as it was found last.
     fn readiness(&self) -> &Readiness;
+    /// What it measures of itself.
+    fn metrics(&self) -> &Metrics;
+    /// What is counted when somebody asks.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn gauges(&self) -> Result<Vec<Gauge>, Error>;
     /// Whether its database takes its work now.
     ///
     /// # Errors
@@ -321,7 +329,8 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         over_tls_13(Arc::clone(&device_paths), request, next)
     });
     // Around everything: an address that is not there has something to say, too.
-    router.layer(guard).with_state(state)
+    let counted = from_fn_with_state(state.metrics().clone(), crate::metrics::count);
+    router.layer(guard).layer(counted).with_state(state)
 }
 
 /// Stands before all that is not for devices: what people and programs see and say goes over TLS 1.3.

@@ -205,7 +205,7 @@ fn passes(route: &Route<CollectorSite>, caller: &str) -> bool {
         Access::May(Action::View) => "viewer",
         Access::May(Action::Operate) => "operator",
         Access::May(Action::Administer) => "administrator",
-        Access::May(Action::AdministerAll) => "global",
+        Access::May(Action::AdministerAll | Action::ViewAll) => "global",
     };
     !(caller == "other" && in_tenant) && rank(caller) >= rank(least)
 }

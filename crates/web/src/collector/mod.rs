@@ -17,9 +17,10 @@ use maud::Markup;
 use rumline_collector::{Collector, Kind, TenantId};
 use rumline_net::{Clock, Shutdown};
 use rumline_protocol::Timestamp;
-use rumline_server::{Caller, Error, NotReady, PartId, People, ScopeId};
+use rumline_server::{Caller, Error, Gauge, NotReady, PartId, People, ScopeId};
 use tokio::sync::{Semaphore, watch};
 
+use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::ready::Readiness;
 use crate::shared;
@@ -104,6 +105,8 @@ pub struct Inside {
     pub gates: Gates,
     /// Whether it can do its work.
     pub readiness: Readiness,
+    /// What it measures of itself.
+    pub metrics: Metrics,
     /// Rings when there may be something to forward.
     pub work: Bell,
     /// Rings when answers have come in.
@@ -153,6 +156,7 @@ impl CollectorSite {
             shutdown: parts.shutdown,
             gates: Gates::default(),
             readiness: parts.readiness,
+            metrics: Metrics::default(),
             work: Bell::default(),
             answers: Bell::default(),
             held: Semaphore::new(HELD_MAX),
@@ -218,6 +222,14 @@ impl Site for CollectorSite {
 
     fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn gauges(&self) -> Result<Vec<Gauge>, Error> {
+        self.collector.gauges()
     }
 
     fn readiness(&self) -> &Readiness {

@@ -9,7 +9,7 @@ use crate::site::{Access, Route, route};
 use crate::{identity, page, people};
 
 use Access::{Anyone, LoggedIn, May, Oneself};
-use Action::{Administer, AdministerAll, Operate, View};
+use Action::{Administer, AdministerAll, Operate, View, ViewAll};
 
 /// What product instances push to: `http://HOST:8182/cslu/v1/pi` and `https://HOST/cslu/v1/pi/TENANT_ID`.
 #[must_use]
@@ -41,6 +41,7 @@ pub fn collector_routes() -> Vec<Route<CollectorSite>> {
 
 fn api_routes() -> Vec<Route<CollectorSite>> {
     vec![
+        route!(get "/metrics", May(ViewAll), "What the server measures of itself, for Prometheus: for whoever may look at everything.", None, "# TYPE rumline_ready gauge", crate::metrics::metrics::<CollectorSite>),
         route!(get "/readyz", Anyone, "Whether the server can do its work now: its database takes writes and is its own, its keys are there. 503 says why not.", None, "{\"status\":\"ready\"}", crate::ready::ready::<CollectorSite>),
         route!(get "/healthz", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\"}", device::health),
         route!(get "/openapi.json", Anyone, "This document.", None, "{}", api::openapi_document),

@@ -20,8 +20,9 @@ use maud::Markup;
 use rumline_cssm::{Cssm, Error, People};
 use rumline_net::Clock;
 use rumline_protocol::Timestamp;
-use rumline_server::{Caller, NotReady, PartId, ScopeId};
+use rumline_server::{Caller, Gauge, NotReady, PartId, ScopeId};
 
+use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::ready::Readiness;
 use crate::shared;
@@ -61,6 +62,8 @@ pub struct CssmSite {
     pub gates: Gates,
     /// Whether it can do its work.
     pub readiness: Readiness,
+    /// What it measures of itself.
+    pub metrics: Metrics,
 }
 
 impl Site for CssmSite {
@@ -108,6 +111,14 @@ impl Site for CssmSite {
 
     fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn gauges(&self) -> Result<Vec<Gauge>, Error> {
+        self.cssm.gauges()
     }
 
     fn readiness(&self) -> &Readiness {

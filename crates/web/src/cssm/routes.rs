@@ -7,7 +7,7 @@ use crate::site::{Access, Route, route};
 use crate::{identity, page, people};
 
 use Access::{Anyone, LoggedIn, May, Oneself};
-use Action::{Administer, AdministerAll, Operate, View};
+use Action::{Administer, AdministerAll, Operate, View, ViewAll};
 
 /// Every route of CSSM.
 #[must_use]
@@ -26,6 +26,7 @@ fn calls() -> Vec<Route<CssmSite>> {
         route!(post "/its/service/oddce/services/DDCEService", Anyone, "A message of a product instance by Call Home; see docs/protocol.md.", Some("\"an envelope\""), "\"an envelope\"", receiver::callhome).for_machines().for_devices(),
         route!(post "/its/service/oddce/services/DCCEService", Anyone, "The same, as the guide misspells it.", Some("\"an envelope\""), "\"an envelope\"", receiver::callhome).for_machines().for_devices(),
         route!(post "/licservice/collect", Anyone, "A bundle that a registered collector brings; see docs/protocol.md.", Some("\"a tar.gz file\""), "\"a tar.gz file\"", api::collect).for_machines(),
+        route!(get "/metrics", May(ViewAll), "What the server measures of itself, for Prometheus: for whoever may look at everything.", None, "# TYPE rumline_ready gauge", crate::metrics::metrics::<CssmSite>),
         route!(get "/readyz", Anyone, "Whether the server can do its work now: its database takes writes and is its own, its keys are there. 503 says why not.", None, "{\"status\":\"ready\"}", crate::ready::ready::<CssmSite>),
         route!(get "/healthz", Anyone, "Whether the server works.", None, "\"ok\"", api::health),
         route!(get "/openapi.json", Anyone, "This document.", None, "{}", api::openapi_document),

@@ -197,6 +197,7 @@ impl Server {
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             gates: Gates::default(),
             readiness: Readiness::new(|| Ok(())),
+            metrics: Default::default(),
         };
         Self { cssm, router: cssm_router(state), now, root, token: token.value, _spool: spool }
     }

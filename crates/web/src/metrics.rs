@@ -1,0 +1,157 @@
+//! What a server measures of itself, for Prometheus: requests, the process, whether it can do its work, and what waits.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use rumline_server::{Error, Gauge};
+use tokio::time::Instant;
+
+use crate::problem::Problem;
+use crate::site::{Site, blocking};
+
+/// Bounds of what requests take, in seconds.
+const SECONDS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+/// The type of what is answered.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Answered {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Taken {
+    method: String,
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Version {
+    version: &'static str,
+}
+
+/// Requests since the start.
+#[derive(Clone)]
+pub struct Metrics {
+    answered: Family<Answered, Counter>,
+    seconds: Family<Taken, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
+        Self { answered: Family::default(), seconds: Family::new_with_constructor(seconds) }
+    }
+}
+
+/// Counts a request by its route, of which there are as many as the table has: what somebody makes up is one.
+pub(crate) async fn count(
+    State(metrics): State<Metrics>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let began = Instant::now();
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let route = matched.unwrap_or("none").to_owned();
+    // A method that nobody knows is one of a few.
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE") => known,
+        _ => "other",
+    };
+    let method = method.to_owned();
+    let response = next.run(request).await;
+    let taken = Taken { method, route };
+    metrics.seconds.get_or_create(&taken).observe(began.elapsed().as_secs_f64());
+    let Taken { method, route } = taken;
+    let status = response.status().as_u16();
+    metrics.answered.get_or_create(&Answered { method, route, status }).inc();
+    response
+}
+
+/// What the system says of this process.
+struct Process {
+    cpu_seconds: f64,
+    resident_bytes: u64,
+    open_files: u64,
+    threads: u64,
+}
+
+impl Process {
+    fn read() -> Option<Self> {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        // The name in brackets may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        let number = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok());
+        let ticks = number(11)? + number(12)?;
+        let open_files = std::fs::read_dir("/proc/self/fd").ok()?.count() as u64;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "fifty-two bits of ticks are a million years"
+        )]
+        let cpu_seconds = ticks as f64 / 100.0;
+        Some(Self {
+            cpu_seconds,
+            resident_bytes: number(21)? * 4_096,
+            open_files,
+            threads: number(17)?,
+        })
+    }
+}
+
+impl Metrics {
+    fn write(&self, is_ready: bool, gauges: Vec<Gauge>) -> Result<String, std::fmt::Error> {
+        let mut registry = Registry::default();
+        let of_server = registry.sub_registry_with_prefix("rumline");
+        of_server.register("http_requests", "Requests that were answered", self.answered.clone());
+        of_server.register_with_unit(
+            "http_request_duration",
+            "What requests took until their answer began",
+            Unit::Seconds,
+            self.seconds.clone(),
+        );
+        let ready = ConstGauge::new(i64::from(is_ready));
+        of_server.register("ready", "Whether the server can do its work: 1 or 0", ready);
+        let version = Family::<Version, prometheus_client::metrics::gauge::Gauge>::default();
+        version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        of_server.register("build_info", "Which Rumline it is", version);
+        for Gauge { name, help, value } in gauges {
+            of_server.register(name, help, ConstGauge::new(value));
+        }
+        if let Some(process) = Process::read() {
+            let of_process = registry.sub_registry_with_prefix("process");
+            let cpu = prometheus_client::metrics::counter::ConstCounter::new(process.cpu_seconds);
+            of_process.register_with_unit("cpu", "Time on the processor", Unit::Seconds, cpu);
+            for (name, help, value) in [
+                ("resident_memory_bytes", "Memory in use", process.resident_bytes),
+                ("open_fds", "Open files and sockets", process.open_files),
+                ("threads", "Threads", process.threads),
+            ] {
+                of_process.register(name, help, ConstGauge::new(value.cast_signed()));
+            }
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+/// Answers them to whoever may look at everything.
+pub(crate) async fn metrics<S: Site>(State(state): State<S>) -> Result<Response, Problem> {
+    let is_ready = state.readiness().now(&state).await.is_ok();
+    let site = state.clone();
+    // What cannot be counted now is left out: that the server is not ready is told all the same.
+    let gauges = blocking(move || site.gauges()).await.unwrap_or_default();
+    let text = state.metrics().write(is_ready, gauges);
+    let text = text.map_err(|_| Error::Conflict("metrics cannot be written".to_owned()))?;
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}
