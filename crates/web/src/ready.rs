@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use crate::problem::Problem;
 use crate::site::Site;
 
 /// So long what was found is told to whoever asks next.
@@ -82,10 +83,8 @@ impl Readiness {
 pub(crate) async fn ready<S: Site>(State(state): State<S>) -> Response {
     match state.readiness().now(&state).await {
         Ok(()) => Json(json!({ "status": "ready" })).into_response(),
-        Err(why) => {
-            let told =
-                json!({ "status": "not ready", "why": why.kind(), "detail": why.to_string() });
-            (StatusCode::SERVICE_UNAVAILABLE, Json(told)).into_response()
-        }
+        Err(why) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())
+            .known_as(why.kind())
+            .into_response(),
     }
 }
