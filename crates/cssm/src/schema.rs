@@ -27,7 +27,21 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 20, sql: rumline_server::SECOND_FACTOR_TABLES },
     Migration { version: 21, sql: rumline_server::KEPT_ANSWERS_TABLE },
     Migration { version: 22, sql: rumline_server::WEBHOOK_TABLES },
+    Migration { version: 23, sql: V23 },
 ];
+
+/// Product instances that are registered as before Smart Licensing Using Policy.
+const V23: &str = "
+CREATE TABLE older_registration (
+    product_instance_id BIGINT NOT NULL,
+    nonce TEXT NOT NULL,
+    registered_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    authorized_at BIGINT,
+    trusted_at BIGINT,
+    PRIMARY KEY (product_instance_id)
+);
+";
 
 /// What a virtual account is for, in the words of whoever made it.
 const V19: &str = "
