@@ -396,7 +396,7 @@ impl Agent {
         now: Timestamp,
         environment: &mut Environment<'_>,
     ) -> Vec<Signed<TrustRequest>> {
-        let is_known = !self.installed.trust_codes.is_empty();
+        let is_known = !self.installed.trust_codes.is_empty() || self.registration_stands();
         if is_known && self.lacks_trust_codes() {
             self.carried_trust_requests(now, environment)
         } else {
@@ -420,7 +420,7 @@ impl Agent {
     }
 
     /// One signed request for each supervisor that one is wanted for.
-    fn signed_trust_requests(
+    pub(crate) fn signed_trust_requests(
         &self,
         now: Timestamp,
         is_wanted: impl Fn(&HaMember) -> bool,
@@ -453,14 +453,14 @@ impl Agent {
 }
 
 /// What a trust request asks with.
-struct Asked<'a> {
-    nonce: String,
-    token: Option<&'a str>,
-    force: bool,
-    valid_until: Timestamp,
+pub(crate) struct Asked<'a> {
+    pub nonce: String,
+    pub token: Option<&'a str>,
+    pub force: bool,
+    pub valid_until: Timestamp,
 }
 
-fn signed_text(signed: Signed<TrustRequest>) -> SignedText {
+pub(crate) fn signed_text(signed: Signed<TrustRequest>) -> SignedText {
     SignedText { data: signed.text, signature: base64(&signed.signature) }
 }
 
@@ -469,7 +469,7 @@ fn json_bytes<T: serde::Serialize>(value: &T) -> usize {
     serde_json::to_vec(value).map_or(0, |text| text.len())
 }
 
-fn is_https(url: &str) -> bool {
+pub(crate) fn is_https(url: &str) -> bool {
     url.get(..8).is_some_and(|head| head.eq_ignore_ascii_case("https://"))
 }
 

@@ -167,6 +167,7 @@ impl Agent {
             in_flight: None,
             kept: None,
             wanted: self.wanted.clone(),
+            is_registered_before: self.is_registered_before,
             last_now: self.last_now,
             continuous_since: self.continuous_since,
             superseded: Vec::new(),
@@ -289,7 +290,9 @@ impl World<'_> {
             RequestBody::ResultPoll { .. } => {
                 response.smart_license = Some(self.acknowledgement(now));
             }
-            RequestBody::TrustRequest { .. } | RequestBody::TrustSync { .. } => {}
+            RequestBody::TrustRequest { .. }
+            | RequestBody::TrustSync { .. }
+            | RequestBody::SmartLicensing { .. } => {}
         }
         let body = serde_json::to_vec(&response).unwrap_or_default();
         Input::Answer { request_id, body }

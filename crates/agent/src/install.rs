@@ -303,7 +303,11 @@ impl Agent {
     }
 
     /// The identity behind the document's signing certificate, up to the provisioned root.
-    fn signer_of(&self, now: Timestamp, document: &Document) -> Result<SignerIdentity, String> {
+    pub(crate) fn signer_of(
+        &self,
+        now: Timestamp,
+        document: &Document,
+    ) -> Result<SignerIdentity, String> {
         let stored = self.ledger.trust_codes.first().and_then(|i| from_base64(&i.certificate));
         let certificate = document.signer.clone().or(stored.map(SignerCertificate));
         let Some(certificate) = certificate else {

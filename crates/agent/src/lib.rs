@@ -36,6 +36,7 @@ mod install;
 mod ledger;
 mod ledger_files;
 mod offline;
+mod older;
 mod preview;
 mod reason;
 mod reports;
@@ -63,6 +64,7 @@ pub use forecast::{Assumed, Event, Forecast, Foreseen};
 pub use install::ImportSummary;
 pub use ledger::{ClassStatistics, HistoryEntry};
 pub use offline::{SaveScope, UsageFile};
+pub use older::{NoOlderAnswer, OlderAsked, OlderRequest};
 pub use preview::{NoPreview, PREVIEW_SECONDS, Preview};
 pub use reason::Reason;
 pub use reports::{ReportState, ReportSummary};
@@ -110,6 +112,9 @@ pub enum Input {
         /// Whether to ask although the UDI is registered.
         force: bool,
     },
+    /// CSSM knows the device by a registration of before Smart Licensing Using Policy: it gives it a trust code without a token
+    /// (PI-TRUST-012).
+    Registered,
     /// `license smart factory reset`.
     FactoryReset,
     /// The peer answered.
@@ -215,6 +220,8 @@ pub struct Agent {
     /// The message that was shown before it leaves.
     kept: Option<preview::Kept>,
     wanted: Wanted,
+    /// CSSM knows the device by a registration of before.
+    is_registered_before: bool,
     last_now: Timestamp,
     /// Since when its clock has run on without a gap: since this start, by the clock as it is now.
     continuous_since: Timestamp,
@@ -257,6 +264,7 @@ impl Agent {
             in_flight: None,
             kept: None,
             wanted: Wanted::default(),
+            is_registered_before: false,
             last_now: now,
             continuous_since: now,
             superseded: Vec::new(),
@@ -301,6 +309,10 @@ impl Agent {
             Input::Trust { id_token, all, force } => {
                 let wanted = TrustWanted::new(id_token, all, force, environment);
                 self.request_trust(now, wanted, environment, &mut effects);
+            }
+            Input::Registered => {
+                self.is_registered_before = true;
+                self.wanted.sync |= self.registration_stands();
             }
             Input::FactoryReset => self.factory_reset(now, environment, &mut effects),
             Input::Answer { request_id, body } => {

@@ -121,10 +121,11 @@ impl Agent {
     ) {
         self.take_over(now, environment);
         if self.config.transport != Transport::Cslu && !self.has_trust() {
-            if self.installed.trust_codes.is_empty() {
+            if self.installed.trust_codes.is_empty() && !self.registration_stands() {
                 self.refuse_without_trust(now, environment, effects);
             } else {
-                // The other supervisor is trusted, and asks for this one (PI-HA-009).
+                // The other supervisor is trusted, and asks for this one (PI-HA-009); or a registration of before stands for a
+                // token (PI-TRUST-012).
                 self.wanted.push = Push::Idle;
                 self.wanted.sync = true;
                 self.hold_push(now + OFFER_AGAIN_SECONDS);

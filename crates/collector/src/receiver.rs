@@ -242,6 +242,11 @@ impl Collector {
                 syncs = !polls;
                 if polls { ContactKind::Poll } else { ContactKind::Sync }
             }
+            RequestBody::SmartLicensing { .. } => {
+                let text = "a release before Smart Licensing Using Policy registers with CSSM, not with a \
+                            collector";
+                return done(refuse(now, &request, &Error::invalid(text)));
+            }
             RequestBody::TrustRequest { .. } => {
                 let text = "a trust code comes through a collector without a token, with the first \
                             report";

@@ -16,7 +16,7 @@ use crate::ids::SmartAccountId;
 use crate::instances::Instance;
 use crate::lineage::{self, Standing};
 use crate::spans::Spans;
-use crate::{totals, usage};
+use crate::{older, totals, usage};
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -195,6 +195,10 @@ pub(crate) fn store(
     correlation_id: &str,
     hop: Option<&str>,
 ) -> Result<Outcome, Error> {
+    let last_end = reports.iter().map(|verified| verified.report.end_at()).max();
+    if let Some(last_end) = last_end {
+        older::reported(tx, instance, last_end)?;
+    }
     let mut outcome = Outcome::default();
     let mut books: BTreeMap<&str, TagBook> = BTreeMap::new();
     for verified in reports {

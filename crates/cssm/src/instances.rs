@@ -131,9 +131,15 @@ pub(crate) fn of_account(
         .ok_or(Error::NotFound("product instance"))
 }
 
-/// Releases from 10.3(2)F on show their host name (C-20), also those the catalogue does not know yet.
+/// Releases from 10.3(2)F on show their host name (C-20), also those the catalogue does not know yet; and those of before Smart
+/// Licensing Using Policy (PI-MIG-011).
 fn shows_hostname(version: Option<&str>) -> bool {
-    version.and_then(release_number).is_some_and(|number| number >= (10, 3, 2))
+    let is_older = |version: &str| {
+        Catalogue::nexus().release(version).is_some_and(|release| !release.has_slp())
+    };
+    version.is_some_and(|version| {
+        is_older(version) || release_number(version).is_some_and(|number| number >= (10, 3, 2))
+    })
 }
 
 /// `10.4(3)F` is 10, 4, 3.
@@ -478,6 +484,22 @@ pub(crate) fn note_report(
         let sql = "UPDATE product_instance SET name_key = $1 WHERE id = $2";
         tx.execute(sql, &[(&name_key).into(), instance.id.into()])?;
     }
+    Ok(())
+}
+
+/// Notes what a product instance says of itself, without a report.
+pub(crate) fn note_about(tx: &mut Tx<'_>, instance: &Instance, about: &About) -> Result<(), Error> {
+    let name_key = name_key(&instance.udi, about);
+    let sql = "UPDATE product_instance SET hostname = $1, software_version = $2,
+        software_tag = $3, name_key = $4 WHERE id = $5";
+    let values = [
+        about.hostname.as_deref().into(),
+        about.software_version.as_deref().into(),
+        (&about.software_tag).into(),
+        (&name_key).into(),
+        instance.id.into(),
+    ];
+    tx.execute(sql, &values)?;
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! The smart receiver: what product instances ask and what they are told (guide p. 22, 69; CSSM-025, 028, 029).
 
+mod before;
+
 use std::sync::{Arc, PoisonError};
 
 use rumline_protocol::{
-    Acknowledgement, Document, Purpose, ReportRequest, Request, RequestBody, Response,
+    Acknowledgement, Document, OlderResult, Purpose, ReportRequest, Request, RequestBody, Response,
     ResponseStatus, Signed, SignedReport, Speaker, Timestamp, TrustCode, Udi, UsageItem,
     from_base64, is_of_now,
 };
@@ -44,6 +46,8 @@ struct Written {
     report_requests: Vec<ReportRequest>,
     policy_wanted: bool,
     poll: Option<(String, i64)>,
+    /// What is said to licensing of before Smart Licensing Using Policy.
+    older: Option<OlderResult>,
 }
 
 impl Written {
@@ -55,6 +59,7 @@ impl Written {
             report_requests: Vec::new(),
             policy_wanted: false,
             poll: None,
+            older: None,
         }
     }
 }
@@ -152,6 +157,9 @@ impl Cssm {
         }
         .bounded();
         let cssm = self.clone();
+        if let Some(answer) = self.without_registration(&contact, &request) {
+            return done(self.taken(now, answer));
+        }
         let millis = match self.check_proof(now, &request) {
             Ok(millis) => millis,
             Err(error) => return done(self.taken(now, self.turn_away(&contact, &request, &error))),
@@ -213,6 +221,10 @@ impl Cssm {
                         Err(error) => cssm.written(now, request, Err(error)),
                     });
                 });
+            }
+            RequestBody::SmartLicensing { call, id_token, force, trust_requests, uses } => {
+                let asked = before::OlderAsked { call, id_token, force, trust_requests, uses };
+                self.take_older(contact, request, (asked, about), millis, done);
             }
             RequestBody::ResultPoll { poll_id } => {
                 let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
@@ -514,6 +526,9 @@ impl Cssm {
             return Answer::Message(Box::new(response));
         }
         let mut response = Response::new(request, now, ResponseStatus::Ok, &told);
+        if let Some(result) = written.older.take() {
+            self.say_older(now, request, result, &mut response);
+        }
         response.smart_license = Some(self.document(now, request, written));
         Answer::Message(Box::new(response))
     }

@@ -30,7 +30,21 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 23, sql: rumline_server::AUDIT_API_TOKEN },
     Migration { version: 24, sql: rumline_server::SECOND_FACTOR_BEGUN_BY },
     Migration { version: 25, sql: rumline_server::DELIVERY_NUMBERS },
+    Migration { version: 26, sql: V26 },
 ];
+
+/// Product instances that are registered as before Smart Licensing Using Policy.
+const V26: &str = "
+CREATE TABLE older_registration (
+    product_instance_id BIGINT NOT NULL,
+    nonce TEXT NOT NULL,
+    registered_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    authorized_at BIGINT,
+    trusted_at BIGINT,
+    PRIMARY KEY (product_instance_id)
+);
+";
 
 /// What a virtual account is for, in the words of whoever made it.
 const V19: &str = "

@@ -10,7 +10,7 @@ use rumline_store::Tx;
 use crate::accounts::{add_event, virtual_account};
 use crate::ids::Account;
 use crate::instances::{self, About, Instance, IssuedTrust};
-use crate::{Actor, Error, claims, standing, tokens};
+use crate::{Actor, Error, claims, older, standing, tokens};
 
 /// Reads trust requests and checks that each is signed by the key it names, for this CSSM, now.
 /// Trust requests of a message: one of each supervisor, and room.
@@ -64,7 +64,7 @@ pub(crate) enum Exchange {
 }
 
 /// What is to be done for one trust request, found before anything is written.
-enum Step {
+pub(crate) enum Step {
     /// The answer to the same request got lost.
     Again(Box<Instance>),
     /// Registered, or moved, or given another key; and what the account is told.
@@ -102,7 +102,7 @@ pub(crate) fn exchange(
         let meant = check_meant(request, (token_text, force), requests, &names);
         let step = match meant {
             Err(text) => Step::Refuse(text),
-            Ok(()) => plan(tx, now, account, force, request)?,
+            Ok(()) => plan(tx, now, account, (force, false), request)?,
         };
         if let Step::Refuse(text) = &step {
             return refuse(tx, text);
@@ -148,7 +148,7 @@ pub(crate) fn note_set(
 }
 
 /// Whether a request was made for this token, this account, and in this message.
-fn check_meant(
+pub(crate) fn check_meant(
     request: &TrustRequest,
     (token, force): (&str, bool),
     all: &[TrustRequest],
@@ -184,11 +184,13 @@ fn check_supervisor(request: &TrustRequest, active: &TrustRequest) -> Result<(),
     }
 }
 
-fn plan(
+/// What is to be done for a request: of a device with a trust code, that asks for another one unless it has none to ask with
+/// (`is_older`).
+pub(crate) fn plan(
     tx: &mut Tx<'_>,
     now: Timestamp,
     account: Account,
-    force: bool,
+    (force, is_older): (bool, bool),
     request: &TrustRequest,
 ) -> Result<Step, Error> {
     let udi = &request.sudi;
@@ -212,7 +214,7 @@ fn plan(
     if !force {
         let refusal = if known.virtual_account_id != account.1 {
             Some("SA/VA mismatch")
-        } else if known.trust.is_some() {
+        } else if known.trust.is_some() && !is_older {
             Some("already installed")
         } else if !same_key {
             Some("the device is known with another key")
@@ -229,13 +231,15 @@ fn plan(
         let from = virtual_account(tx, account.0, known.virtual_account_id)?.name;
         let to = virtual_account(tx, account.0, account.1)?.name;
         format!("{udi} moved from {from} to {to}")
+    } else if is_older {
+        format!("{udi} registered")
     } else {
         format!("trust code of {udi} renewed")
     };
     Ok(Step::Take(Some(Box::new(known)), text))
 }
 
-fn move_to(
+pub(crate) fn move_to(
     tx: &mut Tx<'_>,
     now: Timestamp,
     known: Option<Instance>,
@@ -311,6 +315,7 @@ pub(crate) fn issue(
         Some(trust) => trust.clone(),
         None => note_issued(tx, now, instance, &request.nonce)?,
     };
+    older::trusted(tx, now, instance)?;
     code(tx, instance, &trust)
 }
 

@@ -212,6 +212,9 @@ fn overdue(
         AND NOT EXISTS (SELECT 1 FROM product_instance AS mate
         WHERE mate.ha_set = product_instance.ha_set AND mate.id <> product_instance.id
         AND mate.removed_at IS NULL AND mate.last_report_at >= $3)
+        AND NOT EXISTS (SELECT 1 FROM older_registration AS older
+        WHERE older.product_instance_id = product_instance.id
+        AND (older.trusted_at IS NULL OR older.trusted_at >= $3))
         AND id > $4 ORDER BY id LIMIT $5";
     let since = now.0 - days_min * DAY;
     let named_max = usize::try_from(NAMED_MAX).unwrap_or(usize::MAX);

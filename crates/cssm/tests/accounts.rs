@@ -258,7 +258,7 @@ fn a_release_newer_than_the_catalogue_shows_its_host_name_too() {
     // C-20: "from a release >= 10.3(2)F"
     on_every_engine(&at_once(), |lab| {
         for (serial, version, named) in
-            [("SN1", "10.5(2)", true), ("SN2", "10.6(1)F", true), ("SN3", "9.3(7)", false)]
+            [("SN1", "10.5(2)", true), ("SN2", "10.6(1)F", true), ("SN3", "10.2(4)", false)]
         {
             let mut device = Device::new(&lab.cssm, serial);
             device.version = version;

@@ -60,6 +60,9 @@ pub struct Held {
     pub renew_at: Timestamp,
     /// When it ends without that.
     pub expires_at: Timestamp,
+    /// Of an SSM On-Prem: where a switch with Smart Licensing Using Policy reports to (ONPREM-018).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cslu_url: Option<String>,
 }
 
 /// Whether what is in use was bought, by the server's word.

@@ -71,6 +71,8 @@ pub struct Granted {
     pub virtual_account: String,
     /// When the registration ends without a renewal.
     pub expires_at: Timestamp,
+    /// Of an SSM On-Prem: where a switch with Smart Licensing Using Policy reports to (ONPREM-018).
+    pub cslu_url: Option<String>,
 }
 
 /// What the server answers.
@@ -461,12 +463,12 @@ impl Personality {
     }
 
     fn hold(&mut self, sent_at: Timestamp, granted: Granted) {
-        let Granted { server, smart_account, virtual_account, expires_at } = granted;
+        let Granted { server, smart_account, virtual_account, expires_at, cslu_url } = granted;
         let registration = &mut self.kept.registration;
         registration.smart_account = Some(smart_account);
         registration.virtual_account = Some(virtual_account);
         let renew_at = sent_at.plus_days(RENEW_DAYS);
-        registration.held = Some(Held { server, renew_at, expires_at });
+        registration.held = Some(Held { server, renew_at, expires_at, cslu_url });
     }
 
     /// The registration is gone; the names of the accounts stay (guide p. 63).

@@ -65,6 +65,7 @@ fn registered() -> Personality {
         virtual_account: "N9K_SA_49_Testing".to_owned(),
         // The clock over there is five minutes behind.
         expires_at: at("Jul 16 14:20:45 2022"),
+        cslu_url: None,
     });
     let next = personality.handle(at("Jul 16 14:25:49 2021"), Input::Answered(granted));
     let Call::Authorize { uses } = call(&next) else { panic!("{next:?}") };

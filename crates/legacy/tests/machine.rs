@@ -21,6 +21,7 @@ fn granted(now: Timestamp) -> Answer {
         smart_account: "Example".to_owned(),
         virtual_account: "Default".to_owned(),
         expires_at: now.plus_days(365),
+        cslu_url: None,
     })
 }
 

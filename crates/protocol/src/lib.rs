@@ -23,6 +23,7 @@ mod identity;
 mod idset;
 mod image;
 mod message;
+mod older;
 mod pieces;
 mod policy;
 mod random;
@@ -62,6 +63,7 @@ pub use message::{
     CustomerTags, MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText,
     Speaker, UsageItem,
 };
+pub use older::{OlderAnswer, OlderCall, OlderResult, OlderUse};
 pub use pieces::{PiecesError, read_in_pieces};
 pub use policy::{ClassPolicy, Policy};
 pub use random::{Random, random_hex, random_uuid};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::PublicKey;
 use crate::identity::Udi;
+use crate::older::{OlderCall, OlderUse};
 use crate::report::ReportSignature;
 use crate::time::Timestamp;
 
@@ -150,6 +151,9 @@ struct FlatRequest {
     #[serde(default)]
     sync: bool,
     poll_id: Option<String>,
+    call: Option<OlderCall>,
+    #[serde(default)]
+    uses: Vec<OlderUse>,
 }
 
 impl TryFrom<FlatRequest> for Request {
@@ -172,6 +176,13 @@ impl TryFrom<FlatRequest> for Request {
             "RESULT_POLL" => {
                 RequestBody::ResultPoll { poll_id: flat.poll_id.ok_or_else(|| missing("poll_id"))? }
             }
+            "SMART_LICENSING" => RequestBody::SmartLicensing {
+                call: flat.call.ok_or_else(|| missing("call"))?,
+                id_token: flat.id_token,
+                force: flat.force.unwrap_or(false),
+                trust_requests: flat.trust_requests,
+                uses: flat.uses,
+            },
             "TRUST_SYNC" => RequestBody::TrustSync { trust_requests: flat.trust_requests },
             other => return Err(format!("unknown request_type {other:?}")),
         };
@@ -229,8 +240,12 @@ impl Request {
     #[must_use]
     pub fn proof_text(&self, receiver: &str) -> String {
         let subject = match &self.body {
-            RequestBody::ResultPoll { poll_id } => poll_id.as_str(),
-            _ => "",
+            RequestBody::ResultPoll { poll_id } => poll_id.clone(),
+            RequestBody::SmartLicensing { uses, .. } => {
+                let uses = uses.iter().map(|own| format!("{} {}", own.tag, own.count));
+                uses.collect::<Vec<_>>().join("\n")
+            }
+            _ => String::new(),
         };
         format!(
             "{}\n{receiver}\n{}\n{}\n{}\n{}\n{subject}",
@@ -284,6 +299,23 @@ pub enum RequestBody {
         /// As given in the answer to the report.
         poll_id: String,
     },
+    /// Licensing of before Smart Licensing Using Policy.
+    SmartLicensing {
+        /// What is asked.
+        call: OlderCall,
+        /// For [`OlderCall::Register`]: the registration token.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id_token: Option<String>,
+        /// For the same: whether to ask although the switch is registered.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        force: bool,
+        /// For the same: one signed [`crate::TrustRequest`] for each supervisor.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        trust_requests: Vec<SignedText>,
+        /// For [`OlderCall::Authorize`]: what is in use.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        uses: Vec<OlderUse>,
+    },
     /// Ask for what is missing: policy, account information.
     TrustSync {
         /// Trust requests of supervisors that have no trust code yet (PI-HA-009).
@@ -302,7 +334,7 @@ impl RequestBody {
         matches!(
             self,
             Self::ResultPoll { .. } | Self::TrustSync { .. } | Self::UsageReport { sync: true, .. }
-        )
+        ) || matches!(self, Self::SmartLicensing { call, .. } if *call != OlderCall::Register)
     }
 
     /// The class of message, as `show license history message` names it.
@@ -313,6 +345,12 @@ impl RequestBody {
             Self::UsageReport { .. } => "Usage Reporting",
             Self::ResultPoll { .. } => "Result Polling",
             Self::TrustSync { .. } => "Trust Sync",
+            Self::SmartLicensing { call, .. } => match call {
+                OlderCall::Register => "Registration",
+                OlderCall::Renew => "Registration Renewal",
+                OlderCall::Authorize => "Authorization",
+                OlderCall::Deregister => "Deregistration",
+            },
         }
     }
 }
@@ -371,6 +409,9 @@ pub struct Response {
     /// A `smartLicense` document: ACKs, policy, trust codes, account information.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smart_license: Option<String>,
+    /// For [`RequestBody::SmartLicensing`]: a signed [`crate::OlderAnswer`]; the certificate of its key is in the document beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smart_licensing: Option<SignedText>,
 }
 
 impl Response {
@@ -387,6 +428,7 @@ impl Response {
             poll_id: None,
             poll_interval_seconds: None,
             smart_license: None,
+            smart_licensing: None,
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Purpose {
     Revocation,
     /// A maker says which release an image is, and for which models.
     SoftwareImage,
+    /// CSSM answers licensing of before Smart Licensing Using Policy.
+    OlderLicensing,
     /// None that is known here.
     #[default]
     #[serde(other)]

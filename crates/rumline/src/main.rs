@@ -18,6 +18,7 @@ mod forecast_command;
 mod help_command;
 mod image_command;
 mod lab;
+mod license_file_command;
 mod mail_sender;
 mod out;
 mod server_parts;
@@ -56,6 +57,8 @@ enum Command {
     Switch(Box<rumline_host::command::Arguments>),
     /// Makes the image of a release, which a switch installs.
     Image(image_command::Arguments),
+    /// Makes a license file of before Smart Licensing Using Policy.
+    LicenseFile(license_file_command::Arguments),
     /// Decides which of two supervisors on two hosts is active.
     Witness(witness_command::Arguments),
     /// CSSM, the portal and receiver; with a subcommand, its administration over the REST API.
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Switch(arguments) => rumline_host::command::run(&arguments),
         Command::Image(arguments) => image_command::run(&arguments),
+        Command::LicenseFile(arguments) => license_file_command::run(&arguments),
         Command::Witness(arguments) => witness_command::run(&arguments),
         Command::Cssm(arguments) => cssm_server::run(&arguments),
         Command::Cslu(arguments) => collector_server::run_cslu(&arguments),

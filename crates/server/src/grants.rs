@@ -277,7 +277,7 @@ mod tests {
                 }
                 assert_eq!(own.may_at_all(action).is_ok(), index < allowed);
                 let at_all = Caller::new("x", vec![Grant::of(role, None)]).may_at_all(action);
-                assert_eq!(at_all.is_ok(), super::allows(role, action));
+                assert_eq!(at_all.is_ok(), allows(role, action));
                 let all = Caller::new("x", vec![Grant::of(role, None)]);
                 let everything =
                     action == ViewAll || role == Role::Administrator && action == AdministerAll;

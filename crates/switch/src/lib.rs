@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use rumline_agent::{Agent, Disk, DiskError, Environment, Input, Peer, Profile, Reason};
 use rumline_catalogue::{Catalogue, Platform, Release};
+use rumline_legacy::Kept;
 use rumline_protocol::{HaMember, PublicKey, Random, Role, Suite, Timestamp, Udi};
 
 pub use answer::{CommandError, Outcome};
@@ -47,13 +48,13 @@ use crate::topics::clock::Zone;
 use crate::topics::configuration::{Checkpoint, Draft};
 use crate::topics::doctor::Worked;
 use crate::topics::files::{Found, read_startup, write_startup};
-use crate::topics::legacy::{Older, asleep};
+use crate::topics::legacy::{self, Older, asleep};
 use crate::topics::license::{InUse, licensing};
 use crate::topics::logging::{By, Destinations, Log};
 use crate::topics::network::WayLines;
 use crate::topics::ntp::{Time, TimeSettings};
 use crate::topics::preview::{Shown, digest};
-use crate::topics::software::{Origin, Start, convert_startup, version_line};
+use crate::topics::software::{Came, Origin, Start, convert_startup, version_line};
 use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
 use crate::words::Words;
@@ -324,6 +325,8 @@ pub struct Switch {
     agent: Agent,
     /// Licensing on a release before Smart Licensing Using Policy; the agent sleeps there.
     older: Option<Older>,
+    /// What was kept of a registration of before, until it is a trust code.
+    unconverted: Option<Kept>,
     /// The message that was shown before it leaves.
     shown: Option<Shown>,
     /// The lines by which the licensing peer was last reached.
@@ -408,10 +411,15 @@ impl Switch {
             let settings = Settings::of_a_file(devices.random);
             Reader::new(&mut running, settings, Source::File, &words.grammar).text(text);
         }
-        let gone = start.convert(&mut running, &udi.pid);
-        let (startup, not_saved) = match stored {
+        let (kept, unreadable) = legacy::kept(devices.store)?;
+        let came = Came { now, kept: &kept };
+        let migration = start.migration(&running, &came);
+        let gone = start.convert(&mut running, &udi.pid, &came);
+        // What comes with the way up is written down, also where nothing was saved before.
+        let first = first_config.filter(|_| migration.is_some()).map(str::to_owned);
+        let (startup, not_saved) = match stored.or(first) {
             Some(text) if start.changes_lines() => {
-                match convert_startup(text, &start, &udi.pid, devices) {
+                match convert_startup(text, (&start, &came), &udi.pid, devices) {
                     Ok(text) => (Some(text), None),
                     Err((text, error)) => (Some(text), Some(error)),
                 }
@@ -432,7 +440,9 @@ impl Switch {
             agent_version: release.agent.clone(),
             root_certificate: hardware.root_certificate.clone(),
         };
-        let (older, unreadable) = Older::open(release, &running, devices.store)?;
+        let unconverted =
+            (release.has_slp() && kept.registration.held.is_some()).then(|| kept.clone());
+        let older = Older::open(release, &running, kept);
         let config = licensing(&running);
         let config = if older.is_some() { asleep(config) } else { config };
         let agent = Agent::open(now, profile, config, suite, &mut devices.agent())?;
@@ -456,6 +466,7 @@ impl Switch {
             last_draft: 0,
             agent,
             older,
+            unconverted,
             shown: None,
             worked: Worked::default(),
             in_envelope: None,
@@ -474,11 +485,16 @@ impl Switch {
         if let Some(damage) = damage {
             effects.push(switch.log_line(now, &format!("%ASCII-CFG-2-CONF_CONTROL: {damage}")));
         }
-        if let Some(error) = unreadable {
+        if let Some(error) = unreadable.filter(|_| !release.has_slp()) {
             let told = format!("%ASCII-CFG-2-CONF_CONTROL: {error}: the switch is not registered");
             effects.push(switch.log_line(now, &told));
         }
         effects.extend(switch.started(now, &gone, not_kept));
+        if let Some(migration) = &migration {
+            let told = switch.migration_told(migration);
+            effects.push(switch.log_line(now, &told));
+        }
+        effects.extend(switch.convert_registration(now, devices));
         // It is of use once: after a restart the startup configuration counts.
         let _best_effort = devices.store.remove(RUNNING_FILE);
         Ok((switch, effects))
@@ -583,6 +599,7 @@ impl Switch {
             self.worked.answered(&request_id, devices.store);
         }
         let mut effects = self.take_effects(now, effects, devices);
+        self.settle_registration(devices.store);
         if is_due {
             effects.extend(self.ask_times(now, devices.random));
         }

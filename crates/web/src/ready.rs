@@ -21,12 +21,15 @@ const FRESH: Duration = Duration::from_secs(1);
 /// So long the database has to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// When it was looked, and what was found.
+type Found = (Instant, Result<(), NotReady>);
+
 /// What was found, and what else is looked at.
 #[derive(Clone)]
 pub struct Readiness {
     /// Whether the files that the server was started with are there.
     files: Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>,
-    last: Arc<Mutex<Option<(Instant, Result<(), NotReady>)>>>,
+    last: Arc<Mutex<Option<Found>>>,
     /// Whether a look that was not waited for any longer goes on.
     goes_on: Arc<AtomicBool>,
 }

@@ -136,7 +136,7 @@ fn value<'t>(tree: &'t ConfigTree, head: &str) -> Option<&'t str> {
 }
 
 /// Whom to write to about the switch.
-fn contact(tree: &ConfigTree) -> Option<&str> {
+pub(crate) fn contact(tree: &ConfigTree) -> Option<&str> {
     value(tree, EMAIL)
 }
 

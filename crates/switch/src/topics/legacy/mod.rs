@@ -1,12 +1,17 @@
 //! Licensing on releases before Smart Licensing Using Policy: Smart Licensing, licence files and the right to use, by the machine of
 //! `rumline-legacy`. The agent sleeps there: what it has stored stays as it is, and it says and asks nothing (PI-MIG-019, PI-MIG-026).
 
+mod calls;
+mod migration;
 mod show;
+
+use std::collections::VecDeque;
 
 use rumline_agent::{Config, Disk, DiskError, Input, LicenseUse, Transport};
 use rumline_catalogue::{Catalogue, Release};
 use rumline_legacy::{
-    Effect as Wanted, Input as Event, Kept, KeptError, Message, Personality, Use,
+    Answer as Answered, Effect as Wanted, Input as Event, Kept, KeptError, Message, Personality,
+    Server, Use,
 };
 use rumline_protocol::Timestamp;
 
@@ -16,6 +21,7 @@ use crate::config::{ConfigTree, Setting};
 use crate::topics::files::FlashPath;
 use crate::{Devices, Effect, Switch};
 
+pub(crate) use migration::Migration;
 pub(crate) use show::{show_all, show_model, show_status, show_summary, show_udi, show_usage};
 
 /// Whether licences are held by Smart Licensing.
@@ -26,6 +32,9 @@ pub(crate) const TOPIC: Topic = Topic {
     commands: &[
         Command::administrator("clear license", clear_file).of_before(),
         Command::administrator("install license", install_file).of_before(),
+        Command::administrator("license smart deregister", calls::deregister).of_before(),
+        Command::administrator("license smart register idtoken", calls::register).of_before(),
+        Command::administrator("license smart renew", calls::renew).of_before(),
         Command::administrator("license smart reservation", |_, _| {
             let told = "% License reservation is not supported on this switch: register it, or report by Smart Licensing Using Policy";
             Err(CommandError::failed(told))
@@ -42,6 +51,8 @@ pub(crate) struct Older {
     pub personality: Personality,
     /// What was written last.
     written: Kept,
+    /// The call under way.
+    on_its_way: Option<calls::OnItsWay>,
 }
 
 /// What was kept of the older licensing, and what is wrong with that.
@@ -68,17 +79,12 @@ pub(crate) fn is_smart(tree: &ConfigTree) -> bool {
 
 impl Older {
     /// Goes on from what was kept, on a release that needs it.
-    pub(crate) fn open(
-        release: &Release,
-        tree: &ConfigTree,
-        store: &mut dyn Disk,
-    ) -> Result<(Option<Self>, Option<KeptError>), DiskError> {
+    pub(crate) fn open(release: &Release, tree: &ConfigTree, kept: Kept) -> Option<Self> {
         if release.has_slp() {
-            return Ok((None, None));
+            return None;
         }
-        let (kept, damage) = kept(store)?;
         let personality = Personality::open(kept.clone(), is_smart(tree));
-        Ok((Some(Self { personality, written: kept }), damage))
+        Some(Self { personality, written: kept, on_its_way: None })
     }
 }
 
@@ -156,6 +162,36 @@ impl Older {
 }
 
 impl Switch {
+    /// On a release with Smart Licensing Using Policy: a registration of before stands for a token until there is a trust code
+    /// (PI-TRUST-012).
+    pub(crate) fn convert_registration(
+        &mut self,
+        now: Timestamp,
+        devices: &mut Devices<'_>,
+    ) -> Vec<Effect> {
+        let held = self.unconverted.as_ref().and_then(|kept| kept.registration.held.as_ref());
+        if held.is_none_or(|held| held.server != Server::Cssm) {
+            return Vec::new();
+        }
+        self.agent_input(now, Input::Registered, devices)
+    }
+
+    /// It is converted: on a release of before the switch has to be registered anew (PI-MIG-023).
+    pub(crate) fn settle_registration(&mut self, store: &mut dyn Disk) {
+        if self.unconverted.is_none() || !self.agent.has_trust() {
+            return;
+        }
+        if let Some(mut kept) = self.unconverted.take() {
+            let registration = &mut kept.registration;
+            (registration.held, registration.initial, registration.renewal) = (None, None, None);
+            kept.authorization = None;
+            if store.write(Kept::FILE, &kept.write()).is_err() {
+                // With the next thing that happens.
+                self.unconverted = Some(kept);
+            }
+        }
+    }
+
     /// Hands an event to the older licensing, where there is one.
     pub(crate) fn older_event(
         &mut self,
@@ -163,15 +199,22 @@ impl Switch {
         event: Event,
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
-        let Some(older) = &mut self.older else { return Vec::new() };
-        let wanted = older.personality.handle(now, event);
-        // What cannot be written now is with the next event.
-        let _tried_again = older.keep(devices.store);
-        let mut effects = Vec::new();
-        for effect in wanted {
-            match effect {
-                Wanted::Tell(message) => effects.push(self.log_line(now, &message.to_string())),
-                Wanted::Call(_) => {}
+        let (mut effects, mut events) = (Vec::new(), VecDeque::from([event]));
+        while let Some(event) = events.pop_front() {
+            let Some(older) = &mut self.older else { break };
+            let wanted = older.personality.handle(now, event);
+            // What cannot be written now is with the next event. Nothing is lost by what leaves meanwhile: the server says it again.
+            let _tried_again = older.keep(devices.store);
+            for effect in wanted {
+                match effect {
+                    Wanted::Tell(message) => effects.push(self.log_line(now, &message.to_string())),
+                    Wanted::Call(call) => match self.older_call(now, call, devices) {
+                        Ok(effect) => effects.push(effect),
+                        Err(why) => {
+                            events.push_back(Event::Answered(Answered::Unreachable(why)));
+                        }
+                    },
+                }
             }
         }
         effects
@@ -187,6 +230,13 @@ impl Switch {
         let event = match &input {
             Input::Tick => Some(Event::Tick),
             Input::ClockStepped { from, to } => Some(Event::ClockStepped(to.since(*from))),
+            Input::Answer { request_id, body } => self.older_heard(now, request_id, Ok(body)),
+            Input::Unreachable { request_id, reason } => {
+                self.older_heard(now, request_id, Err(reason.to_string()))
+            }
+            Input::Busy { request_id, .. } => {
+                self.older_heard(now, request_id, Err("the server is busy".to_owned()))
+            }
             _ => None,
         };
         let agent_hears = match input {

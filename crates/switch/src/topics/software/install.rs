@@ -3,6 +3,7 @@
 //! One write decides: that of the startup configuration that names the image. Before it the switch starts as it did, after it
 //! with the new release, and nothing else of what it keeps is touched.
 
+use rumline_catalogue::Release;
 use rumline_protocol::Timestamp;
 
 use super::image::name_of;
@@ -15,11 +16,12 @@ use crate::answer::{Answer, CommandError};
 use crate::command::Call;
 use crate::session::Question;
 use crate::topics::files::write_startup;
+use crate::topics::legacy::Migration;
 use crate::{Devices, Switch};
 
 pub(super) fn install_all(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let name = file_name(call)?;
-    let before = switch.impact(&name, call.devices)?.text();
+    let before = switch.impact(call.now, &name, call.devices)?.text();
     let question = Question::Install(name.clone());
     let mut outcome = if call.has("non-interruptive") {
         switch.install(call.now, &name, call.devices)?
@@ -34,7 +36,7 @@ pub(super) fn install_all(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answe
 
 pub(super) fn show_impact(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     let name = file_name(call)?;
-    let impact = switch.impact(&name, call.devices)?;
+    let impact = switch.impact(call.now, &name, call.devices)?;
     call.shown(|| impact.text(), || impact.fields())
 }
 
@@ -47,6 +49,7 @@ impl Switch {
     /// What an installation would do, if it can be.
     fn impact<'n>(
         &self,
+        now: Timestamp,
         name: &'n str,
         devices: &mut Devices<'_>,
     ) -> Result<Impact<'n>, CommandError> {
@@ -62,9 +65,18 @@ impl Switch {
         let gone = lines::between(&self.running, &from.version, &to.version, pid);
         let licensing = match (from.has_slp(), to.has_slp()) {
             (true, false) => Standing::of(self).text(to),
-            _ => String::new(),
+            _ => self.migration_text(now, to),
         };
         Ok(Impact { name, modules: self.restarting_modules(), from, to, gone, licensing })
+    }
+
+    /// What becomes of licensing of before on the way up.
+    fn migration_text(&self, now: Timestamp, to: &'static Release) -> String {
+        let Some(older) = &self.older else { return String::new() };
+        let personality = &older.personality;
+        let migration = Migration::of((self.release, to), &self.running, personality.keep(), now);
+        let licenses = self.in_use.licenses(self.platform).len();
+        migration.map_or_else(String::new, |migration| migration.told(to, licenses))
     }
 
     /// `install all` was answered with yes.
@@ -75,7 +87,7 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Answer {
         // It may be another file by now.
-        let impact = self.impact(name, devices)?;
+        let impact = self.impact(now, name, devices)?;
         let text = format!(
             "\nInstall is in progress, please wait.\n\nPerforming runtime checks.\n{DONE}\
              Setting boot variables.\n{DONE}Performing configuration copy.\n{DONE}\

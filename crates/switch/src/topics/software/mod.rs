@@ -14,7 +14,7 @@ use rumline_protocol::Timestamp;
 
 pub(crate) use lines::{Gone, not_of, version_line};
 pub use record::{STARTED_FILE, came_with, damaged_software};
-pub(crate) use start::{Origin, Start, convert_startup};
+pub(crate) use start::{Came, Origin, Start, convert_startup};
 
 use crate::answer::CommandError;
 use crate::command::{Call, Command, Topic};

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use rumline_agent::{Disk, DiskError};
 use rumline_catalogue::{Catalogue, Platform, Release};
-use rumline_protocol::{PublicKey, Suite};
+use rumline_legacy::Kept;
+use rumline_protocol::{PublicKey, Suite, Timestamp};
 
 use super::image::{name_of, release_of};
 use super::lines::{self, Gone};
 use super::record::{Record, Started};
 use crate::config::ConfigTree;
 use crate::topics::files::write_startup;
+use crate::topics::legacy::Migration;
 use crate::{Devices, Hardware};
 
 /// The head of the line that names the image.
@@ -26,6 +28,12 @@ pub(crate) struct Origin {
     /// Whose images it takes.
     pub maker: Option<PublicKey>,
     pub suite: Arc<dyn Suite>,
+}
+
+/// What a start finds of licensing of before.
+pub(crate) struct Came<'a> {
+    pub now: Timestamp,
+    pub kept: &'a Kept,
 }
 
 /// What the switch starts with, or would.
@@ -57,14 +65,23 @@ impl Start {
     }
 
     /// Brings a configuration in line with the release: what goes from it.
-    pub(crate) fn convert(&self, tree: &mut ConfigTree, pid: &str) -> Vec<Gone> {
+    pub(crate) fn convert(&self, tree: &mut ConfigTree, pid: &str, came: &Came<'_>) -> Vec<Gone> {
         if self.is_passed_over {
             tree.remove(&[], BOOT, 2);
         }
         let Some(before) = self.changed_from() else { return Vec::new() };
+        let migration = self.migration(tree, came);
         let gone = lines::between(tree, &before.version, &self.release.version, pid);
         lines::take(tree, &gone, self.release);
+        if let Some(migration) = migration {
+            migration.apply(tree);
+        }
         gone
+    }
+
+    /// What becomes of licensing of before, if the switch comes from there.
+    pub(crate) fn migration(&self, tree: &ConfigTree, came: &Came<'_>) -> Option<Migration> {
+        Migration::of((self.changed_from()?, self.release), tree, came.kept, came.now)
     }
 
     /// Whether there is something to bring in line.
@@ -164,12 +181,12 @@ pub(crate) fn kept_name(release: &Release) -> String {
 /// where there is no room for that, or for the new one, it stays: what a release does not have does nothing on it.
 pub(crate) fn convert_startup(
     text: String,
-    start: &Start,
+    (start, came): (&Start, &Came<'_>),
     pid: &str,
     devices: &mut Devices<'_>,
 ) -> Result<String, (String, DiskError)> {
     let mut tree = ConfigTree::parse(&text);
-    let gone = start.convert(&mut tree, pid);
+    let gone = start.convert(&mut tree, pid, came);
     let new = tree.render();
     if new == text {
         return Ok(text);

@@ -1,0 +1,57 @@
+//! Which product instances are registered as before Smart Licensing Using Policy, until they report (PI-MIG-011).
+
+use rumline_protocol::Timestamp;
+use rumline_store::Tx;
+
+use crate::accounts::add_event;
+use crate::ids::InstanceId;
+use crate::instances::Instance;
+use crate::{Actor, Error, totals};
+
+/// The nonce of the request that registered a product instance, if it is registered as before.
+pub(crate) fn nonce_of(tx: &mut Tx<'_>, id: InstanceId) -> Result<Option<String>, Error> {
+    let sql = "SELECT nonce FROM older_registration WHERE product_instance_id = $1";
+    tx.row(sql, &[id.into()], |row| Ok::<_, Error>(row.text(0)?))
+}
+
+/// What a product instance said it uses is in use no more; what reports counted stays counted.
+pub(crate) fn clear(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), Error> {
+    let sql = "UPDATE license_use SET count = 0 WHERE smart_account_id = $1
+        AND product_instance_id = $2";
+    tx.execute(sql, &[instance.smart_account_id.into(), instance.id.into()])?;
+    Ok(())
+}
+
+/// The registration stood for a token (PI-TRUST-012).
+pub(crate) fn trusted(tx: &mut Tx<'_>, now: Timestamp, instance: &Instance) -> Result<(), Error> {
+    let sql = "UPDATE older_registration SET trusted_at = $1 WHERE product_instance_id = $2
+        AND trusted_at IS NULL";
+    if tx.execute(sql, &[now.0.into(), instance.id.into()])? > 0 {
+        let text = format!("trust code of {} given for its registration", instance.udi);
+        let actor = Actor::collector(&instance.udi.to_string());
+        add_event(tx, now, instance.smart_account_id, &actor, &text)?;
+    }
+    Ok(())
+}
+
+/// Its first report of after the registration came: what it uses is what reports say, and nothing of before counts beside them
+/// (PI-MIG-011).
+pub(crate) fn reported(
+    tx: &mut Tx<'_>,
+    instance: &Instance,
+    last_end: Timestamp,
+) -> Result<(), Error> {
+    let sql = "SELECT registered_at FROM older_registration WHERE product_instance_id = $1";
+    let at = tx.row(sql, &[instance.id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
+    if at.is_none_or(|at| last_end.0 <= at) {
+        return Ok(());
+    }
+    forget(tx, instance.id)?;
+    totals::kept(tx, instance.id, |tx| clear(tx, instance))
+}
+
+/// It is registered as before no more.
+pub(crate) fn forget(tx: &mut Tx<'_>, id: InstanceId) -> Result<(), Error> {
+    tx.execute("DELETE FROM older_registration WHERE product_instance_id = $1", &[id.into()])?;
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Licensing of before Smart Licensing Using Policy, by the same message and envelope as all else: what a registered switch asks, and
+//! what CSSM says to it, signed (PI-MIG-020, CSSM-034). Cisco's own form is not public; this one is the project's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{EntitlementTag, Udi};
+use crate::statement::Purpose;
+use crate::time::Timestamp;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OlderCall {
+    /// To be registered, with an id token.
+    Register,
+    /// To stay registered.
+    Renew,
+    /// Whether what is in use was bought.
+    Authorize,
+    /// To be registered no more.
+    Deregister,
+}
+
+/// A licence in use, as it is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OlderUse {
+    /// What.
+    pub tag: EntitlementTag,
+    /// How many.
+    pub count: u32,
+}
+
+/// What CSSM says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OlderResult {
+    /// The switch is registered, for this long.
+    Registered {
+        /// The Smart Account.
+        smart_account: String,
+        /// The Virtual Account.
+        virtual_account: String,
+        /// When it ends without a renewal.
+        expires_at: Timestamp,
+        /// Of an SSM On-Prem: where the switch reports to once it has Smart Licensing Using Policy (ONPREM-018).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cslu_url: Option<String>,
+    },
+    /// What is in use was looked at.
+    Authorized {
+        /// Of these there are not enough licences.
+        out_of_compliance: Vec<EntitlementTag>,
+        /// When the authorisation ends if the switch is not heard of.
+        deadline_at: Timestamp,
+    },
+    /// It is registered no more.
+    Deregistered,
+    /// There is no such registration.
+    Unknown,
+}
+
+/// What CSSM says to one request, as it signs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OlderAnswer {
+    /// [`Purpose::OlderLicensing`].
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// The switch.
+    pub sudi: Udi,
+    /// The nonce of the request.
+    pub answers: String,
+    /// When it was written.
+    pub issued_at: Timestamp,
+    /// What it says.
+    #[serde(flatten)]
+    pub result: OlderResult,
+}
+
+impl OlderAnswer {
+    /// Days that a registration lasts (guide p. 56).
+    pub const REGISTERED_DAYS: u32 = 365;
+    /// Days that an authorisation lasts (guide p. 56).
+    pub const AUTHORIZED_DAYS: u32 = 90;
+    /// The most licences in a request.
+    pub const USES_MAX: usize = 256;
+}

@@ -1,0 +1,130 @@
+//! From licensing of before to Smart Licensing Using Policy: what an upgrade makes of it (guide p. 50-64; PI-MIG-001 to 016).
+
+use rumline_catalogue::Release;
+use rumline_legacy::{Held, Kept, Model, Server, Standing};
+use rumline_protocol::Timestamp;
+
+use super::is_smart;
+use crate::Switch;
+use crate::config::ConfigTree;
+use crate::topics::license::settings::{TRANSPORT, URL_CSLU};
+
+/// The feature of what is held by the right to use.
+const TAP_AGGREGATION: &str = "tap-aggregation";
+
+/// What becomes of a switch on the way up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Migration {
+    standing: Standing,
+    /// The registration, if there is one.
+    held: Option<Held>,
+    /// Whether what is held by the right to use is in use: an entry of an access list needs it (PI-MIG-013).
+    uses_rtu: bool,
+}
+
+impl Migration {
+    /// What would become of a switch with this configuration; nothing if it does not come from a release of before.
+    pub(crate) fn of(
+        (from, to): (&Release, &Release),
+        tree: &ConfigTree,
+        kept: &Kept,
+        now: Timestamp,
+    ) -> Option<Self> {
+        if from.has_slp() || !to.has_slp() {
+            return None;
+        }
+        let standing = Standing::of(kept, is_smart(tree), now);
+        let held = kept.registration.held.clone().filter(|_| standing.model.has_registration());
+        let uses_rtu = tree.features_of_entries().any(|feature| feature == TAP_AGGREGATION);
+        Some(Self { standing, held, uses_rtu })
+    }
+
+    fn stays_callhome(&self) -> bool {
+        self.standing.model.stays_callhome(false)
+    }
+
+    /// The lines that come with it: the transport of the guide's table (PI-MIG-004), and the feature that is in use (PI-MIG-014).
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.stays_callhome() {
+            lines.push(format!("{} callhome", TRANSPORT.head));
+        }
+        // ONPREM-018
+        if let Some(url) = self.held.as_ref().and_then(|held| held.cslu_url.as_ref()) {
+            lines.push(format!("{} {url}", URL_CSLU.head));
+        }
+        if self.uses_rtu {
+            lines.push(format!("feature {TAP_AGGREGATION}"));
+        }
+        lines
+    }
+
+    /// Puts them into a configuration.
+    pub(crate) fn apply(&self, tree: &mut ConfigTree) {
+        for line in self.lines() {
+            let words = line.split(' ').count();
+            if line.starts_with("feature ") {
+                tree.set(&[], &line, words);
+            } else {
+                tree.set(&[], &line, words - 1);
+            }
+        }
+    }
+
+    fn transport(&self) -> String {
+        if self.stays_callhome() {
+            return "callhome, as before".to_owned();
+        }
+        match self.held.as_ref().and_then(|held| held.cslu_url.as_ref()) {
+            Some(url) => format!("cslu, to {url}: save the configuration after the upgrade"),
+            None => "cslu, to cslu-local".to_owned(),
+        }
+    }
+
+    /// What is said before the upgrade.
+    pub(crate) fn told(&self, to: &Release, licenses: usize) -> String {
+        let trust = match self.standing.model {
+            Model::Registered(Server::Cssm) => {
+                "given by CSSM for the registration, without a token"
+            }
+            Model::Registered(Server::OnPrem) => "comes with reports, through SSM On-Prem",
+            _ => "none; one is given for an id token, where the switch reports to CSSM itself",
+        };
+        let rtu = if self.uses_rtu {
+            "\n  Right to use:               DCN_NDB is counted from then on, and feature tap-aggregation is on."
+        } else {
+            ""
+        };
+        let mut text = format!(
+            "Going to {}, where Smart Licensing Using Policy is the only model:\n  \
+             Licensing model now:        {}.\n  \
+             License consumption:        does not change, {licenses} in use; no functionality is lost.{rtu}\n  \
+             Transport:                  {}.\n  \
+             Trust code:                 {trust}.\n  \
+             Policy:                     the Cisco default, until CSSM says another; add-ons are to be reported within 90 days.\n\n",
+            to.version,
+            self.standing.model.label(),
+            self.transport(),
+        );
+        if self.standing.model.needs_cslu() {
+            // PI-MIG-008, C-36
+            text.push_str(
+                "Warning: this switch is not registered with CSSM, so after the upgrade it looks for a CSLU by the name cslu-local.\n\
+                 Without one in the network, COMM_FAILED is told until license smart url cslu names one, or another\n\
+                 transport is set. Nothing stops working.\n\n",
+            );
+        }
+        text
+    }
+}
+
+impl Switch {
+    /// What is said at the first start with Smart Licensing Using Policy.
+    pub(crate) fn migration_told(&self, migration: &Migration) -> String {
+        format!(
+            "%LICMGR-6-LOG_SMART_LIC_MIGRATED: licensing was {} before, and is Smart Licensing Using Policy now. Transport: {}",
+            migration.standing.model.label(),
+            migration.transport()
+        )
+    }
+}

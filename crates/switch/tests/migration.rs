@@ -1,0 +1,243 @@
+//! From licensing of before to Smart Licensing Using Policy and back, with the real CSSM (PI-MIG-001 to 026, F-36 to F-38, F-40).
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod common;
+#[path = "common/older.rs"]
+mod older;
+
+use common::*;
+use older::{ALL, MODEL, Stands, TENANT, World};
+use rumline_catalogue::{Catalogue, Licensing};
+use rumline_protocol::Timestamp;
+
+const RELEASES: [&str; 6] = ["7.0(3)I7(8)", "9.2(4)", "9.3(3)", "9.3(4)", "9.3(13)", "10.1(2)"];
+
+fn status(world: &mut World) -> String {
+    world.run(&["show license status"])
+}
+
+#[test]
+fn a_switch_registers_with_cssm_over_call_home_is_authorised_and_goes() {
+    // PI-MIG-020, CSSM-034, PI-SHOW-038
+    let mut world = World::standing("9.3(5)", Stands::Direct);
+    let told = status(&mut world);
+    for part in [
+        "  Status: REGISTERED\n  Smart Account: Example\n  Virtual Account: Default\n",
+        "  Initial Registration: SUCCEEDED on Jan 01 00:00:00 2026 UTC\n",
+        "  Next Renewal Attempt: Jun 30 00:00:00 2026 UTC\n",
+        "  Registration Expires: Jan 01 00:00:00 2027 UTC\n",
+        "  Communication Deadline: Apr 01 00:00:00 2026 UTC\n",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    // Nothing was bought.
+    assert!(told.contains("  Status: OUT OF COMPLIANCE on Jan 01 00:00:00 2026 UTC\n"), "{told}");
+    let [instance] = &world.cssm.instances()[..] else { panic!() };
+    assert_eq!(
+        (instance.name.as_str(), instance.software_version.as_deref()),
+        ("leaf", Some("9.3(5)"))
+    );
+    assert!(!instance.trusted && instance.last_report_at.is_none());
+    let used: Vec<_> =
+        instance.licenses.iter().map(|own| (own.license.as_str(), own.count)).collect();
+    assert_eq!(used, [("LAN_ENTERPRISE_SERVICES_PKG", 1)]);
+    // Another feature is told at once, and one that goes too.
+    world.run(&["configure terminal", "feature nv overlay", "end"]);
+    assert_eq!(world.cssm.instance(SERIAL).licenses.len(), 1, "the same package");
+    world.run(&[
+        "configure terminal",
+        "no feature bgp",
+        "no feature pim",
+        "no feature nv overlay",
+        "end",
+    ]);
+    assert!(world.cssm.instance(SERIAL).licenses.is_empty());
+    // Half a year later it is renewed, and was heard of each month.
+    world.pass(200 * Timestamp::DAY);
+    let told = status(&mut world);
+    assert!(
+        told.contains("  Last Renewal Attempt: SUCCEEDED on Jun 30 00:00:00 2026 UTC\n"),
+        "{told}"
+    );
+    assert!(world.run(&["license smart renew auth"]).starts_with("Renewal was started"));
+    let told = world.run(&["license smart deregister"]);
+    assert_eq!(told, "Deregistration was started\n");
+    assert!(world.cssm.instances().is_empty());
+    let told = status(&mut world);
+    assert!(told.contains("  Status: UNREGISTERED\n  Smart Account: Example\n"), "{told}");
+}
+
+#[test]
+fn what_cannot_be_registered_is_told_why_in_both_modes() {
+    // C-39, PI-MIG-024
+    let mut world = World::new("9.3(5)", "hostname leaf\nfeature bgp\n");
+    let token = world.cssm.token();
+    let register = format!("license smart register idtoken {token}");
+    let told = world.run(&[&register]);
+    assert!(told.contains("configure license smart enable first"), "{told}");
+    world.run(&["configure terminal", "license smart enable"]);
+    let told = world.run(&["license smart register idtoken nonsense"]);
+    assert_eq!(told, "Failure: register status: the token is not valid\n");
+    // In configuration mode, as the guide has it for two supervisors.
+    let told = world.run(&[&format!("{register} all"), "end"]);
+    assert!(told.starts_with("Registration process is in progress"), "{told}");
+    let told = status(&mut world);
+    assert!(told.contains("  Status: REGISTERED\n"), "{told}");
+    let told = world.run(&[&register]);
+    assert!(told.contains("registered already"), "{told}");
+    let lines = world.run(&["show running-config | include idtoken", "show cli history"]);
+    assert!(!lines.contains(&token), "{lines}");
+    // The owner takes it away: the switch hears of it.
+    world.cssm.let_go(SERIAL);
+    world.run(&["license smart renew auth"]);
+    assert!(status(&mut world).contains("  Status: UNREGISTERED\n"));
+    // A token that was revoked is refused by CSSM, and that is all that happens.
+    let (id, token) = world.cssm.new_token(world.cssm.va, None);
+    let (cssm, sa) = (&world.cssm.cssm, world.cssm.sa);
+    cssm.revoke_token(world.cssm.now, &rumline_testkit::admin(), sa, id).unwrap();
+    world.run(&[&format!("license smart register idtoken {token}")]);
+    let told = status(&mut world);
+    assert!(told.contains("UNREGISTERED - REGISTRATION FAILED"), "{told}");
+    assert!(told.contains("    Failure reason: the token has been revoked\n"), "{told}");
+    assert!(world.switch.log.iter().any(|line| line.contains("LOG_SMART_LIC_AGENT_REG_FAILED")));
+}
+
+#[test]
+fn each_start_on_each_release_comes_to_what_the_tables_say() {
+    // PI-MIG-001, 002, 004, 008, 009, 011, 013 to 017, 019, 023, 026; PI-LIC-008; PI-TRUST-012; ONPREM-018
+    let catalogue = Catalogue::nexus();
+    let mut cells = 0;
+    for from in RELEASES {
+        let has_smart =
+            catalogue.release(from).unwrap().licensing.contains(&Licensing::SmartLicensing);
+        for stands in ALL.into_iter().filter(|stands| has_smart || !stands.is_smart()) {
+            for to in ["10.2(1)F", "10.3(2)F", "10.5(1)F"] {
+                cell(stands, (from, has_smart), to);
+                cells += 1;
+            }
+        }
+    }
+    assert_eq!(cells, (4 * 7 + 2 * 3) * 3);
+}
+
+fn cell(stands: Stands, (from, has_smart): (&str, bool), to: &str) {
+    let at = format!("{stands:?} from {from} to {to}");
+    let mut world = World::standing(from, stands);
+    let features = world.run(&["show feature | include enabled"]);
+    let before = world.cssm.instances();
+    assert_eq!(before.len(), usize::from(stands == Stands::Direct), "{at}");
+    let told = world.install(to);
+    // C-36, PI-MIG-008
+    let is_registered = matches!(stands, Stands::Direct | Stands::OnPrem);
+    assert_eq!(told.contains("COMM_FAILED is told until"), !is_registered, "{at}: {told}");
+    assert_eq!(world.switch.reloads, 1, "{at}: {told}");
+    assert!(world.switch.log.iter().any(|line| line.contains("LOG_SMART_LIC_MIGRATED")), "{at}");
+    // Features and counts.
+    let has_ndb = stands == Stands::Rtu { entry: true };
+    let now = world.run(&["show feature | include enabled"]);
+    assert_eq!(now, features, "{at}");
+    assert_eq!(now.contains("tap-aggregation      1          enabled"), has_ndb, "{at}: {now}");
+    let lines = world.run(&["show running-config"]);
+    assert_eq!(lines.contains("\nfeature tap-aggregation\n"), has_ndb, "{at}: {lines}");
+    assert!(!lines.contains("license smart enable"), "{at}: {lines}");
+    let mut counts = vec![("LAN_ENTERPRISE_SERVICES_PKG".to_owned(), 1)];
+    if has_ndb {
+        counts.insert(0, ("DCN_NDB".to_owned(), 1));
+    }
+    let mut own = world.counts();
+    own.sort();
+    assert_eq!(own, counts, "{at}");
+    let usage = world.run(&["show license usage"]);
+    assert_eq!(
+        usage.matches("  Status: IN USE\n  Enforcement Type: NOT ENFORCED\n").count(),
+        counts.len()
+    );
+    // Transport, as in the guide's table, and in what is saved.
+    let told = status(&mut world);
+    let transport = match stands {
+        Stands::Direct => "Transport:\n  Type: Callhome\n".to_owned(),
+        Stands::OnPrem => format!("Transport:\n  Type: CSLU\n  Cslu address: {TENANT}\n"),
+        _ => "Transport:\n  Type: CSLU\n  Cslu address: cslu-local\n".to_owned(),
+    };
+    assert!(told.contains(&transport), "{at}: {told}");
+    assert!(told.contains("  Policy in use: Merged from multiple sources\n"), "{at}");
+    assert!(told.contains("    First report requirement (days): 90 (CISCO default)\n"), "{at}");
+    // Trust, from the registration alone.
+    assert_eq!(
+        told.contains("Trust Code installed: <none>"),
+        stands != Stands::Direct,
+        "{at}: {told}"
+    );
+    let started = world.switch.now;
+    if stands == Stands::Direct {
+        // Until its first report it counts as it did (PI-MIG-017 says so of all others, who are not there at all).
+        let [mut instance] = <[_; 1]>::try_from(world.cssm.instances()).unwrap();
+        instance.trusted = false;
+        instance.last_contact_at = before[0].last_contact_at;
+        assert_eq!([instance], before[..], "{at}");
+    } else {
+        assert!(world.cssm.instances().is_empty(), "{at}");
+        let deadline = told.lines().find(|line| line.contains("Next ACK deadline")).unwrap();
+        let wanted = format!("  Next ACK deadline: {}", time(started.plus_days(90)));
+        assert_eq!(deadline, wanted, "{at}");
+    }
+    // It goes on by itself: a report to CSSM, or a CSLU that is not there.
+    let hours = if stands == Stands::Direct { 48 } else { 5 };
+    world.pass(hours * Timestamp::HOUR);
+    let failed = world.switch.log.iter().any(|line| line.contains("LOG_SMART_LIC_COMM_FAILED"));
+    assert_eq!(failed, stands != Stands::Direct, "{at}");
+    if stands == Stands::Direct {
+        let instance = world.cssm.instance(SERIAL);
+        assert!(instance.trusted && instance.reports > 0, "{at}: {instance:?}");
+        let used: Vec<_> = instance.licenses.iter().map(|l| (l.license.clone(), l.count)).collect();
+        assert_eq!(used, [("LAN_ENTERPRISE_SERVICES_PKG".to_owned(), 1)], "{at}");
+        // The name is that of the release (PI-MIG-011, C-20).
+        let udi = format!("UDI_PID:{MODEL}, UDI_SN:{SERIAL}");
+        assert_eq!(instance.name, if to == "10.2(1)F" { udi.as_str() } else { "leaf" }, "{at}");
+        // No second of before is counted.
+        assert!(world.cssm.counted(SERIAL) <= 2 * Timestamp::DAY, "{at}");
+        assert_eq!(world.cssm.cssm.verify_totals().unwrap(), [], "{at}");
+    }
+    // Down: it has to be registered anew, and nothing else is missing. And up again.
+    let told = world.install(from);
+    let row = match stands {
+        _ if !has_smart => "holds licenses by PAK, RTU",
+        Stands::Direct => "reregister the product instance",
+        _ => "restore licenses",
+    };
+    assert!(told.contains(row), "{at}: {told}");
+    assert_eq!(world.run(&["show feature | include enabled"]), features, "{at}");
+    if stands == Stands::Pak {
+        assert_eq!(world.run(&["show license brief"]), "own.lic\n", "{at}");
+    }
+    if stands == Stands::Direct {
+        world.run(&["configure terminal", "license smart enable", "end"]);
+        assert!(status(&mut world).contains("  Status: UNREGISTERED\n"), "{at}");
+        let token = world.cssm.token();
+        world.run(&[&format!("license smart register idtoken {token} all")]);
+        assert!(status(&mut world).contains("  Status: REGISTERED\n"), "{at}");
+        assert_eq!(world.cssm.instance(SERIAL).name, "leaf", "{at}");
+        assert_eq!(world.cssm.instances().len(), 1, "{at}");
+    }
+    world.install(to);
+    assert_eq!(world.run(&["show feature | include enabled"]), features, "{at}");
+    let mut own = world.counts();
+    own.sort();
+    assert_eq!(own, counts, "{at}");
+    if stands == Stands::Direct {
+        world.pass(40 * Timestamp::DAY);
+        let told = status(&mut world);
+        assert!(
+            told.contains("Type: Callhome") && !told.contains("installed: <none>"),
+            "{at}: {told}"
+        );
+        assert_eq!(world.cssm.instance(SERIAL).licenses.len(), 1, "{at}");
+        assert_eq!(world.cssm.cssm.verify_totals().unwrap(), [], "{at}");
+    }
+}
+
+fn time(at: Timestamp) -> String {
+    let t = at.civil();
+    let (hour, minute, second) = (t.hour, t.minute, t.second);
+    format!("{} {:02} {hour:02}:{minute:02}:{second:02} {} UTC", t.month_name(), t.day, t.year)
+}
