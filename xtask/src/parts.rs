@@ -30,6 +30,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu"),
     ("nodejs", "/usr/bin/node"),
     ("npm", "/usr/bin/npm"),
+    ("prometheus", "/usr/bin/promtool"),
 ];
 
 /// Packages from PyPI in an environment of their own below `target`.

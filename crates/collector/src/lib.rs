@@ -113,7 +113,7 @@ pub struct Collector {
 }
 
 /// What a collector counts when somebody asks how it does.
-const GAUGES: [rumline_server::Counted; 3] = {
+const GAUGES: [rumline_server::Counted; 4] = {
     use rumline_server::Counted;
     [
         Counted { name: "tenants", help: "Tenants", sql: "SELECT COUNT(*) FROM tenant" },
@@ -122,6 +122,13 @@ const GAUGES: [rumline_server::Counted; 3] = {
             help: "Reports that wait to be forwarded, up to 100,000",
             sql: "SELECT COUNT(*) FROM (SELECT 1 AS one FROM report WHERE state = 0
                 LIMIT 100000) AS waiting",
+        },
+        Counted {
+            name: "oldest_waiting_report_timestamp_seconds",
+            help: "When the report came that waits longest to be forwarded, 0 if none does",
+            sql: "SELECT CAST(COALESCE(MIN(oldest), 0) AS BIGINT) FROM (SELECT (SELECT
+                MIN(received_at) FROM report WHERE report.tenant_id = tenant.id
+                AND report.state = 0) AS oldest FROM tenant) AS of_tenants",
         },
         Counted {
             name: "product_instances_with_refusals",
