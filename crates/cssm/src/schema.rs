@@ -28,7 +28,23 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 21, sql: rumline_server::KEPT_ANSWERS_TABLE },
     Migration { version: 22, sql: rumline_server::WEBHOOK_TABLES },
     Migration { version: 23, sql: V23 },
+    Migration { version: 24, sql: V24 },
 ];
+
+/// Licences of licence files that were converted.
+const V24: &str = "
+CREATE TABLE conversion (
+    file_id TEXT NOT NULL,
+    line_id BIGINT NOT NULL,
+    product_instance_id BIGINT NOT NULL,
+    license TEXT NOT NULL,
+    quantity BIGINT NOT NULL,
+    pak TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    refusal TEXT,
+    PRIMARY KEY (file_id, line_id, product_instance_id)
+);
+";
 
 /// Product instances that are registered as before Smart Licensing Using Policy.
 const V23: &str = "
