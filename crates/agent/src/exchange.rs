@@ -397,7 +397,7 @@ impl Agent {
         environment: &mut Environment<'_>,
     ) -> Vec<Signed<TrustRequest>> {
         let is_known = !self.installed.trust_codes.is_empty() || self.registration_stands();
-        if is_known && self.lacks_trust_codes() {
+        if is_known && (self.lacks_trust_codes() || !self.conversion.is_empty()) {
             self.carried_trust_requests(now, environment)
         } else {
             Vec::new()
@@ -444,6 +444,11 @@ impl Agent {
                     force: asked.force,
                     smart_account: own.map(|code| code.smart_account.clone()),
                     virtual_account: own.map(|code| code.virtual_account.clone()),
+                    conversion: if member.role == Role::Active {
+                        self.conversion.clone()
+                    } else {
+                        Vec::new()
+                    },
                     valid_until: asked.valid_until,
                 };
                 Signed::json(request, self.signer.as_ref())

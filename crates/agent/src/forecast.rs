@@ -167,6 +167,7 @@ impl Agent {
             in_flight: None,
             kept: None,
             wanted: self.wanted.clone(),
+            conversion: self.conversion.clone(),
             is_registered_before: self.is_registered_before,
             last_now: self.last_now,
             continuous_since: self.continuous_since,

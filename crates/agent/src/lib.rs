@@ -50,7 +50,9 @@ mod view;
 
 use std::sync::Arc;
 
-use rumline_protocol::{EntitlementTag, HaMember, Random, Signer, Suite, Timestamp, Udi};
+use rumline_protocol::{
+    Conversion, EntitlementTag, HaMember, Random, Signer, Suite, Timestamp, Traditional, Udi,
+};
 
 pub use agenda::{Due, Duty, NextWake};
 pub use check::{Finding, check_store};
@@ -73,7 +75,7 @@ pub use troubles::{Failure, RefusedReports, Trouble, Troubles};
 pub use view::{LicenseInUse, PolicyInUse, TrustLine, UsageReporting};
 
 use crate::eventlog::EventLog;
-use crate::exchange::{InFlight, TrustWanted, Wanted};
+use crate::exchange::{InFlight, Push, TrustWanted, Wanted};
 use crate::install::InstalledDocuments;
 use crate::ledger::Ledger;
 use crate::ledger_files::LedgerFiles;
@@ -115,6 +117,9 @@ pub enum Input {
     /// CSSM knows the device by a registration of before Smart Licensing Using Policy: it gives it a trust code without a token
     /// (PI-TRUST-012).
     Registered,
+    /// What the device held by licence files is to be converted: it is asked with the next trust request, of which there is one for it
+    /// (PI-MIG-018). Empty when CSSM has said what became of it.
+    Convert(Vec<Traditional>),
     /// `license smart factory reset`.
     FactoryReset,
     /// The peer answered.
@@ -220,6 +225,8 @@ pub struct Agent {
     /// The message that was shown before it leaves.
     kept: Option<preview::Kept>,
     wanted: Wanted,
+    /// What is to be converted, until CSSM has said what became of it.
+    conversion: Vec<Traditional>,
     /// CSSM knows the device by a registration of before.
     is_registered_before: bool,
     last_now: Timestamp,
@@ -264,6 +271,7 @@ impl Agent {
             in_flight: None,
             kept: None,
             wanted: Wanted::default(),
+            conversion: Vec::new(),
             is_registered_before: false,
             last_now: now,
             continuous_since: now,
@@ -314,6 +322,7 @@ impl Agent {
                 self.is_registered_before = true;
                 self.wanted.sync |= self.registration_stands();
             }
+            Input::Convert(what) => self.convert(what),
             Input::FactoryReset => self.factory_reset(now, environment, &mut effects),
             Input::Answer { request_id, body } => {
                 self.answered(now, &request_id, &body, environment, &mut effects);
@@ -339,6 +348,28 @@ impl Agent {
             effects.retain(|effect| !matches!(effect, Effect::Send { .. }));
         }
         effects
+    }
+
+    /// What CSSM said of conversions, with the trust code that is held.
+    #[must_use]
+    pub fn conversions(&self) -> &[Conversion] {
+        self.trust_codes().first().map_or(&[], |(code, _)| &code.conversions)
+    }
+
+    fn convert(&mut self, what: Vec<Traditional>) {
+        self.conversion = what;
+        if self.conversion.is_empty() {
+            return;
+        }
+        if self.has_trust() {
+            self.ledger.asks_trust_anew = true;
+            self.unsaved = true;
+        }
+        match self.config.transport {
+            Transport::Cslu if self.wanted.push == Push::Idle => self.wanted.push = Push::Wanted,
+            Transport::Smart | Transport::Callhome => self.wanted.sync |= self.has_trust(),
+            Transport::Cslu | Transport::Off => {}
+        }
     }
 
     /// Sets the host name that messages carry, unless hidden.

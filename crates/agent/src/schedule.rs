@@ -132,7 +132,8 @@ impl Agent {
             }
             return;
         }
-        if self.config.transport != Transport::Cslu && self.lacks_trust_codes() {
+        let asks = self.lacks_trust_codes() || !self.conversion.is_empty();
+        if self.config.transport != Transport::Cslu && asks {
             self.wanted.sync = true;
         }
         match self.wanted.push {

@@ -17,8 +17,8 @@ use rumline_protocol::EntitlementTag;
 
 pub use folder::Folder;
 pub use rows::{
-    Exception, Family, Feature, Gate, Licensing, LineRule, Package, Platform, Release, Tier,
-    Variant,
+    Defect, Exception, Family, Feature, Gate, Licensing, LineRule, Package, Platform, Release,
+    Tier, Variant,
 };
 pub use tables::CatalogueError;
 

@@ -67,6 +67,17 @@ pub struct Release {
     pub compiled: String,
     /// Image file.
     pub image: String,
+    /// What is known to go wrong on the way from it; a switch does it where that is asked for.
+    #[serde(default)]
+    pub defects: Vec<Defect>,
+}
+
+/// What is known to go wrong with a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Defect {
+    /// A switch that is registered with CSSM may have transport CSLU after the upgrade, instead of Call Home (PI-MIG-006, C-60).
+    #[serde(rename = "registered goes to cslu")]
+    RegisteredGoesToCslu,
 }
 
 impl Release {

@@ -65,6 +65,7 @@ impl Stranger {
             force: false,
             smart_account: None,
             virtual_account: None,
+            conversion: Vec::new(),
             valid_until: START.plus_days(TrustRequest::CARRIED_DAYS),
         };
         let signed = Signed::json(request, self.signer.as_ref());

@@ -15,6 +15,7 @@ mod claims;
 mod closing;
 mod collected;
 mod collectors;
+mod conversions;
 mod counted;
 mod days;
 mod files;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, one_by_one, smart_account, virtual_account};
 use crate::books::Holding;
-use crate::ids::{EntryId, PurchaseId, SmartAccountId, VirtualAccountId};
+use crate::ids::{Account, EntryId, PurchaseId, SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error, Only, PartId};
 
 /// The most licences of a purchase.
@@ -322,6 +322,47 @@ pub(crate) fn holdings(
     })
 }
 
+/// Records what counts at once, and why it is there.
+pub(crate) fn record(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    account: Account,
+    purchase: &Purchase,
+    why: (&str, &str),
+) -> Result<(), Error> {
+    write(tx, now, actor, account, (purchase, 0), why).map(|_| ())
+}
+
+fn write(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    (smart_account_id, virtual_account_id): Account,
+    (purchase, visible_at): (&Purchase, i64),
+    why: (&str, &str),
+) -> Result<PurchaseId, Error> {
+    let id: PurchaseId = next_id(tx, "purchase")?;
+    let sql = "INSERT INTO purchase (smart_account_id, id, license, kind, starts_at,
+        ends_at, order_number, recorded_at, visible_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let values = [
+        smart_account_id.into(),
+        id.into(),
+        (&purchase.license).into(),
+        purchase.kind.name().into(),
+        purchase.starts_at.into(),
+        purchase.ends_at.into(),
+        (&purchase.order_number).into(),
+        now.0.into(),
+        visible_at.into(),
+    ];
+    tx.execute(sql, &values)?;
+    let share = (virtual_account_id, purchase.quantity);
+    enter(tx, now, actor, (smart_account_id, id), share, why)?;
+    Ok(id)
+}
+
 impl Cssm {
     /// Records a purchase; it counts once the delay of the settings is over (CSSM-026).
     ///
@@ -344,26 +385,10 @@ impl Cssm {
         let actor = actor.clone();
         self.db.write("purchases.add", move |tx| {
             virtual_account(tx, smart_account_id, virtual_account_id)?;
-            let id: PurchaseId = next_id(tx, "purchase")?;
-            let sql = "INSERT INTO purchase (smart_account_id, id, license, kind, starts_at,
-                ends_at, order_number, recorded_at, visible_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
             // Without a delay it counts from its own beginning on, also in the past.
             let visible_at = if visible_at == now { 0 } else { visible_at.0 };
-            let values = [
-                smart_account_id.into(),
-                id.into(),
-                (&purchase.license).into(),
-                purchase.kind.name().into(),
-                purchase.starts_at.into(),
-                purchase.ends_at.into(),
-                (&purchase.order_number).into(),
-                now.0.into(),
-                visible_at.into(),
-            ];
-            tx.execute(sql, &values)?;
-            let share = (virtual_account_id, purchase.quantity);
-            enter(tx, now, &actor, (smart_account_id, id), share, ("bought", ""))?;
+            let account = (smart_account_id, virtual_account_id);
+            let id = write(tx, now, &actor, account, (&purchase, visible_at), ("bought", ""))?;
             let text = format!("{} x {} purchased", purchase.quantity, purchase.license);
             add_event(tx, now, smart_account_id, &actor, &text)?;
             one(tx, smart_account_id, id)

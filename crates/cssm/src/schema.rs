@@ -31,7 +31,23 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 24, sql: rumline_server::SECOND_FACTOR_BEGUN_BY },
     Migration { version: 25, sql: rumline_server::DELIVERY_NUMBERS },
     Migration { version: 26, sql: V26 },
+    Migration { version: 27, sql: V27 },
 ];
+
+/// Licences of licence files that were converted.
+const V27: &str = "
+CREATE TABLE conversion (
+    file_id TEXT NOT NULL,
+    line_id BIGINT NOT NULL,
+    product_instance_id BIGINT NOT NULL,
+    license TEXT NOT NULL,
+    quantity BIGINT NOT NULL,
+    pak TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    refusal TEXT,
+    PRIMARY KEY (file_id, line_id, product_instance_id)
+);
+";
 
 /// Product instances that are registered as before Smart Licensing Using Policy.
 const V26: &str = "

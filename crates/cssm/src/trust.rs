@@ -10,7 +10,7 @@ use rumline_store::Tx;
 use crate::accounts::{add_event, virtual_account};
 use crate::ids::Account;
 use crate::instances::{self, About, Instance, IssuedTrust};
-use crate::{Actor, Error, claims, older, standing, tokens};
+use crate::{Actor, Error, claims, conversions, older, standing, tokens};
 
 /// Reads trust requests and checks that each is signed by the key it names, for this CSSM, now.
 /// Trust requests of a message: one of each supervisor, and room.
@@ -316,6 +316,7 @@ pub(crate) fn issue(
         None => note_issued(tx, now, instance, &request.nonce)?,
     };
     older::trusted(tx, now, instance)?;
+    conversions::book(tx, now, instance, &request.conversion)?;
     code(tx, instance, &trust)
 }
 
@@ -357,6 +358,7 @@ fn code(tx: &mut Tx<'_>, instance: &Instance, trust: &IssuedTrust) -> Result<Tru
         expires_at: trust.issued_at.plus_days(TrustCode::VALID_DAYS),
         purpose: Purpose::TrustCode,
         answers: trust.nonce.clone(),
+        conversions: conversions::of(tx, instance)?,
     })
 }
 

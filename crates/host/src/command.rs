@@ -63,6 +63,9 @@ pub struct Arguments {
     /// Whose images `install all` takes: the maker.pem that `rumline image` wrote.
     #[arg(long, value_name = "FILE")]
     maker: Option<PathBuf>,
+    /// Do what is known to go wrong on the way from a release, as with 9.3(3) and 9.3(4).
+    #[arg(long)]
+    with_defects: bool,
     /// Further root certificates that TLS trusts, such as that of an SSM On-Prem (its root.pem).
     #[arg(long = "tls-root")]
     tls_roots: Vec<PathBuf>,
@@ -176,6 +179,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
             root_certificate: root_certificate.clone(),
             maker_key: maker_key.clone(),
             links: arguments.interfaces.iter().map(|interface| interface.name.clone()).collect(),
+            with_defects: arguments.with_defects,
         },
         outlets: outlets.clone(),
         tls_roots: tls_roots.clone(),
@@ -280,6 +284,7 @@ fn check(label: &Label, release: &str) -> Result<()> {
         root_certificate: Vec::new(),
         maker_key: None,
         links: BTreeSet::new(),
+        with_defects: false,
     };
     match hardware.check() {
         Ok(_) => Ok(()),

@@ -53,7 +53,15 @@ impl Factory {
         ensure!(kept_label(&dir)?.is_none(), "{} holds a switch already", dir.display());
         let serial = serial.unwrap_or_else(random_serial);
         let (maker_key, links) = (None, BTreeSet::new());
-        let hardware = Hardware { pid, serial, release, root_certificate, maker_key, links };
+        let with_defects = false;
+        let hardware =
+            Hardware { pid, serial, release, root_certificate, maker_key, links, with_defects };
+        let (_, release, _) = hardware.check()?;
+        ensure!(
+            release.has_slp(),
+            "{} is of before Smart Licensing Using Policy, and nothing is made at the factory for it",
+            release.version
+        );
         uses_something(&hardware, &config, clock)?;
         let label = Label { pid: hardware.pid.clone(), serial: hardware.serial.clone() };
         keep_label(&label, &hardware.release, &dir)?;

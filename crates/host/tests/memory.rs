@@ -47,6 +47,7 @@ impl Lab {
                 root_certificate: Vec::new(),
                 maker_key: None,
                 links: std::collections::BTreeSet::new(),
+                with_defects: false,
             },
             tls_roots: Vec::new(),
             outlets: rumline_net::Outlets::default(),

@@ -1,6 +1,6 @@
 //! What has to last of the older licensing, over restarts and over releases that have no use for it (PI-MIG-019, PI-MIG-026).
 
-use rumline_protocol::{Timestamp, sha256};
+use rumline_protocol::{Conversion, Timestamp, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::Evaluation;
@@ -23,9 +23,21 @@ pub struct Kept {
     /// The licence files.
     #[serde(default, skip_serializing_if = "Files::is_empty")]
     pub files: Files,
+    /// How far the conversion of the licence files is, since the last upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<Converting>,
     /// When traditional licences were converted, if they were (guide p. 63).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub converted_at: Option<Timestamp>,
+}
+
+/// What is kept of a conversion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Converting {
+    /// When the upgrade was.
+    pub since: Timestamp,
+    /// What CSSM has said.
+    pub results: Vec<Conversion>,
 }
 
 /// Why what was kept cannot be read.

@@ -14,6 +14,7 @@
 
 #![warn(missing_docs)]
 
+mod conversion;
 mod evaluation;
 mod files;
 mod kept;
@@ -23,9 +24,10 @@ pub mod show;
 mod smart;
 mod standing;
 
+pub use conversion::{ConversionState, GATHERED_SECONDS};
 pub use evaluation::{EVALUATION_SECONDS, Evaluation};
 pub use files::{Files, Increment, LicenseFile, LicenseFileError, Terms};
-pub use kept::{Kept, KeptError};
+pub use kept::{Converting, Kept, KeptError};
 pub use message::Message;
 pub use registration::{Attempt, Authorization, Compliance, Held, Registration, Server};
 pub use smart::{

@@ -16,6 +16,7 @@ mod archive;
 mod bundle;
 mod callhome;
 mod carried;
+mod conversion;
 mod crypto;
 mod document;
 mod document_writer;
@@ -48,6 +49,7 @@ pub use bundle::{
 };
 pub use callhome::{CallHomeAnswer, CallHomeError, CallHomeRequest};
 pub use carried::{CarriedError, is_wrapped, plain};
+pub use conversion::{Conversion, Traditional};
 pub use crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
     SigningType, Suite, hmac_sha256, sha256, sha256_of,

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::conversion::{Conversion, Traditional};
 use crate::crypto::{PublicKey, Suite, sha256};
 use crate::document::Signed;
 use crate::identity::{InvalidIdentity, Role, Udi};
@@ -46,6 +47,9 @@ pub struct TrustRequest {
     /// The Virtual Account it asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_account: Option<String>,
+    /// What the device held by licence files and wants converted (PI-MIG-018).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conversion: Vec<Traditional>,
     /// Until when it holds.
     #[serde(default = "TrustRequest::long_ago")]
     pub valid_until: Timestamp,
@@ -144,6 +148,10 @@ impl Signed<TrustRequest> {
             return Err(TrustRequestError::Purpose);
         }
         request.sudi.check()?;
+        let conversion = &request.conversion;
+        if conversion.len() > Traditional::MAX || !conversion.iter().all(Traditional::is_sound) {
+            return Err(TrustRequestError::Field);
+        }
         let accounts = [request.smart_account.as_deref(), request.virtual_account.as_deref()];
         let fields = [&request.product_instance_identifier, &request.nonce, &request.audience];
         let fields = fields.into_iter().map(|field| (field.as_str(), 64));
@@ -200,6 +208,9 @@ pub struct TrustCode {
     /// The nonce of the trust request it answers.
     #[serde(default)]
     pub answers: String,
+    /// What became of what was to be converted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conversions: Vec<Conversion>,
 }
 
 impl TrustCode {

@@ -58,6 +58,7 @@ fn code(key: &PublicKey, by: &SigningIdentity) -> Signed<TrustCode> {
         expires_at: NOW.plus_days(365),
         purpose: Purpose::TrustCode,
         answers: "nonce".to_owned(),
+        conversions: Vec::new(),
     };
     Signed::json(code, by.signer.as_ref())
 }

@@ -46,6 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         root_certificate: Vec::new(),
         maker_key: None,
         links: std::collections::BTreeSet::new(),
+        with_defects: false,
     };
     let mut config = Some("hostname switch\nfeature bgp\n".to_owned());
     let mut suite: Arc<dyn Suite> = Arc::new(SimulatedSuite);

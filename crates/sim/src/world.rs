@@ -239,6 +239,7 @@ impl<'p> World<'p> {
                 root_certificate: root.clone(),
                 maker_key: None,
                 links: std::collections::BTreeSet::new(),
+                with_defects: false,
             };
             // In a world with faults there are all topologies.
             let place = if plan.faults { Place::of(plan.seed + index as u64) } else { Place::Cssm };

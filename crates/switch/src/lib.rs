@@ -123,6 +123,8 @@ pub struct Hardware {
     pub maker_key: Option<PublicKey>,
     /// The interfaces that something is on the other side of: those that stand for an address of the machine.
     pub links: BTreeSet<String>,
+    /// Whether it does what is known to go wrong with a release (PI-MIG-006).
+    pub with_defects: bool,
 }
 
 impl Hardware {
@@ -325,8 +327,10 @@ pub struct Switch {
     agent: Agent,
     /// Licensing on a release before Smart Licensing Using Policy; the agent sleeps there.
     older: Option<Older>,
-    /// What was kept of a registration of before, until it is a trust code.
-    unconverted: Option<Kept>,
+    /// With Smart Licensing Using Policy: what is kept of licensing of before.
+    before: Option<Kept>,
+    /// Whether the agent knows what is to be converted.
+    is_converting: bool,
     /// The message that was shown before it leaves.
     shown: Option<Shown>,
     /// The lines by which the licensing peer was last reached.
@@ -400,7 +404,8 @@ impl Switch {
         let (platform, given, udi) = hardware.check()?;
         let Found { text: stored, damage } = read_startup(devices.store)?;
         let maker = hardware.maker_key.clone();
-        let origin = Origin { platform, given, maker, suite: Arc::clone(&suite) };
+        let with_defects = hardware.with_defects;
+        let origin = Origin { platform, given, maker, suite: Arc::clone(&suite), with_defects };
         let start = origin.start(stored.as_deref().or(first_config), devices)?;
         let release = start.release;
         let text = handed.or(stored.as_deref()).or(first_config);
@@ -412,7 +417,7 @@ impl Switch {
             Reader::new(&mut running, settings, Source::File, &words.grammar).text(text);
         }
         let (kept, unreadable) = legacy::kept(devices.store)?;
-        let came = Came { now, kept: &kept };
+        let came = Came { now, kept: &kept, with_defects };
         let migration = start.migration(&running, &came);
         let gone = start.convert(&mut running, &udi.pid, &came);
         // What comes with the way up is written down, also where nothing was saved before.
@@ -440,8 +445,15 @@ impl Switch {
             agent_version: release.agent.clone(),
             root_certificate: hardware.root_certificate.clone(),
         };
-        let unconverted =
-            (release.has_slp() && kept.registration.held.is_some()).then(|| kept.clone());
+        let before = release.has_slp().then(|| {
+            let mut before = kept.clone();
+            before.begin_conversion(now, migration.is_some());
+            before
+        });
+        // What cannot be written now is with the next start, and begins then.
+        if let Some(before) = before.as_ref().filter(|before| **before != kept) {
+            let _tried_again = devices.store.write(Kept::FILE, &before.write());
+        }
         let older = Older::open(release, &running, kept);
         let config = licensing(&running);
         let config = if older.is_some() { asleep(config) } else { config };
@@ -466,7 +478,8 @@ impl Switch {
             last_draft: 0,
             agent,
             older,
-            unconverted,
+            before,
+            is_converting: false,
             shown: None,
             worked: Worked::default(),
             in_envelope: None,
@@ -600,6 +613,7 @@ impl Switch {
         }
         let mut effects = self.take_effects(now, effects, devices);
         self.settle_registration(devices.store);
+        effects.extend(self.convert_licenses(now, devices));
         if is_due {
             effects.extend(self.ask_times(now, devices.random));
         }

@@ -2,29 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 mod common;
+#[path = "common/older.rs"]
+mod older;
 
 use common::*;
+use older::{MODEL, license_file as file};
 use rumline_catalogue::Catalogue;
-use rumline_legacy::{Increment, LicenseFile, Terms};
-
-/// A model that was there on all trains.
-const MODEL: &str = "N9K-C93180YC-EX";
 
 fn lab(release: &str, config: &str) -> Lab {
     boot(at("Aug 14 09:00:00 2021"), MODEL, SERIAL, release, Some(config)).unwrap()
-}
-
-/// A licence file for a host.
-fn file(host_id: &str) -> Vec<u8> {
-    let increment = Increment {
-        name: "LAN_ENTERPRISE_SERVICES_PKG".to_owned(),
-        count: None,
-        terms: Terms::Permanent,
-        file_id: "20210716142549123".to_owned(),
-        line_id: 1,
-        pak: "4XRV7A2".to_owned(),
-    };
-    LicenseFile { host_id: host_id.to_owned(), increments: vec![increment] }.write().into_bytes()
 }
 
 fn install(lab: &mut Lab, release: &str) -> String {
@@ -186,7 +172,11 @@ fn use_and_features_are_the_same_up_down_and_up_again_and_none_is_counted_twice(
     lab.run(&["install license bootflash:own.lic"]);
     let features = |lab: &mut Lab| lab.run(&["show feature | include enabled"]);
     let (first, started_at) = (features(&mut lab), lab.now);
-    let kept = lab.store.files["old-licensing"].clone();
+    let kept = |lab: &Lab| {
+        let kept = rumline_legacy::Kept::read(&lab.store.files["old-licensing"]).unwrap();
+        (kept.files, kept.evaluation)
+    };
+    let first_kept = kept(&lab);
     let key = |lab: &Lab| lab.store.files["device.key"].clone();
     let first_key = key(&lab);
     let mut on_policy_seconds = 0;
@@ -200,7 +190,7 @@ fn use_and_features_are_the_same_up_down_and_up_again_and_none_is_counted_twice(
         let told = install(&mut lab, release);
         assert!(told.contains("Install is in progress"), "{told}");
         assert_eq!(features(&mut lab), first, "{release}");
-        assert_eq!((&lab.store.files["old-licensing"], key(&lab)), (&kept, first_key.clone()));
+        assert_eq!((kept(&lab), key(&lab)), (first_kept.clone(), first_key.clone()));
         lab.now = lab.now + seconds;
         lab.input(rumline_agent::Input::Tick);
         if Catalogue::nexus().release(release).unwrap().has_slp() {

@@ -236,6 +236,31 @@ fn cell(stands: Stands, (from, has_smart): (&str, bool), to: &str) {
     }
 }
 
+#[test]
+fn a_registered_switch_goes_to_cslu_from_two_releases_where_that_is_asked_for() {
+    // PI-MIG-006, C-60
+    for (from, goes) in [("9.3(3)", true), ("9.3(4)", true), ("9.3(5)", false), ("10.1(2)", false)]
+    {
+        let mut world = World::standing(from, Stands::Direct);
+        world.switch.hardware.with_defects = true;
+        world.switch.boot_again("moved");
+        world.install("10.2(1)F");
+        let told = status(&mut world);
+        assert_eq!(told.contains("  Type: CSLU\n"), goes, "{from}: {told}");
+        assert_eq!(told.contains("Trust Code installed: <none>"), goes, "{from}: {told}");
+        // The way out is that of the guide: Call Home by hand, and trust; here the registration stands for it.
+        world.run(&["configure terminal", "license smart transport callhome", "end"]);
+        world.run(&["copy running-config startup-config"]);
+        world.pass(Timestamp::DAY);
+        let told = status(&mut world);
+        assert!(told.contains("  Type: Callhome\n"), "{from}: {told}");
+        assert!(!told.contains("Trust Code installed: <none>"), "{from}: {told}");
+        assert!(world.cssm.instance(SERIAL).reports > 0, "{from}");
+        // PI-MIG-007: it is one product instance, whatever its name.
+        assert_eq!(world.cssm.instances().len(), 1, "{from}");
+    }
+}
+
 fn time(at: Timestamp) -> String {
     let t = at.civil();
     let (hour, minute, second) = (t.hour, t.minute, t.second);

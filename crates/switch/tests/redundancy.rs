@@ -39,6 +39,7 @@ fn trust_both(lab: &mut Lab) {
             expires_at: lab.now.plus_days(TrustCode::VALID_DAYS),
             purpose: Purpose::TrustCode,
             answers: agent.trust_nonces().last().unwrap().clone(),
+            conversions: Vec::new(),
         };
         writer.trust_code(&Signed::json(code, lab.cssm.signer.as_ref()));
     }

@@ -61,6 +61,7 @@ impl Device {
             force: false,
             smart_account: None,
             virtual_account: None,
+            conversion: Vec::new(),
             valid_until: now.plus_days(TrustRequest::CARRIED_DAYS),
         }
     }

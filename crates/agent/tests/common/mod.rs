@@ -213,6 +213,7 @@ impl Lab {
             expires_at: self.now.plus_days(TrustCode::VALID_DAYS),
             purpose: Purpose::TrustCode,
             answers: self.agent.trust_nonces().last().unwrap().clone(),
+            conversions: Vec::new(),
         };
         change(&mut code);
         let mut writer = DocumentWriter::new();

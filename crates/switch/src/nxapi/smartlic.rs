@@ -36,6 +36,9 @@ pub(super) fn answer(run: &mut Run<'_, '_>, method: &str, rest: &str, body: &[u8
             "There are no RUM reports on a release before Smart Licensing Using Policy",
         );
     }
+    if let Some(why) = run.switch.waits_for_conversion(run.now).filter(|_| parts != ["list"]) {
+        return error(409, &why);
+    }
     let number = |text: &str| text.parse::<u64>().ok();
     match (method, &parts[..]) {
         ("POST", ["close-reports"]) => closed(run),
@@ -136,7 +139,8 @@ fn import(run: &mut Run<'_, '_>, body: &[u8]) -> HttpAnswer {
     match imported {
         Err(reason) => error(400, &reason),
         Ok((summary, effects)) => {
-            let effects = switch.take_effects(*now, effects, devices);
+            let mut effects = switch.take_effects(*now, effects, devices);
+            effects.extend(switch.convert_licenses(*now, devices));
             run.effects.extend(Outcome::default().with(effects).effects);
             let refused: Vec<String> =
                 summary.refused.iter().map(|(kind, reason)| format!("{kind}: {reason}")).collect();

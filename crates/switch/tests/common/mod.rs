@@ -153,6 +153,7 @@ pub(crate) fn boot_with_links(
         root_certificate: root,
         maker_key: Some(maker().public_key().clone()),
         links,
+        with_defects: false,
     };
     let (mut store, mut flash) = (MemoryDisk::default(), MemoryDisk::default());
     let (switch, effects) =
@@ -430,6 +431,7 @@ impl Lab {
             expires_at: self.now.plus_days(TrustCode::VALID_DAYS),
             purpose: Purpose::TrustCode,
             answers: agent.trust_nonces().last().unwrap().clone(),
+            conversions: Vec::new(),
         };
         let mut writer = DocumentWriter::new();
         writer.trust_code(&Signed::json(code, self.cssm.signer.as_ref()));

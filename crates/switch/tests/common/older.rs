@@ -1,5 +1,7 @@
 //! A switch of before beside a CSSM, and the ways it can stand before it goes up.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use rumline_agent::{Input, Reason};
 use rumline_catalogue::Catalogue;
 use rumline_cssm::{Answer, MessageForm};

@@ -192,6 +192,7 @@ pub fn signs_of_configuration(
         maker_key: None,
         // What is on the other side is not in a configuration.
         links: named.map(str::to_owned).collect(),
+        with_defects: false,
     };
     if hardware.check().is_err()
         && let Some(last) = catalogue.releases().last()

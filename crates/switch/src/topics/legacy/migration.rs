@@ -1,13 +1,13 @@
 //! From licensing of before to Smart Licensing Using Policy: what an upgrade makes of it (guide p. 50-64; PI-MIG-001 to 016).
 
-use rumline_catalogue::Release;
-use rumline_legacy::{Held, Kept, Model, Server, Standing};
-use rumline_protocol::Timestamp;
+use rumline_catalogue::{Defect, Release};
+use rumline_legacy::{Held, Model, Server, Standing};
 
 use super::is_smart;
 use crate::Switch;
 use crate::config::ConfigTree;
 use crate::topics::license::settings::{TRANSPORT, URL_CSLU};
+use crate::topics::software::Came;
 
 /// The feature of what is held by the right to use.
 const TAP_AGGREGATION: &str = "tap-aggregation";
@@ -20,6 +20,8 @@ pub(crate) struct Migration {
     held: Option<Held>,
     /// Whether what is held by the right to use is in use: an entry of an access list needs it (PI-MIG-013).
     uses_rtu: bool,
+    /// Whether it goes to CSLU for no reason but a defect (PI-MIG-006).
+    goes_to_cslu: bool,
 }
 
 impl Migration {
@@ -27,20 +29,21 @@ impl Migration {
     pub(crate) fn of(
         (from, to): (&Release, &Release),
         tree: &ConfigTree,
-        kept: &Kept,
-        now: Timestamp,
+        came: &Came<'_>,
     ) -> Option<Self> {
         if from.has_slp() || !to.has_slp() {
             return None;
         }
-        let standing = Standing::of(kept, is_smart(tree), now);
-        let held = kept.registration.held.clone().filter(|_| standing.model.has_registration());
+        let standing = Standing::of(came.kept, is_smart(tree), came.now);
+        let goes_wrong = from.defects.contains(&Defect::RegisteredGoesToCslu);
+        let held =
+            came.kept.registration.held.clone().filter(|_| standing.model.has_registration());
         let uses_rtu = tree.features_of_entries().any(|feature| feature == TAP_AGGREGATION);
-        Some(Self { standing, held, uses_rtu })
+        Some(Self { standing, held, uses_rtu, goes_to_cslu: goes_wrong && came.with_defects })
     }
 
     fn stays_callhome(&self) -> bool {
-        self.standing.model.stays_callhome(false)
+        self.standing.model.stays_callhome(self.goes_to_cslu)
     }
 
     /// The lines that come with it: the transport of the guide's table (PI-MIG-004), and the feature that is in use (PI-MIG-014).

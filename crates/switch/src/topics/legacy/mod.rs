@@ -2,6 +2,7 @@
 //! `rumline-legacy`. The agent sleeps there: what it has stored stays as it is, and it says and asks nothing (PI-MIG-019, PI-MIG-026).
 
 mod calls;
+mod conversion;
 mod migration;
 mod show;
 
@@ -11,7 +12,7 @@ use rumline_agent::{Config, Disk, DiskError, Input, LicenseUse, Transport};
 use rumline_catalogue::{Catalogue, Release};
 use rumline_legacy::{
     Answer as Answered, Effect as Wanted, Input as Event, Kept, KeptError, Message, Personality,
-    Server, Use,
+    Use,
 };
 use rumline_protocol::Timestamp;
 
@@ -21,6 +22,7 @@ use crate::config::{ConfigTree, Setting};
 use crate::topics::files::FlashPath;
 use crate::{Devices, Effect, Switch};
 
+pub(crate) use conversion::show_conversion;
 pub(crate) use migration::Migration;
 pub(crate) use show::{show_all, show_model, show_status, show_summary, show_udi, show_usage};
 
@@ -162,36 +164,6 @@ impl Older {
 }
 
 impl Switch {
-    /// On a release with Smart Licensing Using Policy: a registration of before stands for a token until there is a trust code
-    /// (PI-TRUST-012).
-    pub(crate) fn convert_registration(
-        &mut self,
-        now: Timestamp,
-        devices: &mut Devices<'_>,
-    ) -> Vec<Effect> {
-        let held = self.unconverted.as_ref().and_then(|kept| kept.registration.held.as_ref());
-        if held.is_none_or(|held| held.server != Server::Cssm) {
-            return Vec::new();
-        }
-        self.agent_input(now, Input::Registered, devices)
-    }
-
-    /// It is converted: on a release of before the switch has to be registered anew (PI-MIG-023).
-    pub(crate) fn settle_registration(&mut self, store: &mut dyn Disk) {
-        if self.unconverted.is_none() || !self.agent.has_trust() {
-            return;
-        }
-        if let Some(mut kept) = self.unconverted.take() {
-            let registration = &mut kept.registration;
-            (registration.held, registration.initial, registration.renewal) = (None, None, None);
-            kept.authorization = None;
-            if store.write(Kept::FILE, &kept.write()).is_err() {
-                // With the next thing that happens.
-                self.unconverted = Some(kept);
-            }
-        }
-    }
-
     /// Hands an event to the older licensing, where there is one.
     pub(crate) fn older_event(
         &mut self,

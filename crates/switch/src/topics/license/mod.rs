@@ -56,10 +56,7 @@ pub(crate) const TOPIC: Topic = Topic {
             call.shown(|| switch.license_all(), || switch.all_fields())
         })
         .before(legacy::show_all),
-        Command::anyone("show license data conversion", |switch, call| {
-            call.text_only(|| switch.license_conversion())
-        })
-        .of_policy(),
+        Command::anyone("show license data conversion", legacy::show_conversion).of_policy(),
         Command::anyone("show license eventlog", |switch, call| {
             call.text_only(|| switch.license_eventlog())
         })
@@ -161,6 +158,9 @@ fn file_name(what: &str, call: &Call<'_, '_>) -> Result<String, CommandError> {
 fn save(switch: &mut Switch, call: &mut Call<'_, '_>, scope: SaveScope) -> Answer {
     let failure = |reason: String| failure("save", reason);
     let name = file_name("save", call)?;
+    if let Some(why) = switch.waits_for_conversion(call.now) {
+        return Err(failure(why));
+    }
     let agent = &mut switch.agent;
     let mut file =
         agent.begin_usage_file(call.now, scope, &mut call.devices.agent()).map_err(failure)?;
@@ -198,6 +198,7 @@ fn import(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     if text.is_empty() {
         return Err(failure("The file holds nothing for this device"));
     }
-    let effects = switch.take_effects(call.now, effects, call.devices);
+    let mut effects = switch.take_effects(call.now, effects, call.devices);
+    effects.extend(switch.convert_licenses(call.now, call.devices));
     Ok(Outcome::text(text).with(effects))
 }

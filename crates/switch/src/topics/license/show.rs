@@ -281,15 +281,6 @@ impl Switch {
         }
     }
 
-    /// PI-SHOW-027: nothing was ever converted on a switch that began with SLP.
-    pub(super) fn license_conversion(&self) -> String {
-        format!(
-            "License Conversion:\n  Automatic Conversion Enabled: False\n  Active: PID: {}, SN: {}\n    \
-             Status: Not started\n",
-            self.udi.pid, self.udi.serial
-        )
-    }
-
     /// PI-SHOW-021 to 023.
     pub(super) fn license_rum(&mut self, call: &mut Call<'_, '_>) -> Answer {
         let id: u64 = call.number("id");

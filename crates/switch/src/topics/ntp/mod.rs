@@ -71,6 +71,7 @@ impl Switch {
             Some(older) => older.personality.next_wake().map(|at| (at, "older licensing")),
             None => self.agent.next_wake(),
         };
+        let own = own.into_iter().chain(self.next_conversion());
         licensing.into_iter().chain(own).min_by_key(|(at, _)| *at)
     }
 

@@ -10,7 +10,7 @@ use super::image::name_of;
 use super::impact::{DONE, FAILED, Impact, beginning};
 use super::outcome::Standing;
 use super::record::{Install, Record};
-use super::start::BOOT;
+use super::start::{BOOT, Came};
 use super::{line_of, lines};
 use crate::answer::{Answer, CommandError};
 use crate::command::Call;
@@ -73,8 +73,9 @@ impl Switch {
     /// What becomes of licensing of before on the way up.
     fn migration_text(&self, now: Timestamp, to: &'static Release) -> String {
         let Some(older) = &self.older else { return String::new() };
-        let personality = &older.personality;
-        let migration = Migration::of((self.release, to), &self.running, personality.keep(), now);
+        let (kept, with_defects) = (older.personality.keep(), self.origin.with_defects);
+        let came = Came { now, kept, with_defects };
+        let migration = Migration::of((self.release, to), &self.running, &came);
         let licenses = self.in_use.licenses(self.platform).len();
         migration.map_or_else(String::new, |migration| migration.told(to, licenses))
     }

@@ -28,12 +28,15 @@ pub(crate) struct Origin {
     /// Whose images it takes.
     pub maker: Option<PublicKey>,
     pub suite: Arc<dyn Suite>,
+    /// Whether what is known to go wrong with a release does.
+    pub with_defects: bool,
 }
 
 /// What a start finds of licensing of before.
 pub(crate) struct Came<'a> {
     pub now: Timestamp,
     pub kept: &'a Kept,
+    pub with_defects: bool,
 }
 
 /// What the switch starts with, or would.
@@ -81,7 +84,7 @@ impl Start {
 
     /// What becomes of licensing of before, if the switch comes from there.
     pub(crate) fn migration(&self, tree: &ConfigTree, came: &Came<'_>) -> Option<Migration> {
-        Migration::of((self.changed_from()?, self.release), tree, came.kept, came.now)
+        Migration::of((self.changed_from()?, self.release), tree, came)
     }
 
     /// Whether there is something to bring in line.

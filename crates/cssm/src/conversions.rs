@@ -1,0 +1,88 @@
+//! Device-led conversion: what product instances held by licence files is booked as purchased, once, with the papers to show for it
+//! (guide p. 50, 53; PI-MIG-018, CSSM-035, CSSM-036). A licence keeps its name: tiers are what they were.
+
+use rumline_catalogue::Catalogue;
+use rumline_protocol::{Conversion, Timestamp, Traditional};
+use rumline_store::Tx;
+
+use crate::accounts::add_event;
+use crate::instances::Instance;
+use crate::purchases::{self, Purchase, PurchaseKind};
+use crate::{Actor, Error};
+
+const OF_ANOTHER: &str = "it was converted for another product instance";
+const UNKNOWN: &str = "the package is not in the catalogue of this CSSM";
+
+/// Books what a product instance asks for, so far as it was not; says what became of each.
+pub(crate) fn book(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    asked: &[Traditional],
+) -> Result<(), Error> {
+    for own in asked.iter().take(Traditional::MAX) {
+        let refusal = match of_whom(tx, own)? {
+            Some(id) if id == instance.id => continue,
+            Some(_) => Some(OF_ANOTHER),
+            None if Catalogue::nexus().package(&own.license).is_none() => Some(UNKNOWN),
+            None => None,
+        };
+        let sql =
+            "INSERT INTO conversion (file_id, line_id, product_instance_id, license, quantity,
+            pak, at, refusal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            ON CONFLICT (file_id, line_id, product_instance_id) DO NOTHING";
+        let values = [
+            (&own.file_id).into(),
+            i64::from(own.line_id).into(),
+            instance.id.into(),
+            (&own.license).into(),
+            i64::from(own.count).into(),
+            (&own.pak).into(),
+            now.0.into(),
+            refusal.into(),
+        ];
+        if tx.execute(sql, &values)? == 0 {
+            continue;
+        }
+        let Traditional { license, count, file_id, line_id, pak } = own;
+        let papers = format!("PAK {pak}, license file {file_id}, line {line_id}");
+        let actor = Actor::collector(&instance.udi.to_string());
+        if let Some(why) = refusal {
+            let text =
+                format!("{count} x {license} of {} not converted: {why} ({papers})", instance.udi);
+            add_event(tx, now, instance.smart_account_id, &actor, &text)?;
+            continue;
+        }
+        let purchase = Purchase {
+            license: license.clone(),
+            quantity: i64::from(*count),
+            kind: PurchaseKind::Perpetual,
+            starts_at: now.0,
+            ends_at: None,
+            order_number: format!("{pak}/{file_id}/{line_id}"),
+        };
+        let account = instance.account();
+        purchases::record(tx, now, &actor, account, &purchase, ("converted", &papers))?;
+        let text = format!("{count} x {license} of {} converted ({papers})", instance.udi);
+        add_event(tx, now, instance.smart_account_id, &actor, &text)?;
+    }
+    Ok(())
+}
+
+/// The product instance that a licence was converted for.
+fn of_whom(tx: &mut Tx<'_>, own: &Traditional) -> Result<Option<crate::ids::InstanceId>, Error> {
+    let sql = "SELECT product_instance_id FROM conversion WHERE file_id = $1 AND line_id = $2
+        AND refusal IS NULL";
+    let values = [(&own.file_id).into(), i64::from(own.line_id).into()];
+    tx.row(sql, &values, |row| Ok::<_, Error>(row.id(0)?))
+}
+
+/// What became of all that a product instance asked for.
+pub(crate) fn of(tx: &mut Tx<'_>, instance: &Instance) -> Result<Vec<Conversion>, Error> {
+    let sql = "SELECT file_id, line_id, refusal FROM conversion WHERE product_instance_id = $1
+        ORDER BY file_id, line_id";
+    tx.rows(sql, &[instance.id.into()], |row| {
+        let line_id = u32::try_from(row.int(1)?).unwrap_or_default();
+        Ok::<_, Error>(Conversion { file_id: row.text(0)?, line_id, refusal: row.opt_text(2)? })
+    })
+}

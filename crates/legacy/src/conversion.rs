@@ -1,0 +1,86 @@
+//! Device-led conversion, as the device sees it: what its licence files hold is asked to be converted after an upgrade, by itself (guide
+//! p. 50, 53, 94; PI-MIG-018, PI-MIG-021, PI-RUM-029, G-35).
+
+use rumline_protocol::{Conversion, Timestamp, Traditional};
+
+use crate::kept::{Converting, Kept};
+
+/// Seconds from the upgrade until the device knows what it has to convert; till then it shows nothing (guide p. 94).
+pub const GATHERED_SECONDS: i64 = Timestamp::HOUR;
+
+/// How far a conversion is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConversionState {
+    /// There is nothing to convert.
+    NotStarted,
+    /// The device finds out what there is, until then.
+    Gathering(Timestamp),
+    /// CSSM is to be asked, or was.
+    InProgress,
+    /// CSSM said what became of all of it, then.
+    Completed(Timestamp),
+}
+
+impl Kept {
+    /// What is to be converted: what licence files hold and CSSM has said nothing of yet.
+    #[must_use]
+    pub fn to_convert(&self) -> Vec<Traditional> {
+        let results = self.conversion.as_ref().map_or(&[][..], |own| &own.results);
+        let increments = self.files.read().flat_map(|(_, file)| file.increments);
+        let left = increments.filter(|own| {
+            let is_it = |result: &&Conversion| {
+                result.file_id == own.file_id && result.line_id == own.line_id
+            };
+            !results.iter().any(|result| is_it(&result))
+        });
+        let of = left.map(|own| Traditional {
+            license: own.name,
+            count: own.count.unwrap_or(1),
+            file_id: own.file_id,
+            line_id: own.line_id,
+            pak: own.pak,
+        });
+        of.filter(Traditional::is_sound).take(Traditional::MAX).collect()
+    }
+
+    /// The switch has come up with Smart Licensing Using Policy; `is_first` says whether it came from a release of before just now.
+    pub fn begin_conversion(&mut self, now: Timestamp, is_first: bool) {
+        if self.to_convert().is_empty() || self.conversion.is_some() && !is_first {
+            return;
+        }
+        let results = self.conversion.take().map_or_else(Vec::new, |own| own.results);
+        self.conversion = Some(Converting { since: now, results });
+        self.converted_at = None;
+    }
+
+    /// CSSM said what became of some; whether that is new.
+    pub fn converted(&mut self, now: Timestamp, said: &[Conversion]) -> bool {
+        let Some(own) = &mut self.conversion else { return false };
+        let is_known = |result: &Conversion| {
+            own.results
+                .iter()
+                .any(|known| known.file_id == result.file_id && known.line_id == result.line_id)
+        };
+        let new: Vec<Conversion> = said.iter().filter(|own| !is_known(own)).cloned().collect();
+        if new.is_empty() {
+            return false;
+        }
+        own.results.extend(new);
+        if self.to_convert().is_empty() {
+            self.converted_at = Some(now);
+        }
+        true
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn conversion_state(&self, now: Timestamp) -> ConversionState {
+        let Some(own) = &self.conversion else { return ConversionState::NotStarted };
+        let gathered_at = own.since + GATHERED_SECONDS;
+        match self.converted_at {
+            Some(at) => ConversionState::Completed(at),
+            None if now < gathered_at => ConversionState::Gathering(gathered_at),
+            None => ConversionState::InProgress,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What becomes of licensing of before on a release with Smart Licensing Using Policy: the registration is a trust code, licence files are
+//! converted (PI-TRUST-012, PI-MIG-018).
+
+use rumline_agent::{Disk, Input};
+use rumline_legacy::{ConversionState, GATHERED_SECONDS, Kept, Server};
+use rumline_protocol::Timestamp;
+
+use crate::answer::Answer;
+use crate::command::Call;
+use crate::{Devices, Effect, Switch};
+
+impl Switch {
+    /// On a release with Smart Licensing Using Policy: a registration of before stands for a token until there is a trust code
+    /// (PI-TRUST-012).
+    pub(crate) fn convert_registration(
+        &mut self,
+        now: Timestamp,
+        devices: &mut Devices<'_>,
+    ) -> Vec<Effect> {
+        let held = self.before.as_ref().and_then(|kept| kept.registration.held.as_ref());
+        if held.is_none_or(|held| held.server != Server::Cssm) {
+            return Vec::new();
+        }
+        self.agent_input(now, Input::Registered, devices)
+    }
+
+    /// The registration is a trust code now: on a release of before the switch has to be registered anew (PI-MIG-023).
+    pub(crate) fn settle_registration(&mut self, store: &mut dyn Disk) {
+        let has_trust = self.agent.has_trust();
+        let held = |kept: &&mut Kept| kept.registration.held.is_some();
+        let Some(kept) = self.before.as_mut().filter(held).filter(|_| has_trust) else { return };
+        let mut settled = kept.clone();
+        let registration = &mut settled.registration;
+        (registration.held, registration.initial, registration.renewal) = (None, None, None);
+        settled.authorization = None;
+        // Where it cannot be written it is tried with the next thing that happens.
+        if store.write(Kept::FILE, &settled.write()).is_ok() {
+            *kept = settled;
+        }
+    }
+
+    /// When the device knows what it has to convert.
+    pub(crate) fn next_conversion(&self) -> Option<(Timestamp, &'static str)> {
+        let own = self.before.as_ref()?.conversion.as_ref().filter(|_| !self.is_converting)?;
+        let is_done = self.before.as_ref().is_some_and(|kept| kept.converted_at.is_some());
+        (!is_done).then(|| (own.since + GATHERED_SECONDS, "device-led conversion"))
+    }
+
+    /// Asks for the conversion of what licence files held, and hears what became of it (PI-MIG-018).
+    pub(crate) fn convert_licenses(
+        &mut self,
+        now: Timestamp,
+        devices: &mut Devices<'_>,
+    ) -> Vec<Effect> {
+        let Some(kept) = &self.before else { return Vec::new() };
+        if kept.conversion_state(now) != ConversionState::InProgress {
+            return Vec::new();
+        }
+        let mut after = kept.clone();
+        if self.is_converting && after.converted(now, self.agent.conversions()) {
+            if devices.store.write(Kept::FILE, &after.write()).is_err() {
+                return Vec::new();
+            }
+            self.before = Some(after.clone());
+        } else if self.is_converting {
+            return Vec::new();
+        }
+        self.is_converting = true;
+        // Nothing more, or what is left: there may be more than one request holds.
+        let input = Input::Convert(after.to_convert());
+        let effects = self.agent.handle(now, input, &mut devices.agent());
+        let mut effects = self.take_effects(now, effects, devices);
+        if after.converted_at.is_some() {
+            let results = after.conversion.iter().flat_map(|own| &own.results);
+            let (refused, done): (Vec<_>, Vec<_>) = results.partition(|own| own.refusal.is_some());
+            let told = format!(
+                "%LICMGR-6-LOG_SMART_LIC_CONVERSION_COMPLETE: {} traditional licenses were converted, {} were not",
+                done.len(),
+                refused.len()
+            );
+            effects.push(self.log_line(now, &told));
+        }
+        effects
+    }
+
+    /// Why no report may be taken to CSSM by hand yet (PI-MIG-021, PI-RUM-029).
+    pub(crate) fn waits_for_conversion(&self, now: Timestamp) -> Option<String> {
+        let is_off = self.agent.config().destination().is_none();
+        match self.before.as_ref()?.conversion_state(now) {
+            ConversionState::Gathering(until) if is_off => Some(format!(
+                "traditional licenses are found until {}: wait until show license data conversion is not blank",
+                self.derived.zone.license_time(until)
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// `show license data conversion` (PI-SHOW-027, G-35).
+pub(crate) fn show_conversion(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let now = call.now;
+    call.text_only(|| switch.conversion_text(now))
+}
+
+impl Switch {
+    fn conversion_text(&self, now: Timestamp) -> String {
+        let state = self.before.as_ref().map(|kept| kept.conversion_state(now));
+        let (automatic, status) = match state.unwrap_or(ConversionState::NotStarted) {
+            ConversionState::NotStarted => ("False", "Not started".to_owned()),
+            ConversionState::Gathering(_) => return String::new(),
+            ConversionState::InProgress => ("True", "In progress".to_owned()),
+            ConversionState::Completed(at) => {
+                ("True", format!("Completed {}", self.derived.zone.license_time(at)))
+            }
+        };
+        let mut text = format!(
+            "License Conversion:\n  Automatic Conversion Enabled: {automatic}\n  Active: PID: {}, SN: {}\n    \
+             Status: {status}\n",
+            self.udi.pid, self.udi.serial
+        );
+        let results = self.before.iter().flat_map(|kept| &kept.conversion);
+        for result in results.flat_map(|own| &own.results) {
+            if let Some(why) = &result.refusal {
+                let (file, line) = (&result.file_id, result.line_id);
+                text.push_str(&format!("    License file {file}, line {line}: {why}\n"));
+            }
+        }
+        text
+    }
+}

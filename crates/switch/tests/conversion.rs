@@ -1,0 +1,156 @@
+//! Device-led conversion of licence files after an upgrade (PI-MIG-018, PI-MIG-021, PI-RUM-010, 029, 030, PI-SHOW-027, CSSM-035, 036,
+//! TOPO-6-005, G-35).
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod common;
+#[path = "common/older.rs"]
+mod older;
+
+use common::*;
+use older::{Stands, World, license_file};
+use rumline_cssm::{Only, PurchaseView};
+use rumline_protocol::Timestamp;
+
+const LAN: &str = "LAN_ENTERPRISE_SERVICES_PKG";
+
+fn state(world: &mut World) -> String {
+    world.run(&["show license data conversion"])
+}
+
+fn purchases(world: &World) -> Vec<PurchaseView> {
+    let cssm = &world.cssm.cssm;
+    cssm.purchases(world.cssm.sa, &Only::All, rumline_cssm::PurchaseId::default(), 100).unwrap()
+}
+
+/// A switch with a licence file that has just gone up, and reports to CSSM itself.
+fn direct() -> World {
+    let mut world = World::standing("9.3(2)", Stands::Pak);
+    world.install("10.3(2)F");
+    assert_eq!(state(&mut world), "");
+    world.run(&["configure terminal", "license smart transport smart", "end"]);
+    world.run(&["copy running-config startup-config"]);
+    let token = world.cssm.token();
+    let told = world.run(&[&format!("license smart trust idtoken {token}")]);
+    assert_eq!(told, "A trust code was asked for\n");
+    assert!(world.run(&["show license status"]).contains("Trust Code installed: Jan 01"));
+    world
+}
+
+#[test]
+fn licence_files_are_converted_by_themselves_within_an_hour_and_booked_once() {
+    let mut world = direct();
+    world.pass(Timestamp::HOUR - 10);
+    assert_eq!(state(&mut world), "", "it is blank until the device knows what there is");
+    assert_eq!(purchases(&world), []);
+    world.pass(60);
+    let done = state(&mut world);
+    let at = "    Status: Completed Jan 01 01:00:00 2026 UTC\n";
+    assert!(done.ends_with(at) && done.contains("Automatic Conversion Enabled: True"), "{done}");
+    let told = "CONVERSION_COMPLETE: 1 traditional licenses were converted, 0 were not";
+    assert_eq!(world.switch.log.iter().filter(|line| line.contains(told)).count(), 1);
+    // With the papers to show for it, and no other tier (CSSM-036).
+    let [bought] = &purchases(&world)[..] else { panic!() };
+    assert_eq!(
+        (bought.license.as_str(), bought.order_number.as_str()),
+        (LAN, "4XRV7A2/20210716142549123/1")
+    );
+    let events = world.cssm.cssm.events(world.cssm.sa, 100).unwrap();
+    let papers = "converted (PAK 4XRV7A2, license file 20210716142549123, line 1)";
+    assert_eq!(events.iter().filter(|event| event.text.contains(papers)).count(), 1, "{events:?}");
+    // Whatever comes: a restart, syncs, a day, a trust code anew, down and up again.
+    world.switch.boot_again("moved");
+    world.deliver();
+    world.run(&["license smart sync"]);
+    world.pass(Timestamp::DAY);
+    let token = world.cssm.token();
+    world.run(&[&format!("license smart trust idtoken {token} force")]);
+    world.install("9.3(2)");
+    assert_eq!(world.run(&["show license brief"]), "own.lic\n");
+    world.install("10.5(1)F");
+    world.pass(2 * Timestamp::HOUR);
+    assert!(state(&mut world).ends_with(at));
+    assert_eq!(purchases(&world).len(), 1);
+    let licenses = world.cssm.cssm.licenses(world.switch.now, world.cssm.sa).unwrap();
+    let [lan] = &licenses[..] else { panic!("{licenses:?}") };
+    assert_eq!((lan.license.as_str(), lan.purchased, lan.in_use, lan.balance), (LAN, 1, 1, 0));
+    // PI-RUM-030: nothing was alarmed.
+    assert!(world.cssm.cssm.alerts(world.cssm.sa).unwrap().is_empty());
+}
+
+#[test]
+fn a_message_that_is_lost_or_a_cut_costs_nothing() {
+    let mut world = direct();
+    // The request is made, and does not arrive.
+    world.switch.now = world.switch.now + Timestamp::HOUR;
+    world.cssm.now = world.switch.now;
+    world.switch.input(rumline_agent::Input::Tick);
+    assert!(!world.switch.sent.is_empty());
+    world.switch.sent.clear();
+    world.switch.boot_again("no power");
+    world.deliver();
+    world.pass(3 * Timestamp::HOUR);
+    assert!(state(&mut world).contains("    Status: Completed "), "{}", state(&mut world));
+    assert_eq!(purchases(&world).len(), 1);
+}
+
+#[test]
+fn the_first_report_by_file_waits_for_it_and_brings_it() {
+    // FAQ 9; TOPO-6-005
+    let mut world = World::standing("9.3(2)", Stands::Pak);
+    world.install("10.3(2)F");
+    world.run(&["configure terminal", "license smart transport off", "end"]);
+    world.pass(600);
+    let save = "license smart save usage all bootflash:usage.txt";
+    let told = world.run(&[save]);
+    let why = "Failure: save status: traditional licenses are found until Jan 01 01:00:00 2026 UTC: wait until \
+               show license data conversion is not blank\n";
+    assert_eq!(told, why);
+    world.pass(Timestamp::HOUR);
+    assert!(state(&mut world).ends_with("    Status: In progress\n"));
+    assert!(world.run(&[save]).starts_with("Saved license usage"));
+    let file = world.switch.flash.files["usage.txt"].clone();
+    let taken = world.cssm.upload("usage.txt", &file).unwrap();
+    assert_eq!((taken.status.as_str(), taken.product_instances), ("No Errors", 1), "{taken:?}");
+    assert_eq!(purchases(&world).len(), 1);
+    let (_, ack) = world.cssm.cssm.acknowledgement_file(world.cssm.sa, taken.id).unwrap();
+    let told = world.switch.import(&ack);
+    assert!(told.starts_with("Import Data Successful"), "{told}");
+    assert!(state(&mut world).contains("    Status: Completed "));
+    // Brought once more it changes nothing.
+    world.cssm.upload("again.txt", &file).unwrap();
+    assert_eq!(purchases(&world).len(), 1);
+}
+
+#[test]
+fn one_licence_is_converted_for_one_switch() {
+    let mut world = direct();
+    world.pass(2 * Timestamp::HOUR);
+    assert_eq!(purchases(&world).len(), 1);
+    // Somebody made a file for another switch with the numbers of the first.
+    let mut lab = boot(world.switch.now, older::MODEL, "FDO00000002", "9.3(2)", None).unwrap();
+    lab.hardware.root_certificate.clone_from(&world.cssm.root);
+    lab.boot_again("moved");
+    lab.flash.files.insert("own.lic".to_owned(), license_file("VDH=FDO00000002"));
+    lab.run(&["install license bootflash:own.lic"]);
+    lab.configure(&["feature bgp"]);
+    world.switch = lab;
+    world.install("10.3(2)F");
+    world.run(&["configure terminal", "license smart transport smart", "end"]);
+    let token = world.cssm.token();
+    world.run(&[&format!("license smart trust idtoken {token}")]);
+    world.pass(2 * Timestamp::HOUR);
+    let told = state(&mut world);
+    let why = "    License file 20210716142549123, line 1: it was converted for another product instance\n";
+    assert!(told.ends_with(why), "{told}");
+    assert_eq!(purchases(&world).len(), 1);
+}
+
+#[test]
+fn without_licence_files_there_is_nothing_to_convert() {
+    let mut world = World::standing("9.3(5)", Stands::Rtu { entry: true });
+    world.install("10.3(2)F");
+    assert!(state(&mut world).ends_with("    Status: Not started\n"));
+    world.run(&["configure terminal", "license smart transport off", "end"]);
+    world.pass(60);
+    assert!(world.run(&["license smart save usage all bootflash:a.txt"]).starts_with("Saved"));
+}
