@@ -203,6 +203,7 @@ async fn trust(
         force: false,
         smart_account: None,
         virtual_account: None,
+        conversion: Vec::new(),
         valid_until: rumline_net::Clock::real().now() + TrustRequest::BY_WIRE_SECONDS,
     };
     let signed = Signed::json(request_text, device.signer.as_ref());

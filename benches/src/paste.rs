@@ -72,6 +72,7 @@ fn paste(count: usize, line: &fn(usize) -> String) -> Result<(f64, f64)> {
         release: "10.4(3)F".to_owned(),
         root_certificate: Vec::new(),
         maker_key: None,
+        with_defects: false,
         links: std::collections::BTreeSet::new(),
     };
     let now = Timestamp(1_790_000_000);

@@ -42,6 +42,7 @@ pub(crate) fn run() -> Result<()> {
         release: "10.5(1)F".to_owned(),
         root_certificate: Vec::new(),
         maker_key: None,
+        with_defects: false,
         links: (1..=3).map(|port| format!("Ethernet1/{port}")).collect(),
     };
     let suite = Arc::new(RealSuite);
