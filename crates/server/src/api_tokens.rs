@@ -5,7 +5,8 @@ use rumline_protocol::{Timestamp, sha256};
 use rumline_store::{Row, Tx};
 
 use crate::audit::{Act, audit};
-use crate::logins::{LOGIN, LoginId, TICKET, TOKEN, limit_at, put_login};
+use crate::logins::{LOGIN, TICKET, TOKEN, limit_at, put_login};
+use crate::names::LoginId;
 use crate::people::{hash_in, told_of};
 use crate::{Actor, Error, Grant, People, check_name, random_hex};
 

@@ -5,7 +5,7 @@ use rumline_protocol::{Timestamp, sha256};
 use rumline_store::Tx;
 
 use crate::Error;
-use crate::logins::LoginId;
+use crate::names::LoginId;
 use crate::totp::{TotpSecret, step_at};
 
 /// The tables, and what the table of logins got with them: logins are numbered, told apart, and may be narrowed.

@@ -9,16 +9,12 @@ use rumline_store::{Row, Tx};
 
 use crate::audit::{Act, audit};
 use crate::factors::{Checked, check_code, factor_of, told};
+use crate::names::LoginId;
 use crate::people::{grants_of, hash_in, is_password, kind_of, nobodys_hash};
 use crate::{
     Actor, Caller, Error, Grant, Kind, PartId, People, Role, ScopeId, Throttle, narrowed, next_id,
     random_hex,
 };
-
-rumline_store::id_types! {
-    /// A login, or an API token.
-    LoginId,
-}
 
 /// What is asked of whoever logs in, and how long that lasts.
 #[derive(Clone, Copy)]

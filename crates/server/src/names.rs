@@ -6,6 +6,11 @@ use rumline_store::{Id, Tx};
 
 use crate::{Error, SharedRandom};
 
+rumline_store::id_types! {
+    /// A login, or an API token.
+    LoginId,
+}
+
 /// The longest name, in characters.
 pub const NAME_LETTERS_MAX: usize = 100;
 

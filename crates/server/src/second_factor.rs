@@ -9,7 +9,8 @@ use crate::factors::{
     Checked, Enrolment, FactorState, begun, check_code, factor_of, forget_factor, plain,
     recovery_hash, told, use_step,
 };
-use crate::logins::{LoginId, end_others};
+use crate::logins::end_others;
+use crate::names::LoginId;
 use crate::people::{Change, kind_of};
 use crate::totp::{TotpSecret, base32};
 use crate::{Actor, Error, Kind, People};

@@ -22,6 +22,7 @@ mod shared;
 mod site;
 mod spool;
 mod ui;
+mod watched;
 
 pub use collector::{
     Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router,

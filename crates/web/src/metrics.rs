@@ -1,9 +1,8 @@
 //! What a server measures of itself, for Prometheus: requests, the process, whether it can do its work, and what waits.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -11,16 +10,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use rumline_server::{Error, Gauge};
+use rumline_server::Gauge;
 use tokio::time::Instant;
-
-use crate::problem::Problem;
-use crate::site::{Site, blocking};
 
 /// Bounds of what requests take, in seconds.
 const SECONDS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 /// The type of what is answered.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Answered {
@@ -109,7 +105,12 @@ impl Process {
 }
 
 impl Metrics {
-    fn write(&self, is_ready: bool, gauges: Vec<Gauge>) -> Result<String, std::fmt::Error> {
+    /// All of it, in the text of OpenMetrics.
+    pub(crate) fn write(
+        &self,
+        is_ready: bool,
+        gauges: Vec<Gauge>,
+    ) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::default();
         let of_server = registry.sub_registry_with_prefix("rumline");
         of_server.register("http_requests", "Requests that were answered", self.answered.clone());
@@ -143,15 +144,4 @@ impl Metrics {
         encode(&mut text, &registry)?;
         Ok(text)
     }
-}
-
-/// Answers them to whoever may look at everything.
-pub(crate) async fn metrics<S: Site>(State(state): State<S>) -> Result<Response, Problem> {
-    let is_ready = state.readiness().now(&state).await.is_ok();
-    let site = state.clone();
-    // What cannot be counted now is left out: that the server is not ready is told all the same.
-    let gauges = blocking(move || site.gauges()).await.unwrap_or_default();
-    let text = state.metrics().write(is_ready, gauges);
-    let text = text.map_err(|_| Error::Conflict("metrics cannot be written".to_owned()))?;
-    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

@@ -4,22 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use rumline_server::NotReady;
-use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
-
-use crate::problem::Problem;
-use crate::site::Site;
 
 /// So long what was found is told to whoever asks next.
 const FRESH: Duration = Duration::from_secs(1);
 /// So long the database has to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What looks at the database.
+pub(crate) trait Probe: FnOnce() -> Result<(), (NotReady, String)> + Send + 'static {}
+
+impl<F: FnOnce() -> Result<(), (NotReady, String)> + Send + 'static> Probe for F {}
 
 /// When it was looked, and what was found.
 type Found = (Instant, Result<(), NotReady>);
@@ -40,14 +37,14 @@ impl Readiness {
         Self { files: Arc::new(files), last: Arc::default(), goes_on: Arc::default() }
     }
 
-    async fn look<S: Site>(&self, site: &S) -> Result<(), NotReady> {
+    async fn look(&self, probe: impl Probe) -> Result<(), NotReady> {
         if self.goes_on.swap(true, Ordering::AcqRel) {
             return Err(NotReady::DatabaseSilent);
         }
-        let (site, this) = (site.clone(), self.clone());
+        let this = self.clone();
         let look = tokio::task::spawn_blocking(move || {
             let found = (this.files)().and_then(|()| {
-                site.probe().map_err(|(why, detail)| {
+                probe().map_err(|(why, detail)| {
                     tracing::debug!(why = why.kind(), detail, "the database cannot be worked on");
                     why
                 })
@@ -62,14 +59,14 @@ impl Readiness {
     }
 
     /// What is so now, give or take a second.
-    pub(crate) async fn now<S: Site>(&self, site: &S) -> Result<(), NotReady> {
+    pub(crate) async fn now(&self, probe: impl Probe) -> Result<(), NotReady> {
         let mut last = self.last.lock().await;
         if let Some((at, found)) = *last
             && at.elapsed() < FRESH
         {
             return found;
         }
-        let found = self.look(site).await;
+        let found = self.look(probe).await;
         match (last.map(|(_, found)| found), found) {
             (Some(Ok(())) | None, Err(why)) => {
                 tracing::warn!(why = why.kind(), "not ready: {why}");
@@ -79,15 +76,5 @@ impl Readiness {
         }
         *last = Some((Instant::now(), found));
         found
-    }
-}
-
-/// Answers 200, or 503 with the reason.
-pub(crate) async fn ready<S: Site>(State(state): State<S>) -> Response {
-    match state.readiness().now(&state).await {
-        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
-        Err(why) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())
-            .known_as(why.kind())
-            .into_response(),
     }
 }

@@ -41,8 +41,8 @@ pub fn collector_routes() -> Vec<Route<CollectorSite>> {
 
 fn api_routes() -> Vec<Route<CollectorSite>> {
     vec![
-        route!(get "/metrics", May(ViewAll), "What the server measures of itself, for Prometheus: for whoever may look at everything.", None, "# TYPE rumline_ready gauge", crate::metrics::metrics::<CollectorSite>),
-        route!(get "/readyz", Anyone, "Whether the server can do its work now: its database takes writes and is its own, its keys are there. 503 says why not.", None, "{\"status\":\"ready\"}", crate::ready::ready::<CollectorSite>),
+        route!(get "/metrics", May(ViewAll), "What the server measures of itself, for Prometheus: for whoever may look at everything.", None, "# TYPE rumline_ready gauge", crate::watched::metrics::<CollectorSite>),
+        route!(get "/readyz", Anyone, "Whether the server can do its work now: its database takes writes and is its own, its keys are there. 503 says why not.", None, "{\"status\":\"ready\"}", crate::watched::ready::<CollectorSite>),
         route!(get "/healthz", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\"}", device::health),
         route!(get "/openapi.json", Anyone, "This document.", None, "{}", api::openapi_document),
         route!(get "/root.pem", Anyone, "The root of this server's TLS certificates.", None, "\"-----BEGIN CERTIFICATE-----\"", api::root_certificate),
