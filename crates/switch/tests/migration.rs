@@ -7,8 +7,10 @@ mod older;
 
 use common::*;
 use older::{ALL, MODEL, Stands, TENANT, World};
+use rumline_agent::DiskError;
 use rumline_catalogue::{Catalogue, Licensing};
-use rumline_protocol::Timestamp;
+use rumline_protocol::{Timestamp, Udi};
+use rumline_switch::{OtherState, OtherSupervisor, Redundancy, Slot};
 
 const RELEASES: [&str; 6] = ["7.0(3)I7(8)", "9.2(4)", "9.3(3)", "9.3(4)", "9.3(13)", "10.1(2)"];
 
@@ -265,4 +267,135 @@ fn time(at: Timestamp) -> String {
     let t = at.civil();
     let (hour, minute, second) = (t.hour, t.minute, t.second);
     format!("{} {:02} {hour:02}:{minute:02}:{second:02} {} UTC", t.month_name(), t.day, t.year)
+}
+
+#[test]
+fn power_that_is_cut_anywhere_leaves_a_registered_switch_on_one_side_or_the_other() {
+    // PI-MIG-004, PI-MIG-019, PI-TRUST-012
+    let mut seen = std::collections::BTreeSet::new();
+    for after in 0..40 {
+        for failure in [DiskError::Other("no power".to_owned()), DiskError::Full] {
+            let mut world = World::standing("9.3(5)", Stands::Direct);
+            world.switch.store.fails_after = Some((after, failure));
+            world.install("10.2(1)F");
+            (world.switch.store.failure, world.switch.store.fails_after) = (None, None);
+            world.switch.sent.clear();
+            world.switch.boot_again("no power");
+            world.deliver();
+            // What could not be written the first time is at a later start.
+            world.switch.boot_again("moved");
+            world.deliver();
+            world.pass(2 * Timestamp::HOUR);
+            let told = status(&mut world);
+            let is_old = told.contains("  Status: REGISTERED\n");
+            let is_new = told.contains("  Type: Callhome\n")
+                && told.contains("Trust Code installed: Jan 01");
+            assert!(is_old != is_new, "{after}: {told}");
+            assert_eq!(world.cssm.instances().len(), 1, "{after}");
+            seen.insert(is_old);
+        }
+    }
+    assert_eq!(seen.len(), 2, "both were there");
+}
+
+/// The lines of a sample without its prompt, without regard to blanks.
+fn fields(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let is_told = |line: &String| !line.is_empty() && !line.starts_with("Device#");
+    lines.filter(is_told).collect()
+}
+
+#[test]
+fn the_guides_chassis_with_two_supervisors_comes_to_the_guides_outputs() {
+    // Table 4 and figures 8 to 10 (p. 53-60): PI-MIG-009, PI-MIG-010, PI-MIG-011, PI-SHOW-019, PI-SHOW-038, C-18
+    const CHASSIS: &str = "N9K-C9504";
+    let config = "hostname Device\nfeature bgp\nfeature itd\nlicense smart enable\nip access-list iptest\n  permit ip any any \
+                  redirect Ethernet1/1\ncallhome\n  email-contact ops@example.net\n  enable\n";
+    let cssm = rumline_testkit::Lab::in_memory(&rumline_testkit::at_once());
+    let mut switch = boot(cssm.now, CHASSIS, "FOX2308PCEN", "9.3(7)", Some(config)).unwrap();
+    switch.hardware.root_certificate.clone_from(&cssm.root);
+    switch.boot_again("moved");
+    let mut world = World { cssm, switch };
+    let pair = |world: &mut World| {
+        let udi = Udi::new(CHASSIS, "FOX2308PCEX").unwrap();
+        let other = Some(OtherSupervisor { udi, state: OtherState::Standby });
+        world.switch.redundancy(Redundancy { slot: Slot::One, other, is_copy: false });
+        world.deliver();
+    };
+    pair(&mut world);
+    let purchase = |license: &str| rumline_cssm::Purchase {
+        license: license.to_owned(),
+        quantity: 2,
+        kind: rumline_cssm::PurchaseKind::Perpetual,
+        starts_at: 0,
+        ends_at: None,
+        order_number: String::new(),
+    };
+    for license in ["LAN_ENTERPRISE_SERVICES_PKG", "NETWORK_SERVICES_PKG"] {
+        let (sa, va) = (world.cssm.sa, world.cssm.va);
+        let actor = rumline_testkit::admin();
+        world.cssm.cssm.add_purchase(world.cssm.now, &actor, sa, va, &purchase(license)).unwrap();
+    }
+    let token = world.cssm.token();
+    world.run(&[&format!("license smart register idtoken {token} all")]);
+    let before = world.run(&["show license usage"]);
+    assert_eq!(world.run(&["show license udi"]), "UDI: PID:N9K-C9504, SN:FOX2308PCEN\n");
+    let [instance] = &world.cssm.instances()[..] else { panic!() };
+    assert_eq!(instance.name, "Device");
+    world.install("10.2(1)F");
+    pair(&mut world);
+    world.pass(Timestamp::DAY);
+    let after = world.run(&["show license usage"]);
+    for (own, name) in [
+        (&before, "license_usage__legacy_sl_registered.txt"),
+        (&after, "license_usage__slp_ha_after_sl_migration.txt"),
+    ] {
+        let Some(path) = shared(&format!("spec/golden/show/{name}")) else { continue };
+        let told = own.replace("Jan 01 00:00:00 2026", "Jul 16 14:26:01 2021");
+        assert_eq!(fields(&told), fields(&read(&path)), "{name}");
+    }
+    let udi = world.run(&["show license udi"]);
+    assert!(udi.contains("  Active: PID:N9K-C9504, SN:FOX2308PCEN\n"), "{udi}");
+    assert!(udi.contains("  Standby: PID:N9K-C9504, SN:FOX2308PCEX\n"), "{udi}");
+    let told = status(&mut world);
+    assert_eq!(told.matches("tandby: PID: N9K-C9504, SN: FOX2308PCEX").count(), 1, "{told}");
+    // All UDIs are there, by their names; what is used is at the active one alone.
+    let mut names: Vec<_> =
+        world.cssm.instances().into_iter().map(|own| (own.name, own.licenses.len())).collect();
+    names.sort();
+    let name = |serial: &str| format!("UDI_PID:N9K-C9504, UDI_SN:{serial}");
+    assert_eq!(names, [(name("FOX2308PCEN"), 3), (name("FOX2308PCEX"), 0)]);
+    assert_eq!(world.cssm.cssm.verify_totals().unwrap(), []);
+}
+
+#[test]
+fn an_evaluation_comes_to_the_guides_outputs() {
+    // Table 5 (p. 61-64): PI-MIG-015, PI-MIG-016, PI-MIG-017, PI-SHOW-038
+    let config = "hostname leaf\nfeature bgp\nfeature itd\nfeature plb\n\
+         license smart enable\n";
+    let mut world = World::new("9.3(7)", config);
+    world.pass(3 * Timestamp::DAY);
+    let before = world.run(&["show license usage"]);
+    world.install("10.2(1)F");
+    // What stands in a summary beside the times of the guide's day.
+    let masked = |text: &str| {
+        let is_time = |line: &String| line.contains(" UTC") || line.contains("Remaining:");
+        fields(text).into_iter().filter(|line| !is_time(line)).collect::<Vec<_>>()
+    };
+    let (usage, summary) =
+        (world.run(&["show license usage"]), world.run(&["show license summary"]));
+    let told = status(&mut world);
+    for (own, name) in [
+        (&before, "license_usage__legacy_sl_eval.txt"),
+        (&usage, "license_usage__slp_after_eval_migration.txt"),
+        (&summary, "license_summary__slp_after_eval_migration.txt"),
+        (&told, "license_status__slp_cslu_after_eval_migration.txt"),
+    ] {
+        let Some(path) = shared(&format!("spec/golden/show/{name}")) else { continue };
+        let sample = read(&path);
+        let sample = sample.split_once('\n').unwrap().1;
+        assert_eq!(masked(own), masked(sample), "{name}");
+    }
+    assert_eq!(usage.matches("  Status: IN USE\n").count(), 3, "{usage}");
+    assert!(before.contains("  Description: <empty>\n") && !usage.contains("<empty>"));
 }
