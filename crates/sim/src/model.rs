@@ -159,6 +159,11 @@ impl Model {
         self.saving = Some(self.running.clone());
     }
 
+    /// Nothing was saved, and the power did not fail.
+    pub(crate) fn save_refused(&mut self) {
+        self.saving = None;
+    }
+
     /// The switch came up: with its saved configuration, and with no mixture of two.
     pub(crate) fn booted(&mut self, now: Timestamp, features: Features) -> Result<(), String> {
         self.settle(now);

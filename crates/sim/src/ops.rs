@@ -104,6 +104,15 @@ pub enum Op {
     },
     /// Somebody keeps a token for longer than it lasts.
     OldToken,
+    /// Another release is installed, up or down.
+    Install {
+        /// Which, by its place among those that are gone between.
+        release: usize,
+        /// The power fails in the middle of the write after so many more, if it does.
+        after_writes: Option<u32>,
+        /// Seconds without power then.
+        seconds: i64,
+    },
     /// What happens to a pair of supervisors.
     Pair(PairOp),
     /// [`Fate::BitRot`].
@@ -247,7 +256,12 @@ fn draw_op(plan: &Plan, chance: &mut Chance) -> Op {
             after_commits: u32::try_from(chance.below(6)).unwrap_or(0),
             kept: chance.below(2) == 0,
         },
-        _ => Op::Sync,
+        _ => Op::Install {
+            release: index(chance, 3),
+            after_writes: (chance.below(2) == 0)
+                .then(|| u32::try_from(chance.below(12)).unwrap_or(0)),
+            seconds,
+        },
     }
 }
 

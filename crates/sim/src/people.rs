@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use rumline_agent::Input;
-use rumline_protocol::Random;
+use rumline_protocol::{Purpose, Random, SoftwareImage};
 use rumline_switch::{Devices, Switch};
 
 use crate::model::FEATURES;
 use crate::pair::Who;
 use crate::plan::Fault;
-use crate::world::{Event, World, person};
+use crate::world::{Event, START, World, maker, person};
+
+/// Releases that are gone between. They have the same lines: what goes from a configuration is tried where nothing fails.
+const RELEASES: [&str; 3] = ["10.3(3)F", "10.4(3)F", "10.5(1)F"];
 
 impl World<'_> {
     pub(crate) fn feature(
@@ -78,6 +81,61 @@ impl World<'_> {
             }
             None => self.lose_power(node),
         }
+    }
+
+    /// Somebody brings the image of another release and installs it. It saves the configuration that runs, and restarts.
+    pub(crate) fn install(
+        &mut self,
+        node: usize,
+        release: usize,
+        after_writes: Option<u32>,
+        seconds: i64,
+    ) -> Result<(), String> {
+        let n = &mut self.nodes[node];
+        if n.switch.is_none() || n.store.full || n.store.cut_after.is_some() {
+            return Ok(());
+        }
+        let release = RELEASES[release % RELEASES.len()];
+        let image = SoftwareImage {
+            purpose: Purpose::SoftwareImage,
+            release: release.to_owned(),
+            platforms: vec![n.hardware.pid.clone()],
+            made_at: START,
+        };
+        let file = image.signed(maker(self.plan.seed).as_ref());
+        let name = format!("nxos.{}.bin", release.replace(['(', ')'], "-"));
+        let brought = n.on_devices(|devices| devices.flash.write(&name, file.as_bytes()));
+        if brought.is_err() || self.nodes[node].switch.is_none() {
+            return Ok(());
+        }
+        let n = &mut self.nodes[node];
+        if after_writes.is_some() {
+            if let Some(pair) = &n.pair {
+                pair.mirror().off_seconds = seconds;
+            } else {
+                n.off_until = self.now + seconds;
+                self.push(self.now + seconds, node, Event::PowerOn);
+            }
+            self.nodes[node].store.cut_after = after_writes;
+        }
+        // It comes up while the command is carried out, with what was saved before or by it.
+        self.nodes[node].model.save_interrupted();
+        let line = format!("install all nxos bootflash:{name} non-interruptive");
+        let told = self.command_output(node, &line)?;
+        let restarts = told.ends_with("Finishing the upgrade, switch will reboot now.\n");
+        let is_up = self.nodes[node].switch.is_some();
+        if is_up && !restarts {
+            self.nodes[node].model.save_refused();
+        }
+        if is_up && restarts && after_writes.is_none() {
+            let version = self.command_output(node, "show version")?;
+            let expected = format!("NXOS: version {}", release.trim_end_matches('F'));
+            if !version.contains(&expected) {
+                return Err(format!("switch {node} has {release} installed and runs: {version}"));
+            }
+            self.meet("release installed");
+        }
+        Ok(())
     }
 
     pub(crate) fn lose_power(&mut self, node: usize) -> Result<(), String> {

@@ -171,7 +171,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Everything that is counted in [`Outcome::met`].
-    pub const MODELLED: [&'static str; 27] = [
+    pub const MODELLED: [&'static str; 28] = [
         "bit rot in a ledger",
         "bit rot in a report",
         "bit rot in another file",
@@ -198,6 +198,7 @@ impl Outcome {
         "stranger with a known UDI",
         "hostile upload",
         "crash within a commit",
+        "release installed",
         "counts above one",
     ];
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use rumline_agent::{Due, Duty, Input, Reason};
 use rumline_collector::TenantId;
 use rumline_cssm::{Actor, Cssm, Settings, SmartAccountId, VirtualAccountId};
-use rumline_protocol::{SigningIdentity, SimulatedSuite, Suite, Timestamp};
+use rumline_protocol::{Signer, SigningIdentity, SimulatedSuite, Suite, Timestamp};
 use rumline_store::Db;
 use rumline_switch::{Effect, Hardware, Session, Switch};
 
@@ -237,7 +237,7 @@ impl<'p> World<'p> {
                 serial: format!("SIM{index:08}"),
                 release: "10.4(3)F".to_owned(),
                 root_certificate: root.clone(),
-                maker_key: None,
+                maker_key: Some(maker(plan.seed).public_key().clone()),
                 links: std::collections::BTreeSet::new(),
                 with_defects: false,
             };
@@ -447,6 +447,9 @@ impl<'p> World<'p> {
                     self.command(node, "reload")?;
                 }
             }
+            Op::Install { release, after_writes, seconds } => {
+                self.install(node, release, after_writes, seconds)?;
+            }
             Op::PowerCut { after_writes, seconds } => {
                 self.power_cut(node, after_writes, seconds)?;
             }
@@ -582,6 +585,12 @@ impl<'p> World<'p> {
             self.push(at, node, Event::Wake);
         }
     }
+}
+
+/// Whoever makes the images that switches take.
+pub(crate) fn maker(seed: u64) -> Box<dyn Signer> {
+    let key = SimulatedSuite.generate_device_key(&mut Chance::new(seed, 9_000_000));
+    key.expect("a simulated key can be made of any numbers")
 }
 
 fn open_cssm(
