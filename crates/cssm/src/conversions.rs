@@ -21,11 +21,12 @@ pub(crate) fn book(
     asked: &[Traditional],
 ) -> Result<(), Error> {
     for own in asked.iter().take(Traditional::MAX) {
+        let purchase = purchase_of(own, now);
         let refusal = match of_whom(tx, own)? {
             Some(id) if id == instance.id => continue,
-            Some(_) => Some(OF_ANOTHER),
-            None if Catalogue::nexus().package(&own.license).is_none() => Some(UNKNOWN),
-            None => None,
+            Some(_) => Some(OF_ANOTHER.to_owned()),
+            None if Catalogue::nexus().package(&own.license).is_none() => Some(UNKNOWN.to_owned()),
+            None => purchase.check(now).err().map(|error| error.to_string()),
         };
         let sql =
             "INSERT INTO conversion (file_id, line_id, product_instance_id, license, quantity,
@@ -39,12 +40,12 @@ pub(crate) fn book(
             i64::from(own.count).into(),
             (&own.pak).into(),
             now.0.into(),
-            refusal.into(),
+            refusal.as_deref().into(),
         ];
         if tx.execute(sql, &values)? == 0 {
             continue;
         }
-        let Traditional { license, count, file_id, line_id, pak } = own;
+        let Traditional { license, count, file_id, line_id, pak, .. } = own;
         let papers = format!("PAK {pak}, license file {file_id}, line {line_id}");
         let actor = Actor::collector(&instance.udi.to_string());
         if let Some(why) = refusal {
@@ -53,20 +54,24 @@ pub(crate) fn book(
             add_event(tx, now, instance.smart_account_id, &actor, &text)?;
             continue;
         }
-        let purchase = Purchase {
-            license: license.clone(),
-            quantity: i64::from(*count),
-            kind: PurchaseKind::Perpetual,
-            starts_at: now.0,
-            ends_at: None,
-            order_number: format!("{pak}/{file_id}/{line_id}"),
-        };
         let account = instance.account();
         purchases::record(tx, now, &actor, account, &purchase, ("converted", &papers))?;
         let text = format!("{count} x {license} of {} converted ({papers})", instance.udi);
         add_event(tx, now, instance.smart_account_id, &actor, &text)?;
     }
     Ok(())
+}
+
+/// A licence of a licence file as a purchase: for good, or for the rest of its term.
+fn purchase_of(own: &Traditional, now: Timestamp) -> Purchase {
+    Purchase {
+        license: own.license.clone(),
+        quantity: i64::from(own.count),
+        kind: if own.ends_at.is_some() { PurchaseKind::Term } else { PurchaseKind::Perpetual },
+        starts_at: now.0,
+        ends_at: own.ends_at.map(|at| at.0),
+        order_number: format!("{}/{}/{}", own.pak, own.file_id, own.line_id),
+    }
 }
 
 /// The product instance that a licence was converted for.

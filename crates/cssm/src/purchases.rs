@@ -177,7 +177,7 @@ fn check_license(license: &str) -> Result<(), Error> {
 }
 
 impl Purchase {
-    fn check(&self, now: Timestamp) -> Result<(), Error> {
+    pub(crate) fn check(&self, now: Timestamp) -> Result<(), Error> {
         check_license(&self.license)?;
         if !(1..=QUANTITY_MAX).contains(&self.quantity) {
             return Err(Error::invalid("a quantity is 1 to 1,000,000,000"));

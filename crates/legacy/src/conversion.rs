@@ -3,6 +3,7 @@
 
 use rumline_protocol::{Conversion, Timestamp, Traditional};
 
+use crate::files::Terms;
 use crate::kept::{Converting, Kept};
 
 /// Seconds from the upgrade until the device knows what it has to convert; till then it shows nothing (guide p. 94).
@@ -22,16 +23,16 @@ pub enum ConversionState {
 }
 
 impl Kept {
-    /// What is to be converted: what licence files hold and CSSM has said nothing of yet.
+    /// What is to be converted: what licence files hold, has not ended, and CSSM has said nothing of yet.
     #[must_use]
-    pub fn to_convert(&self) -> Vec<Traditional> {
+    pub fn to_convert(&self, now: Timestamp) -> Vec<Traditional> {
         let results = self.conversion.as_ref().map_or(&[][..], |own| &own.results);
         let increments = self.files.read().flat_map(|(_, file)| file.increments);
         let left = increments.filter(|own| {
             let is_it = |result: &&Conversion| {
                 result.file_id == own.file_id && result.line_id == own.line_id
             };
-            !results.iter().any(|result| is_it(&result))
+            own.holds_at(now) && !results.iter().any(|result| is_it(&result))
         });
         let of = left.map(|own| Traditional {
             license: own.name,
@@ -39,13 +40,17 @@ impl Kept {
             file_id: own.file_id,
             line_id: own.line_id,
             pak: own.pak,
+            ends_at: match own.terms {
+                Terms::Permanent => None,
+                Terms::Until(day) => Some(day.plus_days(1)),
+            },
         });
         of.filter(Traditional::is_sound).take(Traditional::MAX).collect()
     }
 
     /// The switch has come up with Smart Licensing Using Policy; `is_first` says whether it came from a release of before just now.
     pub fn begin_conversion(&mut self, now: Timestamp, is_first: bool) {
-        if self.to_convert().is_empty() || self.conversion.is_some() && !is_first {
+        if self.to_convert(now).is_empty() || self.conversion.is_some() && !is_first {
             return;
         }
         let results = self.conversion.take().map_or_else(Vec::new, |own| own.results);
@@ -66,7 +71,7 @@ impl Kept {
             return false;
         }
         own.results.extend(new);
-        if self.to_convert().is_empty() {
+        if self.to_convert(now).is_empty() {
             self.converted_at = Some(now);
         }
         true

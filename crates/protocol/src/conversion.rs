@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// A licence of a licence file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traditional {
@@ -16,6 +18,9 @@ pub struct Traditional {
     pub line_id: u32,
     /// The product activation key it was made for.
     pub pak: String,
+    /// When it ends; none where it holds for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
 }
 
 /// What became of one.

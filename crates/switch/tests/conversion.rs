@@ -146,6 +146,28 @@ fn one_licence_is_converted_for_one_switch() {
 }
 
 #[test]
+fn a_term_is_a_term_after_it_and_what_cannot_be_is_told() {
+    let mut world = World::standing("9.3(2)", Stands::Rtu { entry: false });
+    let file = older::odd_license_file(&format!("VDH={SERIAL}"), world.switch.now);
+    world.switch.flash.files.insert("odd.lic".to_owned(), file);
+    world.run(&["install license bootflash:odd.lic"]);
+    world.install("10.3(2)F");
+    world.run(&["configure terminal", "license smart transport smart", "end"]);
+    let token = world.cssm.token();
+    world.run(&[&format!("license smart trust idtoken {token}")]);
+    world.pass(2 * Timestamp::HOUR);
+    let told = state(&mut world);
+    let why = "    License file 20210716142549124, line 3: a quantity is 1 to 1,000,000,000\n";
+    assert!(told.contains("    Status: Completed ") && told.ends_with(why), "{told}");
+    let [bought] = &purchases(&world)[..] else { panic!() };
+    assert_eq!(
+        (bought.kind.to_owned(), bought.order_number.as_str()),
+        (rumline_cssm::PurchaseKind::Term, "4XRV7A3/20210716142549124/1")
+    );
+    assert_eq!(bought.ends_at, Some((rumline_testkit::START + 101 * Timestamp::DAY).seconds()));
+}
+
+#[test]
 fn without_licence_files_there_is_nothing_to_convert() {
     let mut world = World::standing("9.3(5)", Stands::Rtu { entry: true });
     world.install("10.3(2)F");

@@ -31,6 +31,22 @@ pub(crate) fn license_file(host_id: &str) -> Vec<u8> {
     LicenseFile { host_id: host_id.to_owned(), increments: vec![increment] }.write().into_bytes()
 }
 
+/// One with three more lines: for a term, for a term that is over, and for too many.
+pub(crate) fn odd_license_file(host_id: &str, now: Timestamp) -> Vec<u8> {
+    let line = |line_id: u32, count: u32, terms: Terms| Increment {
+        name: "FC_PORT_ACTIVATION_PKG".to_owned(),
+        count: Some(count),
+        terms,
+        file_id: "20210716142549124".to_owned(),
+        line_id,
+        pak: "4XRV7A3".to_owned(),
+    };
+    let until = |days: i64| Terms::Until(now + days * Timestamp::DAY);
+    let increments =
+        vec![line(1, 8, until(100)), line(2, 8, until(-100)), line(3, u32::MAX, until(100))];
+    LicenseFile { host_id: host_id.to_owned(), increments }.write().into_bytes()
+}
+
 /// How a switch stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stands {

@@ -67,7 +67,7 @@ impl Switch {
         }
         self.is_converting = true;
         // Nothing more, or what is left: there may be more than one request holds.
-        let input = Input::Convert(after.to_convert());
+        let input = Input::Convert(after.to_convert(now));
         let effects = self.agent.handle(now, input, &mut devices.agent());
         let mut effects = self.take_effects(now, effects, devices);
         if after.converted_at.is_some() {
