@@ -434,7 +434,7 @@ impl People {
         let (actor, at) = (actor.clone(), at.to_owned());
         self.db.write("webhooks.test", move |tx| {
             let Webhook { url, waiting, .. } = one_of(tx, scope_id, id)?;
-            let sql = "SELECT 1 FROM delivery WHERE scope_id = $1 AND webhook_id = $2
+            let sql = "SELECT id FROM delivery WHERE scope_id = $1 AND webhook_id = $2
                 AND next_at IS NOT NULL AND kind = $3 LIMIT 1";
             let values = [scope_id.into(), id.into(), TEST.into()];
             if tx.row(sql, &values, |row| row.int(0))?.is_some() {
