@@ -39,6 +39,15 @@ fn trusted(serials: &[&str], codes: &[&str]) -> Lab {
     lab
 }
 
+/// Two supervisors with a licence in use, where the policy asks for no ACK.
+fn in_use_without_acks() -> Lab {
+    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
+    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
+    lab.import(&policy).unwrap();
+    lab.handle(Input::Use(vec![lan(1)]));
+    lab
+}
+
 /// The other one takes over: it boots on what was copied to it.
 fn switch_over(lab: &mut Lab, serials: &[&str]) {
     lab.members = members(serials);
@@ -401,10 +410,7 @@ fn one_that_was_given_all_can_begin_before_it_was_told_of() {
 #[test]
 fn what_the_other_one_sent_without_an_ack_goes_once_more_until_it_is_acknowledged() {
     // PI-RUM-014
-    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
-    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
-    lab.import(&policy).unwrap();
-    lab.handle(Input::Use(vec![lan(1)]));
+    let mut lab = in_use_without_acks();
     let mut first = Vec::new();
     let until = lab.now + 86_400;
     lab.run_until(until, |lab, id, request| {
@@ -425,10 +431,7 @@ fn what_the_other_one_sent_without_an_ack_goes_once_more_until_it_is_acknowledge
 #[test]
 fn a_file_settles_nothing_of_the_one_that_speaks_no_more() {
     // PI-RUM-014
-    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
-    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
-    lab.import(&policy).unwrap();
-    lab.handle(Input::Use(vec![lan(1)]));
+    let mut lab = in_use_without_acks();
     lab.now = lab.now + 86_400;
     lab.save_usage().unwrap();
     assert_eq!(lab.agent.report_counts()[2], 0, "none waits for an ACK");
@@ -453,10 +456,7 @@ fn a_file_settles_nothing_of_the_one_that_speaks_no_more() {
 #[test]
 fn what_was_done_without_an_ack_is_asked_for_although_the_policy_has_changed() {
     // PI-RUM-014
-    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
-    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
-    lab.import(&policy).unwrap();
-    lab.handle(Input::Use(vec![lan(1)]));
+    let mut lab = in_use_without_acks();
     lab.now = lab.now + 86_400;
     lab.save_usage().unwrap();
     let done = lab.agent.report_counts()[3];
@@ -473,10 +473,7 @@ fn what_was_done_without_an_ack_is_asked_for_although_the_policy_has_changed() {
 #[test]
 fn what_was_acknowledged_unasked_does_not_go_once_more() {
     // PI-RUM-014
-    let mut lab = trusted(&["SUP1", "SUP2"], &["SUP1", "SUP2"]);
-    let policy = lab.policy(|policy| policy.reporting_ack_required = false);
-    lab.import(&policy).unwrap();
-    lab.handle(Input::Use(vec![lan(1)]));
+    let mut lab = in_use_without_acks();
     lab.now = lab.now + 86_400;
     let mut books = Books::default();
     run(&mut lab, &mut books, 40 * 86_400);
