@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rumline_store::{Db, Look, Migration, StoreError};
+use rumline_store::{Db, Look, Migration, StoreError, Trouble};
 
 const SCHEMA: &[Migration] = &[Migration {
     version: 1,
@@ -47,10 +47,10 @@ fn read_all(db: &Db) -> Result<usize, StoreError> {
 }
 
 /// What both say: the same, and it stays so.
-fn stopped(db: &Db, word: &str) {
+fn stopped(db: &Db, word: &str, trouble: Trouble) {
     for outcome in [insert(db, 1 << 40), insert(db, 1 << 41), read_all(db).map(|_| 0)] {
         let error = outcome.unwrap_err();
-        assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
+        assert_eq!(error.trouble(), trouble, "{error:?}");
         assert!(error.to_string().contains(word), "{error}");
     }
 }
@@ -67,10 +67,10 @@ fn nothing_is_acknowledged_in_a_file_that_is_gone_or_was_replaced() {
         if replace {
             std::fs::copy(&moved, &path).unwrap();
         }
-        stopped(&db, "removed or replaced under the running server");
+        stopped(&db, "removed or replaced under the running server", Trouble::Gone);
         // Also when it is put back: what was refused meanwhile is known to nobody but the callers.
         std::fs::rename(&moved, &path).unwrap();
-        stopped(&db, "removed or replaced under the running server");
+        stopped(&db, "removed or replaced under the running server", Trouble::Gone);
         drop(db);
         assert_eq!(read_all(&Db::open_sqlite(&path).unwrap()).unwrap(), 2_000);
     }
@@ -111,7 +111,7 @@ fn a_file_that_is_damaged_while_it_runs_stops_it() {
     assert_eq!(insert(&db, 5_000).unwrap(), 1);
     zero_pages(&path);
     assert!(read_all(&db).is_err());
-    stopped(&db, "a.db is damaged");
+    stopped(&db, "a.db is damaged", Trouble::Damaged);
 }
 
 /// The files of a database: its own, its log's, and that of its checksums.
