@@ -148,7 +148,7 @@ def watched(lab, servers):
     for panel in json.loads((RULES / "dashboard.json").read_text())["panels"]:
         for target in panel["targets"]:
             prometheus.values(target["expr"])
-    # What is measured is so: one that is full says it, and is told of as firing after a minute of it.
+    # What is measured is so: one that is full says it.
     filled(servers[0])
     prometheus.wait("rumline_ready", all_three | {"cssm": 0.0})
     (servers[0].dir / "filler").unlink()

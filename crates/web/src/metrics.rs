@@ -88,6 +88,10 @@ impl Process {
         // The name in brackets may hold anything.
         let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
         let number = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok());
+        // Told in kilobytes there, whatever the size of a page.
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let resident_kib = resident.trim().strip_suffix(" kB")?.parse::<u64>().ok()?;
         let ticks = number(11)? + number(12)?;
         let open_files = std::fs::read_dir("/proc/self/fd").ok()?.count() as u64;
         #[expect(
@@ -97,7 +101,7 @@ impl Process {
         let cpu_seconds = ticks as f64 / 100.0;
         Some(Self {
             cpu_seconds,
-            resident_bytes: number(21)? * 4_096,
+            resident_bytes: resident_kib * 1_024,
             open_files,
             threads: number(17)?,
         })
@@ -143,5 +147,17 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_tells_what_it_takes() {
+        let process = Process::read().unwrap();
+        assert!((1 << 20..1 << 34).contains(&process.resident_bytes), "{}", process.resident_bytes);
+        assert!(process.threads >= 1 && process.open_files >= 3 && process.cpu_seconds >= 0.0);
     }
 }

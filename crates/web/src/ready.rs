@@ -54,7 +54,12 @@ impl Readiness {
         });
         match timeout(PATIENCE, look).await {
             Ok(Ok(found)) => found,
-            Ok(Err(_)) | Err(_) => Err(NotReady::DatabaseSilent),
+            Ok(Err(_)) => {
+                // It ended without an answer: the next one may look.
+                self.goes_on.store(false, Ordering::Release);
+                Err(NotReady::DatabaseFails)
+            }
+            Err(_) => Err(NotReady::DatabaseSilent),
         }
     }
 
