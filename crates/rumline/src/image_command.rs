@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     if !arguments.unsigned {
         say!(
             "Switches take it that were started with --maker {}",
-            arguments.maker.join(PUBLIC).display()
+            public_file(&arguments.maker).display()
         );
     }
     Ok(true)
@@ -90,8 +90,13 @@ fn platforms(catalogue: &Catalogue, release: &Release, named: &[String]) -> Resu
     Ok(named.to_vec())
 }
 
+/// Where a maker's public key is, for switches.
+pub(crate) fn public_file(folder: &Path) -> PathBuf {
+    folder.join(PUBLIC)
+}
+
 /// The maker's key, made if there is none.
-fn maker(folder: &Path) -> Result<Box<dyn Signer>> {
+pub(crate) fn maker(folder: &Path) -> Result<Box<dyn Signer>> {
     crate::server_parts::prepare_directory(folder)?;
     let files = KeptFiles::of(folder);
     let signer = match files.read(KEY)? {
@@ -102,7 +107,7 @@ fn maker(folder: &Path) -> Result<Box<dyn Signer>> {
             signer
         }
     };
-    let public = folder.join(PUBLIC);
+    let public = public_file(folder);
     if !public.exists() {
         std::fs::write(&public, signer.public_key().to_pem())
             .with_context(|| public.display().to_string())?;

@@ -35,6 +35,14 @@ pub(super) struct LabSwitch {
     pub process: Option<Child>,
 }
 
+/// Gives an option a value, in place of the one it has.
+fn tell(options: &mut Vec<String>, option: &str, value: &str) {
+    match options.iter().position(|own| own == option) {
+        Some(place) => value.clone_into(&mut options[place + 1]),
+        None => options.extend([option.to_owned(), value.to_owned()]),
+    }
+}
+
 /// The lab.
 pub(super) struct Lab {
     dir: PathBuf,
@@ -151,6 +159,17 @@ impl Lab {
         serial: &str,
         config: &str,
     ) -> Result<usize> {
+        self.add_switch_told(topology, (pid, serial), config, &[]).await
+    }
+
+    /// The same, with options that are its own.
+    pub(super) async fn add_switch_told(
+        &mut self,
+        topology: u32,
+        (pid, serial): (&str, &str),
+        config: &str,
+        told: &[(&str, String)],
+    ) -> Result<usize> {
         let name = config
             .lines()
             .find_map(|line| line.strip_prefix("hostname ").or(line.strip_prefix("switchname ")))
@@ -166,6 +185,9 @@ impl Lab {
         let roots = on_prem.map(|one| one.dir.join("root.pem"));
         let mut options = servers::switch(&self.dir, self.clock, &name, (pid, serial), roots);
         options.extend(["--dns-port".to_owned(), self.names.port().to_string()]);
+        for (option, value) in told {
+            tell(&mut options, option, value);
+        }
         let (process, address) = run_switch(&options, "127.0.0.1:0").await?;
         self.switches.push(LabSwitch {
             name,
@@ -254,12 +276,18 @@ impl Lab {
         Ok(())
     }
 
+    /// Ends a switch, and starts it where it was with the clock of the lab.
+    pub(super) async fn start_at_lab_time(&mut self, switch: usize) -> Result<()> {
+        self.stop_switch(switch).await?;
+        tell(&mut self.switches[switch].options, "--lab-clock", &self.clock.to_string());
+        self.start_switch(switch).await
+    }
+
     /// Starts a second switch from a copy of a switch's files: same UDI, same key.
     pub(super) async fn clone_switch(&mut self, of: usize, copy: &Path) -> Result<usize> {
         let original = &self.switches[of];
         let mut options = original.options.clone();
-        let dir = options.iter().position(|option| option == "--dir").context("no --dir")?;
-        options[dir + 1] = copy.display().to_string();
+        tell(&mut options, "--dir", &copy.display().to_string());
         let (process, address) = run_switch(&options, "127.0.0.1:0").await?;
         let clone = LabSwitch {
             name: format!("{} (clone)", original.name),
@@ -287,6 +315,11 @@ impl Lab {
         let (process, _) = start_cssm(&self.dir, self.clock, listen).await?;
         self.cssm = Some(process);
         Ok(())
+    }
+
+    /// A place among the lab's files.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
     }
 
     /// Where CSSM's files lie.

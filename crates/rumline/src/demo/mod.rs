@@ -5,6 +5,7 @@ mod collected;
 mod collector;
 mod discovery;
 mod lab;
+mod older;
 mod pair;
 mod processes;
 mod proxy;
@@ -100,6 +101,7 @@ async fn show(lab: &mut Lab, arguments: &Arguments, topologies: &[u32]) -> Resul
             2 => {
                 topology2::run(lab, arguments.startup_config.as_deref(), &mut checks).await?;
                 pair::run(lab, &mut checks).await?;
+                older::run(lab, &mut checks).await?;
             }
             6 => topology6::run(lab, &mut checks).await?,
             topology => {
