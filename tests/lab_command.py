@@ -187,6 +187,32 @@ def faults_show(folder):
     assert not processes(folder)
 
 
+def releases_and_makers(folder):
+    """A release of before, one of the factory and another vendor's product; the first is upgraded by the file."""
+    path = folder / "releases.toml"
+    text = (ROOT / "examples/labs/releases.toml").read_text()
+    text = re.sub(r"base_port = \d+", f"base_port = {PORT + 2200}", text)
+    path.write_text(text.replace('"../catalogue', f'"{ROOT}/examples/catalogue'))
+    told = lab("up", path)
+    assert "delivered: made at the factory, with TRUST CODE" in told and "alder: acknowledged" in told, told
+    assert "older: its release is of before Smart Licensing Using Policy" in told, told
+    before = rows(path)
+    assert before["older"]["says"] == "older licensing, not registered", before
+    assert before["delivered"]["last_ack"] and before["older"]["runs"], before
+    path.write_text(path.read_text().replace("9.3(7)", "10.5(1)F"))
+    told = lab("up", path)
+    assert "older started" in told and "older: acknowledged" in told and "factory" not in told, told
+    assert "delivered runs already" in told or "delivered started" not in told, told
+    # What the factory cannot make leaves nothing that would be taken for a switch.
+    none = "[[switch]]\ntopology = 2\nname = 'none'\nfactory = true\nrelease = '9.3(7)'\npid = 'N9K-C93180YC-EX'\n"
+    path.write_text(path.read_text() + none)
+    told = lab("up", path, status=2)
+    assert "none at the factory" in told and "nothing is made at the factory for it" in told, told
+    assert not (folder / "releases/none").exists()
+    lab("down", path, "--remove")
+    assert not processes(folder)
+
+
 def what_cannot_be_is_said(folder):
     wrong = file(folder, "wrong", "[[switch]]\ntopology = 2\ncolour = 1\n", PORT)
     told = lab("up", wrong, status=2)
@@ -227,8 +253,9 @@ with tempfile.TemporaryDirectory(prefix="rumline-labs-") as temporary:
     try:
         comes_up_and_again(here)
         faults_show(here)
+        releases_and_makers(here)
         what_cannot_be_is_said(here)
-        assert sorted(path.suffix or path.name for path in here.iterdir()) == [".toml"] * 7 + ["other"], list(here.iterdir())
+        assert sorted(path.suffix or path.name for path in here.iterdir()) == [".toml"] * 8 + ["other"], list(here.iterdir())
     finally:
         for number in processes(here):
             os.kill(number, signal.SIGKILL)

@@ -20,6 +20,12 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// Those of these folders.
+    #[must_use]
+    pub fn of(folders: Vec<PathBuf>) -> Self {
+        Self { folders }
+    }
+
     /// Loads what a server works with: all products.
     ///
     /// # Errors

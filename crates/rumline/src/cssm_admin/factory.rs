@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rumline_host::{Factory, Order, command::RELEASE};
 use rumline_net::{Clock, pem_to_der};
+use rumline_protocol::Udi;
 use serde_json::Value;
 
 use super::Api;
@@ -52,17 +53,29 @@ pub(super) async fn run(api: &Api, arguments: &Arguments) -> Result<()> {
             .map_err(|error| anyhow::anyhow!("{}: {error}", startup_config.display()))?,
         root_certificate: pem_to_der(&pem)?.remove(0),
     };
-    let mut factory = Factory::make(order, Clock::real())?;
+    let (udi, installed) = deliver(api, (&account, &path), order, Clock::real()).await?;
+    say!("{udi} is in {}, with {}.", folder.display(), installed.join(", "));
+    Ok(())
+}
+
+/// Makes a switch, has CSSM take its first report, and installs what that answers; the paths are those of its account and
+/// virtual account.
+pub(crate) async fn deliver(
+    api: &Api,
+    (account, virtual_account): (&str, &str),
+    order: Order,
+    clock: Clock,
+) -> Result<(Udi, Vec<String>)> {
+    let mut factory = Factory::make(order, clock)?;
     let udi = factory.udi().clone();
     let report = factory.first_report()?;
     let name = rumline_web::in_query(&format!("factory-{}.txt", udi.serial));
-    let taken = api.bytes("POST", &format!("{path}/usage-files?name={name}"), report).await?;
+    let taken =
+        api.bytes("POST", &format!("{virtual_account}/usage-files?name={name}"), report).await?;
     let taken: Value = serde_json::from_slice(&taken)?;
     ensure!(taken["status"] == "No Errors", "CSSM did not take the first report: {taken}");
     let id = taken["id"].as_i64().context("CSSM names no usage file")?;
     let answer =
         api.bytes("GET", &format!("{account}/usage-files/{id}/acknowledgement"), vec![]).await?;
-    let installed = factory.finish(&answer)?;
-    say!("{udi} is in {}, with {}.", folder.display(), installed.join(", "));
-    Ok(())
+    Ok((udi, factory.finish(&answer)?))
 }

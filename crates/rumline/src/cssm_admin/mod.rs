@@ -2,7 +2,7 @@
 
 mod books;
 mod columns;
-mod factory;
+pub(crate) mod factory;
 mod inventory;
 mod jobs;
 mod mail;

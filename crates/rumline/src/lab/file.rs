@@ -32,12 +32,17 @@ pub(crate) struct Basics {
     pub rate: u32,
     /// Its smart account.
     pub account: String,
+    /// Whose images its switches take: a maker.pem, as `rumline image` writes it.
+    pub maker: Option<PathBuf>,
+    /// Folders of tables of the catalogue beside the built-in ones.
+    pub catalogue: Vec<PathBuf>,
 }
 
 impl Default for Basics {
     fn default() -> Self {
         let account = "Example Networks".to_owned();
-        Self { dir: None, base_port: 21_000, rate: 1, account }
+        let (maker, catalogue) = (None, Vec::new());
+        Self { dir: None, base_port: 21_000, rate: 1, account, maker, catalogue }
     }
 }
 
@@ -59,6 +64,11 @@ pub(crate) struct Switch {
     /// Its host name; `switch-2` and so on, by its place in the file, when missing.
     pub name: Option<String>,
     pub pid: Option<String>,
+    /// The release it comes with.
+    pub release: Option<String>,
+    /// It is known at CSSM before it speaks: its policy, its trust code and its first report are of the factory.
+    #[serde(default)]
+    pub factory: bool,
     /// Lines of NX-OS that it starts with.
     pub configuration: Option<String>,
     /// A file of such lines.
@@ -137,6 +147,10 @@ impl Switch {
         let count = self.count.unwrap_or(1);
         let fits = usize::try_from(count).is_ok_and(|count| (1..=SWITCHES_MAX).contains(&count));
         ensure!(fits, "count is {count}: give one of 1 to {SWITCHES_MAX}");
+        ensure!(
+            !self.factory || self.fault.is_none(),
+            "it is made at the factory and has a fault: give one of them"
+        );
         if let Some(fault) = self.fault {
             let (word, fitting) = (fault.word(), fault.topologies());
             ensure!(
@@ -204,6 +218,10 @@ mod tests {
             (
                 "[[switch]]\ntopology = 2\nconfiguration = 'x'\nconfiguration_file = 'y'",
                 "one of them",
+            ),
+            (
+                "[[switch]]\ntopology = 2\nfactory = true\nfault = 'no_trust'",
+                "made at the factory and has a fault",
             ),
             ("[[collector]]\ntopology = 2\n[[switch]]\ntopology = 2", "has no collector"),
             (

@@ -1,5 +1,6 @@
 //! The switches of a lab: told what their topology wants, until each is acknowledged or shows its fault.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::fault::{CollectorFault, SwitchFault};
 use super::lines::{self, SYNC, Way};
 use super::plan::{Plan, PlannedSwitch};
 use super::reach;
+use super::state::is_of_before;
 use super::up::Up;
 
 const YEAR: i64 = 365 * Timestamp::DAY;
@@ -31,7 +33,17 @@ pub(super) async fn configure(
     let pairs: Vec<(&PlannedSwitch, &Switch)> =
         plan.switches.iter().zip(&described.switches).collect();
     let mut token = None;
+    let mut of_before = BTreeSet::new();
     for (planned, switch) in pairs.iter().filter(|(planned, _)| planned.clone_of.is_none()) {
+        if is_of_before(&reach::run(&switch.ssh, "show license status").await?) {
+            of_before.insert(&planned.name);
+            say!(
+                "  {}: its release is of before Smart Licensing Using Policy, and nothing was typed on it; install a \
+                 later one, then `lab up` again",
+                planned.name
+            );
+            continue;
+        }
         let to_do = ToDo::of(plan, planned, described)?;
         // One that was started anew has forgotten what it said of its fault.
         let shows_again = up.started.contains(&planned.name) && to_do.is_told_again();
@@ -43,7 +55,7 @@ pub(super) async fn configure(
         }
     }
     for (planned, switch) in &pairs {
-        if planned.clone_of.is_some() {
+        if planned.clone_of.is_some() || of_before.contains(&planned.name) {
             continue;
         }
         let shown = settled(plan, planned, switch, described, books).await;
@@ -66,6 +78,8 @@ struct ToDo {
     /// It first gets trust in an account that is not its collector's.
     is_of_another_account: bool,
     receiver: String,
+    /// It has its trust code from the factory.
+    has_trust: bool,
 }
 
 impl ToDo {
@@ -90,6 +104,7 @@ impl ToDo {
             fault: planned.fault,
             is_of_another_account: fault == Some(CollectorFault::WrongAccount),
             receiver,
+            has_trust: planned.factory,
         })
     }
 
@@ -124,7 +139,8 @@ impl ToDo {
             // It may have had that fault before.
             reach::run(ssh, &lines::set_clock(now)).await?;
         }
-        if token.is_none() && (self.topology == 2 || self.is_of_another_account) {
+        if token.is_none() && (self.topology == 2 && !self.has_trust || self.is_of_another_account)
+        {
             *token = Some(books.token(None).await?);
         }
         let many = token.clone().unwrap_or_default();
@@ -146,7 +162,7 @@ impl ToDo {
                 clone::use_up(up, planned, switch, &one, &self.receiver).await?;
                 reach::run(ssh, &lines::trust(&one)).await?;
             }
-            _ if self.topology == 2 => {
+            _ if self.topology == 2 && !self.has_trust => {
                 reach::run(ssh, &lines::trust(&many)).await?;
                 if self.fault.is_none() || self.fault == Some(SwitchFault::Clone) {
                     // One that had trust before says that it has.

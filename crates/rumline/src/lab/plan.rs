@@ -15,6 +15,10 @@ pub(crate) struct Plan {
     pub dir: PathBuf,
     pub rate: u32,
     pub account: String,
+    /// Whose images its switches take.
+    pub maker: Option<PathBuf>,
+    /// Folders of tables of the catalogue.
+    pub catalogue: Vec<PathBuf>,
     pub page: SocketAddr,
     pub cssm: SocketAddr,
     /// Nothing listens there.
@@ -38,6 +42,9 @@ pub(crate) struct PlannedSwitch {
     pub topology: u32,
     pub pid: String,
     pub serial: String,
+    pub release: Option<String>,
+    /// Whether it is known at CSSM before it speaks.
+    pub factory: bool,
     pub startup: Startup,
     pub ssh: SocketAddr,
     pub nxapi_http: SocketAddr,
@@ -62,7 +69,7 @@ const LINES: &str = "feature bgp\nfeature interface-vlan\n";
 impl Plan {
     /// What a file asks for; `path` is where it lies.
     pub(crate) fn of(file: &LabFile, path: &Path) -> Result<Self> {
-        let Basics { dir, base_port, rate, account } = &file.lab;
+        let Basics { dir, base_port, rate, account, maker, catalogue } = &file.lab;
         let beside = path.parent().unwrap_or(Path::new(""));
         let dir = match dir {
             Some(dir) => beside.join(dir),
@@ -74,6 +81,8 @@ impl Plan {
             dir,
             rate: *rate,
             account: account.clone(),
+            maker: maker.as_ref().map(|maker| beside.join(maker)),
+            catalogue: catalogue.iter().map(|folder| beside.join(folder)).collect(),
             page: at(0)?,
             cssm: at(1)?,
             nothing: at(9)?,
@@ -105,6 +114,8 @@ impl Plan {
                     name,
                     topology,
                     pid: pid.clone(),
+                    release: switch.release.clone(),
+                    factory: switch.factory,
                     startup: startup.clone(),
                     ssh: at(100 + original)?,
                     nxapi_http: at(400 + original)?,

@@ -153,7 +153,11 @@ impl Switch {
         }
         let last_ack = value("Last ACK received:");
         let waiting = text.lines().filter(is_waiting).count();
-        let (health, says) = judge(last.map(|(name, _)| name), waiting, last_ack.is_some());
+        let (health, says) = if is_of_before(text) {
+            (Health::Good, of_before(text))
+        } else {
+            judge(last.map(|(name, _)| name), waiting, last_ack.is_some())
+        };
         let why = last.filter(|_| health == Health::Bad).map(|(_, text)| reason(text).to_owned());
         let first = messages.len().saturating_sub(MESSAGES);
         Self {
@@ -169,6 +173,21 @@ impl Switch {
             why,
             ..Self::silent(of)
         }
+    }
+}
+
+/// Whether what a switch says first of its licenses is of a release before Smart Licensing Using Policy.
+pub(super) fn is_of_before(status: &str) -> bool {
+    status.starts_with("Smart Licensing is ")
+}
+
+/// How such a switch holds its licenses.
+fn of_before(status: &str) -> String {
+    let mut states = status.lines().filter_map(|line| line.trim().strip_prefix("Status: "));
+    match states.next() {
+        Some("REGISTERED") => "older licensing, registered".to_owned(),
+        Some(_) => "older licensing, not registered".to_owned(),
+        None => "older licensing".to_owned(),
     }
 }
 
@@ -259,6 +278,26 @@ Report Id,          State,    Flag, Feature Name
         assert_eq!(switch.why.as_deref(), Some("used up."));
         let silent = Switch::silent(&described("a", 1));
         assert_eq!(silent.health, Health::Down);
+    }
+
+    #[test]
+    fn one_of_before_says_how_it_holds_its_licenses() {
+        for (status, wanted) in [
+            ("Smart Licensing is DISABLED\n", "older licensing"),
+            (
+                "Smart Licensing is ENABLED\n\nRegistration:\n  Status: UNREGISTERED\n",
+                "older licensing, not registered",
+            ),
+            (
+                "Smart Licensing is ENABLED\n\nRegistration:\n  Status: REGISTERED\n\nLicense \
+                 Authorization:\n  Status: AUTHORIZED\n",
+                "older licensing, registered",
+            ),
+        ] {
+            let switch = Switch::heard(&described("a", 2), status);
+            assert_eq!((switch.health, switch.says.as_str()), (Health::Good, wanted));
+        }
+        assert!(!is_of_before("Utility:\n  Status: DISABLED\n"));
     }
 
     #[test]

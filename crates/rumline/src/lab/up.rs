@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use rumline_net::{Clock, LabClock};
+use rumline_host::command::RELEASE;
+use rumline_host::{Order, Tables};
+use rumline_net::{Clock, LabClock, pem_to_der};
 
 use super::background::Processes;
 use super::books::Books;
@@ -13,6 +15,7 @@ use super::fleet;
 use super::folder;
 use super::plan::{Plan, PlannedSwitch, Startup};
 use super::servers::{self, COLLECTOR_UP, CSSM_UP, SWITCH_UP};
+use crate::cssm_admin::factory::deliver;
 
 /// A lab that comes up.
 pub(super) struct Up<'a> {
@@ -65,6 +68,7 @@ fn clock(plan: &Plan) -> Result<LabClock> {
 
 impl Up<'_> {
     async fn all(&mut self, file: &Path) -> Result<()> {
+        Tables::of(self.plan.catalogue.clone()).load_for_server()?;
         self.stop_others().await;
         let url = self.cssm().await?;
         let (dir, account) = (&self.plan.dir, &self.plan.account);
@@ -74,6 +78,7 @@ impl Up<'_> {
         self.collectors(&mut described).await?;
         described.write(dir)?;
         books.set_up_collectors(&mut described, self.plan).await?;
+        self.deliver(&books).await?;
         self.switches(&mut described).await?;
         described.write(dir)?;
         // One may look while the switches are told what to do.
@@ -110,7 +115,8 @@ impl Up<'_> {
 
     async fn cssm(&mut self) -> Result<String> {
         let listen = self.plan.cssm.to_string();
-        let words = servers::cssm(&self.plan.dir, self.clock, &listen);
+        let mut words = servers::cssm(&self.plan.dir, self.clock, &listen);
+        words.extend(self.tables());
         let is_new = self.start("cssm", &words).await?;
         self.processes.wait("cssm", CSSM_UP).await?;
         say!("  CSSM {} at https://{listen}", came_up(is_new));
@@ -126,6 +132,7 @@ impl Up<'_> {
             let cssm = if is_cut_off { &nothing } else { &described.cssm.url };
             let mut words = servers::collector(&plan.dir, self.clock, one.flavour, &one.name, cssm);
             words.extend(["--listen".to_owned(), one.listen.to_string()]);
+            words.extend(self.tables());
             if !one.flavour.on_prem {
                 words.extend(["--device-listen".to_owned(), one.device_listen.to_string()]);
             }
@@ -156,13 +163,7 @@ impl Up<'_> {
         described: &Description,
     ) -> Result<Vec<String>> {
         let dir = &self.plan.dir;
-        let config = match &one.startup {
-            Startup::Lines(lines) => lines.clone(),
-            Startup::File(file) => std::fs::read_to_string(file)
-                .with_context(|| format!("the configuration {}", file.display()))?,
-        };
-        let config = servers::renamed(&config, &one.name);
-        std::fs::write(dir.join(format!("{}.cfg", one.name)), config)?;
+        std::fs::write(dir.join(format!("{}.cfg", one.name)), self.configuration(one)?)?;
         let on_prem = described.collectors.iter().filter(|one| one.kind == "SSM On-Prem");
         let roots = on_prem.map(|one| one.ca_file.clone());
         let udi = (one.pid.as_str(), one.serial.as_str());
@@ -174,7 +175,61 @@ impl Up<'_> {
         ] {
             words.extend([option.to_owned(), address.to_string()]);
         }
+        let release = one.release.as_ref().map(|release| ("--release", release.clone()));
+        let maker = &self.plan.maker;
+        let maker = maker.as_ref().map(|maker| ("--maker", maker.display().to_string()));
+        for (option, value) in release.into_iter().chain(maker) {
+            words.extend([option.to_owned(), value]);
+        }
+        words.extend(self.tables());
         Ok(words)
+    }
+
+    /// What a switch starts with, under its name.
+    fn configuration(&self, one: &PlannedSwitch) -> Result<String> {
+        let config = match &one.startup {
+            Startup::Lines(lines) => lines.clone(),
+            Startup::File(file) => std::fs::read_to_string(file)
+                .with_context(|| format!("the configuration {}", file.display()))?,
+        };
+        Ok(servers::renamed(&config, &one.name))
+    }
+
+    /// The folders of tables, as all are told of them.
+    fn tables(&self) -> impl Iterator<Item = String> {
+        let folders = self.plan.catalogue.iter();
+        folders.flat_map(|folder| ["--catalogue".to_owned(), folder.display().to_string()])
+    }
+
+    /// Makes what comes from the factory and is not there yet.
+    async fn deliver(&self, books: &Books) -> Result<()> {
+        let dir = &self.plan.dir;
+        for one in self.plan.switches.iter().filter(|one| one.factory) {
+            let folder = dir.join(&one.name);
+            if folder.exists() {
+                continue;
+            }
+            let root = std::fs::read(servers::cssm_root(dir)).context("the root of CSSM")?;
+            let order = Order {
+                dir: folder.clone(),
+                pid: one.pid.clone(),
+                serial: Some(one.serial.clone()),
+                release: one.release.clone().unwrap_or_else(|| RELEASE.to_owned()),
+                config: self.configuration(one)?,
+                root_certificate: pem_to_der(&root)?.remove(0),
+            };
+            let account = &books.account;
+            let virtual_account = books.virtual_account().await?;
+            let clock = LabClock::clock(Some(self.clock));
+            let made = deliver(&books.cssm, (account, &virtual_account), order, clock).await;
+            if made.is_err() {
+                // What is half made would be taken for a switch.
+                let _best_effort = std::fs::remove_dir_all(&folder);
+            }
+            let (_, installed) = made.with_context(|| format!("{} at the factory", one.name))?;
+            say!("  {}: made at the factory, with {}", one.name, installed.join(", "));
+        }
+        Ok(())
     }
 
     async fn switches(&mut self, described: &mut Description) -> Result<()> {
