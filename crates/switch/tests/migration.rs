@@ -298,6 +298,23 @@ fn power_that_is_cut_anywhere_leaves_a_registered_switch_on_one_side_or_the_othe
     assert_eq!(seen.len(), 2, "both were there");
 }
 
+#[test]
+fn the_guides_lines_register_a_chassis_after_a_downgrade() {
+    // Table 3 (p. 52): PI-MIG-024, C-39
+    let Some(path) = shared("spec/golden/config/downgrade_register.txt") else { return };
+    let mut world = World::standing("9.3(7)", Stands::Direct);
+    world.install("10.2(1)F");
+    world.install("9.3(7)");
+    assert!(!status(&mut world).contains("  Status: REGISTERED\n"));
+    let token = world.cssm.token();
+    world.run(&["configure terminal"]);
+    for line in read(&path).lines() {
+        let told = world.run(&[&line.replace("idtoken idtoken", &format!("idtoken {token}"))]);
+        assert!(!told.starts_with('%') && !told.starts_with("Failure"), "{line}: {told}");
+    }
+    assert!(status(&mut world).contains("  Status: REGISTERED\n"));
+}
+
 /// The lines of a sample without its prompt, without regard to blanks.
 fn fields(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -365,6 +382,15 @@ fn the_guides_chassis_with_two_supervisors_comes_to_the_guides_outputs() {
     names.sort();
     let name = |serial: &str| format!("UDI_PID:N9K-C9504, UDI_SN:{serial}");
     assert_eq!(names, [(name("FOX2308PCEN"), 3), (name("FOX2308PCEX"), 0)]);
+    // Figure 10: who uses a license, of what type, and how many.
+    if let Some(path) = shared("spec/golden/cssm/license_product_instances_fig10.txt") {
+        let text = read(&path);
+        let row = text.lines().nth(1).unwrap();
+        let instance = world.cssm.instance("FOX2308PCEN");
+        let used = instance.licenses.iter().find(|l| l.license == "NETWORK_SERVICES_PKG").unwrap();
+        let own = format!("{} | {} | {}", instance.name, instance.product_type, used.count);
+        assert_eq!(own, row.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
     assert_eq!(world.cssm.cssm.verify_totals().unwrap(), []);
 }
 
