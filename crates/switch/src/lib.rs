@@ -54,7 +54,7 @@ use crate::topics::logging::{By, Destinations, Log};
 use crate::topics::network::WayLines;
 use crate::topics::ntp::{Time, TimeSettings};
 use crate::topics::preview::{Shown, digest};
-use crate::topics::software::{Came, Origin, Start, convert_startup, version_line};
+use crate::topics::software::{Came, Origin, Start, convert_startup, not_of, version_line};
 use crate::topics::system::Samples;
 use crate::topics::{system, terminal, users};
 use crate::words::Words;
@@ -420,6 +420,10 @@ impl Switch {
         let came = Came { now, kept: &kept, with_defects };
         let migration = start.migration(&running, &came);
         let gone = start.convert(&mut running, &udi.pid, &came);
+        // What it first comes with may be of another release.
+        let is_first = start.before.is_none();
+        let foreign =
+            if is_first { not_of(&running, &release.version, &udi.pid) } else { Vec::new() };
         // What comes with the way up is written down, also where nothing was saved before.
         let first = first_config.filter(|_| migration.is_some()).map(str::to_owned);
         let (startup, not_saved) = match stored.or(first) {
@@ -502,7 +506,7 @@ impl Switch {
             let told = format!("%ASCII-CFG-2-CONF_CONTROL: {error}: the switch is not registered");
             effects.push(switch.log_line(now, &told));
         }
-        effects.extend(switch.started(now, &gone, not_kept));
+        effects.extend(switch.started(now, (&gone, &foreign), not_kept));
         if let Some(migration) = &migration {
             let told = switch.migration_told(migration);
             effects.push(switch.log_line(now, &told));

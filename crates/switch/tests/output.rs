@@ -44,6 +44,7 @@ const CALLS: &[(&str, &str)] = &[
     ("show vrf WORD detail", "show vrf red detail"),
     ("show ip route vrf WORD", "show ip route vrf all"),
     ("show vlan id LINE", "show vlan id 1"),
+    ("show incompatibility-all nxos WORD", "show incompatibility-all nxos bootflash:new.bin"),
     ("show install all impact nxos WORD", "show install all impact nxos bootflash:new.bin"),
     ("show ip interface brief vrf WORD", "show ip interface brief vrf all"),
     ("show logging last <1-9999>", "show logging last 1"),

@@ -186,7 +186,7 @@ fn an_image_that_cannot_be_started_is_refused_with_what_to_do_and_nothing_change
     let before = (lab.store.files.clone(), lab.flash.files.clone());
     let gone = ("none", String::new(), "is not there: copy it");
     for (name, _, why) in cases.iter().chain([&gone]) {
-        for command in ["install all", "show install all impact"] {
+        for command in ["install all", "show install all impact", "show incompatibility-all"] {
             let told = lab.run(&[&format!("{command} nxos bootflash:{name}")]);
             assert!(told.contains("-- FAIL.") && told.contains(why), "{name}: {told}");
             assert!(told.contains("nothing was changed"), "{told}");
@@ -237,9 +237,26 @@ fn between_any_two_releases_exactly_the_lines_of_the_table_go() {
                 !told.contains('%')
             };
             let had: Vec<_> = LINES.iter().filter(|line| accepted(&mut started, line)).collect();
+            // What it first comes with and does not have is told once.
+            let mut first = boot(since, pid, SERIAL, from, Some(&text)).unwrap();
+            let idle = |lab: &Lab| {
+                let all = lab.log.iter().filter(|said| said.ends_with(": the line does nothing"));
+                all.cloned().collect::<Vec<_>>()
+            };
+            let told = idle(&first);
+            let lacks = LINES.iter().filter(|line| !had.contains(line));
+            for (_, line) in lacks.clone() {
+                assert!(told.iter().any(|said| said.contains(line)), "{from}: {line}: {told:?}");
+            }
+            assert_eq!(told.len(), lacks.count(), "{from}: {told:?}");
+            first.log.clear();
+            first.boot_again("moved");
+            assert_eq!(idle(&first), Vec::<String>::new(), "{from}");
             for to in &releases {
                 let mut lab = boot(since, pid, SERIAL, from, Some(&text)).unwrap();
                 let before = lab.lines();
+                let name = lab.bring(to);
+                let listed = lab.run(&[&format!("show incompatibility-all nxos bootflash:{name}")]);
                 let told = lab.install(to);
                 assert_eq!(lab.reloads, 1, "{told}");
                 let after = lab.lines();
@@ -250,6 +267,10 @@ fn between_any_two_releases_exactly_the_lines_of_the_table_go() {
                 for (section, line) in &go {
                     let indented =
                         if section.is_empty() { (*line).to_owned() } else { format!("  {line}") };
+                    assert!(
+                        listed.contains(&format!("{line}\nDescription : ")),
+                        "{line}: {listed}"
+                    );
                     let place = wanted.iter().position(|known| *known == indented).unwrap();
                     wanted.remove(place);
                     assert!(
@@ -259,6 +280,9 @@ fn between_any_two_releases_exactly_the_lines_of_the_table_go() {
                     );
                     *gone_somewhere.entry(*line).or_insert(0) += 1;
                 }
+                assert_eq!(listed.matches(") Line : ").count(), go.len(), "{listed}");
+                let none = listed.ends_with("-\nNo incompatible configurations\n");
+                assert_eq!(none, go.is_empty(), "{listed}");
                 assert_eq!(after, wanted, "{pid}: {from} to {to}");
                 let table: usize =
                     catalogue.closed_between(from, to, pid).map(|gate| gate.lines.len()).sum();

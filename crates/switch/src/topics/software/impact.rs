@@ -123,16 +123,43 @@ impl Impact<'_> {
                 .text("new_version", new)
                 .text("upg_required", needed)
         });
-        let gone = self.gone.iter().map(|gone| {
-            Fields::new()
-                .text("section", gone.sections.join(" "))
-                .text("line", &gone.line)
-                .text("needs", &gone.has_it)
-        });
         Fields::new()
             .text("image_file", format!("bootflash:/{}", self.name))
             .table("compat", modules)
             .table("images", images)
-            .table("lines_gone", gone)
+            .table("lines_gone", self.gone_fields())
+    }
+
+    /// A row for each line that goes.
+    pub(super) fn gone_fields(&self) -> impl Iterator<Item = Fields> {
+        self.gone.iter().map(|gone| {
+            Fields::new()
+                .text("section", gone.sections.join(" "))
+                .text("line", &gone.line)
+                .text("needs", &gone.has_it)
+        })
+    }
+
+    /// The lines that go, as `show incompatibility-all` has them.
+    pub(super) fn incompatibility_text(&self, hostname: &str) -> String {
+        let title = format!("Checking incompatible configuration(s) for vdc '{hostname}':\n");
+        let mut text = format!("{title}{}\n", "-".repeat(title.len() - 1));
+        if self.gone.is_empty() {
+            text.push_str("No incompatible configurations\n");
+            return text;
+        }
+        text.push_str(
+            "The following configurations on active are incompatible with the system image\n",
+        );
+        for (number, gone) in (1..).zip(&self.gone) {
+            let lines = gone.sections.iter().chain([&gone.line]);
+            let lines: Vec<&str> = lines.map(String::as_str).collect();
+            text.push_str(&format!(
+                "{number}) Line : {}\nDescription : {}\n",
+                lines.join(", "),
+                gone.has_it
+            ));
+        }
+        text
     }
 }

@@ -4,6 +4,7 @@
 //! with the new release, and nothing else of what it keeps is touched.
 
 use rumline_catalogue::Release;
+use rumline_cli::Fields;
 use rumline_protocol::Timestamp;
 
 use super::image::name_of;
@@ -38,6 +39,21 @@ pub(super) fn show_impact(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answe
     let name = file_name(call)?;
     let impact = switch.impact(call.now, &name, call.devices)?;
     call.shown(|| impact.text(), || impact.fields())
+}
+
+/// The lines that would go; the same as an installation tells.
+pub(super) fn show_incompatibility(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
+    let name = file_name(call)?;
+    let impact = switch.impact(call.now, &name, call.devices)?;
+    call.shown(
+        || impact.incompatibility_text(switch.hostname()),
+        || {
+            let image = format!("bootflash:/{name}");
+            let count = impact.gone.len();
+            let fields = Fields::new().text("image_file", image).number("lines_gone_count", count);
+            fields.table("lines_gone", impact.gone_fields())
+        },
+    )
 }
 
 fn file_name(call: &Call<'_, '_>) -> Result<String, CommandError> {

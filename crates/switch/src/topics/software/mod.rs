@@ -35,6 +35,7 @@ pub(crate) const TOPIC: Topic = Topic {
                 || Fields::new().text("current_nxos", &own).text("next_nxos", next_image),
             )
         }),
+        Command::anyone("show incompatibility-all", install::show_incompatibility),
         Command::anyone("show install all impact", install::show_impact),
         Command::anyone("show install all status", |switch, call: &mut Call<'_, '_>| {
             let text = switch.install_status(call.devices)?;
@@ -76,12 +77,12 @@ fn shown_boot(own: &str, next: &Start) -> String {
 }
 
 impl Switch {
-    /// The switch came up: with another release, without lines that this one does not have, or with another image than the
-    /// one that is named.
+    /// The switch came up: with another release, without lines that this one does not have, with lines that do nothing on it
+    /// since it came with them, or with another image than the one that is named.
     pub(crate) fn started(
         &mut self,
         now: Timestamp,
-        gone: &[Gone],
+        (gone, foreign): (&[Gone], &[Gone]),
         failed: Option<DiskError>,
     ) -> Vec<Effect> {
         let mut told = Vec::new();
@@ -97,6 +98,11 @@ impl Switch {
         for gone in gone {
             told.push(format!(
                 "%ASCII-CFG-2-CONF_CONTROL: this release does not have {gone}: the line went"
+            ));
+        }
+        for foreign in foreign {
+            told.push(format!(
+                "%ASCII-CFG-2-CONF_CONTROL: this release does not have {foreign}: the line does nothing"
             ));
         }
         if let Some(error) = failed {
