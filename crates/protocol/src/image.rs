@@ -72,6 +72,12 @@ impl SoftwareImage {
         serde_json::to_string(self).expect("names and numbers are JSON")
     }
 
+    /// Whether a file begins as an image does.
+    #[must_use]
+    pub fn is_begun(bytes: &[u8]) -> bool {
+        bytes.starts_with(FIRST_LINE.as_bytes())
+    }
+
     /// Reads a file that `maker` signed.
     ///
     /// # Errors
