@@ -66,7 +66,7 @@ pub use forecast::{Assumed, Event, Forecast, Foreseen};
 pub use install::ImportSummary;
 pub use ledger::{ClassStatistics, HistoryEntry};
 pub use offline::{SaveScope, UsageFile};
-pub use older::{NoOlderAnswer, OlderAsked, OlderRequest};
+pub use older::{NoOlderAnswer, OlderAsked, OlderRequest, OlderServer};
 pub use preview::{NoPreview, PREVIEW_SECONDS, Preview};
 pub use reason::Reason;
 pub use reports::{ReportState, ReportSummary};

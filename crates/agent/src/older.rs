@@ -2,9 +2,9 @@
 //! agent keeps nothing of it, but that a registration stands for a token when it asks for trust (PI-TRUST-012).
 
 use rumline_protocol::{
-    Document, HaMember, MESSAGE_VERSION, OlderAnswer, OlderCall, OlderResult, OlderUse, Purpose,
-    Request, RequestBody, Response, ResponseStatus, Role, Signed, Timestamp, TrustRequest, base64,
-    cssm_id, is_id_token_of, is_of_now, random_hex,
+    Document, HaMember, MESSAGE_VERSION, OlderAnswer, OlderCall, OlderResult, OlderUse, PublicKey,
+    Purpose, Request, RequestBody, Response, ResponseStatus, Role, Signed, Timestamp, TrustRequest,
+    base64, cssm_id, is_id_token_of, is_of_now, random_hex,
 };
 
 use crate::config::Transport;
@@ -22,6 +22,15 @@ pub struct OlderAsked {
     pub uses: Vec<OlderUse>,
     /// The host name, which is told by all releases of before.
     pub hostname: String,
+}
+
+/// Who is asked, and so whose signature counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OlderServer {
+    /// CSSM, by its root certificate.
+    Cssm,
+    /// An SSM On-Prem, by the key it said when it registered the switch; none while it is asked to do so.
+    OnPrem(Option<PublicKey>),
 }
 
 /// A message that was made.
@@ -112,14 +121,14 @@ impl Agent {
         OlderRequest { request_id: request.request_id, nonce: request.nonce, class, body }
     }
 
-    /// What an answer to such a message says, if CSSM signed it for this request.
+    /// What an answer to such a message says, if whoever was asked signed it for this request.
     ///
     /// # Errors
     /// When it says nothing.
     pub fn older_answer(
         &self,
         now: Timestamp,
-        nonce: &str,
+        (nonce, server): (&str, &OlderServer),
         body: &[u8],
     ) -> Result<OlderResult, NoOlderAnswer> {
         let unusable = |why: &str| NoOlderAnswer::Unusable(printable(why));
@@ -135,17 +144,29 @@ impl Agent {
                 _ => NoOlderAnswer::Unusable("the answer says nothing".to_owned()),
             });
         };
-        let text = response.smart_license.as_deref().unwrap_or_default();
-        let document =
-            Document::parse(text.as_bytes()).map_err(|error| unusable(&error.to_string()))?;
-        let signer = self.signer_of(now, &document).map_err(|why| unusable(&why))?;
         let signed: Signed<OlderAnswer> =
             Signed::parse("smart licensing", said.data.clone(), &said.signature)
                 .map_err(|error| unusable(&error.to_string()))?;
         let answer = &signed.value;
-        if !signed.verify(self.suite.as_ref(), &signer.public_key)
-            || answer.purpose != Purpose::OlderLicensing
-        {
+        let key = match (server, &answer.result) {
+            (OlderServer::Cssm, _) => {
+                let text = response.smart_license.as_deref().unwrap_or_default();
+                let document = Document::parse(text.as_bytes())
+                    .map_err(|error| unusable(&error.to_string()))?;
+                self.signer_of(now, &document).map_err(|why| unusable(&why))?.public_key
+            }
+            // Whoever gave the token, and the URL it went to, over TLS, takes this server for the right one: its key is kept.
+            (OlderServer::OnPrem(None), OlderResult::Registered { server_key: Some(key), .. }) => {
+                key.clone()
+            }
+            (OlderServer::OnPrem(Some(key)), _) => key.clone(),
+            (OlderServer::OnPrem(None), _) => {
+                return Err(unusable(
+                    "the answer is of a server that this switch is not registered with",
+                ));
+            }
+        };
+        if !signed.verify(self.suite.as_ref(), &key) || answer.purpose != Purpose::OlderLicensing {
             return Err(unusable("signature mismatch"));
         }
         if answer.sudi != *self.profile.udi() || answer.answers != nonce {

@@ -124,7 +124,8 @@ impl<'a> Checker<'a> {
         }
         let meant = document.policies.iter().all(|p| p.value.purpose == Purpose::Policy)
             && document.trust_codes.iter().all(|t| t.value.purpose == Purpose::TrustCode)
-            && document.report_requests.iter().all(|r| r.value.purpose == Purpose::ReportRequest);
+            && document.report_requests.iter().all(|r| r.value.purpose == Purpose::ReportRequest)
+            && document.older_answers.iter().all(|a| a.value.purpose == Purpose::OlderLicensing);
         if !meant {
             return Err(bad("a part of it was signed for another purpose".to_owned()));
         }
@@ -134,6 +135,7 @@ impl<'a> Checker<'a> {
             document.account.iter().all(|signed| self.verify(&signer, signed)),
             document.policies.iter().all(|signed| self.verify(&signer, signed)),
             document.trust_codes.iter().all(|signed| self.verify(&signer, signed)),
+            document.older_answers.iter().all(|signed| self.verify(&signer, signed)),
         ];
         if parts.contains(&false) {
             return Err(bad(

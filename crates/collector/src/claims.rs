@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ClaimId, InstanceId, TenantId};
 use crate::instances::{self, NewInstance};
 use crate::journal::{self, add_event};
-use crate::{Actor, Collector, Error, tenants};
+use crate::{Actor, Collector, Error, older, tenants};
 use rumline_server::next_id;
 
 /// Keys that are remembered for one UDI: of more, the one that was heard of longest ago makes room without another line.
@@ -150,6 +150,7 @@ impl Collector {
             tx.execute(sql, &[now.0.into(), tenant_id.into(), instance_id.into()])?;
             let sql = "DELETE FROM license_use WHERE tenant_id = $1 AND instance_id = $2";
             tx.execute(sql, &[tenant_id.into(), instance_id.into()])?;
+            older::forget(tx, (tenant_id, InstanceId(instance_id)))?;
             let sql = "DELETE FROM claim WHERE tenant_id = $1 AND instance_id = $2";
             tx.execute(sql, &[tenant_id.into(), instance_id.into()])?;
             let known = instances::find(tx, tenant_id, &udi, None)?;

@@ -16,7 +16,7 @@ use crate::forward::{DevicePart, KeptReport, device_file_name};
 use crate::ids::{InstanceId, TenantId};
 use crate::journal::add_event;
 use crate::transfers::{Transfer, insert_transfer};
-use crate::{Actor, Collector, Error};
+use crate::{Actor, Collector, Error, older};
 
 /// Devices that are read at a time.
 const PAGE: i64 = 1000;
@@ -215,7 +215,14 @@ impl Collector {
             );
             let values = [tenant_id.into(), after.into(), PAGE.into()];
             let read = |row: &Row<'_>| Ok::<_, Error>((row.id(0)?, DevicePart::from_row(row, 1)?));
-            tx.rows(&sql, &values, read)
+            let mut page = tx.rows(&sql, &values, read)?;
+            if let (Some((first, _)), Some((last, _))) = (page.first(), page.last()) {
+                let mut words = older::untold(tx, tenant_id, (*first, *last), PAGE)?;
+                for (id, part) in &mut page {
+                    part.older = words.remove(id).map(|untold| untold.word);
+                }
+            }
+            Ok(page)
         })
     }
 }

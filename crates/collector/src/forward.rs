@@ -8,15 +8,15 @@ use std::collections::btree_map::Entry;
 use std::io::Cursor;
 
 use rumline_protocol::{
-    ArchiveLimits, BundleWriter, DeviceInfo, DocumentWriter, InBundle, Manifest, Member, PublicKey,
-    Signed, SignedText, Timestamp, TrustRequest, Udi, bundle_time, read_bundle,
+    ArchiveLimits, BundleWriter, DeviceInfo, DocumentWriter, InBundle, Manifest, Member, OlderWord,
+    PublicKey, Signed, SignedText, Timestamp, TrustRequest, Udi, bundle_time, read_bundle,
 };
 use rumline_store::{Row, Tx};
 
 use crate::checker::CheckedAnswer;
 use crate::ids::{InstanceId, TenantId};
 use crate::reports::{self, Settled, signature_from};
-use crate::{Collector, Error, Tenant, import, journal, tenants};
+use crate::{Collector, Error, Tenant, import, journal, older, tenants};
 
 /// The most reports, devices without reports, and bytes of reports in a batch.
 const BATCH_REPORTS_MAX: i64 = 1000;
@@ -39,6 +39,8 @@ pub struct Batch {
     account: (String, String),
     /// What is in it: instances and their reports.
     devices: BTreeMap<InstanceId, Vec<i64>>,
+    /// What switches of before said, by the nonces of their messages.
+    words: BTreeMap<InstanceId, String>,
     last: Option<Place>,
 }
 
@@ -61,8 +63,8 @@ impl Batch {
     #[cfg(test)]
     pub(crate) fn of_test(id: i64) -> Self {
         let last = Some(Place { received_at: id, instance_id: InstanceId(1), report_id: id });
-        let (account, devices) = Default::default();
-        Self { bytes: vec![0], id: id.to_string(), account, devices, last }
+        let (account, devices, words) = Default::default();
+        Self { bytes: vec![0], id: id.to_string(), account, devices, words, last }
     }
 
     /// The number of reports in it.
@@ -97,6 +99,8 @@ pub(crate) struct DevicePart {
     software_tag: String,
     public_key: Option<PublicKey>,
     trust_requests: Option<String>,
+    /// What a switch of before said, where CSSM has not heard of it.
+    pub older: Option<OlderWord>,
 }
 
 impl DevicePart {
@@ -111,6 +115,7 @@ impl DevicePart {
             software_tag: row.text(from + 4)?,
             public_key: row.opt_text(from + 5)?.as_deref().and_then(PublicKey::from_text),
             trust_requests: row.opt_text(from + 6)?,
+            older: None,
         })
     }
 
@@ -123,6 +128,7 @@ impl DevicePart {
             software_tag_identifier: self.software_tag.clone(),
             software_version: self.software_version.clone(),
             public_key: self.public_key.clone(),
+            older: self.older.clone().filter(|_| is_first),
         });
         let requests = self.trust_requests.as_deref().filter(|_| is_first).unwrap_or("[]");
         let requests: Vec<SignedText> = serde_json::from_str(requests).unwrap_or_default();
@@ -269,11 +275,11 @@ impl Collector {
         tenant_id: TenantId,
         after: Option<Place>,
     ) -> Result<Option<Batch>, Error> {
-        let (tenant, reports, parts) = self.db.read("forward.batch", move |tx| {
+        let (tenant, reports, parts, words) = self.db.read("forward.batch", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
             let mut parts: BTreeMap<InstanceId, DevicePart> = BTreeMap::new();
             if !tenant.may_call() {
-                return Ok((tenant, Vec::new(), parts));
+                return Ok((tenant, Vec::new(), parts, BTreeMap::new()));
             }
             let reports = waiting_reports(tx, tenant_id, after, &mut parts)?;
             if after.is_none() {
@@ -287,7 +293,15 @@ impl Collector {
                     |row: &Row<'_>| Ok::<_, Error>((row.id(0)?, DevicePart::from_row(row, 1)?));
                 parts.extend(tx.rows(&sql, &values, read)?);
             }
-            Ok::<_, Error>((tenant, reports, parts))
+            let mut words = BTreeMap::new();
+            let all = (InstanceId(0), InstanceId(i64::MAX));
+            for (id, untold) in older::untold(tx, tenant_id, all, BATCH_DEVICES_MAX)? {
+                if let Some(part) = parts.get_mut(&id).filter(|_| after.is_none()) {
+                    part.older = Some(untold.word);
+                    words.insert(id, untold.nonce);
+                }
+            }
+            Ok::<_, Error>((tenant, reports, parts, words))
         })?;
         if parts.is_empty() {
             return Ok(None);
@@ -317,7 +331,7 @@ impl Collector {
         let bytes = self.finish_bundle(&tenant, id.clone(), writer, Vec::new())?;
         let devices = devices.into_iter().map(|(id, (_, reports))| (id, reports)).collect();
         let account = (tenant.smart_account, tenant.virtual_account);
-        Ok(Some(Batch { bytes, id, account, devices, last }))
+        Ok(Some(Batch { bytes, id, account, devices, words, last }))
     }
 
     pub(crate) fn finish_bundle<S, W>(
@@ -369,6 +383,7 @@ impl Collector {
         let read = |member: &Member| CheckedAnswer::covered(&signer, &member.name, &member.bytes);
         let answers: Vec<_> = members.iter().map(read).collect();
         let (account, devices) = (batch.account.clone(), batch.devices.clone());
+        let words = batch.words.clone();
         self.db.write("forward.answer", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
             if (&tenant.smart_account, &tenant.virtual_account) != (&account.0, &account.1) {
@@ -394,6 +409,10 @@ impl Collector {
             }
             for (instance_id, reports) in &devices {
                 leave_unanswered(tx, tenant_id, *instance_id, reports)?;
+                if let Some(nonce) = words.get(instance_id) {
+                    older::passed_over(tx, (tenant_id, *instance_id), nonce)?;
+                }
+                older::still_asks(tx, (tenant_id, *instance_id))?;
             }
             Ok(())
         })

@@ -9,6 +9,8 @@ rumline_store::id_types! {
     ClaimId,
     /// An export or import.
     TransferId,
+    /// An id token of a tenant.
+    IdTokenId,
 }
 
 impl From<TenantId> for rumline_server::ScopeId {

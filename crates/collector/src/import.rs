@@ -18,7 +18,7 @@ use crate::ids::{InstanceId, TenantId, TransferId};
 use crate::journal::add_event;
 use crate::reports::{self, Settled};
 use crate::transfers::{Transfer, insert_transfer};
-use crate::{Actor, Collector, Error, Tenant, answers, instances, tenants};
+use crate::{Actor, Collector, Error, Tenant, answers, instances, older, tenants};
 
 /// What a file may hold.
 const LIMITS: ArchiveLimits =
@@ -48,6 +48,10 @@ pub(crate) fn take_answer(
         // Trust codes of a standby come with those of its active supervisor.
         let first = document.trust_codes.first().map(|signed| signed.value.sudi.clone());
         devices.extend(first.map(|udi| (udi, Vec::new())));
+    }
+    if devices.is_empty() {
+        let of_before = document.older_answers.iter().map(|signed| signed.value.sudi.clone());
+        devices.extend(of_before.map(|udi| (udi, Vec::new())));
     }
     if devices.is_empty() {
         return match answer.instance_id {
@@ -130,6 +134,21 @@ fn keep_for(
     answer: &CheckedAnswer,
     entries: &[&Acknowledgement],
 ) -> Result<bool, Error> {
+    let place = (tenant_id, instance_id);
+    let document = &answer.document;
+    if !document.older_answers.is_empty() {
+        let udi = instances::udi_of(tx, tenant_id, instance_id)?;
+        let is_all = entries.is_empty()
+            && document.trust_codes.is_empty()
+            && document.report_requests.is_empty();
+        if older::answered(tx, now, place, &udi, document)? && is_all {
+            // It speaks to a switch of before, which is answered from here.
+            let sql = "UPDATE instance SET wants_answer = 0 WHERE tenant_id = $1 AND id = $2";
+            tx.execute(sql, &[tenant_id.into(), instance_id.into()])?;
+            older::still_asks(tx, place)?;
+            return Ok(true);
+        }
+    }
     let digest = sha256(answer.text.as_bytes());
     let answer_id: i64 = next_id(tx, "answer")?;
     let sql = "INSERT INTO answer (tenant_id, instance_id, id, sha256, document, received_at)
@@ -182,6 +201,7 @@ fn keep_for(
         instance_id.into(),
     ];
     tx.execute(sql, &values)?;
+    older::still_asks(tx, place)?;
     Ok(true)
 }
 

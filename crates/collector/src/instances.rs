@@ -3,12 +3,35 @@
 //! There is at most one row of a UDI that is not removed. One that was removed stays with its key and what it has
 //! reported, beside a successor of the same UDI with another key, if one comes.
 
-use rumline_protocol::{PublicKey, Timestamp, Udi};
+use rumline_protocol::{PublicKey, Request, Timestamp, Udi};
 use rumline_store::{Row, Tx};
 
 use crate::ids::{InstanceId, TenantId};
 use crate::journal::add_event;
-use crate::{Actor, Error};
+use crate::{Actor, Error, older};
+
+/// What a device says about itself.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub hostname: Option<String>,
+    pub software_version: Option<String>,
+    pub software_tag: String,
+}
+
+impl About {
+    /// Takes out of a message what the device says about itself; what is left of the message is small.
+    pub(crate) fn of(request: &mut Request) -> Self {
+        let plain = |text: String| -> String {
+            text.chars().filter(|c| !c.is_control()).take(256).collect()
+        };
+        request.proof = None;
+        Self {
+            hostname: request.hostname.take().map(plain),
+            software_version: request.software_version.take().map(plain),
+            software_tag: plain(std::mem::take(&mut request.software_tag_identifier)),
+        }
+    }
+}
 
 /// A product instance as the receiver needs it.
 pub(crate) struct Known {
@@ -95,9 +118,51 @@ pub(crate) fn own(
     for (other, id) in others {
         let sql = "UPDATE instance SET elsewhere_at = $1 WHERE tenant_id = $2 AND id = $3";
         tx.execute(sql, &[now.0.into(), other.into(), id.into()])?;
+        older::forget(tx, (other, id))?;
         let text = format!("{udi} reports to another tenant of this server from now on");
         add_event(tx, now, other, &Actor::system(), &text)?;
     }
+    Ok(())
+}
+
+/// A product instance is here no more; its row stays.
+pub(crate) fn leave(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (tenant_id, id): (TenantId, InstanceId),
+) -> Result<(), Error> {
+    let sql = "UPDATE instance SET removed_at = $1, removed_id = id, alert = NULL
+        WHERE tenant_id = $2 AND id = $3 AND removed_at IS NULL";
+    tx.execute(sql, &[now.0.into(), tenant_id.into(), id.into()])?;
+    Ok(())
+}
+
+/// A product instance that is registered as before Smart Licensing Using Policy was heard of, and is here.
+pub(crate) fn heard(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (tenant_id, id): (TenantId, InstanceId),
+    key: &PublicKey,
+    about: &About,
+    millis: i64,
+) -> Result<(), Error> {
+    let sql = "UPDATE instance SET public_key = $1, hostname = COALESCE($2, hostname),
+        software_version = COALESCE($3, software_version), software_tag = $4,
+        last_contact_at = $5, message_millis = CASE WHEN message_millis < $6 THEN $6
+        ELSE message_millis END, elsewhere_at = NULL, removed_at = NULL, removed_id = 0
+        WHERE tenant_id = $7 AND id = $8";
+    let key = key.to_text();
+    let values = [
+        (&key).into(),
+        about.hostname.as_deref().into(),
+        about.software_version.as_deref().into(),
+        (&about.software_tag).into(),
+        now.0.into(),
+        millis.into(),
+        tenant_id.into(),
+        id.into(),
+    ];
+    tx.execute(sql, &values)?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{InstanceId, TenantId};
 use crate::instances::{self, NewInstance};
 use crate::journal::add_event;
-use crate::{Actor, Collector, Error, tenants};
+use crate::{Actor, Collector, Error, older, tenants};
 
 /// A product instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct InstanceView {
     pub last_ack_at: Option<i64>,
     /// Reports that are not acknowledged yet.
     pub waiting: i64,
+    /// Of one that is registered here as before Smart Licensing Using Policy: when that ends without a renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_until: Option<i64>,
     /// What people should look at.
     pub alert: Option<String>,
     /// Of one that is looked at: the other supervisors of its chassis that are known here, by serial number (PI-HA-010).
@@ -60,7 +63,9 @@ pub struct LicenseView {
 
 const COLUMNS: &str = "id, hostname, pid, serial, software_version, last_contact_at, \
     last_report_at, last_ack_at, waiting, alert, undelivered, wants_answer, software_tag, added_at, \
-    refused, elsewhere_at";
+    refused, elsewhere_at, (SELECT older.expires_at FROM older_registration AS older \
+    WHERE older.tenant_id = instance.tenant_id AND older.instance_id = instance.id \
+    AND older.is_over = 0)";
 
 fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
     let (pid, serial) = (row.text(2)?, row.text(3)?);
@@ -69,6 +74,7 @@ fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
     let (undelivered, wants_answer) = (row.flag(10)?, row.flag(11)?);
     let (last_contact_at, elsewhere) = (row.opt_int(5)?, row.opt_int(15)?.is_some());
     let last_ack_at = row.opt_int(7)?;
+    let registered_until = row.opt_int(16)?;
     let state = if last_contact_at.is_none() {
         "Added, not heard of yet"
     } else if undelivered {
@@ -77,6 +83,10 @@ fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         "Reports wait for acknowledgement"
     } else if refused > 0 {
         "Reports refused by CSSM"
+    } else if registered_until.is_some() && wants_answer {
+        "Registered by Smart Licensing, CSSM hears of it with the next exchange"
+    } else if registered_until.is_some() {
+        "Registered by Smart Licensing"
     } else if wants_answer && last_ack_at.is_none() {
         "Asks for policy"
     } else if elsewhere {
@@ -99,6 +109,7 @@ fn from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         last_report_at: row.opt_int(6)?,
         last_ack_at,
         waiting: waiting + refused,
+        registered_until,
         alert: row.opt_text(9)?,
         supervisors: Vec::new(),
     })
@@ -241,8 +252,8 @@ impl Collector {
             if tx.execute(sql, &[now.0.into(), tenant_id.into(), id.into()])? == 0 {
                 return Err(Error::NotFound("product instance"));
             }
-            let sql = "DELETE FROM license_use WHERE tenant_id = $1 AND instance_id = $2";
-            tx.execute(sql, &[tenant_id.into(), id.into()])?;
+            older::forget(tx, (tenant_id, id))?;
+            older::clear_uses(tx, (tenant_id, id))?;
             add_event(tx, now, tenant_id, &actor, &format!("{udi} removed"))
         })
     }
@@ -307,6 +318,7 @@ impl Collector {
             tx.execute("DELETE FROM api_token WHERE expires_at < $1", &[now.0.into()])?;
             let before = now - EVENT_DAYS * Timestamp::DAY;
             tx.execute("DELETE FROM event WHERE at < $1", &[before.0.into()])?;
+            older::end_expired(tx, now)?;
             Ok::<_, Error>(())
         })?;
         for tenant in self.tenants(&Only::All)? {

@@ -12,9 +12,9 @@ use rumline_store::Tx;
 
 use crate::answers::{self, Handed};
 use crate::ids::{InstanceId, TenantId};
-use crate::instances::{self, Known, NewInstance};
+use crate::instances::{self, About, Known, NewInstance};
 use crate::reports::{self, Checked};
-use crate::{Actor, Collector, Error, Kind, Tenant, claims, journal, tenants};
+use crate::{Actor, Collector, Error, Kind, Tenant, claims, journal, older, tenants};
 
 /// A device asks again no sooner than this, and no later, in seconds.
 const POLL_SECONDS_MIN: i64 = 60;
@@ -68,29 +68,6 @@ pub enum Look {
     Over,
     /// Its answer.
     Here(Answer),
-}
-
-/// What a device says about itself.
-#[derive(Debug)]
-struct About {
-    hostname: Option<String>,
-    software_version: Option<String>,
-    software_tag: String,
-}
-
-impl About {
-    /// Takes out of a message what the device says about itself; what is left of the message is small.
-    fn of(request: &mut Request) -> Self {
-        let plain = |text: String| -> String {
-            text.chars().filter(|c| !c.is_control()).take(256).collect()
-        };
-        request.proof = None;
-        Self {
-            hostname: request.hostname.take().map(plain),
-            software_version: request.software_version.take().map(plain),
-            software_tag: plain(std::mem::take(&mut request.software_tag_identifier)),
-        }
-    }
 }
 
 /// What was written, for the answer.
@@ -243,8 +220,8 @@ impl Collector {
                 if polls { ContactKind::Poll } else { ContactKind::Sync }
             }
             RequestBody::SmartLicensing { .. } => {
-                let text = "a release before Smart Licensing Using Policy registers with CSSM, not with a \
-                            collector";
+                let text = "a release before Smart Licensing Using Policy registers with CSSM, or by Call Home \
+                            with an SSM On-Prem";
                 return done(refuse(now, &request, &Error::invalid(text)));
             }
             RequestBody::TrustRequest { .. } => {
@@ -267,8 +244,18 @@ impl Collector {
 
     /// A request that carries nothing signed, or asks for more, must show that it comes from the device it names.
     fn check_proof(&self, now: Timestamp, request: &Request, key: &PublicKey) -> Result<(), Error> {
+        self.check_proof_for(now, (request, Request::COLLECTOR), key)
+    }
+
+    /// The same of a request that is signed for a receiver with this name.
+    pub(crate) fn check_proof_for(
+        &self,
+        now: Timestamp,
+        (request, receiver): (&Request, &str),
+        key: &PublicKey,
+    ) -> Result<(), Error> {
         let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
-        let text = request.proof_text(Request::COLLECTOR);
+        let text = request.proof_text(receiver);
         if !self.suite.verify(key, text.as_bytes(), &proof) {
             return Err(Error::invalid("the request is not signed by the device it names"));
         }
@@ -443,6 +430,11 @@ fn take_contact(
     let received_at = Timestamp(now.0.max(known.last_report_at.unwrap_or(now.0)));
     let stored = reports::store(tx, received_at, tenant_id, known.id, reports)?;
     known.waiting += stored.new;
+    if let Some(last_end) = reports.iter().map(|checked| checked.end_at).max()
+        && stored.new > 0
+    {
+        older::reported(tx, now, (tenant_id, known.id), (udi, last_end))?;
+    }
     known.wants_answer |= contact.asks();
     let recently = known.delivered_at.is_some_and(|at| now.since(Timestamp(at)) < Timestamp::DAY);
     let mut handed = Handed::default();
@@ -658,7 +650,7 @@ fn answer(now: Timestamp, held: &Arc<Held>, outcome: Result<Outcome, Error>) -> 
     }
 }
 
-fn refuse(now: Timestamp, request: &Request, error: &Error) -> Answer {
+pub(crate) fn refuse(now: Timestamp, request: &Request, error: &Error) -> Answer {
     match error {
         Error::Store(error) => Answer::Unavailable(error.to_string()),
         refusal => {

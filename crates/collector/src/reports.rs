@@ -73,7 +73,8 @@ pub(crate) fn store(
         report_id) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (tenant_id, instance_id, tag) DO UPDATE SET count = excluded.count,
         as_of = excluded.as_of, report_id = excluded.report_id
-        WHERE license_use.report_id <= excluded.report_id";
+        WHERE license_use.report_id <= excluded.report_id
+        AND (license_use.report_id > 0 OR license_use.as_of < excluded.as_of)";
     let mut stored = Stored::default();
     for checked in reports {
         let place = (tenant_id, instance_id);

@@ -16,7 +16,48 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 10, sql: rumline_server::AUDIT_API_TOKEN },
     Migration { version: 11, sql: rumline_server::SECOND_FACTOR_BEGUN_BY },
     Migration { version: 12, sql: rumline_server::DELIVERY_NUMBERS },
+    Migration { version: 13, sql: V13 },
 ];
+
+/// Switches of before Smart Licensing Using Policy that are registered here, with the tokens they register with.
+const V13: &str = "
+CREATE TABLE id_token (
+    tenant_id BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    value TEXT NOT NULL,
+    description TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    uses_max BIGINT,
+    uses BIGINT NOT NULL,
+    revoked_at BIGINT,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX id_token_value ON id_token (value);
+-- message: what the switch said last of its licences, as it said it; CSSM hears of it while is_told is 0.
+-- is_over: the switch went; the row stays until CSSM has heard of it.
+CREATE TABLE older_registration (
+    tenant_id BIGINT NOT NULL,
+    instance_id BIGINT NOT NULL,
+    nonce TEXT NOT NULL,
+    registered_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    message TEXT,
+    message_nonce TEXT,
+    is_told BIGINT NOT NULL,
+    is_over BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, instance_id)
+);
+-- Of which licences there is not enough in the account, as CSSM said last.
+CREATE TABLE older_balance (
+    tenant_id BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    is_short BIGINT NOT NULL,
+    as_of BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, tag)
+);
+";
 
 const V4: &str = "ALTER TABLE tenant ADD COLUMN description TEXT NOT NULL DEFAULT '';";
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TenantId;
 use crate::journal::{self, add_event};
-use crate::{Actor, Collector, Error, Kind, reports};
+use crate::{Actor, Collector, Error, Kind, older, reports};
 
 /// Reports are forwarded, and answers asked for, this long after the last time unless told otherwise.
 const SYNC_MINUTES: i64 = 15;
@@ -80,6 +80,20 @@ pub struct TenantSettings {
     /// Minutes between two exchanges with CSSM; 0 for at once.
     pub sync_minutes: i64,
 }
+
+/// What belongs to a tenant, and goes with it.
+const TABLES: [&str; 10] = [
+    "report",
+    "answer",
+    "license_use",
+    "instance",
+    "transfer",
+    "event",
+    "claim",
+    "id_token",
+    "older_registration",
+    "older_balance",
+];
 
 /// The longest description of a tenant, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 1_000;
@@ -289,6 +303,7 @@ impl Collector {
                 let sql = "UPDATE instance SET policy_at = 0 WHERE tenant_id = $1";
                 tx.execute(sql, &[id.into()])?;
                 reports::offer_again(tx, id)?;
+                older::account_changed(tx, id)?;
                 add_event(tx, now, id, &actor, &format!("account set to {sa} / {va}"))?;
             }
             if before.connected != settings.connected {
@@ -340,7 +355,14 @@ impl Collector {
                      them and import the acknowledgement first"
                 )));
             }
-            for table in ["report", "answer", "license_use", "instance", "transfer", "event", "claim"] {
+            let untold = older::count_untold(tx, id)?;
+            if untold > 0 {
+                return Err(Error::Conflict(format!(
+                    "what {untold} switches of this tenant said of their licenses still waits for CSSM; sync \
+                     with Cisco, or export it and import the answer first"
+                )));
+            }
+            for table in TABLES {
                 let sql = format!("DELETE FROM {table} WHERE tenant_id = $1");
                 tx.execute(&sql, &[id.into()])?;
             }

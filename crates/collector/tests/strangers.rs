@@ -330,6 +330,7 @@ fn what_lies_beside_the_signed_part_of_a_bundle_is_refused() {
         software_tag_identifier: String::new(),
         software_version: None,
         public_key: Some(eve.signer.public_key().clone()),
+        older: None,
     });
     document.kept_report(&item.payload, &item.signature);
     let added =

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rumline_protocol::{
-    AccountInfo, Acknowledgement, Document, DocumentWriter, Policy, ReportRequest, Signed,
-    SigningIdentity, Timestamp, TrustCode, acknowledgement_text,
+    AccountInfo, Acknowledgement, Document, DocumentWriter, OlderAnswer, Policy, ReportRequest,
+    Signed, SigningIdentity, Timestamp, TrustCode, acknowledgement_text,
 };
 
 use crate::ids::{Account, SmartAccountId, VirtualAccountId};
@@ -65,6 +65,8 @@ pub(crate) struct Contents<'a> {
     pub trust_codes: Vec<TrustCode>,
     /// What the device is asked for.
     pub report_requests: Vec<ReportRequest>,
+    /// What is said to what an SSM On-Prem passed on of switches of before.
+    pub older: Vec<OlderAnswer>,
     /// What the account says; nothing to a device that is refused, which may be another's.
     pub standing: Option<&'a Arc<Standing>>,
     /// Whether to send the Cisco default where the account has no policy of its own.
@@ -94,6 +96,9 @@ pub(crate) fn document(
     }
     for request in contents.report_requests {
         writer.report_request(&Signed::json(request, signer));
+    }
+    for answer in contents.older {
+        writer.older_answer(&Signed::json(answer, signer));
     }
     if let Some((standing, signed)) = &signed
         && (contents.policy_wanted || standing.policy.is_some())
@@ -133,6 +138,9 @@ pub(crate) fn signed_anew(text: String, issuer: &SigningIdentity) -> String {
     }
     for request in document.report_requests {
         writer.report_request(&Signed::new(request.text, request.value, signer));
+    }
+    for answer in document.older_answers {
+        writer.older_answer(&Signed::new(answer.text, answer.value, signer));
     }
     for policy in document.policies {
         writer.policy(&Signed::new(policy.text, policy.value, signer));

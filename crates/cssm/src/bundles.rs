@@ -340,7 +340,7 @@ impl Cssm {
         let verified = parallel::map(files, |(name, file)| {
             let file = file?;
             let known = keys.iter().find(|(udi, _)| *udi == file.udi).map(|(_, key)| key);
-            let ids = (self.id.as_ref(), correlation_id);
+            let ids = (now, self.id.as_ref(), correlation_id);
             let device = collected::verify(suite, file, known, hop, ids)?;
             Ok::<_, Error>((name, device))
         });
@@ -412,6 +412,7 @@ impl Cssm {
                 acknowledgements: taken.entries,
                 trust_codes: taken.trust_codes,
                 report_requests: taken.report_requests,
+                older: taken.older,
                 standing: standing.as_ref(),
                 policy_wanted: true,
                 correlation_id,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{
-    Acknowledgement, Document, PublicKey, Purpose, RefusalReason, ReportRequest, SignedReport,
-    StatusCode, Suite, SystemInfo, Timestamp, TrustCode, TrustRequest, Udi, is_not_of_the_future,
-    plain,
+    Acknowledgement, Document, OlderAnswer, OlderWord, PublicKey, Purpose, RefusalReason,
+    ReportRequest, SignedReport, StatusCode, Suite, SystemInfo, Timestamp, TrustCode, TrustRequest,
+    Udi, is_not_of_the_future, plain,
 };
 use rumline_store::Tx;
 
@@ -17,6 +17,7 @@ use crate::checked::{self, Checked, VerifiedReport};
 use crate::claims::{self, ClaimKind, Turned};
 use crate::ids::{Account, InstanceId, VirtualAccountId};
 use crate::instances::{self, About, Instance};
+use crate::registering::{self, Carried};
 use crate::{Actor, Error, ingest, lineage, trust};
 
 /// The most trust requests of one device: its supervisors and some.
@@ -33,6 +34,8 @@ pub(crate) struct DeviceFile {
     pub reports: Vec<SignedReport>,
     pub trust_requests: Vec<TrustRequest>,
     pub about: About,
+    /// What a collector passed on, of one that is registered there as before Smart Licensing Using Policy.
+    older: Option<OlderWord>,
     /// What the device says of the file, if it wrote it itself.
     told: Option<SystemInfo>,
 }
@@ -61,6 +64,7 @@ pub(crate) struct VerifiedDevice {
     pub refused: Vec<Acknowledgement>,
     pub trust_requests: Vec<TrustRequest>,
     pub about: About,
+    pub older: Option<Carried>,
 }
 
 /// By whom a device's file came, and so what it may do.
@@ -122,6 +126,7 @@ pub(crate) fn from_document(
         software_version: first.as_ref().map(|report| report.software_version.clone()),
         software_tag: first.as_ref().map_or(String::new(), |report| report.software_tag.clone()),
     };
+    let mut older = None;
     let (udi, key) = if let Some(info) = &document.system_info {
         if !info.verify(suite, &info.value.public_key) {
             return Err(bad("the signature of the device does not verify".to_owned()));
@@ -143,6 +148,7 @@ pub(crate) fn from_document(
         about.software_tag.clone_from(&info.software_tag_identifier);
         (info.sudi.clone(), Some(info.public_key.clone()))
     } else if let Some(info) = document.device_info.take() {
+        older = info.older;
         about.hostname = info.hostname;
         about.software_version = info.software_version.or(about.software_version);
         if !info.software_tag_identifier.is_empty() {
@@ -168,6 +174,7 @@ pub(crate) fn from_document(
         reports: document.reports,
         trust_requests,
         about,
+        older,
         told,
     })
 }
@@ -178,7 +185,7 @@ pub(crate) fn verify(
     mut file: DeviceFile,
     known: Option<&PublicKey>,
     hop: Hop<'_>,
-    (cssm, correlation_id): (&str, &str),
+    (now, cssm, correlation_id): (Timestamp, &str, &str),
 ) -> Result<VerifiedDevice, Error> {
     let Some(key) = file.key.as_ref().or(known).cloned() else {
         return Err(Error::invalid(format!(
@@ -204,8 +211,12 @@ pub(crate) fn verify(
         let digests: Vec<[u8; 32]> = reports.iter().map(|report| report.sha256).collect();
         file.not_whole(&digests).map_or(Ok(()), Err)?;
     }
+    let older = match &file.older {
+        Some(word) => Some(Carried::check(suite, now, cssm, (&file.udi, &key), word)?),
+        None => None,
+    };
     let DeviceFile { document, udi, trust_requests, about, .. } = file;
-    Ok(VerifiedDevice { document, udi, key, reports, refused, trust_requests, about })
+    Ok(VerifiedDevice { document, udi, key, reports, refused, trust_requests, about, older })
 }
 
 /// Whether two may be supervisors of one chassis: of one model, which has two. That they have one key shows that they are.
@@ -223,6 +234,7 @@ pub(crate) struct Taken {
     pub entries: Vec<Acknowledgement>,
     pub trust_codes: Vec<TrustCode>,
     pub report_requests: Vec<ReportRequest>,
+    pub older: Vec<OlderAnswer>,
     pub new: i64,
     pub known: i64,
 }
@@ -234,6 +246,7 @@ impl Taken {
         self.entries.extend(other.entries);
         self.trust_codes.extend(other.trust_codes);
         self.report_requests.extend(other.report_requests);
+        self.older.extend(other.older);
         self.new += other.new;
         self.known += other.known;
     }
@@ -257,6 +270,12 @@ pub(crate) fn take(
     hop: Hop<'_>,
     correlation_id: &str,
 ) -> Result<Took, Error> {
+    if let Some(word) = &device.older
+        && device.reports.is_empty()
+        && let Some(answer) = registering::gone(tx, now, &device.udi, word)?
+    {
+        return Ok(Took::Taken(Taken { older: vec![answer], ..Taken::default() }));
+    }
     let mut instance = match admit(tx, now, account, device, hop)? {
         Ok(instance) => instance,
         Err(refusal) => return Ok(refusal),
@@ -300,7 +319,24 @@ pub(crate) fn take(
     let instances = BTreeSet::from([instance.id]);
     let pid = &instance.udi.pid;
     let unknown = instances::unknown_product(pid).map(|_| pid.clone()).into_iter().collect();
-    Ok(Took::Taken(Taken { unknown, instances, entries, trust_codes, report_requests, new, known }))
+    let older = match &device.older {
+        Some(word) => {
+            let said = (word, &device.about);
+            let through = hop.name().unwrap_or("a file");
+            vec![registering::carried(tx, now, &instance, said, through)?]
+        }
+        None => Vec::new(),
+    };
+    Ok(Took::Taken(Taken {
+        unknown,
+        instances,
+        entries,
+        trust_codes,
+        report_requests,
+        older,
+        new,
+        known,
+    }))
 }
 
 /// The reports of each supervisor in a file, in their order.

@@ -254,6 +254,7 @@ impl Cssm {
             acknowledgements: std::mem::take(&mut all.entries),
             trust_codes: std::mem::take(&mut all.trust_codes),
             report_requests: std::mem::take(&mut all.report_requests),
+            older: std::mem::take(&mut all.older),
             // A device of another account learns nothing of this one.
             standing: taken_in.then_some(&standing),
             policy_wanted,
@@ -524,7 +525,7 @@ impl Cssm {
                 self.db.read("files.key", find)?.map(|known| known.public_key)
             }
         };
-        let ids = (self.id.as_ref(), correlation_id);
+        let ids = (now, self.id.as_ref(), correlation_id);
         collected::verify(suite, file, known.as_ref(), Hop::Person(None), ids)
     }
 }

@@ -37,6 +37,8 @@ struct TagBook {
     /// Whether the newest report said that the licence is out of use.
     is_off: bool,
     overlap_seconds: i64,
+    /// Whether what is in use now is said by a registration of before Smart Licensing Using Policy, and not by these reports.
+    is_said_otherwise: bool,
     /// What the batch adds to the use of days.
     days: Changes,
     changed: bool,
@@ -59,6 +61,7 @@ impl TagBook {
                 report_id: row.int(3)?,
                 is_off: row.flag(4)?,
                 overlap_seconds: row.int(5)?,
+                is_said_otherwise: false,
                 days: Changes::new(),
                 changed: false,
             })
@@ -76,6 +79,7 @@ impl TagBook {
             report_id: 0,
             is_off: false,
             overlap_seconds: 0,
+            is_said_otherwise: false,
             days: Changes::new(),
             changed: false,
         })
@@ -127,9 +131,11 @@ impl TagBook {
         let id = signed_id(report.report_id);
         self.changed = true;
         if is_next || self.is_older_than(tx, instance, report)? {
-            (self.report_id, self.as_of) = (id, report.end_at().0);
-            self.count = i64::from(report.last_count());
-            self.is_off = self.count == 0;
+            let count = i64::from(report.last_count());
+            (self.report_id, self.is_off) = (id, count == 0);
+            if !self.is_said_otherwise {
+                (self.count, self.as_of) = (count, report.end_at().0);
+            }
         }
         Ok(())
     }
@@ -196,15 +202,18 @@ pub(crate) fn store(
     hop: Option<&str>,
 ) -> Result<Outcome, Error> {
     let last_end = reports.iter().map(|verified| verified.report.end_at()).max();
-    if let Some(last_end) = last_end {
-        older::reported(tx, instance, last_end)?;
-    }
+    let are_of_before = match last_end {
+        Some(last_end) => older::reported(tx, instance, last_end)?,
+        None => false,
+    };
     let mut outcome = Outcome::default();
     let mut books: BTreeMap<&str, TagBook> = BTreeMap::new();
     for verified in reports {
         let tag = verified.report.entitlement_tag.as_str();
         if !books.contains_key(tag) {
-            books.insert(tag, TagBook::read(tx, instance, &verified.report.entitlement_tag)?);
+            let mut book = TagBook::read(tx, instance, &verified.report.entitlement_tag)?;
+            book.is_said_otherwise = are_of_before;
+            books.insert(tag, book);
         }
         let book = books.get_mut(tag).expect("it was put there above");
         let refused = match take(tx, now, instance, verified, book, hop)? {

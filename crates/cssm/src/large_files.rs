@@ -35,7 +35,7 @@ impl Cssm {
         let known = known.map(|known| known.public_key);
         let correlation_id = self.random_hex(16);
         let part = |document: Document| {
-            let ids = (self.id.as_ref(), correlation_id.as_str());
+            let ids = (now, self.id.as_ref(), correlation_id.as_str());
             let suite = self.suite.as_ref();
             let file = file.part(document.reports);
             let device = collected::verify(suite, file, known.as_ref(), Hop::Person(None), ids)?;

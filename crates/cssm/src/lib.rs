@@ -31,7 +31,6 @@ mod large_files;
 mod lineage;
 mod looking;
 mod mail;
-mod message_form;
 mod older;
 mod outbox;
 mod parallel;
@@ -78,7 +77,6 @@ pub use jobs::{JobKind, JobState, JobView, NewJob};
 pub use lineage::EpochView;
 pub use looking::{FoundInFile, LookedInto};
 pub use mail::{MailTemplate, MailWish, Pace};
-pub use message_form::MessageForm;
 pub use outbox::{MailView, Outgoing};
 pub use policies::{PolicyFile, PolicyInForce, SetFor};
 pub use purchases::{

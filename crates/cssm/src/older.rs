@@ -5,7 +5,7 @@ use rumline_store::Tx;
 
 use crate::accounts::add_event;
 use crate::ids::InstanceId;
-use crate::instances::Instance;
+use crate::instances::{self, Instance};
 use crate::{Actor, Error, totals};
 
 /// The nonce of the request that registered a product instance, if it is registered as before.
@@ -35,19 +35,39 @@ pub(crate) fn trusted(tx: &mut Tx<'_>, now: Timestamp, instance: &Instance) -> R
 }
 
 /// Its first report of after the registration came: what it uses is what reports say, and nothing of before counts beside them
-/// (PI-MIG-011).
+/// (PI-MIG-011). Reports of before come late where the product instance went back: says whether these are such, and so say nothing of
+/// what is in use now.
 pub(crate) fn reported(
     tx: &mut Tx<'_>,
     instance: &Instance,
     last_end: Timestamp,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let sql = "SELECT registered_at FROM older_registration WHERE product_instance_id = $1";
     let at = tx.row(sql, &[instance.id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
-    if at.is_none_or(|at| last_end.0 <= at) {
-        return Ok(());
+    let Some(at) = at else { return Ok(false) };
+    if last_end.0 <= at {
+        return Ok(true);
     }
     forget(tx, instance.id)?;
-    totals::kept(tx, instance.id, |tx| clear(tx, instance))
+    totals::kept(tx, instance.id, |tx| clear(tx, instance))?;
+    Ok(false)
+}
+
+/// Registrations that were not renewed end, and what those product instances said they use is in use no more. Some at a time.
+pub(crate) fn end_expired(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Error> {
+    const PORTION: i64 = 500;
+    let sql = "SELECT product_instance_id FROM older_registration WHERE expires_at <= $1
+        ORDER BY product_instance_id LIMIT $2";
+    let ended: Vec<InstanceId> =
+        tx.rows(sql, &[now.0.into(), PORTION.into()], |row| Ok::<_, Error>(row.id(0)?))?;
+    for id in ended {
+        forget(tx, id)?;
+        let Some(instance) = instances::by_id(tx, id)?.filter(|own| !own.removed) else { continue };
+        totals::kept(tx, id, |tx| clear(tx, &instance))?;
+        let text = format!("registration of {} ended: it was not renewed", instance.udi);
+        add_event(tx, now, instance.smart_account_id, &Actor::system(), &text)?;
+    }
+    Ok(())
 }
 
 /// It is registered as before no more.

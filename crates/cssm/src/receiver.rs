@@ -5,9 +5,9 @@ mod before;
 use std::sync::{Arc, PoisonError};
 
 use rumline_protocol::{
-    Acknowledgement, Document, OlderResult, Purpose, ReportRequest, Request, RequestBody, Response,
-    ResponseStatus, Signed, SignedReport, Speaker, Timestamp, TrustCode, Udi, UsageItem,
-    from_base64, is_of_now,
+    Acknowledgement, Document, MessageForm, OlderResult, Purpose, ReportRequest, Request,
+    RequestBody, Response, ResponseStatus, Signed, SignedReport, Speaker, Timestamp, TrustCode,
+    Udi, UsageItem, from_base64, is_of_now,
 };
 use rumline_store::Tx;
 
@@ -16,10 +16,9 @@ use crate::checked::Checked;
 use crate::ids::InstanceId;
 use crate::ingest::{self, Outcome};
 use crate::instances::{self, About, Instance};
-use crate::message_form::MessageForm;
 use crate::standing::{self, Standing};
 use crate::trust::{self, Exchange};
-use crate::{Actor, Cssm, Error, Settings, accounts, lineage, outbox};
+use crate::{Actor, Cssm, Error, Settings, accounts, lineage, older, outbox};
 
 /// What the receiver answers.
 #[derive(Debug)]
@@ -538,6 +537,7 @@ impl Cssm {
             acknowledgements: written.entries,
             trust_codes: written.trust_codes,
             report_requests: written.report_requests,
+            older: Vec::new(),
             standing: Some(&written.standing),
             policy_wanted: written.policy_wanted,
             correlation_id: &request.request_id,
@@ -568,6 +568,7 @@ impl Cssm {
             let (month, day) = (now - 30 * Timestamp::DAY, now - Timestamp::DAY);
             let sql = "DELETE FROM poll WHERE ready_at < $1 OR fetched_at < $2";
             tx.execute(sql, &[month.0.into(), day.0.into()])?;
+            older::end_expired(tx, now)?;
             outbox::tidy(tx, now)
         })
     }

@@ -3,7 +3,10 @@
 //! report: from then on reports say it, and nothing is counted in both ways (PI-MIG-011).
 
 use rumline_catalogue::Catalogue;
-use rumline_protocol::{OlderAnswer, OlderResult, OlderUse, Timestamp, TrustRequest};
+use rumline_protocol::{
+    OlderAnswer, OlderCall, OlderResult, OlderUse, OlderWord, PublicKey, Purpose, Request,
+    RequestBody, Suite, Timestamp, TrustRequest, Udi, from_base64, is_not_of_the_future,
+};
 use rumline_server::{Act, audit};
 use rumline_store::Tx;
 
@@ -86,6 +89,7 @@ fn registered(names: &standing::Standing, now: Timestamp) -> OlderResult {
         virtual_account: names.virtual_account.clone(),
         expires_at: now.plus_days(OlderAnswer::REGISTERED_DAYS),
         cslu_url: None,
+        server_key: None,
     }
 }
 
@@ -118,13 +122,30 @@ pub(crate) fn authorize(
     if tx.execute(sql, &[now.0.into(), instance.id.into()])? == 0 {
         return Ok(OlderResult::Unknown);
     }
+    check_uses(uses)?;
+    instances::note_about(tx, instance, about)?;
+    take_uses(tx, now, instance, uses)?;
+    authorized(tx, now, instance, uses)
+}
+
+/// Whether what is said to be in use can be.
+pub(crate) fn check_uses(uses: &[OlderUse]) -> Result<(), Error> {
     if uses.len() > OlderAnswer::USES_MAX {
         return Err(Error::invalid("the message names too many licenses"));
     }
     for own in uses {
         own.tag.check().map_err(|error| Error::invalid(error.to_string()))?;
     }
-    instances::note_about(tx, instance, about)?;
+    Ok(())
+}
+
+/// What a product instance uses is what it said at this instant, and nothing else.
+fn take_uses(
+    tx: &mut Tx<'_>,
+    at: Timestamp,
+    instance: &Instance,
+    uses: &[OlderUse],
+) -> Result<(), Error> {
     totals::kept(tx, instance.id, |tx| {
         older::clear(tx, instance)?;
         for own in uses {
@@ -138,13 +159,22 @@ pub(crate) fn authorize(
                 instance.id.into(),
                 own.tag.as_str().into(),
                 i64::from(own.count).into(),
-                now.0.into(),
+                at.0.into(),
                 instance.virtual_account_id.into(),
             ];
             tx.execute(sql, &values)?;
         }
         Ok(())
-    })?;
+    })
+}
+
+/// Of what there is not enough for what a product instance uses.
+fn authorized(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    uses: &[OlderUse],
+) -> Result<OlderResult, Error> {
     let holdings = purchases::holdings(tx, instance.smart_account_id)?;
     let used = totals::uses(tx, instance.smart_account_id)?;
     let catalogue = Catalogue::nexus();
@@ -176,4 +206,143 @@ pub(crate) fn deregister(
     let actor = Actor::collector(&instance.udi.to_string());
     inventory::remove(tx, now, &actor, instance.smart_account_id, instance)?;
     Ok(OlderResult::Deregistered)
+}
+
+/// What an SSM On-Prem passed on of a product instance that is registered there, checked with the key of the product instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    registered_at: Timestamp,
+    expires_at: Timestamp,
+    /// When the product instance said it.
+    pub said_at: Timestamp,
+    nonce: String,
+    pub is_farewell: bool,
+    uses: Vec<OlderUse>,
+}
+
+impl Carried {
+    /// Reads and checks it.
+    pub(crate) fn check(
+        suite: &dyn Suite,
+        now: Timestamp,
+        cssm: &str,
+        (udi, key): (&Udi, &PublicKey),
+        word: &OlderWord,
+    ) -> Result<Self, Error> {
+        let bad = |why: &str| Error::invalid(format!("{udi}: what it said of its licenses {why}"));
+        let request = Request::read(word.message.as_bytes()).map_err(|why| bad(&why))?;
+        let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
+        let is_its = request.sudi == *udi
+            && request.body.is_proven()
+            && suite.verify(key, request.proof_text(cssm).as_bytes(), &proof);
+        if !is_its {
+            return Err(bad("is not signed by it, or not for this CSSM"));
+        }
+        let said_at = Timestamp::from_millis(request.timestamp);
+        if !is_not_of_the_future(now, said_at) {
+            return Err(bad("is of a time to come: check the clock"));
+        }
+        let (is_farewell, uses) = match request.body {
+            RequestBody::SmartLicensing { call: OlderCall::Authorize, uses, .. } => (false, uses),
+            RequestBody::SmartLicensing { call: OlderCall::Deregister, .. } => (true, Vec::new()),
+            _ => return Err(bad("is of another kind")),
+        };
+        check_uses(&uses)?;
+        let expires_max = said_at.plus_days(OlderAnswer::REGISTERED_DAYS);
+        Ok(Self {
+            registered_at: word.registered_at.min(said_at),
+            expires_at: word.expires_at.min(expires_max),
+            said_at,
+            nonce: request.nonce,
+            is_farewell,
+            uses,
+        })
+    }
+
+    fn answer(&self, now: Timestamp, udi: &Udi, result: OlderResult) -> OlderAnswer {
+        OlderAnswer {
+            purpose: Purpose::OlderLicensing,
+            sudi: udi.clone(),
+            answers: self.nonce.clone(),
+            issued_at: now,
+            result,
+        }
+    }
+
+    /// Whether something newer is known of the product instance than what was carried: a later word, or a report of after it.
+    fn is_past(&self, tx: &mut Tx<'_>, instance: &Instance) -> Result<bool, Error> {
+        let sql = "SELECT registered_at, authorized_at FROM older_registration
+            WHERE product_instance_id = $1";
+        let known = tx.row(sql, &[instance.id.into()], |row| {
+            Ok::<_, Error>(row.opt_int(1)?.unwrap_or(row.int(0)?))
+        })?;
+        let newest = known.unwrap_or(i64::MIN).max(instance.head.last_end_at);
+        Ok(newest > self.said_at.0)
+    }
+}
+
+/// Takes what an SSM On-Prem passed on of a product instance: from then on it counts as what one registered here says itself.
+pub(crate) fn carried(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    instance: &Instance,
+    (word, about): (&Carried, &About),
+    through: &str,
+) -> Result<OlderAnswer, Error> {
+    let is_past = word.is_past(tx, instance)?;
+    if word.is_farewell {
+        let result = match is_past {
+            true => OlderResult::Deregistered,
+            false => deregister(tx, now, instance)?,
+        };
+        if result == OlderResult::Deregistered && !is_past {
+            // It went when it said so: what it says after that is newer, however late this came.
+            let sql = "UPDATE product_instance SET removed_at = $1 WHERE id = $2";
+            tx.execute(sql, &[word.said_at.0.into(), instance.id.into()])?;
+        }
+        return Ok(word.answer(now, &instance.udi, result));
+    }
+    if !is_past {
+        let is_new = older::nonce_of(tx, instance.id)?.is_none();
+        let sql = "INSERT INTO older_registration (product_instance_id, nonce, registered_at,
+            expires_at, authorized_at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (product_instance_id) DO UPDATE SET nonce = excluded.nonce,
+            registered_at = excluded.registered_at, expires_at = excluded.expires_at,
+            authorized_at = excluded.authorized_at";
+        let values = [
+            instance.id.into(),
+            (&word.nonce).into(),
+            word.registered_at.0.into(),
+            word.expires_at.0.into(),
+            word.said_at.0.into(),
+        ];
+        tx.execute(sql, &values)?;
+        instances::note_about(tx, instance, about)?;
+        take_uses(tx, word.said_at, instance, &word.uses)?;
+        if is_new {
+            let text = format!("{} registered with {through}, by Smart Licensing", instance.udi);
+            let actor = Actor::collector(through);
+            add_event(tx, now, instance.smart_account_id, &actor, &text)?;
+        }
+    }
+    let result = authorized(tx, now, instance, &word.uses)?;
+    Ok(word.answer(now, &instance.udi, result))
+}
+
+/// What an SSM On-Prem is told of one that is not here any more, for what was said before it went.
+pub(crate) fn gone(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    udi: &Udi,
+    word: &Carried,
+) -> Result<Option<OlderAnswer>, Error> {
+    let sql = "SELECT removed_at FROM product_instance WHERE serial = $1 AND pid = $2";
+    let known = tx.row(sql, &[(&udi.serial).into(), (&udi.pid).into()], |row| row.opt_int(0))?;
+    let is_gone = match known {
+        None => word.is_farewell,
+        Some(None) => false,
+        Some(Some(removed_at)) => word.is_farewell || word.said_at.0 < removed_at,
+    };
+    let result = if word.is_farewell { OlderResult::Deregistered } else { OlderResult::Unknown };
+    Ok(is_gone.then(|| word.answer(now, udi, result)))
 }

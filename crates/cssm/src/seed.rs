@@ -171,6 +171,7 @@ impl Plan<'_> {
             refused: Vec::new(),
             trust_requests: Vec::new(),
             about,
+            older: None,
         };
         Some((self.account(number), self.reported_at(number), device))
     }

@@ -18,6 +18,7 @@ fn bundle(signer: &dyn Signer, id: &str, devices: &[(&Device, &[&SignedReport])]
             software_tag_identifier: SOFTWARE_TAG.to_owned(),
             software_version: None,
             public_key: Some(device.signer.public_key().clone()),
+            older: None,
         });
         for report in *reports {
             document.report(report);

@@ -7,8 +7,9 @@ use crate::evaluation::Evaluation;
 use crate::files::Files;
 use crate::registration::{Authorization, Registration};
 
-/// The form of what is written. A later one has another number; earlier ones go on being read.
-const FORMAT: u32 = 1;
+/// The form of what is written. A later one has another number; earlier ones go on being read: 2 keeps the key of an SSM On-Prem, which
+/// 1 did not know.
+const FORMAT: u32 = 2;
 
 /// The kept state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,10 +117,14 @@ mod tests {
 
     #[test]
     fn a_later_form_is_told_apart_from_damage() {
-        let json = r#"{"format":2,"kept":{"something":"new"}}"#;
+        let json = r#"{"format":3,"kept":{"something":"new"}}"#;
         let written = format!("{}\n{json}", digest(json));
-        assert_eq!(Kept::read(written.as_bytes()), Err(KeptError::Later(2)));
+        assert_eq!(Kept::read(written.as_bytes()), Err(KeptError::Later(3)));
         let text = String::from_utf8(Kept::default().write()).unwrap();
-        assert!(text.contains(r#"{"format":1,"#));
+        assert!(text.contains(r#"{"format":2,"#));
+        // What an earlier program wrote is read, and written as it is written now.
+        let json = text.split_once('\n').unwrap().1.replace(r#""format":2"#, r#""format":1"#);
+        let earlier = Kept::read(format!("{}\n{json}", digest(&json)).as_bytes()).unwrap();
+        assert_eq!(earlier.write(), text.as_bytes());
     }
 }

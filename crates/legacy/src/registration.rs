@@ -1,6 +1,6 @@
 //! What Smart Licensing keeps of its server: the registration, and what is authorised (guide p. 53-56).
 
-use rumline_protocol::{EntitlementTag, Timestamp};
+use rumline_protocol::{EntitlementTag, PublicKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a switch is registered.
@@ -63,6 +63,9 @@ pub struct Held {
     /// Of an SSM On-Prem: where a switch with Smart Licensing Using Policy reports to (ONPREM-018).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cslu_url: Option<String>,
+    /// Of an SSM On-Prem: the key that what it says is signed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_key: Option<PublicKey>,
 }
 
 /// Whether what is in use was bought, by the server's word.

@@ -1,6 +1,6 @@
 //! Smart Licensing as a machine: registration with an id token, authorisation of what is in use, renewals, the way out.
 
-use rumline_protocol::{EntitlementTag, Timestamp};
+use rumline_protocol::{EntitlementTag, PublicKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::kept::Kept;
@@ -73,6 +73,8 @@ pub struct Granted {
     pub expires_at: Timestamp,
     /// Of an SSM On-Prem: where a switch with Smart Licensing Using Policy reports to (ONPREM-018).
     pub cslu_url: Option<String>,
+    /// Of an SSM On-Prem: the key that what it says is signed with.
+    pub server_key: Option<PublicKey>,
 }
 
 /// What the server answers.
@@ -463,12 +465,13 @@ impl Personality {
     }
 
     fn hold(&mut self, sent_at: Timestamp, granted: Granted) {
-        let Granted { server, smart_account, virtual_account, expires_at, cslu_url } = granted;
+        let Granted { server, smart_account, virtual_account, expires_at, cslu_url, server_key } =
+            granted;
         let registration = &mut self.kept.registration;
         registration.smart_account = Some(smart_account);
         registration.virtual_account = Some(virtual_account);
         let renew_at = sent_at.plus_days(RENEW_DAYS);
-        registration.held = Some(Held { server, renew_at, expires_at, cslu_url });
+        registration.held = Some(Held { server, renew_at, expires_at, cslu_url, server_key });
     }
 
     /// The registration is gone; the names of the accounts stay (guide p. 63).

@@ -66,6 +66,7 @@ fn registered() -> Personality {
         // The clock over there is five minutes behind.
         expires_at: at("Jul 16 14:20:45 2022"),
         cslu_url: None,
+        server_key: None,
     });
     let next = personality.handle(at("Jul 16 14:25:49 2021"), Input::Answered(granted));
     let Call::Authorize { uses } = call(&next) else { panic!("{next:?}") };

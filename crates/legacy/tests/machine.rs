@@ -22,6 +22,7 @@ fn granted(now: Timestamp) -> Answer {
         virtual_account: "Default".to_owned(),
         expires_at: now.plus_days(365),
         cslu_url: None,
+        server_key: None,
     })
 }
 

@@ -163,7 +163,7 @@ pub struct SigningIdentity {
     /// The root, in the form its suite writes.
     pub root_certificate: Vec<u8>,
     /// Certificates before this one that hold no more, as the root says.
-    pub revocation: Option<crate::document::Signed<crate::document::Revocation>>,
+    pub revocation: Option<crate::document::Signed<crate::revocation::Revocation>>,
 }
 
 /// A family of algorithms.

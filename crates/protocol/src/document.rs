@@ -9,8 +9,10 @@ use crate::account::AccountInfo;
 use crate::ack::Acknowledgement;
 use crate::crypto::{PublicKey, Signer, SignerCertificate, Suite, sha256};
 use crate::identity::Udi;
+use crate::older::{OlderAnswer, OlderWord};
 use crate::policy::Policy;
 use crate::report::{ReportError, SignedReport};
+use crate::revocation::Revocation;
 use crate::statement::Purpose;
 use crate::text::{base64, cdata_json, from_base64, json_words, verified_text};
 use crate::time::Timestamp;
@@ -193,55 +195,6 @@ pub struct ReportRequest {
     pub positions: Vec<(u64, u64)>,
 }
 
-/// Signing certificates of CSSM that hold no more, by the root itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revocation {
-    /// [`Purpose::Revocation`].
-    #[serde(default)]
-    pub purpose: Purpose,
-    /// The CSSM that speaks: [`crate::cssm_id`] of its root.
-    pub issuer: String,
-    /// Grows with each list: the higher one holds.
-    pub version: u64,
-    /// When it was written.
-    pub issued_at: Timestamp,
-    /// Base64 of SHA-256 over each certificate.
-    pub certificates: Vec<String>,
-}
-
-impl Revocation {
-    /// The list that follows one, with one more certificate.
-    #[must_use]
-    pub fn after(
-        earlier: Option<&Self>,
-        root_certificate: &[u8],
-        revoked: &SignerCertificate,
-        now: Timestamp,
-    ) -> Self {
-        let mut certificates = earlier.map(|list| list.certificates.clone()).unwrap_or_default();
-        certificates.push(Self::name_of(revoked));
-        Self {
-            purpose: Purpose::Revocation,
-            issuer: crate::statement::cssm_id(root_certificate),
-            version: earlier.map_or(0, |list| list.version) + 1,
-            issued_at: now,
-            certificates,
-        }
-    }
-
-    /// Whether a certificate is on the list.
-    #[must_use]
-    pub fn names(&self, certificate: &SignerCertificate) -> bool {
-        self.certificates.contains(&Self::name_of(certificate))
-    }
-
-    /// How a list names a certificate.
-    #[must_use]
-    pub fn name_of(certificate: &SignerCertificate) -> String {
-        base64(&sha256(&certificate.0))
-    }
-}
-
 /// What a collector says about a device whose messages it keeps. Nothing in it is believed for its own sake: the key
 /// is shown to be the device's by the reports it signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,6 +213,9 @@ pub struct DeviceInfo {
     /// The key that signed its reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<PublicKey>,
+    /// Of one that is registered with the collector as before Smart Licensing Using Policy: its newest word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older: Option<OlderWord>,
 }
 
 /// Everything a document can hold.
@@ -279,6 +235,8 @@ pub struct Document {
     pub trust_requests: Vec<Signed<TrustRequest>>,
     /// What CSSM asks for.
     pub report_requests: Vec<Signed<ReportRequest>>,
+    /// What CSSM says to what a collector passed on of switches of before.
+    pub older_answers: Vec<Signed<OlderAnswer>>,
     /// Certificates that hold no more.
     pub revocation: Option<Signed<Revocation>>,
     /// The switch that wrote the file.
@@ -354,6 +312,10 @@ impl Document {
             }
             "smartLicenseReportRequest" => {
                 self.report_requests.push(cursor.signed_json("smartLicenseReportRequest")?);
+                Ok(())
+            }
+            "smartLicenseOlderAnswer" => {
+                self.older_answers.push(cursor.signed_json("smartLicenseOlderAnswer")?);
                 Ok(())
             }
             "smartLicenseRevocation" => {

@@ -3,9 +3,11 @@
 use crate::account::AccountInfo;
 use crate::ack::Acknowledgement;
 use crate::crypto::SignerCertificate;
-use crate::document::{DeviceInfo, ReportRequest, Revocation, Signed, SystemInfo};
+use crate::document::{DeviceInfo, ReportRequest, Signed, SystemInfo};
+use crate::older::OlderAnswer;
 use crate::policy::Policy;
 use crate::report::{ReportSignature, SignedReport};
+use crate::revocation::Revocation;
 use crate::text::{base64, cdata_json, xml_escape};
 use crate::trust::{TrustCode, TrustRequest};
 
@@ -67,6 +69,11 @@ impl DocumentWriter {
     /// Adds what CSSM asks a product instance for.
     pub fn report_request(&mut self, signed: &Signed<ReportRequest>) -> &mut Self {
         self.signed("smartLicenseReportRequest", &signed.text, &signed.signature)
+    }
+
+    /// Adds what CSSM says to what a collector passed on of a switch of before.
+    pub fn older_answer(&mut self, signed: &Signed<OlderAnswer>) -> &mut Self {
+        self.signed("smartLicenseOlderAnswer", &signed.text, &signed.signature)
     }
 
     /// Adds the list of certificates that hold no more.

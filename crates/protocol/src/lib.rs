@@ -24,12 +24,14 @@ mod identity;
 mod idset;
 mod image;
 mod message;
+mod message_form;
 mod older;
 mod pieces;
 mod policy;
 mod random;
 mod real_suite;
 mod report;
+mod revocation;
 mod simulated;
 mod statement;
 mod text;
@@ -54,9 +56,7 @@ pub use crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
     SigningType, Suite, hmac_sha256, sha256, sha256_of,
 };
-pub use document::{
-    DeviceInfo, Document, DocumentError, ReportRequest, Revocation, Signed, SystemInfo,
-};
+pub use document::{DeviceInfo, Document, DocumentError, ReportRequest, Signed, SystemInfo};
 pub use document_writer::DocumentWriter;
 pub use identity::{EntitlementTag, InvalidIdentity, Role, Udi};
 pub use idset::IdSet;
@@ -65,7 +65,8 @@ pub use message::{
     CustomerTags, MESSAGE_VERSION, Request, RequestBody, Response, ResponseStatus, SignedText,
     Speaker, UsageItem,
 };
-pub use older::{OlderAnswer, OlderCall, OlderResult, OlderUse};
+pub use message_form::MessageForm;
+pub use older::{OlderAnswer, OlderCall, OlderResult, OlderUse, OlderWord};
 pub use pieces::{PiecesError, read_in_pieces};
 pub use policy::{ClassPolicy, Policy};
 pub use random::{Random, random_hex, random_uuid};
@@ -74,6 +75,7 @@ pub use report::{
     AssetSignature, HaMember, Lineage, Measurement, PreviousReport, ReportError, ReportSignature,
     RumReport, SignedReport, TerminationReason, asset_signature, report_text, sign_report,
 };
+pub use revocation::Revocation;
 pub use simulated::SimulatedSuite;
 pub use statement::{Purpose, SKEW_SECONDS, cssm_id, is_not_of_the_future, is_of_now};
 pub use text::{base64, from_base64};

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::crypto::PublicKey;
 use crate::identity::{EntitlementTag, Udi};
 use crate::statement::Purpose;
 use crate::time::Timestamp;
@@ -45,6 +46,9 @@ pub enum OlderResult {
         /// Of an SSM On-Prem: where the switch reports to once it has Smart Licensing Using Policy (ONPREM-018).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cslu_url: Option<String>,
+        /// Of an SSM On-Prem: the key that signs this and all it says later. The switch keeps it with the registration.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server_key: Option<PublicKey>,
     },
     /// What is in use was looked at.
     Authorized {
@@ -57,6 +61,18 @@ pub enum OlderResult {
     Deregistered,
     /// There is no such registration.
     Unknown,
+}
+
+/// What an SSM On-Prem passes on to CSSM of a switch that is registered with it: what the switch said last, as it said it. The switch
+/// signed it for CSSM, so that an SSM On-Prem can make nothing up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OlderWord {
+    /// When the switch was registered there.
+    pub registered_at: Timestamp,
+    /// When that ends without a renewal.
+    pub expires_at: Timestamp,
+    /// A message of the switch with its proof, as JSON: an [`OlderCall::Authorize`] or [`OlderCall::Deregister`].
+    pub message: String,
 }
 
 /// What CSSM says to one request, as it signs it.
@@ -81,6 +97,8 @@ impl OlderAnswer {
     pub const REGISTERED_DAYS: u32 = 365;
     /// Days that an authorisation lasts (guide p. 56).
     pub const AUTHORIZED_DAYS: u32 = 90;
+    /// Where an SSM On-Prem takes Call Home. Whoever configures a URL with this path says that an SSM On-Prem is there, and not CSSM.
+    pub const ON_PREM_PATH: &str = "/Transportgateway/services/DeviceRequestHandler";
     /// The most licences in a request.
     pub const USES_MAX: usize = 256;
 }

@@ -21,8 +21,9 @@ use crate::crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
     SigningType, Suite,
 };
-use crate::document::{Revocation, Signed};
+use crate::document::Signed;
 use crate::random::Random;
+use crate::revocation::Revocation;
 use crate::time::{Timestamp, civil_from_days};
 
 /// SubjectPublicKeyInfo of a P-256 key, up to its point.

@@ -7,8 +7,9 @@ use crate::crypto::{
     CryptoError, PublicKey, Signer, SignerCertificate, SignerIdentity, SigningIdentity,
     SigningType, Suite, hmac_sha256, sha256,
 };
-use crate::document::{Revocation, Signed};
+use crate::document::Signed;
 use crate::random::Random;
+use crate::revocation::Revocation;
 use crate::time::Timestamp;
 
 const CERTIFICATE_HEAD: &[u8] = b"simulated certificate ";

@@ -6,9 +6,10 @@
 use crate::archive::{ArchiveLimits, is_gzip, is_tar};
 use crate::bundle::{BundleError, InBundle, ManifestKey, SignedManifest, read_bundle};
 use crate::crypto::{PublicKey, SignerIdentity, Suite};
-use crate::document::{Document, Revocation, Signed, SystemInfo};
+use crate::document::{Document, Signed, SystemInfo};
 use crate::identity::Udi;
 use crate::report::SignedReport;
+use crate::revocation::Revocation;
 use crate::statement::{Purpose, is_not_of_the_future};
 use crate::text::from_base64;
 use crate::time::Timestamp;
@@ -327,6 +328,13 @@ impl Look<'_> {
             let times = (signed.value.issued_at, None);
             let (voucher, by) = self.signed_for_a_time(signed, meant, times);
             let text = format!("asks {} for reports that CSSM lacks ({by})", signed.value.sudi);
+            self.add(voucher, text);
+        }
+        for signed in &document.older_answers {
+            let meant = signed.value.purpose == Purpose::OlderLicensing;
+            let times = (signed.value.issued_at, None);
+            let (voucher, by) = self.signed_for_a_time(signed, meant, times);
+            let text = format!("answers what {} said by Smart Licensing ({by})", signed.value.sudi);
             self.add(voucher, text);
         }
         if let Some(list) = &document.revocation {

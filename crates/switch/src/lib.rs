@@ -498,7 +498,10 @@ impl Switch {
             vrf_numbers: BTreeMap::new(),
             chunks: nxapi::Chunks::default(),
         };
-        let mut effects = switch.configuration_replaced(now, devices);
+        // What is in use first: a report that is due is not to say what was in use before.
+        switch.name_agent();
+        let mut effects = switch.use_changed(now, devices);
+        effects.extend(switch.configuration_replaced(now, devices));
         if let Some(damage) = damage {
             effects.push(switch.log_line(now, &format!("%ASCII-CFG-2-CONF_CONTROL: {damage}")));
         }
@@ -739,14 +742,17 @@ impl Switch {
         self.not_handed.take().map_or(Ok(()), |error| Err(CommandError::disk(error)))
     }
 
+    /// What the agent says the switch is called, on releases that say so (REL-004).
+    fn name_agent(&mut self) {
+        let has_name = self.software().has("host name in messages");
+        let hostname = if has_name { self.hostname() } else { "" }.to_owned();
+        self.agent.set_hostname(&hostname);
+    }
+
     fn settings_changed(&mut self, now: Timestamp, devices: &mut Devices<'_>) -> Vec<Effect> {
         self.derived = Derived::of(&self.running);
         self.agent.outdate_preview();
-        // REL-004
-        let hostname =
-            if self.software().has("host name in messages") { self.hostname() } else { "" }
-                .to_owned();
-        self.agent.set_hostname(&hostname);
+        self.name_agent();
         self.time_configured(now);
         if self.older.is_some() {
             return self.older_configured(now, devices);

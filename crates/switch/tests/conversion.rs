@@ -109,7 +109,7 @@ fn the_first_report_by_file_waits_for_it_and_brings_it() {
     assert!(state(&mut world).ends_with("    Status: In progress\n"));
     assert!(world.run(&[save]).starts_with("Saved license usage"));
     let file = world.switch.flash.files["usage.txt"].clone();
-    let taken = world.cssm.upload("usage.txt", &file).unwrap();
+    let taken = world.cssm.lab.upload("usage.txt", &file).unwrap();
     assert_eq!((taken.status.as_str(), taken.product_instances), ("No Errors", 1), "{taken:?}");
     assert_eq!(purchases(&world).len(), 1);
     let (_, ack) = world.cssm.cssm.acknowledgement_file(world.cssm.sa, taken.id).unwrap();
@@ -117,7 +117,7 @@ fn the_first_report_by_file_waits_for_it_and_brings_it() {
     assert!(told.starts_with("Import Data Successful"), "{told}");
     assert!(state(&mut world).contains("    Status: Completed "));
     // Brought once more it changes nothing.
-    world.cssm.upload("again.txt", &file).unwrap();
+    world.cssm.lab.upload("again.txt", &file).unwrap();
     assert_eq!(purchases(&world).len(), 1);
 }
 

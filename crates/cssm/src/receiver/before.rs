@@ -48,6 +48,7 @@ impl Cssm {
             acknowledgements: Vec::new(),
             trust_codes: Vec::new(),
             report_requests: Vec::new(),
+            older: Vec::new(),
             standing: None,
             policy_wanted: false,
             correlation_id: &request.request_id,

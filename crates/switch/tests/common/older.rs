@@ -4,19 +4,22 @@
 
 use rumline_agent::{Input, Reason};
 use rumline_catalogue::Catalogue;
-use rumline_cssm::{Answer, MessageForm};
+use rumline_collector::{Collector, Kind, NewIdToken, OtherWay, TenantId};
+use rumline_cssm::Answer;
 use rumline_legacy::{Increment, LicenseFile, Terms};
-use rumline_protocol::{
-    CallHomeAnswer, DocumentWriter, OlderAnswer, OlderCall, OlderResult, Purpose, RequestBody,
-    Response, ResponseStatus, Signed, SignedText, Timestamp, base64,
-};
+use rumline_protocol::MessageForm;
+use rumline_protocol::{OlderAnswer, Timestamp};
+use rumline_testkit::Estate;
 
 use super::{Lab, SERIAL, Sent, boot, image, maker};
 
 /// A model that was there on all trains.
 pub(crate) const MODEL: &str = "N9K-C93180YC-EX";
-/// Where an SSM On-Prem has its tenant.
-pub(crate) const TENANT: &str = "http://onprem.example.net:8182/cslu/v1/pi/tenant-7";
+/// An SSM On-Prem, and where it has its tenant.
+pub(crate) const ON_PREM: &str = "onprem.example.net";
+pub(crate) const TENANT: &str = "http://onprem.example.net/cslu/v1/pi/tenant-7";
+/// A CSLU, by the name that a switch looks for.
+pub(crate) const CSLU: &str = "cslu-local:8182";
 
 /// A licence file for a host.
 pub(crate) fn license_file(host_id: &str) -> Vec<u8> {
@@ -74,21 +77,22 @@ impl Stands {
     }
 }
 
-/// A switch and a CSSM.
+/// A switch, a CSSM, and the servers between them by their host names.
 pub(crate) struct World {
-    pub(crate) cssm: rumline_testkit::Lab,
+    pub(crate) cssm: Estate,
     pub(crate) switch: Lab,
+    pub(crate) servers: Vec<(&'static str, usize)>,
 }
 
 impl World {
     /// A switch with a release, configured so.
     pub(crate) fn new(release: &str, config: &str) -> Self {
-        let cssm = rumline_testkit::Lab::in_memory(&rumline_testkit::at_once());
+        let cssm = Estate::new();
         let config = format!("{config}callhome\n  email-contact ops@example.net\n  enable\n");
         let mut switch = boot(cssm.now, MODEL, SERIAL, release, Some(&config)).unwrap();
         switch.hardware.root_certificate.clone_from(&cssm.root);
         switch.boot_again("moved");
-        Self { cssm, switch }
+        Self { cssm, switch, servers: Vec::new() }
     }
 
     /// One that stands so, with BGP, PIM and, where that is held by the right to use, an entry of an access list.
@@ -108,9 +112,11 @@ impl World {
                 assert!(told.starts_with("Registration process is in progress"), "{told}");
             }
             Stands::OnPrem => {
-                let token = world.cssm.token();
-                world.switch.run(&[&format!("license smart register idtoken {token}")]);
-                world.answer_as_on_prem();
+                let server = world.add_server(ON_PREM, Kind::OnPrem, true);
+                world.callhome_on_prem();
+                let token = world.on_prem_token(server);
+                let told = world.run(&[&format!("license smart register idtoken {token}")]);
+                assert!(told.starts_with("Registration process is in progress"), "{told}");
             }
             Stands::Expired => world.pass(91 * Timestamp::DAY),
             Stands::Pak => {
@@ -123,6 +129,14 @@ impl World {
         world
     }
 
+    /// A token of the tenant of an SSM On-Prem.
+    pub(crate) fn on_prem_token(&self, server: usize) -> String {
+        let new =
+            NewIdToken { description: "lab".to_owned(), expires_after_days: 30, uses_max: None };
+        let (by, tenant) = (rumline_testkit::admin(), self.tenant(server));
+        self.collector(server).create_id_token(self.switch.now, &by, tenant, &new).unwrap().value
+    }
+
     /// Gives lines, and carries what is sent.
     pub(crate) fn run(&mut self, lines: &[&str]) -> String {
         let text = self.switch.run(lines);
@@ -130,87 +144,143 @@ impl World {
         text
     }
 
-    /// Carries messages until it is quiet: those to CSSM arrive, others do not.
+    /// Carries messages until it is quiet: those to CSSM and to servers that are there arrive, others do not.
     pub(crate) fn deliver(&mut self) {
         while !self.switch.sent.is_empty() {
             let sent = self.switch.sent.remove(0);
-            let input = if sent.url.starts_with("https://") {
-                self.at_cssm(&sent)
-            } else {
-                Input::Unreachable { request_id: sent.id, reason: Reason::Timeout }
+            self.cssm.now = self.switch.now;
+            let host = sent.url.split('/').nth(2).unwrap_or_default();
+            let input = match self.servers.iter().find(|(own, _)| *own == host) {
+                Some((_, server)) => self.at_server(*server, &sent),
+                None if sent.url.starts_with("https://") => self.at_cssm(&sent),
+                None => Err(Reason::Timeout),
             };
-            self.switch.input(input);
+            let request_id = sent.id;
+            self.switch.input(match input {
+                Ok(body) => Input::Answer { request_id, body },
+                Err(reason) => Input::Unreachable { request_id, reason },
+            });
         }
     }
 
-    fn at_cssm(&self, sent: &Sent) -> Input {
+    fn at_cssm(&self, sent: &Sent) -> Result<Vec<u8>, Reason> {
         let form = if sent.envelope.is_some() { MessageForm::CallHome } else { MessageForm::Plain };
         let (sender, receiver) = std::sync::mpsc::channel();
         let now = self.switch.now;
         self.cssm.cssm.receive_as(form, (now, "10.0.0.1"), &sent.body, move |taken| {
             sender.send(taken).unwrap();
         });
-        let request_id = sent.id.clone();
         match receiver.recv().unwrap().answer() {
-            Answer::Message(response) => {
-                let body = form.write(now, &response);
-                Input::Answer { request_id, body }
-            }
+            Answer::Message(response) => Ok(form.write(now, &response)),
             other => panic!("{other:?}"),
         }
     }
 
-    /// An SSM On-Prem answers, with the same root.
-    fn answer_as_on_prem(&mut self) {
-        while !self.switch.sent.is_empty() {
-            let sent = self.switch.sent.remove(0);
-            let now = self.switch.now;
-            let RequestBody::SmartLicensing { call, .. } = &sent.request.body else { panic!() };
-            let result = match call {
-                OlderCall::Register => OlderResult::Registered {
-                    smart_account: "Example".to_owned(),
-                    virtual_account: "Default".to_owned(),
-                    expires_at: now.plus_days(365),
-                    cslu_url: Some(TENANT.to_owned()),
-                },
-                _ => OlderResult::Authorized {
-                    out_of_compliance: Vec::new(),
-                    deadline_at: now.plus_days(90),
-                },
+    /// A CSLU or SSM On-Prem takes a message, by the path of its URL, as its pages do.
+    fn at_server(&self, server: usize, sent: &Sent) -> Result<Vec<u8>, Reason> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let (now, collector) = (self.switch.now, &self.cssm.servers[server].collector);
+        let done = move |answer| sender.send(answer).unwrap();
+        let (_, rest) = sent.url.split_once("://").unwrap();
+        let path = &rest[rest.find('/').unwrap()..];
+        let form = if let Some(tenant) = path.strip_prefix("/cslu/v1/pi") {
+            let tenant = match tenant.trim_start_matches('/') {
+                "" => Collector::CSLU_TENANT,
+                name => collector.tenant_named(name).map_err(|_| Reason::Status(404))?,
             };
-            let said = OlderAnswer {
-                purpose: Purpose::OlderLicensing,
-                sudi: sent.request.sudi.clone(),
-                answers: sent.request.nonce.clone(),
-                issued_at: now,
-                result,
+            collector.receive(now, tenant, "10.0.0.1", &sent.body, done);
+            MessageForm::Plain
+        } else {
+            let way = match path {
+                OlderAnswer::ON_PREM_PATH => OtherWay::OnPrem,
+                "/SmartTransport" => OtherWay::Smart,
+                _ => OtherWay::CallHome,
             };
-            let signed = Signed::json(said, self.cssm.signing.signer.as_ref());
-            let mut response = Response::new(&sent.request, now, ResponseStatus::Ok, "");
-            response.smart_licensing = Some(SignedText {
-                data: signed.text.clone(),
-                signature: base64(&signed.signature),
-            });
-            let mut writer = DocumentWriter::new();
-            response.smart_license =
-                Some(writer.certificate(&self.cssm.signing.certificate).finish());
-            let message = serde_json::to_vec(&response).unwrap();
-            let envelope = CallHomeAnswer { answers: sent.id.clone(), created_at: now, message };
-            let body = envelope.write().into_bytes();
-            self.switch.input(Input::Answer { request_id: sent.id, body });
+            let url_of = |name: &str| format!("http://{ON_PREM}/cslu/v1/pi/{name}");
+            collector.receive_other(now, (way, "10.0.0.1"), url_of, &sent.body, done);
+            way.form()
+        };
+        match receiver.recv().unwrap() {
+            rumline_collector::Answer::Message { response, .. } => Ok(form.write(now, &response)),
+            other => panic!("{other:?}"),
         }
     }
 
-    /// Lets time pass, with whatever is due.
+    /// A server that is there by this host name from now on.
+    pub(crate) fn add_server(&mut self, host: &'static str, kind: Kind, connected: bool) -> usize {
+        let server = match kind {
+            Kind::Cslu => self.cssm.add_cslu(connected),
+            Kind::OnPrem => {
+                let server = self.cssm.add_server(kind);
+                self.cssm.add_tenant(server, "tenant-7", "Default", connected);
+                server
+            }
+        };
+        self.servers.push((host, server));
+        server
+    }
+
+    /// The collector with this number.
+    pub(crate) fn collector(&self, server: usize) -> &Collector {
+        &self.cssm.servers[server].collector
+    }
+
+    /// The one tenant of a server.
+    pub(crate) fn tenant(&self, server: usize) -> TenantId {
+        self.collector(server).tenants(&rumline_server::Only::All).unwrap()[0].id
+    }
+
+    /// A person carries what waits at a server to CSSM, and the answer back; says what became of it, if there was any.
+    pub(crate) fn carry_files(&mut self, server: usize) -> Option<rumline_cssm::UsageFile> {
+        self.cssm.now = self.switch.now;
+        let (tenant, va) = (self.tenant(server), self.cssm.va);
+        let scratch = std::io::Cursor::new(Vec::new());
+        let mut bundle = Vec::new();
+        let by = rumline_testkit::admin();
+        let collector = self.collector(server);
+        let exported =
+            collector.export(self.switch.now, &by, tenant, None, scratch, &mut bundle).ok()?;
+        let file = self.cssm.upload(va, &exported.name, &bundle);
+        let answer = self.cssm.download(&file);
+        let taken = self.cssm.import(server, tenant, &format!("ACK_{}", exported.name), &answer);
+        assert_eq!(taken.unwrap().problems, "");
+        Some(file)
+    }
+
+    /// Lines of Call Home that lead to the SSM On-Prem.
+    pub(crate) fn callhome_on_prem(&mut self) {
+        let url = format!("https://{ON_PREM}{}", OlderAnswer::ON_PREM_PATH);
+        self.run(&[
+            "configure terminal",
+            "callhome",
+            &format!("destination-profile xml index 1 http {url}"),
+            "end",
+        ]);
+    }
+
+    /// Lets time pass, with whatever is due: at the switch, and between servers and CSSM.
     pub(crate) fn pass(&mut self, seconds: i64) {
         let end = self.switch.now + seconds;
         for _ in 0..100_000 {
-            match self.switch.switch.next_wake() {
-                Some((at, _)) if at <= end => {
-                    self.switch.now = self.switch.now.max(at);
+            let now = self.switch.now;
+            let mut due: Vec<(Timestamp, Option<(usize, TenantId)>)> = Vec::new();
+            due.extend(self.switch.switch.next_wake().map(|(at, _)| (at, None)));
+            for (_, server) in &self.servers {
+                let tenant = self.tenant(*server);
+                let state = self.collector(*server).sync_state(now, tenant).unwrap();
+                due.extend(state.due_at.map(|at| (at, Some((*server, tenant)))));
+            }
+            match due.into_iter().min() {
+                Some((at, whose)) if at <= end => {
+                    self.switch.now = now.max(at);
                     self.cssm.now = self.switch.now;
-                    self.switch.input(Input::Tick);
-                    self.deliver();
+                    match whose {
+                        None => {
+                            self.switch.input(Input::Tick);
+                            self.deliver();
+                        }
+                        Some((server, tenant)) => self.cssm.exchange(server, tenant),
+                    }
                 }
                 _ => {
                     self.switch.now = end;

@@ -9,14 +9,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use rumline_collector::{Answer, Collector, Look, TenantId, Ticket};
+use rumline_collector::{Answer, Collector, Look, OtherWay, TenantId, Ticket};
 use rumline_server::Only;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::collector::CollectorSite;
 use crate::contact::{Said, log_contact};
-use crate::packed::json_answer;
+use crate::packed::{answer_of, json_answer};
 use crate::page::{Frame, page};
 use crate::problem::Problem;
 use crate::site::{From, Message, Site};
@@ -178,9 +178,70 @@ pub(super) async fn health(State(state): State<CollectorSite>) -> Result<Json<Va
     })))
 }
 
-/// Other transports end here: SSM On-Prem takes the cslu transport only (ONPREM-004).
-pub(super) async fn other_transport() -> Problem {
-    let text = "only the cslu transport is supported here: license smart transport cslu and \
-                license smart url cslu https://HOST/cslu/v1/pi/TENANT_ID";
-    Problem::new(StatusCode::NOT_FOUND, text)
+/// Call Home where an SSM On-Prem takes it: of switches of before Smart Licensing Using Policy (ONPREM-018).
+pub(super) async fn call_home(
+    State(state): State<CollectorSite>,
+    From(from): From,
+    body: Message,
+) -> Response {
+    other_message(state, OtherWay::OnPrem, from, body).await
 }
+
+/// Call Home at CSSM's path: told where it is to go.
+pub(super) async fn call_home_of_cssm(
+    State(state): State<CollectorSite>,
+    From(from): From,
+    body: Message,
+) -> Response {
+    other_message(state, OtherWay::CallHome, from, body).await
+}
+
+/// The smart transport: told that it is not supported here (ONPREM-004).
+pub(super) async fn smart_transport(
+    State(state): State<CollectorSite>,
+    From(from): From,
+    body: Message,
+) -> Response {
+    other_message(state, OtherWay::Smart, from, body).await
+}
+
+async fn other_message(
+    state: CollectorSite,
+    way: OtherWay,
+    from: String,
+    Message { body, takes_gzip }: Message,
+) -> Response {
+    let (sender, receiver) = oneshot::channel();
+    let done = move |answer| {
+        // The client may be gone by now; what it sent is stored all the same.
+        let _gone = sender.send(answer).is_ok();
+    };
+    let (now, urls) = (state.now(), state.clone());
+    let url_of = move |name: &str| urls.device_url_of(name);
+    let speaker = state.collector.receive_other(now, (way, &from), url_of, &body, done);
+    let answer = receiver.await;
+    match &answer {
+        Ok(Answer::Message { response, .. }) => {
+            log_contact(&from, speaker.as_ref(), &Said::response(response));
+        }
+        Ok(Answer::NotAMessage(text) | Answer::Unavailable(text)) => {
+            log_contact(&from, None, &Said::other("REFUSED", text));
+        }
+        Ok(Answer::NoTenant) | Err(_) => {}
+    }
+    state.work.ring();
+    match answer {
+        Ok(Answer::Message { response, .. }) => {
+            let form = way.form();
+            answer_of(form.content_type(), form.write(now, &response), takes_gzip)
+        }
+        // Nobody who would read an answer: said as to people.
+        Ok(Answer::NotAMessage(_)) => Problem::new(StatusCode::NOT_FOUND, NO_OTHER).into_response(),
+        Ok(answer) => written(answer, takes_gzip),
+        Err(_) => shutting_down(),
+    }
+}
+
+/// What whoever brings no message is told at the paths of other transports (ONPREM-004).
+const NO_OTHER: &str = "only the cslu transport is supported here: license smart transport cslu and \
+     license smart url cslu https://HOST/cslu/v1/pi/TENANT_ID";

@@ -20,9 +20,9 @@ pub fn device_routes() -> Vec<Route<CollectorSite>> {
         route!(post "/cslu/v1/pi/{name}", Anyone, "A message of a product instance to a tenant of SSM On-Prem.", Some("{\"message_version\":\"1.3\"}"), "{\"status\":\"OK\"}", device::tenant_message).for_machines().for_devices(),
         route!(get "/cslu/v1/pi/{name}", Anyone, "A page that says that the URL can be reached.", None, "\"<!DOCTYPE html>\"", device::tenant_page).for_devices(),
         route!(get "/cslu/v1/health", Anyone, "Whether the server works, and which it is.", None, "{\"status\":\"ok\",\"product\":\"CSLU\",\"version\":\"2.2.0\"}", device::health),
-        route!(post "/SmartTransport", Anyone, "Not supported here.", None, "{}", device::other_transport).for_devices(),
-        route!(post "/Transportgateway/services/DeviceRequestHandler", Anyone, "Not supported here.", None, "{}", device::other_transport).for_devices(),
-        route!(post "/its/service/oddce/services/DDCEService", Anyone, "Not supported here.", None, "{}", device::other_transport).for_devices(),
+        route!(post "/SmartTransport", Anyone, "A message of the smart transport: answered that it is not supported here.", None, "{\"status\":\"FAILED\"}", device::smart_transport).for_machines().for_devices(),
+        route!(post "/Transportgateway/services/DeviceRequestHandler", Anyone, "Call Home of switches of before Smart Licensing Using Policy, at an SSM On-Prem; all others are answered that it is not supported.", None, "<soap-env:Envelope/>", device::call_home).for_machines().for_devices(),
+        route!(post "/its/service/oddce/services/DDCEService", Anyone, "Call Home at the path of CSSM: answered that it is not supported here.", None, "<soap-env:Envelope/>", device::call_home_of_cssm).for_machines().for_devices(),
         route!(page get "/style.css", Anyone, page::style),
         route!(page get "/page.js", Anyone, page::script),
     ]

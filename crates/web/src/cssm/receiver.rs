@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use rumline_cssm::{Answer, MessageForm};
+use rumline_cssm::Answer;
+use rumline_protocol::MessageForm;
 use tokio::sync::oneshot;
 
 use crate::contact::{Said, log_contact};

@@ -1,9 +1,9 @@
 //! What the older licensing asks of its server, by Call Home, and what it answers (PI-MIG-020, CSSM-034).
 
-use rumline_agent::{NoOlderAnswer, OlderAsked, Peer, Reason, Transport};
+use rumline_agent::{NoOlderAnswer, OlderAsked, OlderServer, Peer, Reason, Transport};
 use rumline_legacy::{Answer as Answered, Call as Wanted, Granted, Input as Event, Server};
 use rumline_protocol::{
-    CallHomeAnswer, CallHomeRequest, OlderCall, OlderResult, OlderUse, Timestamp,
+    CallHomeAnswer, CallHomeRequest, OlderAnswer, OlderCall, OlderResult, OlderUse, Timestamp,
 };
 
 use crate::answer::{Answer, CommandError, Outcome};
@@ -18,6 +18,21 @@ const XML: &str = "text/xml; charset=utf-8";
 pub(super) struct OnItsWay {
     request_id: String,
     nonce: String,
+    server: OlderServer,
+}
+
+/// Whether a URL of Call Home leads to an SSM On-Prem, as its path says.
+fn is_of_on_prem(url: &str) -> bool {
+    let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    path.is_some_and(|path| path.trim_end_matches('/') == OlderAnswer::ON_PREM_PATH)
+}
+
+/// Whether what an SSM On-Prem gives as its tenant's URL can be one: it becomes a line of the configuration.
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    text.len() <= 255
+        && rest.is_some_and(|rest| !rest.is_empty())
+        && text.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// `license smart register idtoken TOKEN [force] [all]`, in EXEC and in configuration mode (C-39).
@@ -72,6 +87,15 @@ impl Switch {
             Wanted::Authorize { uses } => uses.clone(),
             _ => Vec::new(),
         };
+        let url = callhome::url(&self.running).to_owned();
+        let server = match (is_of_on_prem(&url), &self.older) {
+            (false, _) | (true, None) => OlderServer::Cssm,
+            (true, Some(_)) if matches!(call, Wanted::Register { .. }) => OlderServer::OnPrem(None),
+            (true, Some(older)) => {
+                let held = older.personality.keep().registration.held.as_ref();
+                OlderServer::OnPrem(held.and_then(|held| held.server_key.clone()))
+            }
+        };
         let asked = OlderAsked {
             call: match call {
                 Wanted::Register { .. } => OlderCall::Register,
@@ -103,9 +127,8 @@ impl Switch {
         }
         let (request_id, nonce) = (request.request_id, request.nonce);
         if let Some(older) = &mut self.older {
-            older.on_its_way = Some(OnItsWay { request_id: request_id.clone(), nonce });
+            older.on_its_way = Some(OnItsWay { request_id: request_id.clone(), nonce, server });
         }
-        let url = callhome::url(&self.running).to_owned();
         Ok(Effect::Send { request_id, peer: Peer::Cssm, url, path, content_type: XML, body })
     }
 
@@ -136,14 +159,18 @@ impl Switch {
                 return Answered::Unreachable(Reason::Envelope(error.to_string()).to_string());
             }
         };
-        match self.agent.older_answer(now, &sent.nonce, &envelope.message) {
+        match self.agent.older_answer(now, (&sent.nonce, &sent.server), &envelope.message) {
             Err(NoOlderAnswer::Refused(why)) => Answered::Refused(why),
             Err(NoOlderAnswer::Unusable(why)) => Answered::Unreachable(why),
+            Ok(OlderResult::Registered { cslu_url: Some(url), .. }) if !is_url(&url) => {
+                Answered::Unreachable("the URL that the server gives is none".to_owned())
+            }
             Ok(OlderResult::Registered {
                 smart_account,
                 virtual_account,
                 expires_at,
                 cslu_url,
+                server_key,
             }) => {
                 let server = if cslu_url.is_some() { Server::OnPrem } else { Server::Cssm };
                 Answered::Granted(Granted {
@@ -152,6 +179,7 @@ impl Switch {
                     virtual_account,
                     expires_at,
                     cslu_url,
+                    server_key,
                 })
             }
             Ok(OlderResult::Authorized { out_of_compliance, deadline_at }) => {

@@ -127,6 +127,7 @@ impl OfDevice {
             software_version: None,
             // The key that this CSSM knows the product instance by.
             public_key: None,
+            older: None,
         });
         writer.finish().into_bytes()
     }

@@ -1,6 +1,8 @@
 //! What messages come in: as they are, or in the envelope of Call Home. What is in it is the same (CSSM-031, G-08).
 
-use rumline_protocol::{CallHomeAnswer, CallHomeRequest, Request, Response, Timestamp};
+use crate::callhome::{CallHomeAnswer, CallHomeRequest};
+use crate::message::{Request, Response};
+use crate::time::Timestamp;
 
 /// What a message comes in, and its answer leaves in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +15,10 @@ pub enum MessageForm {
 
 impl MessageForm {
     /// The message that lies in a body.
-    pub(crate) fn read(self, body: &[u8]) -> Result<Request, String> {
+    ///
+    /// # Errors
+    /// Why there is none, or why the envelope is of another one.
+    pub fn read(self, body: &[u8]) -> Result<Request, String> {
         match self {
             Self::Plain => Request::read(body),
             Self::CallHome => {
