@@ -22,6 +22,7 @@ use rumline_web::{
 use tokio::net::TcpListener;
 
 use crate::admin::{Client, Server};
+use crate::backup;
 use crate::collector_admin;
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
@@ -146,6 +147,12 @@ fn run(
     match admin {
         Some(collector_admin::Command::ResetPassword { login }) => {
             return reset_password(common, &role, login);
+        }
+        Some(collector_admin::Command::Backups(command)) => {
+            let dir = common.dir.clone().unwrap_or_else(|| role.dir.into());
+            let now = LabClock::clock(common.lab_clock).now();
+            let server = if role.kind == Kind::Cslu { backup::CSLU } else { backup::ON_PREM };
+            return backup::run(&server, command, &dir, None, now);
         }
         Some(command) => return collector_admin::run(server, client, command),
         None => {}

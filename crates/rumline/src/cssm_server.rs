@@ -21,6 +21,7 @@ use rumline_web::{
 use tokio::net::TcpListener;
 
 use crate::admin::Client;
+use crate::backup;
 use crate::cssm_admin;
 use crate::mail_sender::{MailArguments, send_mail};
 use crate::server_parts::{
@@ -98,6 +99,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     }
     if let Some(cssm_admin::Command::ResetPassword { login }) = &arguments.admin {
         return reset_password(arguments, login);
+    }
+    if let Some(cssm_admin::Command::Backups(command)) = &arguments.admin {
+        let now = LabClock::clock(arguments.lab_clock).now();
+        let postgres = arguments.postgres.as_deref();
+        return backup::run(&backup::CSSM, command, &arguments.dir, postgres, now);
     }
     if let Some(cssm_admin::Command::Rebuild { verify }) = &arguments.admin {
         return rebuild(arguments, *verify);

@@ -7,6 +7,7 @@
 extern crate rumline_net;
 
 mod admin;
+mod backup;
 mod check_command;
 mod collector_admin;
 mod collector_server;
