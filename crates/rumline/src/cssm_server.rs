@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use crate::admin::Client;
 use crate::backup;
 use crate::cssm_admin;
+use crate::log::Process;
 use crate::mail_sender::{MailArguments, send_mail};
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,
@@ -32,6 +33,8 @@ use rumline_net::LabClock;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub process: Process,
     /// Where keys and the database lie; made at first start.
     #[arg(long, default_value = "cssm-data")]
     dir: PathBuf,
