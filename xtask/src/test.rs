@@ -88,6 +88,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("cssm_postgres.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),
     ("operations.py", &parts::CLIENTS),
+    ("backup.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),
     ("pair.py", &parts::CLIENTS),
     ("pair_hosts.py", &parts::CLIENTS),

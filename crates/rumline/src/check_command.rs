@@ -11,7 +11,7 @@ use rumline_store::{Db, Look, StoreError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The data directory of a switch, a CSSM or a collector, whose process is stopped.
+    /// The data directory of a switch, a CSSM or a collector, whose process is stopped; or a backup.
     dir: PathBuf,
     /// Take databases as they are: for one that you have changed yourself.
     #[arg(long)]
@@ -37,6 +37,9 @@ const REPORTS: [(&str, &str); 2] = [
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let dir = &arguments.dir;
     ensure!(dir.is_dir(), "{} is no directory", dir.display());
+    if crate::backup::is_one(dir) {
+        return crate::backup::check(dir);
+    }
     let store = if dir.join("store").is_dir() { dir.join("store") } else { dir.clone() };
     let is_switch =
         ["device.key", "ledger.a", "ledger.b", "rum"].iter().any(|name| store.join(name).exists());

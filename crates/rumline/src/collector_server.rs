@@ -22,7 +22,9 @@ use rumline_web::{
 use tokio::net::TcpListener;
 
 use crate::admin::{Client, Server};
+use crate::backup;
 use crate::collector_admin;
+use crate::log::Process;
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
 };
@@ -35,7 +37,9 @@ const CISCO_ANSWER_BYTES_MAX: usize = 12 << 20;
 
 #[derive(Args)]
 pub(crate) struct Common {
-    /// Where keys, database and files on their way lie; made at first start.
+    #[command(flatten)]
+    pub process: Process,
+    /// Where keys, database and files on their way lie, made at first start: cslu-data or onprem-data in this folder unless told.
     #[arg(long)]
     dir: Option<PathBuf>,
     /// The URL of CSSM; without it everything goes by file.
@@ -66,7 +70,7 @@ pub(crate) struct Common {
 #[derive(Args)]
 pub(crate) struct CsluArguments {
     #[command(flatten)]
-    common: Common,
+    pub common: Common,
     #[command(subcommand)]
     admin: Option<collector_admin::Command>,
     #[command(flatten)]
@@ -82,7 +86,7 @@ pub(crate) struct CsluArguments {
 #[derive(Args)]
 pub(crate) struct OnPremArguments {
     #[command(flatten)]
-    common: Common,
+    pub common: Common,
     #[command(subcommand)]
     admin: Option<collector_admin::Command>,
     #[command(flatten)]
@@ -146,6 +150,12 @@ fn run(
     match admin {
         Some(collector_admin::Command::ResetPassword { login }) => {
             return reset_password(common, &role, login);
+        }
+        Some(collector_admin::Command::Backups(command)) => {
+            let dir = common.dir.clone().unwrap_or_else(|| role.dir.into());
+            let now = LabClock::clock(common.lab_clock).now();
+            let server = if role.kind == Kind::Cslu { backup::CSLU } else { backup::ON_PREM };
+            return backup::run(&server, command, &dir, None, now);
         }
         Some(command) => return collector_admin::run(server, client, command),
         None => {}

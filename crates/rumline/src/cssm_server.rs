@@ -21,7 +21,9 @@ use rumline_web::{
 use tokio::net::TcpListener;
 
 use crate::admin::Client;
+use crate::backup;
 use crate::cssm_admin;
+use crate::log::Process;
 use crate::mail_sender::{MailArguments, send_mail};
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,
@@ -31,6 +33,8 @@ use rumline_net::LabClock;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub process: Process,
     /// Where keys and the database lie; made at first start.
     #[arg(long, default_value = "cssm-data")]
     dir: PathBuf,
@@ -98,6 +102,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     }
     if let Some(cssm_admin::Command::ResetPassword { login }) = &arguments.admin {
         return reset_password(arguments, login);
+    }
+    if let Some(cssm_admin::Command::Backups(command)) = &arguments.admin {
+        let now = LabClock::clock(arguments.lab_clock).now();
+        let postgres = arguments.postgres.as_deref();
+        return backup::run(&backup::CSSM, command, &arguments.dir, postgres, now);
     }
     if let Some(cssm_admin::Command::Rebuild { verify }) = &arguments.admin {
         return rebuild(arguments, *verify);

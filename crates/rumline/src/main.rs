@@ -7,9 +7,11 @@
 extern crate rumline_net;
 
 mod admin;
+mod backup;
 mod check_command;
 mod collector_admin;
 mod collector_server;
+mod configuration;
 mod cssm_admin;
 mod cssm_server;
 mod demo;
@@ -19,6 +21,7 @@ mod help_command;
 mod image_command;
 mod lab;
 mod license_file_command;
+mod log;
 mod mail_sender;
 mod out;
 mod server_parts;
@@ -26,7 +29,7 @@ mod sim_command;
 mod verify_command;
 mod witness_command;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -79,6 +82,12 @@ enum Command {
     Help(help_command::Arguments),
     /// Prints the reference of all commands of a switch.
     Commands,
+    /// Prints the reference of what servers are configured by, or a file for one of them in which nothing is set.
+    Configuration {
+        /// The command of a server.
+        #[arg(value_parser = ["cssm", "cslu", "onprem"])]
+        server: Option<String>,
+    },
     /// Prints what a shell completes commands and options with.
     Completions {
         /// The shell.
@@ -102,18 +111,18 @@ fn main() -> ExitCode {
         // Where that cannot be asked for, whoever started it ends it.
         let _asked = rustix::process::set_parent_process_death_signal(with_it);
     }
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_env_var("RUMLINE_LOG")
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .from_env_lossy();
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(std::io::stderr)
-        .init();
     let typed = help_command::in_front(std::env::args_os().collect(), &Arguments::command());
-    let outcome = match Arguments::parse_from(typed).command {
+    let command = match configuration::with_file(typed, &Arguments::command()) {
+        Ok(typed) => Arguments::parse_from(typed).command,
+        Err(error) => return failed(&error),
+    };
+    log::start(match &command {
+        Command::Cssm(arguments) => arguments.process.log_format,
+        Command::Cslu(arguments) => arguments.common.process.log_format,
+        Command::Onprem(arguments) => arguments.common.process.log_format,
+        _ => log::Format::default(),
+    });
+    let outcome = match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Switch(arguments) => rumline_host::command::run(&arguments),
@@ -132,6 +141,15 @@ fn main() -> ExitCode {
             say!("{}", rumline_switch::command_reference().trim_end());
             Ok(true)
         }
+        Command::Configuration { server } => {
+            let program = Arguments::command();
+            let text = match server.as_deref().and_then(|server| program.find_subcommand(server)) {
+                Some(server) => configuration::example(server),
+                None => configuration::reference(&program),
+            };
+            say!("{}", text.trim_end());
+            Ok(true)
+        }
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "rumline", &mut text);
@@ -144,12 +162,14 @@ fn main() -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            // To a person, not to a log; where nobody can be told, the code still tells.
-            let _told = writeln!(std::io::stderr(), "rumline: {error:#}");
-            ExitCode::from(2)
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // To a person, not to a log; where nobody can be told, the code still tells.
+    let _told = writeln!(std::io::stderr(), "rumline: {error:#}");
+    ExitCode::from(2)
 }
 
 /// Writes the manual pages.

@@ -8,6 +8,7 @@
 mod actor;
 mod api_tokens;
 mod audit;
+mod content;
 mod error;
 mod factors;
 mod gauge;
@@ -18,6 +19,7 @@ mod logins;
 mod names;
 mod people;
 mod ready;
+mod restored;
 mod second_factor;
 mod throttle;
 mod totp;
@@ -33,6 +35,7 @@ pub use audit::{
     AUDIT_API_TOKEN, AUDIT_CHANGES, AUDIT_TABLE, Act, AuditRow, AuditSearch, REFUSED_LOGINS_INDEX,
     RefusedLogins, audit, audit_rows, refused_logins,
 };
+pub use content::{Content, content};
 pub use error::Error;
 pub use factors::{Enrolment, FactorState, SECOND_FACTOR_BEGUN_BY, SECOND_FACTOR_TABLES};
 pub use gauge::{Counted, Gauge, count};
@@ -43,6 +46,7 @@ pub use logins::Begun;
 pub use names::{LoginId, NAME_LETTERS_MAX, check_name, next_id, random_hex};
 pub use people::{GRANTS_TABLE, Kind, People, Person, forget, grants_of, regrant};
 pub use ready::{NotReady, probe};
+pub use restored::{LEAP, go_on_after_restore};
 pub use rumline_store::Id;
 pub use throttle::Throttle;
 pub use totp::{STEP_SECONDS, TotpSecret, step_at};

@@ -20,6 +20,7 @@ mod id;
 mod migrate;
 mod postgres_engine;
 mod seen;
+mod snapshot;
 mod sqlite_engine;
 mod sums;
 mod tx;
@@ -33,6 +34,7 @@ pub use id::Id;
 pub use migrate::Migration;
 #[cfg(debug_assertions)]
 pub use seen::statements_seen;
+pub use snapshot::Snapshot;
 pub use tx::{Row, Tx, Value};
 
 use crate::postgres_engine::PostgresEngine;
@@ -208,6 +210,25 @@ impl Db {
     /// When the old ones cannot be removed.
     pub fn accept(path: &Path) -> std::io::Result<()> {
         sums::forget(path)
+    }
+
+    /// Reads a copy of a SQLite database that nobody writes to; nothing is made beside it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, and what `work` returns.
+    pub fn read_copy<T, E: From<StoreError>>(
+        path: &Path,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        snapshot::read_copy(path, work)
+    }
+
+    /// What is wrong with the structure of such a copy, and with what its rows refer to; line by line.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn structure_of_copy(path: &Path) -> Result<Vec<String>, StoreError> {
+        snapshot::structure_of_copy(path)
     }
 
     /// A database in memory, worked on by the calling thread alone: for simulations and tests.

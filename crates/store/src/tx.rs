@@ -1,5 +1,6 @@
 //! A transaction: statements in, rows out, the same on both engines.
 
+use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::ToSql;
 
 use crate::{Id, StoreError};
@@ -109,6 +110,52 @@ impl Row<'_> {
     getter!(opt_text, Option<String>, "A `TEXT` that may be missing.");
     getter!(opt_bytes, Option<Vec<u8>>, "A `BYTEA` that may be missing.");
 
+    /// Adds all columns, one after the other, in a form that is the same on both engines and differs wherever a value does: a letter
+    /// for the kind, the length in eight bytes, the bytes.
+    ///
+    /// # Errors
+    /// When a column is of none of the three kinds.
+    pub fn write_to(&self, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+        match &self.inner {
+            RowInner::Sqlite(row) => {
+                use rusqlite::types::{Type, ValueRef};
+                for column in 0..row.as_ref().column_count() {
+                    match row.get_ref(column)? {
+                        ValueRef::Null => put(bytes, b'n', Some(&[])),
+                        ValueRef::Integer(value) => put(bytes, b'i', Some(&value.to_be_bytes())),
+                        ValueRef::Text(value) => put(bytes, b't', Some(value)),
+                        ValueRef::Blob(value) => put(bytes, b'b', Some(value)),
+                        ValueRef::Real(_) => {
+                            let name = String::new();
+                            let error =
+                                rusqlite::Error::InvalidColumnType(column, name, Type::Real);
+                            return Err(error.into());
+                        }
+                    }
+                }
+            }
+            RowInner::Postgres(row) => {
+                use postgres::types::Type;
+                for (column, described) in row.columns().iter().enumerate() {
+                    if *described.type_() == Type::INT8 {
+                        let value: Option<i64> = row.try_get(column)?;
+                        put(
+                            bytes,
+                            b'i',
+                            value.map(i64::to_be_bytes).as_ref().map(|value| &value[..]),
+                        );
+                    } else if *described.type_() == Type::BYTEA {
+                        put(bytes, b'b', row.try_get(column)?);
+                    } else {
+                        let value: Option<&str> = row.try_get(column)?;
+                        put(bytes, b't', value.map(str::as_bytes));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The number of a row.
     ///
     /// # Errors
@@ -209,15 +256,34 @@ impl Tx<'_> {
             TxInner::Postgres(transaction, cache) => {
                 let statement = prepared(transaction, cache, sql)?;
                 let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(to_sql).collect();
-                let rows = transaction.query(&statement, &parameters).map_err(StoreError::from)?;
-                for row in &rows {
-                    if !visit(&Row { inner: RowInner::Postgres(row) })? {
+                // Row by row: a table may be larger than memory.
+                let mut rows =
+                    transaction.query_raw(&statement, parameters).map_err(StoreError::from)?;
+                while let Some(row) = rows.next().map_err(StoreError::from)? {
+                    if !visit(&Row { inner: RowInner::Postgres(&row) })? {
                         break;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The names of the tables, sorted.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn tables(&mut self) -> Result<Vec<String>, StoreError> {
+        let sql = if matches!(self.inner, TxInner::Sqlite(_)) {
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
+                ORDER BY name"
+        } else {
+            "SELECT CAST(table_name AS TEXT) FROM information_schema.tables
+                WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'"
+        };
+        let mut names: Vec<String> = self.rows(sql, &[], |row| row.text(0))?;
+        names.sort();
+        Ok(names)
     }
 
     /// The next number of a kind, counted from 1 in a table `counter` with `name` and `value`.
@@ -250,6 +316,14 @@ impl Tx<'_> {
     ) -> Result<Option<T>, E> {
         Ok(self.rows(sql, values, from_row)?.into_iter().next())
     }
+}
+
+/// A value as it is compared; none is one of another kind.
+fn put(bytes: &mut Vec<u8>, kind: u8, value: Option<&[u8]>) {
+    bytes.push(if value.is_some() { kind } else { b'n' });
+    let value = value.unwrap_or_default();
+    bytes.extend_from_slice(&(value.len() as u64).to_be_bytes());
+    bytes.extend_from_slice(value);
 }
 
 /// Counts up in a table `counter`.

@@ -16,6 +16,7 @@ use self::columns::{TENANTS, TRANSFERS, columns};
 use self::scope::Tenants;
 use crate::admin::people::{self, people_commands};
 use crate::admin::{self, Api, AuditSearch, Client, Server, Session, read_password};
+use crate::backup;
 use crate::out::{Output, show};
 
 /// A CSLU.
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Session(Session),
     #[command(flatten)]
     People(people::Command<Tenants>),
+    #[command(flatten)]
+    Backups(backup::Command),
     /// A new password for somebody who has none any more, printed once; this server (--dir) must not run meanwhile.
     ResetPassword {
         #[arg(default_value = "admin")]

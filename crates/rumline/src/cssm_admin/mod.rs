@@ -22,6 +22,7 @@ use self::columns::{INSTANCES, USAGE_FILES, columns};
 use self::scope::Accounts;
 use crate::admin::people::{self, people_commands};
 use crate::admin::{self, Api, AuditSearch, Client, Server, Session, day};
+use crate::backup;
 use crate::out::show;
 
 /// A CSSM.
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     People(people::Command<Accounts>),
     #[command(flatten)]
     Webhooks(webhooks::Command),
+    #[command(flatten)]
+    Backups(backup::Command),
     /// Smart accounts.
     Accounts,
     /// Create a smart account.
