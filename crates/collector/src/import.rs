@@ -136,18 +136,17 @@ fn keep_for(
 ) -> Result<bool, Error> {
     let place = (tenant_id, instance_id);
     let document = &answer.document;
-    if !document.older_answers.is_empty() {
-        let udi = instances::udi_of(tx, tenant_id, instance_id)?;
-        let is_all = entries.is_empty()
-            && document.trust_codes.is_empty()
-            && document.report_requests.is_empty();
-        if older::answered(tx, now, place, &udi, document)? && is_all {
-            // It speaks to a switch of before, which is answered from here.
-            let sql = "UPDATE instance SET wants_answer = 0 WHERE tenant_id = $1 AND id = $2";
-            tx.execute(sql, &[tenant_id.into(), instance_id.into()])?;
-            older::still_asks(tx, place)?;
-            return Ok(true);
-        }
+    let udi = instances::udi_of(tx, tenant_id, instance_id)?;
+    let spoke = older::answered(tx, now, place, &udi, document)?;
+    let says_more = !entries.is_empty()
+        || !document.trust_codes.is_empty()
+        || !document.report_requests.is_empty();
+    if !says_more && (spoke || older::find(tx, place)?.is_some()) {
+        // A switch of before is answered from here: this is of no use to it.
+        let sql = "UPDATE instance SET wants_answer = 0 WHERE tenant_id = $1 AND id = $2";
+        tx.execute(sql, &[tenant_id.into(), instance_id.into()])?;
+        older::still_asks(tx, place)?;
+        return Ok(spoke);
     }
     let digest = sha256(answer.text.as_bytes());
     let answer_id: i64 = next_id(tx, "answer")?;
@@ -186,8 +185,8 @@ fn keep_for(
     let has_trust = !answer.document.trust_codes.is_empty();
     let sql = "UPDATE instance SET undelivered = 1, wants_answer = 0, waiting = waiting + $1,
         refused = refused + $2, last_ack_at = COALESCE($3, last_ack_at),
-        alert = CASE WHEN $4 = 1 THEN $5 ELSE alert END,
-        trust_requests = CASE WHEN $6 = 1 THEN NULL ELSE trust_requests END
+        alert = CASE WHEN CAST($4 AS BIGINT) = 1 THEN $5 ELSE alert END,
+        trust_requests = CASE WHEN CAST($6 AS BIGINT) = 1 THEN NULL ELSE trust_requests END
         WHERE tenant_id = $7 AND id = $8";
     let values = [
         settled.waiting.into(),

@@ -593,7 +593,7 @@ fn note_contact(
         trust_requests = COALESCE($8, trust_requests), wants_answer = $9, undelivered = $10,
         delivered_at = COALESCE($11, delivered_at), policy_at = COALESCE($12, policy_at),
         message_millis = $13,
-        elsewhere_at = CASE WHEN $14 = 1 THEN NULL ELSE elsewhere_at END,
+        elsewhere_at = CASE WHEN CAST($14 AS BIGINT) = 1 THEN NULL ELSE elsewhere_at END,
         removed_at = NULL, removed_id = 0 WHERE tenant_id = $15 AND id = $16";
     let Contact { key, .. } = *contact;
     let Came { known, believed, reported_at, handed } = came;

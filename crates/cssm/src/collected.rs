@@ -272,7 +272,8 @@ pub(crate) fn take(
 ) -> Result<Took, Error> {
     if let Some(word) = &device.older
         && device.reports.is_empty()
-        && let Some(answer) = registering::gone(tx, now, &device.udi, word)?
+        && let Some(answer) =
+            registering::gone(tx, now, account, (&device.udi, &device.key), (word, &device.about))?
     {
         return Ok(Took::Taken(Taken { older: vec![answer], ..Taken::default() }));
     }

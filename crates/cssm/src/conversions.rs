@@ -6,7 +6,7 @@ use rumline_protocol::{Conversion, Timestamp, Traditional};
 use rumline_store::Tx;
 
 use crate::accounts::add_event;
-use crate::instances::Instance;
+use crate::instances::{self, Instance};
 use crate::purchases::{self, Purchase, PurchaseKind};
 use crate::{Actor, Error};
 
@@ -22,8 +22,19 @@ pub(crate) fn book(
 ) -> Result<(), Error> {
     for own in asked.iter().take(Traditional::MAX) {
         let purchase = purchase_of(own, now);
-        let refusal = match of_whom(tx, own)? {
+        let known = of_whom(tx, own)?;
+        let is_its = match known {
+            // The other supervisor of a chassis asks for what the first was given: they have one key.
+            Some(id) => instances::by_id(tx, id)?.is_some_and(|of| {
+                of.public_key == instance.public_key
+                    && of.udi.pid == instance.udi.pid
+                    && Catalogue::nexus().may_have_standby(&of.udi.pid)
+            }),
+            None => false,
+        };
+        let refusal = match known {
             Some(id) if id == instance.id => continue,
+            Some(_) if is_its => None,
             Some(_) => Some(OF_ANOTHER.to_owned()),
             None if Catalogue::nexus().package(&own.license).is_none() => Some(UNKNOWN.to_owned()),
             None => purchase.check(now).err().map(|error| error.to_string()),
@@ -42,7 +53,7 @@ pub(crate) fn book(
             now.0.into(),
             refusal.as_deref().into(),
         ];
-        if tx.execute(sql, &values)? == 0 {
+        if tx.execute(sql, &values)? == 0 || is_its {
             continue;
         }
         let Traditional { license, count, file_id, line_id, pak, .. } = own;

@@ -11,6 +11,7 @@ use crate::books::{self, Holding, LicenseView};
 use crate::ids::{InstanceId, SmartAccountId, VirtualAccountId};
 use crate::instances::{self, Instance};
 use crate::lineage::{self, EpochView};
+use crate::older::{self, OlderView};
 use crate::purchases::{self, LicenseTransfer, Moved};
 use crate::spans::Spans;
 use crate::totals;
@@ -47,6 +48,9 @@ pub struct InstanceView {
     pub last_ack_at: Option<i64>,
     /// Whether a trust code was issued.
     pub trusted: bool,
+    /// Its registration, while it is registered as before Smart Licensing Using Policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smart_licensing: Option<OlderView>,
     /// Reports held.
     pub reports: i64,
     /// Reports that must have been, by their places in the chain, and are not there.
@@ -142,6 +146,7 @@ pub(crate) fn instance_from_row(row: &Row<'_>) -> Result<InstanceView, Error> {
         last_report_at: row.opt_int(8)?,
         last_ack_at: row.opt_int(9)?,
         trusted: row.opt_int(10)?.is_some(),
+        smart_licensing: None,
         software_tag: row.text(11)?,
         reports: 0,
         reports_missing: 0,
@@ -384,6 +389,7 @@ pub(crate) fn complete(
     let others = tx.row(sql, &[view.id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
     view.reports_missing += others.unwrap_or(0);
     view.supervisors = supervisors(tx, view.id)?;
+    view.smart_licensing = older::view(tx, view.id)?;
     Ok(())
 }
 

@@ -77,6 +77,7 @@ pub use jobs::{JobKind, JobState, JobView, NewJob};
 pub use lineage::EpochView;
 pub use looking::{FoundInFile, LookedInto};
 pub use mail::{MailTemplate, MailWish, Pace};
+pub use older::OlderView;
 pub use outbox::{MailView, Outgoing};
 pub use policies::{PolicyFile, PolicyInForce, SetFor};
 pub use purchases::{

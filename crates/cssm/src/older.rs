@@ -2,11 +2,39 @@
 
 use rumline_protocol::Timestamp;
 use rumline_store::Tx;
+use serde::{Deserialize, Serialize};
 
 use crate::accounts::add_event;
 use crate::ids::InstanceId;
 use crate::instances::{self, Instance};
 use crate::{Actor, Error, totals};
+
+/// The registration of a product instance of before Smart Licensing Using Policy, as it stands. It holds until the first report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OlderView {
+    /// When it was registered, in seconds.
+    pub registered_at: i64,
+    /// When that ends without a renewal, in seconds.
+    pub expires_at: i64,
+    /// When it last said what it uses, in seconds.
+    pub authorized_at: Option<i64>,
+    /// When its registration stood for a trust code, after an upgrade, in seconds.
+    pub trusted_at: Option<i64>,
+}
+
+/// The registration of a product instance, if it is registered as before.
+pub(crate) fn view(tx: &mut Tx<'_>, id: InstanceId) -> Result<Option<OlderView>, Error> {
+    let sql = "SELECT registered_at, expires_at, authorized_at, trusted_at FROM older_registration
+        WHERE product_instance_id = $1";
+    tx.row(sql, &[id.into()], |row| {
+        Ok::<_, Error>(OlderView {
+            registered_at: row.int(0)?,
+            expires_at: row.int(1)?,
+            authorized_at: row.opt_int(2)?,
+            trusted_at: row.opt_int(3)?,
+        })
+    })
+}
 
 /// The nonce of the request that registered a product instance, if it is registered as before.
 pub(crate) fn nonce_of(tx: &mut Tx<'_>, id: InstanceId) -> Result<Option<String>, Error> {

@@ -12,6 +12,7 @@ use rumline_store::Tx;
 
 use crate::accounts::add_event;
 use crate::books;
+use crate::ids::Account;
 use crate::instances::{self, About, Instance};
 use crate::{Actor, Error, inventory, older, purchases, standing, tokens, totals, trust};
 
@@ -296,9 +297,7 @@ pub(crate) fn carried(
             false => deregister(tx, now, instance)?,
         };
         if result == OlderResult::Deregistered && !is_past {
-            // It went when it said so: what it says after that is newer, however late this came.
-            let sql = "UPDATE product_instance SET removed_at = $1 WHERE id = $2";
-            tx.execute(sql, &[word.said_at.0.into(), instance.id.into()])?;
+            went_at(tx, instance, word.said_at)?;
         }
         return Ok(word.answer(now, &instance.udi, result));
     }
@@ -329,20 +328,35 @@ pub(crate) fn carried(
     Ok(word.answer(now, &instance.udi, result))
 }
 
-/// What an SSM On-Prem is told of one that is not here any more, for what was said before it went.
+/// What an SSM On-Prem is told of one that is not here any more, for what was said before it went. One that goes and never was here is
+/// noted as gone, so that what it said before that does not bring it here when it comes late.
 pub(crate) fn gone(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    udi: &Udi,
-    word: &Carried,
+    account: Account,
+    (udi, key): (&Udi, &PublicKey),
+    (word, about): (&Carried, &About),
 ) -> Result<Option<OlderAnswer>, Error> {
     let sql = "SELECT removed_at FROM product_instance WHERE serial = $1 AND pid = $2";
     let known = tx.row(sql, &[(&udi.serial).into(), (&udi.pid).into()], |row| row.opt_int(0))?;
     let is_gone = match known {
-        None => word.is_farewell,
-        Some(None) => false,
+        None if word.is_farewell => {
+            let instance = instances::register(tx, now, None, account, udi, key, about)?;
+            let actor = Actor::collector(&udi.to_string());
+            inventory::remove(tx, now, &actor, account.0, &instance)?;
+            went_at(tx, &instance, word.said_at)?;
+            true
+        }
+        None | Some(None) => false,
         Some(Some(removed_at)) => word.is_farewell || word.said_at.0 < removed_at,
     };
     let result = if word.is_farewell { OlderResult::Deregistered } else { OlderResult::Unknown };
     Ok(is_gone.then(|| word.answer(now, udi, result)))
+}
+
+/// It went when it said so: what it says after that is newer, however late this came.
+fn went_at(tx: &mut Tx<'_>, instance: &Instance, at: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE product_instance SET removed_at = $1 WHERE id = $2";
+    tx.execute(sql, &[at.0.into(), instance.id.into()])?;
+    Ok(())
 }

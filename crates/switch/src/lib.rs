@@ -458,7 +458,7 @@ impl Switch {
         if let Some(before) = before.as_ref().filter(|before| **before != kept) {
             let _tried_again = devices.store.write(Kept::FILE, &before.write());
         }
-        let older = Older::open(release, &running, kept);
+        let older = Older::open(release, &running, (kept, unreadable.is_some()));
         let config = licensing(&running);
         let config = if older.is_some() { asleep(config) } else { config };
         let agent = Agent::open(now, profile, config, suite, &mut devices.agent())?;
@@ -505,8 +505,8 @@ impl Switch {
         if let Some(damage) = damage {
             effects.push(switch.log_line(now, &format!("%ASCII-CFG-2-CONF_CONTROL: {damage}")));
         }
-        if let Some(error) = unreadable.filter(|_| !release.has_slp()) {
-            let told = format!("%ASCII-CFG-2-CONF_CONTROL: {error}: the switch is not registered");
+        if let Some(error) = unreadable {
+            let told = legacy::unreadable_told(&mut switch.older, &error, devices.store);
             effects.push(switch.log_line(now, &told));
         }
         effects.extend(switch.started(now, (&gone, &foreign), not_kept));

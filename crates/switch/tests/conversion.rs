@@ -5,9 +5,12 @@
 mod common;
 #[path = "common/older.rs"]
 mod older;
+#[path = "common/reach.rs"]
+mod reach;
 
 use common::*;
 use older::{Stands, World, license_file};
+use reach::{TOPOLOGIES, Topology};
 use rumline_cssm::{Only, PurchaseView};
 use rumline_protocol::Timestamp;
 
@@ -175,4 +178,147 @@ fn without_licence_files_there_is_nothing_to_convert() {
     world.run(&["configure terminal", "license smart transport off", "end"]);
     world.pass(60);
     assert!(world.run(&["license smart save usage all bootflash:a.txt"]).starts_with("Saved"));
+}
+
+/// Booked once, with its papers, and said so on the switch.
+fn assert_converted_once(world: &mut World, at: &str) {
+    let told = state(world);
+    assert!(told.contains("    Status: Completed "), "{at}: {told}");
+    let [bought] = &purchases(world)[..] else { panic!("{at}: {:?}", purchases(world)) };
+    assert_eq!(
+        (bought.license.as_str(), bought.order_number.as_str()),
+        (LAN, "4XRV7A2/20210716142549123/1"),
+        "{at}"
+    );
+    let events = world.cssm.cssm.events(world.cssm.sa, 1000).unwrap();
+    let papers = "converted (PAK 4XRV7A2, license file 20210716142549123, line 1)";
+    let told = events.iter().filter(|event| event.text.contains(papers)).count();
+    assert_eq!(told, 1, "{at}: {events:?}");
+    let licenses = world.cssm.cssm.licenses(world.switch.now, world.cssm.sa).unwrap();
+    let [lan] = &licenses[..] else { panic!("{at}: {licenses:?}") };
+    assert_eq!((lan.purchased, lan.in_use, lan.balance), (1, 1, 0), "{at}");
+    assert_eq!(world.cssm.cssm.verify_totals().unwrap(), [], "{at}");
+}
+
+#[test]
+fn through_a_cslu_an_on_prem_and_by_file_it_is_booked_once_however_often_it_is_asked_for() {
+    // Topologies 1 to 6; PI-MIG-018, PI-RUM-010, CSSM-035, TOPO-6-005
+    for topology in TOPOLOGIES {
+        let at = format!("{topology:?}");
+        let mut world = World::standing("9.3(2)", Stands::Pak);
+        world.install("10.3(2)F");
+        let server = world.reach(topology);
+        world.pass(Timestamp::HOUR + 60);
+        assert_eq!(purchases(&world).len(), usize::from(!topology.is_by_file()), "{at}");
+        // Asked for, and asked again before there is an answer: by the switch, and by a file that is carried twice.
+        world.run(&["license smart sync"]);
+        world.run(&["license smart sync"]);
+        if topology.is_by_file() {
+            assert!(state(&mut world).ends_with("    Status: In progress\n"), "{at}");
+        }
+        world.days(2, topology, server);
+        assert_converted_once(&mut world, &at);
+        // The owner removes the product instance, here and there; it is back with what it says next.
+        world.cssm.let_go(SERIAL);
+        if let Some(server) = server {
+            let (tenant, now) = (world.tenant(server), world.switch.now);
+            let collector = world.collector(server);
+            let id = collector.instances(tenant, "", Default::default(), 1).unwrap()[0].id;
+            collector.remove_instance(now, &rumline_testkit::admin(), tenant, id).unwrap();
+        }
+        world.switch.boot_again("moved");
+        world.deliver();
+        if topology == Topology::Direct {
+            let token = world.cssm.token();
+            world.run(&[&format!("license smart trust idtoken {token} force")]);
+        }
+        world.days(2, topology, server);
+        assert_eq!(world.cssm.instances().len(), 1, "{at}");
+        assert_converted_once(&mut world, &at);
+        // Down and up again.
+        world.install("9.3(2)");
+        world.install("10.5(1)F");
+        world.days(1, topology, server);
+        assert_converted_once(&mut world, &at);
+    }
+}
+
+#[test]
+fn two_supervisors_that_ask_are_one_switch() {
+    // PI-HA-009, PI-MIG-018: the answer to the first gets lost with it
+    const CHASSIS: &str = "N9K-C9504";
+    const OTHER: &str = "FOX2308PCEX";
+    use rumline_switch::{OtherState, OtherSupervisor, Redundancy, Slot};
+    for answered in [true, false] {
+        let cssm = rumline_testkit::Estate::new();
+        let config = "hostname spine\nfeature bgp\n";
+        let mut switch = boot(cssm.now, CHASSIS, SERIAL, "9.3(2)", Some(config)).unwrap();
+        switch.hardware.root_certificate.clone_from(&cssm.root);
+        switch.boot_again("moved");
+        let mut world = World { cssm, switch, servers: Vec::new() };
+        let file = license_file(&format!("VDH={SERIAL}"));
+        world.switch.flash.files.insert("own.lic".to_owned(), file);
+        world.run(&["install license bootflash:own.lic"]);
+        world.install("10.3(2)F");
+        let pair = |world: &mut World, slot: Slot, other: &str| {
+            let udi = rumline_protocol::Udi::new(CHASSIS, other).unwrap();
+            let other = Some(OtherSupervisor { udi, state: OtherState::Standby });
+            world.switch.redundancy(Redundancy { slot, other, is_copy: false });
+            world.deliver();
+        };
+        pair(&mut world, Slot::One, OTHER);
+        world.run(&["configure terminal", "license smart transport smart", "end"]);
+        world.run(&["copy running-config startup-config"]);
+        let token = world.cssm.token();
+        world.run(&[&format!("license smart trust idtoken {token} all")]);
+        if answered {
+            world.pass(Timestamp::HOUR + 60);
+        } else {
+            world.pass(Timestamp::HOUR - 60);
+            for _ in 0..8 {
+                world.switch.now = world.switch.now + 30;
+                world.switch.input(rumline_agent::Input::Tick);
+                world.arrive_unanswered();
+            }
+        }
+        assert_eq!(purchases(&world).len(), 1, "{answered}");
+        world.switch.hardware.serial = OTHER.to_owned();
+        world.switch.boot_again("switchover");
+        pair(&mut world, Slot::Two, SERIAL);
+        world.pass(Timestamp::DAY);
+        world.run(&["license smart sync"]);
+        world.pass(Timestamp::DAY);
+        let told = state(&mut world);
+        assert!(told.contains("    Status: Completed ") && !told.contains("another"), "{told}");
+        assert_eq!(purchases(&world).len(), 1, "{answered}");
+        let events = world.cssm.cssm.events(world.cssm.sa, 1000).unwrap();
+        assert!(events.iter().all(|event| !event.text.contains("not converted")), "{events:?}");
+    }
+}
+
+#[test]
+fn what_was_refused_is_not_asked_for_again() {
+    let mut world = World::standing("9.3(2)", Stands::Rtu { entry: false });
+    let file = older::odd_license_file(&format!("VDH={SERIAL}"), world.switch.now);
+    world.switch.flash.files.insert("odd.lic".to_owned(), file);
+    world.run(&["install license bootflash:odd.lic"]);
+    world.install("10.3(2)F");
+    let server = world.reach(Topology::OnPremByFile);
+    world.pass(Timestamp::HOUR + 60);
+    world.days(3, Topology::OnPremByFile, server);
+    let refused = |world: &World| {
+        let events = world.cssm.cssm.events(world.cssm.sa, 1000).unwrap();
+        events.iter().filter(|event| event.text.contains("not converted")).count()
+    };
+    let told = state(&mut world);
+    assert!(told.contains("    Status: Completed "), "{told}");
+    assert_eq!((refused(&world), purchases(&world).len()), (1, 1));
+    world.switch.boot_again("moved");
+    world.run(&["license smart sync"]);
+    world.days(2, Topology::OnPremByFile, server);
+    world.install("9.3(2)");
+    world.install("10.3(2)F");
+    world.days(2, Topology::OnPremByFile, server);
+    assert_eq!(state(&mut world), told);
+    assert_eq!((refused(&world), purchases(&world).len()), (1, 1));
 }

@@ -158,9 +158,63 @@ fn a_full_disk_takes_no_licence_file_and_a_damaged_record_is_told() {
     lab.store.files.get_mut("old-licensing").unwrap()[3] ^= 1;
     assert_eq!(rumline_switch::damaged_licensing(&mut lab.store), Ok(Some("old-licensing")));
     lab.boot_again("moved");
-    let told = "what was kept of the older licensing is damaged";
-    assert!(lab.log.iter().any(|line| line.contains(told)));
+    let told = "what was kept of the older licensing is damaged: it is kept as old-licensing.aside-1; the switch is not \
+                registered and has no license files";
+    assert!(lab.log.iter().any(|line| line.contains(told)), "{:?}", lab.log);
     assert_eq!(lab.run(&["show license brief"]), "");
+    assert_eq!(rumline_switch::damaged_licensing(&mut lab.store), Ok(None));
+}
+
+#[test]
+fn what_cannot_be_read_is_put_aside_and_never_written_over() {
+    // A later program wrote it, or it is damaged; the disk is full, or has too many of them
+    let mut lab = lab("9.3(2)", "feature bgp\n");
+    lab.flash.files.insert("own.lic".to_owned(), file(&format!("VDH={SERIAL}")));
+    lab.run(&["install license bootflash:own.lic"]);
+    let good = lab.store.files["old-licensing"].clone();
+    let json = "{\"format\":99,\"kept\":{}}";
+    let digest: String = rumline_protocol::sha256(json.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let later = format!("{digest}\n{json}").into_bytes();
+    lab.store.files.insert("old-licensing".to_owned(), later.clone());
+    // While it cannot be put aside nothing is written.
+    lab.store.failure = Some(rumline_agent::DiskError::Full);
+    lab.boot_again("moved");
+    assert!(lab.log.iter().any(|line| {
+        line.contains("is of a later form, 99: it cannot be put aside")
+            && line.contains("stays in old-licensing")
+    }));
+    lab.run(&["install license bootflash:own.lic"]);
+    assert_eq!(lab.store.files["old-licensing"], later);
+    // Once there is room it is, with the first thing that is written.
+    lab.store.failure = None;
+    lab.run(&["install license bootflash:own.lic"]);
+    assert_eq!(lab.store.files["old-licensing.aside-1"], later);
+    assert_eq!(lab.run(&["show license brief"]), "own.lic\n");
+    // Each keeps its name; there is an end to them, and then all stays as it is.
+    for number in 2..=10 {
+        let mut damaged = good.clone();
+        damaged[number] ^= 1;
+        lab.store.files.insert("old-licensing".to_owned(), damaged.clone());
+        lab.boot_again("moved");
+        let place = if number < 10 {
+            format!("old-licensing.aside-{number}")
+        } else {
+            "old-licensing".to_owned()
+        };
+        assert_eq!(lab.store.files[&place], damaged, "{number}");
+    }
+    let told = lab.run(&["install license bootflash:own.lic"]);
+    assert!(told.contains("9 files of the older licensing are put aside already"), "{told}");
+    // On a release with Smart Licensing Using Policy it stays where it is, and is told.
+    lab.log.clear();
+    lab.hardware.release = "10.3(2)F".to_owned();
+    lab.boot_again("moved");
+    let told =
+        "is damaged: it stays in old-licensing, and what the switch held before is not known";
+    assert!(lab.log.iter().any(|line| line.contains(told)), "{:?}", lab.log);
 }
 
 #[test]

@@ -87,6 +87,40 @@ impl Device {
         self.request(RequestBody::TrustRequest { id_token, force, trust_requests })
     }
 
+    /// A registration as before Smart Licensing Using Policy.
+    pub fn older_registration(&self, now: Timestamp, token: &str, force: bool) -> Request {
+        let trust_requests = vec![self.signed(self.token_request(now, token, force))];
+        let mut request = self.request(RequestBody::SmartLicensing {
+            call: OlderCall::Register,
+            id_token: Some(token.to_owned()),
+            force,
+            trust_requests,
+            uses: Vec::new(),
+        });
+        request.timestamp = now.millis();
+        request
+    }
+
+    /// What else is said by such a registration.
+    pub fn older(
+        &self,
+        now: Timestamp,
+        call: OlderCall,
+        uses: &[(EntitlementTag, u32)],
+    ) -> Request {
+        let uses = uses.iter().map(|(tag, count)| OlderUse { tag: tag.clone(), count: *count });
+        self.proven(
+            now,
+            RequestBody::SmartLicensing {
+                call,
+                id_token: None,
+                force: false,
+                trust_requests: Vec::new(),
+                uses: uses.collect(),
+            },
+        )
+    }
+
     pub fn unsigned_report(&self, id: u64, from: Timestamp, spans: &[(i64, u32)]) -> RumReport {
         let mut start_time = from;
         let measurements = spans.iter().map(|(seconds, count)| {

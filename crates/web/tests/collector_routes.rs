@@ -3,6 +3,7 @@
 
 mod forms;
 mod labels;
+mod on_prem_older;
 mod on_prem_public;
 
 use rumline_server::Actor;
@@ -48,7 +49,7 @@ impl Server {
             kind,
             name: "lab".to_owned(),
             version: Settings::ON_PREM_VERSION.to_owned(),
-            root_certificate: Vec::new(),
+            root_certificate: b"root".to_vec(),
         };
         let db = Arc::new(Db::in_memory().unwrap());
         let suite = Arc::new(SimulatedSuite);
@@ -195,19 +196,26 @@ fn ends_login(path: &str) -> bool {
     path.ends_with("/logout") || path.contains("/me/logins")
 }
 
+/// Whether a path is that of tokens by the names of accounts.
+fn is_of_tokens(path: &str) -> bool {
+    path.contains("{virtual_account}/tokens")
+}
+
 /// Whether the guard let a caller through: what the handler then says is another matter.
 fn passes(route: &Route<CollectorSite>, caller: &str) -> bool {
     let in_tenant = route.path.contains("{tenant}");
     let rank = |wanted: &str| CALLERS.iter().position(|name| *name == wanted).unwrap();
     let least = match route.access {
         Access::Anyone => return true,
+        // Which tenant it is shows with the account: the handler asks.
+        Access::LoggedIn if is_of_tokens(route.path) => "operator",
         Access::LoggedIn | Access::Oneself => "other",
         Access::May(Action::View) => "viewer",
         Access::May(Action::Operate) => "operator",
         Access::May(Action::Administer) => "administrator",
         Access::May(Action::AdministerAll | Action::ViewAll) => "global",
     };
-    !(caller == "other" && in_tenant) && rank(caller) >= rank(least)
+    !(caller == "other" && (in_tenant || is_of_tokens(route.path))) && rank(caller) >= rank(least)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,7 +245,9 @@ async fn every_route_takes_of_every_caller_what_its_row_says() {
                 assert!(status < 500 || status == 502, "{what}");
             } else if caller == "nobody" {
                 assert!(if page { to_login } else { status == 401 }, "{what}");
-            } else if caller == "other" && route.path.contains("{tenant}") {
+            } else if caller == "other"
+                && (route.path.contains("{tenant}") || is_of_tokens(route.path))
+            {
                 assert_eq!(status, 404, "{what}");
             } else {
                 assert_eq!(status, 403, "{what}");

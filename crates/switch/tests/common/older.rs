@@ -163,6 +163,14 @@ impl World {
         }
     }
 
+    /// What is sent to CSSM arrives there, and nothing comes back.
+    pub(crate) fn arrive_unanswered(&mut self) {
+        self.cssm.now = self.switch.now;
+        for sent in std::mem::take(&mut self.switch.sent) {
+            self.at_cssm(&sent).unwrap();
+        }
+    }
+
     fn at_cssm(&self, sent: &Sent) -> Result<Vec<u8>, Reason> {
         let form = if sent.envelope.is_some() { MessageForm::CallHome } else { MessageForm::Plain };
         let (sender, receiver) = std::sync::mpsc::channel();

@@ -4,6 +4,7 @@ mod api;
 mod cisco;
 mod device;
 mod forwarder;
+mod id_tokens;
 mod onprem_v1;
 mod pages;
 mod routes;

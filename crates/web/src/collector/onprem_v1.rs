@@ -58,7 +58,7 @@ async fn of_account(
     Ok(tenants)
 }
 
-async fn of_virtual_account(
+pub(super) async fn of_virtual_account(
     state: &CollectorSite,
     caller: &Caller,
     account: &str,
@@ -341,22 +341,6 @@ pub(super) async fn subscriptions(
         "totalRecords": 0,
         "licenseSubscriptions": [],
     })))
-}
-
-pub(super) async fn tokens(
-    State(state): State<CollectorSite>,
-    Extension(caller): Extension<Caller>,
-    Path((account, virtual_account)): Path<(String, String)>,
-) -> Answer {
-    of_virtual_account(&state, &caller, &account, &virtual_account).await?;
-    Ok(Json(json!({ "status": "SUCCESS", "statusMessage": "", "tokens": [] })))
-}
-
-/// Product instances of SSM On-Prem need no token: their trust code comes with the first answer (PI-TRUST-011).
-pub(super) async fn no_tokens() -> Problem {
-    let text = "product instances of SSM On-Prem need no token: a trust code comes with the first \
-                acknowledgement";
-    Problem::new(StatusCode::CONFLICT, text)
 }
 
 /// The URL of a product instance says which tenant it belongs to.

@@ -2,7 +2,7 @@
 
 use rumline_server::Action;
 
-use crate::collector::{CollectorSite, api, device, onprem_v1, pages};
+use crate::collector::{CollectorSite, api, device, id_tokens, onprem_v1, pages};
 use crate::problem::Refusal;
 use crate::site::NamedBy;
 use crate::site::{Access, Route, route};
@@ -92,6 +92,9 @@ fn api_routes() -> Vec<Route<CollectorSite>> {
         route!(post "/api/v1/tenants/{tenant}/import", May(Operate), "Takes in a file from Cisco: the body is the file, the query parameter `name` its name.", Some("\"the file\""), "{\"id\":1,\"status\":\"Done\"}", api::import),
         route!(get "/api/v1/tenants/{tenant}/transfers", May(View), "The files that went out and came in, newest first.", None, "[{\"id\":1,\"kind\":\"Export\"}]", api::transfers),
         route!(get "/api/v1/tenants/{tenant}/transfers/{id}", May(View), "One file and how far it is.", None, "{\"id\":1,\"status\":\"Processing\"}", api::one_transfer),
+        route!(get "/api/v1/tenants/{tenant}/tokens", May(Operate), "The id tokens that switches of before Smart Licensing Using Policy register with, newest first.", None, "[{\"id\":1,\"value\":\"…\",\"uses\":0}]", id_tokens::list),
+        route!(post "/api/v1/tenants/{tenant}/tokens", May(Operate), "Makes an id token; at an SSM On-Prem only.", Some("{\"description\":\"lab\",\"expires_after_days\":30,\"uses_max\":null}"), "{\"id\":1,\"value\":\"…\"}", id_tokens::create),
+        route!(post "/api/v1/tenants/{tenant}/tokens/{id}/revoke", May(Operate), "Revokes an id token; who registered with it stays registered.", None, "{\"id\":1,\"revoked_at\":1700000000}", id_tokens::revoke),
         route!(get "/api/v1/tenants/{tenant}/events", May(View), "What happened, newest first; `limit` says how many.", None, "[{\"at\":1700000000,\"login\":\"admin\",\"text\":\"…\"}]", api::events),
     ]
 }
@@ -111,9 +114,9 @@ fn v1_routes() -> Vec<Route<CollectorSite>> {
         route!(post "/api/v1/accounts/{account}/licenses", LoggedIn, "The licenses in use.", Some("{\"virtualAccounts\":[\"Default\"],\"limit\":50,\"offset\":0}"), "{\"licenses\":[]}", onprem_v1::licenses).public(NamedBy::Numbers, Refusal::Account),
         route!(post "/api/v1/accounts/{account}/alerts", LoggedIn, "What somebody has to look at.", Some("{\"limit\":-1}"), "{\"alerts\":[],\"totalRecords\":0}", onprem_v1::alerts).public(NamedBy::Numbers, Refusal::Account),
         route!(post "/api/v1/accounts/{account}/license-subscriptions", LoggedIn, "Subscriptions are known to CSSM alone.", None, "{\"licenseSubscriptions\":[]}", onprem_v1::subscriptions).public(NamedBy::Numbers, Refusal::Account),
-        route!(get "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Always empty: no token is needed.", None, "{\"tokens\":[]}", onprem_v1::tokens).public(NamedBy::Numbers, Refusal::Account),
-        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Refused: no token is needed.", None, "{}", onprem_v1::no_tokens).public(NamedBy::Numbers, Refusal::Account),
-        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens/revoke", LoggedIn, "Refused: no token is needed.", None, "{}", onprem_v1::no_tokens).public(NamedBy::Numbers, Refusal::Account),
+        route!(get "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "The id tokens that may still be used, the newest first.", None, "{\"tokens\":[]}", id_tokens::list_v1).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens", LoggedIn, "Makes an id token, for switches of before Smart Licensing Using Policy.", Some("{\"description\":\"lab\",\"expiresAfterDays\":30}"), "{\"tokenInfo\":{\"token\":\"…\"}}", id_tokens::create_v1).public(NamedBy::Numbers, Refusal::Account),
+        route!(post "/api/v1/accounts/{account}/virtual-accounts/{virtual_account}/tokens/revoke", LoggedIn, "Revokes id tokens by their texts.", Some("{\"tokens\":[\"…\"]}"), "{\"tokens\":[]}", id_tokens::revoke_v1).public(NamedBy::Numbers, Refusal::Account),
     ]
 }
 

@@ -1,7 +1,11 @@
 //! The endpoint of Call Home (CSSM-031): the receiver, in an envelope.
 
-use rumline_cssm::Settings;
-use rumline_protocol::{CallHomeAnswer, CallHomeRequest, Response, ResponseStatus, Udi};
+use rumline_cssm::{Settings, SmartAccountId};
+use rumline_protocol::{
+    CallHomeAnswer, CallHomeRequest, OlderCall, Request as Message, Response, ResponseStatus,
+    Timestamp, Udi,
+};
+use rumline_testkit::{Device, lan_tag};
 
 use super::DDCE;
 use super::common::*;
@@ -77,4 +81,54 @@ async fn a_refusal_is_in_an_envelope_and_what_is_no_message_is_a_problem() {
     // An envelope is no message of the smart transport either.
     let answer = server.call("post", "/licservice/license", None, right.write()).await;
     assert_eq!(answer.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_of_before_is_shown_as_what_it_is() {
+    // PI-MIG-020, CSSM-034: no reports are expected of it, and what it uses is seen
+    let server = Server::new(&Settings::default());
+    let own = Device { version: "9.3(5)", ..Device::new(&server.cssm, "OLD1") };
+    let send = async |message: &Message| {
+        let body = enveloped(&serde_json::to_vec(message).unwrap()).write();
+        let answer = server.call("post", DDCE, None, body).await;
+        let opened = CallHomeAnswer::read(answer.bytes()).unwrap();
+        let response: Response = serde_json::from_slice(&opened.message).unwrap();
+        assert_eq!(response.status, ResponseStatus::Ok, "{response:?}");
+    };
+    // Half a year ago: it would be overdue, if it were one that reports.
+    let then = server.now();
+    send(&own.older_registration(then, &server.token, false)).await;
+    send(&own.older(then, OlderCall::Authorize, &[(lan_tag(), 2)])).await;
+    let later = then + 180 * Timestamp::DAY;
+    server.cssm.watch(later).unwrap();
+    let sa = SmartAccountId(1);
+    let alerts = server.cssm.alerts(sa).unwrap();
+    assert!(alerts.iter().all(|alert| alert.subject != own.udi.to_string()), "{alerts:?}");
+    let token = server.log_in("viewer");
+    let path = "/api/v1/smart-accounts/1/product-instances?limit=1000";
+    let answer = server.call("get", path, token.as_deref(), "").await;
+    let rows: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+    let row = rows.as_array().unwrap().iter().find(|row| row["serial"] == "OLD1").unwrap();
+    let older = &row["smart_licensing"];
+    let at = |name: &str| older[name].as_i64().unwrap();
+    assert!((0..60).contains(&(at("registered_at") - then.0)), "{older}");
+    assert!(at("authorized_at") >= at("registered_at"), "{older}");
+    assert_eq!(at("expires_at"), at("registered_at") + 365 * Timestamp::DAY);
+    assert_eq!((&row["trusted"], row["licenses"][0]["count"].as_i64()), (&false.into(), Some(2)));
+    let at = format!(
+        "/smart-accounts/1/virtual-accounts/{}/product-instances/{}",
+        row["virtual_account_id"], row["id"]
+    );
+    let page = server.call("get", &at, token.as_deref(), "").await.text().replace("<wbr>", "");
+    for part in [
+        "<dt>Smart Licensing</dt><dd>registered ",
+        "<dt>Last Authorization</dt>",
+        "It is registered by Smart Licensing and says what it uses without reports.",
+        "LAN_ENTERPRISE_SERVICES_PKG",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let list = at.rsplit_once('/').unwrap().0;
+    let page = server.call("get", list, token.as_deref(), "").await.text();
+    assert!(page.contains("<span class=\"badge\">Smart Licensing</span>"), "{page}");
 }

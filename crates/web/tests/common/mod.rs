@@ -144,7 +144,7 @@ pub(crate) struct Server {
     router: Router,
     now: Timestamp,
     root: Vec<u8>,
-    token: String,
+    pub(crate) token: String,
     _spool: tempfile::TempDir,
 }
 

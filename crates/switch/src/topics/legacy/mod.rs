@@ -53,6 +53,8 @@ pub(crate) struct Older {
     pub personality: Personality,
     /// What was written last.
     written: Kept,
+    /// What is there cannot be read, and is to be put aside before anything is written.
+    is_unreadable: bool,
     /// The call under way.
     on_its_way: Option<calls::OnItsWay>,
 }
@@ -64,6 +66,27 @@ pub(crate) fn kept(store: &mut dyn Disk) -> Result<(Kept, Option<KeptError>), Di
         Ok(kept) => (kept, None),
         Err(error) => (Kept::default(), Some(error)),
     })
+}
+
+/// The most files that are put aside; where there are so many, nothing is written over what is there.
+const ASIDE_MAX: u32 = 9;
+
+/// Puts what cannot be read where nothing writes over it, and says where.
+pub(crate) fn put_aside(store: &mut dyn Disk) -> Result<String, DiskError> {
+    let Some(bytes) = store.read(Kept::FILE)? else { return Ok(String::new()) };
+    for number in 1..=ASIDE_MAX {
+        let name = format!("{}.aside-{number}", Kept::FILE);
+        match store.read(&name)? {
+            // A cut came between the copy and the removal.
+            Some(known) if known == bytes => {}
+            Some(_) => continue,
+            None => store.write(&name, &bytes)?,
+        }
+        store.remove(Kept::FILE)?;
+        return Ok(name);
+    }
+    let told = format!("{} files of the older licensing are put aside already", ASIDE_MAX);
+    Err(DiskError::Other(told))
 }
 
 /// The file of it, if it is damaged.
@@ -81,12 +104,16 @@ pub(crate) fn is_smart(tree: &ConfigTree) -> bool {
 
 impl Older {
     /// Goes on from what was kept, on a release that needs it.
-    pub(crate) fn open(release: &Release, tree: &ConfigTree, kept: Kept) -> Option<Self> {
+    pub(crate) fn open(
+        release: &Release,
+        tree: &ConfigTree,
+        (kept, is_unreadable): (Kept, bool),
+    ) -> Option<Self> {
         if release.has_slp() {
             return None;
         }
         let personality = Personality::open(kept.clone(), is_smart(tree));
-        Some(Self { personality, written: kept, on_its_way: None })
+        Some(Self { personality, written: kept, is_unreadable, on_its_way: None })
     }
 }
 
@@ -151,11 +178,41 @@ fn clear_file(switch: &mut Switch, call: &mut Call<'_, '_>) -> Answer {
     Ok(Outcome::text("Clearing license ..done\n").with(vec![told]))
 }
 
+/// Puts what cannot be read aside where it will be written over, and says what that comes to. On a release with Smart Licensing Using
+/// Policy nothing writes there: it stays, for a program that can read it.
+pub(crate) fn unreadable_told(
+    older: &mut Option<Older>,
+    error: &KeptError,
+    store: &mut dyn Disk,
+) -> String {
+    let head = format!("%ASCII-CFG-2-CONF_CONTROL: {error}");
+    let Some(older) = older else {
+        return format!(
+            "{head}: it stays in {}, and what the switch held before is not known",
+            Kept::FILE
+        );
+    };
+    let nothing = "the switch is not registered and has no license files";
+    match put_aside(store) {
+        Ok(name) => {
+            older.is_unreadable = false;
+            format!("{head}: it is kept as {name}; {nothing}")
+        }
+        Err(why) => {
+            format!("{head}: it cannot be put aside ({why}) and stays in {}; {nothing}", Kept::FILE)
+        }
+    }
+}
+
 impl Older {
     /// Writes what has to last, if it is new.
     fn keep(&mut self, store: &mut dyn Disk) -> Result<(), DiskError> {
         let kept = self.personality.keep();
         if *kept != self.written {
+            if self.is_unreadable {
+                put_aside(store)?;
+                self.is_unreadable = false;
+            }
             store.write(Kept::FILE, &kept.write())?;
             self.written = kept.clone();
         }

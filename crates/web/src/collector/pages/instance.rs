@@ -51,6 +51,9 @@ impl Page<CollectorSite> for Instance {
                 div { dt { "State" } dd { (state(one)) } }
                 div { dt { "UDI" } dd { "PID:" (one.pid) ",SN:" (one.serial) } }
                 div { dt { "Software" } dd { (one.software_version.as_deref().unwrap_or("not told")) } }
+                @if let Some(until) = one.registered_until {
+                    div { dt { "Smart Licensing" } dd { "registered until " (time(Some(until))) } }
+                }
                 div { dt { "Added" } dd { (ask.time(Some(one.added_at))) } }
                 div { dt { "Last Contact" } dd { (ask.time(one.last_contact_at)) } }
                 div { dt { "Last Report" } dd { (ask.time(one.last_report_at)) } }
@@ -141,7 +144,12 @@ impl Instance {
                 } }
             }),
         ];
-        let empty = html! { p { "It has not reported yet." } };
+        let empty = html! {
+            @if self.instance.registered_until.is_some() {
+                p { "It is registered by Smart Licensing and says what it uses without reports. They begin with a release from "
+                    "10.2(1)F on." }
+            } @else { p { "It has not reported yet." } }
+        };
         Table { caption: "Reports", columns, rows: &self.of.reports, ticks: None, empty }.show(ask)
     }
 }

@@ -77,7 +77,8 @@ impl Page<CollectorSite> for Instances {
 /// How a product instance stands, as a badge with words.
 pub(super) fn state(one: &InstanceView) -> Markup {
     let settled = one.waiting == 0 && one.alert.is_none();
-    html! { span.badge.good[settled && one.last_ack_at.is_some()].warn[!settled] { (one.state) } }
+    let is_good = one.last_ack_at.is_some() || one.registered_until.is_some();
+    html! { span.badge.good[settled && is_good].warn[!settled] { (one.state) } }
 }
 
 impl Instances {

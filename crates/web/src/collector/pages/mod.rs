@@ -12,6 +12,7 @@ mod licenses;
 mod overview;
 mod preferences;
 mod tenancy;
+mod tokens;
 mod uploads;
 mod workspace;
 
@@ -52,6 +53,9 @@ pub(super) fn routes() -> Vec<Route<CollectorSite>> {
         files::Files::route(),
         files::again_route(),
         licenses::Licenses::route(),
+        tokens::Tokens::route(),
+        tokens::Create::route(),
+        tokens::Revoke::route(),
         events::Events::route(),
     ]);
     routes

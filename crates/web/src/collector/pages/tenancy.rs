@@ -63,6 +63,9 @@ impl Tenancy {
             (self.at("/licenses"), "Licenses"),
             (self.at("/events"), "Events"),
         ]);
+        if self.may(ask, Action::Operate) && !self.is_cslu {
+            tabs.push((self.at("/tokens"), "Tokens"));
+        }
         if self.may(ask, Action::Administer) && !self.is_cslu {
             tabs.push((self.at("/people"), "People"));
         }

@@ -80,6 +80,9 @@ fn state(row: &FoundInstance) -> Markup {
     html! {
         @if one.held_at.is_some() { span.badge.bad { "held" } }
         @else if one.reports_missing > 0 { span.badge.warn { (one.reports_missing) " missing" } }
+        @else if one.smart_licensing.is_some() && one.last_report_at.is_none() {
+            span.badge { "Smart Licensing" }
+        }
         @else if !one.trusted { span.badge { "no trust code" } }
         @else { span.badge.good { "in order" } }
     }

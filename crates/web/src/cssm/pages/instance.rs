@@ -1,7 +1,9 @@
 //! A product instance: what it uses, its reports, and what is wrong with it (CSSM-014).
 
 use maud::{Markup, html};
-use rumline_cssm::{Action, EpochView, Error, InstanceId, InstanceView, ReportRow, SmartAccountId};
+use rumline_cssm::{
+    Action, EpochView, Error, InstanceId, InstanceView, OlderView, ReportRow, SmartAccountId,
+};
 
 use super::epochs;
 use super::inventory::Inventory;
@@ -75,6 +77,7 @@ impl Page<CssmSite> for Instance {
                 div { dt { "Software" } dd { (one.software_version.as_deref().unwrap_or("not told")) } }
                 div { dt { "Policy" } dd { (self.policy_name) } }
                 div { dt { "Registered" } dd { (ask.time(Some(one.registered_at))) } }
+                @if let Some(older) = &one.smart_licensing { (older_facts(ask, older)) }
                 div { dt { "Last Contact" } dd { (ask.time(Some(one.last_contact_at))) } }
                 div { dt { "Last Report" } dd { (ask.time(one.last_report_at)) } }
                 div { dt { "Last ACK" } dd { (ask.time(one.last_ack_at)) } }
@@ -113,6 +116,16 @@ impl Page<CssmSite> for Instance {
             (self.list(ask, &reports))
             (Trail::of(ask).show(ask, self.next.as_deref()))
         }
+    }
+}
+
+/// How one stands that is registered as before Smart Licensing Using Policy.
+fn older_facts(ask: &Ask, older: &OlderView) -> Markup {
+    html! {
+        div { dt { "Smart Licensing" } dd {
+            "registered " (ask.time(Some(older.registered_at))) ", until " (time(Some(older.expires_at)))
+        } }
+        div { dt { "Last Authorization" } dd { (ask.time(older.authorized_at)) } }
     }
 }
 
@@ -157,7 +170,12 @@ impl Instance {
             }),
             Column::new("Received", Kind::Text, |row: &ReportRow| time(Some(row.received_at))),
         ];
-        let empty = html! { p { "It has not reported yet." } };
+        let empty = html! {
+            @if self.instance.smart_licensing.is_some() {
+                p { "It is registered by Smart Licensing and says what it uses without reports. They begin with a release from "
+                    "10.2(1)F on." }
+            } @else { p { "It has not reported yet." } }
+        };
         Table { caption: "Reports", columns, rows: &self.reports, ticks: None, empty }.show(ask)
     }
 }
