@@ -3,6 +3,7 @@
 
 mod bench;
 mod mutations;
+mod package;
 mod parts;
 mod test;
 
@@ -14,8 +15,12 @@ use anyhow::{Context, Result, bail};
 const HELP: &str = "\
 cargo xtask test [--no-install]   everything: format, lints, tests, documents, real parts
 cargo xtask bench                 speed and memory, as ratios within one run
+cargo xtask deb|image|sbom [--of EXECUTABLE]
+                                  a Debian package, an image for containers, or the list of what is in them, in target/package;
+                                  of an executable that is there, or of one that is built for it
 cargo xtask mutations [TEXT]      puts faults in, one by one; a test has to fail for each
-cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise), 500 kills of supervisors, and what genie and napalm read
+cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise), 500 kills of supervisors, and what genie and napalm read;
+                                  two builds that are the same, and the package on a clean root
 ";
 
 fn main() -> ExitCode {
@@ -24,6 +29,10 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test"] => test::run(true),
         ["test", "--no-install"] => test::run(false),
+        [kind @ ("deb" | "image" | "sbom")] => package::run(kind, None),
+        [kind @ ("deb" | "image" | "sbom"), "--of", executable] => {
+            package::run(kind, Some(Path::new(executable)))
+        }
         ["bench"] => bench::run(),
         ["mutations"] => mutations::run(""),
         ["mutations", only] => mutations::run(only),
@@ -49,7 +58,11 @@ fn soak(seeds: &str) -> Result<()> {
     step("simulated worlds", simulator.args(["sim", "--seed", "1000000", "--seeds", seeds]))?;
     let mut pair = Command::new(parts::CLIENTS.python()?);
     pair.args(["tests/pair.py", "500"]).env("RUMLINE", rumline());
-    step("two supervisors, 500 kills and switchovers", &mut pair)
+    step("two supervisors, 500 kills and switchovers", &mut pair)?;
+    let mut packages = Command::new(parts::CLIENTS.python()?);
+    packages.args(["tests/packages.py", "--clean-root"]).env("RUMLINE", rumline());
+    step("the package on a clean root", &mut packages)?;
+    package::same_twice()
 }
 
 /// The project's folder.

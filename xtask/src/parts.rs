@@ -31,6 +31,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nodejs", "/usr/bin/node"),
     ("npm", "/usr/bin/npm"),
     ("prometheus", "/usr/bin/promtool"),
+    ("systemd", "/usr/bin/systemd-analyze"),
+    ("mmdebstrap", "/usr/bin/mmdebstrap"),
 ];
 
 /// Packages from PyPI in an environment of their own below `target`.

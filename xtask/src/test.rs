@@ -89,6 +89,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("mail_alerts.py", &parts::CLIENTS),
     ("operations.py", &parts::CLIENTS),
     ("backup.py", &parts::CLIENTS),
+    ("packages.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),
     ("pair.py", &parts::CLIENTS),
     ("pair_hosts.py", &parts::CLIENTS),

@@ -241,6 +241,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         shutdown: shutdown.clone(),
         readiness: crate::server_parts::readiness(&dir, &authority),
     });
+    end_on_signal(shutdown.clone());
     crate::server_parts::tell_url(&dir, &base_url)?;
     say!("{} listens on {base_url}", role.kind.title());
     say!("  product instances  {device_url}");
@@ -251,7 +252,6 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         tokio::spawn(resume_imports(site.clone())),
         tokio::spawn(tidy_daily(collector, clock)),
     ];
-    tokio::spawn(end_on_signal(shutdown.clone()));
     match device_listener {
         Some(device_listener) => {
             let security = Security::TlsOrPlain(for_devices);

@@ -272,6 +272,8 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         Some(name) => format!("https://{name}:{}", address.port()),
         None => base_url.clone(),
     };
+    let shutdown = Shutdown::default();
+    end_on_signal(shutdown.clone());
     crate::server_parts::tell_url(&arguments.dir, &base_url)?;
     say!("CSSM listens on {base_url}");
     say!("  smart receiver     {base_url}/licservice/license");
@@ -279,7 +281,6 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     say!("  pages              {base_url}/");
     say!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
     say!("  root certificate   {}", arguments.dir.join("root.pem").display());
-    let shutdown = Shutdown::default();
     let mut background = vec![
         tokio::spawn(tidy_daily(cssm.clone(), clock)),
         tokio::spawn(watch(cssm.clone(), clock, mailer.is_some().then_some(known_as))),
@@ -290,7 +291,6 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     background.extend(
         mailer.map(|mailer| tokio::spawn(send_mail(cssm, clock, mailer, shutdown.clone()))),
     );
-    tokio::spawn(end_on_signal(shutdown.clone()));
     let tls = if arguments.tls_13_only { server_config } else { device_server_config };
     let tls = Security::Tls(tls(certificate, key)?);
     serve(listener, tls, cssm_router(state), &shutdown).await?;

@@ -135,18 +135,23 @@ pub(crate) async fn announce_administrator(
     Ok(())
 }
 
-pub(crate) async fn end_on_signal(shutdown: Shutdown) {
+/// From now on a signal ends the server as a shutdown does: what is worked on is finished.
+pub(crate) fn end_on_signal(shutdown: Shutdown) {
+    // Heeded from here on, and not only once somebody waits for them.
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return;
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    shutdown.begin();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.begin();
+    });
 }
+
 /// The file of a server's folder that says where it listens, for commands that are given beside it.
 pub(crate) const URL_FILE: &str = "url";
 
