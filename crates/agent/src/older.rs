@@ -107,7 +107,8 @@ impl Agent {
             customer_tags: Default::default(),
             software_tag_identifier: self.profile.software_tag.clone(),
             agent_version: self.profile.agent_version.clone(),
-            public_key: None,
+            // The other supervisor of a chassis may be the one that is registered.
+            public_key: Some(self.signer.public_key().clone()),
             proof: None,
             body,
         };

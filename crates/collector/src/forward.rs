@@ -22,6 +22,8 @@ use crate::{Collector, Error, Tenant, import, journal, older, tenants};
 const BATCH_REPORTS_MAX: i64 = 1000;
 const BATCH_DEVICES_MAX: i64 = 500;
 const BATCH_BYTES_MAX: usize = 12 << 20;
+/// What switches of before said, beside reports.
+const BATCH_WORDS_BYTES_MAX: usize = 4 << 20;
 /// What the answer to a batch may unpack to.
 const ANSWER_LIMITS: ArchiveLimits =
     ArchiveLimits { total_bytes_max: 256 << 20, member_bytes_max: 32 << 20, members_max: 10_000 };
@@ -295,7 +297,13 @@ impl Collector {
             }
             let mut words = BTreeMap::new();
             let all = (InstanceId(0), InstanceId(i64::MAX));
+            let mut words_bytes = 0;
             for (id, untold) in older::untold(tx, tenant_id, all, BATCH_DEVICES_MAX)? {
+                words_bytes += untold.word.message.len();
+                // The others wait for the next batch.
+                if words_bytes > BATCH_WORDS_BYTES_MAX {
+                    break;
+                }
                 if let Some(part) = parts.get_mut(&id).filter(|_| after.is_none()) {
                     part.older = Some(untold.word);
                     words.insert(id, untold.nonce);

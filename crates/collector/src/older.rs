@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use rumline_catalogue::Catalogue;
 use rumline_protocol::{
-    Document, OlderResult, OlderUse, OlderWord, Request, RequestBody, Timestamp, Udi,
+    Document, OlderResult, OlderUse, OlderWord, PublicKey, Request, RequestBody, Timestamp, Udi,
 };
 use rumline_store::Tx;
 
@@ -20,6 +21,8 @@ pub(crate) struct Registered {
     /// The nonce of the request that made it.
     pub nonce: String,
     pub expires_at: Timestamp,
+    /// When it was asked for, by the clock of the product instance.
+    pub asked_at: Timestamp,
     /// The nonce of the message that is kept of it.
     pub message_nonce: Option<String>,
     /// The switch went, and CSSM is yet to hear of it.
@@ -40,7 +43,8 @@ const NOT_TAKEN: &str =
 type Place = (TenantId, InstanceId);
 
 pub(crate) fn find(tx: &mut Tx<'_>, (tenant, id): Place) -> Result<Option<Registered>, Error> {
-    let sql = "SELECT nonce, expires_at, is_over, message_nonce FROM older_registration
+    let sql =
+        "SELECT nonce, expires_at, is_over, message_nonce, registered_at FROM older_registration
         WHERE tenant_id = $1 AND instance_id = $2";
     tx.row(sql, &[tenant.into(), id.into()], |row| {
         Ok::<_, Error>(Registered {
@@ -48,24 +52,34 @@ pub(crate) fn find(tx: &mut Tx<'_>, (tenant, id): Place) -> Result<Option<Regist
             expires_at: Timestamp(row.int(1)?),
             is_over: row.flag(2)?,
             message_nonce: row.opt_text(3)?,
+            asked_at: Timestamp(row.int(4)?),
         })
     })
 }
 
-/// Registers a product instance; what it said under an earlier registration is for nobody any more.
+/// Registers a product instance that asked at this instant of its clock; what it said under an earlier registration is for nobody
+/// any more.
 pub(crate) fn register(
     tx: &mut Tx<'_>,
-    now: Timestamp,
+    asked_at: Timestamp,
     (tenant, id): Place,
-    nonce: &str,
+    (nonce, key): (&str, &PublicKey),
     expires_at: Timestamp,
 ) -> Result<(), Error> {
     let sql = "INSERT INTO older_registration (tenant_id, instance_id, nonce, registered_at,
-        expires_at, is_told, is_over) VALUES ($1, $2, $3, $4, $5, 1, 0)
+        expires_at, is_told, is_over, public_key) VALUES ($1, $2, $3, $4, $5, 1, 0, $6)
         ON CONFLICT (tenant_id, instance_id) DO UPDATE SET nonce = excluded.nonce,
         registered_at = excluded.registered_at, expires_at = excluded.expires_at,
-        message = NULL, message_nonce = NULL, is_told = 1, is_over = 0";
-    let values = [tenant.into(), id.into(), nonce.into(), now.0.into(), expires_at.0.into()];
+        public_key = excluded.public_key, message = NULL, message_nonce = NULL, is_told = 1, is_over = 0";
+    let key = key.to_text();
+    let values = [
+        tenant.into(),
+        id.into(),
+        nonce.into(),
+        asked_at.0.into(),
+        expires_at.0.into(),
+        (&key).into(),
+    ];
     tx.execute(sql, &values)?;
     Ok(())
 }
@@ -77,6 +91,44 @@ pub(crate) fn renew(tx: &mut Tx<'_>, place: Place, expires_at: Timestamp) -> Res
         WHERE tenant_id = $2 AND instance_id = $3";
     tx.execute(sql, &[expires_at.0.into(), place.0.into(), place.1.into()])?;
     still_asks(tx, place)
+}
+
+/// The other supervisor of a chassis, if that is registered: both have one key. With it its UDI and tenant.
+pub(crate) fn mate(
+    tx: &mut Tx<'_>,
+    udi: &Udi,
+    key: &PublicKey,
+) -> Result<Option<(Place, Udi)>, Error> {
+    if !Catalogue::nexus().may_have_standby(&udi.pid) {
+        return Ok(None);
+    }
+    let sql = "SELECT older.tenant_id, older.instance_id, instance.serial
+        FROM older_registration AS older JOIN instance ON instance.tenant_id = older.tenant_id
+        AND instance.id = older.instance_id WHERE older.public_key = $1 AND older.is_over = 0
+        AND instance.pid = $2 AND instance.serial <> $3 ORDER BY older.registered_at DESC LIMIT 1";
+    let key = key.to_text();
+    let values = [(&key).into(), (&udi.pid).into(), (&udi.serial).into()];
+    tx.row(sql, &values, |row| {
+        let of = Udi { pid: udi.pid.clone(), serial: row.text(2)? };
+        Ok::<_, Error>(((row.id(0)?, row.id(1)?), of))
+    })
+}
+
+/// A supervisor speaks for its chassis, of which the other one is registered: the registration and what is in use are its own from now on.
+pub(crate) fn take_over(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (from, of): (Place, &Udi),
+    (to, udi): (Place, &Udi),
+) -> Result<(), Error> {
+    forget(tx, to)?;
+    let sql =
+        "UPDATE older_registration SET instance_id = $1, message = NULL, message_nonce = NULL,
+        is_told = 1 WHERE tenant_id = $2 AND instance_id = $3";
+    tx.execute(sql, &[to.1.into(), from.0.into(), from.1.into()])?;
+    clear_uses(tx, from)?;
+    let text = format!("{udi} took over the registration of {of}");
+    add_event(tx, now, to.0, &Actor::device(udi), &text)
 }
 
 /// Keeps what a switch said, for CSSM.
@@ -138,22 +190,26 @@ pub(crate) fn forget(tx: &mut Tx<'_>, (tenant, id): Place) -> Result<(), Error> 
     Ok(())
 }
 
-/// Its first report of after the registration came: what it uses is what reports say, and nothing of before counts beside them.
+/// Its first report of after the registration came: what it uses is what reports say, and nothing of before counts beside them; of a
+/// chassis whichever supervisor was registered.
 pub(crate) fn reported(
     tx: &mut Tx<'_>,
     now: Timestamp,
     (tenant, id): Place,
-    (udi, last_end): (&Udi, Timestamp),
+    (udi, key): (&Udi, &PublicKey),
+    last_end: Timestamp,
 ) -> Result<(), Error> {
-    let sql = "SELECT registered_at FROM older_registration
-        WHERE tenant_id = $1 AND instance_id = $2";
-    let at = tx.row(sql, &[tenant.into(), id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
-    if at.is_none_or(|at| last_end.0 <= at) {
+    let place = match find(tx, (tenant, id))? {
+        Some(_) => Some((tenant, id)),
+        None => mate(tx, udi, key)?.map(|(place, _)| place).filter(|(of, _)| *of == tenant),
+    };
+    let Some(place) = place else { return Ok(()) };
+    if find(tx, place)?.is_none_or(|own| last_end <= own.asked_at) {
         return Ok(());
     }
-    forget(tx, (tenant, id))?;
+    forget(tx, place)?;
     let sql = "DELETE FROM license_use WHERE tenant_id = $1 AND instance_id = $2 AND report_id = 0";
-    tx.execute(sql, &[tenant.into(), id.into()])?;
+    tx.execute(sql, &[place.0.into(), place.1.into()])?;
     let text = format!("{udi} reports by Smart Licensing Using Policy from now on");
     add_event(tx, now, tenant, &Actor::device(udi), &text)
 }

@@ -77,7 +77,6 @@ impl Collector {
             }
         };
         let speaker = request.speaker();
-        let message = serde_json::to_string(&request).unwrap_or_default();
         let body = std::mem::replace(&mut request.body, RequestBody::SYNC);
         let refusal = match (&body, self.settings.kind, way) {
             (RequestBody::SmartLicensing { .. }, Kind::OnPrem, OtherWay::OnPrem) => None,
@@ -111,7 +110,7 @@ impl Collector {
                 trust_requests: Vec::new(),
                 uses: uses.clone(),
             };
-            self.take_older(now, request, (call, uses, message), url_of, done);
+            self.take_older(now, request, (call, uses), url_of, done);
         }
         Some(speaker)
     }
@@ -189,19 +188,26 @@ impl Collector {
         &self,
         now: Timestamp,
         mut request: Request,
-        (call, uses, message): (OlderCall, Vec<OlderUse>, String),
+        (call, uses): (OlderCall, Vec<OlderUse>),
         url_of: impl Fn(&str) -> String + Send + 'static,
         done: impl FnOnce(Answer) + Send + 'static,
     ) {
-        let checked = check_uses(&uses).and_then(|()| {
-            let udi = request.sudi.clone();
-            self.db.read("older.find", move |tx| of_udi(tx, &udi))
+        let checked = OlderUse::check_all(&uses).map_err(Error::invalid).and_then(|()| {
+            let (udi, shown) = (request.sudi.clone(), request.public_key.clone());
+            self.db.read("older.find", move |tx| match (of_udi(tx, &udi)?, &shown) {
+                (Some((place, key)), _) => Ok(Some((place, key, None))),
+                (None, Some(key)) => {
+                    let mate = older::mate(tx, &udi, key)?;
+                    Ok(mate.map(|(place, mate)| (place, key.clone(), Some(mate))))
+                }
+                (None, None) => Ok(None),
+            })
         });
         let found = match checked {
             Ok(found) => found,
             Err(error) => return done(refuse(now, &request, &error)),
         };
-        let Some((place, key)) = found else {
+        let Some((place, key, mate)) = found else {
             // One that was taken away here is told so, and nobody else believes it: it is signed with the key of its registration.
             return done(self.say_older(now, &request, OlderResult::Unknown));
         };
@@ -209,25 +215,32 @@ impl Collector {
             return done(refuse(now, &request, &error));
         }
         let (millis, nonce) = (request.timestamp, request.nonce.clone());
+        let message = request.proven_text();
         let about = About::of(&mut request);
         let (udi, server_key) = (request.sudi.clone(), self.signer.public_key().clone());
         let asked = Asked { call, uses, message, millis, nonce, about };
-        let work = move |tx: &mut Tx<'_>| match said(tx, now, place, (&udi, &key), &asked)? {
-            Said::Unknown => Ok(OlderResult::Unknown),
-            Said::Gone => Ok(OlderResult::Deregistered),
-            Said::Authorized(out_of_compliance) => Ok(OlderResult::Authorized {
-                out_of_compliance,
-                deadline_at: now.plus_days(OlderAnswer::AUTHORIZED_DAYS),
-            }),
-            Said::Renewed(expires_at) => {
-                let tenant = tenants::by_id(tx, place.0)?;
-                Ok(OlderResult::Registered {
-                    cslu_url: Some(url_of(&tenant.name)),
-                    smart_account: tenant.smart_account,
-                    virtual_account: tenant.virtual_account,
-                    expires_at,
-                    server_key: Some(server_key.clone()),
-                })
+        let work = move |tx: &mut Tx<'_>| {
+            let place = match &mate {
+                Some(mate) => take_in(tx, now, (place, mate), (&udi, &key), &asked.about)?,
+                None => place,
+            };
+            match said(tx, now, place, (&udi, &key), &asked)? {
+                Said::Unknown => Ok(OlderResult::Unknown),
+                Said::Gone => Ok(OlderResult::Deregistered),
+                Said::Authorized(out_of_compliance) => Ok(OlderResult::Authorized {
+                    out_of_compliance,
+                    deadline_at: now.plus_days(OlderAnswer::AUTHORIZED_DAYS),
+                }),
+                Said::Renewed(expires_at) => {
+                    let tenant = tenants::by_id(tx, place.0)?;
+                    Ok(OlderResult::Registered {
+                        cslu_url: Some(url_of(&tenant.name)),
+                        smart_account: tenant.smart_account,
+                        virtual_account: tenant.virtual_account,
+                        expires_at,
+                        server_key: Some(server_key.clone()),
+                    })
+                }
             }
         };
         let collector = self.clone();
@@ -254,14 +267,6 @@ impl Collector {
         response.smart_licensing = Some(SignedText { data: signed.text, signature });
         Answer::Message { response: Box::new(response), soon: None }
     }
-}
-
-fn check_uses(uses: &[OlderUse]) -> Result<(), Error> {
-    if uses.len() > OlderAnswer::USES_MAX {
-        return Err(Error::invalid("the message names too many licenses"));
-    }
-    let sound = uses.iter().try_for_each(|own| own.tag.check());
-    sound.map_err(|error| Error::invalid(error.to_string()))
 }
 
 /// The product instance of this UDI that is registered here, and its key.
@@ -316,28 +321,64 @@ fn register(
     }
     let id = match known {
         Some(known) => known.id,
-        None => NewInstance {
-            udi,
-            public_key: Some(&key.to_text()),
-            hostname: None,
-            software_version: None,
-            software_tag: "",
-            added_by: &token.name(),
-            in_contact: true,
-            waiting: 0,
-            trust_requests: None,
-            wants_answer: false,
-        }
-        .insert(tx, now, tenant_id)?,
+        None => insert(tx, now, tenant_id, (udi, key), &token.name())?,
     };
     instances::own(tx, now, tenant_id, udi, &key.to_text())?;
-    instances::heard(tx, now, (tenant_id, id), key, about, 0)?;
+    // Whatever it said before its registration, and whoever says it again, is past.
+    let asked_at = asked.timestamp;
+    instances::heard(tx, now, (tenant_id, id), key, about, asked_at.millis())?;
     id_tokens::count_use(tx, (tenant_id, token.id))?;
     let expires_at = now.plus_days(OlderAnswer::REGISTERED_DAYS);
-    older::register(tx, now, (tenant_id, id), &asked.nonce, expires_at)?;
+    older::register(tx, asked_at, (tenant_id, id), (&asked.nonce, key), expires_at)?;
     let text = format!("{udi} registered with {}, by Smart Licensing", token.name());
     add_event(tx, now, tenant_id, &actor, &text)?;
     Ok(Ok(tenant_id))
+}
+
+/// Puts a product instance down that registered.
+fn insert(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    tenant_id: TenantId,
+    (udi, key): (&Udi, &PublicKey),
+    added_by: &str,
+) -> Result<InstanceId, Error> {
+    let new = NewInstance {
+        udi,
+        public_key: Some(&key.to_text()),
+        hostname: None,
+        software_version: None,
+        software_tag: "",
+        added_by,
+        in_contact: true,
+        waiting: 0,
+        trust_requests: None,
+        wants_answer: false,
+    };
+    new.insert(tx, now, tenant_id)
+}
+
+/// The other supervisor of a chassis that is registered speaks, with the key of that one: it is in its place from now on (PI-MIG-024).
+fn take_in(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (place, mate): (Place, &Udi),
+    (udi, key): (&Udi, &PublicKey),
+    about: &About,
+) -> Result<Place, Error> {
+    let known = instances::find(tx, place.0, udi, Some(key))?;
+    if known.as_ref().is_some_and(|own| !own.removed && own.public_key.as_ref() != Some(key)) {
+        return Ok(place);
+    }
+    let id = match known {
+        Some(known) => known.id,
+        None => insert(tx, now, place.0, (udi, key), &mate.to_string())?,
+    };
+    let own = (place.0, id);
+    instances::own(tx, now, place.0, udi, &key.to_text())?;
+    instances::heard(tx, now, own, key, about, 0)?;
+    older::take_over(tx, now, (place, mate), (own, udi))?;
+    Ok(own)
 }
 
 /// What came of what a registered switch said.
@@ -393,6 +434,10 @@ fn said(
             Ok(Said::Authorized(older::short_of(tx, place.0, &asked.uses)?))
         }
         OlderCall::Deregister if !is_new => Ok(Said::Gone),
+        // What ended an earlier registration in the same second may have been sent again.
+        OlderCall::Deregister if asked.millis <= registered.asked_at.millis() => {
+            Err(Error::invalid("it was registered in this very second: ask again"))
+        }
         OlderCall::Deregister => {
             older::clear_uses(tx, place)?;
             instances::leave(tx, now, place)?;

@@ -433,7 +433,7 @@ fn take_contact(
     if let Some(last_end) = reports.iter().map(|checked| checked.end_at).max()
         && stored.new > 0
     {
-        older::reported(tx, now, (tenant_id, known.id), (udi, last_end))?;
+        older::reported(tx, now, (tenant_id, known.id), (udi, key), last_end)?;
     }
     known.wants_answer |= contact.asks();
     let recently = known.delivered_at.is_some_and(|at| now.since(Timestamp(at)) < Timestamp::DAY);
@@ -545,6 +545,9 @@ fn first_contact(
         instances::own(tx, now, tenant.id, udi, &key.to_text())?;
     }
     let stored = reports::store(tx, now, tenant.id, id, reports)?;
+    if let Some(last_end) = reports.iter().map(|checked| checked.end_at).max() {
+        older::reported(tx, now, (tenant.id, id), (udi, key), last_end)?;
+    }
     note_conflict(tx, now, (tenant.id, id), udi, &stored)?;
     let mut handed = Handed::default();
     if tenant.policy_at > 0 {

@@ -47,8 +47,10 @@ CREATE TABLE older_registration (
     message_nonce TEXT,
     is_told BIGINT NOT NULL,
     is_over BIGINT NOT NULL,
+    public_key TEXT NOT NULL,
     PRIMARY KEY (tenant_id, instance_id)
 );
+CREATE INDEX older_registration_key ON older_registration (public_key);
 -- Of which licences there is not enough in the account, as CSSM said last.
 CREATE TABLE older_balance (
     tenant_id BIGINT NOT NULL,

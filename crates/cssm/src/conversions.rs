@@ -13,6 +13,11 @@ use crate::{Actor, Error};
 const OF_ANOTHER: &str = "it was converted for another product instance";
 const UNKNOWN: &str = "the package is not in the catalogue of this CSSM";
 
+/// The most lines of licence files that a product instance may have had.
+const LINES_MAX: i64 = 4096;
+/// The most that are told with a trust code: those that were asked for last. A request has up to [`Traditional::MAX`].
+const TOLD_MAX: i64 = 256;
+
 /// Books what a product instance asks for, so far as it was not; says what became of each.
 pub(crate) fn book(
     tx: &mut Tx<'_>,
@@ -20,7 +25,14 @@ pub(crate) fn book(
     instance: &Instance,
     asked: &[Traditional],
 ) -> Result<(), Error> {
+    let sql = "SELECT COUNT(*) FROM conversion WHERE product_instance_id = $1";
+    let mut count = tx.row(sql, &[instance.id.into()], |row| row.int(0))?.unwrap_or(0);
     for own in asked.iter().take(Traditional::MAX) {
+        // More than any switch can hold is of one that makes them up.
+        count += 1;
+        if count > LINES_MAX {
+            break;
+        }
         let purchase = purchase_of(own, now);
         let known = of_whom(tx, own)?;
         let is_its = match known {
@@ -42,7 +54,10 @@ pub(crate) fn book(
         let sql =
             "INSERT INTO conversion (file_id, line_id, product_instance_id, license, quantity,
             pak, at, refusal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-            ON CONFLICT (file_id, line_id, product_instance_id) DO NOTHING";
+            ON CONFLICT (file_id, line_id, product_instance_id) DO UPDATE SET
+            license = excluded.license, quantity = excluded.quantity, pak = excluded.pak,
+            at = excluded.at, refusal = excluded.refusal
+            WHERE conversion.refusal IS NOT NULL AND excluded.refusal IS NULL";
         let values = [
             (&own.file_id).into(),
             i64::from(own.line_id).into(),
@@ -93,11 +108,11 @@ fn of_whom(tx: &mut Tx<'_>, own: &Traditional) -> Result<Option<crate::ids::Inst
     tx.row(sql, &values, |row| Ok::<_, Error>(row.id(0)?))
 }
 
-/// What became of all that a product instance asked for.
+/// What became of what a product instance asked for last.
 pub(crate) fn of(tx: &mut Tx<'_>, instance: &Instance) -> Result<Vec<Conversion>, Error> {
     let sql = "SELECT file_id, line_id, refusal FROM conversion WHERE product_instance_id = $1
-        ORDER BY file_id, line_id";
-    tx.rows(sql, &[instance.id.into()], |row| {
+        ORDER BY at DESC, file_id, line_id LIMIT $2";
+    tx.rows(sql, &[instance.id.into(), TOLD_MAX.into()], |row| {
         let line_id = u32::try_from(row.int(1)?).unwrap_or_default();
         Ok::<_, Error>(Conversion { file_id: row.text(0)?, line_id, refusal: row.opt_text(2)? })
     })

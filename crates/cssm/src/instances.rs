@@ -365,6 +365,14 @@ fn write_down(
     Ok(instance)
 }
 
+/// What a product instance said at this instant of its clock, in milliseconds, was said: what is older is past.
+pub(crate) fn note_said(tx: &mut Tx<'_>, id: InstanceId, millis: i64) -> Result<(), Error> {
+    let sql = "UPDATE product_instance SET message_millis = $1
+        WHERE id = $2 AND message_millis < $1";
+    tx.execute(sql, &[millis.into(), id.into()])?;
+    Ok(())
+}
+
 /// Writes down what the reports of a product instance go on from.
 pub(crate) fn note_head(tx: &mut Tx<'_>, id: InstanceId, head: &Head) -> Result<(), Error> {
     let sql = "UPDATE product_instance SET epoch = $1, epoch_began_at = $2,

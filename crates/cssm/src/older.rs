@@ -1,18 +1,19 @@
 //! Which product instances are registered as before Smart Licensing Using Policy, until they report (PI-MIG-011).
 
-use rumline_protocol::Timestamp;
+use rumline_catalogue::Catalogue;
+use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::Tx;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::add_event;
 use crate::ids::InstanceId;
-use crate::instances::{self, Instance};
+use crate::instances::{self, About, Instance};
 use crate::{Actor, Error, totals};
 
 /// The registration of a product instance of before Smart Licensing Using Policy, as it stands. It holds until the first report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OlderView {
-    /// When it was registered, in seconds.
+    /// When it asked to be registered, by its clock, in seconds.
     pub registered_at: i64,
     /// When that ends without a renewal, in seconds.
     pub expires_at: i64,
@@ -42,6 +43,64 @@ pub(crate) fn nonce_of(tx: &mut Tx<'_>, id: InstanceId) -> Result<Option<String>
     tx.row(sql, &[id.into()], |row| Ok::<_, Error>(row.text(0)?))
 }
 
+/// When a product instance asked to be registered, by its clock, if it is registered as before.
+pub(crate) fn asked_at(tx: &mut Tx<'_>, id: InstanceId) -> Result<Option<Timestamp>, Error> {
+    let sql = "SELECT registered_at FROM older_registration WHERE product_instance_id = $1";
+    tx.row(sql, &[id.into()], |row| Ok::<_, Error>(Timestamp(row.int(0)?)))
+}
+
+/// The other supervisor of a chassis, if that is registered: both have one key.
+pub(crate) fn mate(tx: &mut Tx<'_>, udi: &Udi, key: &PublicKey) -> Result<Option<Instance>, Error> {
+    if !Catalogue::nexus().may_have_standby(&udi.pid) {
+        return Ok(None);
+    }
+    let sql = "SELECT product_instance_id FROM older_registration WHERE public_key = $1
+        ORDER BY product_instance_id LIMIT 4";
+    let found: Vec<InstanceId> =
+        tx.rows(sql, &[(&key.to_text()).into()], |row| Ok::<_, Error>(row.id(0)?))?;
+    for id in found {
+        let is_it = |own: &Instance| !own.removed && own.udi.pid == udi.pid && own.udi != *udi;
+        if let Some(mate) = instances::by_id(tx, id)?.filter(is_it) {
+            return Ok(Some(mate));
+        }
+    }
+    Ok(None)
+}
+
+/// A supervisor that is not registered speaks for its chassis, which is: the registration and what is in use are its own from now on
+/// (PI-MIG-024). Says whether there was one.
+pub(crate) fn take_over(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (udi, key): (&Udi, &PublicKey),
+    about: &About,
+) -> Result<bool, Error> {
+    let known = instances::find(tx, udi)?;
+    if let Some(own) = known.as_ref().filter(|own| !own.removed)
+        && (own.public_key != *key || asked_at(tx, own.id)?.is_some())
+    {
+        return Ok(false);
+    }
+    let Some(mate) = mate(tx, udi, key)? else { return Ok(false) };
+    let is_of_another =
+        |own: &Instance| !own.removed && own.smart_account_id != mate.smart_account_id;
+    if known.as_ref().is_some_and(is_of_another) {
+        return Ok(false);
+    }
+    let own = match known {
+        Some(own) if !own.removed => own,
+        known => instances::register(tx, now, known, mate.account(), udi, key, about)?,
+    };
+    forget(tx, own.id)?;
+    let sql = "UPDATE older_registration SET product_instance_id = $1
+        WHERE product_instance_id = $2";
+    tx.execute(sql, &[own.id.into(), mate.id.into()])?;
+    totals::kept(tx, mate.id, |tx| clear(tx, &mate))?;
+    let text = format!("{udi} took over the registration of {}", mate.udi);
+    add_event(tx, now, mate.smart_account_id, &Actor::collector(&udi.to_string()), &text)?;
+    Ok(true)
+}
+
 /// What a product instance said it uses is in use no more; what reports counted stays counted.
 pub(crate) fn clear(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), Error> {
     let sql = "UPDATE license_use SET count = 0 WHERE smart_account_id = $1
@@ -63,21 +122,25 @@ pub(crate) fn trusted(tx: &mut Tx<'_>, now: Timestamp, instance: &Instance) -> R
 }
 
 /// Its first report of after the registration came: what it uses is what reports say, and nothing of before counts beside them
-/// (PI-MIG-011). Reports of before come late where the product instance went back: says whether these are such, and so say nothing of
-/// what is in use now.
+/// (PI-MIG-011); of a chassis whichever supervisor was registered. Reports of before come late where the product instance went back: says
+/// whether these are such, and so say nothing of what is in use now. All of it is told by the clock of the product instance.
 pub(crate) fn reported(
     tx: &mut Tx<'_>,
     instance: &Instance,
     last_end: Timestamp,
 ) -> Result<bool, Error> {
-    let sql = "SELECT registered_at FROM older_registration WHERE product_instance_id = $1";
-    let at = tx.row(sql, &[instance.id.into()], |row| Ok::<_, Error>(row.int(0)?))?;
-    let Some(at) = at else { return Ok(false) };
-    if last_end.0 <= at {
-        return Ok(true);
+    let own = asked_at(tx, instance.id)?;
+    let registered = match own {
+        Some(_) => Some(instance.clone()),
+        None => mate(tx, &instance.udi, &instance.public_key)?,
+    };
+    let Some(registered) = registered else { return Ok(false) };
+    let at = asked_at(tx, registered.id)?;
+    if at.is_none_or(|at| last_end <= at) {
+        return Ok(at.is_some());
     }
-    forget(tx, instance.id)?;
-    totals::kept(tx, instance.id, |tx| clear(tx, instance))?;
+    forget(tx, registered.id)?;
+    totals::kept(tx, registered.id, |tx| clear(tx, &registered))?;
     Ok(false)
 }
 

@@ -156,7 +156,7 @@ impl Cssm {
         }
         .bounded();
         let cssm = self.clone();
-        if let Some(answer) = self.without_registration(&contact, &request) {
+        if let Some(answer) = self.without_registration(&contact, &request, &about) {
             return done(self.taken(now, answer));
         }
         let millis = match self.check_proof(now, &request) {

@@ -73,13 +73,23 @@ pub(crate) fn register(
     add_event(tx, now, smart_account_id, &actor, &text)?;
     let instance = trust::move_to(tx, now, known.map(|known| *known), account, request, about)?;
     instances::note_about(tx, &instance, about)?;
-    let sql =
-        "INSERT INTO older_registration (product_instance_id, nonce, registered_at, expires_at)
-        VALUES ($1, $2, $3, $4) ON CONFLICT (product_instance_id) DO UPDATE SET
-        nonce = excluded.nonce, registered_at = excluded.registered_at,
-        expires_at = excluded.expires_at, authorized_at = NULL, trusted_at = NULL";
+    // Whatever it said before its registration, and whoever says it again, is past.
+    let asked_at = request.timestamp;
+    instances::note_said(tx, instance.id, asked_at.millis())?;
+    let sql = "INSERT INTO older_registration (product_instance_id, nonce, registered_at,
+        expires_at, public_key) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (product_instance_id) DO UPDATE SET nonce = excluded.nonce,
+        registered_at = excluded.registered_at, expires_at = excluded.expires_at,
+        public_key = excluded.public_key, authorized_at = NULL, trusted_at = NULL";
     let expires_at = now.plus_days(OlderAnswer::REGISTERED_DAYS);
-    let values = [instance.id.into(), (&request.nonce).into(), now.0.into(), expires_at.0.into()];
+    let key = instance.public_key.to_text();
+    let values = [
+        instance.id.into(),
+        (&request.nonce).into(),
+        asked_at.0.into(),
+        expires_at.0.into(),
+        (&key).into(),
+    ];
     tx.execute(sql, &values)?;
     Ok(Registered::Done(Box::new(instance), registered(&names, now)))
 }
@@ -111,33 +121,33 @@ pub(crate) fn renew(
     Ok(registered(&names, now))
 }
 
-/// Takes what a product instance says it uses now, and says of what there is not enough.
+/// Takes what a product instance says it uses now, and says of what there is not enough. What it said before and somebody says again
+/// (`is_new` is false) is answered, and changes nothing.
 pub(crate) fn authorize(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    instance: &Instance,
+    (instance, is_new): (&Instance, bool),
     uses: &[OlderUse],
     about: &About,
 ) -> Result<OlderResult, Error> {
+    check_uses(uses)?;
+    if !is_new {
+        return match older::asked_at(tx, instance.id)? {
+            Some(_) => authorized(tx, now, instance, uses),
+            None => Ok(OlderResult::Unknown),
+        };
+    }
     let sql = "UPDATE older_registration SET authorized_at = $1 WHERE product_instance_id = $2";
     if tx.execute(sql, &[now.0.into(), instance.id.into()])? == 0 {
         return Ok(OlderResult::Unknown);
     }
-    check_uses(uses)?;
     instances::note_about(tx, instance, about)?;
     take_uses(tx, now, instance, uses)?;
     authorized(tx, now, instance, uses)
 }
 
-/// Whether what is said to be in use can be.
-pub(crate) fn check_uses(uses: &[OlderUse]) -> Result<(), Error> {
-    if uses.len() > OlderAnswer::USES_MAX {
-        return Err(Error::invalid("the message names too many licenses"));
-    }
-    for own in uses {
-        own.tag.check().map_err(|error| Error::invalid(error.to_string()))?;
-    }
-    Ok(())
+fn check_uses(uses: &[OlderUse]) -> Result<(), Error> {
+    OlderUse::check_all(uses).map_err(Error::invalid)
 }
 
 /// What a product instance uses is what it said at this instant, and nothing else.
@@ -194,14 +204,19 @@ fn authorized(
     })
 }
 
-/// A product instance goes, as it asked.
+/// A product instance goes, as it asked at this instant of its clock. What ended an earlier registration ends no later one, whoever
+/// says it again.
 pub(crate) fn deregister(
     tx: &mut Tx<'_>,
     now: Timestamp,
     instance: &Instance,
+    said_at_millis: i64,
 ) -> Result<OlderResult, Error> {
-    if older::nonce_of(tx, instance.id)?.is_none() {
-        return Ok(OlderResult::Unknown);
+    let Some(asked_at) = older::asked_at(tx, instance.id)? else { return Ok(OlderResult::Unknown) };
+    if said_at_millis <= asked_at.millis() {
+        return Err(Error::invalid(
+            "it was registered after it said so, or in that second: ask again",
+        ));
     }
     older::forget(tx, instance.id)?;
     let actor = Actor::collector(&instance.udi.to_string());
@@ -270,14 +285,19 @@ impl Carried {
         }
     }
 
-    /// Whether something newer is known of the product instance than what was carried: a later word, or a report of after it.
+    /// Whether something newer is known of the product instance than what was carried: a later word of it or of the other supervisor of
+    /// its chassis, or a report of after it.
     fn is_past(&self, tx: &mut Tx<'_>, instance: &Instance) -> Result<bool, Error> {
-        let sql = "SELECT registered_at, authorized_at FROM older_registration
-            WHERE product_instance_id = $1";
-        let known = tx.row(sql, &[instance.id.into()], |row| {
-            Ok::<_, Error>(row.opt_int(1)?.unwrap_or(row.int(0)?))
-        })?;
-        let newest = known.unwrap_or(i64::MIN).max(instance.head.last_end_at);
+        let mate = older::mate(tx, &instance.udi, &instance.public_key)?;
+        let mut newest = instance.head.last_end_at;
+        for own in [Some(instance), mate.as_ref()].into_iter().flatten() {
+            let sql = "SELECT registered_at, authorized_at FROM older_registration
+                WHERE product_instance_id = $1";
+            let known = tx.row(sql, &[own.id.into()], |row| {
+                Ok::<_, Error>(row.opt_int(1)?.unwrap_or(row.int(0)?))
+            })?;
+            newest = newest.max(known.unwrap_or(i64::MIN));
+        }
         Ok(newest > self.said_at.0)
     }
 }
@@ -294,7 +314,7 @@ pub(crate) fn carried(
     if word.is_farewell {
         let result = match is_past {
             true => OlderResult::Deregistered,
-            false => deregister(tx, now, instance)?,
+            false => deregister(tx, now, instance, word.said_at.millis())?,
         };
         if result == OlderResult::Deregistered && !is_past {
             went_at(tx, instance, word.said_at)?;
@@ -302,18 +322,21 @@ pub(crate) fn carried(
         return Ok(word.answer(now, &instance.udi, result));
     }
     if !is_past {
+        older::take_over(tx, now, (&instance.udi, &instance.public_key), about)?;
         let is_new = older::nonce_of(tx, instance.id)?.is_none();
         let sql = "INSERT INTO older_registration (product_instance_id, nonce, registered_at,
-            expires_at, authorized_at) VALUES ($1, $2, $3, $4, $5)
+            expires_at, authorized_at, public_key) VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (product_instance_id) DO UPDATE SET nonce = excluded.nonce,
             registered_at = excluded.registered_at, expires_at = excluded.expires_at,
-            authorized_at = excluded.authorized_at";
+            authorized_at = excluded.authorized_at, public_key = excluded.public_key";
+        let key = instance.public_key.to_text();
         let values = [
             instance.id.into(),
             (&word.nonce).into(),
             word.registered_at.0.into(),
             word.expires_at.0.into(),
             word.said_at.0.into(),
+            (&key).into(),
         ];
         tx.execute(sql, &values)?;
         instances::note_about(tx, instance, about)?;
@@ -337,8 +360,12 @@ pub(crate) fn gone(
     (udi, key): (&Udi, &PublicKey),
     (word, about): (&Carried, &About),
 ) -> Result<Option<OlderAnswer>, Error> {
-    let sql = "SELECT removed_at FROM product_instance WHERE serial = $1 AND pid = $2";
-    let known = tx.row(sql, &[(&udi.serial).into(), (&udi.pid).into()], |row| row.opt_int(0))?;
+    let sql = "SELECT removed_at, id FROM product_instance WHERE serial = $1 AND pid = $2";
+    let known = tx.row(sql, &[(&udi.serial).into(), (&udi.pid).into()], |row| {
+        let removed_at = row.opt_int(0)?;
+        let id = row.id(1)?;
+        Ok::<_, Error>(removed_at.map(|at| (at, id)))
+    })?;
     let is_gone = match known {
         None if word.is_farewell => {
             let instance = instances::register(tx, now, None, account, udi, key, about)?;
@@ -348,7 +375,12 @@ pub(crate) fn gone(
             true
         }
         None | Some(None) => false,
-        Some(Some(removed_at)) => word.is_farewell || word.said_at.0 < removed_at,
+        // Its owner removed it: it is back where it registered since. By its own clock, as all it says.
+        Some(Some((removed_at, id))) => match older::asked_at(tx, id)? {
+            _ if word.is_farewell => true,
+            Some(asked_at) => word.registered_at <= asked_at,
+            None => word.said_at.0 < removed_at,
+        },
     };
     let result = if word.is_farewell { OlderResult::Deregistered } else { OlderResult::Unknown };
     Ok(is_gone.then(|| word.answer(now, udi, result)))

@@ -32,7 +32,18 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 25, sql: rumline_server::DELIVERY_NUMBERS },
     Migration { version: 26, sql: V26 },
     Migration { version: 27, sql: V27 },
+    Migration { version: 28, sql: V28 },
 ];
+
+/// The two supervisors of a chassis have one key: a registration of the one is found by it for the other. And what became of the licence
+/// files of a product instance is found by its number.
+const V28: &str = "
+ALTER TABLE older_registration ADD COLUMN public_key TEXT NOT NULL DEFAULT '';
+UPDATE older_registration SET public_key = COALESCE((SELECT product_instance.public_key
+    FROM product_instance WHERE product_instance.id = older_registration.product_instance_id), '');
+CREATE INDEX older_registration_key ON older_registration (public_key);
+CREATE INDEX conversion_instance ON conversion (product_instance_id, at);
+";
 
 /// Licences of licence files that were converted.
 const V27: &str = "

@@ -251,6 +251,10 @@ pub(crate) fn move_to(
     about.identifier.clone_from(&request.product_instance_identifier);
     let (udi, key) = (&request.sudi, &request.public_key);
     claims::settle(tx, now, account.0, udi)?;
+    // A registration of before ended with its removal.
+    if let Some(known) = known.as_ref().filter(|known| known.removed) {
+        older::forget(tx, known.id)?;
+    }
     instances::register(tx, now, known, account, udi, key, &about)
 }
 

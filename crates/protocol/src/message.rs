@@ -258,6 +258,40 @@ impl Request {
     }
 }
 
+impl Request {
+    /// What of a message of the older licensing its proof covers, and nothing else, as JSON: what is passed on. So it is as
+    /// long as what was checked of it, whatever else stood in the message.
+    #[must_use]
+    pub fn proven_text(&self) -> String {
+        let body = match &self.body {
+            RequestBody::SmartLicensing { call, uses, .. } => RequestBody::SmartLicensing {
+                call: *call,
+                id_token: None,
+                force: false,
+                trust_requests: Vec::new(),
+                uses: uses.clone(),
+            },
+            _ => RequestBody::SYNC,
+        };
+        let text = Self {
+            message_version: MESSAGE_VERSION.to_owned(),
+            request_id: self.request_id.clone(),
+            timestamp: self.timestamp,
+            nonce: self.nonce.clone(),
+            sudi: self.sudi.clone(),
+            hostname: None,
+            software_version: None,
+            customer_tags: CustomerTags::default(),
+            software_tag_identifier: String::new(),
+            agent_version: String::new(),
+            public_key: None,
+            proof: self.proof.clone(),
+            body,
+        };
+        serde_json::to_string(&text).expect("requests always serialise")
+    }
+}
+
 /// Who sent a request, and of what class it is: what a log says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Speaker {

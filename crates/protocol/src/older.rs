@@ -1,10 +1,13 @@
 //! Licensing of before Smart Licensing Using Policy, by the same message and envelope as all else: what a registered switch asks, and
 //! what CSSM says to it, signed (PI-MIG-020, CSSM-034). Cisco's own form is not public; this one is the project's.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::PublicKey;
 use crate::identity::{EntitlementTag, Udi};
+use crate::report::RumReport;
 use crate::statement::Purpose;
 use crate::time::Timestamp;
 
@@ -29,6 +32,30 @@ pub struct OlderUse {
     pub tag: EntitlementTag,
     /// How many.
     pub count: u32,
+}
+
+impl OlderUse {
+    /// Whether all of a message can be: as many as it may name, each tag once, and counts as reports may have them.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check_all(uses: &[Self]) -> Result<(), String> {
+        if uses.len() > OlderAnswer::USES_MAX {
+            return Err("the message names too many licenses".to_owned());
+        }
+        let mut tags = BTreeSet::new();
+        for own in uses {
+            own.tag.check().map_err(|error| error.to_string())?;
+            let (tag, count, max) = (&own.tag, own.count, RumReport::COUNT_MAX);
+            if !(1..=max).contains(&count) {
+                return Err(format!("{tag} is said to be in use {count} times: 1 to {max}"));
+            }
+            if !tags.insert(tag) {
+                return Err(format!("the message names {tag} twice"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What CSSM says.
@@ -67,11 +94,12 @@ pub enum OlderResult {
 /// signed it for CSSM, so that an SSM On-Prem can make nothing up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OlderWord {
-    /// When the switch was registered there.
+    /// When the switch asked there to be registered, by its clock, as is all that its message and its reports tell.
     pub registered_at: Timestamp,
     /// When that ends without a renewal.
     pub expires_at: Timestamp,
-    /// A message of the switch with its proof, as JSON: an [`OlderCall::Authorize`] or [`OlderCall::Deregister`].
+    /// A message of the switch with its proof, as [`crate::Request::proven_text`] has it: an [`OlderCall::Authorize`] or
+    /// [`OlderCall::Deregister`].
     pub message: String,
 }
 

@@ -180,6 +180,7 @@ fn cell(stands: Stands, (from, has_smart): (&str, bool), to: &str) {
         let [mut instance] = <[_; 1]>::try_from(world.cssm.instances()).unwrap();
         instance.trusted &= stands != Stands::Direct;
         instance.last_contact_at = before[0].last_contact_at;
+        instance.smart_licensing.as_mut().unwrap().trusted_at = None;
         assert_eq!([instance], before[..], "{at}");
     } else {
         assert!(world.cssm.instances().is_empty(), "{at}");

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rumline_protocol::{
     OlderAnswer, OlderCall, OlderResult, OlderUse, Purpose, Request, RequestBody, Response,
-    ResponseStatus, Signed, SignedText, Timestamp, TrustRequest, base64,
+    ResponseStatus, Signed, SignedText, Timestamp, TrustRequest, base64, from_base64, is_of_now,
 };
 use rumline_store::Tx;
 
-use super::{Answer, Contact, Taken, Written, contact_of, not_known};
+use super::{Answer, Contact, Taken, Written, contact_of, known_instance, not_known};
 use crate::answer::{self, Contents};
 use crate::instances::{self, About};
-use crate::{Cssm, Error, registering, standing, trust};
+use crate::{Cssm, Error, older, registering, standing, trust};
 
 /// What licensing of before Smart Licensing Using Policy asks.
 pub(super) struct OlderAsked {
@@ -28,6 +28,7 @@ impl Cssm {
         &self,
         contact: &Contact,
         request: &Request,
+        about: &About,
     ) -> Option<Answer> {
         let is_older = matches!(request.body, RequestBody::SmartLicensing { .. });
         if !is_older || !request.body.is_proven() {
@@ -35,7 +36,7 @@ impl Cssm {
         }
         let (now, sudi) = (contact.now, request.sudi.clone());
         let known = self.db.read("receiver.older", move |tx| instances::find(tx, &sudi)).ok()?;
-        if known.is_some_and(|known| !known.removed) {
+        if known.is_some_and(|known| !known.removed) || self.take_in_mate(now, request, about) {
             return None;
         }
         let refused = self.turn_away(contact, request, &not_known());
@@ -56,6 +57,27 @@ impl Cssm {
         let document = answer::document(contents, &self.issuer, &self.standing, now);
         response.smart_license = Some(document);
         Some(Answer::Message(Box::new(response)))
+    }
+
+    /// Whether who speaks is the other supervisor of a chassis that is registered: it shows the key of that, and is taken in.
+    fn take_in_mate(&self, now: Timestamp, request: &Request, about: &About) -> bool {
+        let Some(key) = request.public_key.clone() else { return false };
+        let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
+        let text = request.proof_text(&self.id);
+        let (sudi, about) = (request.sudi.clone(), about.clone());
+        let shown = (sudi.clone(), key.clone());
+        let is_of_now = is_of_now(now, Timestamp::from_millis(request.timestamp));
+        let has_mate = is_of_now
+            && self.suite.verify(&key, text.as_bytes(), &proof)
+            && self
+                .db
+                .read("receiver.mate", move |tx| older::mate(tx, &shown.0, &shown.1))
+                .is_ok_and(|mate| mate.is_some());
+        has_mate
+            && self
+                .db
+                .write("receiver.mate", move |tx| older::take_over(tx, now, (&sudi, &key), &about))
+                .unwrap_or(false)
     }
 
     pub(super) fn say_older(
@@ -91,11 +113,15 @@ impl Cssm {
         let (settings, sudi) = (self.settings.clone(), request.sudi.clone());
         if call != OlderCall::Register {
             let work = move |tx: &mut Tx<'_>| {
+                let known = known_instance(tx, &sudi)?;
+                // Of one second there may be several, of which the last that came counts.
+                let is_new = millis >= known.message_millis;
+                older::take_over(tx, now, (&sudi, &known.public_key), &about)?;
                 let (instance, mut written) = contact_of(tx, now, &sudi, &settings, millis)?;
                 written.older = Some(match call {
                     OlderCall::Renew => registering::renew(tx, now, &instance, &about)?,
-                    OlderCall::Deregister => registering::deregister(tx, now, &instance)?,
-                    _ => registering::authorize(tx, now, &instance, &uses, &about)?,
+                    OlderCall::Deregister => registering::deregister(tx, now, &instance, millis)?,
+                    _ => registering::authorize(tx, now, (&instance, is_new), &uses, &about)?,
                 });
                 Ok(written)
             };

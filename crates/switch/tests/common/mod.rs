@@ -31,6 +31,7 @@ impl Random for Chance {
 }
 
 /// A message on its way to the peer.
+#[derive(Clone)]
 pub(crate) struct Sent {
     pub(crate) id: String,
     pub(crate) url: String,
