@@ -4,7 +4,7 @@
 use rumline_protocol::{
     Document, HaMember, MESSAGE_VERSION, OlderAnswer, OlderCall, OlderResult, OlderUse, PublicKey,
     Purpose, Request, RequestBody, Response, ResponseStatus, Role, Signed, Timestamp, TrustRequest,
-    base64, cssm_id, is_id_token_of, is_of_now, random_hex,
+    Udi, base64, cssm_id, is_id_token_of, is_of_now, random_hex,
 };
 
 use crate::config::Transport;
@@ -40,6 +40,8 @@ pub struct OlderRequest {
     pub request_id: String,
     /// What its answer has to repeat.
     pub nonce: String,
+    /// Whose it is: after a switchover that of the other supervisor.
+    pub sudi: Udi,
     /// As [`RequestBody::class`] names it.
     pub class: &'static str,
     /// The message.
@@ -119,7 +121,8 @@ impl Agent {
         }
         let body = serde_json::to_vec(&request).expect("requests always serialise");
         let class = request.body.class();
-        OlderRequest { request_id: request.request_id, nonce: request.nonce, class, body }
+        let Request { request_id, nonce, sudi, .. } = request;
+        OlderRequest { request_id, nonce, sudi, class, body }
     }
 
     /// What an answer to such a message says, if whoever was asked signed it for this request.

@@ -1,5 +1,4 @@
 //! What an older SSM On-Prem wrote is there after an upgrade.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::sync::{Arc, Mutex};
 

@@ -160,7 +160,9 @@ impl World<'_> {
         }
         self.push(self.now + Timestamp::DAY, node, Event::Look);
         let n = &self.nodes[node];
-        let (Some(switch), true) = (&n.switch, n.model.is_exact) else { return Ok(()) };
+        let (Some(switch), true) = (&n.switch, n.model.is_exact && !n.model.is_older) else {
+            return Ok(());
+        };
         if n.store.full || self.now.since(n.up_since) < 2 * Timestamp::DAY {
             return Ok(());
         }
@@ -218,7 +220,15 @@ impl World<'_> {
                 self.set_clock(node, -offset)?;
             }
         }
-        let mut end = self.now.plus_days(1);
+        let mut end = self.now + Timestamp::HOUR;
+        self.run_until(end)?;
+        // Whoever has a release of before goes up: what is checked are reports.
+        for node in &real {
+            if self.nodes[*node].model.is_older {
+                self.install(*node, 1, None, 0)?;
+            }
+        }
+        end = self.now.plus_days(1);
         self.run_until(end)?;
         // A CSSM that was restored hears of what it lacks from whoever has something to say.
         for node in &real {

@@ -117,7 +117,7 @@ impl World<'_> {
     pub(crate) fn put_back(&mut self, node: usize, copy: Copy) -> Result<(), String> {
         let (now, n) = (self.now, &mut self.nodes[node]);
         // Once: what a second copy leaves of what the first one told is more than the model knows.
-        if n.store.full || copy.made_at < n.stands_since || n.was_copied {
+        if n.store.full || copy.made_at < n.stands_since || n.was_copied || n.model.is_older {
             return Ok(());
         }
         let before = n.model.licenses_most();

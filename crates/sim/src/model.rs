@@ -97,6 +97,8 @@ pub(crate) struct Model {
     pub is_exact: bool,
     /// Whether it may come up with any configuration.
     is_anything: bool,
+    /// Whether it runs a release before Smart Licensing Using Policy: what is in use then no report tells.
+    pub is_older: bool,
 }
 
 impl Model {
@@ -114,6 +116,7 @@ impl Model {
             more: 0,
             is_exact: true,
             is_anything: false,
+            is_older: false,
         }
     }
 
@@ -124,7 +127,7 @@ impl Model {
 
     fn settle(&mut self, now: Timestamp) {
         let from = std::mem::replace(&mut self.since, now);
-        if from >= now {
+        if from >= now || self.is_older {
             return;
         }
         let running = licenses(&self.running);
@@ -181,6 +184,13 @@ impl Model {
             self.changed(now, features);
         }
         Ok(())
+    }
+
+    /// It is up with a release that has Smart Licensing Using Policy, or with one of before: what was in use until now was in use by the
+    /// one that ran.
+    pub(crate) fn runs_older(&mut self, now: Timestamp, is_older: bool) {
+        self.settle(now);
+        self.is_older = is_older;
     }
 
     /// The other supervisor went on with what was configured on the first, saved or not.

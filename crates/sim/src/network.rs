@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rumline_agent::Reason;
 use rumline_cssm::{Answer, Taken};
-use rumline_protocol::{Random, ResponseStatus};
+use rumline_protocol::{MessageForm, Random, ResponseStatus};
 
 use crate::chance::Chance;
 use crate::world::{Event, World};
@@ -25,7 +25,10 @@ impl World<'_> {
     ) -> Result<(), String> {
         self.outcome.messages += 1;
         self.check_patience(node)?;
-        self.nodes[node].last_body = Some((url.clone(), body.clone()));
+        // Attacks are on messages of Smart Licensing Using Policy.
+        if form_of(&body) == MessageForm::Plain {
+            self.nodes[node].last_body = Some((url.clone(), body.clone()));
+        }
         let number = self.outcome.messages;
         let timeout = self.now + ANSWER_TIMEOUT_SECONDS;
         if self.now < self.nodes[node].cut_until {
@@ -113,7 +116,8 @@ impl World<'_> {
         let request_id = request_id.to_owned();
         let answer: Arc<Mutex<Option<Taken>>> = Arc::default();
         let slot = Arc::clone(&answer);
-        self.cssm.receive(self.cssm_now(), "switch", body, move |taken| {
+        let (form, now) = (form_of(body), self.cssm_now());
+        self.cssm.receive_as(form, (now, "switch"), body, move |taken| {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
         });
         let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -131,8 +135,7 @@ impl World<'_> {
         }
         Ok(Some(match answer {
             Some(Answer::Message(response)) => {
-                let body = serde_json::to_vec(&response).map_err(|error| error.to_string())?;
-                Event::Answered { request_id, body }
+                Event::Answered { request_id, body: form.write(now, &response) }
             }
             Some(Answer::TooManyRequests { retry_after_seconds }) => {
                 Event::Busy { request_id, retry_after_seconds }
@@ -142,4 +145,9 @@ impl World<'_> {
             None => return Err("CSSM did not answer".to_owned()),
         }))
     }
+}
+
+/// What a message came in: XML is Call Home.
+fn form_of(body: &[u8]) -> MessageForm {
+    if body.starts_with(b"<") { MessageForm::CallHome } else { MessageForm::Plain }
 }

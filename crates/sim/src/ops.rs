@@ -113,6 +113,8 @@ pub enum Op {
         /// Seconds without power then.
         seconds: i64,
     },
+    /// Somebody registers a switch with a release of before.
+    Register,
     /// What happens to a pair of supervisors.
     Pair(PairOp),
     /// [`Fate::BitRot`].
@@ -176,6 +178,9 @@ pub struct Step {
     /// What happens.
     pub op: Op,
 }
+
+/// How many releases are gone between.
+pub(crate) const RELEASES: usize = 5;
 
 /// Draws the steps of a plan from its seed, in order of time.
 pub(crate) fn draw(plan: &Plan) -> Vec<Step> {
@@ -257,7 +262,7 @@ fn draw_op(plan: &Plan, chance: &mut Chance) -> Op {
             kept: chance.below(2) == 0,
         },
         _ => Op::Install {
-            release: index(chance, 3),
+            release: index(chance, RELEASES),
             after_writes: (chance.below(2) == 0)
                 .then(|| u32::try_from(chance.below(12)).unwrap_or(0)),
             seconds,

@@ -7,12 +7,14 @@ use rumline_protocol::{Purpose, Random, SoftwareImage};
 use rumline_switch::{Devices, Switch};
 
 use crate::model::FEATURES;
+use crate::ops::{self, Op};
 use crate::pair::Who;
 use crate::plan::Fault;
 use crate::world::{Event, START, World, maker, person};
 
-/// Releases that are gone between. They have the same lines: what goes from a configuration is tried where nothing fails.
-const RELEASES: [&str; 3] = ["10.3(3)F", "10.4(3)F", "10.5(1)F"];
+/// Releases that are gone between, two of them before Smart Licensing Using Policy. They have the same lines: what goes from a
+/// configuration is tried where nothing fails.
+const RELEASES: [&str; ops::RELEASES] = ["10.3(3)F", "10.4(3)F", "10.5(1)F", "10.1(2)", "9.3(13)"];
 
 impl World<'_> {
     pub(crate) fn feature(
@@ -39,15 +41,7 @@ impl World<'_> {
         if changed {
             self.nodes[node].model.changed(now, features);
         }
-        if save {
-            let text = self.command_output(node, "copy running-config startup-config")?;
-            if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
-                self.nodes[node].model.saved = self.nodes[node].model.running.clone();
-            } else if self.nodes[node].switch.is_none() {
-                self.nodes[node].model.save_interrupted();
-            }
-        }
-        Ok(())
+        if save { self.save(node) } else { Ok(()) }
     }
 
     pub(crate) fn power_cut(
@@ -138,6 +132,34 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Somebody registers a switch with a release of before, with CSSM and by Call Home.
+    pub(crate) fn register(&mut self, node: usize) -> Result<(), String> {
+        if !self.nodes[node].model.is_older {
+            return Ok(());
+        }
+        let lines = "configure terminal\nlicense smart enable\ncallhome\nemail-contact ops@sim.test\nenable\nend";
+        self.command(node, lines)?;
+        self.save(node)?;
+        let token = self.token_for(node, 365)?;
+        let told = self
+            .command_output(node, &format!("license smart register idtoken {token} all force"))?;
+        if told.starts_with("Registration process is in progress") {
+            self.meet("registered as before");
+        }
+        Ok(())
+    }
+
+    /// `copy running-config startup-config`, where nothing is made of it but that.
+    fn save(&mut self, node: usize) -> Result<(), String> {
+        let text = self.command_output(node, "copy running-config startup-config")?;
+        if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
+            self.nodes[node].model.saved = self.nodes[node].model.running.clone();
+        } else if self.nodes[node].switch.is_none() {
+            self.nodes[node].model.save_interrupted();
+        }
+        Ok(())
+    }
+
     pub(crate) fn lose_power(&mut self, node: usize) -> Result<(), String> {
         self.nodes[node].switch = None;
         self.nodes[node].next_wake = None;
@@ -207,6 +229,7 @@ impl World<'_> {
         let is_on = |line: &str| all.contains(&line);
         let on = FEATURES.iter().enumerate().filter(|(_, feature)| is_on(feature.line));
         let features = on.map(|(index, _)| index).collect();
+        let is_older = !switch.has_slp();
         let n = &mut self.nodes[node];
         n.switch = Some(switch);
         for (what, count) in [("write torn", torn), ("sectors out of order", mixed)] {
@@ -226,6 +249,16 @@ impl World<'_> {
             n.model.booted(self.now, features)
         };
         came_up.map_err(|error| format!("switch {node}: {error}"))?;
+        let was_older = n.model.is_older;
+        n.model.runs_older(self.now, is_older);
+        let place = n.place;
+        if is_older && !was_older {
+            self.meet("back to before");
+            self.push(self.now + 900, node, Event::Step(Op::Register));
+        } else if was_older && !is_older {
+            // Where it reports to is set by the guide's commands.
+            self.push(self.now + 60, node, Event::Step(Op::Move { place }));
+        }
         self.effects(node, effects)
     }
 
@@ -255,7 +288,9 @@ impl World<'_> {
     ) -> Result<(), String> {
         self.command(node, "delete bootflash:usage.txt")?;
         let text = self.command_output(node, "license smart save usage all bootflash:usage.txt")?;
-        if text.contains("Failure") || self.nodes[node].switch.is_none() {
+        // On a release of before there is no such command.
+        let n = &self.nodes[node];
+        if text.contains("Failure") || n.model.is_older || n.switch.is_none() {
             return Ok(());
         }
         let file = self.command_output(node, "show file bootflash:usage.txt")?;

@@ -171,7 +171,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Everything that is counted in [`Outcome::met`].
-    pub const MODELLED: [&'static str; 28] = [
+    pub const MODELLED: [&'static str; 29] = [
         "bit rot in a ledger",
         "bit rot in a report",
         "bit rot in another file",
@@ -199,6 +199,7 @@ impl Outcome {
         "hostile upload",
         "crash within a commit",
         "release installed",
+        "back to before",
         "counts above one",
     ];
 }

@@ -450,6 +450,7 @@ impl<'p> World<'p> {
             Op::Install { release, after_writes, seconds } => {
                 self.install(node, release, after_writes, seconds)?;
             }
+            Op::Register => self.register(node)?,
             Op::PowerCut { after_writes, seconds } => {
                 self.power_cut(node, after_writes, seconds)?;
             }
@@ -469,11 +470,14 @@ impl<'p> World<'p> {
             Op::TrustAgain => self.ask_for_trust(node)?,
             Op::BitRot { file, bit } => self.rot(node, file, bit)?,
             Op::SwitchCopy { after_seconds } => {
-                if self.nodes[node].store.cut_after.is_none() {
+                // What a copy with another licensing tells is not modelled.
+                let n = &self.nodes[node];
+                if n.store.cut_after.is_none() && !n.model.is_older {
                     let copy = Event::PutBack(Box::new(self.copy_of(node)));
                     self.push(self.now + after_seconds, node, copy);
                 }
             }
+            Op::Clone { .. } if self.nodes[node].model.is_older => {}
             Op::Clone { seconds } => self.clone_switch(node, seconds)?,
             Op::KeyLoss => self.lose_key(node)?,
             Op::FactoryReset => self.factory_reset(node)?,
@@ -494,7 +498,8 @@ impl<'p> World<'p> {
     pub(crate) fn input(&mut self, node: usize, input: Input) -> Result<(), String> {
         let local = self.local(node);
         let Some(mut switch) = self.nodes[node].switch.take() else { return Ok(()) };
-        let agenda = (input == Input::Tick).then(|| switch.agent().agenda());
+        // On a release of before the agent sleeps, and it is not the one that sends.
+        let agenda = (input == Input::Tick && switch.has_slp()).then(|| switch.agent().agenda());
         let effects =
             self.nodes[node].on_devices(|devices| switch.agent_input(local, input, devices));
         self.nodes[node].switch = Some(switch);
@@ -568,6 +573,9 @@ impl<'p> World<'p> {
                 Effect::ReloadStandby => self.standby_restarts(node)?,
                 Effect::Reload => {
                     self.nodes[node].switch = None;
+                    if self.nodes[node].pair.is_some() {
+                        return self.pair_restarts(node);
+                    }
                     return self.power_on(node);
                 }
             }

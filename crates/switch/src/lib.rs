@@ -538,6 +538,12 @@ impl Switch {
         &self.agent
     }
 
+    /// Whether the release that runs has Smart Licensing Using Policy.
+    #[must_use]
+    pub fn has_slp(&self) -> bool {
+        self.release.has_slp()
+    }
+
     /// The running configuration.
     #[must_use]
     pub fn running(&self) -> &ConfigTree {

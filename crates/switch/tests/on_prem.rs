@@ -29,8 +29,11 @@ fn purchase(world: &World, license: &str) {
     world.cssm.cssm.add_purchase(world.cssm.now, &admin(), sa, va, &bought).unwrap();
 }
 
+/// At the SSM On-Prem: licences with how many are in use, and by how many. At CSSM: how many are in use.
+type Books = (Vec<(String, i64, i64)>, Vec<(String, i64)>);
+
 /// What is in use at the SSM On-Prem, and what CSSM has.
-fn books(world: &World) -> (Vec<(String, i64, i64)>, Vec<(String, i64)>) {
+fn books(world: &World) -> Books {
     let tenant = world.tenant(0);
     let here = world.collector(0).licenses(tenant).unwrap();
     let here = here.into_iter().map(|own| (own.license, own.in_use, own.product_instances));

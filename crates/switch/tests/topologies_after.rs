@@ -100,11 +100,12 @@ fn cell((from, stands, before): (&str, Stands, TransportBefore), after: Topology
     // Features and counts on the switch.
     assert_eq!(world.run(&["show feature | include enabled"]), features, "{at}");
     let has_ndb = stands == Stands::Rtu { entry: true };
-    let mut counts = vec![(LAN.to_owned(), 1)];
+    let mut counts = vec![(LAN.to_owned(), 1_i64)];
     if has_ndb {
         counts.insert(0, ("DCN_NDB".to_owned(), 1));
     }
-    let mut own = world.counts();
+    let mut own: Vec<_> =
+        world.counts().into_iter().map(|(name, count)| (name, i64::from(count))).collect();
     own.sort();
     assert_eq!(own, counts, "{at}");
     // Trust, policy, transport.
@@ -123,14 +124,14 @@ fn cell((from, stands, before): (&str, Stands, TransportBefore), after: Topology
     };
     assert_eq!((instance.name.as_str(), instance.smart_licensing.as_ref()), ("leaf", None), "{at}");
     let mut used: Vec<_> =
-        instance.licenses.iter().map(|own| (own.license.clone(), own.count as u32)).collect();
+        instance.licenses.iter().map(|own| (own.license.clone(), own.count)).collect();
     used.sort();
     assert_eq!(used, counts, "{at}");
     let books = world.cssm.cssm.licenses(world.switch.now, world.cssm.sa).unwrap();
     let mut in_use: Vec<_> = books
         .iter()
         .filter(|own| own.in_use > 0)
-        .map(|own| (own.license.clone(), own.in_use as u32))
+        .map(|own| (own.license.clone(), own.in_use))
         .collect();
     in_use.sort();
     assert_eq!(in_use, counts, "{at}");
@@ -156,7 +157,7 @@ fn cell((from, stands, before): (&str, Stands, TransportBefore), after: Topology
             .licenses(tenant)
             .unwrap()
             .into_iter()
-            .map(|own| (own.license, own.in_use as u32))
+            .map(|own| (own.license, own.in_use))
             .collect();
         in_use.sort();
         assert_eq!(in_use, counts, "{at}");

@@ -321,6 +321,11 @@ impl World<'_> {
         if self.healed {
             return self.heal_pair(node);
         }
+        self.pair_restarts(node)
+    }
+
+    /// The active supervisor restarts, or one becomes active for the first time.
+    pub(crate) fn pair_restarts(&mut self, node: usize) -> Result<(), String> {
         let Some(pair) = &mut self.nodes[node].pair else { return Ok(()) };
         if pair.right.is_none() {
             return self.becomes_active(node, false);

@@ -1,7 +1,7 @@
 //! What licensing sends by Call Home, in its envelope, and what comes back out of one (PI-NET-021, PI-NET-026, G-08).
 
 use rumline_agent::{Input, Reason, Transport};
-use rumline_protocol::{CallHomeAnswer, CallHomeRequest, Timestamp};
+use rumline_protocol::{CallHomeAnswer, CallHomeRequest, Timestamp, Udi};
 
 use super::{contact, message_bytes_max};
 use crate::Switch;
@@ -28,7 +28,8 @@ impl Switch {
             message_id: request_id.to_owned(),
             created_at: now,
             subtype: class.to_owned(),
-            sudi: self.udi.clone(),
+            // A supervisor may speak for the one before it (PI-HA-006): whoever reads the envelope alone is told the same.
+            sudi: named_in(&body).unwrap_or_else(|| self.udi.clone()),
             hostname: is_told.then(|| self.hostname().to_owned()),
             contact_email: contact(&self.running).map(str::to_owned),
             message: body,
@@ -60,4 +61,13 @@ impl Switch {
             }
         }
     }
+}
+
+/// The device that a message names.
+fn named_in(message: &[u8]) -> Option<Udi> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        sudi: Udi,
+    }
+    serde_json::from_slice::<Named>(message).ok().map(|named| named.sudi)
 }

@@ -115,7 +115,7 @@ impl Switch {
             message_id: request.request_id.clone(),
             created_at: now,
             subtype: request.class.to_owned(),
-            sudi: self.udi.clone(),
+            sudi: request.sudi,
             hostname: Some(self.hostname().to_owned()),
             contact_email: callhome::contact(&self.running).map(str::to_owned),
             message: request.body,
