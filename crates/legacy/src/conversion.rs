@@ -48,9 +48,11 @@ impl Kept {
         of.filter(Traditional::is_sound).take(Traditional::MAX).collect()
     }
 
-    /// The switch has come up with Smart Licensing Using Policy; `is_first` says whether it came from a release of before just now.
-    pub fn begin_conversion(&mut self, now: Timestamp, is_first: bool) {
-        if self.to_convert(now).is_empty() || self.conversion.is_some() && !is_first {
+    /// The switch has come up with Smart Licensing Using Policy; `is_first` says whether it came from a release of before just now. One that
+    /// is under way goes on; one that was done begins anew where there is more to convert, also if what the first start wrote was lost.
+    pub(crate) fn begin_conversion(&mut self, now: Timestamp, is_first: bool) {
+        let is_under_way = self.conversion.is_some() && self.converted_at.is_none();
+        if self.to_convert(now).is_empty() || is_under_way && !is_first {
             return;
         }
         let results = self.conversion.take().map_or_else(Vec::new, |own| own.results);

@@ -59,6 +59,13 @@ struct Written {
 }
 
 impl Kept {
+    /// The switch has come up with Smart Licensing Using Policy at `now`; `is_first` says whether it came from a release of before just now.
+    /// The evaluation period stands still from then on, and licence files are to be converted.
+    pub fn came_up(&mut self, now: Timestamp, is_first: bool) {
+        self.evaluation.runs(now, false);
+        self.begin_conversion(now, is_first);
+    }
+
     /// The name of the file on a switch's store.
     pub const FILE: &str = "old-licensing";
 

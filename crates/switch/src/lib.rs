@@ -329,6 +329,8 @@ pub struct Switch {
     older: Option<Older>,
     /// With Smart Licensing Using Policy: what is kept of licensing of before.
     before: Option<Kept>,
+    /// Whether that lies in the store as it is here.
+    is_before_written: bool,
     /// Whether the agent knows what is to be converted.
     is_converting: bool,
     /// The message that was shown before it leaves.
@@ -435,10 +437,20 @@ impl Switch {
             }
             stored => (stored, None),
         };
-        // What could not be brought in line now is, at the next start.
-        let not_kept = match not_saved {
-            Some(error) => Some(error),
-            None => start.keep(given, devices.store).err(),
+        let before = release.has_slp().then(|| {
+            let mut before = kept.clone();
+            before.came_up(now, migration.is_some());
+            before
+        });
+        let settled = match before.as_ref().filter(|before| **before != kept) {
+            Some(before) => devices.store.write(Kept::FILE, &before.write()),
+            None => Ok(()),
+        };
+        let is_before_written = settled.is_ok();
+        // What could not be brought in line now is, at the next start, which comes from the same release as this one.
+        let not_kept = match (not_saved, settled) {
+            (Some(error), _) | (None, Err(error)) => Some(error),
+            (None, Ok(())) => start.keep(given, devices.store).err(),
         };
         let is_other = start.changed_from().is_some();
         let reset_reason = if is_other { "Reset due to upgrade" } else { reset_reason };
@@ -449,15 +461,6 @@ impl Switch {
             agent_version: release.agent.clone(),
             root_certificate: hardware.root_certificate.clone(),
         };
-        let before = release.has_slp().then(|| {
-            let mut before = kept.clone();
-            before.begin_conversion(now, migration.is_some());
-            before
-        });
-        // What cannot be written now is with the next start, and begins then.
-        if let Some(before) = before.as_ref().filter(|before| **before != kept) {
-            let _tried_again = devices.store.write(Kept::FILE, &before.write());
-        }
         let older = Older::open(release, &running, (kept, unreadable.is_some()));
         let config = licensing(&running);
         let config = if older.is_some() { asleep(config) } else { config };
@@ -483,6 +486,7 @@ impl Switch {
             agent,
             older,
             before,
+            is_before_written,
             is_converting: false,
             shown: None,
             worked: Worked::default(),

@@ -9,8 +9,9 @@ mod older;
 mod reach;
 
 use common::*;
-use older::{Stands, World, license_file};
+use older::{Stands, World, license_file, second_license_file};
 use reach::{TOPOLOGIES, Topology};
+use rumline_agent::DiskError;
 use rumline_cssm::{Only, PurchaseView};
 use rumline_protocol::Timestamp;
 
@@ -94,6 +95,49 @@ fn a_message_that_is_lost_or_a_cut_costs_nothing() {
     world.pass(3 * Timestamp::HOUR);
     assert!(state(&mut world).contains("    Status: Completed "), "{}", state(&mut world));
     assert_eq!(purchases(&world).len(), 1);
+}
+
+#[test]
+fn a_cut_anywhere_in_a_later_upgrade_loses_no_licence_file() {
+    // PI-MIG-018, PI-MIG-019
+    let failures = [DiskError::Other("no power".to_owned()), DiskError::Full];
+    for failure in failures {
+        let mut is_whole = false;
+        for after in 0..60 {
+            let at = format!("{failure:?} after {after}");
+            let mut world = direct();
+            world.pass(2 * Timestamp::HOUR);
+            world.install("9.3(2)");
+            let file = second_license_file(&format!("VDH={SERIAL}"));
+            world.switch.flash.files.insert("second.lic".to_owned(), file);
+            world.run(&["install license bootflash:second.lic"]);
+            assert_eq!(world.run(&["show license brief"]), "own.lic\nsecond.lic\n");
+            world.switch.store.fails_after = Some((after, failure.clone()));
+            world.install("10.5(1)F");
+            is_whole = world.switch.store.failure.is_none();
+            (world.switch.store.failure, world.switch.store.fails_after) = (None, None);
+            world.switch.sent.clear();
+            world.switch.boot_again("no power");
+            world.deliver();
+            if world.run(&["show version"]).contains("9.3(2)") {
+                world.install("10.5(1)F");
+            }
+            world.run(&["configure terminal", "license smart transport smart", "end"]);
+            world.run(&["copy running-config startup-config"]);
+            world.pass(Timestamp::DAY);
+            let told = state(&mut world);
+            assert!(told.contains("    Status: Completed Jan 01 0"), "{at}: {told}");
+            assert!(
+                !told.contains("Completed Jan 01 01"),
+                "{at}: that of the first upgrade: {told}"
+            );
+            assert_eq!(purchases(&world).len(), 2, "{at}");
+            if is_whole {
+                break;
+            }
+        }
+        assert!(is_whole, "{failure:?}: there is an end to what is written");
+    }
 }
 
 #[test]

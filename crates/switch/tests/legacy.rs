@@ -108,6 +108,74 @@ fn an_evaluation_runs_over_restarts_and_ends_in_words_alone() {
 }
 
 #[test]
+fn an_evaluation_stands_still_on_releases_with_policy_however_often_it_goes_up_and_down() {
+    // PI-MIG-015, PI-MIG-019, PI-MIG-026
+    let mut lab = lab("9.3(7)", "feature bgp\nlicense smart enable\n");
+    let remaining_days = |lab: &Lab| {
+        let kept = rumline_legacy::Kept::read(&lab.store.files["old-licensing"]).unwrap();
+        kept.evaluation.remaining_seconds(lab.now) / rumline_protocol::Timestamp::DAY
+    };
+    let mut left = 90;
+    for (release, days) in [
+        ("9.3(7)", 4),
+        ("10.2(1)F", 100),
+        ("9.3(13)", 10),
+        ("10.5(1)F", 30),
+        ("10.3(2)F", 200),
+        ("10.1(2)", 1),
+        ("10.2(1)F", 400),
+        ("9.3(3)", 70),
+    ] {
+        install(&mut lab, release);
+        let has_policy = Catalogue::nexus().release(release).unwrap().has_slp();
+        if !has_policy {
+            lab.run(&["configure terminal", "license smart enable", "end"]);
+            lab.run(&["copy running-config startup-config"]);
+        }
+        // A restart in the middle changes nothing.
+        lab.now = lab.now.plus_days(days / 2);
+        lab.boot_again("moved");
+        lab.now = lab.now.plus_days(days - days / 2);
+        lab.input(rumline_agent::Input::Tick);
+        left -= if has_policy { 0 } else { i64::from(days) };
+        assert_eq!(remaining_days(&lab), left, "{release}");
+    }
+    assert_eq!(left, 5);
+    assert!(lab.run(&["show license status"]).contains("Remaining: 5 days, 0 hours"));
+}
+
+#[test]
+fn an_evaluation_stands_still_also_where_its_first_start_with_policy_is_cut() {
+    for failure in
+        [rumline_agent::DiskError::Other("no power".to_owned()), rumline_agent::DiskError::Full]
+    {
+        for after in 0..40 {
+            let mut lab = lab("9.3(7)", "feature bgp\nlicense smart enable\n");
+            lab.now = lab.now.plus_days(4);
+            lab.input(rumline_agent::Input::Tick);
+            lab.store.fails_after = Some((after, failure.clone()));
+            install(&mut lab, "10.2(1)F");
+            (lab.store.failure, lab.store.fails_after) = (None, None);
+            if failure == rumline_agent::DiskError::Full {
+                lab.input(rumline_agent::Input::Tick);
+            } else {
+                lab.boot_again("no power");
+            }
+            if lab.run(&["show version"]).contains("9.3(7)") {
+                install(&mut lab, "10.2(1)F");
+            }
+            lab.now = lab.now.plus_days(100);
+            lab.boot_again("moved");
+            install(&mut lab, "9.3(7)");
+            lab.run(&["configure terminal", "license smart enable", "end"]);
+            let told = lab.run(&["show license status"]);
+            let left = "Remaining: 86 days, 0 hours, 0 minutes";
+            assert!(told.contains(left), "{failure:?} after {after}: {told}");
+        }
+    }
+}
+
+#[test]
 fn licence_files_are_installed_for_this_host_only_and_shown() {
     let mut lab = lab("9.3(2)", "feature bgp\n");
     let own = format!("VDH={SERIAL}");

@@ -34,6 +34,14 @@ pub(crate) fn license_file(host_id: &str) -> Vec<u8> {
     LicenseFile { host_id: host_id.to_owned(), increments: vec![increment] }.write().into_bytes()
 }
 
+/// Another one for a host, bought apart.
+pub(crate) fn second_license_file(host_id: &str) -> Vec<u8> {
+    let mut file = LicenseFile::read(&license_file(host_id)).unwrap();
+    file.increments[0].file_id = "20220116142549123".to_owned();
+    file.increments[0].pak = "5XRV7A2".to_owned();
+    file.write().into_bytes()
+}
+
 /// One with three more lines: for a term, for a term that is over, and for too many.
 pub(crate) fn odd_license_file(host_id: &str, now: Timestamp) -> Vec<u8> {
     let line = |line_id: u32, count: u32, terms: Terms| Increment {

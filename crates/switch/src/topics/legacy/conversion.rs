@@ -26,6 +26,9 @@ impl Switch {
 
     /// The registration is a trust code now: on a release of before the switch has to be registered anew (PI-MIG-023).
     pub(crate) fn settle_registration(&mut self, store: &mut dyn Disk) {
+        if let Some(kept) = self.before.as_ref().filter(|_| !self.is_before_written) {
+            self.is_before_written = store.write(Kept::FILE, &kept.write()).is_ok();
+        }
         let has_trust = self.agent.has_trust();
         let held = |kept: &&mut Kept| kept.registration.held.is_some();
         let Some(kept) = self.before.as_mut().filter(held).filter(|_| has_trust) else { return };
