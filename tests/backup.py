@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -160,6 +161,7 @@ def under_load():
             time.sleep(0.3)
         print(f"backup under load: {took:.2f} s, {meanwhile} writes acknowledged meanwhile")
         refused(lab, backup)
+        repaired(lab)
 
 
 def left(folder):
@@ -232,6 +234,57 @@ def refused(lab, backup):
             rumline(*fresh("f5"), lab.dir / "cut.partial", fails="is no backup")
             rumline("cssm", "--dir", lab.dir / "cssm", "backup", lab.dir / "cut", fails="was cut short")
             shutil.rmtree(lab.dir / "cut.partial")
+
+
+def repaired(lab):
+    """Indexes, totals and what stands beside reports are made anew; what was accepted is not touched."""
+    folder, database = lab.dir / "cssm", lab.dir / "cssm/cssm.db"
+    lab.cssm.terminate()
+    assert lab.cssm.wait(20) == 0
+    check = lambda: subprocess.run([RUMLINE, "check", folder], capture_output=True, text=True)
+    repair = lambda: subprocess.run([RUMLINE, "repair", folder], capture_output=True, text=True)
+    assert check().returncode == 0, check()
+    digest = lambda: digest_in(rumline("cssm", "--dir", folder, "digest"))
+    before = digest()
+    for kind, name in [("index", "product_instance_name"), ("table", "product_instance")]:
+        connection = sqlite3.connect(f"file:{database}?immutable=1", uri=True)
+        root = "SELECT rootpage FROM sqlite_schema WHERE type = ? AND name = ?"
+        page = connection.execute(root, (kind, name)).fetchone()[0]
+        connection.close()
+        whole = {path: path.read_bytes() for path in folder.glob("cssm.db*") if path.is_file()}
+        content = bytearray(whole[database])
+        content[(page - 1) * 4096 + 2048] ^= 4
+        database.write_bytes(content)
+        told = check()
+        assert told.returncode == 1 and "rumline repair" in told.stdout, told
+        told = repair()
+        if kind == "index":
+            assert told.returncode == 0 and "indexes were made anew" in told.stdout, told
+            assert (folder / "cssm.db.damaged-1/cssm.db").read_bytes() == content
+            assert digest() == before
+            told = check()
+            assert told.returncode == 0, told
+        else:
+            # Nobody knows what stood there.
+            assert told.returncode == 1 and "nothing was changed" in told.stdout, told
+            assert database.read_bytes() == content
+            for path, content in whole.items():
+                path.write_bytes(content)
+    # What does not follow any more from what it follows from.
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute("UPDATE use_total SET count = count + 5 WHERE rowid = (SELECT MIN(rowid) FROM use_total)")
+        connection.execute("UPDATE rum_report SET last_count = 77 WHERE rowid = (SELECT MAX(rowid) FROM rum_report)")
+    connection.close()
+    subprocess.run([RUMLINE, "check", "--accept", folder], capture_output=True)
+    told = check()
+    assert told.returncode == 1 and "in use of" in told.stdout and "last_count beside it" in told.stdout, told
+    told = repair()
+    assert told.returncode == 0 and "that is kept now" in told.stdout, told
+    told = check()
+    assert told.returncode == 0, told
+    lab.start_cssm(lab.url.removeprefix("https://"))
+    rumline("repair", folder, fails="stop the server first")
 
 
 def collectors():

@@ -306,7 +306,7 @@ fn take(
 }
 
 /// Whether a text is one that any database keeps.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     text.len() <= 64 && !text.contains(char::is_control)
 }
 

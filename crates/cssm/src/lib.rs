@@ -27,6 +27,7 @@ mod instances;
 mod inventory;
 mod jobs;
 mod joining;
+mod kept_reports;
 mod large_files;
 mod lineage;
 mod looking;
@@ -74,6 +75,7 @@ pub use ids::{
 };
 pub use inventory::{Gap, InstanceView, LicenseOfInstance, ReportRow, SupervisorView};
 pub use jobs::{JobKind, JobState, JobView, NewJob};
+pub use kept_reports::{KeptReports, Wrong, WrongReport, check_reports, mend_reports};
 pub use lineage::EpochView;
 pub use looking::{FoundInFile, LookedInto};
 pub use mail::{MailTemplate, MailWish, Pace};
@@ -92,7 +94,7 @@ pub use schema::MIGRATIONS;
 pub use set_aside::SetAside;
 pub use sources::{SignedReportView, Source, UseOfInstance};
 pub use tokens::{NewToken, RegistrationToken};
-pub use totals::WrongTotal;
+pub use totals::{WrongTotal, check_totals, mend_totals};
 pub use trial::{Late, Trial};
 pub use watch::Watched;
 

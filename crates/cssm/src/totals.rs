@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_catalogue::Catalogue;
-use rumline_store::{Tx, Value};
+use rumline_store::{Db, Tx, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::books::Uses;
@@ -234,20 +234,51 @@ fn verify_days(tx: &mut Tx<'_>) -> Result<(Vec<WrongTotal>, Days), Error> {
     Ok((wrong, counted))
 }
 
+/// Counts what is kept in a database, and says what was kept wrongly.
+///
+/// # Errors
+/// When the store fails.
+pub fn check_totals(db: &Db) -> Result<Vec<WrongTotal>, Error> {
+    db.read("totals.verify", |tx| {
+        let mut wrong = Vec::new();
+        for total in TOTALS {
+            wrong.extend(total.verify(tx)?.0);
+        }
+        wrong.extend(verify_days(tx)?.0);
+        Ok(wrong)
+    })
+}
+
+/// The same, and keeps what counting says.
+///
+/// # Errors
+/// When the store fails.
+pub fn mend_totals(db: &Db) -> Result<Vec<WrongTotal>, Error> {
+    db.write("totals.rebuild", |tx| {
+        let mut wrong = Vec::new();
+        for total in TOTALS {
+            let (found, counted) = total.verify(tx)?;
+            if !found.is_empty() {
+                total.put(tx, &counted)?;
+            }
+            wrong.extend(found);
+        }
+        let (found, counted) = verify_days(tx)?;
+        if !found.is_empty() {
+            usage::put_days(tx, &counted)?;
+        }
+        wrong.extend(found);
+        Ok(wrong)
+    })
+}
+
 impl Cssm {
     /// Counts what is kept, and says what was kept wrongly.
     ///
     /// # Errors
     /// When the store fails.
     pub fn verify_totals(&self) -> Result<Vec<WrongTotal>, Error> {
-        self.db.read("totals.verify", |tx| {
-            let mut wrong = Vec::new();
-            for total in TOTALS {
-                wrong.extend(total.verify(tx)?.0);
-            }
-            wrong.extend(verify_days(tx)?.0);
-            Ok(wrong)
-        })
+        check_totals(&self.db)
     }
 
     /// The same, and keeps what counting says.
@@ -255,21 +286,6 @@ impl Cssm {
     /// # Errors
     /// When the store fails.
     pub fn rebuild_totals(&self) -> Result<Vec<WrongTotal>, Error> {
-        self.db.write("totals.rebuild", |tx| {
-            let mut wrong = Vec::new();
-            for total in TOTALS {
-                let (found, counted) = total.verify(tx)?;
-                if !found.is_empty() {
-                    total.put(tx, &counted)?;
-                }
-                wrong.extend(found);
-            }
-            let (found, counted) = verify_days(tx)?;
-            if !found.is_empty() {
-                usage::put_days(tx, &counted)?;
-            }
-            wrong.extend(found);
-            Ok(wrong)
-        })
+        mend_totals(&self.db)
     }
 }

@@ -1,12 +1,14 @@
 //! `rumline check`: what lies in a data directory, file by file and report by report, and what to do about what is damaged.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rumline_agent::{Finding, check_store};
+use rumline_cssm::{KeptReports, Wrong, WrongReport, WrongTotal, check_reports, check_totals};
 use rumline_net::{FileDisk, KeptFiles};
-use rumline_protocol::{RealSuite, sha256};
+use rumline_protocol::{RealSuite, Suite, sha256};
 use rumline_store::{Db, Look, StoreError};
 
 #[derive(Args)]
@@ -66,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     Ok(findings.is_empty())
 }
 
-fn databases(dir: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn databases(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -142,41 +144,115 @@ fn database(path: &Path) -> Result<Vec<Finding>> {
     if !damage.is_empty() {
         say!("database {file}: damaged");
         let costs = "the server does not start, or stops when it meets it";
-        let mend = "put the last backup back; what devices reported since is asked for. If you changed the file \
-                    yourself: rumline check --accept DIR";
+        let mend = "rumline repair DIR, which makes indexes anew; where it is more: put the last backup back; what devices \
+                    reported since is asked for. If you changed the file yourself: rumline check --accept DIR";
         return Ok(damage.into_iter().map(|line| finding(line, costs, mend)).collect());
     }
     let db = Db::open_sqlite(path)?;
-    let mut findings = Vec::new();
-    let mut count = 0_u64;
-    for (table, sql) in REPORTS {
-        let damaged = db.read("check.reports", move |tx| {
-            let is_there = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1";
-            let mut found = (0_u64, Vec::new());
-            if tx.row(is_there, &[table.into()], |row| row.text(0))?.is_none() {
-                return Ok::<_, StoreError>(found);
-            }
-            tx.each(sql, &[], |row| {
-                found.0 += 1;
-                if sha256(row.text(2)?.as_bytes())[..] != row.bytes(3)?[..] {
-                    found.1.push((row.int(0)?, row.int(1)?));
-                }
-                Ok::<_, StoreError>(true)
-            })?;
-            Ok(found)
-        })?;
-        count += damaged.0;
-        findings.extend(damaged.1.into_iter().map(|(device, report)| {
-            let what = format!("{table}: report {report} of product instance {device} was altered");
-            let costs = "its text is not what was signed; what it counted stays counted";
-            let mend = "put the last backup back, or leave it: views do not read the text again";
-            finding(what, costs, mend)
-        }));
-    }
+    let (count, findings) = if is_cssm_of_now(&db)? {
+        let (count, told) = of_cssm(&db)?;
+        (count, told.into_iter().map(|(what, costs, mend)| finding(what, costs, mend)).collect())
+    } else {
+        let (mut count, mut findings) = (0, Vec::new());
+        for (table, sql) in REPORTS {
+            let (looked_at, altered) = digests(&db, table, sql)?;
+            count += looked_at;
+            findings.extend(altered.into_iter().map(|(device, report)| {
+                let (what, costs, mend) = altered_report(table, report, device);
+                finding(what, costs, mend)
+            }));
+        }
+        (count, findings)
+    };
     let pages = match not_compared {
         None => format!("{compared_pages} pages as they were written"),
         Some(why) => format!("pages not compared ({why}; it gets them at the next start)"),
     };
     say!("database {file}: structure whole, {pages}, {count} reports looked at");
     Ok(findings)
+}
+
+/// What was found, what it costs, what to do.
+type Told = (String, &'static str, &'static str);
+
+fn altered_report(table: &str, report: i64, device: i64) -> Told {
+    let what = format!("{table}: report {report} of product instance {device} was altered");
+    let costs = "its text is not what was signed; what it counted stays counted";
+    (what, costs, "put the last backup back, or leave it: views do not read the text again")
+}
+
+/// How many reports a table has, and which are not those that were received.
+fn digests(db: &Db, table: &'static str, sql: &'static str) -> Result<(u64, Vec<(i64, i64)>)> {
+    let found = db.read("check.reports", move |tx| {
+        let is_there = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1";
+        let mut found = (0_u64, Vec::new());
+        if tx.row(is_there, &[table.into()], |row| row.text(0))?.is_none() {
+            return Ok::<_, StoreError>(found);
+        }
+        tx.each(sql, &[], |row| {
+            found.0 += 1;
+            if sha256(row.text(2)?.as_bytes())[..] != row.bytes(3)?[..] {
+                found.1.push((row.int(0)?, row.int(1)?));
+            }
+            Ok::<_, StoreError>(true)
+        })?;
+        Ok(found)
+    });
+    Ok(found?)
+}
+
+/// Whether it is a CSSM's, with tables of this release.
+pub(crate) fn is_cssm_of_now(db: &Db) -> Result<bool> {
+    let version = rumline_cssm::MIGRATIONS.last().map_or(0, |last| last.version);
+    let is_it = db.read("check.whose", move |tx| {
+        let is_there =
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'rum_report'";
+        if tx.row(is_there, &[], |row| row.text(0))?.is_none() {
+            return Ok::<_, StoreError>(false);
+        }
+        let newest = "SELECT version FROM schema_version ORDER BY version DESC LIMIT 1";
+        Ok(tx.row(newest, &[], |row| row.int(0))? == Some(version))
+    });
+    Ok(is_it?)
+}
+
+/// Looks at the reports of a CSSM, at what stands beside them, and at the totals.
+fn of_cssm(db: &Db) -> Result<(u64, Vec<Told>)> {
+    let suite: Arc<dyn Suite> = Arc::new(RealSuite);
+    let KeptReports { count, wrong } = check_reports(db, &suite)?;
+    let mut told: Vec<Told> = wrong
+        .iter()
+        .map(|WrongReport { product_instance_id, report_id, wrong }| {
+            let of = format!("rum_report: report {report_id} of product instance {product_instance_id}");
+            match wrong {
+                Wrong::Altered => altered_report("rum_report", *report_id, product_instance_id.0),
+                Wrong::NotSigned => (
+                    format!("{of} is not signed by it"),
+                    "nobody can be shown who reported it; what it counted stays counted",
+                    "put the last backup back, or leave it: views do not look at the signature again",
+                ),
+                Wrong::Columns(names) => (
+                    format!("{of}: {} beside it is not what it says", names.join(", ")),
+                    "views tell something else than what was reported",
+                    REPAIR,
+                ),
+            }
+        })
+        .collect();
+    told.extend(check_totals(db)?.iter().map(|total| {
+        (wrong_total(total), "views tell another sum than that of their rows", REPAIR)
+    }));
+    Ok((count, told))
+}
+
+const REPAIR: &str = "rumline repair DIR";
+
+/// A total that is not what counting says.
+pub(crate) fn wrong_total(total: &WrongTotal) -> String {
+    let WrongTotal { kind, smart_account_id, virtual_account_id, of, kept, counted } = total;
+    let of = if of.is_empty() { String::new() } else { format!(" of {of}") };
+    format!(
+        "{kind}{of} in virtual account {virtual_account_id} of smart account {smart_account_id}: \
+         {kept} is kept, {counted} is counted"
+    )
 }

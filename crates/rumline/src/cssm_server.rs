@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rumline_cssm::{Actor, Cssm, Settings, WrongTotal};
+use rumline_cssm::{Actor, Cssm, Settings};
 use rumline_host::Tables;
 use rumline_net::{
     Clock, HookClient, OsRandom, Security, Shutdown, certificate_to_pem, device_server_config,
@@ -176,12 +176,7 @@ fn rebuild(arguments: &Arguments, verify: bool) -> Result<bool> {
         Ok(if verify { cssm.verify_totals()? } else { cssm.rebuild_totals()? })
     })?;
     for total in &wrong {
-        let WrongTotal { kind, smart_account_id, virtual_account_id, of, kept, counted } = total;
-        let of = if of.is_empty() { String::new() } else { format!(" of {of}") };
-        say!(
-            "{kind}{of} in virtual account {virtual_account_id} of smart account {smart_account_id}: \
-             {kept} is kept, {counted} is counted"
-        );
+        say!("{}", crate::check_command::wrong_total(total));
     }
     let verb = if verify {
         "are wrong; `rebuild` without --verify puts them right"

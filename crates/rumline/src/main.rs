@@ -24,6 +24,7 @@ mod license_file_command;
 mod log;
 mod mail_sender;
 mod out;
+mod repair_command;
 mod server_parts;
 mod sim_command;
 mod verify_command;
@@ -74,6 +75,8 @@ enum Command {
     Verify(verify_command::Arguments),
     /// Looks through a stopped switch's or server's data: what is damaged, what that costs, what to do.
     Check(check_command::Arguments),
+    /// Makes anew in a stopped server's data what follows from something else: indexes, totals, what stands beside reports.
+    Repair(repair_command::Arguments),
     /// Says what is wrong with licensing, and what mends it: from what devices printed, or of a running lab.
     Doctor(doctor_command::Arguments),
     /// Says what a switch will send when, and which alarms would come.
@@ -134,6 +137,7 @@ fn main() -> ExitCode {
         Command::Onprem(arguments) => collector_server::run_on_prem(&arguments),
         Command::Verify(arguments) => verify_command::run(&arguments),
         Command::Check(arguments) => check_command::run(&arguments),
+        Command::Repair(arguments) => repair_command::run(&arguments),
         Command::Doctor(arguments) => doctor_command::run(&arguments),
         Command::Forecast(arguments) => forecast_command::run(&arguments),
         Command::Help(arguments) => help_command::run(&arguments, Arguments::command()),

@@ -206,7 +206,7 @@ pub(crate) fn look(path: &Path) -> Result<Look, StoreError> {
 }
 
 /// What is wrong with the structure of a file, line by line.
-fn structure(path: &Path) -> Result<Vec<String>, StoreError> {
+pub(crate) fn structure(path: &Path) -> Result<Vec<String>, StoreError> {
     let look = || {
         let connection = connect(path)?;
         let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;

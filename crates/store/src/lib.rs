@@ -17,6 +17,7 @@
 mod connection;
 mod ground;
 mod id;
+mod mend;
 mod migrate;
 mod postgres_engine;
 mod seen;
@@ -31,6 +32,7 @@ use std::sync::mpsc;
 
 pub use ground::Look;
 pub use id::Id;
+pub use mend::Mended;
 pub use migrate::Migration;
 #[cfg(debug_assertions)]
 pub use seen::statements_seen;
@@ -210,6 +212,15 @@ impl Db {
     /// When the old ones cannot be removed.
     pub fn accept(path: &Path) -> std::io::Result<()> {
         sums::forget(path)
+    }
+
+    /// Makes damaged indexes of a SQLite file that nobody works on anew, from its tables. What it was goes to a folder, which must not
+    /// be there yet.
+    ///
+    /// # Errors
+    /// When the file system refuses; the file is what it was, or mended.
+    pub fn mend(path: &Path, aside: &Path) -> Result<Mended, StoreError> {
+        mend::mend(path, aside)
     }
 
     /// Reads a copy of a SQLite database that nobody writes to; nothing is made beside it.
