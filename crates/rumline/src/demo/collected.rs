@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::checks::Checks;
 use super::discovery;
 use super::lab::{Lab, SMART_ACCOUNT};
+use super::older;
 use super::restored;
 use super::topology2::compare_with_cssm;
 use crate::lab::servers::{Flavour, renamed};
@@ -83,6 +84,9 @@ pub(super) async fn run(lab: &mut Lab, flavour: Flavour, checks: &mut Checks) ->
     if flavour.connected {
         lose_and_find(lab, server, switch, checks).await?;
         discovery::run(lab, server, switch, checks).await?;
+        if flavour.on_prem {
+            older::on_prem(lab, server, checks).await?;
+        }
     } else {
         let calls = tripwire.calls.load(Ordering::SeqCst);
         let what = format!("{title} opened no connection to CSSM");

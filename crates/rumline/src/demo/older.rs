@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use rumline_legacy::{Increment, LicenseFile, Terms};
 use rumline_net::{Clock, LabClock};
-use rumline_protocol::{Purpose, SoftwareImage, Timestamp};
-use serde_json::Value;
+use rumline_protocol::{OlderAnswer, Purpose, SoftwareImage, Timestamp};
+use serde_json::{Value, json};
 
 use super::checks::Checks;
 use super::lab::{Lab, SMART_ACCOUNT};
@@ -15,6 +15,7 @@ use super::topology2::compare_with_cssm;
 use crate::image_command;
 
 const T: u32 = 2;
+const ON_PREM: u32 = 4;
 /// A model that was there on all trains.
 const PID: &str = "N9K-C93180YC-EX";
 const BEFORE: &str = "9.3(7)";
@@ -129,6 +130,41 @@ pub(super) async fn run(lab: &mut Lab, checks: &mut Checks) -> Result<()> {
     lab.say(
         "five switches of before, of each kind one: upgraded twice in use, each second counted once",
     );
+    Ok(())
+}
+
+/// One that is registered with an SSM On-Prem goes to the tenant's URL (ONPREM-018; guide p. 27).
+pub(super) async fn on_prem(lab: &mut Lab, server: usize, checks: &mut Checks) -> Result<()> {
+    const T: u32 = ON_PREM;
+    let images = Images::make(lab)?;
+    let new = json!({ "description": "demo", "expires_after_days": 1, "uses_max": null });
+    let (url, api) = (lab.collectors[server].url.clone(), &lab.collectors[server].api);
+    let token = api.json("POST", "/tenants/1/tokens", Some(new)).await?;
+    let token = token["value"].as_str().unwrap_or_default().to_owned();
+    let name = "older-onprem";
+    let config = format!(
+        "hostname {name}\nfeature bgp\nfeature pim\nlicense smart enable\ncallhome\n  email-contact \
+         noc@example.net\n  destination-profile xml index 1 http {url}{}\n  enable\n",
+        OlderAnswer::ON_PREM_PATH
+    );
+    let told = [("--release", BEFORE.to_owned()), ("--maker", images.maker.clone())];
+    let switch = lab.add_switch_told(T, (PID, "RMLDEMOOLD6"), &config, &told).await?;
+    lab.run(switch, &format!("license smart register idtoken {token}")).await?;
+    let sign = Kind::Registered.sign().1;
+    let shown = lab.wait_for(switch, SHOWN, |shown| shown.contains(sign)).await?;
+    ensure!(shown.contains(sign), "{name} says no {sign:?}: {shown}");
+    checks.contains(T, &format!("{name}: it is registered with SSM On-Prem"), &shown, sign);
+    lab.print(name, &shown);
+    lab.run(switch, "copy running-config startup-config").await?;
+    images.install(lab, switch, AFTER[1]).await?;
+    let status = lab.run(switch, SHOWN).await?;
+    let transport = format!("Cslu address: {}", lab.collectors[server].device_url);
+    let what = format!("{name}: after the upgrade it reports to the URL of the tenant");
+    checks.contains(T, &what, &status, &transport);
+    lab.run(switch, "copy running-config startup-config\nlicense smart sync all").await?;
+    settle(lab, switch).await?;
+    compare_with_cssm(lab, T, switch, checks).await?;
+    lab.say(&format!("{name}: registered as before, upgraded, each second counted once"));
     Ok(())
 }
 
