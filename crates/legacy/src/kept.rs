@@ -66,6 +66,23 @@ impl Kept {
         self.begin_conversion(now, is_first);
     }
 
+    /// The clock was set, by so many seconds. Each time that was taken from it, and each that is waited for, moves along: no more and no
+    /// less passes until then, and none ends for it. What the server says in its own time comes with its next answer.
+    pub fn clock_stepped(&mut self, by_seconds: i64) {
+        self.evaluation.clock_stepped(by_seconds);
+        let Registration { initial, renewal, held, .. } = &mut self.registration;
+        let attempts = initial.iter_mut().chain(renewal).map(|own| &mut own.at);
+        let held = held.iter_mut().flat_map(|own| [&mut own.renew_at, &mut own.expires_at]);
+        let authorization = self.authorization.iter_mut().flat_map(|own| {
+            [&mut own.at, &mut own.last.at, &mut own.next_at, &mut own.deadline_at]
+        });
+        let conversion = self.conversion.iter_mut().map(|own| &mut own.since);
+        let converted = conversion.chain(&mut self.converted_at);
+        for at in attempts.chain(held).chain(authorization).chain(converted) {
+            *at = *at + by_seconds;
+        }
+    }
+
     /// The name of the file on a switch's store.
     pub const FILE: &str = "old-licensing";
 

@@ -29,7 +29,7 @@ pub use evaluation::{EVALUATION_SECONDS, Evaluation};
 pub use files::{Files, Increment, LicenseFile, LicenseFileError, Terms};
 pub use kept::{Converting, Kept, KeptError};
 pub use message::Message;
-pub use registration::{Attempt, Authorization, Compliance, Held, Registration, Server};
+pub use registration::{Attempt, Authorization, Compliance, Held, Leaving, Registration, Server};
 pub use smart::{
     AUTHORIZE_DAYS, Answer, Call, Effect, Granted, Input, Personality, RENEW_DAYS, RETRY_SECONDS,
     Use,

@@ -11,10 +11,14 @@ pub enum Message {
     RegistrationFailed(String),
     /// The registration went, as was asked.
     Deregistered,
+    /// The server did not hear that it is to go, and why; that is tried again.
+    DeregistrationFailed(String),
     /// The registration was renewed.
     Renewed,
     /// It was not, and why.
     RenewalFailed(String),
+    /// The server knows no such registration, which is gone here too, and what to do.
+    RegistrationUnknown(&'static str),
     /// The registration ended.
     RegistrationExpired,
     /// All that is in use was bought.
@@ -48,12 +52,20 @@ impl fmt::Display for Message {
             Self::Deregistered => f.write_str(
                 "%LICMGR-6-LOG_SMART_LIC_AGENT_DEREG_SUCCESS: Smart Agent for Licensing de-registration with the server was successful",
             ),
+            Self::DeregistrationFailed(why) => write!(
+                f,
+                "%LICMGR-3-LOG_SMART_LIC_AGENT_DEREG_FAILED: Smart Agent for Licensing de-registration with the server failed: {why}"
+            ),
             Self::Renewed => f.write_str(
                 "%LICMGR-6-LOG_SMART_LIC_ID_CERT_RENEW_SUCCESS: Identity certificate renewal successful",
             ),
             Self::RenewalFailed(why) => write!(
                 f,
                 "%LICMGR-4-LOG_SMART_LIC_ID_CERT_RENEW_FAILED: Identity certificate renewal failed: {why}"
+            ),
+            Self::RegistrationUnknown(what_to_do) => write!(
+                f,
+                "%LICMGR-3-LOG_SMART_LIC_REGISTRATION_UNKNOWN: The server knows no registration of this switch, which is registered no more: {what_to_do}"
             ),
             Self::RegistrationExpired => f.write_str(
                 "%LICMGR-3-LOG_SMART_LIC_ID_CERT_EXPIRED: Identity certificate has expired, the switch is no longer registered",

@@ -49,6 +49,28 @@ pub struct Registration {
     /// The registration, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// Why it is to end, from when that is wanted until the server has heard of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
+}
+
+/// Why a registration is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leaving {
+    /// `license smart deregister`.
+    Asked,
+    /// Smart Licensing was turned off; that may be taken back.
+    TurnedOff,
+}
+
+impl Registration {
+    /// There is none any more; the names of the accounts stay (guide p. 63).
+    pub fn end(&mut self) {
+        let (smart_account, virtual_account) =
+            (self.smart_account.take(), self.virtual_account.take());
+        *self = Self { smart_account, virtual_account, ..Self::default() };
+    }
 }
 
 /// A registration that holds.

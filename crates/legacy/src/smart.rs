@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kept::Kept;
 use crate::message::Message;
-use crate::registration::{Attempt, Authorization, Compliance, Held, Server};
+use crate::registration::{Attempt, Authorization, Compliance, Held, Leaving, Server};
 
 /// Days from a registration to its renewal (guide p. 56).
 pub const RENEW_DAYS: u32 = 180;
@@ -13,6 +13,11 @@ pub const RENEW_DAYS: u32 = 180;
 pub const AUTHORIZE_DAYS: u32 = 30;
 /// Seconds after which what failed is tried once more.
 pub const RETRY_SECONDS: i64 = 15 * 60;
+
+/// What a person does about a registration that the server does not know.
+const REGISTER_AGAIN: &str = "register it again with license smart register idtoken";
+/// The same, where it was to end.
+const LOOK_THERE: &str = "it was to end; look whether its product instance is still listed there";
 
 /// A licence in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,20 +154,30 @@ pub struct Personality {
     /// A person wants what is in use authorised now.
     is_authorization_wanted: bool,
     is_cut_off: bool,
+    /// Why the server did not hear that the registration is to end, as it was told last.
+    told_not_left: Option<String>,
 }
 
 impl Personality {
     /// Goes on from what was kept.
     #[must_use]
-    pub fn open(kept: Kept, is_enabled: bool) -> Self {
+    pub fn open(mut kept: Kept, is_enabled: bool) -> Self {
+        let registration = &mut kept.registration;
+        // That it was turned off was not saved: it is on.
+        let is_taken_back = is_enabled && registration.leaving == Some(Leaving::TurnedOff);
+        if is_taken_back || registration.held.is_none() {
+            registration.leaving = None;
+        }
+        let leaves = registration.leaving.map(|_| (Timestamp(0), Call::Deregister));
         Self {
             kept,
             is_enabled,
             uses: Vec::new(),
             in_flight: None,
-            asked: Vec::new(),
+            asked: leaves.into_iter().collect(),
             is_authorization_wanted: false,
             is_cut_off: false,
+            told_not_left: None,
         }
     }
 
@@ -195,6 +210,12 @@ impl Personality {
         self.kept.registration.held.is_some()
     }
 
+    /// Whether the registration is to end, and the server has not heard of that yet.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.kept.registration.leaving.is_some()
+    }
+
     /// Whether a registration is under way.
     #[must_use]
     pub fn is_registering(&self) -> bool {
@@ -220,6 +241,9 @@ impl Personality {
             Input::Renew | Input::Authorize | Input::Deregister if !is_registered => {
                 Err("the switch is not registered")
             }
+            Input::Renew | Input::Authorize if self.is_leaving() => {
+                Err("the switch is being deregistered")
+            }
             _ => Ok(()),
         }
     }
@@ -227,30 +251,37 @@ impl Personality {
     /// Takes one input and says what is to be done, in order.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let registration = &self.kept.registration;
         match input {
             Input::Tick => {}
             Input::Enabled(is_enabled) => {
                 if self.is_enabled && !is_enabled {
-                    self.asked.clear();
-                    if self.is_registered() {
-                        self.asked.push((now, Call::Deregister));
-                    }
+                    self.leave(now, Leaving::TurnedOff);
+                } else if is_enabled && registration.leaving == Some(Leaving::TurnedOff) {
+                    self.stay();
                 }
                 self.is_enabled = is_enabled;
             }
             Input::Uses(uses) => self.uses = uses,
             Input::Register { id_token, force } => {
+                self.stay();
                 self.asked.retain(|(_, call)| !matches!(call, Call::Register { .. }));
                 self.asked.push((now, Call::Register { id_token, force }));
             }
             Input::Renew => self.asked.push((now, Call::Renew)),
             Input::Authorize => self.is_authorization_wanted = true,
             Input::Deregister => {
-                self.asked.clear();
-                self.asked.push((now, Call::Deregister));
+                self.told_not_left = None;
+                self.leave(now, Leaving::Asked);
             }
             Input::Answered(answer) => self.answered(now, answer, &mut effects),
-            Input::ClockStepped(by_seconds) => self.kept.evaluation.clock_stepped(by_seconds),
+            Input::ClockStepped(by_seconds) => {
+                self.kept.clock_stepped(by_seconds);
+                let sent = self.in_flight.iter_mut().map(|(at, _)| at);
+                for at in sent.chain(self.asked.iter_mut().map(|(from, _)| from)) {
+                    *at = *at + by_seconds;
+                }
+            }
         }
         self.run_due(now, &mut effects);
         effects
@@ -261,8 +292,10 @@ impl Personality {
     pub fn next_wake(&self) -> Option<Timestamp> {
         let mut times: Vec<Timestamp> = self.kept.evaluation.ends_at().into_iter().collect();
         if let Some(held) = &self.kept.registration.held {
-            times.push(held.expires_at);
-            if self.in_flight.is_none() && self.is_enabled {
+            if self.in_flight.is_none() {
+                times.push(held.expires_at);
+            }
+            if self.in_flight.is_none() && self.is_enabled && !self.is_leaving() {
                 times.push(held.renew_at);
                 times.extend(self.kept.authorization.as_ref().map(|own| own.next_at));
             }
@@ -277,9 +310,9 @@ impl Personality {
     }
 
     fn run_due(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let registration = &mut self.kept.registration;
-        if registration.held.take_if(|held| held.expires_at <= now).is_some() {
-            self.kept.authorization = None;
+        if self.is_over(now) {
+            (self.kept.registration.held, self.kept.authorization) = (None, None);
+            self.stay();
             effects.push(Effect::Tell(Message::RegistrationExpired));
         }
         if let Some(own) = &mut self.kept.authorization
@@ -301,19 +334,37 @@ impl Personality {
         }
     }
 
+    /// Whether the registration ended. The server is asked first, whatever the clock says: it may have been set while nobody looked.
+    fn is_over(&self, now: Timestamp) -> bool {
+        let registration = &self.kept.registration;
+        let Some(held) = registration.held.as_ref().filter(|held| held.expires_at <= now) else {
+            return false;
+        };
+        let was_refused = registration
+            .renewal
+            .as_ref()
+            .is_some_and(|own| own.failure.is_some() && (held.expires_at..=now).contains(&own.at));
+        !self.is_enabled || self.is_leaving() || was_refused
+    }
+
     fn next_call(&mut self, now: Timestamp) -> Option<Call> {
         if let Some(place) = self.asked.iter().position(|(from, _)| *from <= now) {
             return Some(self.asked.remove(place).1);
         }
-        let held = self.kept.registration.held.as_ref().filter(|_| self.is_enabled)?;
-        if held.renew_at <= now {
+        let is_held = self.is_enabled && !self.is_leaving();
+        let held = self.kept.registration.held.as_ref().filter(|_| is_held)?;
+        // What lies further ahead than it can was laid there by a clock that has been set back since, while nobody looked.
+        let is_far = |at: Timestamp, days: u32| now.plus_days(days + 1) < at;
+        let is_at_its_end = held.renew_at <= now || held.expires_at <= now;
+        if is_at_its_end || is_far(held.renew_at, RENEW_DAYS) {
             return Some(Call::Renew);
         }
         let uses: Vec<_> = self.uses.iter().map(|own| (own.tag.clone(), own.count)).collect();
         let is_due = self.kept.authorization.as_ref().is_none_or(|own| {
             // After a failure it is time that decides, not what changed.
             let changed = own.last.failure.is_none() && own.uses != uses;
-            self.is_authorization_wanted || own.next_at <= now || changed
+            let is_time = own.next_at <= now || is_far(own.next_at, AUTHORIZE_DAYS);
+            self.is_authorization_wanted || is_time || changed
         });
         is_due.then_some(Call::Authorize { uses })
     }
@@ -339,10 +390,43 @@ impl Personality {
             }
             Call::Renew => self.renewed(now, sent_at, answer, effects),
             Call::Authorize { uses } => self.authorized(now, sent_at, (answer, uses), effects),
-            Call::Deregister => {
-                // Here it is gone in any case; what is left over there, its owner removes.
+            Call::Deregister => self.deregistered(now, answer, effects),
+        }
+    }
+
+    /// The registration is to end, and that is tried until the server has heard of it.
+    fn leave(&mut self, now: Timestamp, why: Leaving) {
+        self.asked.clear();
+        if self.is_registered() {
+            self.kept.registration.leaving.get_or_insert(why);
+            self.asked.push((now, Call::Deregister));
+        }
+    }
+
+    /// It is not to end, or is there no more.
+    fn stay(&mut self) {
+        self.kept.registration.leaving = None;
+        self.asked.retain(|(_, call)| *call != Call::Deregister);
+    }
+
+    fn deregistered(&mut self, now: Timestamp, answer: Answer, effects: &mut Vec<Effect>) {
+        match answer {
+            Answer::Deregistered => {
                 self.left();
                 effects.push(Effect::Tell(Message::Deregistered));
+            }
+            Answer::Unknown => self.unknown(LOOK_THERE, effects),
+            // It was taken back meanwhile, or is over.
+            _ if !self.is_leaving() => {}
+            other => {
+                let (why, is_unreached) = other.failure();
+                let wait_seconds = if is_unreached { RETRY_SECONDS } else { Timestamp::DAY };
+                self.asked.retain(|(_, call)| *call != Call::Deregister);
+                self.asked.push((now + wait_seconds, Call::Deregister));
+                if self.told_not_left.as_ref() != Some(&why) {
+                    self.told_not_left = Some(why.clone());
+                    effects.push(Effect::Tell(Message::DeregistrationFailed(why)));
+                }
             }
         }
     }
@@ -391,7 +475,7 @@ impl Personality {
                 self.hold(sent_at, granted);
                 effects.push(Effect::Tell(Message::Renewed));
             }
-            Answer::Unknown => self.left(),
+            Answer::Unknown => self.unknown(REGISTER_AGAIN, effects),
             other => {
                 let (why, _) = other.failure();
                 registration.renewal = Some(Attempt { at: now, failure: Some(why.clone()) });
@@ -440,7 +524,7 @@ impl Personality {
                     deadline_at,
                 });
             }
-            Answer::Unknown => self.left(),
+            Answer::Unknown => self.unknown(REGISTER_AGAIN, effects),
             other => {
                 let (why, _) = other.failure();
                 let last = Attempt { at: now, failure: Some(why) };
@@ -474,11 +558,17 @@ impl Personality {
         registration.held = Some(Held { server, renew_at, expires_at, cslu_url, server_key });
     }
 
+    /// The server knows no such registration: it was removed there, or the other supervisor made it.
+    fn unknown(&mut self, what_to_do: &'static str, effects: &mut Vec<Effect>) {
+        self.left();
+        effects.push(Effect::Tell(Message::RegistrationUnknown(what_to_do)));
+    }
+
     /// The registration is gone; the names of the accounts stay (guide p. 63).
     fn left(&mut self) {
-        let registration = &mut self.kept.registration;
-        (registration.held, registration.initial, registration.renewal) = (None, None, None);
+        self.kept.registration.end();
         self.kept.authorization = None;
+        self.stay();
     }
 }
 

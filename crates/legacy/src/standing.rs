@@ -68,7 +68,9 @@ impl Standing {
     /// How a switch stands: what it has kept, and whether Smart Licensing is enabled on it.
     #[must_use]
     pub fn of(kept: &Kept, is_smart: bool, now: Timestamp) -> Self {
-        let held = kept.registration.held.as_ref().filter(|held| now < held.expires_at);
+        let registration = &kept.registration;
+        let held = registration.held.as_ref().filter(|_| registration.leaving.is_none());
+        let held = held.filter(|held| now < held.expires_at);
         let has_files = !kept.files.is_empty();
         let model = match (is_smart, held) {
             (true, Some(held)) => Model::Registered(held.server),

@@ -155,8 +155,12 @@ fn a_refused_token_is_not_tried_again_and_too_little_is_told_by_name() {
 fn a_registration_that_ends_or_is_left_leaves_the_evaluation_where_it_was() {
     let mut switch = registered();
     assert_eq!(switch.keep().evaluation.ends_at(), None);
+    // The server is asked first, and does not answer.
     let gone = START.plus_days(365);
-    let ended = switch.handle(gone, Input::Tick);
+    let asked = switch.handle(gone, Input::Tick);
+    assert_eq!(calls(&asked), [&Call::Renew]);
+    assert!(switch.is_registered() && switch.next_wake().is_none_or(|at| at > gone));
+    let ended = switch.handle(gone, Input::Answered(Answer::Unreachable("no route".to_owned())));
     assert!(told(&ended).contains(&&Message::RegistrationExpired), "{ended:?}");
     assert_eq!(Standing::of(switch.keep(), true, gone).model, Model::Evaluation);
     assert!(switch.keep().evaluation.ends_at().is_some());
@@ -171,11 +175,30 @@ fn a_registration_that_ends_or_is_left_leaves_the_evaluation_where_it_was() {
     assert!(!switch.is_registered() && switch.may(&Input::Renew).is_err());
     // As on the switch of the guide (p. 63).
     assert_eq!(switch.keep().registration.smart_account.as_deref(), Some("Example"));
-    // What was taken away over there is gone here with the next call.
-    let mut switch = registered();
-    switch.handle(START + 9, Input::Authorize);
-    switch.handle(START + 10, Input::Answered(Answer::Unknown));
-    assert!(!switch.is_registered());
+}
+
+#[test]
+fn a_registration_that_the_server_does_not_know_goes_with_word_of_what_to_do() {
+    // Taken away over there, or made by the other supervisor: with whatever is asked next
+    for (asked, what_to_do) in [
+        (Input::Authorize, "register it again with license smart register idtoken"),
+        (Input::Renew, "register it again with license smart register idtoken"),
+        (Input::Deregister, "look whether its product instance is still listed"),
+        (Input::Enabled(false), "look whether its product instance is still listed"),
+    ] {
+        let mut switch = registered();
+        let sent = switch.handle(START + 9, asked);
+        assert_eq!(calls(&sent).len(), 1);
+        let gone = switch.handle(START + 10, Input::Answered(Answer::Unknown));
+        let [message @ Message::RegistrationUnknown(_)] = told(&gone)[..] else {
+            panic!("{gone:?}")
+        };
+        let text = message.to_string();
+        assert!(text.contains("knows no registration") && text.contains(what_to_do), "{text}");
+        assert!(!switch.is_registered() && !switch.is_leaving());
+        let kept = &switch.keep().registration;
+        assert_eq!(kept.smart_account.as_deref(), Some("Example"));
+    }
 }
 
 #[test]
@@ -189,9 +212,166 @@ fn without_smart_licensing_files_or_ones_word_hold_the_licences() {
     let mut switch = registered();
     let off = switch.handle(START + 9, Input::Enabled(false));
     assert_eq!(calls(&off), [&Call::Deregister]);
-    let gone = Answer::Unreachable("no route".to_owned());
-    let done = switch.handle(START + 10, Input::Answered(gone));
-    assert!(told(&done).contains(&&Message::Deregistered) && !switch.is_registered());
+    let done = switch.handle(START + 10, Input::Answered(Answer::Deregistered));
+    assert_eq!(told(&done), [&Message::Deregistered]);
+    assert!(!switch.is_registered());
+    // Taken back before the server has heard of it, it stays.
+    let mut switch = registered();
+    switch.handle(START + 9, Input::Enabled(false));
+    switch.handle(START + 10, Input::Enabled(true));
+    let failed = switch.handle(START + 11, Input::Answered(Answer::Unreachable("no".to_owned())));
+    assert!(!told(&failed).iter().any(|own| matches!(own, Message::DeregistrationFailed(_))));
+    assert!(switch.is_registered() && !switch.is_leaving());
+    assert!(switch.next_wake().is_some_and(|at| at > START + 10 + RETRY_SECONDS));
+}
+
+#[test]
+fn that_a_registration_is_to_end_lasts_until_the_server_has_heard_of_it() {
+    // Whatever is answered before, for however long, over restarts between all of it
+    let unreached = || Answer::Unreachable("no route".to_owned());
+    let refused = || Answer::Refused("not now".to_owned());
+    for turned_off in [false, true] {
+        for answers in [
+            vec![],
+            vec![unreached()],
+            vec![unreached(), unreached(), refused(), unreached()],
+            vec![refused(), granted(START), authorized(START), unreached()],
+        ] {
+            let mut switch = registered();
+            let is_enabled = !turned_off;
+            let input = if turned_off { Input::Enabled(false) } else { Input::Deregister };
+            let mut effects = switch.handle(START + 9, input);
+            let mut now = START + 9;
+            for answer in answers {
+                // What was sent is lost with the power, and is sent again.
+                let kept = Kept::read(&switch.keep().write()).unwrap();
+                switch = Personality::open(kept, is_enabled);
+                effects = switch.handle(now, Input::Tick);
+                assert_eq!(calls(&effects), [&Call::Deregister], "{effects:?}");
+                assert_eq!(Standing::of(switch.keep(), true, now).model, Model::Evaluation);
+                let failed = switch.handle(now, Input::Answered(answer));
+                assert!(!told(&failed).contains(&&Message::Deregistered), "{failed:?}");
+                assert!(
+                    told(&failed).iter().any(|own| matches!(own, Message::DeregistrationFailed(_))),
+                    "{failed:?}"
+                );
+                assert!(switch.is_registered() && switch.is_leaving());
+                now = switch.next_wake().unwrap();
+                effects = switch.handle(now, Input::Tick);
+                assert_eq!(calls(&effects), [&Call::Deregister]);
+                // The same is not told again and again.
+                let again = switch.handle(now, Input::Answered(unreached()));
+                now = switch.next_wake().unwrap();
+                effects = switch.handle(now, Input::Tick);
+                let third = switch.handle(now, Input::Answered(unreached()));
+                let is_said = |own: &&&Message| matches!(own, Message::DeregistrationFailed(_));
+                assert_eq!(told(&third).iter().filter(is_said).count(), 0, "{again:?} {third:?}");
+                now = switch.next_wake().unwrap();
+                effects.clear();
+            }
+            if effects.is_empty() {
+                effects = switch.handle(now, Input::Tick);
+            }
+            assert_eq!(calls(&effects), [&Call::Deregister]);
+            let done = switch.handle(now, Input::Answered(Answer::Deregistered));
+            assert!(told(&done).contains(&&Message::Deregistered), "{done:?}");
+            assert!(!switch.is_registered() && !switch.is_leaving());
+            assert!(calls(&switch.handle(now.plus_days(400), Input::Tick)).is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_was_turned_off_and_not_saved_is_on_after_a_restart_and_what_was_asked_for_is_not() {
+    for (input, stays) in [(Input::Enabled(false), true), (Input::Deregister, false)] {
+        let mut switch = registered();
+        switch.handle(START + 9, input);
+        let mut switch = Personality::open(switch.keep().clone(), true);
+        assert!(switch.is_registered());
+        assert_eq!(switch.is_leaving(), !stays);
+        let uses = vec![used("LAN"), used("NET")];
+        let sent = switch.handle(START + 10, Input::Uses(uses));
+        assert_eq!(calls(&sent).contains(&&Call::Deregister), !stays);
+        // Registered anew it stays too.
+        if !stays {
+            switch.handle(START + 11, Input::Register { id_token: "t".to_owned(), force: true });
+            assert!(!switch.is_leaving());
+        }
+    }
+}
+
+/// What a switch asks and tells over three years with a server that is away in some of its months, by the seconds that pass; its clock is set
+/// by these steps.
+fn life(steps: &[(i64, i64)]) -> Vec<(i64, String)> {
+    const HOUR: i64 = Timestamp::HOUR;
+    let (mut said, mut offset) = (Vec::new(), 0);
+    let mut switch = Personality::open(Kept::default(), true);
+    let mut wall = |switch: &mut Personality, passed: i64, offset: i64, input: Input| {
+        let now = START + passed + offset;
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            for effect in switch.handle(now, input) {
+                said.push((passed, format!("{effect:?}")));
+                let Effect::Call(call) = effect else { continue };
+                // A server takes nothing from a clock that is wrong (by more than an hour), nor after the registration ended over there.
+                let is_away = (passed / Timestamp::DAY) % 200 > 190;
+                inputs.push(Input::Answered(match call {
+                    _ if is_away || offset.abs() > HOUR => Answer::Unreachable("no".to_owned()),
+                    Call::Register { .. } | Call::Renew => granted(now),
+                    Call::Authorize { .. } => authorized(now),
+                    Call::Deregister => Answer::Deregistered,
+                }));
+            }
+        }
+    };
+    wall(&mut switch, 0, 0, Input::Uses(vec![used("LAN")]));
+    wall(&mut switch, 0, 0, register());
+    for hour in 1..3 * 365 * 24 {
+        let passed = hour * HOUR;
+        for (_, by) in steps.iter().filter(|(at, _)| *at == hour) {
+            offset += by;
+            wall(&mut switch, passed, offset, Input::ClockStepped(*by));
+        }
+        wall(&mut switch, passed, offset, Input::Tick);
+        // Over a restart too.
+        if hour % 1000 == 0 {
+            switch = Personality::open(Kept::read(&switch.keep().write()).unwrap(), true);
+            wall(&mut switch, passed, offset, Input::Uses(vec![used("LAN")]));
+        }
+    }
+    assert!(switch.is_registered(), "{steps:?}: {said:?}");
+    said
+}
+
+#[test]
+fn a_clock_that_is_set_and_set_right_again_changes_nothing() {
+    const YEAR: i64 = 365 * Timestamp::DAY;
+    let still = life(&[]);
+    assert!(still.iter().filter(|(_, what)| what.contains("Renew")).count() > 10);
+    // Whatever is due while the clock is wrong, it is left alone so long that nothing is.
+    for by in [-30 * YEAR, -2 * YEAR, -YEAR, -40 * Timestamp::DAY, 7, YEAR, YEAR + 1, 2 * YEAR] {
+        for at in [2, 100, 4500, 9000] {
+            assert_eq!(life(&[(at, by), (at + 3, -by)]), still, "{by} after {at} hours");
+        }
+        // And where it stays so for months, what was missed is made good, and the registration holds.
+        life(&[(3000, by), (3000 + 24 * 60, -by)]);
+        life(&[(3000, by), (3001, by), (3000 + 24 * 200, -2 * by)]);
+    }
+}
+
+#[test]
+fn a_clock_that_was_wrong_at_a_start_ends_no_registration_before_the_server_was_asked() {
+    for days in [-3000_i64, -400, 200, 366, 3000] {
+        let kept = Kept::read(&registered().keep().write()).unwrap();
+        let mut switch = Personality::open(kept, true);
+        let wrong = START + days * Timestamp::DAY;
+        let asked = switch.handle(wrong, Input::Uses(vec![used("LAN"), used("NET")]));
+        assert_eq!(calls(&asked), [&Call::Renew], "{days}");
+        switch.handle(wrong, Input::Answered(granted(wrong)));
+        assert!(switch.is_registered(), "{days}");
+        let held = switch.keep().registration.held.as_ref().unwrap();
+        assert_eq!(held.renew_at, wrong.plus_days(180), "{days}");
+    }
 }
 
 #[test]

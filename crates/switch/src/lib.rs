@@ -609,8 +609,9 @@ impl Switch {
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
         let is_due = input == Input::Tick;
-        if let Input::ClockStepped { to, .. } = &input {
+        if let Input::ClockStepped { from, to } = &input {
             self.time.clock_stepped(*to);
+            self.before_stepped(to.since(*from));
         }
         if self.older.is_some() {
             let mut effects = self.older_input(now, input, devices);

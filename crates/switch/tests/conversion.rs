@@ -124,7 +124,7 @@ fn a_cut_anywhere_in_a_later_upgrade_loses_no_licence_file() {
             }
             world.run(&["configure terminal", "license smart transport smart", "end"]);
             world.run(&["copy running-config startup-config"]);
-            world.pass(Timestamp::DAY);
+            world.pass(90 * 60);
             let told = state(&mut world);
             assert!(told.contains("    Status: Completed Jan 01 0"), "{at}: {told}");
             assert!(

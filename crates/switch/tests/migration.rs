@@ -93,6 +93,8 @@ fn what_cannot_be_registered_is_told_why_in_both_modes() {
     world.cssm.let_go(SERIAL);
     world.run(&["license smart renew auth"]);
     assert!(status(&mut world).contains("  Status: UNREGISTERED\n"));
+    let told = "REGISTRATION_UNKNOWN: The server knows no registration of this switch, which is registered no more: register it again";
+    assert!(world.switch.log.iter().any(|line| line.contains(told)), "{:?}", world.switch.log);
     // A token that was revoked is refused by CSSM, and that is all that happens.
     let (id, token) = world.cssm.new_token(world.cssm.va, None);
     let (cssm, sa) = (&world.cssm.cssm, world.cssm.sa);
@@ -180,7 +182,11 @@ fn cell(stands: Stands, (from, has_smart): (&str, bool), to: &str) {
         let [mut instance] = <[_; 1]>::try_from(world.cssm.instances()).unwrap();
         instance.trusted &= stands != Stands::Direct;
         instance.last_contact_at = before[0].last_contact_at;
-        instance.smart_licensing.as_mut().unwrap().trusted_at = None;
+        // A page says since when the registration is a trust code.
+        if let Some(own) = &mut instance.smart_licensing {
+            assert_eq!(own.trusted_at.is_some(), stands == Stands::Direct, "{at}");
+            own.trusted_at = None;
+        }
         assert_eq!([instance], before[..], "{at}");
     } else {
         assert!(world.cssm.instances().is_empty(), "{at}");

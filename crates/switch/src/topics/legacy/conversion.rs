@@ -17,11 +17,22 @@ impl Switch {
         now: Timestamp,
         devices: &mut Devices<'_>,
     ) -> Vec<Effect> {
-        let held = self.before.as_ref().and_then(|kept| kept.registration.held.as_ref());
+        let registration = self.before.as_ref().map(|kept| &kept.registration);
+        let stays = registration.filter(|registration| registration.leaving.is_none());
+        let held = stays.and_then(|registration| registration.held.as_ref());
         if held.is_none_or(|held| held.server != Server::Cssm) {
             return Vec::new();
         }
         self.agent_input(now, Input::Registered, devices)
+    }
+
+    /// The clock was set: what is kept of before moves along.
+    pub(crate) fn before_stepped(&mut self, by_seconds: i64) {
+        let Some(kept) = &mut self.before else { return };
+        let was = kept.clone();
+        kept.clock_stepped(by_seconds);
+        // It is written with the next thing that happens.
+        self.is_before_written &= *kept == was;
     }
 
     /// The registration is a trust code now: on a release of before the switch has to be registered anew (PI-MIG-023).
@@ -33,8 +44,7 @@ impl Switch {
         let held = |kept: &&mut Kept| kept.registration.held.is_some();
         let Some(kept) = self.before.as_mut().filter(held).filter(|_| has_trust) else { return };
         let mut settled = kept.clone();
-        let registration = &mut settled.registration;
-        (registration.held, registration.initial, registration.renewal) = (None, None, None);
+        settled.registration.end();
         settled.authorization = None;
         // Where it cannot be written it is tried with the next thing that happens.
         if store.write(Kept::FILE, &settled.write()).is_ok() {
