@@ -45,7 +45,7 @@ impl Kept {
                 Terms::Until(day) => Some(day.plus_days(1)),
             },
         });
-        of.filter(Traditional::is_sound).take(Traditional::MAX).collect()
+        Traditional::fitting(of.filter(Traditional::is_sound))
     }
 
     /// The switch has come up with Smart Licensing Using Policy; `is_first` says whether it came from a release of before just now. One that

@@ -47,12 +47,6 @@ impl Model {
     pub fn has_registration(self) -> bool {
         matches!(self, Self::Registered(_))
     }
-
-    /// Whether there is nothing that would lead to CSSM after the upgrade until a CSLU is found or configured (PI-MIG-008, C-36).
-    #[must_use]
-    pub fn needs_cslu(self) -> bool {
-        !self.has_registration()
-    }
 }
 
 /// How a switch stood on a release before Smart Licensing Using Policy.

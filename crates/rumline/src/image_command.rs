@@ -107,10 +107,41 @@ pub(crate) fn maker(folder: &Path) -> Result<Box<dyn Signer>> {
             signer
         }
     };
-    let public = public_file(folder);
-    if !public.exists() {
-        std::fs::write(&public, signer.public_key().to_pem())
-            .with_context(|| public.display().to_string())?;
+    // Of another key it would have switches refuse whatever this one signs.
+    let (public, pem) = (public_file(folder), signer.public_key().to_pem());
+    let is_its = std::fs::read(&public).is_ok_and(|known| known == pem.as_bytes());
+    if !is_its {
+        let new = folder.join(format!("{PUBLIC}.new"));
+        let written = std::fs::write(&new, pem).and_then(|()| std::fs::rename(&new, &public));
+        written.with_context(|| public.display().to_string())?;
     }
     Ok(signer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_file_is_that_of_the_key_whatever_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = maker(folder.path()).unwrap().public_key().to_pem();
+        let read = || std::fs::read_to_string(public_file(folder.path())).unwrap();
+        assert_eq!(read(), first);
+        // Lost, cut off, or of another key.
+        for text in [None, Some(""), Some(&first[..40]), Some("-----BEGIN PUBLIC KEY-----")] {
+            std::fs::remove_file(public_file(folder.path())).unwrap();
+            if let Some(text) = text {
+                std::fs::write(public_file(folder.path()), text).unwrap();
+            }
+            assert_eq!(maker(folder.path()).unwrap().public_key().to_pem(), first);
+            assert_eq!(read(), first, "{text:?}");
+        }
+        std::fs::remove_file(folder.path().join(KEY)).unwrap();
+        let second = maker(folder.path()).map(|signer| signer.public_key().to_pem());
+        if let Ok(second) = second {
+            assert_ne!(second, first);
+            assert_eq!(read(), second);
+        }
+    }
 }

@@ -257,7 +257,11 @@ fn a_registered_switch_goes_to_cslu_from_two_releases_where_that_is_asked_for() 
         let mut world = World::standing(from, Stands::Direct);
         world.switch.hardware.with_defects = true;
         world.switch.boot_again("moved");
-        world.install("10.2(1)F");
+        // What is said before is what comes.
+        let said = world.install("10.2(1)F");
+        assert_eq!(said.contains("COMM_FAILED is told until"), goes, "{from}: {said}");
+        assert_eq!(said.contains("given by CSSM for the registration"), !goes, "{from}: {said}");
+        assert!(!said.contains("not registered with CSSM"), "{from}: {said}");
         let told = status(&mut world);
         assert_eq!(told.contains("  Type: CSLU\n"), goes, "{from}: {told}");
         assert_eq!(told.contains("Trust Code installed: <none>"), goes, "{from}: {told}");

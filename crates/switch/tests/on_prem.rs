@@ -245,6 +245,8 @@ fn what_cannot_be_registered_there_is_told_why() {
     let once = make(&world, Some(1));
     world.run(&[&format!("license smart register idtoken {}", once.value)]);
     assert!(status(&mut world).contains("  Status: REGISTERED\n"));
+    // Not in the second in which it registered.
+    world.pass(1);
     world.run(&["license smart deregister"]);
     refused(&mut world, &once.value, "the token has been used as often as it may be");
     // A CSLU makes none, and says so to whoever asks.

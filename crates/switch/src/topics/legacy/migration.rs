@@ -46,6 +46,11 @@ impl Migration {
         self.standing.model.stays_callhome(self.goes_to_cslu)
     }
 
+    /// Whether nothing leads to CSSM or to a server that is known (PI-MIG-008, C-36).
+    fn looks_for_cslu(&self) -> bool {
+        !self.stays_callhome() && self.held.as_ref().is_none_or(|held| held.cslu_url.is_none())
+    }
+
     /// The lines that come with it: the transport of the guide's table (PI-MIG-004), and the feature that is in use (PI-MIG-014).
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -87,8 +92,11 @@ impl Migration {
     /// What is said before the upgrade.
     pub(crate) fn told(&self, to: &Release, licenses: usize) -> String {
         let trust = match self.standing.model {
-            Model::Registered(Server::Cssm) => {
+            Model::Registered(Server::Cssm) if self.stays_callhome() => {
                 "given by CSSM for the registration, without a token"
+            }
+            Model::Registered(Server::Cssm) => {
+                "none, until the transport is callhome or smart again: then given for the registration"
             }
             Model::Registered(Server::OnPrem) => "comes with reports, through SSM On-Prem",
             _ => "none; one is given for an id token, where the switch reports to CSSM itself",
@@ -109,13 +117,18 @@ impl Migration {
             self.standing.model.label(),
             self.transport(),
         );
-        if self.standing.model.needs_cslu() {
-            // PI-MIG-008, C-36
-            text.push_str(
-                "Warning: this switch is not registered with CSSM, so after the upgrade it looks for a CSLU by the name cslu-local.\n\
+        if self.looks_for_cslu() {
+            // PI-MIG-006, PI-MIG-008, C-36
+            let why = if self.goes_to_cslu && self.held.is_some() {
+                "this switch goes to CSLU although it is registered, as its release is known to do"
+            } else {
+                "this switch is not registered with CSSM"
+            };
+            text.push_str(&format!(
+                "Warning: {why}, so after the upgrade it looks for a CSLU by the name cslu-local.\n\
                  Without one in the network, COMM_FAILED is told until license smart url cslu names one, or another\n\
-                 transport is set. Nothing stops working.\n\n",
-            );
+                 transport is set. Nothing stops working.\n\n"
+            ));
         }
         text
     }
