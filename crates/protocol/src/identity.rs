@@ -77,6 +77,8 @@ pub struct EntitlementTag(String);
 impl EntitlementTag {
     /// The longest tag accepted, in bytes.
     pub const BYTES_MAX: usize = 256;
+    /// How many of one any platform can use at most: ports of the largest chassis, and some.
+    pub const COUNT_MAX: u32 = 1024;
 
     /// Checks the form `regid.YYYY-MM.domain.NAME,VERSION_ID`.
     ///

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::PublicKey;
 use crate::identity::{EntitlementTag, Udi};
-use crate::report::RumReport;
 use crate::statement::Purpose;
 use crate::time::Timestamp;
 
@@ -46,7 +45,7 @@ impl OlderUse {
         let mut tags = BTreeSet::new();
         for own in uses {
             own.tag.check().map_err(|error| error.to_string())?;
-            let (tag, count, max) = (&own.tag, own.count, RumReport::COUNT_MAX);
+            let (tag, count, max) = (&own.tag, own.count, EntitlementTag::COUNT_MAX);
             if !(1..=max).contains(&count) {
                 return Err(format!("{tag} is said to be in use {count} times: 1 to {max}"));
             }

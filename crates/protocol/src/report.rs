@@ -223,8 +223,8 @@ impl RumReport {
     pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
     /// The last second that a clock tells: the year 9999.
     const LATEST: Timestamp = Timestamp(253_402_300_799);
-    /// The highest count any platform can have: ports of the largest chassis, and some.
-    pub const COUNT_MAX: u32 = 1024;
+    /// The highest count: [`EntitlementTag::COUNT_MAX`].
+    pub const COUNT_MAX: u32 = EntitlementTag::COUNT_MAX;
     /// Before this day there was no product instance: that of the first Nexus 9000, 2013-11-06.
     pub const EARLIEST: Timestamp = Timestamp(1_383_696_000);
 
