@@ -99,6 +99,8 @@ pub(crate) struct Model {
     is_anything: bool,
     /// Whether it runs a release before Smart Licensing Using Policy: what is in use then no report tells.
     pub is_older: bool,
+    /// Whether the power failed while it came up with the other kind of release: what it began, or ended, may not be written.
+    is_between: bool,
 }
 
 impl Model {
@@ -117,6 +119,7 @@ impl Model {
             is_exact: true,
             is_anything: false,
             is_older: false,
+            is_between: false,
         }
     }
 
@@ -127,7 +130,7 @@ impl Model {
 
     fn settle(&mut self, now: Timestamp) {
         let from = std::mem::replace(&mut self.since, now);
-        if from >= now || self.is_older {
+        if from >= now || self.is_older && !self.is_between {
             return;
         }
         let running = licenses(&self.running);
@@ -136,7 +139,8 @@ impl Model {
         for name in names {
             let count = |of: &BTreeMap<&str, u32>| of.get(name).copied().unwrap_or(0);
             let (one, two) = (count(&running), count(&other));
-            let span = Span { from, to: now, least: one.min(two), most: one.max(two) };
+            let least = if self.is_between { 0 } else { one.min(two) };
+            let span = Span { from, to: now, least, most: one.max(two) };
             self.spans.entry(name).or_default().push(span);
         }
     }
@@ -188,8 +192,10 @@ impl Model {
 
     /// It is up with a release that has Smart Licensing Using Policy, or with one of before: what was in use until now was in use by the
     /// one that ran.
-    pub(crate) fn runs_older(&mut self, now: Timestamp, is_older: bool) {
+    pub(crate) fn runs_older(&mut self, now: Timestamp, is_older: bool, has_power: bool) {
         self.settle(now);
+        self.is_between = !has_power && (self.is_between || is_older != self.is_older);
+        self.is_exact &= !self.is_between;
         self.is_older = is_older;
     }
 

@@ -134,15 +134,16 @@ impl World<'_> {
 
     /// Somebody registers a switch with a release of before, with CSSM and by Call Home.
     pub(crate) fn register(&mut self, node: usize) -> Result<(), String> {
-        if !self.nodes[node].model.is_older {
+        // A token is of one virtual account. Of a pair, each supervisor may be in another one by then: who decides that is not modelled.
+        if !self.nodes[node].model.is_older || self.nodes[node].pair.is_some() {
             return Ok(());
         }
         let lines = "configure terminal\nlicense smart enable\ncallhome\nemail-contact ops@sim.test\nenable\nend";
         self.command(node, lines)?;
         self.save(node)?;
         let token = self.token_for(node, 365)?;
-        let told = self
-            .command_output(node, &format!("license smart register idtoken {token} all force"))?;
+        let told =
+            self.command_output(node, &format!("license smart register idtoken {token} all"))?;
         if told.starts_with("Registration process is in progress") {
             self.meet("registered as before");
         }
@@ -250,7 +251,8 @@ impl World<'_> {
         };
         came_up.map_err(|error| format!("switch {node}: {error}"))?;
         let was_older = n.model.is_older;
-        n.model.runs_older(self.now, is_older);
+        let has_power = !n.has_no_power() && !n.store.dead;
+        n.model.runs_older(self.now, is_older, has_power);
         let place = n.place;
         if is_older && !was_older {
             self.meet("back to before");
