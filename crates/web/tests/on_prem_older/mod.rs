@@ -140,7 +140,7 @@ async fn a_switch_of_before_registers_over_http_and_people_see_it() {
     let (status, _) = server.api("post", by_name, &server.log_in("viewer").unwrap(), &new).await;
     assert_eq!(status, 403);
     // It goes.
-    let farewell = own.older(server.now, OlderCall::Deregister, &[]);
+    let farewell = own.older(server.now + 1, OlderCall::Deregister, &[]);
     assert_eq!(server.older(&farewell).await, OlderResult::Deregistered);
     assert_eq!(server.older(&farewell).await, OlderResult::Deregistered);
     assert_eq!(server.collector.licenses(TENANT).unwrap(), []);
