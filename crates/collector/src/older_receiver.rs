@@ -326,6 +326,11 @@ fn register(
     instances::own(tx, now, tenant_id, udi, &key.to_text())?;
     // Whatever it said before its registration, and whoever says it again, is past.
     let asked_at = asked.timestamp;
+    // One supervisor is registered for a chassis.
+    if let Some((mate, _)) = older::mate(tx, udi, key)?.filter(|(mate, _)| mate.0 == tenant_id) {
+        older::forget(tx, mate)?;
+        older::clear_uses(tx, mate)?;
+    }
     instances::heard(tx, now, (tenant_id, id), key, about, asked_at.millis())?;
     id_tokens::count_use(tx, (tenant_id, token.id))?;
     let expires_at = now.plus_days(OlderAnswer::REGISTERED_DAYS);

@@ -67,6 +67,15 @@ pub(crate) fn mate(tx: &mut Tx<'_>, udi: &Udi, key: &PublicKey) -> Result<Option
     Ok(None)
 }
 
+/// A supervisor is registered for its chassis: the registration of the other one, if there was one, is over.
+pub(crate) fn end_mate(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), Error> {
+    if let Some(mate) = mate(tx, &instance.udi, &instance.public_key)? {
+        forget(tx, mate.id)?;
+        totals::kept(tx, mate.id, |tx| clear(tx, &mate))?;
+    }
+    Ok(())
+}
+
 /// A supervisor that is not registered speaks for its chassis, which is: the registration and what is in use are its own from now on
 /// (PI-MIG-024). Says whether there was one.
 pub(crate) fn take_over(

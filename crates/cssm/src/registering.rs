@@ -72,6 +72,7 @@ pub(crate) fn register(
     let text = format!("{text} with {}, by Smart Licensing", token.name());
     add_event(tx, now, smart_account_id, &actor, &text)?;
     let instance = trust::move_to(tx, now, known.map(|known| *known), account, request, about)?;
+    older::end_mate(tx, &instance)?;
     instances::note_about(tx, &instance, about)?;
     // Whatever it said before its registration, and whoever says it again, is past.
     let asked_at = request.timestamp;
@@ -323,6 +324,7 @@ pub(crate) fn carried(
     }
     if !is_past {
         older::take_over(tx, now, (&instance.udi, &instance.public_key), about)?;
+        older::end_mate(tx, instance)?;
         let is_new = older::nonce_of(tx, instance.id)?.is_none();
         let sql = "INSERT INTO older_registration (product_instance_id, nonce, registered_at,
             expires_at, authorized_at, public_key) VALUES ($1, $2, $3, $4, $5, $6)

@@ -104,6 +104,21 @@ fn the_other_supervisor_takes_the_registration_over_and_its_chassis_counts_once(
 }
 
 #[test]
+fn a_chassis_that_is_registered_by_the_other_supervisor_too_counts_once() {
+    for on_prem in [false, true] {
+        let mut world = registered(CHASSIS, on_prem);
+        pair(&mut world, Slot::One, SECOND);
+        world.switch.hardware.serial = SECOND.to_owned();
+        world.switch.boot_again("switchover");
+        let token = if on_prem { world.on_prem_token(0) } else { world.cssm.token() };
+        world.run(&[&format!("license smart register idtoken {token} all force")]);
+        world.pass(2 * Timestamp::HOUR);
+        assert_eq!(in_use(&world), vec![1; world.servers.len() + 1], "{on_prem}");
+        assert_eq!(world.cssm.cssm.verify_totals().unwrap(), []);
+    }
+}
+
+#[test]
 fn a_chassis_whose_other_supervisor_reports_after_the_upgrade_counts_once() {
     for on_prem in [false, true] {
         let mut world = registered(CHASSIS, on_prem);
