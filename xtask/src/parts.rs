@@ -76,6 +76,12 @@ pub(crate) const PARSERS: Venv = Venv {
     packages: &["pyats==26.9", "genie==26.9", "genie.libs.parser==26.9", "napalm==5.2.0"],
 };
 
+/// What tries an API by its document, and what makes a client from one.
+pub(crate) const SCHEMAS: Venv = Venv {
+    folder: "venv-schemas",
+    packages: &["schemathesis==4.32.5", "openapi-python-client==0.29.1"],
+};
+
 /// Packages from npm in `target/npm`: what drives a browser, and what judges pages.
 const NPM: [&str; 2] = ["puppeteer-core@24.43.1", "axe-core@4.14.1"];
 
@@ -132,7 +138,7 @@ impl Venv {
 pub(crate) fn prepare(install: bool) -> Result<()> {
     let names: Vec<&str> = PACKAGES.iter().map(|(name, _)| *name).collect();
     println!("The tests need these packages: {}", names.join(", "));
-    for venv in [&CLIENTS, &ANSIBLE, &SCRAPLI, &PARSERS] {
+    for venv in [&CLIENTS, &ANSIBLE, &SCRAPLI, &PARSERS, &SCHEMAS] {
         println!("and from PyPI, in target/{}: {}", venv.folder, venv.packages.join(", "));
     }
     println!("and from npm, in target/npm: {}", NPM.join(", "));
@@ -153,7 +159,7 @@ pub(crate) fn prepare(install: bool) -> Result<()> {
             .args(["install", "-y", "--no-install-recommends"])
             .args(&missing))?;
     }
-    for venv in [&CLIENTS, &ANSIBLE, &SCRAPLI, &PARSERS] {
+    for venv in [&CLIENTS, &ANSIBLE, &SCRAPLI, &PARSERS, &SCHEMAS] {
         if !install && !venv.is_complete() {
             bail!("target/{} is missing; run without --no-install", venv.folder);
         }

@@ -11,7 +11,7 @@ impl Collector {
     /// # Errors
     /// When the name is not acceptable.
     pub fn create_api_client(&self, now: Timestamp, name: &str) -> Result<(String, String), Error> {
-        check_name("the name of an API client", name)?;
+        check_name("name", "the name of an API client", name)?;
         let (id, secret, name) = (self.random_hex(12), self.random_hex(24), name.to_owned());
         let (key, digest) = (id.clone(), sha256(secret.as_bytes()));
         self.db.write("api_clients.create", move |tx| {

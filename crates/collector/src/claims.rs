@@ -2,6 +2,7 @@
 
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClaimId, InstanceId, TenantId};
@@ -14,7 +15,7 @@ use rumline_server::next_id;
 const CLAIMS_MAX: i64 = 4;
 
 /// A device with another key than the one its UDI is known by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimView {
     /// Its number.
     pub id: ClaimId,

@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use rumline_protocol::{Timestamp, is_id_token_of, is_not_of_the_future, new_id_token};
 use rumline_server::next_id;
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{IdTokenId, TenantId};
@@ -17,17 +18,20 @@ use crate::{Actor, Collector, Error, Kind, tenants};
 const TOKENS_MAX: i64 = 1_000;
 
 /// What a new token is to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewIdToken {
     /// For people; up to 255 characters.
     #[serde(default)]
+    #[schemars(length(max = 255))]
     pub description: String,
     /// `Expire After`, in days, 1 to 365.
     #[serde(default = "default_days")]
+    #[schemars(range(min = 1, max = 365))]
     pub expires_after_days: u32,
     /// `Max. Number of Uses`; none for no limit.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub uses_max: Option<u32>,
 }
 
@@ -36,7 +40,7 @@ fn default_days() -> u32 {
 }
 
 /// An id token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdToken {
     /// Its number.
     pub id: IdTokenId,
@@ -148,13 +152,16 @@ impl Collector {
             return Err(Error::Conflict(text.to_owned()));
         }
         if new.description.chars().count() > 255 || new.description.chars().any(char::is_control) {
-            return Err(Error::invalid("a description has at most 255 printable characters"));
+            return Err(Error::field(
+                "description",
+                "a description has at most 255 printable characters",
+            ));
         }
         if !(1..=365).contains(&new.expires_after_days) {
-            return Err(Error::invalid("a token expires after 1 to 365 days"));
+            return Err(Error::field("expires_after_days", "a token expires after 1 to 365 days"));
         }
         if new.uses_max == Some(0) {
-            return Err(Error::invalid("a token may be used at least once"));
+            return Err(Error::field("uses_max", "a token may be used at least once"));
         }
         let value = {
             let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);

@@ -278,7 +278,7 @@ impl Collector {
         reader: &mut R,
     ) -> Result<Transfer, Error> {
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name).to_owned();
-        check_name("a file's name", &name)?;
+        check_name("name", "a file's name", &name)?;
         let digest = rumline_protocol::sha256_of(reader).map_err(Error::Unwritten)?;
         let known = self.db.read("import.known", move |tx| {
             tenants::by_id(tx, tenant_id)?;

@@ -4,6 +4,7 @@ use rumline_catalogue::Catalogue;
 use rumline_protocol::{Timestamp, Udi};
 use rumline_server::Only;
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceId, TenantId};
@@ -12,7 +13,7 @@ use crate::journal::add_event;
 use crate::{Actor, Collector, Error, older, tenants};
 
 /// A product instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceView {
     /// Its number.
     pub id: InstanceId,
@@ -49,7 +50,7 @@ pub struct InstanceView {
 }
 
 /// A licence in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LicenseView {
     /// Its short name.
     pub license: String,
@@ -219,7 +220,7 @@ impl Collector {
     ) -> Result<InstanceView, Error> {
         udi.check().map_err(|error| Error::invalid(error.to_string()))?;
         if let Some(name) = hostname {
-            rumline_server::check_name("a host name", name)?;
+            rumline_server::check_name("hostname", "a host name", name)?;
         }
         let (actor, udi, hostname) = (actor.clone(), udi.clone(), hostname.map(str::to_owned));
         let id = self.db.write("inventory.add", move |tx| {

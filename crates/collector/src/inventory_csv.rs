@@ -1,6 +1,7 @@
 //! The list of product instances as CSV, both ways (CSLU-015, G-03).
 
 use rumline_protocol::{Timestamp, Udi};
+use schemars::JsonSchema;
 
 use crate::ids::{InstanceId, TenantId};
 use crate::journal::add_event;
@@ -24,7 +25,7 @@ const ROWS_MAX: usize = 200_000;
 const ERRORS_MAX: usize = 200;
 
 /// What became of an imported file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, JsonSchema)]
 pub struct CsvOutcome {
     /// Product instances that were added.
     pub added: usize,
@@ -37,7 +38,7 @@ pub struct CsvOutcome {
 }
 
 /// A row that could not be taken.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, JsonSchema)]
 pub struct CsvError {
     /// Its line in the file.
     pub line: u64,

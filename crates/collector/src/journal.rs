@@ -3,6 +3,7 @@
 use rumline_protocol::Timestamp;
 use rumline_server::next_id;
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TenantId;
@@ -12,7 +13,7 @@ use crate::{Actor, Collector, Error};
 const LOG_LINES_MAX: i64 = 100_000;
 
 /// Something that happened to a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// When.
     pub at: i64,

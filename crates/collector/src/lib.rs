@@ -52,7 +52,7 @@ pub use older_receiver::OtherWay;
 pub use receiver::{Answer, Look, Ticket};
 pub use rumline_server::{Action, Actor, AuditRow, Caller, Error, Role};
 pub use schema::MIGRATIONS;
-pub use tenants::{Tenant, TenantSettings};
+pub use tenants::{SYNC_MINUTES_MAX, Tenant, TenantSettings};
 pub use transfers::Transfer;
 
 /// Which of the two servers a collector is.

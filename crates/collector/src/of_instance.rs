@@ -2,13 +2,14 @@
 
 use rumline_catalogue::Catalogue;
 use rumline_protocol::RumReport;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceId, TenantId};
 use crate::{Collector, Error};
 
 /// A report of a product instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportView {
     /// Its number.
     pub report_id: i64,
@@ -21,7 +22,7 @@ pub struct ReportView {
 }
 
 /// What a report says, in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportSays {
     /// The licence it is about.
     pub license: String,
@@ -32,7 +33,7 @@ pub struct ReportSays {
 }
 
 /// What became of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReportState {
     /// It waits for CSSM.
@@ -46,7 +47,7 @@ pub enum ReportState {
 }
 
 /// A licence that a product instance uses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UseView {
     /// Its short name.
     pub license: String,
@@ -59,7 +60,7 @@ pub struct UseView {
 }
 
 /// What is known of a product instance beside what the list says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OfInstance {
     /// Its newest reports, the newest first.
     pub reports: Vec<ReportView>,

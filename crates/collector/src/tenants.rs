@@ -3,6 +3,7 @@
 use rumline_protocol::Timestamp;
 use rumline_server::{Only, ScopeId, check_name, next_id};
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TenantId;
@@ -13,7 +14,7 @@ use crate::{Actor, Collector, Error, Kind, older, reports};
 const SYNC_MINUTES: i64 = 15;
 
 /// A tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tenant {
     /// Its number.
     pub id: TenantId,
@@ -68,16 +69,19 @@ impl Tenant {
 }
 
 /// What people set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TenantSettings {
     /// The Smart Account.
+    #[schemars(length(min = 1, max = rumline_server::NAME_LETTERS_MAX))]
     pub smart_account: String,
     /// The Virtual Account.
+    #[schemars(length(min = 1, max = rumline_server::NAME_LETTERS_MAX))]
     pub virtual_account: String,
     /// The Cisco Connectivity toggle.
     pub connected: bool,
     /// Minutes between two exchanges with CSSM; 0 for at once.
+    #[schemars(range(min = 0, max = SYNC_MINUTES_MAX))]
     pub sync_minutes: i64,
 }
 
@@ -95,6 +99,8 @@ const TABLES: [&str; 10] = [
     "older_balance",
 ];
 
+/// The longest wait between two exchanges with CSSM, in minutes: 31 days.
+pub const SYNC_MINUTES_MAX: i64 = 31 * 24 * 60;
 /// The longest description of a tenant, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 1_000;
 
@@ -164,18 +170,19 @@ fn check_tenant_id(name: &str) -> Result<(), Error> {
     if fine {
         Ok(())
     } else {
-        Err(Error::invalid("a tenant ID has 1 to 64 letters, digits, hyphens, dots or underscores"))
+        let text = "a tenant ID has 1 to 64 letters, digits, hyphens, dots or underscores";
+        Err(Error::field("name", text))
     }
 }
 
 fn check(settings: &TenantSettings) -> Result<(), Error> {
     let (sa, va) = (&settings.smart_account, &settings.virtual_account);
-    check_name("the name of a Smart Account", sa)?;
-    check_name("the name of a Virtual Account", va)?;
-    if (0..=31 * 24 * 60).contains(&settings.sync_minutes) {
+    check_name("smart_account", "the name of a Smart Account", sa)?;
+    check_name("virtual_account", "the name of a Virtual Account", va)?;
+    if (0..=SYNC_MINUTES_MAX).contains(&settings.sync_minutes) {
         Ok(())
     } else {
-        Err(Error::invalid("the sync schedule is 0 minutes to 31 days"))
+        Err(Error::field("sync_minutes", "the sync schedule is 0 minutes to 31 days"))
     }
 }
 
@@ -207,7 +214,7 @@ impl Collector {
         settings: &TenantSettings,
     ) -> Result<Tenant, Error> {
         if description.len() > DESCRIPTION_BYTES_MAX {
-            return Err(Error::invalid("a description has up to 1,000 letters"));
+            return Err(Error::field("description", "a description has up to 1,000 letters"));
         }
         let description = description.to_owned();
         if self.settings.kind == Kind::Cslu {

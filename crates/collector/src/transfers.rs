@@ -1,13 +1,14 @@
 //! The files that went out and came in.
 
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{TenantId, TransferId};
 use crate::{Collector, Error};
 
 /// A file that went out or came in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Transfer {
     /// Its number.
     pub id: TransferId,

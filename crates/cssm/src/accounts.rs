@@ -2,6 +2,7 @@
 
 use rumline_protocol::Timestamp;
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use rumline_server::{Act, News, Only, PartId, ScopeId, announce, audit, check_name, next_id};
@@ -10,7 +11,7 @@ use crate::ids::{Account, SmartAccountId, VirtualAccountId};
 use crate::{Actor, Cssm, Error};
 
 /// A smart account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SmartAccount {
     /// Its number.
     pub id: SmartAccountId,
@@ -21,7 +22,7 @@ pub struct SmartAccount {
 }
 
 /// A virtual account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VirtualAccount {
     /// Its number.
     pub id: VirtualAccountId,
@@ -36,7 +37,7 @@ pub struct VirtualAccount {
 const DESCRIPTION_LETTERS_MAX: usize = 1_000;
 
 /// Something that happened in an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountEvent {
     /// When.
     pub at: i64,
@@ -98,7 +99,8 @@ pub(crate) fn checked_domain(domain: &str) -> Result<String, Error> {
     if domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label) {
         return Ok(domain);
     }
-    Err(Error::invalid("a domain is like example.net: letters, digits and hyphens between dots"))
+    let text = "a domain is like example.net: letters, digits and hyphens between dots";
+    Err(Error::field("domain", text))
 }
 
 /// A domain names one smart account.
@@ -230,7 +232,7 @@ impl Cssm {
         name: &str,
         domain: &str,
     ) -> Result<SmartAccount, Error> {
-        check_name("a smart account's name", name)?;
+        check_name("name", "a smart account's name", name)?;
         let domain = checked_domain(domain)?;
         let (actor, name) = (actor.clone(), name.to_owned());
         self.db.write("accounts.create", move |tx| {
@@ -293,7 +295,7 @@ impl Cssm {
         name: &str,
         description: &str,
     ) -> Result<VirtualAccount, Error> {
-        check_name("a virtual account's name", name)?;
+        check_name("name", "a virtual account's name", name)?;
         let letters = description.chars().count();
         if letters > DESCRIPTION_LETTERS_MAX || description.chars().any(char::is_control) {
             let text = "a description has up to 1,000 printable characters";

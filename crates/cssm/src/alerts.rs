@@ -2,6 +2,7 @@
 
 use rumline_protocol::{Timestamp, Udi};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account};
@@ -66,7 +67,7 @@ impl AlertKind {
 }
 
 /// An alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertView {
     /// Its number.
     pub id: AlertId,
@@ -232,7 +233,10 @@ impl Cssm {
         limit: i64,
     ) -> Result<Vec<AlertView>, Error> {
         if before.is_some() && settled.is_none() {
-            return Err(Error::invalid("say which with `before`: settled=true or settled=false"));
+            return Err(Error::parameter(
+                "settled",
+                "say which with `before`: settled=true or settled=false",
+            ));
         }
         self.db.read("alerts.list", move |tx| {
             let smart_account_id = whose(tx, of)?;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use rumline_catalogue::Tier;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::VirtualAccountId;
@@ -27,7 +28,7 @@ impl Holding {
 }
 
 /// A licence in a virtual account: purchased against in use (CSSM-027).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LicenseView {
     /// Its virtual account.
     pub virtual_account_id: VirtualAccountId,

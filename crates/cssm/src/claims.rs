@@ -2,6 +2,7 @@
 
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
@@ -33,7 +34,7 @@ impl ClaimKind {
 }
 
 /// A product instance that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimView {
     /// Its number.
     pub id: ClaimId,

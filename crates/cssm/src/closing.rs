@@ -175,7 +175,7 @@ impl Cssm {
         is_preview: bool,
     ) -> Result<Vec<InstanceId>, Error> {
         if ids.is_empty() || ids.len() > MOVED_MAX {
-            return Err(Error::invalid("1 to 1,000 product instances are moved at a time"));
+            return Err(Error::field("ids", "1 to 1,000 product instances are moved at a time"));
         }
         let (actor, ids) = (actor.clone(), ids.to_vec());
         self.db.write("inventory.transfer_many", move |tx| {

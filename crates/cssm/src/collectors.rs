@@ -2,6 +2,7 @@
 
 use rumline_protocol::{PublicKey, Timestamp, from_base64, registration_text};
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
@@ -10,7 +11,7 @@ use crate::{Actor, Cssm, Error};
 use rumline_server::{check_name, next_id};
 
 /// A registered collector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Collector {
     /// Its number.
     pub id: CollectorId,
@@ -29,12 +30,14 @@ pub struct Collector {
 }
 
 /// What a collector says to be registered.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCollector {
     /// `CSLU` or `SSM On-Prem`.
+    #[schemars(length(min = 1, max = rumline_server::NAME_LETTERS_MAX))]
     pub kind: String,
     /// A name for people.
+    #[schemars(length(min = 1, max = rumline_server::NAME_LETTERS_MAX))]
     pub name: String,
     /// The key it signs its bundles with.
     pub public_key: PublicKey,
@@ -74,8 +77,8 @@ impl Cssm {
         virtual_account_id: VirtualAccountId,
         new: &NewCollector,
     ) -> Result<Collector, Error> {
-        check_name("a collector's kind", &new.kind)?;
-        check_name("a collector's name", &new.name)?;
+        check_name("kind", "a collector's kind", &new.kind)?;
+        check_name("name", "a collector's name", &new.name)?;
         let (cssm, actor, new) = (self.clone(), actor.clone(), new.clone());
         self.db.write("collectors.register", move |tx| {
             let sa = smart_account(tx, smart_account_id)?;
@@ -83,7 +86,7 @@ impl Cssm {
             let text = registration_text(&sa.name, &va.name, &new.name);
             let proof = from_base64(&new.proof).unwrap_or_default();
             if !cssm.suite.verify(&new.public_key, text.as_bytes(), &proof) {
-                return Err(Error::invalid("the collector does not hold the key it names"));
+                return Err(Error::field("proof", "the collector does not hold the key it names"));
             }
             let sql = "INSERT INTO collector (smart_account_id, id, virtual_account_id, kind, name,
                 public_key, registered_at, registered_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -59,12 +59,12 @@ pub(crate) fn uses(changes: impl IntoIterator<Item = (i64, i64)>) -> Vec<(i64, i
 /// # Errors
 /// When it is none.
 pub fn first_second(text: &str) -> Result<i64, Error> {
-    Ok(from_text(text)? * DAY)
+    Ok(from_text("day", text)? * DAY)
 }
 
-/// Reads a day `YYYY-MM-DD`.
-pub(crate) fn from_text(text: &str) -> Result<i64, Error> {
-    let wrong = || Error::Invalid(format!("{text:?} is no day, it is YYYY-MM-DD"));
+/// Reads a day `YYYY-MM-DD` that a request calls `field`.
+pub(crate) fn from_text(field: &'static str, text: &str) -> Result<i64, Error> {
+    let wrong = || Error::parameter(field, format!("{text:?} is no day, it is YYYY-MM-DD"));
     let number = |text: &str| {
         let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if is_plain { text.parse::<i64>().map_err(|_| wrong()) } else { Err(wrong()) }

@@ -9,6 +9,7 @@ use rumline_protocol::{
 };
 use rumline_server::next_id;
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, one_by_one, smart_account, virtual_account};
@@ -27,7 +28,7 @@ const UNPACKED_BYTES_MAX: u64 = 256 << 20;
 const FILES_MAX: usize = 1_000;
 
 /// An uploaded usage file; it cannot be deleted (CSSM-019).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageFile {
     /// Its number.
     pub id: UsageFileId,
@@ -97,7 +98,7 @@ fn from_row(row: &Row<'_>) -> Result<UsageFile, Error> {
 /// The name of an uploaded file: browsers and people may send the folder too.
 pub(crate) fn plain_name(name: &str) -> Result<String, Error> {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    rumline_server::check_name("a file's name", name)?;
+    rumline_server::check_name("name", "a file's name", name)?;
     Ok(name.to_owned())
 }
 

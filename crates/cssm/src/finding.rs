@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rumline_catalogue::Catalogue;
 use rumline_store::{Tx, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::smart_account;
@@ -23,7 +24,9 @@ const PIECE: i64 = 1_000;
 const SEARCH_BYTES_MAX: usize = 256;
 
 /// What product instances are sorted by, and searched in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SortBy {
     /// Their names.
@@ -71,7 +74,7 @@ pub struct Search {
 }
 
 /// A product instance that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FoundInstance {
     /// The product instance.
     #[serde(flatten)]
@@ -81,7 +84,7 @@ pub struct FoundInstance {
 }
 
 /// How many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Count {
     /// As many, or at least as many.
     pub count: i64,
@@ -124,7 +127,7 @@ impl Place {
 impl Search {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.text.len() > SEARCH_BYTES_MAX {
-            return Err(Error::invalid("a search has at most 256 bytes"));
+            return Err(Error::parameter("search", "a search has at most 256 bytes"));
         }
         Ok(())
     }
@@ -319,7 +322,7 @@ pub(crate) fn matching(
     next: &str,
     limit: i64,
 ) -> Result<Vec<(InstanceId, String)>, Error> {
-    let wrong = || Error::invalid("the place to go on is none");
+    let wrong = || Error::parameter("next", "the place to go on is none");
     if !search.is_all() {
         let after = match next {
             "" => None,

@@ -3,6 +3,7 @@
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{Role, Timestamp};
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, one_by_one, smart_account};
@@ -18,7 +19,7 @@ use crate::totals;
 use crate::{Actor, Cssm, Error, Only, PartId};
 
 /// A product instance in the inventory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceView {
     /// Its number.
     pub id: InstanceId,
@@ -73,7 +74,7 @@ pub struct InstanceView {
 }
 
 /// A supervisor of a chassis with two.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SupervisorView {
     /// The product instance it is.
     pub product_instance_id: InstanceId,
@@ -84,7 +85,7 @@ pub struct SupervisorView {
 }
 
 /// A span in the use of a licence of which nothing is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// Short name.
     pub license: String,
@@ -95,7 +96,7 @@ pub struct Gap {
 }
 
 /// A licence a product instance uses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LicenseOfInstance {
     /// Short name.
     pub license: String,
@@ -108,7 +109,7 @@ pub struct LicenseOfInstance {
 }
 
 /// A report held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportRow {
     /// The product instance.
     pub product_instance_id: InstanceId,

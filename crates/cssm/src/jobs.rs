@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use rumline_protocol::Timestamp;
 use rumline_server::next_id;
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
@@ -21,7 +22,7 @@ const RUNNING_MAX: i64 = 10;
 const LISTED_MAX: i64 = 1_000;
 
 /// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobKind {
     /// Moves product instances to another virtual account.
@@ -45,13 +46,14 @@ impl JobKind {
 }
 
 /// A job that somebody asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewJob {
     /// What is done.
     pub kind: JobKind,
     /// To those that a list with this search holds; all when empty.
     #[serde(default)]
+    #[schemars(length(max = 256))]
     pub search: String,
     /// Looks only there.
     #[serde(default)]
@@ -70,19 +72,21 @@ impl NewJob {
         self.sought().check()?;
         if search.trim().is_empty() && virtual_account_id.is_none() {
             let text = "say which product instances: by `search`, by `virtual_account_id`, or both";
-            return Err(Error::invalid(text));
+            return Err(Error::field("search", text));
         }
         if (*kind == JobKind::Remove) == into_virtual_account_id.is_some() {
             let text =
                 "`into_virtual_account_id` says where a transfer or a merge goes, and nothing else";
-            return Err(Error::invalid(text));
+            return Err(Error::field("into_virtual_account_id", text));
         }
         if into_virtual_account_id.is_some() && into_virtual_account_id == virtual_account_id {
-            return Err(Error::invalid("they are there already: choose two virtual accounts"));
+            let text = "they are there already: choose two virtual accounts";
+            return Err(Error::field("into_virtual_account_id", text));
         }
         let is_whole = search.trim().is_empty() && sort.is_none() && virtual_account_id.is_some();
         if *kind == JobKind::Merge && !is_whole {
-            return Err(Error::invalid("a whole virtual account is merged, `virtual_account_id`"));
+            let text = "a whole virtual account is merged, `virtual_account_id`";
+            return Err(Error::field("virtual_account_id", text));
         }
         Ok(())
     }
@@ -97,7 +101,7 @@ impl NewJob {
 }
 
 /// Where a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// It goes on.
@@ -124,7 +128,7 @@ impl JobState {
 }
 
 /// A job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobView {
     /// Its number.
     pub id: JobId,

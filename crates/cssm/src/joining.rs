@@ -121,7 +121,7 @@ fn join(
 ) -> Result<SmartAccount, Error> {
     let (source, target) = (smart_account(tx, from)?, smart_account(tx, into)?);
     if from == into {
-        return Err(Error::invalid("a smart account is merged into another one"));
+        return Err(Error::field("smart_account_id", "a smart account is merged into another one"));
     }
     for (sql, why) in BEFORE {
         if tx.row(sql, &[from.into()], |row| row.int(0))?.is_some() {

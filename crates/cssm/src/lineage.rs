@@ -7,6 +7,7 @@
 
 use rumline_protocol::{Lineage, Purpose, ReportRequest, RumReport, Timestamp, base64};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{self, add_event};
@@ -447,7 +448,7 @@ fn missing_positions(
 }
 
 /// An epoch of a product instance, as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EpochView {
     /// Its name; empty for the first.
     pub epoch: String,

@@ -4,6 +4,7 @@ use std::io::{Read, Seek};
 
 use rumline_protocol::{InBundle, Timestamp, is_gzip, is_tar, read_bundle};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bundles::LIMITS;
@@ -17,7 +18,7 @@ const NAMED_MAX: usize = 100;
 const WHOLE_BYTES_MAX: u64 = 32 << 20;
 
 /// A product instance of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FoundInFile {
     /// Its UDI; for what cannot be read the name of its file.
     pub udi: String,
@@ -30,7 +31,7 @@ pub struct FoundInFile {
 }
 
 /// What stands in a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LookedInto {
     /// Its product instances.
     pub count: i64,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use rumline_protocol::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -19,7 +20,7 @@ const TOLD_MAX: usize = 100;
 const WORD_MAX: usize = 3;
 
 /// When somebody is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
     /// Within minutes.
@@ -29,10 +30,11 @@ pub enum Pace {
 }
 
 /// What somebody wants to be told of by e-mail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailWish {
     /// Where to.
+    #[schemars(length(min = 3, max = ADDRESS_BYTES_MAX))]
     pub address: String,
     /// Kinds of alerts; none named means all.
     #[serde(default)]
@@ -48,18 +50,20 @@ impl MailWish {
     /// When the address is none, or a kind is not one.
     pub fn check(&self) -> Result<(), Error> {
         if !is_address(&self.address) {
-            return Err(Error::invalid(format!(
+            let text = format!(
                 "{:?} is no e-mail address: NAME@DOMAIN, of at most {ADDRESS_BYTES_MAX} ASCII characters",
                 self.address
-            )));
+            );
+            return Err(Error::field("address", text));
         }
         let labels = AlertKind::ALL.map(AlertKind::label);
         match self.kinds.iter().find(|kind| !labels.contains(&kind.as_str())) {
             None => Ok(()),
-            Some(kind) => Err(Error::invalid(format!(
-                "{kind:?} is no kind of alert; there are {}",
-                labels.join(", ")
-            ))),
+            Some(kind) => {
+                let known = labels.join(", ");
+                let text = format!("{kind:?} is no kind of alert; there are {known}");
+                Err(Error::field("kinds", text))
+            }
         }
     }
 
@@ -87,14 +91,17 @@ fn is_address(text: &str) -> bool {
 }
 
 /// What a message looks like; words in braces stand for what it tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailTemplate {
     /// The subject: `{count}` new alerts, the `{first}` of them, `{open}` before, `{login}`, `{server}`.
+    #[schemars(length(min = 1, max = TEMPLATE_BYTES_MAX))]
     pub subject: String,
     /// The body: the same, and all `{alerts}`.
+    #[schemars(length(min = 1, max = TEMPLATE_BYTES_MAX))]
     pub body: String,
     /// Each alert: `{kind}`, `{subject}`, `{text}`, `{account}`, `{raised_at}`, `{id}`.
+    #[schemars(length(min = 1, max = TEMPLATE_BYTES_MAX))]
     pub alert: String,
 }
 
@@ -126,29 +133,36 @@ impl MailTemplate {
         ];
         for (name, text, words) in parts {
             if text.trim().is_empty() || text.len() > TEMPLATE_BYTES_MAX {
-                return Err(Error::invalid(format!(
-                    "the {name} of a template has 1 to {TEMPLATE_BYTES_MAX} bytes"
-                )));
+                return Err(Error::field(
+                    name,
+                    format!("the {name} of a template has 1 to {TEMPLATE_BYTES_MAX} bytes"),
+                ));
             }
             if let Some(word) = words_of(text).into_iter().find(|word| !words.contains(word)) {
-                return Err(Error::invalid(format!(
-                    "{{{word}}} stands for nothing in the {name} of a template; there are {{{}}}",
-                    words.join("}, {")
-                )));
+                return Err(Error::field(
+                    name,
+                    format!(
+                        "{{{word}}} stands for nothing in the {name} of a template; there are {{{}}}",
+                        words.join("}, {")
+                    ),
+                ));
             }
             let often =
                 |word: &str| words_of(text).iter().filter(|one| **one == word).count() > WORD_MAX;
             if let Some(word) = words.iter().find(|word| often(word)) {
-                return Err(Error::invalid(format!(
-                    "{{{word}}} stands in the {name} of a template {WORD_MAX} times at most"
-                )));
+                return Err(Error::field(
+                    name,
+                    format!(
+                        "{{{word}}} stands in the {name} of a template {WORD_MAX} times at most"
+                    ),
+                ));
             }
         }
         if self.subject.chars().any(char::is_control) {
-            return Err(Error::invalid("the subject of a template is one line"));
+            return Err(Error::field("subject", "the subject of a template is one line"));
         }
         if !words_of(&self.body).contains(&"alerts") {
-            return Err(Error::invalid("the body of a template tells the {alerts}"));
+            return Err(Error::field("body", "the body of a template tells the {alerts}"));
         }
         Ok(())
     }

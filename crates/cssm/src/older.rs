@@ -3,6 +3,7 @@
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{PublicKey, Timestamp, Udi};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::add_event;
@@ -11,7 +12,7 @@ use crate::instances::{self, About, Instance};
 use crate::{Actor, Error, totals};
 
 /// The registration of a product instance of before Smart Licensing Using Policy, as it stands. It holds until the first report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OlderView {
     /// When it asked to be registered, by its clock, in seconds.
     pub registered_at: i64,

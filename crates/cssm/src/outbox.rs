@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use rumline_protocol::Timestamp;
 use rumline_server::{Act, Action, Actor, Caller, audit, next_id};
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::SERVER;
@@ -29,7 +30,7 @@ const TEST_SECONDS: i64 = 60;
 const PROBLEM_LETTERS_MAX: usize = 300;
 
 /// A message as its list shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MailView {
     /// Its number.
     pub id: i64,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{ClassPolicy, EntitlementTag, Policy, Timestamp};
 use rumline_store::{Row, Tx, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
@@ -17,10 +18,11 @@ use crate::{Actor, Cssm, Error};
 const WHOLE_ACCOUNT: VirtualAccountId = VirtualAccountId(0);
 
 /// A policy as people write it in a file: what `policy` prints and `set-policy` takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyFile {
     /// Its name.
+    #[schemars(length(min = 1, max = rumline_server::NAME_LETTERS_MAX))]
     pub policy_name: String,
     /// Whether a report is open until CSSM has acknowledged it.
     pub reporting_ack_required: bool,
@@ -32,6 +34,7 @@ pub struct PolicyFile {
     pub export: ClassPolicy,
     /// How long a copy of it lasts; without it, for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2 * ClassPolicy::DAYS_MAX))]
     pub lifetime_days: Option<u32>,
 }
 
@@ -111,20 +114,23 @@ fn check(policy: &Policy, lifetime_days: Option<u32>) -> Result<(), Error> {
     if !policy.is_sane() {
         return Err(Error::invalid("each number of a policy is 0 to 3650 days"));
     }
-    rumline_server::check_name("a policy's name", &policy.policy_name)?;
+    rumline_server::check_name("policy_name", "a policy's name", &policy.policy_name)?;
     let least = policy.lifetime_days_min();
     if lifetime_days.is_some_and(|days| days < least || days > 2 * ClassPolicy::DAYS_MAX) {
-        return Err(Error::invalid(format!(
-            "the lifetime of this policy is {least} to {} days: at least twice its longest interval, so \
+        return Err(Error::field(
+            "lifetime_days",
+            format!(
+                "the lifetime of this policy is {least} to {} days: at least twice its longest interval, so \
              that it is renewed before it ends",
-            2 * ClassPolicy::DAYS_MAX
-        )));
+                2 * ClassPolicy::DAYS_MAX
+            ),
+        ));
     }
     Ok(())
 }
 
 /// What a policy was set for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SetFor {
     /// The product instances that use a licence: its name, or one entitlement tag.
@@ -138,7 +144,7 @@ pub enum SetFor {
 }
 
 /// The policy that holds somewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyInForce {
     /// What it says.
     #[serde(flatten)]

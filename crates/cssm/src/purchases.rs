@@ -5,6 +5,7 @@ use rumline_catalogue::Catalogue;
 use rumline_protocol::Timestamp;
 use rumline_server::{check_name, next_id};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, one_by_one, smart_account, virtual_account};
@@ -20,7 +21,7 @@ const SECONDS_MAX: i64 = 253_402_300_799;
 const REASON_LETTERS_MAX: usize = 500;
 
 /// How long a purchase lasts (PI-LIC-005).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum PurchaseKind {
     /// Without end.
@@ -49,28 +50,33 @@ impl PurchaseKind {
 }
 
 /// Licences that are bought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Purchase {
     /// Short name of the licence, or that of a tier.
+    #[schemars(length(min = 1, max = rumline_server::NAME_LETTERS_MAX))]
     pub license: String,
     /// How many.
+    #[schemars(range(min = 1, max = QUANTITY_MAX))]
     pub quantity: i64,
     /// How long it lasts.
     pub kind: PurchaseKind,
     /// When it begins, in seconds since 1970; 0 for at once.
     #[serde(default)]
+    #[schemars(range(min = 0, max = SECONDS_MAX))]
     pub starts_at: i64,
     /// When it ends, unless it is perpetual.
     #[serde(default)]
+    #[schemars(range(min = 0, max = SECONDS_MAX))]
     pub ends_at: Option<i64>,
     /// The number of the order, if there is one.
     #[serde(default)]
+    #[schemars(length(max = rumline_server::NAME_LETTERS_MAX))]
     pub order_number: String,
 }
 
 /// What a virtual account holds of a purchase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Share {
     /// The virtual account.
     pub virtual_account_id: VirtualAccountId,
@@ -79,7 +85,7 @@ pub struct Share {
 }
 
 /// A purchase as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PurchaseView {
     /// Its number.
     pub id: PurchaseId,
@@ -102,7 +108,7 @@ pub struct PurchaseView {
 }
 
 /// An entry of the book.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// Its number.
     pub id: EntryId,
@@ -121,19 +127,21 @@ pub struct Entry {
 }
 
 /// A correction: more or fewer of a purchase than the book says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Correction {
     /// The virtual account.
     pub virtual_account_id: VirtualAccountId,
     /// How many more; below zero fewer.
+    #[schemars(range(min = -QUANTITY_MAX, max = QUANTITY_MAX))]
     pub quantity: i64,
     /// Why.
+    #[schemars(length(min = 1, max = 500))]
     pub reason: String,
 }
 
 /// Licences that one virtual account hands on to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LicenseTransfer {
     /// Short name of the licence.
@@ -150,7 +158,7 @@ pub struct LicenseTransfer {
 }
 
 /// What of a purchase is handed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Moved {
     /// The purchase.
     pub purchase_id: PurchaseId,
@@ -164,7 +172,7 @@ pub struct Moved {
 
 /// Whether there is such a licence.
 fn check_license(license: &str) -> Result<(), Error> {
-    check_name("a license's name", license)?;
+    check_name("license", "a license's name", license)?;
     let catalogue = Catalogue::nexus();
     let mut names = catalogue.packages().iter().map(|package| package.name.as_str());
     let mut tiers = catalogue.tiers().iter().map(|tier| tier.license.as_str());
@@ -173,21 +181,23 @@ fn check_license(license: &str) -> Result<(), Error> {
     }
     let text =
         format!("there is no license {license:?}; `rumline cssm catalogue` lists those there are");
-    Err(Error::Invalid(text))
+    Err(Error::field("license", text))
 }
 
 impl Purchase {
     pub(crate) fn check(&self, now: Timestamp) -> Result<(), Error> {
         check_license(&self.license)?;
         if !(1..=QUANTITY_MAX).contains(&self.quantity) {
-            return Err(Error::invalid("a quantity is 1 to 1,000,000,000"));
+            return Err(Error::field("quantity", "a quantity is 1 to 1,000,000,000"));
         }
         if !self.order_number.is_empty() {
-            check_name("an order's number", &self.order_number)?;
+            check_name("order_number", "an order's number", &self.order_number)?;
         }
         let is_date = |at: i64| (0..=SECONDS_MAX).contains(&at);
         if !is_date(self.starts_at) || !self.ends_at.is_none_or(is_date) {
-            return Err(Error::invalid("times are seconds since 1970, up to the year 9999"));
+            let field = if is_date(self.starts_at) { "ends_at" } else { "starts_at" };
+            let text = "times are seconds since 1970, up to the year 9999";
+            return Err(Error::field(field, text));
         }
         let wrong = match (self.kind, self.ends_at) {
             (PurchaseKind::Perpetual, None) => return Ok(()),
@@ -201,7 +211,7 @@ impl Purchase {
             }
             (_, Some(_)) => "the end is before the start",
         };
-        Err(Error::invalid(wrong))
+        Err(Error::field("ends_at", wrong))
     }
 }
 
@@ -503,14 +513,16 @@ impl Cssm {
         if correction.quantity == 0
             || correction.quantity.unsigned_abs() > QUANTITY_MAX.unsigned_abs()
         {
-            return Err(Error::invalid(
+            return Err(Error::field(
+                "quantity",
                 "a correction is -1,000,000,000 to 1,000,000,000 licenses, and not none",
             ));
         }
         let reason = correction.reason.trim().to_owned();
         let letters = reason.chars().count();
         if letters == 0 || letters > REASON_LETTERS_MAX || reason.chars().any(char::is_control) {
-            return Err(Error::invalid(
+            return Err(Error::field(
+                "reason",
                 "a correction has a reason of 1 to 500 printable characters",
             ));
         }
@@ -548,10 +560,13 @@ impl Cssm {
             let to = virtual_account(tx, smart_account_id, transfer.to)?;
             check_license(&transfer.license)?;
             if !(1..=QUANTITY_MAX).contains(&transfer.quantity) {
-                return Err(Error::invalid("a quantity is 1 to 1,000,000,000"));
+                return Err(Error::field("quantity", "a quantity is 1 to 1,000,000,000"));
             }
             if transfer.from == transfer.to {
-                return Err(Error::invalid("a transfer is from one virtual account to another"));
+                return Err(Error::field(
+                    "to",
+                    "a transfer is from one virtual account to another",
+                ));
             }
             let sql = "SELECT holding.purchase_id, holding.quantity, purchase.ends_at,
                 purchase.starts_at, purchase.visible_at

@@ -65,7 +65,7 @@ impl Cssm {
         name: &str,
         domain: &str,
     ) -> Result<SmartAccount, Error> {
-        check_name("a smart account's name", name)?;
+        check_name("name", "a smart account's name", name)?;
         let domain = checked_domain(domain)?;
         let (actor, name) = (actor.clone(), name.to_owned());
         self.db
@@ -106,7 +106,7 @@ impl Cssm {
         id: VirtualAccountId,
         name: &str,
     ) -> Result<VirtualAccount, Error> {
-        check_name("a virtual account's name", name)?;
+        check_name("name", "a virtual account's name", name)?;
         let (actor, name) = (actor.clone(), name.to_owned());
         self.db
             .write("accounts.rename_virtual", move |tx| {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{Civil, Timestamp};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::smart_account;
@@ -39,15 +40,18 @@ impl Period {
     /// When a day is none, or the period is none.
     pub fn read(now: Timestamp, from: Option<&str>, to: Option<&str>) -> Result<Self, Error> {
         let last = match to {
-            Some(to) => days::from_text(to)?,
+            Some(to) => days::from_text("to", to)?,
             None => now.0.div_euclid(DAY),
         };
         let first = match from {
-            Some(from) => days::from_text(from)?,
+            Some(from) => days::from_text("from", from)?,
             None => last - 29,
         };
         if last < first {
-            return Err(Error::invalid("a period ends on or after the day on which it begins"));
+            return Err(Error::parameter(
+                "to",
+                "a period ends on or after the day on which it begins",
+            ));
         }
         if last - first >= PERIOD_DAYS_MAX {
             return Err(Error::Invalid(format!(
@@ -76,7 +80,7 @@ impl Period {
 }
 
 /// In which steps use over time is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Day by day.
@@ -97,7 +101,7 @@ impl Step {
 }
 
 /// Use of a licence in a day or a month.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UseRow {
     /// Its first day, `YYYY-MM-DD`.
     pub from: String,
@@ -114,7 +118,7 @@ pub struct UseRow {
 }
 
 /// What was purchased of a licence in a period, against what was consumed (CSSM-027).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeltaRow {
     /// The virtual account.
     pub virtual_account_id: VirtualAccountId,
@@ -357,7 +361,7 @@ mod tests {
 
     #[test]
     fn months_end_where_they_do() {
-        let day = |text| days::from_text(text).unwrap();
+        let day = |text| days::from_text("day", text).unwrap();
         for (from, next) in [
             ("2026-01-01", "2026-02-01"),
             ("2026-01-31", "2026-02-01"),

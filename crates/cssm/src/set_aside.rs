@@ -3,6 +3,7 @@
 
 use rumline_protocol::Udi;
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -10,7 +11,7 @@ use crate::collected::VerifiedDevice;
 use crate::ids::{SmartAccountId, UsageFileId, VirtualAccountId};
 
 /// A product instance that an uploaded file would move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SetAside {
     /// Product id.
     pub pid: String,

@@ -6,6 +6,7 @@ use rumline_protocol::{
     DocumentWriter, PublicKey, ReportSignature, RumReport, SignedReport, Udi, base64,
 };
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::smart_account;
@@ -15,7 +16,7 @@ use crate::reports::Period;
 use crate::{Cssm, Error};
 
 /// A signed report, as it was received.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SignedReportView {
     /// The product instance.
     pub product_instance_id: InstanceId,
@@ -42,7 +43,7 @@ pub struct SignedReportView {
 }
 
 /// A product instance that a licence is in use on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UseOfInstance {
     /// Its number.
     pub product_instance_id: InstanceId,
@@ -61,7 +62,7 @@ pub struct UseOfInstance {
 }
 
 /// A signed report that a number of use over time comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// The product instance.
     pub product_instance_id: InstanceId,
@@ -90,13 +91,13 @@ fn check_part(
 
 fn check_license(license: &str) -> Result<(), Error> {
     if license.is_empty() {
-        return Err(Error::invalid("say of which license: license=NAME"));
+        return Err(Error::parameter("license", "say of which license: license=NAME"));
     }
     Ok(())
 }
 
 fn no_place() -> Error {
-    Error::invalid("`next` is what the last row says")
+    Error::parameter("next", "`next` is what the last row says")
 }
 
 /// Where a list of sources goes on.

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use rumline_protocol::{Timestamp, is_not_of_the_future, new_id_token};
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{add_event, virtual_account};
@@ -12,16 +13,19 @@ use crate::{Actor, Cssm, Error};
 use rumline_server::next_id;
 
 /// What a new token is to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// For people.
+    #[schemars(length(max = 255))]
     pub description: String,
     /// `Expire After`, in days, 1 to 365.
     #[serde(default = "default_days")]
+    #[schemars(range(min = 1, max = 365))]
     pub expires_after_days: u32,
     /// `Max. Number of Uses`; none for no limit.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub uses_max: Option<u32>,
 }
 
@@ -30,7 +34,7 @@ fn default_days() -> u32 {
 }
 
 /// A registration token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RegistrationToken {
     /// Its number.
     pub id: TokenId,
@@ -151,13 +155,16 @@ impl Cssm {
         new: &NewToken,
     ) -> Result<RegistrationToken, Error> {
         if new.description.chars().count() > 255 || new.description.chars().any(char::is_control) {
-            return Err(Error::invalid("a description has at most 255 printable characters"));
+            return Err(Error::field(
+                "description",
+                "a description has at most 255 printable characters",
+            ));
         }
         if !(1..=365).contains(&new.expires_after_days) {
-            return Err(Error::invalid("a token expires after 1 to 365 days"));
+            return Err(Error::field("expires_after_days", "a token expires after 1 to 365 days"));
         }
         if new.uses_max == Some(0) {
-            return Err(Error::invalid("a token may be used at least once"));
+            return Err(Error::field("uses_max", "a token may be used at least once"));
         }
         let value = {
             let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);

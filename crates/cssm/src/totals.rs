@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_catalogue::Catalogue;
 use rumline_store::{Db, Tx, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::books::Uses;
@@ -22,7 +23,7 @@ struct Share {
 }
 
 /// A total that was not what counting says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WrongTotal {
     /// `in use`, `product instances`, `holding` or `use over time`.
     pub kind: String,

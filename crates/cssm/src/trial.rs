@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rumline_protocol::{ClassPolicy, RumReport, Timestamp, Udi};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::virtual_account;
@@ -19,7 +20,7 @@ const LATE_MAX: usize = 1_000;
 const PAGE_MAX: i64 = 100;
 
 /// A report that would have been late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Late {
     /// When it would have been due.
     pub due_at: i64,
@@ -28,7 +29,7 @@ pub struct Late {
 }
 
 /// How a product instance would have fared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
     /// The product instance.
     pub id: InstanceId,

@@ -8,6 +8,7 @@ use rumline_catalogue::Catalogue;
 use rumline_protocol::{Policy, Timestamp};
 use rumline_server::{RefusedLogins, refused_logins};
 use rumline_store::Tx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::{self, AlertKind, SERVER};
@@ -36,7 +37,7 @@ type Found = Vec<(AlertKind, String, String)>;
 pub(crate) type Looks = BTreeMap<SmartAccountId, Timestamp>;
 
 /// How many alerts are open after a look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Watched {
     /// Accounts that were looked at.
     pub smart_accounts: usize,

@@ -49,10 +49,16 @@ fn names_are_unique_and_case_counts() {
         let second = account("example").unwrap();
         assert_ne!(second.id, lab.sa);
         for bad in ["", " a", "a ", "a\tb", "a\0b", &"x".repeat(101)] {
-            assert!(matches!(account(bad), Err(Error::Invalid(_))), "{bad:?}");
+            assert!(
+                matches!(account(bad), Err(Error::Invalid(_) | Error::Field { .. })),
+                "{bad:?}"
+            );
             let virtual_account =
                 cssm.create_virtual_account(lab.now, &Actor::person("admin"), lab.sa, bad);
-            assert!(matches!(virtual_account, Err(Error::Invalid(_))), "{bad:?}");
+            assert!(
+                matches!(virtual_account, Err(Error::Invalid(_) | Error::Field { .. })),
+                "{bad:?}"
+            );
         }
         assert!(account(&"é".repeat(100)).is_ok());
         assert!(cssm.create_smart_account(lab.now, &Actor::person("admin"), "New", "").is_err());
@@ -91,7 +97,10 @@ fn an_account_is_found_by_its_domain_and_says_what_its_virtual_accounts_are_for(
         assert_eq!(made.description, "for trying, and nothing else");
         assert!(say("Lab 2", &"é".repeat(1_000)).is_ok());
         for bad in ["a\nb", "\0", &"x".repeat(1_001)] {
-            assert!(matches!(say("Lab 3", bad), Err(Error::Invalid(_))), "{bad:?}");
+            assert!(
+                matches!(say("Lab 3", bad), Err(Error::Invalid(_) | Error::Field { .. })),
+                "{bad:?}"
+            );
         }
         assert_eq!(cssm.account_named("named.example", None).unwrap(), (of.id, None));
         let both = cssm.account_named("NAMED.example", Some("Lab 1")).unwrap();
@@ -136,7 +145,9 @@ fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
         ];
         let mut told = Vec::new();
         for (what, change) in refused {
-            let Err(Error::Invalid(why)) = buy(change) else { panic!("{what}") };
+            let Err(Error::Invalid(why) | Error::Field { text: why, .. }) = buy(change) else {
+                panic!("{what}")
+            };
             told.push(why);
         }
         // Each says what is wrong with it.
@@ -146,7 +157,9 @@ fn a_perpetual_purchase_has_no_end_and_a_subscription_ends_after_it_starts() {
         let early = |p: &mut Purchase| {
             (p.kind, p.starts_at, p.ends_at) = (subscription, START.0 + 9, Some(START.0 + 5));
         };
-        let Err(Error::Invalid(why)) = buy(&early) else { panic!("it ends before it starts") };
+        let Err(Error::Invalid(why) | Error::Field { text: why, .. }) = buy(&early) else {
+            panic!("it ends before it starts")
+        };
         assert_eq!(why, "the end is before the start");
         assert!(lab.cssm.licenses(lab.now, lab.sa).unwrap().is_empty());
         buy(&|_| {}).unwrap();
@@ -348,7 +361,7 @@ fn a_login_takes_the_right_password_of_a_known_person() {
         assert!(matches!(cssm.people().caller(hours(12), &second), Err(Error::Unauthenticated)));
         for (login, password) in [("new", "too short"), ("", secret), ("a\nb", secret)] {
             let outcome = cssm.people().add(lab.now, &admin(), login, password, Role::Viewer, None);
-            assert!(matches!(outcome, Err(Error::Invalid(_))), "{login:?}");
+            assert!(matches!(outcome, Err(Error::Invalid(_) | Error::Field { .. })), "{login:?}");
         }
     });
 }
@@ -491,8 +504,11 @@ fn the_nearest_policy_counts_and_the_cisco_default_when_there_is_none() {
         assert_eq!(in_force(lab_va).lifetime_days, None);
         let mut mad = named("Mad");
         mad.enforced.ongoing_report_days = 3651;
-        assert!(matches!(set(None, Some(&mad)), Err(Error::Invalid(_))));
-        assert!(matches!(set(None, Some(&named(""))), Err(Error::Invalid(_))));
+        assert!(matches!(set(None, Some(&mad)), Err(Error::Invalid(_) | Error::Field { .. })));
+        assert!(matches!(
+            set(None, Some(&named(""))),
+            Err(Error::Invalid(_) | Error::Field { .. })
+        ));
         assert!(matches!(
             set(Some(VirtualAccountId(999)), Some(&named("x"))),
             Err(Error::NotFound(_))

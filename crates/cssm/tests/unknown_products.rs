@@ -124,7 +124,9 @@ fn what_it_uses_is_counted_under_known_and_unknown_tags() {
             order_number: String::new(),
         };
         let bought = lab.cssm.add_purchase(lab.now, &Actor::person("a"), lab.sa, lab.va, &purchase);
-        assert!(matches!(bought, Err(Error::Invalid(text)) if text.contains("no license")));
+        assert!(
+            matches!(bought, Err(Error::Invalid(text) | Error::Field { text, .. }) if text.contains("no license"))
+        );
         // Its removal frees what it used, like any other's.
         lab.let_go("SN1");
         assert_eq!(in_use(lab), [("ROUTING_S".to_owned(), 4)]);

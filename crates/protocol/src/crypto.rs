@@ -45,7 +45,8 @@ impl SigningType {
 }
 
 /// A public key: its algorithm and its X.509 SubjectPublicKeyInfo in DER.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema)]
+#[schemars(with = "String")]
 pub struct PublicKey {
     /// What the key signs with.
     pub signing_type: SigningType,

@@ -128,7 +128,10 @@ impl fmt::Display for EntitlementTag {
 }
 
 /// The role of a supervisor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[schemars(rename = "SupervisorRole")]
 pub enum Role {
     /// The one that reports.
     Active,

@@ -6,14 +6,17 @@ use crate::statement::Purpose;
 use crate::time::Timestamp;
 
 /// The three numbers of one class of licences, in days; 0 means no requirement of that kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassPolicy {
     /// The first report is due this many days after use began.
+    #[schemars(range(max = Self::DAYS_MAX))]
     pub first_report_days: u32,
     /// Each following report is due this many days after the last ACK.
+    #[schemars(range(max = Self::DAYS_MAX))]
     pub ongoing_report_days: u32,
     /// A change of use is to be reported within this many days.
+    #[schemars(range(max = Self::DAYS_MAX))]
     pub on_change_report_days: u32,
 }
 
@@ -31,7 +34,7 @@ impl ClassPolicy {
 }
 
 /// What CSSM tells a product instance about reporting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Policy {
     /// Names the policy at CSSM.
     pub policy_id: String,

@@ -12,7 +12,9 @@ use crate::time::Timestamp;
 pub const SKEW_SECONDS: i64 = Timestamp::HOUR;
 
 /// What a statement is meant to do. A text that was signed for one purpose is refused for every other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// A device asks for a trust code.

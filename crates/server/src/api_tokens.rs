@@ -128,11 +128,15 @@ impl People {
         password: &str,
         new: &NewApiToken,
     ) -> Result<(Login, String), Error> {
-        check_name("the name of an API token", &new.name)?;
+        check_name("name", "the name of an API token", &new.name)?;
         if !(1..=DAYS_MAX).contains(&new.expires_after_days) {
-            return Err(Error::invalid("an API token expires after 1 to 365 days"));
+            return Err(Error::field(
+                "expires_after_days",
+                "an API token expires after 1 to 365 days",
+            ));
         }
-        let verified = self.check_own_password(now, actor, password, "the password is wrong")?;
+        let verified =
+            self.check_own_password(now, actor, password, ("password", "the password is wrong"))?;
         let text = format!("{TOKEN_PREFIX}{}", random_hex(&self.random, 32));
         let (new, actor, given) = (new.clone(), actor.clone(), text.clone());
         let made = self.db.write("tokens.create", move |tx| {

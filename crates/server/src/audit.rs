@@ -2,6 +2,7 @@
 
 use rumline_protocol::Timestamp;
 use rumline_store::{Db, Tx, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Actor, Error, ScopeId, next_id};
@@ -76,7 +77,7 @@ impl<'a> Act<'a> {
 }
 
 /// A row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRow {
     /// Its number; they grow.
     pub id: i64,
@@ -189,7 +190,7 @@ pub fn refused_logins(
 const SEARCHED_MAX: i64 = 1_000_000;
 
 /// What is looked for; nothing named is all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditSearch {
     /// Rows before this one.
@@ -197,12 +198,15 @@ pub struct AuditSearch {
     pub before: Option<i64>,
     /// Who acted.
     #[serde(default)]
+    #[schemars(length(max = TEXT_BYTES_MAX))]
     pub actor: Option<String>,
     /// What stands somewhere in what was done, in upper or lower case.
     #[serde(default)]
+    #[schemars(length(max = TEXT_BYTES_MAX))]
     pub action: Option<String>,
     /// What stands somewhere in what it was done to, how it ended, what it was before and is after, and why.
     #[serde(default)]
+    #[schemars(length(max = TEXT_BYTES_MAX))]
     pub text: Option<String>,
     /// The first second.
     #[serde(default)]
@@ -240,7 +244,7 @@ pub fn audit_rows(
     let AuditSearch { before, actor, action, text, from_at, to_at } = search.clone();
     let texts = [&actor, &action, &text];
     if texts.into_iter().flatten().any(|text| text.len() > TEXT_BYTES_MAX) {
-        return Err(Error::invalid("what is looked for has at most 256 bytes"));
+        return Err(Error::parameter("text", "what is looked for has at most 256 bytes"));
     }
     let before = before.unwrap_or(i64::MAX);
     let (pattern, lower) =

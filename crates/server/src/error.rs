@@ -12,6 +12,16 @@ pub enum Error {
     /// The request cannot be right.
     #[error("{0}")]
     Invalid(String),
+    /// One field of the request cannot be right.
+    #[error("{text}")]
+    Field {
+        /// As it is called in the request.
+        field: &'static str,
+        /// Whether it is a parameter of a query, rather than a field of a body.
+        in_query: bool,
+        /// What is wrong with it, and what it takes.
+        text: String,
+    },
     /// The request was right, but not now.
     #[error("{0}")]
     Conflict(String),
@@ -59,6 +69,7 @@ impl FromStore for Error {
             Self::Store(error) => Some(error),
             Self::NotFound(_)
             | Self::Invalid(_)
+            | Self::Field { .. }
             | Self::Conflict(_)
             | Self::Unauthenticated
             | Self::Forbidden
@@ -73,6 +84,16 @@ impl FromStore for Error {
 }
 
 impl Error {
+    /// A refusal of what one field of a body says.
+    pub fn field(field: &'static str, text: impl Into<String>) -> Self {
+        Self::Field { field, in_query: false, text: text.into() }
+    }
+
+    /// A refusal of what one parameter of a query says.
+    pub fn parameter(field: &'static str, text: impl Into<String>) -> Self {
+        Self::Field { field, in_query: true, text: text.into() }
+    }
+
     /// A refusal with this text.
     pub fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())

@@ -17,8 +17,8 @@ pub const NAME_LETTERS_MAX: usize = 100;
 /// A name people gave: 1 to 100 characters, none of them control characters, no blanks around it.
 ///
 /// # Errors
-/// When it is not such a name; `what` says whose it is.
-pub fn check_name(what: &str, name: &str) -> Result<(), Error> {
+/// When it is not such a name; `what` says whose it is, and `field` what the request calls it.
+pub fn check_name(field: &'static str, what: &str, name: &str) -> Result<(), Error> {
     let fine = !name.is_empty()
         && name.chars().count() <= NAME_LETTERS_MAX
         && name.trim() == name
@@ -26,7 +26,8 @@ pub fn check_name(what: &str, name: &str) -> Result<(), Error> {
     if fine {
         Ok(())
     } else {
-        Err(Error::invalid(format!("{what} has 1 to {NAME_LETTERS_MAX} printable characters")))
+        let text = format!("{what} has 1 to {NAME_LETTERS_MAX} printable characters");
+        Err(Error::field(field, text))
     }
 }
 

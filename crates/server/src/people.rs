@@ -8,6 +8,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use rumline_protocol::Timestamp;
 use rumline_store::{Db, Tx};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Act, audit};
@@ -38,14 +39,14 @@ ALTER TABLE person ADD COLUMN disabled_at BIGINT;
 ";
 
 /// The shortest password, in characters.
-const PASSWORD_LETTERS_MIN: usize = 10;
+pub const PASSWORD_LETTERS_MIN: usize = 10;
 /// The longest one, in bytes: hashing more only costs.
-const PASSWORD_BYTES_MAX: usize = 1_000;
+pub const PASSWORD_BYTES_MAX: usize = 1_000;
 /// Grants of one person.
 const GRANTS_MAX: usize = 1_000;
 
 /// Who logs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A person, who chooses their password.
@@ -129,12 +130,12 @@ pub(crate) fn nobodys_hash() -> &'static str {
     HASH.get_or_init(|| hash("a password nobody has").unwrap_or_default())
 }
 
-fn checked_hash(password: &str) -> Result<String, Error> {
+fn checked_hash(field: &'static str, password: &str) -> Result<String, Error> {
     if password.chars().count() < PASSWORD_LETTERS_MIN {
-        return Err(Error::invalid("a password has at least 10 characters"));
+        return Err(Error::field(field, "a password has at least 10 characters"));
     }
     if password.len() > PASSWORD_BYTES_MAX {
-        return Err(Error::invalid("a password has at most 1,000 bytes"));
+        return Err(Error::field(field, "a password has at most 1,000 bytes"));
     }
     hash(password)
 }
@@ -348,8 +349,8 @@ impl People {
         role: Role,
         scope_id: Option<ScopeId>,
     ) -> Result<(), Error> {
-        check_name("a login name", login)?;
-        let hash = checked_hash(password)?;
+        check_name("login", "a login name", login)?;
+        let hash = checked_hash("password", password)?;
         let grant = Grant::of(role, scope_id);
         self.change(now, actor, login, Change::of_person("person set"), move |tx, login| {
             let sql = "INSERT INTO person (login, password_hash, created_at) VALUES ($1, $2, $3)
@@ -372,7 +373,7 @@ impl People {
         password: Option<&str>,
         grants: &[Grant],
     ) -> Result<Option<String>, Error> {
-        check_name("a login name", login)?;
+        check_name("login", "a login name", login)?;
         if grants.is_empty() || grants.len() > GRANTS_MAX {
             return Err(Error::invalid("somebody has 1 to 1,000 roles"));
         }
@@ -380,7 +381,7 @@ impl People {
             Some(_) => (Kind::Person, None),
             None => (Kind::Client, Some(random_hex(&self.random, 24))),
         };
-        let hash = checked_hash(password.or(made.as_deref()).unwrap_or_default())?;
+        let hash = checked_hash("password", password.or(made.as_deref()).unwrap_or_default())?;
         let grants = grants.to_vec();
         let scope_id = grants.first().and_then(|grant| grant.scope_id);
         let added = Change { action: "person added", ends_logins: true, scope_id };
@@ -419,10 +420,11 @@ impl People {
         password: &str,
         verified: Option<String>,
     ) -> Result<(), Error> {
-        let hash = checked_hash(password)?;
+        let field = if verified.is_some() { "new" } else { "password" };
+        let hash = checked_hash(field, password)?;
         self.change(now, actor, login, Change::of_person("password changed"), move |tx, login| {
             if verified.is_some() && hash_in(tx, login)? != verified {
-                return Err(Error::invalid("the old password is wrong"));
+                return Err(Error::field("old", "the old password is wrong"));
             }
             if kind_of(tx, login)? == Some(Kind::Client) {
                 let text = "the password of a program is made here: renew it instead";
@@ -447,9 +449,10 @@ impl People {
         old: &str,
         new: &str,
     ) -> Result<(), Error> {
-        let verified = self.check_own_password(now, actor, old, "the old password is wrong")?;
+        let verified =
+            self.check_own_password(now, actor, old, ("old", "the old password is wrong"))?;
         if old == new {
-            return Err(Error::invalid("the new password is the old one"));
+            return Err(Error::field("new", "the new password is the old one"));
         }
         self.replace_password(now, actor, actor.name(), new, Some(verified))
     }
@@ -460,7 +463,7 @@ impl People {
         now: Timestamp,
         actor: &Actor,
         password: &str,
-        refusal: &str,
+        (field, refusal): (&'static str, &str),
     ) -> Result<String, Error> {
         let (login, address) = (actor.name(), actor.address().unwrap_or_default());
         if let Some(retry_after_seconds) = self.wait_seconds(now, login, address) {
@@ -469,7 +472,7 @@ impl People {
         let verified = self.hash_of(login)?.unwrap_or_default();
         if !is_password(password, &verified) {
             self.failed(now, login, address);
-            return Err(Error::invalid(refusal));
+            return Err(Error::field(field, refusal));
         }
         Ok(verified)
     }
@@ -485,7 +488,7 @@ impl People {
         login: &str,
     ) -> Result<String, Error> {
         let made = random_hex(&self.random, 24);
-        let hash = checked_hash(&made)?;
+        let hash = checked_hash("password", &made)?;
         self.change(now, actor, login, Change::of_person("secret renewed"), move |tx, login| {
             if kind_of(tx, login)? != Some(Kind::Client) {
                 return Err(Error::NotFound("program of this login"));
@@ -592,7 +595,7 @@ impl People {
     /// When there is no such person.
     pub fn reset_password(&self, now: Timestamp, login: &str) -> Result<String, Error> {
         let made = random_hex(&self.random, 12);
-        let hash = checked_hash(&made)?;
+        let hash = checked_hash("password", &made)?;
         self.change(
             now,
             &Actor::system(),

@@ -32,7 +32,7 @@ fn recovery_codes(random: &mut dyn Random) -> Vec<String> {
 
 /// The same to somebody who is logged in.
 fn wrong_code() -> Error {
-    Error::invalid(Error::CodeWrong.to_string())
+    Error::field("code", Error::CodeWrong.to_string())
 }
 
 impl People {
@@ -68,7 +68,7 @@ impl People {
         password: &str,
         by: LoginId,
     ) -> Result<Enrolment, Error> {
-        self.check_own_password(now, actor, password, "the password is wrong")?;
+        self.check_own_password(now, actor, password, ("password", "the password is wrong"))?;
         let made = {
             let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
             let secret = TotpSecret::generate(&mut *random);
@@ -142,7 +142,7 @@ impl People {
         password: &str,
         code: &str,
     ) -> Result<(), Error> {
-        self.check_own_password(now, actor, password, "the password is wrong")?;
+        self.check_own_password(now, actor, password, ("password", "the password is wrong"))?;
         let (actor, code) = (actor.clone(), code.to_owned());
         let checked = self.db.write("factor.remove", move |tx| {
             let login = actor.name();

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::hmac;
 use rumline_protocol::{Timestamp, base64};
 use rumline_store::{Row, Tx};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -69,7 +70,7 @@ const WEBHOOKS_MAX: usize = 20;
 /// What waits for one webhook; of more it is only counted that it was lost.
 const WAITING_MAX: i64 = 10_000;
 /// The longest address, in bytes.
-const URL_BYTES_MAX: usize = 2_000;
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2_000;
 /// How long a try has before somebody else may make it, in seconds.
 const LEASE_SECONDS: i64 = 60;
 /// The first wait and the longest, in seconds; in between it doubles.
@@ -88,7 +89,7 @@ const PROBLEM_LETTERS_MAX: usize = 300;
 const LISTED_MAX: i64 = 1_000;
 
 /// A webhook, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Webhook {
     /// Its number.
     pub id: WebhookId,
@@ -107,7 +108,7 @@ pub struct Webhook {
 }
 
 /// Something that was told, or waits to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Delivery {
     /// Its number, which the receiver is shown.
     pub id: DeliveryId,
@@ -337,7 +338,7 @@ fn checked_kinds(kinds: &[String]) -> Result<String, Error> {
     if let Some(wrong) = kinds.iter().find(|kind| !WEBHOOK_KINDS.contains(&kind.as_str())) {
         let known = WEBHOOK_KINDS.join(" or ");
         let wrong: String = wrong.chars().take(100).collect();
-        return Err(Error::invalid(format!("a kind is {known}, not {wrong:?}")));
+        return Err(Error::field("kinds", format!("a kind is {known}, not {wrong:?}")));
     }
     let wanted = |kind: &&&str| kinds.is_empty() || kinds.iter().any(|own| own == **kind);
     Ok(WEBHOOK_KINDS.iter().filter(wanted).copied().collect::<Vec<_>>().join(" "))
@@ -365,8 +366,8 @@ impl People {
         url: &str,
         kinds: &[String],
     ) -> Result<(Webhook, String), Error> {
-        if url.len() > URL_BYTES_MAX {
-            return Err(Error::invalid("the address of a webhook has at most 2,000 bytes"));
+        if url.len() > WEBHOOK_URL_BYTES_MAX {
+            return Err(Error::field("url", "the address of a webhook has at most 2,000 bytes"));
         }
         let kinds = checked_kinds(kinds)?;
         let mut secret = vec![0; 32];

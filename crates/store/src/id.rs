@@ -33,13 +33,14 @@ impl<T: Id> From<Option<T>> for Value<'_> {
 }
 
 /// Makes a type for the number of each named thing: `id_types! { /// A tenant's number. TenantId }`. The crate that
-/// calls it has serde.
+/// calls it has serde and schemars.
 #[macro_export]
 macro_rules! id_types {
     ($($(#[$about:meta])* $name:ident),+ $(,)?) => { $(
         $(#[$about])*
         #[derive(
             Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+            schemars::JsonSchema,
         )]
         #[serde(transparent)]
         pub struct $name(pub i64);

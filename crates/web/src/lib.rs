@@ -3,16 +3,19 @@
 //! Every route stands in a table with the action it takes; the router, the authorization in front of each
 //! handler, the OpenAPI document and the test of every route for every role come from that table.
 
+mod asked;
 mod collector;
 mod contact;
 mod cssm;
 pub mod csv;
 mod download;
+pub mod fit;
 mod identity;
 mod listed;
 mod metrics;
 mod oauth;
 mod openapi;
+mod operation;
 mod packed;
 mod page;
 mod people;
@@ -26,7 +29,8 @@ mod watched;
 
 pub use collector::{
     Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router,
-    collector_routes, device_router, device_routes, forward, on_prem_router, resume_imports,
+    collector_routes, cslu_routes, device_router, device_routes, forward, on_prem_router,
+    on_prem_routes, resume_imports,
 };
 pub use cssm::{
     ChosenFiles, CssmSite, cssm_router, cssm_routes, resume_bundles, tell_webhooks, work_on_jobs,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use rumline_server::Error;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,10 +12,12 @@ use serde_json::value::RawValue;
 use crate::problem::Problem;
 
 /// The part of a list that is asked for: all of it, unless a limit is given; `-1` is none.
-#[derive(Clone, Copy, Deserialize, Default)]
+#[derive(Clone, Copy, Deserialize, Default, JsonSchema)]
 pub(crate) struct Part {
+    /// How many rows are passed over.
     #[serde(default)]
     pub offset: usize,
+    /// How many rows at most; -1 is no limit.
     pub limit: Option<i64>,
 }
 
@@ -73,13 +76,18 @@ impl List {
 }
 
 /// A list as the API answers it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listed {
+    /// `SUCCESS`.
     status: &'static str,
+    /// Nothing.
     status_message: &'static str,
+    /// How many there are, of which a part was asked for.
     total_records: usize,
+    /// The rows, under the name of what they are.
     #[serde(flatten)]
+    #[schemars(with = "BTreeMap<String, Vec<serde_json::Map<String, Value>>>")]
     rows: BTreeMap<&'static str, Vec<Box<RawValue>>>,
 }
 

@@ -7,25 +7,32 @@ use axum::extract::{Form, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use rumline_protocol::from_base64;
 use rumline_server::People;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::operation::{JSON, Operation, Taken};
 use crate::problem::Problem;
 use crate::site::{self, Site, blocking};
 
 /// What a client asks with; other fields are of grants that are not given here.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "TokenRequest")]
 pub(crate) struct Grant {
+    /// `client_credentials`, or `password`.
     pub grant_type: String,
     #[serde(default)]
+    /// The program that asks; it may name itself in a header instead.
     pub client_id: String,
+    /// Its secret.
     #[serde(default)]
     pub client_secret: String,
+    /// Nothing: a client's scope is what it was granted.
     #[serde(default)]
     scope: String,
     /// Those of a person, where one logs in through a client.
     #[serde(default)]
     pub username: String,
+    /// Their password.
     #[serde(default)]
     pub password: String,
     /// That of their second factor, if they have one.
@@ -51,7 +58,7 @@ impl<S: Send + Sync> FromRequest<S> for Grant {
             let form = Form::<Self>::from_request(request, state).await;
             form.map_err(|error| bad(error.body_text()))?.0
         } else {
-            site::parse(&body)?
+            crate::asked::plain(&body)?
         };
         if let Some((id, secret)) = named {
             (grant.client_id, grant.client_secret) = (id, secret);
@@ -65,6 +72,25 @@ impl<S: Send + Sync> FromRequest<S> for Grant {
 }
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
+
+impl Taken for Grant {
+    fn tell(operation: &mut Operation<'_>) {
+        let schema = operation.schemas.taken::<Self>();
+        let form = "application/x-www-form-urlencoded";
+        operation.takes(true, vec![(form, schema.clone()), (JSON, schema)]);
+    }
+}
+
+/// A token.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AccessToken {
+    /// To be sent as Bearer; it is told here alone.
+    access_token: String,
+    /// `Bearer`.
+    token_type: &'static str,
+    /// After how many seconds it ends.
+    expires_in: i64,
+}
 
 impl Grant {
     /// None that is given was asked for.
@@ -92,7 +118,7 @@ pub(crate) async fn token<S: Site>(
     State(state): State<S>,
     from: site::From,
     grant: Grant,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<AccessToken>, Problem> {
     match grant.grant_type.as_str() {
         CLIENT_CREDENTIALS => give(&state, from, grant).await,
         PASSWORD => {
@@ -117,7 +143,7 @@ pub(crate) async fn of_person<S: Site>(
     state: &S,
     (username, password, code): (String, String, Option<String>),
     from: site::From,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<AccessToken>, Problem> {
     let outcome = site::log_in(state, username, password, code, from).await;
     let token = outcome.map_err(|problem| match problem.status() {
         StatusCode::UNAUTHORIZED => {
@@ -125,11 +151,11 @@ pub(crate) async fn of_person<S: Site>(
         }
         _ => problem,
     })?;
-    Ok(Json(json!({
-        "access_token": token,
-        "token_type": "Bearer",
-        "expires_in": People::TOKEN_SECONDS,
-    })))
+    Ok(Json(AccessToken {
+        access_token: token,
+        token_type: "Bearer",
+        expires_in: People::TOKEN_SECONDS,
+    }))
 }
 
 /// Gives a program a token.
@@ -137,16 +163,16 @@ pub(crate) async fn give<S: Site>(
     state: &S,
     from: site::From,
     grant: Grant,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<AccessToken>, Problem> {
     let _permit = state.gates().logins.acquire().await;
     let (people, now) = (state.people().clone(), state.now());
     let token = blocking(move || {
         people.log_in_program(now, &grant.client_id, &grant.client_secret, &from.0)
     });
-    Ok(Json(json!({
-        "access_token": token.await?,
-        "token_type": "Bearer",
+    Ok(Json(AccessToken {
+        access_token: token.await?,
+        token_type: "Bearer",
         // A second less than it lasts: it is on its way as well.
-        "expires_in": People::PROGRAM_TOKEN_SECONDS - 1,
-    })))
+        expires_in: People::PROGRAM_TOKEN_SECONDS - 1,
+    }))
 }

@@ -2,81 +2,132 @@
 //! those of the account (G-01, CSSM-008).
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, Path, State};
 use rumline_protocol::Timestamp;
-use rumline_server::{Action, Caller, Error, Grant, PartId, People, Person, Role, ScopeId};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use rumline_server::{
+    Action, Caller, Error, Grant, Kind, NAME_LETTERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_LETTERS_MIN,
+    PartId, People, Person, Role, ScopeId,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::asked::{Asked, Sent};
+use crate::openapi::InTerms;
+use crate::operation::{Done, done};
 use crate::problem::Problem;
-use crate::site::{Site, blocking, parse};
+use crate::site::{Site, blocking};
 
-pub(crate) type Answer = Result<Json<Value>, Problem>;
+pub(crate) type Answer<T> = Result<Json<T>, Problem>;
+/// The same in the terms of a server.
+pub(crate) type Told<S, T> = Answer<InTerms<S, T>>;
 
 /// Runs `work` on a thread that may block.
-pub(crate) async fn run<S: Site>(
+pub(crate) async fn run<S: Site, T: Send + 'static>(
     state: &S,
-    work: impl FnOnce(&S, &People, Timestamp) -> Result<Value, Error> + Send + 'static,
-) -> Answer {
+    work: impl FnOnce(&S, &People, Timestamp) -> Result<T, Error> + Send + 'static,
+) -> Answer<T> {
     let (site, now) = (state.clone(), state.now());
     blocking(move || work(&site, &site.people().clone(), now)).await.map(Json)
 }
 
-pub(crate) fn done() -> Result<Value, Error> {
-    Ok(json!({}))
+/// The same, told in the terms of the server.
+pub(crate) async fn run_told<S: Site, T: Send + 'static>(
+    state: &S,
+    work: impl FnOnce(&S, &People, Timestamp) -> Result<T, Error> + Send + 'static,
+) -> Told<S, T> {
+    run(state, work).await.map(|Json(answer)| Json(InTerms::new(answer)))
 }
 
-/// Roles as the API shows them.
-pub(crate) fn grants<S: Site>(grants: &[Grant]) -> Vec<Value> {
-    let one = |grant: &Grant| {
-        let mut shown = Map::new();
-        shown.insert("role".to_owned(), json!(grant.role));
-        shown.insert(S::SCOPE_ID.to_owned(), json!(grant.scope_id));
-        if let Some(part) = S::PART_ID {
-            shown.insert(part.to_owned(), json!(grant.part_id));
-        }
-        Value::Object(shown)
-    };
-    grants.iter().map(one).collect()
+/// A role that somebody has, and what for: everything where nothing is named.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct GrantedRole {
+    /// The role.
+    role: Role,
+    /// The account it is for; none for all.
+    scope_id: Option<ScopeId>,
+    /// The part of the account it is for; none for the whole.
+    part_id: Option<PartId>,
 }
 
-fn shown<S: Site>(person: &Person) -> Value {
-    json!({
-        "login": person.login,
-        "kind": person.kind,
-        "roles": grants::<S>(&person.grants),
-        "created_at": person.created_at.0,
-        "disabled_at": person.disabled_at.map(|at| at.0),
-        "second_factor_at": person.second_factor_at.map(|at| at.0),
-    })
+impl GrantedRole {
+    pub(crate) fn of(grant: &Grant) -> Self {
+        let Grant { role, scope_id, part_id } = *grant;
+        Self { role, scope_id, part_id }
+    }
+}
+
+fn grants(grants: &[Grant]) -> Vec<GrantedRole> {
+    grants.iter().map(GrantedRole::of).collect()
+}
+
+/// A person, or a program.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Person")]
+pub(crate) struct PersonView {
+    /// Login name.
+    login: String,
+    /// A person, or a program.
+    kind: Kind,
+    /// What they may do where.
+    roles: Vec<GrantedRole>,
+    /// When they were added, in seconds since 1970.
+    created_at: Timestamp,
+    /// Since when they may not log in.
+    disabled_at: Option<Timestamp>,
+    /// Since when they are asked for a second factor.
+    second_factor_at: Option<Timestamp>,
+}
+
+fn shown(person: &Person) -> PersonView {
+    PersonView {
+        login: person.login.clone(),
+        kind: person.kind,
+        roles: grants(&person.grants),
+        created_at: person.created_at,
+        disabled_at: person.disabled_at,
+        second_factor_at: person.second_factor_at,
+    }
+}
+
+/// Whoever is logged in.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Me {
+    /// Login name.
+    login: String,
+    /// The highest role they have anywhere.
+    role: Role,
+    /// What they may do where.
+    roles: Vec<GrantedRole>,
 }
 
 /// Who is logged in, and what they may do where.
 pub(crate) async fn me<S: Site>(
     State(_): State<S>,
     Extension(caller): Extension<Caller>,
-) -> Json<Value> {
-    Json(json!({
-        "login": caller.login,
-        "role": caller.highest_role(),
-        "roles": grants::<S>(&caller.grants),
+) -> Json<InTerms<S, Me>> {
+    Json(InTerms::new(Me {
+        login: caller.login.clone(),
+        role: caller.highest_role(),
+        roles: grants(&caller.grants),
     }))
 }
 
-#[derive(Deserialize)]
+/// Another password for oneself.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct OwnPassword {
+pub(crate) struct OwnPassword {
+    /// The password there is.
     old: String,
+    /// The one that takes its place.
+    #[schemars(length(min = PASSWORD_LETTERS_MIN, max = PASSWORD_BYTES_MAX))]
     new: String,
 }
 
 pub(crate) async fn own_password<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Answer {
-    let OwnPassword { old, new } = parse(&body)?;
+    Sent(OwnPassword { old, new }): Sent<OwnPassword>,
+) -> Answer<Done> {
     let _permit = state.gates().logins.clone().acquire_owned().await;
     run(&state, move |_, people, now| {
         people.change_own_password(now, &caller.actor(), &old, &new)?;
@@ -86,12 +137,15 @@ pub(crate) async fn own_password<S: Site>(
 }
 
 /// A role, and what for: nothing named means everything, or the account of the path.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewRole {
+pub(crate) struct NewRole {
+    /// The role.
     role: Role,
+    /// The account it is for; none for all, or for the one of the path.
     #[serde(default, alias = "smart_account_id", alias = "tenant_id")]
     scope_id: Option<ScopeId>,
+    /// The part of the account it is for; none for the whole.
     #[serde(default, alias = "virtual_account_id")]
     part_id: Option<PartId>,
 }
@@ -115,36 +169,58 @@ impl NewRole {
     }
 }
 
-#[derive(Deserialize)]
+/// A person, or a program.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewPerson {
+pub(crate) struct NewPerson {
+    /// Login name.
+    #[schemars(length(min = 1, max = NAME_LETTERS_MAX))]
     login: String,
     /// Without one it is a program, whose secret is made.
     #[serde(default)]
+    #[schemars(length(min = PASSWORD_LETTERS_MIN, max = PASSWORD_BYTES_MAX))]
     password: Option<String>,
+    /// Their role.
     role: Role,
+    /// The account it is for; none for all, or for the one of the path.
     #[serde(default, alias = "smart_account_id", alias = "tenant_id")]
     scope_id: Option<ScopeId>,
+    /// The part of the account it is for; none for the whole.
     #[serde(default, alias = "virtual_account_id")]
     part_id: Option<PartId>,
+}
+
+/// Somebody who was added; of a program with its secret, which is told here alone.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct MadePerson {
+    /// How they are.
+    #[serde(flatten)]
+    person: PersonView,
+    /// A program's secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// A program's new secret, which is told here alone.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct MadeSecret {
+    /// Its login name, which is its client id.
+    login: String,
+    /// Its secret.
+    secret: String,
 }
 
 async fn create_within<S: Site>(
     state: S,
     caller: Caller,
     within: Option<ScopeId>,
-    body: Bytes,
-) -> Answer {
-    let NewPerson { login, password, role, scope_id, part_id } = parse(&body)?;
+    NewPerson { login, password, role, scope_id, part_id }: NewPerson,
+) -> Told<S, MadePerson> {
     let _permit = state.gates().logins.clone().acquire_owned().await;
-    run(&state, move |site, people, now| {
+    run_told(&state, move |site, people, now| {
         let grant = NewRole { role, scope_id, part_id }.grant(site, within)?;
         let made = people.create(now, &caller.actor(), &login, password.as_deref(), &[grant])?;
-        let mut told = shown::<S>(&people.person(&login)?);
-        if let Some(secret) = made {
-            told["secret"] = json!(secret);
-        }
-        Ok(told)
+        Ok(MadePerson { person: shown(&people.person(&login)?), secret: made })
     })
     .await
 }
@@ -152,39 +228,45 @@ async fn create_within<S: Site>(
 pub(crate) async fn create<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Answer {
-    create_within(state, caller, None, body).await
+    Sent(new): Sent<NewPerson>,
+) -> Told<S, MadePerson> {
+    create_within(state, caller, None, new).await
 }
 
 pub(crate) async fn create_in<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path(scope): Path<ScopeId>,
-    body: Bytes,
-) -> Answer {
-    create_within(state, caller, Some(scope), body).await
+    Sent(new): Sent<NewPerson>,
+) -> Told<S, MadePerson> {
+    create_within(state, caller, Some(scope), new).await
 }
 
-pub(crate) async fn list<S: Site>(State(state): State<S>) -> Answer {
-    run(&state, |_, people, _| Ok(people.list(None)?.iter().map(shown::<S>).collect())).await
+pub(crate) async fn list<S: Site>(State(state): State<S>) -> Told<S, Vec<PersonView>> {
+    run_told(&state, |_, people, _| Ok(people.list(None)?.iter().map(shown).collect())).await
 }
 
 /// Those of one account, with their roles in it.
-pub(crate) async fn list_in<S: Site>(State(state): State<S>, Path(scope): Path<ScopeId>) -> Answer {
-    run(&state, move |site, people, _| {
+pub(crate) async fn list_in<S: Site>(
+    State(state): State<S>,
+    Path(scope): Path<ScopeId>,
+) -> Told<S, Vec<PersonView>> {
+    run_told(&state, move |site, people, _| {
         site.check_scope(scope, None)?;
         let mut all = people.list(Some(scope))?;
         for person in &mut all {
             person.grants.retain(|grant| grant.scope_id == Some(scope));
         }
-        Ok(all.iter().map(shown::<S>).collect())
+        Ok(all.iter().map(shown).collect())
     })
     .await
 }
 
-pub(crate) async fn one<S: Site>(State(state): State<S>, Path(login): Path<String>) -> Answer {
-    run(&state, move |_, people, _| Ok(shown::<S>(&people.person(&login)?))).await
+pub(crate) async fn one<S: Site>(
+    State(state): State<S>,
+    Path(login): Path<String>,
+) -> Told<S, PersonView> {
+    run_told(&state, move |_, people, _| Ok(shown(&people.person(&login)?))).await
 }
 
 /// What is done to somebody, and how they are afterwards.
@@ -193,17 +275,20 @@ async fn changed<S: Site>(
     caller: Caller,
     login: String,
     work: impl FnOnce(&S, &People, Timestamp, &Caller, &str) -> Result<(), Error> + Send + 'static,
-) -> Answer {
-    run(&state, move |site, people, now| {
+) -> Told<S, PersonView> {
+    run_told(&state, move |site, people, now| {
         work(site, people, now, &caller, &login)?;
-        Ok(shown::<S>(&people.person(&login)?))
+        Ok(shown(&people.person(&login)?))
     })
     .await
 }
 
-#[derive(Deserialize)]
+/// Another password for a person.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewPassword {
+pub(crate) struct NewPassword {
+    /// The password.
+    #[schemars(length(min = PASSWORD_LETTERS_MIN, max = PASSWORD_BYTES_MAX))]
     password: String,
 }
 
@@ -211,9 +296,8 @@ pub(crate) async fn set_password<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path(login): Path<String>,
-    body: Bytes,
-) -> Answer {
-    let NewPassword { password } = parse(&body)?;
+    Sent(NewPassword { password }): Sent<NewPassword>,
+) -> Told<S, PersonView> {
     let _permit = state.gates().logins.clone().acquire_owned().await;
     changed(state, caller, login, move |_, people, now, caller, login| {
         people.set_password(now, &caller.actor(), login, &password)
@@ -225,11 +309,11 @@ pub(crate) async fn renew_secret<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path(login): Path<String>,
-) -> Answer {
+) -> Answer<MadeSecret> {
     let _permit = state.gates().logins.clone().acquire_owned().await;
     run(&state, move |_, people, now| {
         let secret = people.renew_secret(now, &caller.actor(), &login)?;
-        Ok(json!({ "login": login, "secret": secret }))
+        Ok(MadeSecret { login, secret })
     })
     .await
 }
@@ -238,7 +322,7 @@ pub(crate) async fn disable<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path(login): Path<String>,
-) -> Answer {
+) -> Told<S, PersonView> {
     changed(state, caller, login, |_, people, now, caller, login| {
         people.set_disabled(now, &caller.actor(), login, true)
     })
@@ -249,7 +333,7 @@ pub(crate) async fn enable<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path(login): Path<String>,
-) -> Answer {
+) -> Told<S, PersonView> {
     changed(state, caller, login, |_, people, now, caller, login| {
         people.set_disabled(now, &caller.actor(), login, false)
     })
@@ -260,7 +344,7 @@ pub(crate) async fn remove<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path(login): Path<String>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |_, people, now| {
         people.remove(now, &caller.actor(), &login)?;
         done()
@@ -272,9 +356,8 @@ pub(crate) async fn grant<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path(login): Path<String>,
-    body: Bytes,
-) -> Answer {
-    let role: NewRole = parse(&body)?;
+    Sent(role): Sent<NewRole>,
+) -> Told<S, PersonView> {
     changed(state, caller, login, move |site, people, now, caller, login| {
         people.grant(now, &caller.actor(), login, role.grant(site, None)?)
     })
@@ -286,9 +369,8 @@ pub(crate) async fn grant_in<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path((scope, login)): Path<(ScopeId, String)>,
-    body: Bytes,
-) -> Answer {
-    let role: NewRole = parse(&body)?;
+    Sent(role): Sent<NewRole>,
+) -> Answer<Done> {
     run(&state, move |site, people, now| {
         // Whoever has nothing to do with the account yet is for those who administer everything.
         let known = people.person(&login)?;
@@ -303,11 +385,13 @@ pub(crate) async fn grant_in<S: Site>(
 }
 
 /// What a role that goes was for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Taken {
+    /// The account it is for; none for everything, or for the account of the path.
     #[serde(default, alias = "smart_account_id", alias = "tenant_id")]
     scope_id: Option<ScopeId>,
+    /// The part of the account it is for; none for the whole.
     #[serde(default, alias = "virtual_account_id")]
     part_id: Option<PartId>,
 }
@@ -316,8 +400,8 @@ pub(crate) async fn take_back<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path(login): Path<String>,
-    Query(Taken { scope_id, part_id }): Query<Taken>,
-) -> Answer {
+    Asked(Taken { scope_id, part_id }): Asked<Taken>,
+) -> Answer<Done> {
     run(&state, move |_, people, now| {
         people.take_back(now, &caller.actor(), &login, scope_id, part_id)?;
         done()
@@ -329,8 +413,8 @@ pub(crate) async fn take_back_in<S: Site>(
     State(state): State<S>,
     Extension(caller): Extension<Caller>,
     Path((scope, login)): Path<(ScopeId, String)>,
-    Query(Taken { scope_id, part_id }): Query<Taken>,
-) -> Answer {
+    Asked(Taken { scope_id, part_id }): Asked<Taken>,
+) -> Answer<Done> {
     run(&state, move |_, people, now| {
         if scope_id.is_some_and(|named| named != scope) {
             return Err(Error::NotFound("account"));

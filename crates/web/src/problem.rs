@@ -3,6 +3,8 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rumline_server::Error;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The content type of a problem document.
@@ -59,6 +61,81 @@ pub(crate) async fn reworded(refusal: Refusal, response: Response) -> Response {
     Response::from_parts(head, body.to_string().into())
 }
 
+/// What went wrong (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct ProblemDocument<'p> {
+    /// Always `about:blank`: the status says of which type it is.
+    r#type: &'static str,
+    /// The status in words.
+    title: &'p str,
+    /// The status.
+    status: u16,
+    /// What happened, why, and what to do.
+    detail: &'p str,
+    /// What programs know it by, where there is such a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    /// The fields and parameters that are wrong, where it is known which.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'p [Wrong],
+}
+
+/// A field or a parameter that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Wrong {
+    /// Where in the body it stands: a JSON pointer, as a fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+    /// The parameter of the query that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    /// What is wrong with it, and what it takes.
+    detail: String,
+}
+
+impl Wrong {
+    /// A field of the body, by its JSON pointer.
+    pub(crate) fn field(pointer: &str, detail: impl Into<String>) -> Self {
+        Self { pointer: Some(format!("#{pointer}")), parameter: None, detail: detail.into() }
+    }
+
+    /// A parameter of the query.
+    pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self { pointer: None, parameter: Some(name.to_owned()), detail: detail.into() }
+    }
+}
+
+/// A refusal of the public API of accounts.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountRefusal {
+    /// `ERROR`.
+    status: String,
+    /// What happened.
+    status_message: String,
+}
+
+/// A refusal of its calls for product instances.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DeviceRefusal {
+    /// `FAILED`.
+    status: String,
+    /// Always none.
+    message_code: Option<String>,
+    /// What happened.
+    message: String,
+}
+
+/// A refusal of a token (RFC 6749, 5.2).
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct TokenRefusal {
+    /// One of the words of OAuth2.
+    error: String,
+    /// What happened.
+    error_description: String,
+}
+
 /// The longest problem document that is put into another form, in bytes.
 const DETAIL_BYTES_MAX: usize = 64 << 10;
 
@@ -70,11 +147,19 @@ pub(crate) struct Problem {
     retry_after_seconds: Option<i64>,
     /// What programs know it by, where an API has a list of such words.
     code: Option<&'static str>,
+    /// The fields and parameters that are wrong.
+    errors: Vec<Wrong>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after_seconds: None, code: None }
+        let detail = detail.into();
+        Self { status, detail, retry_after_seconds: None, code: None, errors: Vec::new() }
+    }
+
+    /// The same, of these fields and parameters.
+    pub(crate) fn of(self, errors: Vec<Wrong>) -> Self {
+        Self { errors, ..self }
     }
 
     /// The same, known to programs by this word.
@@ -100,7 +185,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let status = match &error {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Invalid(_) | Error::Field { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Conflict(_) => StatusCode::CONFLICT,
             Error::Unauthenticated | Error::CodeMissing | Error::CodeWrong => {
                 StatusCode::UNAUTHORIZED
@@ -126,7 +211,14 @@ impl From<Error> for Problem {
             Error::CodeWrong => Some("second_factor_wrong"),
             _ => None,
         };
-        Self { status, detail: error.to_string(), retry_after_seconds, code }
+        let errors = match &error {
+            Error::Field { field, in_query: true, text } => vec![Wrong::parameter(field, text)],
+            Error::Field { field, in_query: false, text } => {
+                vec![Wrong::field(&format!("/{field}"), text)]
+            }
+            _ => Vec::new(),
+        };
+        Self { status, detail: error.to_string(), retry_after_seconds, code, errors }
     }
 }
 
@@ -157,16 +249,16 @@ pub(crate) async fn retold(
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        if let Some(code) = self.code {
-            body["code"] = json!(code);
-        }
-        let mut response = (self.status, body.to_string()).into_response();
+        let document = ProblemDocument {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            errors: &self.errors,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(PROBLEM));
         if let Some(seconds) = self.retry_after_seconds {

@@ -22,6 +22,7 @@ use rumline_server::{Action, Caller, Error, Gauge, NotReady, PartId, People, Sco
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::metrics::Metrics;
+use crate::operation::Operation;
 use crate::packed;
 use crate::problem::{Problem, Refusal, reworded};
 use crate::ready::Readiness;
@@ -36,6 +37,8 @@ pub(crate) use repeated::takes_key;
 pub trait Site: Clone + Send + Sync + 'static {
     /// Its name, in titles.
     const NAME: &'static str;
+    /// Examples of what its calls answer, from real runs: JSON, by `METHOD PATH`.
+    const EXAMPLES: &'static str;
     /// What its API is about, in a sentence or two.
     const ABOUT: &'static str;
     /// The parameter of a path that names the scope a caller may be bound to.
@@ -178,8 +181,14 @@ pub struct Route<S> {
     pub summary: &'static str,
     /// An example of the body it takes, if it takes one.
     pub request: Option<&'static str>,
-    /// An example of what it answers.
-    pub response: &'static str,
+    /// Its handler's name, which the document names it by.
+    pub name: &'static str,
+    /// What it takes and answers, from the types of its handler; none for a page.
+    pub(crate) describe: Option<fn(&mut Operation<'_>)>,
+    /// What it may answer beside what others of its kind do.
+    pub(crate) also: &'static [u16],
+    /// Of what content type its body is, where the handler does not say.
+    pub(crate) body_type: Option<&'static str>,
     /// The largest body it takes into memory, in bytes.
     pub bytes_max: usize,
     /// Whether it is for those too who may act in parts of the scope only: its handler shows them these alone.
@@ -231,6 +240,16 @@ impl<S> Route<S> {
         Self { for_devices: true, ..self }
     }
 
+    /// The same where these statuses are answered, too.
+    pub(crate) fn also(self, also: &'static [u16]) -> Self {
+        Self { also, ..self }
+    }
+
+    /// The same where the body is of this content type.
+    pub(crate) fn of_type(self, body_type: &'static str) -> Self {
+        Self { body_type: Some(body_type), ..self }
+    }
+
     /// The same for messages.
     pub(crate) fn for_machines(self) -> Self {
         Self { bytes_max: MESSAGE_BYTES_MAX, for_machines: true, ..self }
@@ -248,7 +267,10 @@ macro_rules! route {
             access: $access,
             summary: "",
             request: None,
-            response: "",
+            name: "",
+            describe: None,
+            also: &[],
+            body_type: None,
             bytes_max: $crate::site::BODY_BYTES_MAX,
             in_parts: false,
             takes_all: false,
@@ -260,7 +282,7 @@ macro_rules! route {
             handler: || axum::routing::$method($handler),
         }
     };
-    ($method:ident $path:literal, $access:expr, $summary:literal, $request:expr, $response:literal, $handler:path) => {
+    ($method:ident $path:literal, $access:expr, $summary:literal, $request:expr, $handler:path) => {
         $crate::site::Route {
             method: stringify!($method),
             path: $path,
@@ -269,7 +291,10 @@ macro_rules! route {
             access: $access,
             summary: $summary,
             request: $request,
-            response: $response,
+            name: stringify!($handler),
+            describe: Some(|operation| $crate::operation::describe(&$handler, operation)),
+            also: &[],
+            body_type: None,
             bytes_max: $crate::site::BODY_BYTES_MAX,
             in_parts: false,
             takes_all: false,
@@ -515,18 +540,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")),
     }
-}
-
-/// The most of what is wrong with a body that is said, in letters.
-const REFUSAL_LETTERS_MAX: usize = 500;
-
-/// A body of JSON.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        // It may say all of what stands there, and where that is at its end.
-        let text: String = error.to_string().chars().take(REFUSAL_LETTERS_MAX).collect();
-        Problem::new(StatusCode::BAD_REQUEST, format!("not the expected JSON: {text}"))
-    })
 }
 
 /// Checks a login, its password and a code, if there is one; the number of checks at a time is bounded.

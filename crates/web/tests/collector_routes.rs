@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Every route of the collectors for every role, and tenants apart (ONPREM-005, G-01).
 
+mod document;
 mod forms;
 mod labels;
 mod on_prem_older;
@@ -22,7 +23,7 @@ use rumline_store::Db;
 use rumline_testkit::Chance;
 use rumline_web::{
     Access, Cisco, CollectorSite, Parts, Route, Spool, collector_router, collector_routes,
-    device_router, device_routes, openapi,
+    cslu_routes, device_router, device_routes, on_prem_routes, openapi,
 };
 use tower::ServiceExt;
 
@@ -179,9 +180,27 @@ impl Server {
         let status = response.status().as_u16();
         let location = response.headers().get(header::LOCATION);
         let location = location.map_or(String::new(), |to| to.to_str().unwrap().to_owned());
+        let content_type = response.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.map_or("", |kind| kind.to_str().unwrap()).to_owned();
         let body = to_bytes(response.into_body(), 64 << 20).await.unwrap();
+        let asked = document::Asked { method, path };
+        let answered =
+            document::Answered { status, content_type: &content_type, body: body.as_ref() };
+        let undocumented = documents()[1].undocumented(&asked, &answered);
+        assert_eq!(undocumented, None, "an answer that the document does not tell of");
         (status, location, String::from_utf8_lossy(&body).into_owned())
     }
+}
+
+/// The documents of a CSLU and of an SSM On-Prem; the second holds what product instances push to, too.
+fn documents() -> &'static [document::Document; 2] {
+    static DOCUMENTS: std::sync::OnceLock<[document::Document; 2]> = std::sync::OnceLock::new();
+    DOCUMENTS.get_or_init(|| {
+        [
+            document::Document(openapi("Cisco Smart License Utility", &cslu_routes())),
+            document::Document(openapi("Smart Software Manager On-Prem", &on_prem_routes())),
+        ]
+    })
 }
 
 fn multipart(text: &str) -> Vec<u8> {
@@ -578,18 +597,94 @@ fn the_tables_of_routes_are_the_ones_that_were_looked_at() {
             .unwrap();
     }
     assert!(text == golden, "golden/collector_routes.txt says something else than the tables");
-    let document = openapi(&collector_routes());
+    let document = &documents()[0].0;
     let described: BTreeSet<&str> =
         document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     for route in collector_routes().iter().filter(|route| !route.summary.is_empty()) {
-        assert!(described.contains(route.path), "{}", route.path);
+        let path = route.path.replace("{tenant}", "{tenant_id}");
+        assert!(described.contains(&*path), "{path}");
     }
     let parameters = |path: &str| -> Vec<String> {
         let all = document["paths"][path]["get"]["parameters"].as_array().unwrap();
         all.iter().map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect()
     };
-    let instances = parameters("/api/v1/tenants/{tenant}/product-instances");
-    assert_eq!(instances, ["tenant", "after", "limit", "search"]);
+    let instances = parameters("/api/v1/tenants/{tenant_id}/product-instances");
+    assert_eq!(instances, ["tenant_id", "after", "limit", "search"]);
+}
+
+#[test]
+fn the_openapi_documents_are_those_that_were_looked_at_and_nothing_in_them_is_vague() {
+    // CSSM-033, for CSLU and SSM On-Prem
+    let mut wrong = Vec::new();
+    for (name, golden, document) in [
+        ("openapi_cslu.json", include_str!("golden/openapi_cslu.json"), &documents()[0]),
+        ("openapi_onprem.json", include_str!("golden/openapi_onprem.json"), &documents()[1]),
+    ] {
+        wrong.extend(document.vague());
+        wrong.extend(document.wrong_examples(PASSWORD));
+        let text = format!("{:#}\n", document.0);
+        if text != golden {
+            std::fs::write(format!("{}/{name}", env!("CARGO_TARGET_TMPDIR")), text).unwrap();
+            wrong.push(format!("golden/{name} says something else than the tables and types"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_field_that_is_wrong_is_refused_by_its_name_and_nothing_is_done() {
+    // CSSM-033: absent, null, too long, negative, of another type, not known
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("global");
+    server.log_in("viewer");
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    let is_own = |route: &Route<CollectorSite>| route.refusal == rumline_web::Refusal::Problem;
+    for route in collector_routes().into_iter().filter(is_own) {
+        let (path, body, kind) = server.example(&route);
+        let Ok(body) = serde_json::from_slice(&body) else { continue };
+        let path = path.replace("{login}", "viewer");
+        let template = route.path.replace("{tenant}", "{tenant_id}");
+        let before = server.state();
+        for spoiled in documents()[1].spoiled(route.method, &template, &body) {
+            let text = spoiled.body.to_string().into_bytes();
+            let (status, _, text) =
+                server.call(route.method, &path, token.as_deref(), text, kind).await;
+            count += 1;
+            if let Some(why) = document::does_not_name(status, &text, &spoiled.pointer) {
+                let (how, at) = (spoiled.how, spoiled.pointer);
+                wrong.push(format!("{} {path} {at} {how}: {why}", route.method));
+            }
+        }
+        assert_eq!(server.state(), before, "{path}");
+    }
+    assert!(wrong.is_empty() && count > 200, "{count} {wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_of_the_documents_is_of_a_real_run() {
+    // CSSM-033: each call is made as its row says
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("global");
+    server.log_in("viewer");
+    let mut found = serde_json::Map::new();
+    let mut routes: Vec<_> =
+        on_prem_routes().into_iter().filter(|route| !route.summary.is_empty()).collect();
+    routes.sort_by_key(|route| {
+        (ends_login(route.path), route.method != "get", route.method == "delete")
+    });
+    for route in routes {
+        let (path, body, kind) = server.example(&route);
+        let path = path.replace("{login}", "viewer").replace("{name}", "ONE");
+        let (status, _, text) =
+            server.call(route.method, &path, token.as_deref(), body, kind).await;
+        let Ok(value) = serde_json::from_str(&text) else { continue };
+        if status < 300 && route.path != "/openapi.json" {
+            let what = format!("{} {}", route.method, route.path);
+            found.insert(what, document::as_example(&value));
+        }
+    }
+    let kept = include_str!("../src/collector/examples.json");
+    document::assert_examples("collector_examples.json", kept, &found);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,7 +133,7 @@ pub(crate) async fn identity_commands<S: Scope>(api: &Api, command: &Command<S>)
             });
             if let Some((account, part)) = scope.find(api).await? {
                 let number = account.rsplit('/').next().and_then(|id| id.parse::<i64>().ok());
-                body["scope_id"] = json!(number.context("the account has no number")?);
+                body[S::SCOPE_ID] = json!(number.context("the account has no number")?);
                 if let Some(part) = part {
                     body[S::PART_ID] = json!(part);
                 }

@@ -15,6 +15,8 @@ pub(crate) trait Scope: Args {
     const COLUMNS: &'static [Column];
     /// What the number of a part is called.
     const PART_ID: &'static str;
+    /// What the API calls the number of a scope.
+    const SCOPE_ID: &'static str;
 
     /// The path of the account, and the number of the part of it.
     async fn find(&self, api: &Api) -> Result<Option<(String, Option<i64>)>>;

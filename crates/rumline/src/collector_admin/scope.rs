@@ -19,6 +19,7 @@ pub(crate) struct Tenants {
 impl Scope for Tenants {
     const COLUMNS: &'static [Column] = PEOPLE;
     const PART_ID: &'static str = "";
+    const SCOPE_ID: &'static str = "tenant_id";
 
     async fn find(&self, api: &Api) -> Result<Option<(String, Option<i64>)>> {
         let Some(name) = &self.tenant else { return Ok(None) };

@@ -22,6 +22,7 @@ pub(crate) struct Accounts {
 impl Scope for Accounts {
     const COLUMNS: &'static [Column] = PEOPLE;
     const PART_ID: &'static str = "virtual_account_id";
+    const SCOPE_ID: &'static str = "smart_account_id";
 
     async fn find(&self, api: &Api) -> Result<Option<(String, Option<i64>)>> {
         let Some(smart) = &self.smart_account else { return Ok(None) };

@@ -21,7 +21,7 @@ impl CiscoError {
 }
 
 /// A Smart Account with its Virtual Accounts, as CSSM lists them.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct CiscoAccount {
     /// Number of the Smart Account.
     pub id: i64,

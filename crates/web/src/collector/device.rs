@@ -7,15 +7,17 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use maud::html;
 use rumline_collector::{Answer, Collector, Look, OtherWay, TenantId, Ticket};
 use rumline_server::Only;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::collector::CollectorSite;
 use crate::contact::{Said, log_contact};
+use crate::operation::{Envelope, Html, Messages, Of};
 use crate::packed::{answer_of, json_answer};
 use crate::page::{Frame, page};
 use crate::problem::Problem;
@@ -30,12 +32,12 @@ pub(super) async fn cslu_message(
     State(state): State<CollectorSite>,
     From(from): From,
     body: Message,
-) -> Response {
+) -> Result<Of<Messages>, Problem> {
     if !state.is_cslu() {
         let text = "the URL lacks the tenant ID: .../cslu/v1/pi/TENANT_ID";
-        return Problem::new(StatusCode::NOT_FOUND, text).into_response();
+        return Err(Problem::new(StatusCode::NOT_FOUND, text));
     }
-    message(state, Collector::CSLU_TENANT, from, body).await
+    Ok(Of::new(message(state, Collector::CSLU_TENANT, from, body).await))
 }
 
 pub(super) async fn tenant_message(
@@ -43,16 +45,14 @@ pub(super) async fn tenant_message(
     name: Result<Path<String>, PathRejection>,
     From(from): From,
     body: Message,
-) -> Response {
+) -> Result<Of<Messages>, Problem> {
     if state.is_cslu() {
         let text = "this is a CSLU: its URL ends with /cslu/v1/pi";
-        return Problem::new(StatusCode::NOT_FOUND, text).into_response();
+        return Err(Problem::new(StatusCode::NOT_FOUND, text));
     }
-    let Ok(Path(name)) = name else { return written(Answer::NoTenant, false) };
-    match state.collector.tenant_named(&name) {
-        Ok(id) => message(state, id, from, body).await,
-        Err(error) => Problem::from(error).into_response(),
-    }
+    let Ok(Path(name)) = name else { return Ok(Of::new(written(Answer::NoTenant, false))) };
+    let id = state.collector.tenant_named(&name)?;
+    Ok(Of::new(message(state, id, from, body).await))
 }
 
 async fn message(
@@ -139,7 +139,7 @@ fn written(answer: Answer, takes_gzip: bool) -> Response {
 }
 
 /// What someone sees who checks in a browser whether the URL can be reached (guide p. 70).
-fn friendly(state: &CollectorSite, url: &str) -> Response {
+fn friendly(state: &CollectorSite, url: &str) -> Of<Html> {
     let title = state.title();
     let content = html! {
         h1 { "This is " (title) }
@@ -148,10 +148,10 @@ fn friendly(state: &CollectorSite, url: &str) -> Response {
         p { "Version " (state.collector.settings().version) "." }
     };
     let frame = Frame { title: "Reachable", ..Frame::default() };
-    page(state, frame, &content).into_response()
+    Of::new(page(state, frame, &content))
 }
 
-pub(super) async fn cslu_page(State(state): State<CollectorSite>) -> Response {
+pub(super) async fn cslu_page(State(state): State<CollectorSite>) -> Of<Html> {
     if state.is_cslu() {
         friendly(&state, &state.device_url)
     } else {
@@ -162,20 +162,31 @@ pub(super) async fn cslu_page(State(state): State<CollectorSite>) -> Response {
 pub(super) async fn tenant_page(
     State(state): State<CollectorSite>,
     Path(name): Path<String>,
-) -> Response {
+) -> Of<Html> {
     // Whether there is such a tenant is nobody's business who is not logged in.
     friendly(&state, &state.device_url_of(&name))
 }
 
-pub(super) async fn health(State(state): State<CollectorSite>) -> Result<Json<Value>, Problem> {
+/// Which server works.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Health {
+    /// `ok`.
+    status: &'static str,
+    /// Which of the servers it is.
+    product: &'static str,
+    /// Its version.
+    version: String,
+}
+
+pub(super) async fn health(State(state): State<CollectorSite>) -> Result<Json<Health>, Problem> {
     let collector = state.collector.clone();
     crate::site::blocking(move || collector.tenants(&Only::These(BTreeSet::new()))).await?;
     let settings = state.collector.settings();
-    Ok(Json(json!({
-        "status": "ok",
-        "product": settings.kind.title(),
-        "version": settings.version,
-    })))
+    Ok(Json(Health {
+        status: "ok",
+        product: settings.kind.title(),
+        version: settings.version.clone(),
+    }))
 }
 
 /// Call Home where an SSM On-Prem takes it: of switches of before Smart Licensing Using Policy (ONPREM-018).
@@ -183,8 +194,8 @@ pub(super) async fn call_home(
     State(state): State<CollectorSite>,
     From(from): From,
     body: Message,
-) -> Response {
-    other_message(state, OtherWay::OnPrem, from, body).await
+) -> Of<Envelope> {
+    Of::new(other_message(state, OtherWay::OnPrem, from, body).await)
 }
 
 /// Call Home at CSSM's path: told where it is to go.
@@ -192,8 +203,8 @@ pub(super) async fn call_home_of_cssm(
     State(state): State<CollectorSite>,
     From(from): From,
     body: Message,
-) -> Response {
-    other_message(state, OtherWay::CallHome, from, body).await
+) -> Of<Envelope> {
+    Of::new(other_message(state, OtherWay::CallHome, from, body).await)
 }
 
 /// The smart transport: told that it is not supported here (ONPREM-004).
@@ -201,8 +212,8 @@ pub(super) async fn smart_transport(
     State(state): State<CollectorSite>,
     From(from): From,
     body: Message,
-) -> Response {
-    other_message(state, OtherWay::Smart, from, body).await
+) -> Of<Messages> {
+    Of::new(other_message(state, OtherWay::Smart, from, body).await)
 }
 
 async fn other_message(

@@ -9,42 +9,43 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::onprem_v1::of_virtual_account;
+use crate::asked::{Sent, plain as parse};
 use crate::collector::{CollectorSite, api};
 use crate::problem::Problem;
-use crate::site::parse;
 
 type Answer = Result<Json<Value>, Problem>;
 
 /// The most tokens that are revoked in one call.
 const REVOKED_MAX: usize = 1_000;
 
-pub(super) async fn list(State(state): State<CollectorSite>, Path(id): Path<TenantId>) -> Answer {
-    let found = api::run_raw(&state, move |collector, _| collector.id_tokens(id)).await?;
-    Ok(Json(json!(found)))
+pub(super) async fn list(
+    State(state): State<CollectorSite>,
+    Path(id): Path<TenantId>,
+) -> Result<Json<Vec<IdToken>>, Problem> {
+    api::run_raw(&state, move |collector, _| collector.id_tokens(id)).await.map(Json)
 }
 
 pub(super) async fn create(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<TenantId>,
-    body: Bytes,
-) -> Answer {
-    let new: NewIdToken = parse(&body)?;
+    Sent(new): Sent<NewIdToken>,
+) -> Result<Json<IdToken>, Problem> {
     let made = api::run_raw(&state, move |collector, now| {
         collector.create_id_token(now, &caller.actor(), id, &new)
     });
-    Ok(Json(json!(made.await?)))
+    made.await.map(Json)
 }
 
 pub(super) async fn revoke(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
     Path((tenant, id)): Path<(TenantId, IdTokenId)>,
-) -> Answer {
+) -> Result<Json<IdToken>, Problem> {
     let revoked = api::run_raw(&state, move |collector, now| {
         collector.revoke_id_token(now, &caller.actor(), tenant, id)
     });
-    Ok(Json(json!(revoked.await?)))
+    revoked.await.map(Json)
 }
 
 /// Tokens are for whoever may add product instances.

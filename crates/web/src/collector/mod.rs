@@ -30,7 +30,7 @@ use crate::spool::Spool;
 
 pub use cisco::{Cisco, CiscoAccount, CiscoError};
 pub use forwarder::forward;
-pub use routes::{collector_routes, device_routes};
+pub use routes::{collector_routes, cslu_routes, device_routes, on_prem_routes};
 pub use transfer::resume_imports;
 
 /// Devices whose answer is waited for at a time.
@@ -198,6 +198,7 @@ impl Site for CollectorSite {
     const NAME: &'static str = "Rumline Collector";
     const ABOUT: &'static str = "Tenants, product instances, licenses in use, files for and from \
         Cisco. A CSLU has one tenant, number 1. Times are seconds since 1970.";
+    const EXAMPLES: &'static str = include_str!("examples.json");
     const SCOPE: &'static str = "tenant";
     const SCOPE_ID: &'static str = "tenant_id";
 
@@ -263,10 +264,7 @@ impl Site for CollectorSite {
 
 /// The router of an SSM On-Prem, where people and product instances come to the same place.
 pub fn on_prem_router(state: CollectorSite) -> Router {
-    let mut routes = collector_routes();
-    // What pages need stands in both tables.
-    routes.extend(device_routes().into_iter().filter(|route| !route.summary.is_empty()));
-    router_over(state, routes)
+    router_over(state, on_prem_routes())
 }
 
 /// The router of a collector's API and pages.

@@ -4,18 +4,20 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use rumline_collector::{Caller, Collector, InstanceId, InstanceView, Tenant, TenantSettings};
 use rumline_protocol::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::asked::Asked;
+use crate::asked::plain as parse;
 use crate::collector::{CollectorSite, api, transfer};
 use crate::listed::{List, Listed, Part};
-use crate::oauth::{self, CLIENT_CREDENTIALS, Grant, PASSWORD};
+use crate::oauth::{self, AccessToken, CLIENT_CREDENTIALS, Grant, PASSWORD};
 use crate::problem::Problem;
-use crate::site::{self, parse};
+use crate::site;
 
 type Answer = Result<Json<Value>, Problem>;
 
@@ -24,7 +26,7 @@ pub(super) async fn token(
     State(state): State<CollectorSite>,
     from: site::From,
     grant: Grant,
-) -> Answer {
+) -> Result<Json<AccessToken>, Problem> {
     match grant.grant_type.as_str() {
         CLIENT_CREDENTIALS => oauth::give(&state, from, grant).await,
         PASSWORD => {
@@ -222,7 +224,7 @@ pub(super) async fn devices(
     State(state): State<CollectorSite>,
     Extension(caller): Extension<Caller>,
     Path((account, virtual_account)): Path<(String, String)>,
-    Query(part): Query<Part>,
+    Asked(part): Asked<Part>,
 ) -> Result<Json<Listed>, Problem> {
     let tenant = of_virtual_account(&state, &caller, &account, &virtual_account).await?;
     devices_of(&state, vec![tenant], part).await

@@ -3,34 +3,38 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
-use axum::extract::{Extension, Path, Query, State};
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
 use rumline_cssm::{
-    Account, Actor, AlertId, Caller, ClaimId, CollectorId, Cssm, Error, InstanceId, NewCollector,
-    NewToken, PolicyFile, Search, SmartAccountId, SortBy, TokenId, UsageFileId, VirtualAccountId,
+    Account, AccountEvent, Actor, AlertId, AlertView, AuditRow, Caller, ClaimId, ClaimView,
+    Collector, CollectorId, Count, Cssm, Error, FoundInstance, InstanceId, InstanceView,
+    LicenseView, NewCollector, NewToken, PolicyFile, PolicyInForce, RegistrationToken, ReportRow,
+    Search, SetAside, SmartAccount, SmartAccountId, SortBy, TokenId, Trial, UsageFile, UsageFileId,
+    VirtualAccount, VirtualAccountId,
 };
 use rumline_protocol::Timestamp;
 use rumline_server::Action::{self, View};
-use rumline_server::{AuditSearch, Only, PartId};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use rumline_server::{AuditSearch, NAME_LETTERS_MAX, Only, PartId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::asked::{Asked, Sent};
 use crate::cssm::{CssmSite, upload};
 use crate::download::attachment;
+use crate::openapi::{InTerms, OpenApiDocument};
+use crate::operation::{Acknowledgement, Done, Gzip, Of, Pem, Xml, done};
 use crate::problem::Problem;
-use crate::site::{self, Message, Site, parse};
+use crate::site::{self, Message, Site};
 
-pub(super) type Answer = Result<Json<Value>, Problem>;
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 /// Runs `work` on a thread that may block, with the time at which the request came.
-pub(super) async fn run<T: serde::Serialize + Send + 'static>(
+pub(super) async fn run<T: Send + 'static>(
     state: &CssmSite,
     work: impl FnOnce(&Cssm, Timestamp) -> Result<T, Error> + Send + 'static,
-) -> Answer {
-    let value = run_raw(state, work).await?;
-    Ok(Json(serde_json::to_value(value).unwrap_or(Value::Null)))
+) -> Answer<T> {
+    run_raw(state, work).await.map(Json)
 }
 
 pub(super) async fn run_raw<T: Send + 'static>(
@@ -41,39 +45,49 @@ pub(super) async fn run_raw<T: Send + 'static>(
     site::blocking(move || work(&cssm, now)).await
 }
 
-pub(super) fn done() -> Result<Value, Error> {
-    Ok(json!({}))
-}
-
 pub(super) async fn health(State(state): State<CssmSite>) -> Result<&'static str, Problem> {
     run_raw(&state, |cssm, _| cssm.smart_accounts(&Only::These(BTreeSet::new()))).await?;
     Ok("ok")
 }
 
-pub(super) async fn openapi_document() -> Json<Value> {
-    Json(crate::openapi::openapi(&super::cssm_routes()))
+pub(super) async fn openapi_document() -> Json<OpenApiDocument> {
+    Json(OpenApiDocument::of(crate::openapi::openapi(CssmSite::NAME, &super::cssm_routes())))
 }
 
-pub(super) async fn root_certificate(State(state): State<CssmSite>) -> Response {
-    ([(header::CONTENT_TYPE, "application/x-pem-file")], state.root_pem.to_string()).into_response()
+pub(super) async fn root_certificate(State(state): State<CssmSite>) -> Of<Pem> {
+    Of::new(([(header::CONTENT_TYPE, "application/x-pem-file")], state.root_pem.to_string()))
 }
 
-#[derive(Deserialize)]
+/// Who logs in.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LogIn {
-    login: String,
-    password: String,
+pub(crate) struct LogIn {
+    /// Login name.
+    pub login: String,
+    /// The password.
+    pub password: String,
     /// That of the second factor, if there is one.
     #[serde(default)]
-    code: Option<String>,
+    pub code: Option<String>,
 }
 
-pub(super) async fn log_in(State(state): State<CssmSite>, from: site::From, body: Bytes) -> Answer {
-    let LogIn { login, password, code } = parse(&body)?;
-    Ok(Json(json!({ "token": site::log_in(&state, login, password, code, from).await? })))
+/// A login.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct LoginToken {
+    /// To be sent as Bearer; it is told here alone.
+    pub token: String,
 }
 
-pub(super) async fn log_out(State(state): State<CssmSite>, headers: HeaderMap) -> Answer {
+pub(super) async fn log_in(
+    State(state): State<CssmSite>,
+    from: site::From,
+    Sent(LogIn { login, password, code }): Sent<LogIn>,
+) -> Answer<LoginToken> {
+    let token = site::log_in(&state, login, password, code, from).await?;
+    Ok(Json(LoginToken { token }))
+}
+
+pub(super) async fn log_out(State(state): State<CssmSite>, headers: HeaderMap) -> Answer<Done> {
     let token = site::login_token(&state, &headers).unwrap_or_default().to_owned();
     run(&state, move |cssm, _| cssm.people().log_out(&token).and_then(|()| done())).await
 }
@@ -81,31 +95,38 @@ pub(super) async fn log_out(State(state): State<CssmSite>, headers: HeaderMap) -
 pub(super) async fn smart_accounts(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-) -> Answer {
+) -> Answer<Vec<SmartAccount>> {
     run(&state, move |cssm, _| cssm.smart_accounts(&caller.scopes())).await
 }
 
-#[derive(Deserialize)]
+/// What a smart account is to be called.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewSmartAccount {
+    /// Its name.
+    #[schemars(length(min = 1, max = NAME_LETTERS_MAX))]
     pub name: String,
+    /// Its domain, like example.net.
+    #[schemars(length(min = 3, max = 254))]
     pub domain: String,
 }
 
 pub(super) async fn create_smart_account(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Answer {
-    let new: NewSmartAccount = parse(&body)?;
+    Sent(new): Sent<NewSmartAccount>,
+) -> Answer<SmartAccount> {
     run(&state, move |cssm, now| {
         cssm.create_smart_account(now, &caller.actor(), &new.name, &new.domain)
     })
     .await
 }
 
-#[derive(Deserialize)]
+/// Which virtual accounts are listed.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Closed {
+    /// Whether those are listed too that are closed.
     #[serde(default)]
     closed: bool,
 }
@@ -114,8 +135,8 @@ pub(super) async fn virtual_accounts(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-    Query(Closed { closed }): Query<Closed>,
-) -> Answer {
+    Asked(Closed { closed }): Asked<Closed>,
+) -> Answer<Vec<VirtualAccount>> {
     run(&state, move |cssm, _| {
         let only = caller.parts(View, sa.into());
         let mut all =
@@ -126,9 +147,12 @@ pub(super) async fn virtual_accounts(
     .await
 }
 
-#[derive(Deserialize)]
+/// What a virtual account is to be called.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewVirtualAccount {
+    /// Its name.
+    #[schemars(length(min = 1, max = NAME_LETTERS_MAX))]
     pub name: String,
 }
 
@@ -136,14 +160,16 @@ pub(super) async fn create_virtual_account(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-    body: Bytes,
-) -> Answer {
-    let new: NewVirtualAccount = parse(&body)?;
+    Sent(new): Sent<NewVirtualAccount>,
+) -> Answer<VirtualAccount> {
     run(&state, move |cssm, now| cssm.create_virtual_account(now, &caller.actor(), sa, &new.name))
         .await
 }
 
-pub(super) async fn tokens(State(state): State<CssmSite>, Path((sa, va)): Path<Account>) -> Answer {
+pub(super) async fn tokens(
+    State(state): State<CssmSite>,
+    Path((sa, va)): Path<Account>,
+) -> Answer<Vec<RegistrationToken>> {
     run(&state, move |cssm, _| cssm.tokens(sa, va)).await
 }
 
@@ -151,9 +177,8 @@ pub(super) async fn create_token(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<Account>,
-    body: Bytes,
-) -> Answer {
-    let new: NewToken = parse(&body)?;
+    Sent(new): Sent<NewToken>,
+) -> Answer<RegistrationToken> {
     run(&state, move |cssm, now| cssm.create_token(now, &caller.actor(), sa, va, &new)).await
 }
 
@@ -161,11 +186,14 @@ pub(super) async fn revoke_token(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, TokenId)>,
-) -> Answer {
+) -> Answer<RegistrationToken> {
     run(&state, move |cssm, now| cssm.revoke_token(now, &caller.actor(), sa, id)).await
 }
 
-pub(super) async fn policy(State(state): State<CssmSite>, Path((sa, va)): Path<Account>) -> Answer {
+pub(super) async fn policy(
+    State(state): State<CssmSite>,
+    Path((sa, va)): Path<Account>,
+) -> Answer<PolicyInForce> {
     run(&state, move |cssm, _| cssm.policy(sa, va)).await
 }
 
@@ -182,7 +210,7 @@ async fn change_policy(
     sa: SmartAccountId,
     of: PolicyOf,
     file: Option<PolicyFile>,
-) -> Answer {
+) -> Answer<Done> {
     run(state, move |cssm, now| {
         let policy = file.as_ref().map(|file| (file.policy(), file.lifetime_days));
         let policy = policy.as_ref().map(|(policy, lifetime_days)| (policy, *lifetime_days));
@@ -200,7 +228,7 @@ async fn change_policy(
 pub(super) async fn tag_policies(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
-) -> Answer {
+) -> Answer<Vec<PolicyInForce>> {
     run(&state, move |cssm, _| cssm.tag_policies(sa)).await
 }
 
@@ -208,9 +236,8 @@ pub(super) async fn set_tag_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, tag)): Path<(SmartAccountId, String)>,
-    body: Bytes,
-) -> Answer {
-    let file: PolicyFile = parse(&body)?;
+    Sent(file): Sent<PolicyFile>,
+) -> Answer<Done> {
     change_policy(&state, caller, sa, PolicyOf::Tag(tag), Some(file)).await
 }
 
@@ -218,14 +245,14 @@ pub(super) async fn remove_tag_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, tag)): Path<(SmartAccountId, String)>,
-) -> Answer {
+) -> Answer<Done> {
     change_policy(&state, caller, sa, PolicyOf::Tag(tag), None).await
 }
 
 pub(super) async fn instance_policy(
     State(state): State<CssmSite>,
     Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
-) -> Answer {
+) -> Answer<PolicyInForce> {
     run(&state, move |cssm, _| cssm.instance_policy(sa, id)).await
 }
 
@@ -233,9 +260,8 @@ pub(super) async fn set_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<Account>,
-    body: Bytes,
-) -> Answer {
-    let file: PolicyFile = parse(&body)?;
+    Sent(file): Sent<PolicyFile>,
+) -> Answer<Done> {
     change_policy(&state, caller, sa, PolicyOf::VirtualAccount(va), Some(file)).await
 }
 
@@ -243,10 +269,9 @@ pub(super) async fn set_policy(
 pub(super) async fn try_policy(
     State(state): State<CssmSite>,
     Path((sa, va)): Path<Account>,
-    Query(paging): Query<Paging>,
-    body: Bytes,
-) -> Answer {
-    let file: PolicyFile = parse(&body)?;
+    Asked(paging): Asked<Paging>,
+    Sent(file): Sent<PolicyFile>,
+) -> Answer<Vec<Trial>> {
     let after = InstanceId(paging.after);
     run(&state, move |cssm, now| {
         file.check()?;
@@ -259,7 +284,7 @@ pub(super) async fn remove_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<Account>,
-) -> Answer {
+) -> Answer<Done> {
     change_policy(&state, caller, sa, PolicyOf::VirtualAccount(va), None).await
 }
 
@@ -267,9 +292,8 @@ pub(super) async fn set_account_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-    body: Bytes,
-) -> Answer {
-    let file: PolicyFile = parse(&body)?;
+    Sent(file): Sent<PolicyFile>,
+) -> Answer<Done> {
     change_policy(&state, caller, sa, PolicyOf::SmartAccount, Some(file)).await
 }
 
@@ -277,45 +301,61 @@ pub(super) async fn remove_account_policy(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-) -> Answer {
+) -> Answer<Done> {
     change_policy(&state, caller, sa, PolicyOf::SmartAccount, None).await
 }
 
 pub(super) async fn policy_file(
     State(state): State<CssmSite>,
     Path((sa, va)): Path<Account>,
-) -> Result<Response, Problem> {
+) -> Result<Of<Xml>, Problem> {
     let text = run_raw(&state, move |cssm, now| cssm.policy_file(now, sa, va)).await?;
-    Ok((attachment("application/xml", "policy.xml"), text).into_response())
+    Ok(Of::new((attachment("application/xml", "policy.xml"), text)))
 }
 
-#[derive(Deserialize)]
+/// A page of a list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Paging {
+    /// What comes after the row with this number; from the first on without it.
     #[serde(default)]
     pub after: i64,
+    /// How many rows at most; some lists answer fewer at a time.
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
     pub limit: i64,
 }
+
+/// The most rows that are asked for at a time.
+pub(super) const LIMIT_MAX: i64 = 10_000;
 
 fn default_limit() -> i64 {
     100
 }
 
 /// Which product instances are looked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sought {
+    /// How the name, the serial number or the product id begins, or the product type.
     #[serde(default)]
+    #[schemars(length(max = 256))]
     search: String,
+    /// By what they are sorted, and where alone the search looks.
     sort: Option<SortBy>,
+    /// Whether they are listed the other way round.
     #[serde(default)]
     descending: bool,
+    /// Those of this virtual account only.
     virtual_account_id: Option<VirtualAccountId>,
+    /// What the last row of the page before says.
     #[serde(default)]
     next: String,
     /// As long lists have it; the same as `next` where nothing is sought.
     after: Option<InstanceId>,
+    /// How many rows at most, up to 1,000 at a time.
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
     limit: i64,
 }
 
@@ -340,8 +380,8 @@ pub(super) async fn instances(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-    Query(sought): Query<Sought>,
-) -> Answer {
+    Asked(sought): Asked<Sought>,
+) -> Answer<Vec<FoundInstance>> {
     let only = sought.only(caller.parts(View, sa.into()));
     run(&state, move |cssm, _| {
         // A first page may be asked for after 0.
@@ -356,8 +396,8 @@ pub(super) async fn count_instances(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-    Query(sought): Query<Sought>,
-) -> Answer {
+    Asked(sought): Asked<Sought>,
+) -> Answer<Count> {
     let only = sought.only(caller.parts(View, sa.into()));
     run(&state, move |cssm, _| cssm.count_instances(sa, &only, &sought.search())).await
 }
@@ -365,7 +405,7 @@ pub(super) async fn count_instances(
 pub(super) async fn instance(
     State(state): State<CssmSite>,
     Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
-) -> Answer {
+) -> Answer<InstanceView> {
     run(&state, move |cssm, _| cssm.instance(sa, id)).await
 }
 
@@ -373,7 +413,7 @@ pub(super) async fn remove_instance(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |cssm, now| {
         cssm.remove_instance(now, &caller.actor(), sa, id)?;
         done()
@@ -384,8 +424,8 @@ pub(super) async fn remove_instance(
 pub(super) async fn reports(
     State(state): State<CssmSite>,
     Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
-    Query(paging): Query<Paging>,
-) -> Answer {
+    Asked(paging): Asked<Paging>,
+) -> Answer<Vec<ReportRow>> {
     run(&state, move |cssm, _| {
         cssm.instance(sa, id)?;
         cssm.reports(sa, id, paging.after, paging.limit)
@@ -397,7 +437,7 @@ pub(super) async fn licenses(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-) -> Answer {
+) -> Answer<Vec<LicenseView>> {
     run(&state, move |cssm, now| {
         let only = caller.parts(View, sa.into());
         let mut all = cssm.licenses(now, sa)?;
@@ -411,13 +451,17 @@ pub(super) async fn usage_files(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-) -> Answer {
+) -> Answer<Vec<UsageFile>> {
     let only = caller.parts(View, sa.into());
     run(&state, move |cssm, _| cssm.usage_files(sa, &only)).await
 }
 
-#[derive(Deserialize)]
+/// What a file that is uploaded is called.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Upload {
+    /// Its name.
+    #[schemars(length(min = 1, max = NAME_LETTERS_MAX))]
     name: String,
 }
 
@@ -425,33 +469,32 @@ pub(super) async fn upload_usage(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<Account>,
-    Query(query): Query<Upload>,
+    Asked(query): Asked<Upload>,
     body: Body,
-) -> Answer {
+) -> Answer<UsageFile> {
     let incoming = state.spool.body(query.name, body).await?;
-    let file = upload::usage_file(&state, caller.actor(), (sa, va), incoming).await?;
-    Ok(Json(serde_json::to_value(file).unwrap_or(Value::Null)))
+    upload::usage_file(&state, caller.actor(), (sa, va), incoming).await.map(Json)
 }
 
 pub(super) async fn usage_file(
     State(state): State<CssmSite>,
     Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
-) -> Answer {
+) -> Answer<UsageFile> {
     run(&state, move |cssm, _| cssm.usage_file(sa, id)).await
 }
 
 pub(super) async fn acknowledgement(
     State(state): State<CssmSite>,
     Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
-) -> Result<Response, Problem> {
-    upload::acknowledgement(&state, sa, id).await
+) -> Result<Of<Acknowledgement>, Problem> {
+    upload::acknowledgement(&state, sa, id).await.map(Of::new)
 }
 
 pub(super) async fn collectors(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-) -> Answer {
+) -> Answer<Vec<Collector>> {
     run(&state, move |cssm, _| {
         let only = caller.parts(View, sa.into());
         let mut all = cssm.collectors(sa)?;
@@ -465,9 +508,8 @@ pub(super) async fn register_collector(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, va)): Path<Account>,
-    body: Bytes,
-) -> Answer {
-    let new: NewCollector = parse(&body)?;
+    Sent(new): Sent<NewCollector>,
+) -> Answer<Collector> {
     run(&state, move |cssm, now| cssm.register_collector(now, &caller.actor(), sa, va, &new)).await
 }
 
@@ -475,7 +517,7 @@ pub(super) async fn remove_collector(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, CollectorId)>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |cssm, now| {
         cssm.remove_collector(now, &caller.actor(), sa, id)?;
         done()
@@ -486,25 +528,29 @@ pub(super) async fn remove_collector(
 pub(super) async fn collect(
     State(state): State<CssmSite>,
     Message { body, .. }: Message,
-) -> Result<Response, Problem> {
-    upload::collect(&state, body).await
+) -> Result<Of<Gzip>, Problem> {
+    upload::collect(&state, body).await.map(Of::new)
 }
 
 pub(super) async fn events(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
-    Query(paging): Query<Paging>,
-) -> Answer {
+    Asked(paging): Asked<Paging>,
+) -> Answer<Vec<AccountEvent>> {
     run(&state, move |cssm, _| cssm.events(sa, paging.limit)).await
 }
 
 /// Which alerts are listed: open ones, settled ones, or both, and how many of them.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
+    /// Only those that are settled, or only those that are open.
     settled: Option<bool>,
+    /// Those before the one with this number, in one of the two kinds.
     before: Option<AlertId>,
+    /// How many rows at most, up to 1,000.
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
     limit: i64,
 }
 
@@ -512,16 +558,16 @@ pub(super) struct Which {
 pub(super) async fn alerts(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
-    Query(Which { settled, before, limit }): Query<Which>,
-) -> Answer {
+    Asked(Which { settled, before, limit }): Asked<Which>,
+) -> Answer<Vec<AlertView>> {
     run(&state, move |cssm, _| cssm.listed_alerts(Some(sa), settled, before, limit)).await
 }
 
 /// What concerns the whole server.
 pub(super) async fn server_alerts(
     State(state): State<CssmSite>,
-    Query(Which { settled, before, limit }): Query<Which>,
-) -> Answer {
+    Asked(Which { settled, before, limit }): Asked<Which>,
+) -> Answer<Vec<AlertView>> {
     run(&state, move |cssm, _| cssm.listed_alerts(None, settled, before, limit)).await
 }
 
@@ -534,7 +580,7 @@ async fn with_alert(
     of: Option<SmartAccountId>,
     id: AlertId,
     work: AlertWork,
-) -> Answer {
+) -> Answer<Done> {
     run(state, move |cssm, now| {
         work(cssm, now, &caller.actor(), of, id)?;
         done()
@@ -546,7 +592,7 @@ pub(super) async fn acknowledge_server_alert(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<AlertId>,
-) -> Answer {
+) -> Answer<Done> {
     with_alert(&state, caller, None, id, Cssm::acknowledge_alert).await
 }
 
@@ -554,7 +600,7 @@ pub(super) async fn clear_server_alert(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<AlertId>,
-) -> Answer {
+) -> Answer<Done> {
     with_alert(&state, caller, None, id, Cssm::clear_alert).await
 }
 
@@ -562,7 +608,7 @@ pub(super) async fn acknowledge_alert(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, AlertId)>,
-) -> Answer {
+) -> Answer<Done> {
     with_alert(&state, caller, Some(sa), id, Cssm::acknowledge_alert).await
 }
 
@@ -570,7 +616,7 @@ pub(super) async fn clear_alert(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, AlertId)>,
-) -> Answer {
+) -> Answer<Done> {
     with_alert(&state, caller, Some(sa), id, Cssm::clear_alert).await
 }
 
@@ -578,8 +624,8 @@ pub(super) async fn clear_alert(
 pub(super) async fn claims(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
-    Query(paging): Query<Paging>,
-) -> Answer {
+    Asked(paging): Asked<Paging>,
+) -> Answer<Vec<ClaimView>> {
     run(&state, move |cssm, _| cssm.claims_after(sa, ClaimId(paging.after))).await
 }
 
@@ -587,7 +633,7 @@ pub(super) async fn accept_claim(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, ClaimId)>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |cssm, now| {
         cssm.accept_claim(now, &caller.actor(), sa, id)?;
         done()
@@ -599,7 +645,7 @@ pub(super) async fn dismiss_claim(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, ClaimId)>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |cssm, now| {
         cssm.dismiss_claim(now, &caller.actor(), sa, id)?;
         done()
@@ -607,9 +653,11 @@ pub(super) async fn dismiss_claim(
     .await
 }
 
-#[derive(Deserialize)]
+/// The virtual account that something goes to.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Transfer {
+    /// Its number.
     pub virtual_account_id: VirtualAccountId,
 }
 
@@ -617,9 +665,8 @@ pub(super) async fn transfer_instance(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
-    body: Bytes,
-) -> Answer {
-    let Transfer { virtual_account_id } = parse(&body)?;
+    Sent(Transfer { virtual_account_id }): Sent<Transfer>,
+) -> Answer<InstanceView> {
     run(&state, move |cssm, now| {
         // Whoever gives it away has to be somebody there as well.
         caller.may(Action::Administer, sa.into(), Some(virtual_account_id.into()))?;
@@ -629,9 +676,12 @@ pub(super) async fn transfer_instance(
     .await
 }
 
-#[derive(Deserialize)]
+/// Which of two product instances that speak as one goes on.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ChosenEpoch {
+pub(super) struct ChosenEpoch {
+    /// Its epoch.
+    #[schemars(length(max = 100))]
     epoch: String,
 }
 
@@ -639,9 +689,8 @@ pub(super) async fn choose_epoch(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, InstanceId)>,
-    body: Bytes,
-) -> Answer {
-    let ChosenEpoch { epoch } = parse(&body)?;
+    Sent(ChosenEpoch { epoch }): Sent<ChosenEpoch>,
+) -> Answer<InstanceView> {
     run(&state, move |cssm, now| {
         cssm.choose_epoch(now, &caller.actor(), sa, id, &epoch)?;
         cssm.instance(sa, id)
@@ -653,7 +702,7 @@ pub(super) async fn choose_epoch(
 pub(super) async fn set_aside(
     State(state): State<CssmSite>,
     Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
-) -> Answer {
+) -> Answer<Vec<SetAside>> {
     run(&state, move |cssm, _| cssm.set_aside(sa, id)).await
 }
 
@@ -661,12 +710,15 @@ pub(super) async fn move_set_aside(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, UsageFileId)>,
-) -> Answer {
+) -> Answer<UsageFile> {
     run(&state, move |cssm, now| cssm.move_set_aside(now, &caller.actor(), sa, id)).await
 }
 
-#[derive(Deserialize)]
+/// A page of a list, backwards.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Before {
+    /// Rows before the one with this number.
     pub before: Option<i64>,
 }
 
@@ -674,11 +726,11 @@ pub(super) struct Before {
 pub(super) async fn account_audit(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
-    Query(search): Query<AuditSearch>,
-) -> Answer {
+    Asked(search): Asked<AuditSearch>,
+) -> Answer<InTerms<CssmSite, Vec<AuditRow>>> {
     run(&state, move |cssm, _| {
         cssm.check_account(sa, None)?;
-        cssm.people().audit_rows(Some(sa.into()), &search, 1000)
+        cssm.people().audit_rows(Some(sa.into()), &search, 1000).map(InTerms::new)
     })
     .await
 }
@@ -686,7 +738,8 @@ pub(super) async fn account_audit(
 /// What was done and refused on this server.
 pub(super) async fn audit(
     State(state): State<CssmSite>,
-    Query(search): Query<AuditSearch>,
-) -> Answer {
-    run(&state, move |cssm, _| cssm.people().audit_rows(None, &search, 1000)).await
+    Asked(search): Asked<AuditSearch>,
+) -> Answer<InTerms<CssmSite, Vec<AuditRow>>> {
+    run(&state, move |cssm, _| cssm.people().audit_rows(None, &search, 1000).map(InTerms::new))
+        .await
 }

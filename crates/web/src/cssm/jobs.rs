@@ -2,37 +2,37 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{Extension, Path, Query, State};
-use rumline_cssm::{Caller, Cssm, Error, JobId, NewJob, SmartAccountId};
+use axum::extract::{Extension, Path, State};
+use rumline_cssm::{Caller, Cssm, Error, JobId, JobView, NewJob, SmartAccountId};
 use rumline_protocol::Timestamp;
 
+use crate::asked::{Asked, Sent};
 use crate::cssm::CssmSite;
-use crate::cssm::api::{Answer, Before, done, run};
-use crate::site::{Site, blocking, parse};
+use crate::cssm::api::{Answer, Before, run};
+use crate::operation::{Done, done};
+use crate::site::{Site, blocking};
 
 pub(super) async fn create(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(sa): Path<SmartAccountId>,
-    body: Bytes,
-) -> Answer {
-    let new: NewJob = parse(&body)?;
+    Sent(new): Sent<NewJob>,
+) -> Answer<JobView> {
     run(&state, move |cssm, now| cssm.add_job(now, &caller.actor(), sa, &new)).await
 }
 
 pub(super) async fn list(
     State(state): State<CssmSite>,
     Path(sa): Path<SmartAccountId>,
-    Query(Before { before }): Query<Before>,
-) -> Answer {
+    Asked(Before { before }): Asked<Before>,
+) -> Answer<Vec<JobView>> {
     run(&state, move |cssm, _| cssm.jobs(sa, before)).await
 }
 
 pub(super) async fn one(
     State(state): State<CssmSite>,
     Path((sa, id)): Path<(SmartAccountId, JobId)>,
-) -> Answer {
+) -> Answer<JobView> {
     run(&state, move |cssm, _| cssm.job(sa, id)).await
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn cancel(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((sa, id)): Path<(SmartAccountId, JobId)>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |cssm, now| {
         cssm.cancel_job(now, &caller.actor(), sa, id)?;
         done()

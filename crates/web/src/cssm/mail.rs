@@ -1,24 +1,45 @@
 //! Alerts by e-mail over the API: what oneself wants to be told, and for administrators what messages look like and which
 //! were sent (CSSM-007).
 
-use axum::body::Bytes;
-use axum::extract::{Extension, Query, State};
-use rumline_cssm::{Caller, MailTemplate, MailWish};
-use serde_json::json;
+use axum::extract::{Extension, State};
+use rumline_cssm::{Caller, MailTemplate, MailView, MailWish};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::asked::{Asked, Sent};
 use crate::cssm::CssmSite;
-use crate::cssm::api::{Answer, Before, done, run};
-use crate::site::parse;
+use crate::cssm::api::{Answer, Before, run};
+use crate::operation::{Done, done};
+
+/// What one wants to be told of by e-mail.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct OwnMail {
+    /// Where and of what; none where one wants to be told of nothing.
+    wish: Option<MailWish>,
+    /// Whether this server sends any.
+    server_sends_mail: bool,
+    /// Whether one sees alerts of any account.
+    may_be_told: bool,
+}
+
+/// A message that says only that it arrives.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TestMail {
+    /// Its number.
+    id: i64,
+    /// Whether this server sends any.
+    server_sends_mail: bool,
+}
 
 pub(super) async fn own(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-) -> Answer {
+) -> Answer<OwnMail> {
     let sends = state.sends_mail;
     run(&state, move |cssm, _| {
         let (wish, may_be_told) =
             (cssm.mail_wish(&caller.login)?, cssm.may_be_told(&caller.login)?);
-        Ok(json!({ "wish": wish, "server_sends_mail": sends, "may_be_told": may_be_told }))
+        Ok(OwnMail { wish, server_sends_mail: sends, may_be_told })
     })
     .await
 }
@@ -26,14 +47,13 @@ pub(super) async fn own(
 pub(super) async fn set_own(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Answer {
-    let wish: MailWish = parse(&body)?;
+    Sent(wish): Sent<MailWish>,
+) -> Answer<OwnMail> {
     let sends = state.sends_mail;
     run(&state, move |cssm, now| {
         cssm.set_mail_wish(now, &caller.actor(), &caller.login, &wish)?;
         let may_be_told = cssm.may_be_told(&caller.login)?;
-        Ok(json!({ "wish": wish, "server_sends_mail": sends, "may_be_told": may_be_told }))
+        Ok(OwnMail { wish: Some(wish), server_sends_mail: sends, may_be_told })
     })
     .await
 }
@@ -41,7 +61,7 @@ pub(super) async fn set_own(
 pub(super) async fn remove_own(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |cssm, now| {
         cssm.remove_mail_wish(now, &caller.actor(), &caller.login)?;
         done()
@@ -52,32 +72,31 @@ pub(super) async fn remove_own(
 pub(super) async fn test_own(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-) -> Answer {
+) -> Answer<TestMail> {
     let (sends, server) = (state.sends_mail, state.base_url.to_string());
     run(&state, move |cssm, now| {
         let id = cssm.test_mail(now, &caller.login, &server)?;
-        Ok(json!({ "id": id, "server_sends_mail": sends }))
+        Ok(TestMail { id, server_sends_mail: sends })
     })
     .await
 }
 
 pub(super) async fn list(
     State(state): State<CssmSite>,
-    Query(Before { before }): Query<Before>,
-) -> Answer {
+    Asked(Before { before }): Asked<Before>,
+) -> Answer<Vec<MailView>> {
     run(&state, move |cssm, _| cssm.mail(before)).await
 }
 
-pub(super) async fn template(State(state): State<CssmSite>) -> Answer {
+pub(super) async fn template(State(state): State<CssmSite>) -> Answer<MailTemplate> {
     run(&state, |cssm, _| cssm.mail_template()).await
 }
 
 pub(super) async fn set_template(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Answer {
-    let template: MailTemplate = parse(&body)?;
+    Sent(template): Sent<MailTemplate>,
+) -> Answer<MailTemplate> {
     run(&state, move |cssm, now| {
         cssm.set_mail_template(now, &caller.actor(), Some(&template))?;
         Ok(template)
@@ -88,7 +107,7 @@ pub(super) async fn set_template(
 pub(super) async fn remove_template(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |cssm, now| {
         cssm.set_mail_template(now, &caller.actor(), None)?;
         done()

@@ -70,6 +70,7 @@ impl Site for CssmSite {
     const NAME: &'static str = "CSSM";
     const ABOUT: &'static str = "Accounts, tokens, policies, product instances, licenses and usage \
         files. Times are seconds since 1970.";
+    const EXAMPLES: &'static str = include_str!("examples.json");
     const SCOPE: &'static str = "sa";
     const PART: Option<&'static str> = Some("va");
     const SCOPE_ID: &'static str = "smart_account_id";

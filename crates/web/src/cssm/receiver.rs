@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::contact::{Said, log_contact};
 use crate::cssm::CssmSite;
+use crate::operation::{Envelope, Messages, Of};
 use crate::packed::answer_of;
 use crate::problem::Problem;
 use crate::site::{From, Message, Site};
@@ -31,8 +32,8 @@ pub(super) async fn message(
     State(state): State<CssmSite>,
     From(from): From,
     message: Message,
-) -> Response {
-    answered(state, from, message, MessageForm::Plain).await
+) -> Of<Messages> {
+    Of::new(answered(state, from, message, MessageForm::Plain).await)
 }
 
 /// Takes one in the envelope of Call Home (CSSM-031).
@@ -40,8 +41,8 @@ pub(super) async fn callhome(
     State(state): State<CssmSite>,
     From(from): From,
     message: Message,
-) -> Response {
-    answered(state, from, message, MessageForm::CallHome).await
+) -> Of<Envelope> {
+    Of::new(answered(state, from, message, MessageForm::CallHome).await)
 }
 
 async fn answered(

@@ -7,46 +7,60 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, FromRequestParts, Path, Query, State};
+use axum::extract::{Extension, FromRequestParts, Path, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use rumline_cssm::{
     Account, Caller, Cssm, DeltaRow, Error, InstanceId, InstanceView, LicenseView, Period,
-    PurchaseId, PurchaseKind, PurchaseView, SmartAccountId, Step, UseRow, VirtualAccountId,
+    PurchaseId, PurchaseKind, PurchaseView, SignedReportView, SmartAccountId, Source, Step,
+    UseOfInstance, UseRow, VirtualAccountId,
 };
 use rumline_protocol::Timestamp;
 use rumline_server::Action::View;
 use rumline_server::{Only, PartId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::api::{Answer, run, run_raw};
+use super::api::{Answer, LIMIT_MAX, run, run_raw};
+use crate::asked::Asked;
 use crate::cssm::CssmSite;
 use crate::csv;
+use crate::operation::{Operation, Rows, Taken};
 use crate::problem::Problem;
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// In which form a report is answered.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
+    /// As JSON.
     #[default]
     Json,
+    /// For spreadsheets.
     Csv,
 }
 
 /// What is asked of a report.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct Question {
+    /// The first day, YYYY-MM-DD; without it the last thirty.
     from: Option<String>,
+    /// The last day, YYYY-MM-DD; today without it.
     to: Option<String>,
+    /// In which steps use is told.
     #[serde(default)]
     by: Step,
+    /// In which form it is answered.
     #[serde(default)]
     format: Format,
+    /// What comes after the row with this number, where a report is read in pages.
     #[serde(default)]
     after: i64,
+    /// How many rows at most, where it is.
     #[serde(default = "limit")]
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
     limit: i64,
 }
 
@@ -54,7 +68,7 @@ fn limit() -> i64 {
     1_000
 }
 
-impl Asked {
+impl Question {
     fn period(&self, now: Timestamp) -> Result<Period, Error> {
         Period::read(now, self.from.as_deref(), self.to.as_deref())
     }
@@ -77,7 +91,7 @@ fn time(at: Option<i64>) -> String {
 }
 
 /// A row of a report, as a line of CSV.
-trait Line: Serialize + Send + 'static {
+trait Line: Serialize + JsonSchema + Send + 'static {
     /// The heads of the columns.
     const HEADS: &'static [&'static str];
 
@@ -220,7 +234,14 @@ pub(super) struct Wanted {
     state: CssmSite,
     sa: SmartAccountId,
     only: Only<PartId>,
-    asked: Asked,
+    asked: Question,
+}
+
+impl Taken for Wanted {
+    fn tell(operation: &mut Operation<'_>) {
+        <Path<SmartAccountId> as Taken>::tell(operation);
+        <Asked<Question> as Taken>::tell(operation);
+    }
 }
 
 impl FromRequestParts<CssmSite> for Wanted {
@@ -230,7 +251,7 @@ impl FromRequestParts<CssmSite> for Wanted {
         let Path(sa) = Path::<SmartAccountId>::from_request_parts(parts, state)
             .await
             .map_err(IntoResponse::into_response)?;
-        let Query(asked) = Query::<Asked>::from_request_parts(parts, state)
+        let Asked(asked) = Asked::<Question>::from_request_parts(parts, state)
             .await
             .map_err(IntoResponse::into_response)?;
         let Extension(caller) = Extension::<Caller>::from_request_parts(parts, state)
@@ -323,62 +344,68 @@ impl Wanted {
     }
 }
 
-pub(super) async fn use_over_time(wanted: Wanted) -> Result<Response, Problem> {
+pub(super) async fn use_over_time(wanted: Wanted) -> Result<Rows<UseRow>, Problem> {
     let rows = |cssm: &Cssm, now, Wanted { sa, only, asked, .. }: &Wanted| {
         cssm.use_over_time(now, *sa, only, asked.period(now)?, asked.by)
     };
-    wanted.whole("use", rows).await
+    wanted.whole("use", rows).await.map(Rows::new)
 }
 
-pub(super) async fn delta(wanted: Wanted) -> Result<Response, Problem> {
+pub(super) async fn delta(wanted: Wanted) -> Result<Rows<DeltaRow>, Problem> {
     let rows = |cssm: &Cssm, now, Wanted { sa, only, asked, .. }: &Wanted| {
         cssm.delta(now, *sa, only, asked.period(now)?)
     };
-    wanted.whole("delta", rows).await
+    wanted.whole("delta", rows).await.map(Rows::new)
 }
 
-pub(super) async fn licenses(wanted: Wanted) -> Result<Response, Problem> {
+pub(super) async fn licenses(wanted: Wanted) -> Result<Rows<LicenseView>, Problem> {
     let rows = |cssm: &Cssm, now, Wanted { sa, only, .. }: &Wanted| {
         let mut all = cssm.licenses(now, *sa)?;
         all.retain(|view| only.has(&view.virtual_account_id.into()));
         Ok(all)
     };
-    wanted.whole("licenses", rows).await
+    wanted.whole("licenses", rows).await.map(Rows::new)
 }
 
-pub(super) async fn subscriptions(wanted: Wanted) -> Result<Response, Problem> {
+pub(super) async fn subscriptions(wanted: Wanted) -> Result<Rows<PurchaseView>, Problem> {
     let rows = |cssm: &Cssm, Wanted { sa, only, .. }: &Wanted, after, limit| {
         cssm.subscriptions(*sa, only, PurchaseId(after), limit)
     };
-    wanted.paged("subscriptions", rows, |row| row.id.0).await
+    wanted.paged("subscriptions", rows, |row| row.id.0).await.map(Rows::new)
 }
 
-pub(super) async fn product_instances(wanted: Wanted) -> Result<Response, Problem> {
+pub(super) async fn product_instances(wanted: Wanted) -> Result<Rows<InstanceView>, Problem> {
     let rows = |cssm: &Cssm, Wanted { sa, only, .. }: &Wanted, after, limit| {
         cssm.instances(*sa, only, InstanceId(after), limit)
     };
-    wanted.paged("product-instances", rows, |row| row.id.0).await
+    wanted.paged("product-instances", rows, |row| row.id.0).await.map(Rows::new)
 }
 
 /// What is asked of a number: of which licence, and when.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Opened {
-    #[serde(default)]
+    /// Short name of the licence.
+    #[schemars(length(min = 1))]
     license: String,
+    /// The first day, YYYY-MM-DD; without it the last thirty.
     from: Option<String>,
+    /// The last day, YYYY-MM-DD; today without it.
     to: Option<String>,
+    /// What the last row of the page before says.
     #[serde(default)]
     next: String,
+    /// How many rows at most, up to 1,000 at a time.
     #[serde(default = "limit")]
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
     limit: i64,
 }
 
 pub(super) async fn use_sources(
     State(state): State<CssmSite>,
     Path(account): Path<Account>,
-    Query(asked): Query<Opened>,
-) -> Answer {
+    Asked(asked): Asked<Opened>,
+) -> Answer<Vec<Source>> {
     run(&state, move |cssm, now| {
         let period = Period::read(now, asked.from.as_deref(), asked.to.as_deref())?;
         cssm.use_sources(account, &asked.license, period, &asked.next, asked.limit)
@@ -389,8 +416,8 @@ pub(super) async fn use_sources(
 pub(super) async fn uses_now(
     State(state): State<CssmSite>,
     Path(account): Path<Account>,
-    Query(asked): Query<Opened>,
-) -> Answer {
+    Asked(asked): Asked<Opened>,
+) -> Answer<Vec<UseOfInstance>> {
     run(&state, move |cssm, _| cssm.uses_now(account, &asked.license, &asked.next, asked.limit))
         .await
 }
@@ -398,6 +425,6 @@ pub(super) async fn uses_now(
 pub(super) async fn signed_report(
     State(state): State<CssmSite>,
     Path((sa, va, id, report)): Path<(SmartAccountId, VirtualAccountId, InstanceId, i64)>,
-) -> Answer {
+) -> Answer<SignedReportView> {
     run(&state, move |cssm, _| cssm.signed_report((sa, va), id, report)).await
 }

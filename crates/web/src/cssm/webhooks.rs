@@ -4,18 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, Path, State};
 use rumline_net::{Clock, HookClient, check_hook_url};
 use rumline_protocol::Timestamp;
-use rumline_server::{Caller, Due, Error, People, ScopeId, Webhook, WebhookId};
-use serde::Deserialize;
-use serde_json::json;
+use rumline_server::{
+    Caller, Delivery, Due, Error, People, ScopeId, WEBHOOK_URL_BYTES_MAX, Webhook, WebhookId,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::CssmSite;
-use crate::people::{Answer, done, run};
-use crate::site::{Site, parse};
+use super::api::Before;
+use crate::asked::{Asked, Sent};
+use crate::operation::{Done, done};
+use crate::people::{Answer, run};
+use crate::site::Site;
 
 /// The content type of a CloudEvent.
 const CLOUD_EVENT: &str = "application/cloudevents+json; charset=utf-8";
@@ -24,10 +28,14 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Receivers that are told something at a time.
 const AT_A_TIME: usize = 16;
 
-#[derive(Deserialize)]
+/// Where a program wants to be told.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewWebhook {
+pub(super) struct NewWebhook {
+    /// Its address.
+    #[schemars(length(min = 1, max = WEBHOOK_URL_BYTES_MAX))]
     url: String,
+    /// Of what: `alert` or `event`; of both where none is named.
     #[serde(default)]
     kinds: Vec<String>,
 }
@@ -41,31 +49,42 @@ pub(super) fn make(
     kinds: &[String],
 ) -> Result<(Webhook, String), Error> {
     site.check_scope(scope, None)?;
-    check_hook_url(url, site.webhooks_to_internal)
-        .map_err(|why| Error::invalid(format!("the address cannot be told anything: {why}")))?;
+    check_hook_url(url, site.webhooks_to_internal).map_err(|why| {
+        Error::field("url", format!("the address cannot be told anything: {why}"))
+    })?;
     site.people.create_webhook(now, &caller.actor(), scope, url, kinds)
 }
 
-pub(super) async fn list(State(state): State<CssmSite>, Path(scope): Path<ScopeId>) -> Answer {
+pub(super) async fn list(
+    State(state): State<CssmSite>,
+    Path(scope): Path<ScopeId>,
+) -> Answer<Vec<Webhook>> {
     run(&state, move |site, people, _| {
         site.check_scope(scope, None)?;
-        Ok(json!(people.webhooks(scope)?))
+        people.webhooks(scope)
     })
     .await
+}
+
+/// A webhook that was made.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct MadeWebhook {
+    /// How it is.
+    #[serde(flatten)]
+    webhook: Webhook,
+    /// What signs what it is told; told here alone.
+    secret: String,
 }
 
 pub(super) async fn create(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path(scope): Path<ScopeId>,
-    body: Bytes,
-) -> Answer {
-    let NewWebhook { url, kinds } = parse(&body)?;
+    Sent(NewWebhook { url, kinds }): Sent<NewWebhook>,
+) -> Answer<MadeWebhook> {
     run(&state, move |site, _, now| {
-        let (made, secret) = make(site, &caller, (now, scope), &url, &kinds)?;
-        let mut told = json!(made);
-        told["secret"] = json!(secret);
-        Ok(told)
+        let (webhook, secret) = make(site, &caller, (now, scope), &url, &kinds)?;
+        Ok(MadeWebhook { webhook, secret })
     })
     .await
 }
@@ -74,7 +93,7 @@ pub(super) async fn remove(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((scope, id)): Path<(ScopeId, WebhookId)>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |_, people, now| {
         people.remove_webhook(now, &caller.actor(), scope, id)?;
         done()
@@ -86,7 +105,7 @@ pub(super) async fn test(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Path((scope, id)): Path<(ScopeId, WebhookId)>,
-) -> Answer {
+) -> Answer<Done> {
     run(&state, move |_, people, now| {
         let at = format!("/smart-accounts/{scope}");
         people.test_webhook(now, &caller.actor(), (scope, &at), id)?;
@@ -95,17 +114,12 @@ pub(super) async fn test(
     .await
 }
 
-#[derive(Deserialize)]
-pub(super) struct Before {
-    before: Option<i64>,
-}
-
 pub(super) async fn deliveries(
     State(state): State<CssmSite>,
     Path((scope, id)): Path<(ScopeId, WebhookId)>,
-    Query(Before { before }): Query<Before>,
-) -> Answer {
-    run(&state, move |_, people, _| Ok(json!(people.deliveries(scope, id, before)?))).await
+    Asked(Before { before }): Asked<Before>,
+) -> Answer<Vec<Delivery>> {
+    run(&state, move |_, people, _| people.deliveries(scope, id, before)).await
 }
 
 /// Tells one receiver, and notes what came of it. Anything but 2xx is tried again.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use rumline_net::PeerAddress;
@@ -48,6 +48,13 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// Whether it takes a login rather than an API token: what is one's own, and who may do what, over the API, on pages, and
+    /// in an account alike.
+    fn is_for_logins_only(&self, method: &Method) -> bool {
+        let is_of_people = self.path.split('/').any(|part| part == "people");
+        self.access == Access::Oneself || is_of_people && !method.is_safe()
+    }
+
     /// What stands before `{id}` in the path.
     fn kind(&self) -> Option<&'static str> {
         self.path.split("/{id}").next().filter(|head| *head != self.path)?.rsplit('/').next()
@@ -71,8 +78,7 @@ pub(crate) async fn authorize<S: Site>(
         Err(error) => return refuse(&state, guard, None, error).await,
     };
     // Who somebody is, and by what they log in, only a person says who logged in: a token is never more than its owner gave it.
-    let is_of_people = guard.path.starts_with("/api/v1/people") && !request.method().is_safe();
-    if (guard.access == Access::Oneself || is_of_people) && caller.api_token.is_some() {
+    if guard.is_for_logins_only(request.method()) && caller.api_token.is_some() {
         let who = Some((caller, request.uri().path().to_owned()));
         return refuse(&state, guard, who, Error::OnlyLoggedIn).await;
     }

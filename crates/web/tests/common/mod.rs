@@ -52,6 +52,14 @@ const OTHER: SmartAccountId = SmartAccountId(2);
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const ROOT_PEM: &str = "-----BEGIN CERTIFICATE-----\n";
 
+/// The document, against which each answer of each test is held.
+fn document() -> &'static crate::document::Document {
+    static DOCUMENT: std::sync::OnceLock<crate::document::Document> = std::sync::OnceLock::new();
+    DOCUMENT.get_or_init(|| {
+        crate::document::Document(rumline_web::openapi("CSSM", &rumline_web::cssm_routes()))
+    })
+}
+
 /// A switch that has used a licence for a while.
 struct Switch {
     agent: Agent,
@@ -207,9 +215,19 @@ impl Server {
         self.now
     }
 
-    /// Makes a person and logs in; none for nobody.
-    pub(crate) fn log_in(&self, caller: &str) -> Option<String> {
-        let grant = match caller {
+    /// An API token of whoever may do everything, limited to what a caller may do.
+    pub(crate) fn api_token(&self, caller: &str) -> String {
+        self.log_in("global");
+        let (people, by) = (self.cssm.people(), Actor::person("global"));
+        let limit = Self::grant_of(caller).unwrap();
+        let new =
+            rumline_server::NewApiToken { name: caller.to_owned(), limit, expires_after_days: 1 };
+        people.create_api_token(self.now, &by, PASSWORD, &new).unwrap().1
+    }
+
+    /// What a caller of the tests may do; nobody, nothing.
+    fn grant_of(caller: &str) -> Option<Grant> {
+        Some(match caller {
             "nobody" => return None,
             "other" => Grant::of(Role::Administrator, Some(OTHER.into())),
             "other part" => Grant::of_part(Role::Administrator, SA.into(), PartId(9)),
@@ -220,7 +238,12 @@ impl Server {
             "user" => Grant::of(Role::User, Some(SA.into())),
             "administrator" => Grant::of(Role::Administrator, Some(SA.into())),
             _ => Grant::of(Role::Administrator, None),
-        };
+        })
+    }
+
+    /// Makes a person and logs in; none for nobody.
+    pub(crate) fn log_in(&self, caller: &str) -> Option<String> {
+        let grant = Self::grant_of(caller)?;
         let (people, by) = (self.cssm.people(), Actor::person("admin"));
         if people.person(caller).is_err() {
             people.create(self.now, &by, caller, Some(PASSWORD), &[grant]).unwrap();
@@ -838,7 +861,18 @@ impl Server {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = to_bytes(response.into_body(), 64 << 20).await.unwrap().to_vec();
-        Answer { status, headers, body }
+        let answer = Answer { status, headers, body };
+        let asked = crate::document::Asked { method, path };
+        let answered = crate::document::Answered {
+            status,
+            content_type: answer.header("content-type"),
+            body: answer.bytes(),
+        };
+        if answer.header("content-encoding").is_empty() {
+            let undocumented = document().undocumented(&asked, &answered);
+            assert_eq!(undocumented, None, "an answer that the document does not tell of");
+        }
+        answer
     }
 }
 

@@ -334,7 +334,7 @@ async fn a_call_with_a_key_is_done_once_and_answered_alike() {
 #[test]
 fn no_call_that_holds_a_secret_takes_a_key() {
     // The digest of a body and the answer are kept: neither may be of a secret.
-    let document = rumline_web::openapi(&rumline_web::cssm_routes());
+    let document = rumline_web::openapi("CSSM", &rumline_web::cssm_routes());
     let mut found = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
         let Some(operation) = operations.get("post") else { continue };

@@ -31,7 +31,9 @@ impl Page<CssmSite> for Delta {
         let found = period(ask).and_then(|period| site.cssm.delta(ask.now, sa, &Only::All, period));
         match found {
             Ok(rows) => Ok(Self { place, rows, wrong: None }),
-            Err(Error::Invalid(wrong)) => Ok(Self { place, rows: Vec::new(), wrong: Some(wrong) }),
+            Err(Error::Invalid(wrong) | Error::Field { text: wrong, .. }) => {
+                Ok(Self { place, rows: Vec::new(), wrong: Some(wrong) })
+            }
             Err(error) => Err(error),
         }
     }

@@ -46,7 +46,7 @@ impl Page<CssmSite> for Overview {
         let count = |part: &VirtualAccount| counts.get(&part.id).copied().unwrap_or(0);
         let (days, uses) = match cssm.use_over_time(ask.now, sa, &Only::All, period, Step::Day) {
             Ok(uses) => (period.steps(Step::Day), uses),
-            Err(Error::Invalid(_)) => (Vec::new(), Vec::new()),
+            Err(Error::Invalid(_) | Error::Field { .. }) => (Vec::new(), Vec::new()),
             Err(error) => return Err(error),
         };
         Ok(Self {

@@ -43,7 +43,7 @@ impl Page<CssmSite> for OnePolicy {
             Tried::of(site, ask, (sa, on), &file)
         });
         let tried = match tried {
-            Some(Err(Error::Invalid(why))) => Some(Err(why)),
+            Some(Err(Error::Invalid(why) | Error::Field { text: why, .. })) => Some(Err(why)),
             tried => tried.transpose()?.map(Ok),
         };
         Ok(Self { place, of, name, set, tried })

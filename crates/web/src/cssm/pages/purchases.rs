@@ -118,7 +118,9 @@ fn day(ask: &Ask, name: &str, label: &str) -> Result<Option<i64>, Error> {
     match ask.typed(name) {
         "" => Ok(None),
         typed => match rumline_cssm::first_second(typed) {
-            Err(Error::Invalid(wrong)) => Err(Error::Invalid(format!("{label}: {wrong}"))),
+            Err(Error::Invalid(wrong) | Error::Field { text: wrong, .. }) => {
+                Err(Error::Invalid(format!("{label}: {wrong}")))
+            }
             found => found.map(Some),
         },
     }

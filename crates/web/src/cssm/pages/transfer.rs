@@ -79,7 +79,9 @@ impl Page<CssmSite> for Transfer {
         let preview = match said(ask, "quantity") {
             "" => None,
             _ => match asked(ask, &inventory).and_then(look) {
-                Err(Error::Invalid(why) | Error::Conflict(why)) => Some(Err(why)),
+                Err(
+                    Error::Invalid(why) | Error::Field { text: why, .. } | Error::Conflict(why),
+                ) => Some(Err(why)),
                 found => Some(Ok(found?)),
             },
         };

@@ -48,7 +48,7 @@ impl Page<CssmSite> for UseOverTime {
         });
         match found {
             Ok((rows, steps)) => Ok(Self { place, rows, steps, wrong: None }),
-            Err(Error::Invalid(wrong)) => {
+            Err(Error::Invalid(wrong) | Error::Field { text: wrong, .. }) => {
                 Ok(Self { place, rows: Vec::new(), steps: Vec::new(), wrong: Some(wrong) })
             }
             Err(error) => Err(error),

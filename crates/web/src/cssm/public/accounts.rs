@@ -2,32 +2,39 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use rumline_cssm::{Caller, Grant, Role, SmartAccount, VirtualAccount};
 use rumline_server::Action::View;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, ROWS, SUCCESS};
+use crate::asked::Asked;
+use crate::asked::plain as parse;
 use crate::cssm::CssmSite;
 use crate::cssm::api::run_raw;
 use crate::listed::{List, Listed, Part};
 use crate::problem::Problem;
 use crate::site::Place;
-use crate::site::parse;
 
 /// Which smart accounts are looked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Sought {
+    /// What their name holds.
     #[serde(default)]
     name: String,
+    /// What their domain holds.
     #[serde(default)]
     domain: String,
+    /// Of which type they are.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// How many rows are passed over.
     #[serde(default)]
     offset: usize,
+    /// How many rows at most; -1 is no limit.
     limit: Option<i64>,
 }
 
@@ -70,7 +77,7 @@ fn account(account: &SmartAccount) -> Value {
 pub(super) async fn search(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Query(sought): Query<Sought>,
+    Asked(sought): Asked<Sought>,
 ) -> Result<Json<Listed>, Problem> {
     sought.check()?;
     let part = sought.part()?;
@@ -112,8 +119,10 @@ fn roles(grants: &[Grant], account: &SmartAccount, parts: &[VirtualAccount]) -> 
     here.filter_map(row).collect()
 }
 
-#[derive(Deserialize)]
+/// Which smart account is meant.
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct OfDomain {
+    /// Its domain; all of them without one.
     #[serde(default)]
     domain: String,
 }
@@ -122,7 +131,7 @@ pub(super) struct OfDomain {
 pub(super) async fn list(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Query(OfDomain { domain }): Query<OfDomain>,
+    Asked(OfDomain { domain }): Asked<OfDomain>,
 ) -> Answer {
     let found = run_raw(&state, move |cssm, _| {
         let mut all = cssm.smart_accounts(&caller.scopes())?;

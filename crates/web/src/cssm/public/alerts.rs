@@ -2,11 +2,12 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use rumline_cssm::AlertView;
 use serde_json::{Value, json};
 
 use super::Chosen;
+use crate::asked::Asked;
 use crate::cssm::CssmSite;
 use crate::cssm::api::run_raw;
 use crate::listed::{List, Listed, Part};
@@ -39,7 +40,7 @@ fn shown(alert: &AlertView) -> Value {
 pub(super) async fn list(
     State(state): State<CssmSite>,
     Extension(place): Extension<Place>,
-    Query(query): Query<Part>,
+    Asked(query): Asked<Part>,
     body: Bytes,
 ) -> Result<Json<Listed>, Problem> {
     let (_, part) = Chosen::read(&body, query)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use rumline_cssm::{
     Caller, Cssm, Error, InstanceId, InstanceView, Only, Search, SmartAccountId, SortBy,
     VirtualAccountId,
@@ -17,12 +17,13 @@ use super::{
     Answer, Chosen, IN_COMPLIANCE, Names, OUT_OF_COMPLIANCE, ROWS, check_count, each, only,
     outcome, seen, target,
 };
+use crate::asked::Asked;
+use crate::asked::plain as parse;
 use crate::cssm::CssmSite;
 use crate::cssm::api::run_raw;
 use crate::listed::{List, Listed, Part};
 use crate::problem::Problem;
 use crate::site::Place;
-use crate::site::parse;
 
 /// Rows that are read at a time.
 const PIECE: i64 = 1_000;
@@ -111,7 +112,7 @@ pub(super) async fn list(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Extension(place): Extension<Place>,
-    Query(query): Query<Part>,
+    Asked(query): Asked<Part>,
     body: Bytes,
 ) -> Result<Json<Listed>, Problem> {
     let (chosen, part) = Chosen::read(&body, query)?;
@@ -128,7 +129,7 @@ pub(super) async fn list_of_part(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Extension(place): Extension<Place>,
-    Query(part): Query<Part>,
+    Asked(part): Asked<Part>,
 ) -> Result<Json<Listed>, Problem> {
     let part = part.or(ROWS)?;
     let found = run_raw(&state, move |cssm, now| {

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use rumline_cssm::{
     Caller, Cssm, Error, LicenseTransfer, LicenseView, Only, PartId, PurchaseId, PurchaseKind,
     PurchaseView, SmartAccountId, VirtualAccountId,
@@ -14,12 +14,13 @@ use serde_json::{Value, json};
 use super::{
     Answer, Chosen, IN_COMPLIANCE, OUT_OF_COMPLIANCE, check_count, each, only, outcome, target,
 };
+use crate::asked::Asked;
+use crate::asked::plain as parse;
 use crate::cssm::CssmSite;
 use crate::cssm::api::run_raw;
 use crate::listed::{List, Listed, Part};
 use crate::problem::Problem;
 use crate::site::Place;
-use crate::site::parse;
 
 /// Rows that are read at a time.
 const PIECE: i64 = 1_000;
@@ -111,7 +112,7 @@ pub(super) async fn list(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Extension(place): Extension<Place>,
-    Query(query): Query<Part>,
+    Asked(query): Asked<Part>,
     body: Bytes,
 ) -> Result<Json<Listed>, Problem> {
     let (chosen, part) = Chosen::read(&body, query)?;

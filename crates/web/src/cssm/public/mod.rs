@@ -27,10 +27,10 @@ use serde_json::{Value, json};
 
 pub(super) use routes::routes;
 
+use crate::asked::plain as parse;
 use crate::listed::Part;
 use crate::problem::{Problem, Refusal};
 use crate::site::Place;
-use crate::site::parse;
 
 type Answer = Result<Json<Value>, Problem>;
 

@@ -1,13 +1,15 @@
 //! Of the newer API of software what is public: accounts and product instances.
 
 use axum::Json;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use rumline_cssm::{Caller, InstanceView};
 use rumline_server::Action::View;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, ROWS, devices, seen};
+use crate::asked::Asked;
 use crate::cssm::CssmSite;
 use crate::cssm::api::run_raw;
 use crate::listed::{List, Listed, Part};
@@ -15,11 +17,13 @@ use crate::problem::Problem;
 use crate::site::Place;
 
 /// The part of a list that is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Rows {
+    /// How many rows are passed over.
     #[serde(default)]
     start_idx: usize,
+    /// How many rows at most.
     rows_per_page: Option<usize>,
 }
 
@@ -35,7 +39,7 @@ impl Rows {
 pub(super) async fn accounts(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
-    Query(rows): Query<Rows>,
+    Asked(rows): Asked<Rows>,
 ) -> Answer {
     let found = run_raw(&state, move |cssm, _| cssm.smart_accounts(&caller.scopes())).await?;
     let row = |one: &rumline_cssm::SmartAccount| {
@@ -53,7 +57,7 @@ pub(super) async fn virtual_accounts(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Extension(place): Extension<Place>,
-    Query(rows): Query<Rows>,
+    Asked(rows): Asked<Rows>,
 ) -> Answer {
     let all = run_raw(&state, move |cssm, _| cssm.virtual_accounts(place.smart_account())).await?;
     let first = all.iter().map(|part| part.id).min();
@@ -70,8 +74,9 @@ pub(super) async fn virtual_accounts(
 }
 
 /// Which product instances are looked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DevicesSought")]
 pub(super) struct Sought {
     virtual_account_name: Option<String>,
     instance_name: Option<String>,
@@ -85,7 +90,7 @@ pub(super) async fn list(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Extension(place): Extension<Place>,
-    Query(sought): Query<Sought>,
+    Asked(sought): Asked<Sought>,
 ) -> Result<Json<Listed>, Problem> {
     let part = Part { offset: sought.offset, limit: sought.limit }.or(ROWS)?;
     let found = run_raw(&state, move |cssm, now| {

@@ -2,19 +2,20 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use rumline_cssm::{Caller, PurchaseKind};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::licenses::{held, purchases, standing, time};
 use super::{Chosen, only};
+use crate::asked::Asked;
+use crate::asked::plain as parse;
 use crate::cssm::CssmSite;
 use crate::cssm::api::run_raw;
 use crate::listed::{List, Listed, Part};
 use crate::problem::Problem;
 use crate::site::Place;
-use crate::site::parse;
 
 /// Where a subscription stands. Nothing here is cancelled, so a list of those is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -45,7 +46,7 @@ pub(super) async fn list(
     State(state): State<CssmSite>,
     Extension(caller): Extension<Caller>,
     Extension(place): Extension<Place>,
-    Query(query): Query<Part>,
+    Asked(query): Asked<Part>,
     body: Bytes,
 ) -> Result<Json<Listed>, Problem> {
     let wanted: Wanted = if body.is_empty() { Wanted::default() } else { parse(&body)? };

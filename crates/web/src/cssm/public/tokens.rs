@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, SUCCESS, check_count, each, outcome};
+use crate::asked::plain as parse;
 use crate::cssm::CssmSite;
 use crate::cssm::api::run_raw;
 use crate::problem::Problem;
 use crate::site::Place;
-use crate::site::parse;
 
 fn shown(token: &RegistrationToken) -> Value {
     json!({

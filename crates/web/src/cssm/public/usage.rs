@@ -9,7 +9,6 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use rumline_cssm::{
     Caller, Cssm, Error, Only, Search, SmartAccountId, SortBy, UsageFile, UsageFileId,
 };
@@ -21,11 +20,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, DEEDS_MAX};
+use crate::asked::plain as parse;
 use crate::cssm::api::run_raw;
 use crate::cssm::{CssmSite, upload};
+use crate::operation::{Accepted, Of};
 use crate::problem::Problem;
 use crate::site::Place;
-use crate::site::{Site, parse};
+use crate::site::Site;
 
 /// What every call about product instances carries beside its own.
 #[derive(Deserialize)]
@@ -159,7 +160,7 @@ pub(super) async fn report(
     Extension(caller): Extension<Caller>,
     Extension(place): Extension<Place>,
     body: Bytes,
-) -> Result<Response, Problem> {
+) -> Result<Of<Accepted>, Problem> {
     let data = read::<Reports>(&body)?;
     data.of.check()?;
     let account = place.virtual_account()?;
@@ -168,7 +169,7 @@ pub(super) async fn report(
     let incoming = state.spool.body(name, Body::from(file)).await?;
     let file = upload::usage_file(&state, caller.actor(), account, incoming).await?;
     let answer = ask_again(&state.cssm, (data.timestamp, &data.nonce), &file);
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    Ok(Of::new((StatusCode::ACCEPTED, Json(answer))))
 }
 
 #[derive(Deserialize)]
