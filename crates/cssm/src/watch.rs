@@ -291,14 +291,13 @@ fn gaps(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Er
 }
 
 /// Names under which passwords are tried that are looked at.
-const TRIED_MAX: i64 = 1_000;
+const TRIED_MAX: usize = 1_000;
 
 /// Names under which passwords are tried. Those that nobody has anyone may choose: they are told of together, and not by name.
 fn failed_logins(tx: &mut Tx<'_>, now: Timestamp) -> Result<Found, Error> {
     let since = now + -FAILED_LOGINS_SECONDS;
     let all = refused_logins(tx, since, FAILED_LOGINS_MIN, TRIED_MAX)?;
-    let at_least =
-        if all.len() < usize::try_from(TRIED_MAX).unwrap_or(usize::MAX) { "" } else { "At least " };
+    let at_least = if all.len() < TRIED_MAX { "" } else { "At least " };
     let (known, unknown): (Vec<RefusedLogins>, Vec<RefusedLogins>) =
         all.into_iter().partition(|refused| refused.is_known);
     let named_max = usize::try_from(NAMED_MAX).unwrap_or(usize::MAX);

@@ -1,5 +1,7 @@
 //! What was done or refused on the whole server, whoever's account it concerns: logins, people, tokens of nobody.
 
+use std::collections::BTreeMap;
+
 use rumline_protocol::Timestamp;
 use rumline_store::{Db, Tx, Value};
 use schemars::JsonSchema;
@@ -173,17 +175,27 @@ pub fn refused_logins(
     tx: &mut Tx<'_>,
     since: Timestamp,
     count_min: i64,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<RefusedLogins>, Error> {
-    let sql = "SELECT subject, COUNT(*), MAX(at), CAST(COUNT(person.login) AS BIGINT) FROM audit
-        LEFT JOIN person ON person.login = audit.subject WHERE action = 'login'
-        AND outcome <> 'done' AND at > $1 GROUP BY subject HAVING COUNT(*) >= $2
-        ORDER BY COUNT(person.login) = 0, subject LIMIT $3";
-    tx.rows(sql, &[since.0.into(), count_min.into(), limit.into()], |row| {
-        let last_at = Timestamp(row.int(2)?);
-        let is_known = row.int(3)? > 0;
-        Ok(RefusedLogins { login: row.text(0)?, count: row.int(1)?, last_at, is_known })
-    })
+    let sql = "SELECT subject, at FROM audit WHERE action = 'login' AND outcome <> 'done'
+        AND at > $1 ORDER BY at DESC LIMIT $2";
+    let refused = tx.rows(sql, &[since.0.into(), LOGINS_MAX.into()], |row| {
+        Ok::<_, Error>((row.text(0)?, Timestamp(row.int(1)?)))
+    })?;
+    let mut names: BTreeMap<String, (i64, Timestamp)> = BTreeMap::new();
+    for (login, at) in refused {
+        names.entry(login).or_insert((0, at)).0 += 1;
+    }
+    names.retain(|_, (count, _)| *count >= count_min);
+    let mut found = Vec::new();
+    for (login, (count, last_at)) in names {
+        let sql = "SELECT 1 FROM person WHERE login = $1";
+        let is_known = tx.row(sql, &[login.as_str().into()], |_| Ok::<_, Error>(()))?.is_some();
+        found.push(RefusedLogins { login, count, last_at, is_known });
+    }
+    found.sort_by_key(|name| !name.is_known);
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// Rows that one search looks through, from the newest or from `before` back.
