@@ -411,7 +411,7 @@ impl World<'_> {
         self.command(node, &format!("configure terminal\n{}", place.lines()))?;
         let text = self.command_output(node, "copy running-config startup-config")?;
         if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
-            self.nodes[node].model.saved = self.nodes[node].model.running.clone();
+            self.nodes[node].model.was_saved();
         }
         if place == Place::Cssm {
             self.ask_for_trust(node)?;

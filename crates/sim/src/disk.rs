@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rumline_agent::{Disk, DiskError};
 use rumline_protocol::Timestamp;
 
-use crate::model::Features;
+use crate::model::{Features, Saved};
 
 /// A file and what of it is durable.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ pub(crate) struct Copy {
     pub store: SimDisk,
     pub flash: SimDisk,
     pub running: Features,
-    pub saved: Features,
+    pub saved: Saved,
     pub made_at: Timestamp,
     pub clock_offset: i64,
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::chance::Chance;
 use crate::disk::{Copy, SimDisk};
-use crate::model::{Features, Model};
+use crate::model::{Features, Model, Saved};
 use crate::ops::Op;
 use crate::plan::Fate;
 use crate::world::{Event, Node, START, World, person};
@@ -79,7 +79,7 @@ impl World<'_> {
         n.stands_since = now;
         n.end_is_lost = true;
         n.model.lost(now, counted);
-        n.model.saved = Features::new();
+        n.model.saved = Saved::default();
         n.crossed = true;
         let place = n.place;
         self.push(now + 3600, node, Event::Step(Op::Move { place }));
@@ -146,11 +146,11 @@ impl World<'_> {
         if n.clone_of.is_some() || n.was_copied || n.store.full || n.store.cut_after.is_some() {
             return Ok(());
         }
+        let Some(running) = copy.saved.certain().cloned() else { return Ok(()) };
         n.has_clone = true;
         n.was_copied = true;
         n.end_is_lost = true;
         n.crossed = true;
-        let running = copy.saved.clone();
         let other = Node {
             hardware: n.hardware.clone(),
             switch: None,

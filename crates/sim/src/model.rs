@@ -73,15 +73,37 @@ pub(crate) struct Bounds {
     pub most: i64,
 }
 
+/// The features that the saved configuration has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Saved {
+    features: Features,
+    /// What was being saved when the power failed: each may have taken the place of those.
+    or: Vec<Features>,
+}
+
+impl Saved {
+    /// These, for certain.
+    pub(crate) fn new(features: Features) -> Self {
+        Self { features, or: Vec::new() }
+    }
+
+    /// The features, where nothing is open.
+    pub(crate) fn certain(&self) -> Option<&Features> {
+        self.or.is_empty().then_some(&self.features)
+    }
+
+    fn may_be(&self, features: &Features) -> bool {
+        self.features == *features || self.or.contains(features)
+    }
+}
+
 /// The use of one switch.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     /// Features on now.
     pub running: Features,
     /// Features in the saved configuration.
-    pub saved: Features,
-    /// What was being saved when the power failed: the old configuration is there, or this one.
-    saving: Option<Features>,
+    pub saved: Saved,
     /// A change that a power cut interrupted: it may have taken.
     interrupted: Option<Features>,
     /// What was on before the last change of a count, and when that was.
@@ -107,8 +129,7 @@ impl Model {
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             running: Features::new(),
-            saved: Features::new(),
-            saving: None,
+            saved: Saved::default(),
             interrupted: None,
             before: (Features::new(), now),
             since: now,
@@ -125,7 +146,7 @@ impl Model {
 
     /// Of a switch that runs already, with these features.
     pub(crate) fn with(now: Timestamp, features: Features) -> Self {
-        Self { saved: features.clone(), running: features, ..Self::new(now) }
+        Self { saved: Saved::new(features.clone()), running: features, ..Self::new(now) }
     }
 
     fn settle(&mut self, now: Timestamp) {
@@ -161,29 +182,30 @@ impl Model {
         self.interrupted = Some(features);
     }
 
-    /// The configuration was being saved when the power failed.
-    pub(crate) fn save_interrupted(&mut self) {
-        self.saving = Some(self.running.clone());
+    /// The configuration was saved.
+    pub(crate) fn was_saved(&mut self) {
+        self.saved = Saved::new(self.running.clone());
     }
 
-    /// Nothing was saved, and the power did not fail.
+    /// The configuration was being saved when the power failed, of the switch or of one of its supervisors.
+    pub(crate) fn save_interrupted(&mut self) {
+        self.saved.or.push(self.running.clone());
+    }
+
+    /// The last thing that was being saved was not, and the power did not fail.
     pub(crate) fn save_refused(&mut self) {
-        self.saving = None;
+        self.saved.or.pop();
     }
 
     /// The switch came up: with its saved configuration, and with no mixture of two.
     pub(crate) fn booted(&mut self, now: Timestamp, features: Features) -> Result<(), String> {
         self.settle(now);
         self.interrupted = None;
-        let saving = self.saving.take();
         let is_anything = std::mem::take(&mut self.is_anything);
-        if !is_anything && features != self.saved && Some(&features) != saving.as_ref() {
-            return Err(format!(
-                "it came up with {features:?}; {:?} was saved, and {saving:?} was being saved",
-                self.saved
-            ));
+        if !is_anything && !self.saved.may_be(&features) {
+            return Err(format!("it came up with {features:?}, and has {:?}", self.saved));
         }
-        self.saved.clone_from(&features);
+        self.saved = Saved::new(features.clone());
         if features != self.running {
             self.changed(now, features);
         }
@@ -281,7 +303,11 @@ impl Model {
 
     /// What is on now, at most, in licences.
     pub(crate) fn licenses_most(&self) -> i64 {
-        let other = self.interrupted.iter().chain([&self.running, &self.saved]);
+        let other = self
+            .interrupted
+            .iter()
+            .chain([&self.running, &self.saved.features])
+            .chain(&self.saved.or);
         other
             .map(|features| licenses(features).values().map(|n| i64::from(*n)).sum())
             .max()

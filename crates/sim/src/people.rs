@@ -118,7 +118,9 @@ impl World<'_> {
         let told = self.command_output(node, &line)?;
         let restarts = told.ends_with("Finishing the upgrade, switch will reboot now.\n");
         let is_up = self.nodes[node].switch.is_some();
-        if is_up && !restarts {
+        // Where the power of one supervisor failed, what it had saved is there, and the other one goes on.
+        let is_cut = after_writes.is_some() && self.nodes[node].pair.is_some();
+        if is_up && !restarts && !is_cut {
             self.nodes[node].model.save_refused();
         }
         if is_up && restarts && after_writes.is_none() {
@@ -154,7 +156,7 @@ impl World<'_> {
     fn save(&mut self, node: usize) -> Result<(), String> {
         let text = self.command_output(node, "copy running-config startup-config")?;
         if text.contains("Copy complete.\n") && self.nodes[node].switch.is_some() {
-            self.nodes[node].model.saved = self.nodes[node].model.running.clone();
+            self.nodes[node].model.was_saved();
         } else if self.nodes[node].switch.is_none() {
             self.nodes[node].model.save_interrupted();
         }

@@ -21,7 +21,11 @@ fn after(ops: &[(i64, Op)]) -> Result<(), String> {
 }
 
 const fn kill(who: Who, step: CopyStep) -> Op {
-    Op::Pair(PairOp::Kill { who, step, after: 0, seconds: 5_000 })
+    kill_after(who, step, 0)
+}
+
+const fn kill_after(who: Who, step: CopyStep, after: u32) -> Op {
+    Op::Pair(PairOp::Kill { who, step, after, seconds: 5_000 })
 }
 
 const ON: Op = Op::Feature { index: 1, on: true, save: false };
@@ -125,4 +129,21 @@ fn a_standby_that_restarts_sooner_than_anybody_notices_has_the_running_configura
         (201_000, kill(Who::Active, CopyStep::None)),
     ])
     .unwrap();
+}
+
+/// Seed 31, shrunk: the active one saved what ran and lost its power in the installation, and the other went on. The model took
+/// what was saved before for what comes up.
+#[test]
+fn what_an_installation_saved_before_its_supervisor_lost_power_comes_up() {
+    let steps = [
+        (447_630, Op::Feature { index: 5, on: true, save: false }),
+        (1_826_032, Op::Install { release: 3, after_writes: Some(7), seconds: 107_899 }),
+        (3_946_707, kill_after(Who::Active, CopyStep::NotGiven, 1)),
+        (4_523_000, Op::Feature { index: 2, on: true, save: true }),
+        (5_229_192, Op::Pair(PairOp::Replace { while_off: true, same: false })),
+    ];
+    let steps = steps.map(|(at_seconds, op)| Step { at_seconds, switch: 2, op });
+    let mut plan = Plan { switches: 4, days: 62, pairs: vec![2], ..Plan::hostile(31) };
+    plan.fates.retain(|fate| *fate != Fate::CssmCopy);
+    World::run(&plan, &steps).unwrap();
 }

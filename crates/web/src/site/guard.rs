@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use rumline_net::PeerAddress;
 use rumline_server::{Action, Caller, Error, Only, PartId, ScopeId};
 
-use super::{Access, Site, caller_of, printable};
+use super::{Access, Site, aside, caller_of, printable};
 use crate::problem::Problem;
 
 /// The header that says why somebody does something, for the audit.
@@ -140,9 +140,8 @@ async fn named<S: Site>(
             };
             let (scope, part) = (text("domain").unwrap_or_default(), text("virtual_account"));
             let state = state.clone();
-            let looked_up =
-                tokio::task::spawn_blocking(move || state.scope_named(&scope, part.as_deref()));
-            let (scope, part) = looked_up.await.unwrap_or(Err(Error::NotFound("account")))?;
+            let looked_up = aside(move || state.scope_named(&scope, part.as_deref())).await;
+            let (scope, part) = looked_up.unwrap_or(Err(Error::NotFound("account")))?;
             Ok((Some(scope), part, None))
         }
     }
@@ -178,7 +177,7 @@ async fn may<S: Site>(
     // Not in all of it, but perhaps in the part that this one thing is of.
     let (Some(kind), Some(id)) = (guard.kind(), id) else { return in_all };
     let (state, is_blind) = (state.clone(), caller.parts(Action::View, scope));
-    let looked_up = tokio::task::spawn_blocking(move || state.part_of(kind, scope, id)).await;
+    let looked_up = aside(move || state.part_of(kind, scope, id)).await;
     match looked_up.unwrap_or(Ok(None))? {
         Some(part) => caller.may(action, scope, Some(part)),
         // Whether it is there is not for those who could not see it.

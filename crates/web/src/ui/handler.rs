@@ -16,7 +16,7 @@ use super::{Around, Ask, Call, Changes, Done, Page, Post, Upload};
 use crate::page::{self, BAD, Frame, said_cookie};
 use crate::problem::{Problem, Refusal};
 use crate::site::NamedBy;
-use crate::site::{BODY_BYTES_MAX, Route, Site, UPLOAD_BYTES_MAX, blocking};
+use crate::site::{BODY_BYTES_MAX, Route, Site, UPLOAD_BYTES_MAX, aside, blocking};
 
 pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
     Route {
@@ -180,8 +180,8 @@ async fn act<S: Site, P: Post<S>>(State(site): State<S>, mut ask: Ask, body: Byt
         Err(problem) => (false, Err(problem)),
     };
     let failed =
-        |_| (true, Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")));
-    let (is_fresh, outcome) = tokio::task::spawn_blocking(work).await.unwrap_or_else(failed);
+        || (true, Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")));
+    let (is_fresh, outcome) = aside(work).await.unwrap_or_else(failed);
     let mut asked = Arc::unwrap_or_clone(asked);
     if !is_fresh {
         asked.forget_seen();
