@@ -143,7 +143,7 @@ fn what_an_installation_saved_before_its_supervisor_lost_power_comes_up() {
         (5_229_192, Op::Pair(PairOp::Replace { while_off: true, same: false })),
     ];
     let steps = steps.map(|(at_seconds, op)| Step { at_seconds, switch: 2, op });
-    let mut plan = Plan { switches: 4, days: 62, pairs: vec![2], ..Plan::hostile(31) };
+    let mut plan = Plan { pairs: vec![0, 1, 2, 3], ..Plan::hostile(31) };
     plan.fates.retain(|fate| *fate != Fate::CssmCopy);
     World::run(&plan, &steps).unwrap();
 }
