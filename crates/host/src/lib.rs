@@ -7,6 +7,7 @@ pub mod command;
 mod factory;
 mod files;
 mod host;
+pub mod log;
 mod pair;
 mod process;
 mod tables;

@@ -1,6 +1,5 @@
 //! A Nexus-like switch alone: what `rumline switch` is, in an executable that holds nothing else and so takes less memory.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,15 +16,7 @@ struct Executable {
 }
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_env_var("RUMLINE_LOG")
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .from_env_lossy();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    rumline_host::log::start(rumline_host::log::Format::Text);
     match rumline_host::command::run(&Executable::parse().switch) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

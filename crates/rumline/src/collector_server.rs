@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use crate::admin::{Client, Server};
 use crate::backup;
 use crate::collector_admin;
-use crate::log::Process;
+use crate::configuration::Process;
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
 };

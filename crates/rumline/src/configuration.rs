@@ -3,11 +3,22 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, Command};
 use toml::Value;
+
+/// What every server takes, whatever it serves.
+#[derive(clap::Args)]
+pub(crate) struct Process {
+    /// A file with the same settings, in TOML; what is typed wins.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// How the log on standard error is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: rumline_host::log::Format,
+}
 
 /// The commands that take a configuration file.
 const SERVERS: [&str; 3] = ["cssm", "cslu", "onprem"];

@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 
 use crate::admin::Client;
 use crate::backup;
+use crate::configuration::Process;
 use crate::cssm_admin;
-use crate::log::Process;
 use crate::mail_sender::{MailArguments, send_mail};
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,

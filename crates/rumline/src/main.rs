@@ -21,7 +21,6 @@ mod help_command;
 mod image_command;
 mod lab;
 mod license_file_command;
-mod log;
 mod mail_sender;
 mod out;
 mod repair_command;
@@ -119,11 +118,11 @@ fn main() -> ExitCode {
         Ok(typed) => Arguments::parse_from(typed).command,
         Err(error) => return failed(&error),
     };
-    log::start(match &command {
+    rumline_host::log::start(match &command {
         Command::Cssm(arguments) => arguments.process.log_format,
         Command::Cslu(arguments) => arguments.common.process.log_format,
         Command::Onprem(arguments) => arguments.common.process.log_format,
-        _ => log::Format::default(),
+        _ => rumline_host::log::Format::default(),
     });
     let outcome = match command {
         Command::Demo(arguments) => demo::run(&arguments),
