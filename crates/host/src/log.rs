@@ -33,7 +33,7 @@ pub fn start(format: Format) {
 /// What is logged: warnings, and by `LEVEL` or `TARGET=LEVEL`, with commas between, more or less. What cannot be read is left out.
 fn levels(said: &str) -> Targets {
     let mut levels = Targets::new().with_default(LevelFilter::WARN);
-    for one in said.split(',').map(str::trim) {
+    for one in said.split(',').map(str::trim).filter(|one| !one.is_empty()) {
         if let Ok(level) = one.parse::<LevelFilter>() {
             levels = levels.with_default(level);
         } else if let Some((target, level)) = one.split_once('=')

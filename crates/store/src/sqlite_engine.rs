@@ -183,32 +183,29 @@ impl SqliteEngine {
         }
     }
 
-    pub(crate) fn read<T, E: From<StoreError>>(
-        &self,
-        work: &mut dyn FnMut(&mut Tx<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub(crate) fn read(&self, work: &mut dyn FnMut(&mut Tx<'_>)) -> Result<(), StoreError> {
         match &self.mode {
             Mode::Inline(inline) => {
                 let inline = lock(inline);
                 if inline.has_ended {
-                    return Err(StoreError::Closed.into());
+                    return Err(StoreError::Closed);
                 }
-                work(&mut Tx { inner: TxInner::Sqlite(&inline.connection) })
+                work(&mut Tx { inner: TxInner::Sqlite(&inline.connection) });
             }
             Mode::Threaded { path, readers, ground, .. } => {
                 ground.check()?;
                 let idle = lock(readers).pop();
                 let connection = idle.map_or_else(|| connect(path), Ok)?;
                 run(&connection, "BEGIN")?;
-                let outcome = work(&mut Tx { inner: TxInner::Sqlite(&connection) });
+                work(&mut Tx { inner: TxInner::Sqlite(&connection) });
                 run(&connection, "ROLLBACK")?;
                 let mut idle = lock(readers);
                 if idle.len() < READERS_MAX {
                     idle.push(connection);
                 }
-                outcome
             }
         }
+        Ok(())
     }
 }
 

@@ -241,14 +241,31 @@ impl Tx<'_> {
         values: &[Value<'_>],
         mut visit: impl FnMut(&Row<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
+        let mut failed = None;
+        self.visit(sql, values, &mut |row| {
+            visit(row).unwrap_or_else(|error| {
+                failed = Some(error);
+                false
+            })
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// [`Self::each`], once for all who ask: `false` is enough.
+    fn visit(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        visit: &mut dyn FnMut(&Row<'_>) -> bool,
+    ) -> Result<(), StoreError> {
         crate::seen::note(sql);
         match &mut self.inner {
             TxInner::Sqlite(connection) => {
-                let mut statement = connection.prepare_cached(sql).map_err(StoreError::from)?;
+                let mut statement = connection.prepare_cached(sql)?;
                 bind(&mut statement, values)?;
                 let mut rows = statement.raw_query();
-                while let Some(row) = rows.next().map_err(StoreError::from)? {
-                    if !visit(&Row { inner: RowInner::Sqlite(row) })? {
+                while let Some(row) = rows.next()? {
+                    if !visit(&Row { inner: RowInner::Sqlite(row) }) {
                         break;
                     }
                 }
@@ -257,10 +274,9 @@ impl Tx<'_> {
                 let statement = prepared(transaction, cache, sql)?;
                 let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(to_sql).collect();
                 // Row by row: a table may be larger than memory.
-                let mut rows =
-                    transaction.query_raw(&statement, parameters).map_err(StoreError::from)?;
-                while let Some(row) = rows.next().map_err(StoreError::from)? {
-                    if !visit(&Row { inner: RowInner::Postgres(&row) })? {
+                let mut rows = transaction.query_raw(&statement, parameters)?;
+                while let Some(row) = rows.next()? {
+                    if !visit(&Row { inner: RowInner::Postgres(&row) }) {
                         break;
                     }
                 }
