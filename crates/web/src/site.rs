@@ -5,7 +5,10 @@ mod repeated;
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,6 +24,7 @@ use rumline_net::{PeerAddress, Secured};
 use rumline_protocol::Timestamp;
 use rumline_server::{Action, Caller, Error, Gauge, NotReady, PartId, People, ScopeId};
 use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinHandle;
 
 use crate::metrics::Metrics;
 use crate::operation::Operation;
@@ -534,24 +538,47 @@ pub(crate) fn from_elsewhere(headers: &HeaderMap) -> bool {
 }
 
 /// Runs `work` on a thread that may block.
-pub(crate) async fn blocking<T: Send + 'static>(
+pub(crate) fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Problem> {
-    match aside(work).await {
-        Some(outcome) => Ok(outcome?),
-        None => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")),
-    }
+) -> Answered<T> {
+    Answered(aside(work))
 }
 
 /// Runs `work` on a thread that may block: nothing, if it failed. For the runtime all work is of one type, whatever it does: a task of
 /// a type of its own for each of the hundreds of routes was a third of what this crate compiled to.
-pub(crate) async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    type Done = Box<dyn Any + Send>;
+pub(crate) fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Aside<T> {
     let work: Box<dyn FnOnce() -> Done + Send> = Box::new(move || Box::new(work()));
-    let done = tokio::task::spawn_blocking(work).await.ok()?;
-    done.downcast().ok().map(|done| *done)
+    Aside { task: tokio::task::spawn_blocking(work), of: PhantomData }
+}
+
+type Done = Box<dyn Any + Send>;
+
+/// Work that goes on aside.
+pub(crate) struct Aside<T> {
+    task: JoinHandle<Done>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: 'static> Future for Aside<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let done = Pin::new(&mut self.task).poll(context);
+        done.map(|done| done.ok()?.downcast().ok().map(|done| *done))
+    }
+}
+
+/// Work that goes on aside, and answers a request.
+pub(crate) struct Answered<T>(Aside<Result<T, Error>>);
+
+impl<T: 'static> Future for Answered<T> {
+    type Output = Result<T, Problem>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T, Problem>> {
+        let failed = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed");
+        let done = Pin::new(&mut self.0).poll(context);
+        done.map(|done| done.map_or_else(|| Err(failed()), |outcome| Ok(outcome?)))
+    }
 }
 
 /// Checks a login, its password and a code, if there is one; the number of checks at a time is bounded.
