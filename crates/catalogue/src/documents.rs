@@ -77,19 +77,25 @@ impl Catalogue {
 
     fn write_tiers(&self, text: &mut String) {
         text.push_str(
-            "\n## Tiers\n\nA licence of a tier stands for each package it covers. On sale it carries the class of the \
-             switch.\n\n",
+            "\n## Tiers and bundles\n\nA licence of a tier stands for each package it covers. On sale it carries the class of the \
+             switch. One for 24 ports is for the models that say so above, and from the release of the gate `24 ports` on; \
+             what a switch reports is the same.\n\n",
         );
-        head(text, &["Tier", "Licence", "Sold as", "Covers"]);
-        let classes: BTreeSet<&str> = self.platforms.iter().map(|row| row.class.as_str()).collect();
+        head(text, &["Tier", "Licence", "Sold as", "Ports", "Covers", "That is"]);
         for tier in &self.tiers {
+            let gate = tier.ports.and_then(|ports| self.gate(&format!("{ports} ports")));
+            let is_for = |row: &&Platform| gate.is_none_or(|gate| gate.pids.contains(&row.pid));
+            let classes: BTreeSet<&str> =
+                self.platforms.iter().filter(is_for).map(|row| row.class.as_str()).collect();
             let sold = classes.iter().map(|class| code(&format!("{}_{class}", tier.license)));
             let covers = tier.includes.iter().map(|name| code(name));
             let cells = [
                 tier.name.clone(),
                 code(&tier.license),
                 sold.collect::<Vec<_>>().join(", "),
+                tier.ports.map_or_else(|| "all".to_owned(), |ports| ports.to_string()),
                 covers.collect::<Vec<_>>().join(", "),
+                tier.confidence.clone(),
             ];
             row(text, &cells);
         }

@@ -230,18 +230,23 @@ pub struct Variant {
     pub confidence: String,
 }
 
-/// A tier under which packages are sold.
+/// A tier or a bundle: a licence under which several packages are sold.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
     /// Its name.
     pub name: String,
-    /// Its order.
+    /// Its order: what covers a package is taken from the lowest.
     pub rank: u32,
     /// The licence's name.
     pub license: String,
     /// The packages it covers.
     pub includes: Vec<String>,
+    /// For how many ports of a switch it is, if not for all: on the models, and from the release, of the gate `N ports` (PI-LIC-010).
+    #[serde(default)]
+    pub ports: Option<u32>,
+    /// How sure it is that there is one, and that this is what it is called and covers.
+    pub confidence: String,
 }
 
 /// What a release, or a model, can and cannot do.

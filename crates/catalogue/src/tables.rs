@@ -312,6 +312,11 @@ impl Catalogue {
             }
         }
         for row in &self.tiers {
+            problems.confidence(file, &row.license, &row.confidence);
+            let gate = row.ports.map(|ports| format!("{ports} ports"));
+            if let Some(gate) = gate.filter(|gate| self.gate(gate).is_none()) {
+                problems.add(file, &format!("{}: there is no gate {gate:?}", row.license));
+            }
             for included in row.includes.iter().filter(|name| self.package(name).is_none()) {
                 problems.add(file, &format!("{}: there is no package {included}", row.license));
             }

@@ -58,7 +58,8 @@ fn a_vendors_products_stand_alone_on_a_switch_and_beside_all_others_on_a_server(
     assert_eq!(server.product_type("N9K-C9504"), "N9500");
     let tag = switch.variant("ALDERMOOR_FABRIC", "AM-FIXED").unwrap().tag.as_str();
     assert_eq!(server.license_of(tag), "ALDERMOOR_FABRIC");
-    assert!(server.tiers().iter().any(|tier| tier.license == "ALDERMOOR_FULL"));
+    let bundle = server.tiers().iter().find(|tier| tier.license == "ALDERMOOR_EVERYTHING").unwrap();
+    assert!(bundle.includes.contains(&"ALDERMOOR_TAP".to_owned()));
     assert_eq!(server.releases().len(), Catalogue::built_in().releases().len());
 }
 
@@ -240,6 +241,18 @@ fn what_is_wrong_with_a_folder_is_said_with_its_file_and_row() {
             "license = \"ALDERMOOR_FULL\"",
             "license = \"ALDERMOOR_BASE\"",
             &["the licence ALDERMOOR_BASE is there twice"],
+        ),
+        (
+            "packages.toml",
+            "license = \"ALDERMOOR_FULL\"",
+            "ports = 24\nlicense = \"ALDERMOOR_FULL\"",
+            &["ALDERMOOR_FULL: there is no gate \"24 ports\""],
+        ),
+        (
+            "packages.toml",
+            "license = \"ALDERMOOR_FULL\"\nincludes = [\"ALDERMOOR_ROUTING\", \"ALDERMOOR_FABRIC\"]\nconfidence = \"sure\"",
+            "license = \"ALDERMOOR_FULL\"\nincludes = [\"ALDERMOOR_ROUTING\", \"ALDERMOOR_FABRIC\"]\nconfidence = \"maybe\"",
+            &["ALDERMOOR_FULL: confidence \"maybe\" is none of"],
         ),
         // Features, lines, gates.
         (

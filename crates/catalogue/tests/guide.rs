@@ -104,6 +104,25 @@ fn products_and_agents_are_those_of_the_requirements() {
     assert_eq!(published.count(), AGENTS.len());
 }
 
+/// PI-LIC-010, G-33
+#[test]
+fn a_licence_for_24_ports_covers_what_its_tier_does_and_comes_before_it() {
+    let catalogue = Catalogue::built_in();
+    let (few, whole): (Vec<_>, Vec<_>) =
+        catalogue.tiers().iter().partition(|tier| tier.ports.is_some());
+    assert_eq!(few.len(), whole.len());
+    for (few, whole) in few.into_iter().zip(whole) {
+        assert_eq!(
+            (few.ports, few.license.as_str()),
+            (Some(24), &*format!("{}_24P", whole.license))
+        );
+        assert_eq!((few.rank, &few.includes), (whole.rank, &whole.includes));
+        assert_eq!(few.confidence, "assumed");
+        let place = |license| catalogue.tiers().iter().position(|tier| tier.license == license);
+        assert!(place(few.license.clone()) < place(whole.license.clone()));
+    }
+}
+
 #[test]
 fn products_are_those_of_the_guides_table() {
     let Some(guide) = guide() else { return };

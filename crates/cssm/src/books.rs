@@ -202,6 +202,11 @@ mod tests {
             "one licence of a tier stands for one of each package"
         );
         assert_eq!(
+            told(&[holding("NXOS_ESSENTIALS_24P", 5, 0, None)], &[(LAN, 3)]),
+            [row(LAN, 3, 0), row("NXOS_ESSENTIALS_24P", -3, 2)],
+            "for 24 ports; of which switch it is, nobody tells"
+        );
+        assert_eq!(
             told(&[holding("NXOS_ESSENTIALS", 5, 0, None)], &[(FABRIC, 2)]),
             [row("NXOS_ESSENTIALS", 0, 5), row(FABRIC, 0, -2)]
         );

@@ -246,8 +246,10 @@ pub(super) struct CatalogueTier {
     license: String,
     /// Its name.
     tier: String,
-    /// The tiers it includes.
+    /// The licences it covers.
     includes: Vec<String>,
+    /// For how many ports of a switch it is, if not for all.
+    ports: Option<u32>,
 }
 
 /// The licences there are, and the tiers that cover them.
@@ -271,6 +273,7 @@ pub(super) async fn catalogue() -> Json<CatalogueView> {
         license: tier.license.clone(),
         tier: tier.name.clone(),
         includes: tier.includes.clone(),
+        ports: tier.ports,
     };
     Json(CatalogueView {
         licenses: catalogue.packages().iter().map(license).collect(),
