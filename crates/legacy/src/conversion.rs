@@ -3,7 +3,7 @@
 
 use rumline_protocol::{Conversion, Timestamp, Traditional};
 
-use crate::files::Terms;
+use crate::files::{Increment, Terms};
 use crate::kept::{Converting, Kept};
 
 /// Seconds from the upgrade until the device knows what it has to convert; till then it shows nothing (guide p. 94).
@@ -22,6 +22,21 @@ pub enum ConversionState {
     Completed(Timestamp),
 }
 
+/// A line of a licence file, as it is asked for.
+fn traditional(own: Increment) -> Traditional {
+    Traditional {
+        license: own.name,
+        count: own.count.unwrap_or(1),
+        file_id: own.file_id,
+        line_id: own.line_id,
+        pak: own.pak,
+        ends_at: match own.terms {
+            Terms::Permanent => None,
+            Terms::Until(day) => Some(day.plus_days(1)),
+        },
+    }
+}
+
 impl Kept {
     /// What is to be converted: what licence files hold, has not ended, and CSSM has said nothing of yet.
     #[must_use]
@@ -34,30 +49,39 @@ impl Kept {
             };
             own.holds_at(now) && !results.iter().any(|result| is_it(&result))
         });
-        let of = left.map(|own| Traditional {
-            license: own.name,
-            count: own.count.unwrap_or(1),
-            file_id: own.file_id,
-            line_id: own.line_id,
-            pak: own.pak,
-            ends_at: match own.terms {
-                Terms::Permanent => None,
-                Terms::Until(day) => Some(day.plus_days(1)),
-            },
-        });
-        Traditional::fitting(of.filter(Traditional::is_sound))
+        Traditional::fitting(left.map(traditional).filter(Traditional::is_sound))
     }
 
     /// The switch has come up with Smart Licensing Using Policy; `is_first` says whether it came from a release of before just now. One that
     /// is under way goes on; one that was done begins anew where there is more to convert, also if what the first start wrote was lost.
     pub(crate) fn begin_conversion(&mut self, now: Timestamp, is_first: bool) {
         let is_under_way = self.conversion.is_some() && self.converted_at.is_none();
-        if self.to_convert(now).is_empty() || is_under_way && !is_first {
+        // What cannot be asked for is told of once.
+        let is_told = self.conversion.is_none() && !self.not_convertible(now).is_empty();
+        if self.to_convert(now).is_empty() && !is_told || is_under_way && !is_first {
             return;
         }
         let results = self.conversion.take().map_or_else(Vec::new, |own| own.results);
         self.conversion = Some(Converting { since: now, results });
         self.converted_at = None;
+    }
+
+    /// Lines that hold and cannot be asked for: a field of them is too long or no text. They stand in no request, and are shown.
+    #[must_use]
+    pub fn not_convertible(&self, now: Timestamp) -> Vec<Traditional> {
+        let all = self.files.read().flat_map(|(_, file)| file.increments);
+        let own = all.filter(|own| own.holds_at(now)).map(traditional);
+        own.filter(|own| !own.is_sound()).collect()
+    }
+
+    /// It is done where nothing is left, also if CSSM was not asked for the last of it: that ended before. Whether this is new.
+    pub fn complete(&mut self, now: Timestamp) -> bool {
+        let is_open = self.conversion_state(now) == ConversionState::InProgress;
+        if is_open && self.to_convert(now).is_empty() {
+            self.converted_at = Some(now);
+            return true;
+        }
+        false
     }
 
     /// CSSM said what became of some; whether that is new.
@@ -73,9 +97,7 @@ impl Kept {
             return false;
         }
         own.results.extend(new);
-        if self.to_convert(now).is_empty() {
-            self.converted_at = Some(now);
-        }
+        self.complete(now);
         true
     }
 

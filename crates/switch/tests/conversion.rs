@@ -214,6 +214,54 @@ fn a_term_is_a_term_after_it_and_what_cannot_be_is_told() {
     assert_eq!(bought.ends_at, Some((rumline_testkit::START + 101 * Timestamp::DAY).seconds()));
 }
 
+/// A switch that got one licence file before it went up, and has trust since.
+fn gone_up_with(file: impl Fn(Timestamp) -> Vec<u8>, up_seconds_before_midnight: i64) -> World {
+    let mut world = World::standing("9.3(2)", Stands::Rtu { entry: false });
+    world.switch.flash.files.insert("odd.lic".to_owned(), file(world.switch.now));
+    world.run(&["install license bootflash:odd.lic"]);
+    assert_eq!(world.run(&["show license brief"]), "odd.lic\n");
+    world.pass(Timestamp::DAY - up_seconds_before_midnight);
+    world.install("10.3(2)F");
+    world.run(&["configure terminal", "license smart transport smart", "end"]);
+    let token = world.cssm.token();
+    world.run(&[&format!("license smart trust idtoken {token}")]);
+    world.pass(2 * Timestamp::HOUR);
+    world
+}
+
+#[test]
+fn it_is_done_where_all_there_is_ends_before_it_was_asked_for() {
+    let host = format!("VDH={SERIAL}");
+    // It holds to the end of the day on which the switch goes up, ten minutes later.
+    let mut world = gone_up_with(|now| older::term_license_file(&host, now, "4XRV7A4"), 600);
+    let told = state(&mut world);
+    assert!(told.contains("    Status: Completed ") && told.ends_with(" UTC\n"), "{told}");
+    let log = world.switch.log.iter();
+    let told = "CONVERSION_COMPLETE: 0 traditional licenses were converted, 0 were not";
+    assert_eq!(log.filter(|line| line.contains(told)).count(), 1);
+    assert_eq!(purchases(&world), []);
+}
+
+#[test]
+fn a_line_that_stands_in_no_request_is_told_of() {
+    let host = format!("VDH={SERIAL}");
+    let pak = "P".repeat(65);
+    let file = |now: Timestamp| older::term_license_file(&host, now + 100 * Timestamp::DAY, &pak);
+    let mut world = gone_up_with(file, 600);
+    let told = state(&mut world);
+    let why = "    License file 20210716142549125, line 1: a name or number in it is empty, longer than 64 bytes, \
+               or no text\n";
+    assert!(told.contains("    Status: Completed ") && told.ends_with(why), "{told}");
+    let log = world.switch.log.iter();
+    let told = "CONVERSION_COMPLETE: 0 traditional licenses were converted, 1 were not";
+    assert_eq!(log.filter(|line| line.contains(told)).count(), 1);
+    assert_eq!(purchases(&world), []);
+    // Once.
+    world.switch.boot_again("moved");
+    world.pass(Timestamp::DAY);
+    assert_eq!(world.switch.log.iter().filter(|line| line.contains(told)).count(), 1);
+}
+
 #[test]
 fn without_licence_files_there_is_nothing_to_convert() {
     let mut world = World::standing("9.3(5)", Stands::Rtu { entry: true });

@@ -58,6 +58,19 @@ pub(crate) fn odd_license_file(host_id: &str, now: Timestamp) -> Vec<u8> {
     LicenseFile { host_id: host_id.to_owned(), increments }.write().into_bytes()
 }
 
+/// One with a line for a term, and under another PAK.
+pub(crate) fn term_license_file(host_id: &str, until: Timestamp, pak: &str) -> Vec<u8> {
+    let line = Increment {
+        name: "FC_PORT_ACTIVATION_PKG".to_owned(),
+        count: Some(8),
+        terms: Terms::Until(until),
+        file_id: "20210716142549125".to_owned(),
+        line_id: 1,
+        pak: pak.to_owned(),
+    };
+    LicenseFile { host_id: host_id.to_owned(), increments: vec![line] }.write().into_bytes()
+}
+
 /// How a switch stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stands {

@@ -3,11 +3,14 @@
 
 use rumline_agent::{Disk, Input};
 use rumline_legacy::{ConversionState, GATHERED_SECONDS, Kept, Server};
-use rumline_protocol::Timestamp;
+use rumline_protocol::{Timestamp, Traditional};
 
 use crate::answer::Answer;
 use crate::command::Call;
 use crate::{Devices, Effect, Switch};
+
+/// Why a line of a licence file is never asked for.
+const NOT_CONVERTIBLE: &str = "a name or number in it is empty, longer than 64 bytes, or no text";
 
 impl Switch {
     /// On a release with Smart Licensing Using Policy: a registration of before stands for a token until there is a trust code
@@ -70,7 +73,8 @@ impl Switch {
             return Vec::new();
         }
         let mut after = kept.clone();
-        if self.is_converting && after.converted(now, self.agent.conversions()) {
+        let is_new = self.is_converting && after.converted(now, self.agent.conversions());
+        if after.complete(now) || is_new {
             if devices.store.write(Kept::FILE, &after.write()).is_err() {
                 return Vec::new();
             }
@@ -89,7 +93,7 @@ impl Switch {
             let told = format!(
                 "%LICMGR-6-LOG_SMART_LIC_CONVERSION_COMPLETE: {} traditional licenses were converted, {} were not",
                 done.len(),
-                refused.len()
+                refused.len() + after.not_convertible(now).len()
             );
             effects.push(self.log_line(now, &told));
         }
@@ -116,6 +120,22 @@ pub(crate) fn show_conversion(switch: &mut Switch, call: &mut Call<'_, '_>) -> A
 }
 
 impl Switch {
+    /// One line for each that was not converted, and why. What licence files hold is shown as text, whatever it is.
+    fn refused_text(&self, now: Timestamp) -> String {
+        let Some(kept) = &self.before else { return String::new() };
+        let results = kept.conversion.iter().flat_map(|own| &own.results);
+        let refused = results
+            .filter_map(|own| Some((own.file_id.clone(), own.line_id, own.refusal.clone()?)));
+        let unsound = kept.not_convertible(now).into_iter();
+        let unsound = unsound.map(|own| (own.file_id, own.line_id, NOT_CONVERTIBLE.to_owned()));
+        let line = |(file, line, why): (String, u32, String)| {
+            let file: String =
+                file.chars().filter(|c| !c.is_control()).take(Traditional::BYTES_MAX).collect();
+            format!("    License file {file}, line {line}: {why}\n")
+        };
+        refused.chain(unsound).map(line).collect()
+    }
+
     fn conversion_text(&self, now: Timestamp) -> String {
         let state = self.before.as_ref().map(|kept| kept.conversion_state(now));
         let (automatic, status) = match state.unwrap_or(ConversionState::NotStarted) {
@@ -131,13 +151,7 @@ impl Switch {
              Status: {status}\n",
             self.udi.pid, self.udi.serial
         );
-        let results = self.before.iter().flat_map(|kept| &kept.conversion);
-        for result in results.flat_map(|own| &own.results) {
-            if let Some(why) = &result.refusal {
-                let (file, line) = (&result.file_id, result.line_id);
-                text.push_str(&format!("    License file {file}, line {line}: {why}\n"));
-            }
-        }
+        text.push_str(&self.refused_text(now));
         text
     }
 }
