@@ -24,6 +24,7 @@ mod license_file_command;
 mod log;
 mod mail_sender;
 mod out;
+mod provider_options;
 mod repair_command;
 mod server_parts;
 mod sim_command;

@@ -17,7 +17,10 @@ mod idempotency;
 mod identity;
 mod logins;
 mod names;
+mod oidc;
 mod people;
+mod provided;
+mod provided_login;
 mod ready;
 mod restored;
 mod second_factor;
@@ -44,10 +47,16 @@ pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity};
 pub use logins::Begun;
 pub use names::{LoginId, NAME_LETTERS_MAX, check_name, next_id, random_hex};
+pub use oidc::{
+    Claims, Distrust, Expected, Flow, FlowKey, GroupRule, KeyCache, KeySet, Metadata, UsedFlows,
+    check_id_token, grants_of_groups, key_named,
+};
 pub use people::{
     GRANTS_TABLE, Kind, PASSWORD_BYTES_MAX, PASSWORD_LETTERS_MIN, People, Person, forget,
     grants_of, regrant,
 };
+pub use provided::PROVIDED_TABLE;
+pub use provided_login::Provided;
 pub use ready::{NotReady, probe};
 pub use restored::{LEAP, go_on_after_restore};
 pub use rumline_store::Id;

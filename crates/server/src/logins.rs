@@ -41,12 +41,12 @@ pub(crate) const TICKET: &str = "ticket";
 pub(crate) const TOKEN: &str = "token";
 
 /// How long a ticket waits for its code.
-const TICKET_SECONDS: i64 = 300;
+pub(crate) const TICKET_SECONDS: i64 = 300;
 /// Of when it was used last no more is told than this, so that a request writes nothing.
 const USE_SECONDS: i64 = 600;
 
 /// What became of a password and a code.
-enum Admitted {
+pub(crate) enum Admitted {
     In,
     CodeMissing,
     Code(Checked),
@@ -103,7 +103,7 @@ pub(crate) fn put_login(
 }
 
 /// Checks what is asked for beside a password, and tells the audit what came of it.
-fn admit(
+pub(crate) fn admit(
     tx: &mut Tx<'_>,
     now: Timestamp,
     actor: &Actor,
@@ -138,7 +138,7 @@ fn admit(
 }
 
 impl People {
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+    pub(crate) fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Act, audit};
 use crate::factors::forget_factor;
 use crate::idempotency::forget_answers;
+use crate::provided::forget_provided;
 use crate::webhooks::forget_webhooks;
 use crate::{
     Actor, AuditRow, AuditSearch, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle,
@@ -81,9 +82,12 @@ pub struct Person {
     pub disabled_at: Option<Timestamp>,
     /// Since when they are asked for a second factor.
     pub second_factor_at: Option<Timestamp>,
+    /// The provider that logs them in, if one does.
+    pub issuer: Option<String>,
 }
 
 /// What is done to somebody.
+#[derive(Clone, Copy)]
 pub(crate) struct Change {
     action: &'static str,
     /// Whether their logins end with it. What somebody may do is looked up at each request: a role that goes needs no end.
@@ -97,7 +101,7 @@ impl Change {
         Self { action, ends_logins: true, scope_id: None }
     }
 
-    fn of_role(action: &'static str, scope_id: Option<ScopeId>) -> Self {
+    pub(crate) fn of_role(action: &'static str, scope_id: Option<ScopeId>) -> Self {
         Self { action, ends_logins: false, scope_id }
     }
 }
@@ -130,7 +134,7 @@ pub(crate) fn nobodys_hash() -> &'static str {
     HASH.get_or_init(|| hash("a password nobody has").unwrap_or_default())
 }
 
-fn checked_hash(field: &'static str, password: &str) -> Result<String, Error> {
+pub(crate) fn checked_hash(field: &'static str, password: &str) -> Result<String, Error> {
     if password.chars().count() < PASSWORD_LETTERS_MIN {
         return Err(Error::field(field, "a password has at least 10 characters"));
     }
@@ -172,7 +176,7 @@ pub(crate) fn told_of(grants: &[Grant]) -> String {
     grants.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn put_grant(tx: &mut Tx<'_>, login: &str, grant: &Grant) -> Result<(), Error> {
+pub(crate) fn put_grant(tx: &mut Tx<'_>, login: &str, grant: &Grant) -> Result<(), Error> {
     let sql = "INSERT INTO grant_of (login, scope_id, part_id, role) VALUES ($1, $2, $3, $4)
         ON CONFLICT (login, scope_id, part_id) DO UPDATE SET role = excluded.role";
     let (scope, part) = (grant.scope_id.map_or(0, |id| id.0), grant.part_id.map_or(0, |id| id.0));
@@ -233,6 +237,7 @@ pub fn forget(
             tx.execute("DELETE FROM api_token WHERE login = $1", &whose[..1])?;
             forget_factor(tx, &login)?;
             forget_answers(tx, &login)?;
+            forget_provided(tx, &login)?;
             tx.execute("DELETE FROM person WHERE login = $1", &whose[..1])?;
         }
         let (was, becomes) = told_apart(before, state_of(tx, &login)?);
@@ -277,6 +282,38 @@ pub fn regrant(
     Ok(())
 }
 
+/// What is done to a person, in one transaction: nobody takes away the last administrator of everything, logins end if they
+/// would go on with what does not hold any more, and the audit tells of it.
+pub(crate) fn change_in(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    login: &str,
+    Change { action, ends_logins, scope_id }: Change,
+    work: impl FnOnce(&mut Tx<'_>, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let was_administered = is_administered(tx)?;
+    let before = state_of(tx, login)?;
+    work(tx, login)?;
+    if was_administered && !is_administered(tx)? {
+        let text = "this is the last administrator of everything: make another one first";
+        return Err(Error::Conflict(text.to_owned()));
+    }
+    if ends_logins {
+        tx.execute("DELETE FROM api_token WHERE login = $1", &[login.into()])?;
+    }
+    let after = state_of(tx, login)?;
+    let (was, becomes) = told_apart(before, after);
+    let act = Act::new(action, login).changing(was.as_deref(), becomes.as_deref());
+    let act = scope_id.map_or(act, |scope_id| act.within(scope_id));
+    audit(tx, now, actor, &act)
+}
+
+/// Whether somebody may not log in.
+pub(crate) fn is_disabled(tx: &mut Tx<'_>, login: &str) -> Result<bool, Error> {
+    Ok(state_of(tx, login)?.is_none_or(|(is_disabled, _)| is_disabled))
+}
+
 impl People {
     /// The people in a database.
     #[must_use]
@@ -306,34 +343,17 @@ impl People {
         self.add(now, &Actor::system(), "admin", &password, Role::Administrator, None)
     }
 
-    /// What is done to a person, in one transaction: nobody takes away the last administrator of everything, logins end if they
-    /// would go on with what does not hold any more, and the audit tells of it.
+    /// What is done to a person, in a transaction of its own.
     pub(crate) fn change(
         &self,
         now: Timestamp,
         actor: &Actor,
         login: &str,
-        Change { action, ends_logins, scope_id }: Change,
+        change: Change,
         work: impl Fn(&mut Tx<'_>, &str) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
         let (login, actor) = (login.to_owned(), actor.clone());
-        self.db.write("people.change", move |tx| {
-            let was_administered = is_administered(tx)?;
-            let before = state_of(tx, &login)?;
-            work(tx, &login)?;
-            if was_administered && !is_administered(tx)? {
-                let text = "this is the last administrator of everything: make another one first";
-                return Err(Error::Conflict(text.to_owned()));
-            }
-            if ends_logins {
-                tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
-            }
-            let after = state_of(tx, &login)?;
-            let (was, becomes) = told_apart(before, after);
-            let act = Act::new(action, &login).changing(was.as_deref(), becomes.as_deref());
-            let act = scope_id.map_or(act, |scope_id| act.within(scope_id));
-            audit(tx, now, &actor, &act)
-        })
+        self.db.write("people.change", move |tx| change_in(tx, now, &actor, &login, change, &work))
     }
 
     /// Adds a person, or gives a known one a new password and one role; that the scope exists is the caller's to check.
@@ -581,6 +601,7 @@ impl People {
             tx.execute("DELETE FROM grant_of WHERE login = $1", &[login.into()])?;
             forget_factor(tx, login)?;
             forget_answers(tx, login)?;
+            forget_provided(tx, login)?;
             match tx.execute("DELETE FROM person WHERE login = $1", &[login.into()])? {
                 0 => Err(Error::NotFound("person")),
                 _ => Ok(()),
@@ -631,8 +652,9 @@ impl People {
                 grants.entry(row.text(0)?).or_default().push(grant);
                 Ok::<_, Error>(true)
             })?;
-            let sql = "SELECT person.login, kind, created_at, disabled_at, confirmed_at FROM person
-                LEFT JOIN second_factor ON second_factor.login = person.login
+            let sql = "SELECT person.login, kind, created_at, disabled_at, confirmed_at, issuer
+                FROM person LEFT JOIN second_factor ON second_factor.login = person.login
+                LEFT JOIN provided_person ON provided_person.login = person.login
                 ORDER BY person.login";
             let mut all = tx.rows(sql, &[], |row| {
                 let login = row.text(0)?;
@@ -642,6 +664,7 @@ impl People {
                 let (created_at, disabled_at) =
                     (Timestamp(row.int(2)?), row.opt_int(3)?.map(Timestamp));
                 let second_factor_at = row.opt_int(4)?.map(Timestamp);
+                let issuer = row.opt_text(5)?;
                 Ok::<_, Error>(Person {
                     login,
                     kind,
@@ -649,6 +672,7 @@ impl People {
                     created_at,
                     disabled_at,
                     second_factor_at,
+                    issuer,
                 })
             })?;
             if scope_id.is_some() {
@@ -665,19 +689,20 @@ impl People {
     pub fn person(&self, login: &str) -> Result<Person, Error> {
         let login = login.to_owned();
         self.db.read("people.one", move |tx| {
-            let sql = "SELECT created_at, disabled_at, confirmed_at FROM person
+            let sql = "SELECT created_at, disabled_at, confirmed_at, issuer FROM person
                 LEFT JOIN second_factor ON second_factor.login = person.login
+                LEFT JOIN provided_person ON provided_person.login = person.login
                 WHERE person.login = $1";
             let found = tx.row(sql, &[(&login).into()], |row| {
                 let time = |at| Ok::<_, Error>(row.opt_int(at)?.map(Timestamp));
-                Ok::<_, Error>((Timestamp(row.int(0)?), time(1)?, time(2)?))
+                Ok::<_, Error>((Timestamp(row.int(0)?), time(1)?, time(2)?, row.opt_text(3)?))
             })?;
-            let (created_at, disabled_at, second_factor_at) =
+            let (created_at, disabled_at, second_factor_at, issuer) =
                 found.ok_or(Error::NotFound("person"))?;
             let kind = kind_of(tx, &login)?.ok_or(Error::NotFound("person"))?;
             let grants = grants_of(tx, &login)?;
             let login = login.clone();
-            Ok(Person { login, kind, grants, created_at, disabled_at, second_factor_at })
+            Ok(Person { login, kind, grants, created_at, disabled_at, second_factor_at, issuer })
         })
     }
 

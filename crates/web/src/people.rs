@@ -76,6 +76,8 @@ pub(crate) struct PersonView {
     disabled_at: Option<Timestamp>,
     /// Since when they are asked for a second factor.
     second_factor_at: Option<Timestamp>,
+    /// The provider by which they log in, if they do.
+    issuer: Option<String>,
 }
 
 fn shown(person: &Person) -> PersonView {
@@ -86,6 +88,7 @@ fn shown(person: &Person) -> PersonView {
         created_at: person.created_at,
         disabled_at: person.disabled_at,
         second_factor_at: person.second_factor_at,
+        issuer: person.issuer.clone(),
     }
 }
 

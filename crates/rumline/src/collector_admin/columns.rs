@@ -11,6 +11,7 @@ pub(super) const PEOPLE: &[Column] = &[
     time("Since", "created_at"),
     time("Disabled", "disabled_at"),
     time("Second factor", "second_factor_at"),
+    text("Provider", "issuer"),
 ];
 pub(super) const TENANTS: &[Column] = &[
     text("Id", "id"),

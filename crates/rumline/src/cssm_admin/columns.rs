@@ -15,6 +15,7 @@ pub(super) const PEOPLE: &[Column] = &[
     time("Since", "created_at"),
     time("Disabled", "disabled_at"),
     time("Second factor", "second_factor_at"),
+    text("Provider", "issuer"),
 ];
 pub(super) const TOKENS: &[Column] = &[
     text("Id", "id"),

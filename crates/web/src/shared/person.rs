@@ -54,6 +54,9 @@ impl<S: Frames> Page<S> for OnePerson {
                     None => "none",
                 } } }
             }
+            @if let Some(issuer) = &one.issuer {
+                p.soft { "Logs in by " (issuer) ": roles follow the groups there at each login." }
+            }
             h2 { "Roles" }
             ul { @for grant in &one.grants { li {
                 (told(grant, &self.scopes, S::SCOPE_NAME)) " "
