@@ -52,8 +52,8 @@ pub use oidc::{
     check_id_token, grants_of_groups, key_named,
 };
 pub use people::{
-    GRANTS_TABLE, Kind, PASSWORD_BYTES_MAX, PASSWORD_LETTERS_MIN, People, Person, forget,
-    grants_of, regrant,
+    GRANTS_TABLE, Kind, PASSWORD_BYTES_MAX, PASSWORD_LETTERS_MIN, People, Person, SECRET_DAYS_MAX,
+    SECRET_ENDS, forget, grants_of, regrant, secrets_that_end,
 };
 pub use provided::PROVIDED_TABLE;
 pub use provided_login::Provided;

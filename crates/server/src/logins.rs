@@ -10,7 +10,7 @@ use rumline_store::{Row, Tx};
 use crate::audit::{Act, audit};
 use crate::factors::{Checked, check_code, factor_of, told};
 use crate::names::LoginId;
-use crate::people::{grants_of, hash_in, is_password, kind_of, nobodys_hash};
+use crate::people::{grants_of, hash_in, is_password, kind_of, nobodys_hash, secret_has_ended};
 use crate::{
     Actor, Caller, Error, Grant, Kind, PartId, People, Role, ScopeId, Throttle, narrowed, next_id,
     random_hex,
@@ -48,6 +48,7 @@ const USE_SECONDS: i64 = 600;
 /// What became of a password and a code.
 pub(crate) enum Admitted {
     In,
+    SecretEnded,
     CodeMissing,
     Code(Checked),
 }
@@ -111,6 +112,10 @@ pub(crate) fn admit(
 ) -> Result<Admitted, Error> {
     let login = actor.name();
     let act = Act::new("login", login);
+    if secret_has_ended(tx, now, login)? {
+        audit(tx, now, actor, &act.refused("the secret of the program has ended"))?;
+        return Ok(Admitted::SecretEnded);
+    }
     let Some(factor) = factor_of(tx, login)? else {
         audit(tx, now, actor, &act)?;
         return Ok(Admitted::In);
@@ -279,6 +284,7 @@ impl People {
     ) -> Result<(), Error> {
         match admitted {
             Admitted::In => self.throttle().succeeded(login, address),
+            Admitted::SecretEnded => return Err(Error::SecretEnded),
             Admitted::CodeMissing => return Err(Error::CodeMissing),
             Admitted::Code(checked) => {
                 if matches!(checked, Checked::Wrong) {
@@ -330,7 +336,7 @@ impl People {
                 Admitted::CodeMissing if by_steps => {
                     put_login(tx, (now, now + TICKET_SECONDS), &given, &actor, TICKET)?;
                 }
-                Admitted::CodeMissing | Admitted::Code(_) => {}
+                Admitted::SecretEnded | Admitted::CodeMissing | Admitted::Code(_) => {}
             }
             Ok(admitted)
         })?;
@@ -403,7 +409,8 @@ fn holder(
         api_token.scope_id, api_token.part_id, api_token.name FROM api_token
         JOIN person ON person.login = api_token.login
         WHERE api_token.hash = $1 AND api_token.expires_at > $2
-        AND api_token.created_at <= $3 AND person.disabled_at IS NULL";
+        AND api_token.created_at <= $3 AND person.disabled_at IS NULL
+        AND (person.secret_ends_at IS NULL OR person.secret_ends_at > $2)";
     // One that was made while the clock was ahead ends when the clock is right.
     let latest = now + rumline_protocol::SKEW_SECONDS;
     let values = [digest.into(), now.0.into(), latest.0.into()];

@@ -39,6 +39,15 @@ ALTER TABLE person ADD COLUMN kind TEXT NOT NULL DEFAULT 'person';
 ALTER TABLE person ADD COLUMN disabled_at BIGINT;
 ";
 
+/// What the table of people got later: when the secret of a program ends, and how long one lasts.
+pub const SECRET_ENDS: &str = "
+ALTER TABLE person ADD COLUMN secret_days BIGINT;
+ALTER TABLE person ADD COLUMN secret_ends_at BIGINT;
+CREATE INDEX person_secret_ends ON person (secret_ends_at) WHERE secret_ends_at IS NOT NULL;
+";
+
+/// The longest that the secret of a program holds which ends, in days.
+pub const SECRET_DAYS_MAX: i64 = 3_650;
 /// The shortest password, in characters.
 pub const PASSWORD_LETTERS_MIN: usize = 10;
 /// The longest one, in bytes: hashing more only costs.
@@ -84,6 +93,8 @@ pub struct Person {
     pub second_factor_at: Option<Timestamp>,
     /// The provider that logs them in, if one does.
     pub issuer: Option<String>,
+    /// When the secret of a program ends, if it does.
+    pub secret_ends_at: Option<Timestamp>,
 }
 
 /// What is done to somebody.
@@ -202,6 +213,34 @@ pub(crate) fn kind_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<Kind>, Erro
     let sql = "SELECT kind FROM person WHERE login = $1";
     let kind = tx.row(sql, &[login.into()], |row| row.text(0))?;
     Ok(kind.map(|kind| if kind == Kind::Client.name() { Kind::Client } else { Kind::Person }))
+}
+
+/// Whether the secret of a program has ended.
+pub(crate) fn secret_has_ended(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    login: &str,
+) -> Result<bool, Error> {
+    let sql = "SELECT secret_ends_at FROM person WHERE login = $1";
+    let ends_at = tx.row(sql, &[login.into()], |row| row.opt_int(0))?.flatten();
+    Ok(ends_at.is_some_and(|at| at <= now.0))
+}
+
+/// Programs whose secret ends until then, or has ended: the first so many, with when.
+///
+/// # Errors
+/// When the store fails.
+pub fn secrets_that_end(
+    tx: &mut Tx<'_>,
+    until: Timestamp,
+    most: i64,
+) -> Result<Vec<(String, Timestamp)>, Error> {
+    let sql = "SELECT login, secret_ends_at FROM person
+        WHERE secret_ends_at IS NOT NULL AND secret_ends_at <= $1
+        ORDER BY secret_ends_at LIMIT $2";
+    tx.rows(sql, &[until.0.into(), most.into()], |row| {
+        Ok::<_, Error>((row.text(0)?, Timestamp(row.int(1)?)))
+    })
 }
 
 /// A scope goes, or a part of it: the roles for it go too, and whoever has none left. The audit tells of each.
@@ -393,28 +432,68 @@ impl People {
         password: Option<&str>,
         grants: &[Grant],
     ) -> Result<Option<String>, Error> {
+        match password {
+            Some(password) => {
+                self.create_as(now, actor, login, (Kind::Person, password, None), grants)?;
+                Ok(None)
+            }
+            None => self.create_program(now, actor, login, grants, None).map(Some),
+        }
+    }
+
+    /// Adds a program that is not known yet; its secret is made and returned, and ends after so many days if told so.
+    ///
+    /// # Errors
+    /// As those of [`People::create`].
+    pub fn create_program(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        grants: &[Grant],
+        days: Option<i64>,
+    ) -> Result<String, Error> {
+        if days.is_some_and(|days| !(1..=SECRET_DAYS_MAX).contains(&days)) {
+            let text = "the secret of a program ends after 1 to 3,650 days";
+            return Err(Error::field("expires_after_days", text));
+        }
+        let made = random_hex(&self.random, 24);
+        self.create_as(now, actor, login, (Kind::Client, &made, days), grants)?;
+        Ok(made)
+    }
+
+    fn create_as(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        (kind, password, days): (Kind, &str, Option<i64>),
+        grants: &[Grant],
+    ) -> Result<(), Error> {
         check_name("login", "a login name", login)?;
         if grants.is_empty() || grants.len() > GRANTS_MAX {
             return Err(Error::invalid("somebody has 1 to 1,000 roles"));
         }
-        let (kind, made) = match password {
-            Some(_) => (Kind::Person, None),
-            None => (Kind::Client, Some(random_hex(&self.random, 24))),
-        };
-        let hash = checked_hash("password", password.or(made.as_deref()).unwrap_or_default())?;
+        let hash = checked_hash("password", password)?;
         let grants = grants.to_vec();
         let scope_id = grants.first().and_then(|grant| grant.scope_id);
         let added = Change { action: "person added", ends_logins: true, scope_id };
         self.change(now, actor, login, added, move |tx, login| {
-            let sql = "INSERT INTO person (login, password_hash, created_at, kind)
-                VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-            let values = [login.into(), (&hash).into(), now.0.into(), kind.name().into()];
+            let sql = "INSERT INTO person (login, password_hash, created_at, kind, secret_days,
+                secret_ends_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+            let values = [
+                login.into(),
+                (&hash).into(),
+                now.0.into(),
+                kind.name().into(),
+                days.into(),
+                days.map(|days| now.0 + days * Timestamp::DAY).into(),
+            ];
             if tx.execute(sql, &values)? == 0 {
                 return Err(Error::Conflict(format!("the login {login:?} is taken")));
             }
             grants.iter().try_for_each(|grant| put_grant(tx, login, grant))
-        })?;
-        Ok(made)
+        })
     }
 
     /// Gives a person another password; the logins under the old one end.
@@ -497,7 +576,7 @@ impl People {
         Ok(verified)
     }
 
-    /// Makes another password for a program, and returns it.
+    /// Makes another password for a program, and returns it; it holds as long as the one before did.
     ///
     /// # Errors
     /// When there is no such program.
@@ -513,8 +592,10 @@ impl People {
             if kind_of(tx, login)? != Some(Kind::Client) {
                 return Err(Error::NotFound("program of this login"));
             }
-            let sql = "UPDATE person SET password_hash = $1 WHERE login = $2";
-            tx.execute(sql, &[(&hash).into(), login.into()])?;
+            let sql = "UPDATE person SET password_hash = $1, secret_ends_at = $2 + secret_days * $3
+                WHERE login = $4";
+            let values = [(&hash).into(), now.0.into(), Timestamp::DAY.into(), login.into()];
+            tx.execute(sql, &values)?;
             Ok(())
         })?;
         Ok(made)
@@ -652,8 +733,8 @@ impl People {
                 grants.entry(row.text(0)?).or_default().push(grant);
                 Ok::<_, Error>(true)
             })?;
-            let sql = "SELECT person.login, kind, created_at, disabled_at, confirmed_at, issuer
-                FROM person LEFT JOIN second_factor ON second_factor.login = person.login
+            let sql = "SELECT person.login, kind, created_at, disabled_at, confirmed_at, issuer,
+                secret_ends_at FROM person LEFT JOIN second_factor ON second_factor.login = person.login
                 LEFT JOIN provided_person ON provided_person.login = person.login
                 ORDER BY person.login";
             let mut all = tx.rows(sql, &[], |row| {
@@ -665,6 +746,7 @@ impl People {
                     (Timestamp(row.int(2)?), row.opt_int(3)?.map(Timestamp));
                 let second_factor_at = row.opt_int(4)?.map(Timestamp);
                 let issuer = row.opt_text(5)?;
+                let secret_ends_at = row.opt_int(6)?.map(Timestamp);
                 Ok::<_, Error>(Person {
                     login,
                     kind,
@@ -673,6 +755,7 @@ impl People {
                     disabled_at,
                     second_factor_at,
                     issuer,
+                    secret_ends_at,
                 })
             })?;
             if scope_id.is_some() {
@@ -689,20 +772,36 @@ impl People {
     pub fn person(&self, login: &str) -> Result<Person, Error> {
         let login = login.to_owned();
         self.db.read("people.one", move |tx| {
-            let sql = "SELECT created_at, disabled_at, confirmed_at, issuer FROM person
+            let sql =
+                "SELECT created_at, disabled_at, confirmed_at, issuer, secret_ends_at FROM person
                 LEFT JOIN second_factor ON second_factor.login = person.login
                 LEFT JOIN provided_person ON provided_person.login = person.login
                 WHERE person.login = $1";
             let found = tx.row(sql, &[(&login).into()], |row| {
                 let time = |at| Ok::<_, Error>(row.opt_int(at)?.map(Timestamp));
-                Ok::<_, Error>((Timestamp(row.int(0)?), time(1)?, time(2)?, row.opt_text(3)?))
+                Ok::<_, Error>((
+                    Timestamp(row.int(0)?),
+                    time(1)?,
+                    time(2)?,
+                    row.opt_text(3)?,
+                    time(4)?,
+                ))
             })?;
-            let (created_at, disabled_at, second_factor_at, issuer) =
+            let (created_at, disabled_at, second_factor_at, issuer, secret_ends_at) =
                 found.ok_or(Error::NotFound("person"))?;
             let kind = kind_of(tx, &login)?.ok_or(Error::NotFound("person"))?;
             let grants = grants_of(tx, &login)?;
             let login = login.clone();
-            Ok(Person { login, kind, grants, created_at, disabled_at, second_factor_at, issuer })
+            Ok(Person {
+                login,
+                kind,
+                grants,
+                created_at,
+                disabled_at,
+                second_factor_at,
+                issuer,
+                secret_ends_at,
+            })
         })
     }
 

@@ -135,7 +135,7 @@ impl People {
                     put_login(tx, (now, now + Self::TOKEN_SECONDS), &given, &actor, LOGIN)?;
                     Ok(Outcome::In)
                 }
-                Admitted::CodeMissing | Admitted::Code(_) => {
+                Admitted::CodeMissing | Admitted::Code(_) | Admitted::SecretEnded => {
                     put_login(tx, (now, now + TICKET_SECONDS), &given, &actor, TICKET)?;
                     Ok(Outcome::NeedsCode)
                 }

@@ -16,6 +16,7 @@ pub(super) const PEOPLE: &[Column] = &[
     time("Disabled", "disabled_at"),
     time("Second factor", "second_factor_at"),
     text("Provider", "issuer"),
+    time("Secret ends", "secret_ends_at"),
 ];
 pub(super) const TOKENS: &[Column] = &[
     text("Id", "id"),

@@ -49,6 +49,9 @@ impl<S: Frames> Page<S> for OnePerson {
                     Some(at) => { span.badge { "disabled" } " since " (time(Some(at.0))) },
                     None => span.badge.good { "may log in" },
                 } } }
+                @if let Some(at) = one.secret_ends_at {
+                    div { dt { "Secret ends" } dd { (time(Some(at.0))) } }
+                }
                 div { dt { "Second factor" } dd { @match one.second_factor_at {
                     Some(at) => { "asked for since " (time(Some(at.0))) },
                     None => "none",
