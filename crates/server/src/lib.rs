@@ -63,8 +63,8 @@ pub use rumline_store::Id;
 pub use throttle::Throttle;
 pub use totp::{STEP_SECONDS, TotpSecret, step_at};
 pub use webhooks::{
-    DELIVERY_NUMBERS, Delivery, DeliveryId, Due, News, WEBHOOK_KINDS, WEBHOOK_TABLES,
-    WEBHOOK_URL_BYTES_MAX, Webhook, WebhookId, announce,
+    DELIVERY_NUMBERS, Delivery, DeliveryId, Due, News, USUAL_WEBHOOK_KINDS, WEBHOOK_KINDS,
+    WEBHOOK_TABLES, WEBHOOK_URL_BYTES_MAX, Webhook, WebhookId, announce,
 };
 
 /// A source of randomness that several threads share.
