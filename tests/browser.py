@@ -564,31 +564,36 @@ def told(browser, name, text, way_out):
     browser.look(name)
 
 
-with Lab() as lab:
-    lab.call("POST", "/smart-accounts/1/virtual-accounts", {"name": "Lab"})
-    cssm_password = (lab.dir / "admin.password").read_text().strip()
-    cslu, cslu_devices, cslu_password = lab.start_collector("cslu", "--device-listen", "127.0.0.1:0")
-    prem, _, prem_password = lab.start_collector("onprem", "--host", "localhost")
-    # Each has a host name of its own, as in a company: every name under localhost leads here.
-    cslu, cssm, prem = (url.replace("127.0.0.1", f"{name}.localhost")
-                        for name, url in [("cslu", cslu), ("cssm", lab.url), ("onprem", prem)])
-    with Browser(lab) as browser:
-        browser.open(cssm)
-        browser.look("cssm-login")
-        browser.log_in(cssm, "admin", cssm_password)
-        browser.see("Virtual Accounts", "No license is in use")
-        browser.look("cssm-overview-new")
-        browser.go("Reports")
-        browser.see("No usage data file yet.")
-        browser.look("cssm-usage-files-empty")
-        cslu_by_keyboard(browser, cslu, cslu_password)
-        cslu_list(browser, lab)
-        leaf = cslu_by_file(browser, lab, cssm, cslu_devices)
-        cslu_connected(browser, leaf, cssm_password)
-        list_after_refresh(browser, lab, cslu_devices)
-        on_prem(browser, lab, cssm, prem, prem_password)
-        told_in_words(browser, lab, cslu, cslu_password)
-        cssm_inventory(browser, lab, cssm)
-        one_host(browser, cssm, cslu, cssm_password)
-        assert not browser.wrong, f"{len(browser.wrong)} things are wrong, see above"
-done("browser")
+def main():
+    with Lab() as lab:
+        lab.call("POST", "/smart-accounts/1/virtual-accounts", {"name": "Lab"})
+        cssm_password = (lab.dir / "admin.password").read_text().strip()
+        cslu, cslu_devices, cslu_password = lab.start_collector("cslu", "--device-listen", "127.0.0.1:0")
+        prem, _, prem_password = lab.start_collector("onprem", "--host", "localhost")
+        # Each has a host name of its own, as in a company: every name under localhost leads here.
+        cslu, cssm, prem = (url.replace("127.0.0.1", f"{name}.localhost")
+                            for name, url in [("cslu", cslu), ("cssm", lab.url), ("onprem", prem)])
+        with Browser(lab) as browser:
+            browser.open(cssm)
+            browser.look("cssm-login")
+            browser.log_in(cssm, "admin", cssm_password)
+            browser.see("Virtual Accounts", "No license is in use")
+            browser.look("cssm-overview-new")
+            browser.go("Reports")
+            browser.see("No usage data file yet.")
+            browser.look("cssm-usage-files-empty")
+            cslu_by_keyboard(browser, cslu, cslu_password)
+            cslu_list(browser, lab)
+            leaf = cslu_by_file(browser, lab, cssm, cslu_devices)
+            cslu_connected(browser, leaf, cssm_password)
+            list_after_refresh(browser, lab, cslu_devices)
+            on_prem(browser, lab, cssm, prem, prem_password)
+            told_in_words(browser, lab, cslu, cslu_password)
+            cssm_inventory(browser, lab, cssm)
+            one_host(browser, cssm, cslu, cssm_password)
+            assert not browser.wrong, f"{len(browser.wrong)} things are wrong, see above"
+    done("browser")
+
+
+if __name__ == "__main__":
+    main()

@@ -27,7 +27,7 @@ const SECONDS = 30;
 
 // What is got but is no page.
 const NO_PAGE =
-  /^\/(api|as|backend|oauth|oauth2|services|v1|licservice|cslu|SmartTransport|Transportgateway)\/|^\/(healthz|readyz|metrics|openapi\.json|root\.pem|SmartTransport)$|\.(css|js|csv|txt|xml|pem|zip|gz)$/;
+  /^\/(api|as|backend|oauth|oauth2|services|v1|licservice|cslu|SmartTransport|Transportgateway)\/|^\/login\/provider(\/back)?$|^\/(healthz|readyz|metrics|openapi\.json|root\.pem|SmartTransport)$|\.(css|js|csv|txt|xml|pem|zip|gz)$/;
 
 /// Kinds of pages that need not be visited, and why.
 const NOT_VISITED = { "/software/smart-licensing/alerts": "the entry page of the guide, which only leads on" };

@@ -82,8 +82,8 @@ pub(crate) const SCHEMAS: Venv = Venv {
     packages: &["schemathesis==4.32.5", "openapi-python-client==0.29.1"],
 };
 
-/// Packages from npm in `target/npm`: what drives a browser, and what judges pages.
-const NPM: [&str; 2] = ["puppeteer-core@24.43.1", "axe-core@4.14.1"];
+/// Packages from npm in `target/npm`: what drives a browser, what judges pages, and a provider of OpenID Connect.
+const NPM: [&str; 3] = ["puppeteer-core@24.43.1", "axe-core@4.14.1", "oidc-provider@9.13.3"];
 
 /// The folder of the packages from npm.
 pub(crate) fn npm() -> PathBuf {

@@ -102,6 +102,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("demo_ends.py", &parts::CLIENTS),
     ("lab_command.py", &parts::CLIENTS),
     ("browser.py", &parts::CLIENTS),
+    ("oidc.py", &parts::CLIENTS),
     ("pages.py", &parts::CLIENTS),
     // What clients need was shown by those before it.
     ("boxes.py", &parts::CLIENTS),

@@ -17,6 +17,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 11, sql: rumline_server::SECOND_FACTOR_BEGUN_BY },
     Migration { version: 12, sql: rumline_server::DELIVERY_NUMBERS },
     Migration { version: 13, sql: V13 },
+    Migration { version: 14, sql: rumline_server::PROVIDED_TABLE },
+    Migration { version: 15, sql: rumline_server::SECRET_ENDS },
 ];
 
 /// Switches of before Smart Licensing Using Policy that are registered here, with the tokens they register with.

@@ -33,11 +33,13 @@ pub(crate) enum AlertKind {
     Gap,
     /// Somebody tries passwords.
     FailedLogins,
+    /// The secret of a program is about to end, or has ended.
+    SecretEnds,
 }
 
 impl AlertKind {
     /// All of them.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::SetBack,
         Self::Clone,
         Self::OtherKey,
@@ -48,6 +50,7 @@ impl AlertKind {
         Self::SilentCollector,
         Self::Gap,
         Self::FailedLogins,
+        Self::SecretEnds,
     ];
 
     pub(crate) fn label(self) -> &'static str {
@@ -62,6 +65,7 @@ impl AlertKind {
             Self::SilentCollector => "silent collector",
             Self::Gap => "gap",
             Self::FailedLogins => "failed logins",
+            Self::SecretEnds => "secret ends",
         }
     }
 }
@@ -72,7 +76,7 @@ pub struct AlertView {
     /// Its number.
     pub id: AlertId,
     /// `set back`, `clone`, `other key`, `other account`, `shortage`, `expiry`, `overdue`,
-    /// `silent collector`, `gap` or `failed logins`.
+    /// `silent collector`, `gap`, `failed logins` or `secret ends`.
     pub kind: String,
     /// The product instance, licence, purchase or collector.
     pub subject: String,

@@ -6,6 +6,7 @@ use rumline_catalogue::Catalogue;
 use rumline_protocol::{
     Acknowledgement, EntitlementTag, RefusalReason, RumReport, StatusCode, Timestamp,
 };
+use rumline_server::{News, announce};
 use rumline_store::{Row, Tx};
 
 use crate::Error;
@@ -160,7 +161,13 @@ impl TagBook {
         Ok(self.report_id <= signed_id(report.report_id))
     }
 
-    fn write(&self, tx: &mut Tx<'_>, instance: &Instance, tag: &str) -> Result<(), Error> {
+    fn write(
+        &self,
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        instance: &Instance,
+        tag: &str,
+    ) -> Result<(), Error> {
         const SQL: &str = "INSERT INTO license_use (smart_account_id, product_instance_id, tag,
             count, as_of, report_id, spans, is_off, overlap_seconds, virtual_account_id)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -188,7 +195,34 @@ impl TagBook {
         tx.execute(SQL, &values)?;
         let license = Catalogue::nexus().license_of(tag);
         usage::change_days(tx, instance.account(), &license, &self.days)?;
-        totals::change_use(tx, instance.account(), tag, self.count - before.unwrap_or(0))
+        let before = before.unwrap_or(0);
+        if before != self.count {
+            self.tell(tx, now, instance, &license, before)?;
+        }
+        totals::change_use(tx, instance.account(), tag, self.count - before)
+    }
+
+    /// Tells whoever wants to know that more or fewer are in use than before.
+    fn tell(
+        &self,
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        instance: &Instance,
+        license: &str,
+        before: i64,
+    ) -> Result<(), Error> {
+        let at = format!("/smart-accounts/{}", instance.smart_account_id);
+        let subject = instance.udi.to_string();
+        let data = serde_json::json!({
+            "license": license,
+            "virtual_account_id": instance.virtual_account_id,
+            "product_instance_id": instance.id,
+            "in_use": self.count,
+            "before": before,
+            "as_of": self.as_of,
+        });
+        let news = News { kind: "use", at: &at, subject: Some(&subject), data };
+        announce(tx, now, instance.smart_account_id.into(), &news)
     }
 }
 
@@ -241,7 +275,7 @@ pub(crate) fn store(
         outcome.entries.push(about(entry, &verified.sha256));
     }
     for (tag, book) in books.iter().filter(|(_, book)| book.changed) {
-        book.write(tx, instance, tag)?;
+        book.write(tx, now, instance, tag)?;
     }
     Ok(outcome)
 }

@@ -564,14 +564,42 @@ impl Cssm {
     /// # Errors
     /// When the store fails.
     pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
+        let mut from = String::new();
+        // Piece by piece: a fleet leaves many in a day, and devices report meanwhile.
+        while let Some(to) =
+            self.db.write("receiver.tidy_polls", move |tx| tidy_polls(tx, now, &from))?
+        {
+            from = to;
+        }
         self.db.write("receiver.tidy", move |tx| {
-            let (month, day) = (now - 30 * Timestamp::DAY, now - Timestamp::DAY);
-            let sql = "DELETE FROM poll WHERE ready_at < $1 OR fetched_at < $2";
-            tx.execute(sql, &[month.0.into(), day.0.into()])?;
             older::end_expired(tx, now)?;
             outbox::tidy(tx, now)
         })
     }
+}
+
+/// Results that are looked at at a time, for whether they are to go.
+const POLLS_AT_A_TIME: i64 = 1_000;
+
+/// Looks at a piece of the results, those after this one; returns the last that was looked at, if there may be more.
+fn tidy_polls(tx: &mut Tx<'_>, now: Timestamp, from: &str) -> Result<Option<String>, Error> {
+    let sql = "SELECT id FROM poll WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
+    let last = [from.into(), (POLLS_AT_A_TIME - 1).into()];
+    let last = tx.row(sql, &last, |row| row.text(0))?;
+    let (month, day) = (now - 30 * Timestamp::DAY, now - Timestamp::DAY);
+    let ends = [from.into(), month.0.into(), day.0.into()];
+    match &last {
+        Some(to) => {
+            let sql = "DELETE FROM poll WHERE id > $1 AND id <= $4
+                AND (ready_at < $2 OR fetched_at < $3)";
+            tx.execute(sql, &[ends[0], ends[1], ends[2], to.into()])?;
+        }
+        None => {
+            let sql = "DELETE FROM poll WHERE id > $1 AND (ready_at < $2 OR fetched_at < $3)";
+            tx.execute(sql, &ends)?;
+        }
+    }
+    Ok(last)
 }
 
 /// Refusals an address may have in an hour, for each request a product instance may make.

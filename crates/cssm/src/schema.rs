@@ -33,6 +33,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 26, sql: V26 },
     Migration { version: 27, sql: V27 },
     Migration { version: 28, sql: V28 },
+    Migration { version: 29, sql: rumline_server::PROVIDED_TABLE },
+    Migration { version: 30, sql: rumline_server::SECRET_ENDS },
 ];
 
 /// The two supervisors of a chassis have one key: a registration of the one is found by it for the other. And what became of the licence

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{Policy, Timestamp};
-use rumline_server::{RefusedLogins, refused_logins};
+use rumline_server::{RefusedLogins, refused_logins, secrets_that_end};
 use rumline_store::Tx;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ const GAP_SECONDS: i64 = 1_800;
 /// Under one name so many logins have to be refused within so many seconds.
 const FAILED_LOGINS_MIN: i64 = 5;
 const FAILED_LOGINS_SECONDS: i64 = DAY;
+/// So many days before its end the secret of a program is spoken of.
+const SECRET_DAYS: i64 = 14;
 /// Product instances of a virtual account that are named one by one; of more the number is told.
 const NAMED_MAX: i64 = 100;
 
@@ -78,10 +80,14 @@ impl Cssm {
     }
 
     fn watch_server(&self, now: Timestamp) -> Result<usize, Error> {
-        let found = self.db.read("watch.logins", move |tx| failed_logins(tx, now))?;
+        let found = self.db.read("watch.logins", move |tx| {
+            let mut found = failed_logins(tx, now)?;
+            found.extend(secrets(tx, now)?);
+            Ok::<_, Error>(found)
+        })?;
         let open = found.len();
         self.db.write("watch.tell", move |tx| {
-            tell(tx, now, SERVER, &[AlertKind::FailedLogins], &found)
+            tell(tx, now, SERVER, &[AlertKind::FailedLogins, AlertKind::SecretEnds], &found)
         })?;
         Ok(open)
     }
@@ -288,6 +294,20 @@ fn gaps(tx: &mut Tx<'_>, now: Timestamp, id: SmartAccountId) -> Result<Found, Er
         found.push((AlertKind::Gap, "product instances".to_owned(), text));
     }
     Ok(found)
+}
+
+/// Programs whose secret ends: those of which nobody hears once it has.
+fn secrets(tx: &mut Tx<'_>, now: Timestamp) -> Result<Found, Error> {
+    let ending = secrets_that_end(tx, now + SECRET_DAYS * DAY, NAMED_MAX)?;
+    let told = ending.into_iter().map(|(login, at)| {
+        let ends = if at <= now { "has ended" } else { "ends" };
+        let text = format!(
+            "The secret of this program {ends} at {at}. Renew it and give the program the new one, or remove the \
+             program if it is not needed any more."
+        );
+        (AlertKind::SecretEnds, login, text)
+    });
+    Ok(told.collect())
 }
 
 /// Names under which passwords are tried that are looked at.

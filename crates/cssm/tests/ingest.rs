@@ -324,6 +324,34 @@ fn an_ack_waits_until_it_is_ready_and_then_for_whoever_asks_again() {
         assert_eq!(lab.refusal(&device.poll(lab.now, &poll_id)), "the poll_id is not known");
         // What is known is answered at once.
         assert_eq!(lab.entries(&device.usage(&[&report])), [accepted(1)]);
+        // Of many those go that were fetched, or that nobody asks for, and no other.
+        let (now, day) = (lab.now.0, 86_400);
+        let count = |lab: &Lab| {
+            let sql = "SELECT COUNT(*) FROM poll";
+            let read = |tx: &mut rumline_store::Tx<'_>| tx.row(sql, &[], |row| row.int(0));
+            lab.cssm.db().read("test.polls", read).unwrap().unwrap_or(0)
+        };
+        let before = count(lab);
+        let many = move |tx: &mut rumline_store::Tx<'_>| {
+            for number in 0..2_500_i64 {
+                let id = format!("poll-{number:05}");
+                let (ready_at, fetched_at) = match number % 5 {
+                    0 => (now - 29 * day, None),
+                    1 => (now - 31 * day, None),
+                    2 => (now - 2 * day, Some(now - 2 * day)),
+                    3 => (now - 2 * day, Some(now - day / 2)),
+                    _ => (now + 60, None),
+                };
+                let sql =
+                    "INSERT INTO poll (id, product_instance_id, ready_at, results, fetched_at)
+                    VALUES ($1, 1, $2, '', $3)";
+                tx.execute(sql, &[(&id).into(), ready_at.into(), fetched_at.into()])?;
+            }
+            Ok::<_, rumline_cssm::Error>(())
+        };
+        lab.cssm.db().write("test.polls", many).unwrap();
+        lab.cssm.tidy(lab.now).unwrap();
+        assert_eq!(count(lab), before + 1_500);
         assert_eq!(lab.counted("SN1"), 200);
     });
 }

@@ -56,6 +56,52 @@ fn whoever_is_added_can_be_listed_changed_disabled_and_removed() {
 }
 
 #[test]
+fn the_secret_of_a_program_may_end_and_somebody_is_told_before() {
+    on_every_engine(&at_once(), |lab| {
+        let (people, day) = (lab.cssm.people(), 86_400);
+        let own = Grant::of(Role::Viewer, Some(lab.sa.into()));
+        for wrong in [0, -1, 3_651, i64::MAX] {
+            let made = people.create_program(lab.now, &by(), "robot", &[own], Some(wrong));
+            assert!(matches!(made, Err(Error::Field { .. })), "{made:?}");
+        }
+        let secret = people.create_program(lab.now, &by(), "robot", &[own], Some(30)).unwrap();
+        people.create_program(lab.now, &by(), "endless", &[own], None).unwrap();
+        let ends_at = lab.now + 30 * day;
+        assert_eq!(people.person("robot").unwrap().secret_ends_at, Some(ends_at));
+        let listed: Vec<_> = people.list(None).unwrap();
+        assert!(listed.iter().any(|one| one.secret_ends_at == Some(ends_at)));
+        let alerts = |lab: &Lab| {
+            let open = lab.cssm.listed_alerts(None, Some(false), None, 100).unwrap();
+            open.into_iter().map(|one| (one.kind, one.subject, one.text)).collect::<Vec<_>>()
+        };
+        lab.cssm.watch(lab.now + 15 * day).unwrap();
+        assert_eq!(alerts(lab), []);
+        lab.cssm.watch(lab.now + 16 * day).unwrap();
+        let told = alerts(lab);
+        assert_eq!((told.len(), &*told[0].0, &*told[0].1), (1, "secret ends", "robot"));
+        assert!(told[0].2.contains("ends at") && told[0].2.contains("Renew it"), "{told:?}");
+        let token = people.log_in_program(ends_at + -1, "robot", &secret, HERE).unwrap();
+        people.caller(ends_at + -1, &token).unwrap();
+        // It ends, and with it what was given for it. Who does not know it is not told.
+        assert!(matches!(people.caller(ends_at, &token), Err(Error::Unauthenticated)));
+        let over = people.log_in_program(ends_at, "robot", &secret, HERE);
+        assert!(matches!(over, Err(Error::SecretEnded)), "{over:?}");
+        let wrong = people.log_in_program(ends_at, "robot", "wrong", HERE);
+        assert!(matches!(wrong, Err(Error::Unauthenticated)), "{wrong:?}");
+        lab.cssm.watch(ends_at).unwrap();
+        assert!(alerts(lab)[0].2.contains("has ended"));
+        // Renewed, it holds as long as before, and the alert is settled.
+        let renewed = people.renew_secret(ends_at, &by(), "robot").unwrap();
+        assert_eq!(people.person("robot").unwrap().secret_ends_at, Some(ends_at + 30 * day));
+        people.log_in_program(ends_at, "robot", &renewed, HERE).unwrap();
+        lab.cssm.watch(ends_at + 1).unwrap();
+        assert_eq!(alerts(lab), []);
+        people.renew_secret(ends_at, &by(), "endless").unwrap();
+        assert_eq!(people.person("endless").unwrap().secret_ends_at, None);
+    });
+}
+
+#[test]
 fn a_program_has_a_secret_that_is_made_and_renewed() {
     on_every_engine(&at_once(), |lab| {
         let (people, now) = (lab.cssm.people(), lab.now);

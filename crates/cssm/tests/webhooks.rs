@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rumline_cssm::{Actor, Error};
 use rumline_protocol::Timestamp;
 use rumline_server::{Due, ScopeId, Webhook};
-use rumline_testkit::{Lab, at_once, on_every_engine};
+use rumline_testkit::{Device, Lab, START, at_once, on_every_engine};
 
 fn admin() -> Actor {
     Actor::person("admin")
@@ -127,5 +127,49 @@ fn no_account_takes_all_places_from_the_others() {
         assert!(people.due_deliveries(lab.now, 16, &busy).unwrap().is_empty());
         let one: BTreeSet<_> = busy.iter().take(1).copied().collect();
         assert_eq!(people.due_deliveries(lab.now, 16, &one).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_is_in_use_is_told_when_it_changes_to_whoever_asked_for_that() {
+    on_every_engine(&at_once(), |lab| {
+        let (told, usual) = (make(lab, &["use"]), make(lab, &[]));
+        assert_eq!(
+            (told.kinds, usual.kinds),
+            (vec!["use".to_owned()], vec!["alert".to_owned(), "event".to_owned()])
+        );
+        let device = Device::new(&lab.cssm, "SN1");
+        lab.register(&device);
+        let mut number = 0_u32;
+        let mut report = |lab: &mut Lab, count: u32| {
+            number += 1;
+            let from = START + i64::from(number) * 100;
+            let report = device.report(u64::from(number), from, &[(100, count)]);
+            lab.entries(&device.usage(&[&report]));
+        };
+        for count in [2, 2, 3, 0] {
+            report(lab, count);
+        }
+        let mut found = Vec::new();
+        while let Some(one) =
+            due(lab, lab.now + 1).into_iter().find(|one| one.webhook_id == told.id)
+        {
+            let event: serde_json::Value = serde_json::from_str(&one.body).unwrap();
+            assert_eq!(
+                (&event["specversion"], &event["type"]),
+                (&"1.0".into(), &"rumline.use".into())
+            );
+            assert!(event["source"].as_str().unwrap().ends_with("/smart-accounts/1"), "{event}");
+            assert!(event["subject"].as_str().unwrap().contains("SN:SN1"), "{event}");
+            let data = &event["data"];
+            assert!(
+                data["license"].is_string() && data["product_instance_id"].is_number(),
+                "{data}"
+            );
+            found.push((data["before"].as_i64().unwrap(), data["in_use"].as_i64().unwrap()));
+            let which = (lab.sa.into(), one.id);
+            lab.cssm.people().delivery_done(lab.now + 1, which, Some(204), None).unwrap();
+        }
+        assert_eq!(found, [(0, 2), (2, 3), (3, 0)]);
     });
 }

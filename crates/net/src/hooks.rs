@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::pem_to_der;
-use crate::tls::client_config;
+use crate::tls::{client_config, roots_of};
 
 /// How long a receiver may take in all.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -114,17 +113,7 @@ impl HookClient {
     /// When the roots cannot be used.
     pub fn new(root_pem: Option<&[u8]>, allows_internal: bool) -> Result<Self, String> {
         let told = |error: &dyn std::fmt::Display| error.to_string();
-        let roots: Vec<Vec<u8>> = match root_pem {
-            Some(pem) => pem_to_der(pem).map_err(|error| told(&error))?,
-            None => {
-                let of_system = rustls_native_certs::load_native_certs().certs;
-                of_system.iter().map(|root| root.as_ref().to_vec()).collect()
-            }
-        };
-        // Of the system's some may be of a kind that is not known here.
-        let is_known = |root: &Vec<u8>| client_config(std::slice::from_ref(root)).is_ok();
-        let roots: Vec<Vec<u8>> =
-            roots.into_iter().filter(|root| root_pem.is_some() || is_known(root)).collect();
+        let roots = roots_of(root_pem).map_err(|error| told(&error))?;
         let tls = client_config(&roots).map_err(|error| told(&error))?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)

@@ -80,6 +80,29 @@ impl HttpClient {
         if !body.is_empty() {
             request = request.header("content-type", content_type).body(body);
         }
+        self.answer_to(request).await
+    }
+
+    /// Sends a form, with the login of a program if one is given.
+    ///
+    /// # Errors
+    /// As those of [`HttpClient::send`].
+    pub async fn send_form(
+        &self,
+        url: &str,
+        login: Option<(&str, &str)>,
+        form: String,
+    ) -> Result<Reply, HttpError> {
+        let mut request = self.client.post(url).body(form);
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+        request = request.header("accept", "application/json");
+        if let Some((name, secret)) = login {
+            request = request.basic_auth(name, Some(secret));
+        }
+        self.answer_to(request).await
+    }
+
+    async fn answer_to(&self, request: reqwest::RequestBuilder) -> Result<Reply, HttpError> {
         let mut response =
             request.send().await.map_err(|error| HttpError(reason(&error).to_string()))?;
         let status = response.status().as_u16();

@@ -50,7 +50,7 @@ pub use ssh::{
 pub use ssh_client::{SshClient, SshError};
 pub use tls::{
     TlsClient, TlsError, certificate_to_pem, client_config, device_server_config,
-    old_client_config, pem_to_der, server_config,
+    old_client_config, pem_to_der, roots_of, server_config,
 };
 
 /// A line on standard output: what a command says, or a server that has just come up. Whoever reads no more ends nothing.

@@ -89,6 +89,20 @@ fn client_config_of(
         .with_no_client_auth())
 }
 
+/// The roots to trust, DER: those of a PEM file, or without one those of the system.
+///
+/// # Errors
+/// When the file holds none.
+pub fn roots_of(pem: Option<&[u8]>) -> Result<Vec<Vec<u8>>, TlsError> {
+    if let Some(pem) = pem {
+        return pem_to_der(pem);
+    }
+    let of_system = rustls_native_certs::load_native_certs().certs;
+    let roots = of_system.iter().map(|root| root.as_ref().to_vec());
+    // Some may be of a kind that is not known here.
+    Ok(roots.filter(|root| client_config(std::slice::from_ref(root)).is_ok()).collect())
+}
+
 /// The certificates in a PEM file, DER.
 ///
 /// # Errors

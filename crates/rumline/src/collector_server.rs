@@ -25,6 +25,7 @@ use crate::admin::{Client, Server};
 use crate::backup;
 use crate::collector_admin;
 use crate::configuration::Process;
+use crate::provider_options::{ProviderArguments, known_as};
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
 };
@@ -62,6 +63,8 @@ pub(crate) struct Common {
     /// Write the first administrator's password to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    provider: ProviderArguments,
     /// Run on the clock of a lab.
     #[arg(long, hide = true)]
     lab_clock: Option<LabClock>,
@@ -210,6 +213,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         None => None,
     };
     let base_url = format!("https://{}", listener.local_addr()?);
+    let own_url = known_as(&common.names, listener.local_addr()?);
     let device_url = match (&device_listener, &role.host) {
         (Some(listener), _) => {
             let address = listener.local_addr()?;
@@ -236,6 +240,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         host: collector.settings().name.clone(),
         cookie: format!("rumline-{}", listener.local_addr()?.port()),
         cisco: cisco(common)?,
+        provider: common.provider.provider(&own_url)?,
         tls_root_pem: certificate_to_pem(&authority.root_certificate),
         spool: Spool::open(dir.join("spool"))?,
         shutdown: shutdown.clone(),

@@ -25,6 +25,7 @@ use crate::backup;
 use crate::configuration::Process;
 use crate::cssm_admin;
 use crate::mail_sender::{MailArguments, send_mail};
+use crate::provider_options::{ProviderArguments, known_as};
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,
     tls_identity,
@@ -66,6 +67,8 @@ pub(crate) struct Arguments {
     tables: Tables,
     #[command(flatten)]
     mail: MailArguments,
+    #[command(flatten)]
+    provider: ProviderArguments,
     /// Let webhooks be told at addresses of one's own network too, and without TLS.
     #[arg(long)]
     webhooks_to_internal: bool,
@@ -246,6 +249,8 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let base_url = format!("https://{}", listener.local_addr()?);
+    let own_url = known_as(&arguments.names, listener.local_addr()?);
+    let provider = arguments.provider.provider(&own_url)?;
     let state = CssmSite {
         chosen: Default::default(),
         people: cssm.people(),
@@ -256,6 +261,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         root_pem: certificate_to_pem(&authority.root_certificate).into(),
         sends_mail: mailer.is_some(),
         webhooks_to_internal: arguments.webhooks_to_internal,
+        provider: provider.map(Arc::new),
         spool: Spool::open(arguments.dir.join("spool"))?,
         gates: Gates::default(),
         metrics: Default::default(),

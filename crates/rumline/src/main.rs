@@ -23,6 +23,7 @@ mod lab;
 mod license_file_command;
 mod mail_sender;
 mod out;
+mod provider_options;
 mod repair_command;
 mod server_parts;
 mod sim_command;

@@ -40,6 +40,9 @@ pub enum Error {
          that the clock of the device that shows it is right"
     )]
     CodeWrong,
+    /// The secret of a program was right, and has ended.
+    #[error("the secret of this program has ended: whoever administers it renews it")]
+    SecretEnded,
     /// An API token was shown where somebody has to log in.
     #[error("an API token does not do this: log in")]
     OnlyLoggedIn,
@@ -75,6 +78,7 @@ impl FromStore for Error {
             | Self::Forbidden
             | Self::CodeMissing
             | Self::CodeWrong
+            | Self::SecretEnded
             | Self::OnlyLoggedIn
             | Self::TooManyRequests { .. }
             | Self::TooLarge { .. }

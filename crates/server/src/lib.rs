@@ -17,7 +17,10 @@ mod idempotency;
 mod identity;
 mod logins;
 mod names;
+mod oidc;
 mod people;
+mod provided;
+mod provided_login;
 mod ready;
 mod restored;
 mod second_factor;
@@ -44,18 +47,24 @@ pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity};
 pub use logins::Begun;
 pub use names::{LoginId, NAME_LETTERS_MAX, check_name, next_id, random_hex};
-pub use people::{
-    GRANTS_TABLE, Kind, PASSWORD_BYTES_MAX, PASSWORD_LETTERS_MIN, People, Person, forget,
-    grants_of, regrant,
+pub use oidc::{
+    Claims, Distrust, Expected, Flow, FlowKey, GroupRule, KeyCache, KeySet, Metadata, UsedFlows,
+    check_id_token, grants_of_groups, key_named,
 };
+pub use people::{
+    GRANTS_TABLE, Kind, PASSWORD_BYTES_MAX, PASSWORD_LETTERS_MIN, People, Person, SECRET_DAYS_MAX,
+    SECRET_ENDS, forget, grants_of, regrant, secrets_that_end,
+};
+pub use provided::PROVIDED_TABLE;
+pub use provided_login::Provided;
 pub use ready::{NotReady, probe};
 pub use restored::{LEAP, go_on_after_restore};
 pub use rumline_store::Id;
 pub use throttle::Throttle;
 pub use totp::{STEP_SECONDS, TotpSecret, step_at};
 pub use webhooks::{
-    DELIVERY_NUMBERS, Delivery, DeliveryId, Due, News, WEBHOOK_KINDS, WEBHOOK_TABLES,
-    WEBHOOK_URL_BYTES_MAX, Webhook, WebhookId, announce,
+    DELIVERY_NUMBERS, Delivery, DeliveryId, Due, News, USUAL_WEBHOOK_KINDS, WEBHOOK_KINDS,
+    WEBHOOK_TABLES, WEBHOOK_URL_BYTES_MAX, Webhook, WebhookId, announce,
 };
 
 /// A source of randomness that several threads share.

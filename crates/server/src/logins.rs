@@ -10,7 +10,7 @@ use rumline_store::{Row, Tx};
 use crate::audit::{Act, audit};
 use crate::factors::{Checked, check_code, factor_of, told};
 use crate::names::LoginId;
-use crate::people::{grants_of, hash_in, is_password, kind_of, nobodys_hash};
+use crate::people::{grants_of, hash_in, is_password, kind_of, nobodys_hash, secret_has_ended};
 use crate::{
     Actor, Caller, Error, Grant, Kind, PartId, People, Role, ScopeId, Throttle, narrowed, next_id,
     random_hex,
@@ -41,13 +41,14 @@ pub(crate) const TICKET: &str = "ticket";
 pub(crate) const TOKEN: &str = "token";
 
 /// How long a ticket waits for its code.
-const TICKET_SECONDS: i64 = 300;
+pub(crate) const TICKET_SECONDS: i64 = 300;
 /// Of when it was used last no more is told than this, so that a request writes nothing.
 const USE_SECONDS: i64 = 600;
 
 /// What became of a password and a code.
-enum Admitted {
+pub(crate) enum Admitted {
     In,
+    SecretEnded,
     CodeMissing,
     Code(Checked),
 }
@@ -103,7 +104,7 @@ pub(crate) fn put_login(
 }
 
 /// Checks what is asked for beside a password, and tells the audit what came of it.
-fn admit(
+pub(crate) fn admit(
     tx: &mut Tx<'_>,
     now: Timestamp,
     actor: &Actor,
@@ -111,6 +112,10 @@ fn admit(
 ) -> Result<Admitted, Error> {
     let login = actor.name();
     let act = Act::new("login", login);
+    if secret_has_ended(tx, now, login)? {
+        audit(tx, now, actor, &act.refused("the secret of the program has ended"))?;
+        return Ok(Admitted::SecretEnded);
+    }
     let Some(factor) = factor_of(tx, login)? else {
         audit(tx, now, actor, &act)?;
         return Ok(Admitted::In);
@@ -138,7 +143,7 @@ fn admit(
 }
 
 impl People {
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+    pub(crate) fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -279,6 +284,7 @@ impl People {
     ) -> Result<(), Error> {
         match admitted {
             Admitted::In => self.throttle().succeeded(login, address),
+            Admitted::SecretEnded => return Err(Error::SecretEnded),
             Admitted::CodeMissing => return Err(Error::CodeMissing),
             Admitted::Code(checked) => {
                 if matches!(checked, Checked::Wrong) {
@@ -330,7 +336,7 @@ impl People {
                 Admitted::CodeMissing if by_steps => {
                     put_login(tx, (now, now + TICKET_SECONDS), &given, &actor, TICKET)?;
                 }
-                Admitted::CodeMissing | Admitted::Code(_) => {}
+                Admitted::SecretEnded | Admitted::CodeMissing | Admitted::Code(_) => {}
             }
             Ok(admitted)
         })?;
@@ -403,7 +409,8 @@ fn holder(
         api_token.scope_id, api_token.part_id, api_token.name FROM api_token
         JOIN person ON person.login = api_token.login
         WHERE api_token.hash = $1 AND api_token.expires_at > $2
-        AND api_token.created_at <= $3 AND person.disabled_at IS NULL";
+        AND api_token.created_at <= $3 AND person.disabled_at IS NULL
+        AND (person.secret_ends_at IS NULL OR person.secret_ends_at > $2)";
     // One that was made while the clock was ahead ends when the clock is right.
     let latest = now + rumline_protocol::SKEW_SECONDS;
     let values = [digest.into(), now.0.into(), latest.0.into()];

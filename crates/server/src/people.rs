@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Act, audit};
 use crate::factors::forget_factor;
 use crate::idempotency::forget_answers;
+use crate::provided::forget_provided;
 use crate::webhooks::forget_webhooks;
 use crate::{
     Actor, AuditRow, AuditSearch, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle,
@@ -38,6 +39,15 @@ ALTER TABLE person ADD COLUMN kind TEXT NOT NULL DEFAULT 'person';
 ALTER TABLE person ADD COLUMN disabled_at BIGINT;
 ";
 
+/// What the table of people got later: when the secret of a program ends, and how long one lasts.
+pub const SECRET_ENDS: &str = "
+ALTER TABLE person ADD COLUMN secret_days BIGINT;
+ALTER TABLE person ADD COLUMN secret_ends_at BIGINT;
+CREATE INDEX person_secret_ends ON person (secret_ends_at) WHERE secret_ends_at IS NOT NULL;
+";
+
+/// The longest that the secret of a program holds which ends, in days.
+pub const SECRET_DAYS_MAX: i64 = 3_650;
 /// The shortest password, in characters.
 pub const PASSWORD_LETTERS_MIN: usize = 10;
 /// The longest one, in bytes: hashing more only costs.
@@ -81,9 +91,14 @@ pub struct Person {
     pub disabled_at: Option<Timestamp>,
     /// Since when they are asked for a second factor.
     pub second_factor_at: Option<Timestamp>,
+    /// The provider that logs them in, if one does.
+    pub issuer: Option<String>,
+    /// When the secret of a program ends, if it does.
+    pub secret_ends_at: Option<Timestamp>,
 }
 
 /// What is done to somebody.
+#[derive(Clone, Copy)]
 pub(crate) struct Change {
     action: &'static str,
     /// Whether their logins end with it. What somebody may do is looked up at each request: a role that goes needs no end.
@@ -97,7 +112,7 @@ impl Change {
         Self { action, ends_logins: true, scope_id: None }
     }
 
-    fn of_role(action: &'static str, scope_id: Option<ScopeId>) -> Self {
+    pub(crate) fn of_role(action: &'static str, scope_id: Option<ScopeId>) -> Self {
         Self { action, ends_logins: false, scope_id }
     }
 }
@@ -130,7 +145,7 @@ pub(crate) fn nobodys_hash() -> &'static str {
     HASH.get_or_init(|| hash("a password nobody has").unwrap_or_default())
 }
 
-fn checked_hash(field: &'static str, password: &str) -> Result<String, Error> {
+pub(crate) fn checked_hash(field: &'static str, password: &str) -> Result<String, Error> {
     if password.chars().count() < PASSWORD_LETTERS_MIN {
         return Err(Error::field(field, "a password has at least 10 characters"));
     }
@@ -172,7 +187,7 @@ pub(crate) fn told_of(grants: &[Grant]) -> String {
     grants.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn put_grant(tx: &mut Tx<'_>, login: &str, grant: &Grant) -> Result<(), Error> {
+pub(crate) fn put_grant(tx: &mut Tx<'_>, login: &str, grant: &Grant) -> Result<(), Error> {
     let sql = "INSERT INTO grant_of (login, scope_id, part_id, role) VALUES ($1, $2, $3, $4)
         ON CONFLICT (login, scope_id, part_id) DO UPDATE SET role = excluded.role";
     let (scope, part) = (grant.scope_id.map_or(0, |id| id.0), grant.part_id.map_or(0, |id| id.0));
@@ -198,6 +213,34 @@ pub(crate) fn kind_of(tx: &mut Tx<'_>, login: &str) -> Result<Option<Kind>, Erro
     let sql = "SELECT kind FROM person WHERE login = $1";
     let kind = tx.row(sql, &[login.into()], |row| row.text(0))?;
     Ok(kind.map(|kind| if kind == Kind::Client.name() { Kind::Client } else { Kind::Person }))
+}
+
+/// Whether the secret of a program has ended.
+pub(crate) fn secret_has_ended(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    login: &str,
+) -> Result<bool, Error> {
+    let sql = "SELECT secret_ends_at FROM person WHERE login = $1";
+    let ends_at = tx.row(sql, &[login.into()], |row| row.opt_int(0))?.flatten();
+    Ok(ends_at.is_some_and(|at| at <= now.0))
+}
+
+/// Programs whose secret ends until then, or has ended: the first so many, with when.
+///
+/// # Errors
+/// When the store fails.
+pub fn secrets_that_end(
+    tx: &mut Tx<'_>,
+    until: Timestamp,
+    most: i64,
+) -> Result<Vec<(String, Timestamp)>, Error> {
+    let sql = "SELECT login, secret_ends_at FROM person
+        WHERE secret_ends_at IS NOT NULL AND secret_ends_at <= $1
+        ORDER BY secret_ends_at LIMIT $2";
+    tx.rows(sql, &[until.0.into(), most.into()], |row| {
+        Ok::<_, Error>((row.text(0)?, Timestamp(row.int(1)?)))
+    })
 }
 
 /// A scope goes, or a part of it: the roles for it go too, and whoever has none left. The audit tells of each.
@@ -233,6 +276,7 @@ pub fn forget(
             tx.execute("DELETE FROM api_token WHERE login = $1", &whose[..1])?;
             forget_factor(tx, &login)?;
             forget_answers(tx, &login)?;
+            forget_provided(tx, &login)?;
             tx.execute("DELETE FROM person WHERE login = $1", &whose[..1])?;
         }
         let (was, becomes) = told_apart(before, state_of(tx, &login)?);
@@ -277,6 +321,38 @@ pub fn regrant(
     Ok(())
 }
 
+/// What is done to a person, in one transaction: nobody takes away the last administrator of everything, logins end if they
+/// would go on with what does not hold any more, and the audit tells of it.
+pub(crate) fn change_in(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    login: &str,
+    Change { action, ends_logins, scope_id }: Change,
+    work: impl FnOnce(&mut Tx<'_>, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let was_administered = is_administered(tx)?;
+    let before = state_of(tx, login)?;
+    work(tx, login)?;
+    if was_administered && !is_administered(tx)? {
+        let text = "this is the last administrator of everything: make another one first";
+        return Err(Error::Conflict(text.to_owned()));
+    }
+    if ends_logins {
+        tx.execute("DELETE FROM api_token WHERE login = $1", &[login.into()])?;
+    }
+    let after = state_of(tx, login)?;
+    let (was, becomes) = told_apart(before, after);
+    let act = Act::new(action, login).changing(was.as_deref(), becomes.as_deref());
+    let act = scope_id.map_or(act, |scope_id| act.within(scope_id));
+    audit(tx, now, actor, &act)
+}
+
+/// Whether somebody may not log in.
+pub(crate) fn is_disabled(tx: &mut Tx<'_>, login: &str) -> Result<bool, Error> {
+    Ok(state_of(tx, login)?.is_none_or(|(is_disabled, _)| is_disabled))
+}
+
 impl People {
     /// The people in a database.
     #[must_use]
@@ -306,34 +382,17 @@ impl People {
         self.add(now, &Actor::system(), "admin", &password, Role::Administrator, None)
     }
 
-    /// What is done to a person, in one transaction: nobody takes away the last administrator of everything, logins end if they
-    /// would go on with what does not hold any more, and the audit tells of it.
+    /// What is done to a person, in a transaction of its own.
     pub(crate) fn change(
         &self,
         now: Timestamp,
         actor: &Actor,
         login: &str,
-        Change { action, ends_logins, scope_id }: Change,
+        change: Change,
         work: impl Fn(&mut Tx<'_>, &str) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
         let (login, actor) = (login.to_owned(), actor.clone());
-        self.db.write("people.change", move |tx| {
-            let was_administered = is_administered(tx)?;
-            let before = state_of(tx, &login)?;
-            work(tx, &login)?;
-            if was_administered && !is_administered(tx)? {
-                let text = "this is the last administrator of everything: make another one first";
-                return Err(Error::Conflict(text.to_owned()));
-            }
-            if ends_logins {
-                tx.execute("DELETE FROM api_token WHERE login = $1", &[(&login).into()])?;
-            }
-            let after = state_of(tx, &login)?;
-            let (was, becomes) = told_apart(before, after);
-            let act = Act::new(action, &login).changing(was.as_deref(), becomes.as_deref());
-            let act = scope_id.map_or(act, |scope_id| act.within(scope_id));
-            audit(tx, now, &actor, &act)
-        })
+        self.db.write("people.change", move |tx| change_in(tx, now, &actor, &login, change, &work))
     }
 
     /// Adds a person, or gives a known one a new password and one role; that the scope exists is the caller's to check.
@@ -373,28 +432,68 @@ impl People {
         password: Option<&str>,
         grants: &[Grant],
     ) -> Result<Option<String>, Error> {
+        match password {
+            Some(password) => {
+                self.create_as(now, actor, login, (Kind::Person, password, None), grants)?;
+                Ok(None)
+            }
+            None => self.create_program(now, actor, login, grants, None).map(Some),
+        }
+    }
+
+    /// Adds a program that is not known yet; its secret is made and returned, and ends after so many days if told so.
+    ///
+    /// # Errors
+    /// As those of [`People::create`].
+    pub fn create_program(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        grants: &[Grant],
+        days: Option<i64>,
+    ) -> Result<String, Error> {
+        if days.is_some_and(|days| !(1..=SECRET_DAYS_MAX).contains(&days)) {
+            let text = "the secret of a program ends after 1 to 3,650 days";
+            return Err(Error::field("expires_after_days", text));
+        }
+        let made = random_hex(&self.random, 24);
+        self.create_as(now, actor, login, (Kind::Client, &made, days), grants)?;
+        Ok(made)
+    }
+
+    fn create_as(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        login: &str,
+        (kind, password, days): (Kind, &str, Option<i64>),
+        grants: &[Grant],
+    ) -> Result<(), Error> {
         check_name("login", "a login name", login)?;
         if grants.is_empty() || grants.len() > GRANTS_MAX {
             return Err(Error::invalid("somebody has 1 to 1,000 roles"));
         }
-        let (kind, made) = match password {
-            Some(_) => (Kind::Person, None),
-            None => (Kind::Client, Some(random_hex(&self.random, 24))),
-        };
-        let hash = checked_hash("password", password.or(made.as_deref()).unwrap_or_default())?;
+        let hash = checked_hash("password", password)?;
         let grants = grants.to_vec();
         let scope_id = grants.first().and_then(|grant| grant.scope_id);
         let added = Change { action: "person added", ends_logins: true, scope_id };
         self.change(now, actor, login, added, move |tx, login| {
-            let sql = "INSERT INTO person (login, password_hash, created_at, kind)
-                VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-            let values = [login.into(), (&hash).into(), now.0.into(), kind.name().into()];
+            let sql = "INSERT INTO person (login, password_hash, created_at, kind, secret_days,
+                secret_ends_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+            let values = [
+                login.into(),
+                (&hash).into(),
+                now.0.into(),
+                kind.name().into(),
+                days.into(),
+                days.map(|days| now.0 + days * Timestamp::DAY).into(),
+            ];
             if tx.execute(sql, &values)? == 0 {
                 return Err(Error::Conflict(format!("the login {login:?} is taken")));
             }
             grants.iter().try_for_each(|grant| put_grant(tx, login, grant))
-        })?;
-        Ok(made)
+        })
     }
 
     /// Gives a person another password; the logins under the old one end.
@@ -477,7 +576,7 @@ impl People {
         Ok(verified)
     }
 
-    /// Makes another password for a program, and returns it.
+    /// Makes another password for a program, and returns it; it holds as long as the one before did.
     ///
     /// # Errors
     /// When there is no such program.
@@ -493,8 +592,10 @@ impl People {
             if kind_of(tx, login)? != Some(Kind::Client) {
                 return Err(Error::NotFound("program of this login"));
             }
-            let sql = "UPDATE person SET password_hash = $1 WHERE login = $2";
-            tx.execute(sql, &[(&hash).into(), login.into()])?;
+            let sql = "UPDATE person SET password_hash = $1, secret_ends_at = $2 + secret_days * $3
+                WHERE login = $4";
+            let values = [(&hash).into(), now.0.into(), Timestamp::DAY.into(), login.into()];
+            tx.execute(sql, &values)?;
             Ok(())
         })?;
         Ok(made)
@@ -581,6 +682,7 @@ impl People {
             tx.execute("DELETE FROM grant_of WHERE login = $1", &[login.into()])?;
             forget_factor(tx, login)?;
             forget_answers(tx, login)?;
+            forget_provided(tx, login)?;
             match tx.execute("DELETE FROM person WHERE login = $1", &[login.into()])? {
                 0 => Err(Error::NotFound("person")),
                 _ => Ok(()),
@@ -631,8 +733,9 @@ impl People {
                 grants.entry(row.text(0)?).or_default().push(grant);
                 Ok::<_, Error>(true)
             })?;
-            let sql = "SELECT person.login, kind, created_at, disabled_at, confirmed_at FROM person
-                LEFT JOIN second_factor ON second_factor.login = person.login
+            let sql = "SELECT person.login, kind, created_at, disabled_at, confirmed_at, issuer,
+                secret_ends_at FROM person LEFT JOIN second_factor ON second_factor.login = person.login
+                LEFT JOIN provided_person ON provided_person.login = person.login
                 ORDER BY person.login";
             let mut all = tx.rows(sql, &[], |row| {
                 let login = row.text(0)?;
@@ -642,6 +745,8 @@ impl People {
                 let (created_at, disabled_at) =
                     (Timestamp(row.int(2)?), row.opt_int(3)?.map(Timestamp));
                 let second_factor_at = row.opt_int(4)?.map(Timestamp);
+                let issuer = row.opt_text(5)?;
+                let secret_ends_at = row.opt_int(6)?.map(Timestamp);
                 Ok::<_, Error>(Person {
                     login,
                     kind,
@@ -649,6 +754,8 @@ impl People {
                     created_at,
                     disabled_at,
                     second_factor_at,
+                    issuer,
+                    secret_ends_at,
                 })
             })?;
             if scope_id.is_some() {
@@ -665,19 +772,36 @@ impl People {
     pub fn person(&self, login: &str) -> Result<Person, Error> {
         let login = login.to_owned();
         self.db.read("people.one", move |tx| {
-            let sql = "SELECT created_at, disabled_at, confirmed_at FROM person
+            let sql =
+                "SELECT created_at, disabled_at, confirmed_at, issuer, secret_ends_at FROM person
                 LEFT JOIN second_factor ON second_factor.login = person.login
+                LEFT JOIN provided_person ON provided_person.login = person.login
                 WHERE person.login = $1";
             let found = tx.row(sql, &[(&login).into()], |row| {
                 let time = |at| Ok::<_, Error>(row.opt_int(at)?.map(Timestamp));
-                Ok::<_, Error>((Timestamp(row.int(0)?), time(1)?, time(2)?))
+                Ok::<_, Error>((
+                    Timestamp(row.int(0)?),
+                    time(1)?,
+                    time(2)?,
+                    row.opt_text(3)?,
+                    time(4)?,
+                ))
             })?;
-            let (created_at, disabled_at, second_factor_at) =
+            let (created_at, disabled_at, second_factor_at, issuer, secret_ends_at) =
                 found.ok_or(Error::NotFound("person"))?;
             let kind = kind_of(tx, &login)?.ok_or(Error::NotFound("person"))?;
             let grants = grants_of(tx, &login)?;
             let login = login.clone();
-            Ok(Person { login, kind, grants, created_at, disabled_at, second_factor_at })
+            Ok(Person {
+                login,
+                kind,
+                grants,
+                created_at,
+                disabled_at,
+                second_factor_at,
+                issuer,
+                secret_ends_at,
+            })
         })
     }
 

@@ -62,7 +62,9 @@ pub const DELIVERY_NUMBERS: &str = "CREATE INDEX delivery_number ON delivery (id
 /// Receivers of one account that are told something at a time.
 const AT_A_TIME_OF_SCOPE: usize = 2;
 /// What somebody may want to be told of.
-pub const WEBHOOK_KINDS: [&str; 2] = ["alert", "event"];
+pub const WEBHOOK_KINDS: [&str; 3] = ["alert", "event", "use"];
+/// What somebody is told of who does not say of what: use changes often.
+pub const USUAL_WEBHOOK_KINDS: [&str; 2] = ["alert", "event"];
 /// What a test is.
 const TEST: &str = "test";
 /// Webhooks of an account.
@@ -333,14 +335,17 @@ fn one_of(tx: &mut Tx<'_>, scope_id: ScopeId, id: WebhookId) -> Result<Webhook, 
     found.ok_or(Error::NotFound("webhook"))
 }
 
-/// Kinds that are known, each once; none named is all of them.
+/// Kinds that are known, each once; none named is the usual ones.
 fn checked_kinds(kinds: &[String]) -> Result<String, Error> {
     if let Some(wrong) = kinds.iter().find(|kind| !WEBHOOK_KINDS.contains(&kind.as_str())) {
-        let known = WEBHOOK_KINDS.join(" or ");
+        let known = WEBHOOK_KINDS.join(", ");
         let wrong: String = wrong.chars().take(100).collect();
-        return Err(Error::field("kinds", format!("a kind is {known}, not {wrong:?}")));
+        return Err(Error::field("kinds", format!("a kind is one of {known}, not {wrong:?}")));
     }
-    let wanted = |kind: &&&str| kinds.is_empty() || kinds.iter().any(|own| own == **kind);
+    let wanted = |kind: &&&str| match kinds {
+        [] => USUAL_WEBHOOK_KINDS.contains(*kind),
+        _ => kinds.iter().any(|own| own == **kind),
+    };
     Ok(WEBHOOK_KINDS.iter().filter(wanted).copied().collect::<Vec<_>>().join(" "))
 }
 
@@ -620,12 +625,13 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_known_and_none_is_all() {
+    fn kinds_are_known_and_none_is_the_usual_ones() {
         let kinds = |all: &[&str]| {
             checked_kinds(&all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>())
         };
         assert_eq!(kinds(&[]).unwrap(), "alert event");
         assert_eq!(kinds(&["event", "event"]).unwrap(), "event");
+        assert_eq!(kinds(&["use", "alert"]).unwrap(), "alert use");
         for wrong in ["", "test", "alert event", "Alert"] {
             assert!(kinds(&[wrong]).is_err(), "{wrong}");
         }

@@ -236,7 +236,7 @@ pub(crate) fn counted(count: i64, what: &str) -> String {
 }
 
 /// An address of this very server.
-fn own_address(next: Option<&str>) -> &str {
+pub(crate) fn own_address(next: Option<&str>) -> &str {
     // Browsers drop some characters from addresses, and take a backslash for a slash.
     let plain = |next: &&str| !next.contains(|c: char| c == '\\' || c.is_control());
     next.filter(plain)
@@ -246,10 +246,10 @@ fn own_address(next: Option<&str>) -> &str {
 
 #[derive(Deserialize)]
 pub(crate) struct Next {
-    next: Option<String>,
+    pub next: Option<String>,
 }
 
-fn login_form<S: Site>(state: &S, next: &str, told: Option<&str>) -> Markup {
+pub(crate) fn login_form<S: Site>(state: &S, next: &str, told: Option<&str>) -> Markup {
     let content = html! {
         h1 { "Log in to " (state.title()) }
         @if let Some(told) = told { (said(told)) }
@@ -260,6 +260,13 @@ fn login_form<S: Site>(state: &S, next: &str, told: Option<&str>) -> Markup {
             }
             input type="hidden" name="next" value=(next);
             button.first { "Log in" }
+        }
+        @if let Some(provider) = state.provider() {
+            p {
+                a.button href=(format!("/login/provider?next={}", in_query(next))) {
+                    "Log in with " (provider.title())
+                }
+            }
         }
         p.soft { "The first administrator is admin; the password was shown when the server first started, or is in the file that was named then." }
     };
@@ -277,7 +284,12 @@ pub(crate) async fn show_login<S: Site>(
 }
 
 /// What asks for the code, once the password was right; a ticket stands for that.
-fn code_form<S: Site>(state: &S, next: &str, ticket: &str, told: Option<&str>) -> Markup {
+pub(crate) fn code_form<S: Site>(
+    state: &S,
+    next: &str,
+    ticket: &str,
+    told: Option<&str>,
+) -> Markup {
     let content = html! {
         h1 { "Log in to " (state.title()) }
         @if let Some(told) = told { (said(told)) }
@@ -306,6 +318,12 @@ pub(crate) struct LogIn {
     ticket: Option<String>,
     #[serde(default)]
     code: String,
+}
+
+/// The cookie that holds a login.
+pub(crate) fn login_cookie<S: Site>(state: &S, token: &str) -> String {
+    let name = state.cookie();
+    format!("{name}={token}; HttpOnly; Secure; SameSite=Strict; Path=/")
 }
 
 /// One step of a login.
@@ -352,9 +370,8 @@ pub(crate) async fn log_in<S: Site>(
     }
     match step(&state, form, from).await {
         Ok(Begun::Done(token)) => {
-            let name = state.cookie();
-            let cookie = format!("{name}={token}; HttpOnly; Secure; SameSite=Strict; Path=/");
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
+            ([(header::SET_COOKIE, login_cookie(&state, &token))], Redirect::to(&next))
+                .into_response()
         }
         Ok(Begun::NeedsCode(ticket)) => code_form(&state, &next, &ticket, None).into_response(),
         Err(problem) => {

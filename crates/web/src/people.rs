@@ -6,7 +6,7 @@ use axum::extract::{Extension, Path, State};
 use rumline_protocol::Timestamp;
 use rumline_server::{
     Action, Caller, Error, Grant, Kind, NAME_LETTERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_LETTERS_MIN,
-    PartId, People, Person, Role, ScopeId,
+    PartId, People, Person, Role, SECRET_DAYS_MAX, ScopeId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,10 @@ pub(crate) struct PersonView {
     disabled_at: Option<Timestamp>,
     /// Since when they are asked for a second factor.
     second_factor_at: Option<Timestamp>,
+    /// The provider by which they log in, if they do.
+    issuer: Option<String>,
+    /// When a program's secret ends; none if it does not.
+    secret_ends_at: Option<Timestamp>,
 }
 
 fn shown(person: &Person) -> PersonView {
@@ -86,6 +90,8 @@ fn shown(person: &Person) -> PersonView {
         created_at: person.created_at,
         disabled_at: person.disabled_at,
         second_factor_at: person.second_factor_at,
+        issuer: person.issuer.clone(),
+        secret_ends_at: person.secret_ends_at,
     }
 }
 
@@ -180,6 +186,10 @@ pub(crate) struct NewPerson {
     #[serde(default)]
     #[schemars(length(min = PASSWORD_LETTERS_MIN, max = PASSWORD_BYTES_MAX))]
     password: Option<String>,
+    /// After how many days a program's secret ends; none if it does not.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = SECRET_DAYS_MAX))]
+    expires_after_days: Option<i64>,
     /// Their role.
     role: Role,
     /// The account it is for; none for all, or for the one of the path.
@@ -214,12 +224,20 @@ async fn create_within<S: Site>(
     state: S,
     caller: Caller,
     within: Option<ScopeId>,
-    NewPerson { login, password, role, scope_id, part_id }: NewPerson,
+    NewPerson { login, password, expires_after_days, role, scope_id, part_id }: NewPerson,
 ) -> Told<S, MadePerson> {
     let _permit = state.gates().logins.clone().acquire_owned().await;
     run_told(&state, move |site, people, now| {
         let grant = NewRole { role, scope_id, part_id }.grant(site, within)?;
-        let made = people.create(now, &caller.actor(), &login, password.as_deref(), &[grant])?;
+        let (by, days) = (caller.actor(), expires_after_days);
+        let made = match (&password, days) {
+            (Some(_), Some(_)) => {
+                let text = "a person's password does not end: only the secret of a program does";
+                return Err(Error::field("expires_after_days", text));
+            }
+            (Some(password), None) => people.create(now, &by, &login, Some(password), &[grant])?,
+            (None, days) => Some(people.create_program(now, &by, &login, &[grant], days)?),
+        };
         Ok(MadePerson { person: shown(&people.person(&login)?), secret: made })
     })
     .await

@@ -187,7 +187,7 @@ impl From<Error> for Problem {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Invalid(_) | Error::Field { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Unauthenticated | Error::CodeMissing | Error::CodeWrong => {
+            Error::Unauthenticated | Error::CodeMissing | Error::CodeWrong | Error::SecretEnded => {
                 StatusCode::UNAUTHORIZED
             }
             Error::Forbidden | Error::OnlyLoggedIn => StatusCode::FORBIDDEN,

@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::packed;
 use crate::problem::{Problem, Refusal, reworded};
+use crate::provider::Provider;
 use crate::ready::Readiness;
 use crate::spool::Spool;
 use guard::{Guard, authorize};
@@ -114,6 +115,8 @@ pub trait Site: Clone + Send + Sync + 'static {
         let _ = path;
         None
     }
+    /// The provider by which people log in, if there is one.
+    fn provider(&self) -> Option<&Provider>;
     /// What stands around a page at an address where something went wrong: the pages beside it, and what stands at the top
     /// right, as far as the caller may see the place.
     fn frame(&self, caller: &Caller, at: &str) -> (Vec<(String, &'static str)>, Option<Markup>);

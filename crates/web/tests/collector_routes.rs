@@ -87,6 +87,7 @@ impl Server {
             host: "onprem".to_owned(),
             cookie: "rumline-8444".to_owned(),
             cisco: Some(Cisco::new(http, "https://127.0.0.1:9")),
+            provider: None,
             tls_root_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             shutdown: Shutdown::default(),

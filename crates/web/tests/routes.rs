@@ -8,6 +8,7 @@ mod forms;
 mod identity;
 mod labels;
 mod pages;
+mod provider;
 mod public;
 mod told;
 mod webhooks;

@@ -38,6 +38,9 @@ pub(crate) enum Command<S: Scope> {
         /// File with the password.
         #[arg(long)]
         password_file: Option<PathBuf>,
+        /// Days after which a program's secret ends; without it it does not.
+        #[arg(long, conflicts_with = "password_file")]
+        expires_after_days: Option<i64>,
         #[command(flatten)]
         scope: S,
     },
@@ -111,12 +114,15 @@ pub(crate) async fn people_commands<S: Scope>(api: &Api, command: &Command<S>) -
             api.with_names(&account, &mut people).await;
             show(api.output, &people, S::COLUMNS);
         }
-        Command::AddPerson { login, role, password_file, scope } => {
+        Command::AddPerson { login, role, password_file, expires_after_days, scope } => {
             // Whoever administers the account alone may do it there.
             let (account, part) = scope.find(api).await?.unwrap_or_default();
             let password = password_file.as_deref().map(|file| read_password(Some(file)));
             let mut body =
                 json!({ "login": login, "password": password.transpose()?, "role": role });
+            if let Some(days) = expires_after_days {
+                body["expires_after_days"] = json!(days);
+            }
             if let Some(part) = part {
                 body[S::PART_ID] = json!(part);
             }

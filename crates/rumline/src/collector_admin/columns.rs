@@ -11,6 +11,8 @@ pub(super) const PEOPLE: &[Column] = &[
     time("Since", "created_at"),
     time("Disabled", "disabled_at"),
     time("Second factor", "second_factor_at"),
+    text("Provider", "issuer"),
+    time("Secret ends", "secret_ends_at"),
 ];
 pub(super) const TENANTS: &[Column] = &[
     text("Id", "id"),

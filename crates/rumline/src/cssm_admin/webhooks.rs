@@ -37,7 +37,7 @@ pub(crate) enum Command {
         smart_account: String,
         /// https:// and where the program listens.
         url: String,
-        /// Only of this kind: alert or event.
+        /// Only of this kind: alert, event or use; may be repeated. Alerts and events without it.
         #[arg(long = "kind")]
         kinds: Vec<String>,
     },

@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
+use crate::provider::Provider;
 use crate::ready::Readiness;
 use crate::shared;
 use crate::site::{Gates, Site, router_over};
@@ -98,6 +99,8 @@ pub struct Inside {
     pub cisco: Option<Cisco>,
     /// The root certificate of its own TLS certificates, PEM.
     pub tls_root_pem: String,
+    /// The provider by which people log in, if there is one.
+    pub provider: Option<Provider>,
     /// Files on their way.
     pub spool: Spool,
     /// Tells when to end.
@@ -132,6 +135,8 @@ pub struct Parts {
     pub cisco: Option<Cisco>,
     /// The root certificate of its own TLS certificates, PEM.
     pub tls_root_pem: String,
+    /// The provider by which people log in, if there is one.
+    pub provider: Option<Provider>,
     /// Files on their way.
     pub spool: Spool,
     /// Tells when to end.
@@ -153,6 +158,7 @@ impl CollectorSite {
             cookie: parts.cookie,
             cisco: parts.cisco,
             tls_root_pem: parts.tls_root_pem,
+            provider: parts.provider,
             spool: parts.spool,
             shutdown: parts.shutdown,
             gates: Gates::default(),
@@ -244,6 +250,10 @@ impl Site for CollectorSite {
 
     fn spool(&self) -> &Spool {
         &self.spool
+    }
+
+    fn provider(&self) -> Option<&Provider> {
+        self.provider.as_ref()
     }
 
     fn cookie(&self) -> &str {

@@ -6,7 +6,7 @@ use crate::collector::{CollectorSite, api, device, id_tokens, onprem_v1, pages};
 use crate::problem::Refusal;
 use crate::site::NamedBy;
 use crate::site::{Access, Route, route};
-use crate::{identity, page, people};
+use crate::{identity, page, people, provider_login};
 
 use Access::{Anyone, LoggedIn, May, Oneself};
 use Action::{Administer, AdministerAll, Operate, View, ViewAll};
@@ -126,6 +126,8 @@ fn page_routes() -> Vec<Route<CollectorSite>> {
         route!(page get "/page.js", Anyone, page::script),
         route!(page get "/login", Anyone, page::show_login::<CollectorSite>),
         route!(page post "/login", Anyone, page::log_in::<CollectorSite>),
+        route!(page get "/login/provider", Anyone, provider_login::begin::<CollectorSite>),
+        route!(page get "/login/provider/back", Anyone, provider_login::finish::<CollectorSite>),
         route!(page post "/logout", LoggedIn, page::log_out::<CollectorSite>),
     ]
 }

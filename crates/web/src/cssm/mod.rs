@@ -24,6 +24,7 @@ use rumline_server::{Caller, Gauge, NotReady, PartId, ScopeId};
 
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
+use crate::provider::Provider;
 use crate::ready::Readiness;
 use crate::shared;
 use crate::site::{Gates, Site, router_over};
@@ -54,6 +55,8 @@ pub struct CssmSite {
     pub sends_mail: bool,
     /// Whether webhooks may be told at addresses of one's own network.
     pub webhooks_to_internal: bool,
+    /// The provider by which people log in, if there is one.
+    pub provider: Option<Arc<Provider>>,
     /// Files on their way.
     pub spool: Spool,
     /// Those that wait until it is said for which virtual account they are.
@@ -132,6 +135,10 @@ impl Site for CssmSite {
 
     fn spool(&self) -> &Spool {
         &self.spool
+    }
+
+    fn provider(&self) -> Option<&Provider> {
+        self.provider.as_deref()
     }
 
     fn cookie(&self) -> &str {

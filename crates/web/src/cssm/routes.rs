@@ -4,7 +4,7 @@ use rumline_server::Action;
 
 use crate::cssm::{CssmSite, api, books, jobs, mail, pages, public, receiver, reports, webhooks};
 use crate::site::{Access, Route, route};
-use crate::{identity, page, people};
+use crate::{identity, page, people, provider_login};
 
 use Access::{Anyone, LoggedIn, May, Oneself};
 use Action::{Administer, AdministerAll, Operate, View, ViewAll};
@@ -138,6 +138,8 @@ fn calls() -> Vec<Route<CssmSite>> {
         route!(page get "/page.js", Anyone, page::script),
         route!(page get "/login", Anyone, page::show_login::<CssmSite>),
         route!(page post "/login", Anyone, page::log_in::<CssmSite>),
+        route!(page get "/login/provider", Anyone, provider_login::begin::<CssmSite>),
+        route!(page get "/login/provider/back", Anyone, provider_login::finish::<CssmSite>),
         route!(page post "/logout", LoggedIn, page::log_out::<CssmSite>),
     ]
 }

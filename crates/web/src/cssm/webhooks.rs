@@ -35,7 +35,7 @@ pub(super) struct NewWebhook {
     /// Its address.
     #[schemars(length(min = 1, max = WEBHOOK_URL_BYTES_MAX))]
     url: String,
-    /// Of what: `alert` or `event`; of both where none is named.
+    /// Of what: `alert`, `event` or `use`; of alerts and events where none is named.
     #[serde(default)]
     kinds: Vec<String>,
 }

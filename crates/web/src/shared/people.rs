@@ -50,6 +50,7 @@ impl<S: Frames> Page<S> for People {
                 html! {
                     @if one.disabled_at.is_some() { span.badge { "disabled" } }
                     @else { span.badge.good { "may log in" } }
+                    @if let Some(at) = one.secret_ends_at { " until " (ask.time(Some(at.0))) }
                 }
             }),
             Column::new("Since", Cell::Text, |one: &Person| ask.time(Some(one.created_at.0))),

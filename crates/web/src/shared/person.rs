@@ -49,10 +49,16 @@ impl<S: Frames> Page<S> for OnePerson {
                     Some(at) => { span.badge { "disabled" } " since " (time(Some(at.0))) },
                     None => span.badge.good { "may log in" },
                 } } }
+                @if let Some(at) = one.secret_ends_at {
+                    div { dt { "Secret ends" } dd { (time(Some(at.0))) } }
+                }
                 div { dt { "Second factor" } dd { @match one.second_factor_at {
                     Some(at) => { "asked for since " (time(Some(at.0))) },
                     None => "none",
                 } } }
+            }
+            @if let Some(issuer) = &one.issuer {
+                p.soft { "Logs in by " (issuer) ": roles follow the groups there at each login." }
             }
             h2 { "Roles" }
             ul { @for grant in &one.grants { li {

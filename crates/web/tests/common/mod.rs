@@ -23,7 +23,7 @@ use rumline_protocol::{
 };
 use rumline_store::Db;
 use rumline_testkit::Chance;
-use rumline_web::{CssmSite, Gates, Readiness, Refusal, Spool, cssm_router};
+use rumline_web::{CssmSite, Gates, Provider, Readiness, Refusal, Spool, cssm_router};
 
 pub(crate) type Route = rumline_web::Route<CssmSite>;
 use tower::ServiceExt;
@@ -159,6 +159,11 @@ pub(crate) struct Server {
 impl Server {
     /// Smart accounts 1 and 2; in the first a registration token, a product instance and a usage file, all number 1.
     pub(crate) fn new(settings: &Settings) -> Self {
+        Self::with_provider(settings, None)
+    }
+
+    /// The same with a provider by which people log in.
+    pub(crate) fn with_provider(settings: &Settings, provider: Option<Provider>) -> Self {
         let clock = Clock::real();
         let now = clock.now();
         let mut random = Chance::of(1);
@@ -202,6 +207,7 @@ impl Server {
             root_pem: ROOT_PEM.into(),
             sends_mail: true,
             webhooks_to_internal: true,
+            provider: provider.map(Arc::new),
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             gates: Gates::default(),
             readiness: Readiness::new(|| Ok(())),

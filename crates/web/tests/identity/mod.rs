@@ -95,6 +95,47 @@ async fn a_second_factor_is_set_over_the_api_and_asked_for_by_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_whose_secret_ended_is_told_so_by_oauth() {
+    let server = Server::new(&Settings::default());
+    let token = server.log_in("global").unwrap();
+    let people = "/api/v1/people";
+    let new = |more: Value| {
+        let mut body = json!({ "login": "robot", "role": "viewer" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for wrong in [
+        json!({ "expires_after_days": 0 }),
+        json!({ "expires_after_days": 3_651 }),
+        json!({ "expires_after_days": 30, "password": PASSWORD }),
+    ] {
+        let refused = post(&server, people, Some(&token), new(wrong)).await;
+        assert_eq!(refused.status, 422, "{}", refused.text());
+        assert!(refused.text().contains("/expires_after_days"), "{}", refused.text());
+    }
+    let made = post(&server, people, Some(&token), new(json!({ "expires_after_days": 30 }))).await;
+    let made = json_of(&made);
+    let ends_at = made["secret_ends_at"].as_i64().unwrap();
+    assert!((ends_at - server.now().0 - 30 * 86_400).abs() < 60, "{made}");
+    let list = server.call("get", "/people", Some(&token), "").await.text();
+    assert!(list.contains("until"), "{list}");
+    assert!(
+        server.call("get", "/people/robot", Some(&token), "").await.text().contains("Secret ends")
+    );
+    let ended = |tx: &mut rumline_store::Tx<'_>| {
+        let sql = "UPDATE person SET secret_ends_at = 5 WHERE login = 'robot'";
+        Ok::<_, rumline_cssm::Error>(tx.execute(sql, &[])?)
+    };
+    server.cssm.db().write("test.ended", ended).unwrap();
+    let secret = made["secret"].as_str().unwrap();
+    let body = format!("grant_type=client_credentials&client_id=robot&client_secret={secret}");
+    let refused = server.call("post", "/as/token.oauth2", None, body).await;
+    let told = json_of(&refused);
+    assert_eq!((refused.status, &told["error"]), (401, &json!("invalid_client")), "{told}");
+    assert!(told["error_description"].as_str().unwrap().contains("has ended"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_factor_is_set_on_a_page_and_asked_for_by_the_login_page() {
     let server = Server::new(&Settings::default());
     let token = server.log_in("viewer").unwrap();

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use rumline_cssm::{Action, Error};
-use rumline_server::{Delivery, WEBHOOK_KINDS, Webhook, WebhookId};
+use rumline_server::{Delivery, USUAL_WEBHOOK_KINDS, WEBHOOK_KINDS, Webhook, WebhookId};
 
 use super::place::Place;
 use crate::cssm::{CssmSite, webhooks};
@@ -47,8 +47,8 @@ impl Page<CssmSite> for Webhooks {
             Column::new("Lost", Kind::Number, |one: &Webhook| html! { (one.lost) }),
         ];
         let empty = html! { p { "No program is told what happens in this account." } };
-        let both = WEBHOOK_KINDS.join(", ");
-        let mut kinds = vec![(String::new(), both.as_str())];
+        let (usual, all) = (USUAL_WEBHOOK_KINDS.join(", "), WEBHOOK_KINDS.join(", "));
+        let mut kinds = vec![(String::new(), usual.as_str()), (WEBHOOK_KINDS.join(" "), &all)];
         kinds.extend(WEBHOOK_KINDS.map(|kind| (kind.to_owned(), kind)));
         let fields = [
             Field::text("url", "Address").help("https:// and where the program listens."),
@@ -79,7 +79,7 @@ impl Post<CssmSite> for Create {
         let place = Place::read(site, ask)?;
         let kinds: Vec<String> = match ask.typed("kinds") {
             "" => Vec::new(),
-            kind => vec![kind.to_owned()],
+            kinds => kinds.split(' ').map(str::to_owned).collect(),
         };
         let of = (ask.now, place.account.id.into());
         let (made, secret) = webhooks::make(site, &ask.caller, of, ask.typed("url"), &kinds)?;
