@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rumline_cssm::{Action, Actor, Error, Grant, Role};
 use rumline_protocol::Timestamp;
 use rumline_server::{
-    AuditSearch, Begun, Enrolment, LoginId, NewApiToken, People, ScopeId, Which, step_at,
+    AuditSearch, Begun, Enrolment, LoginId, NewApiToken, People, Provided, ScopeId, Which, step_at,
 };
 use rumline_testkit::{at_once, on_every_engine};
 
@@ -457,4 +457,49 @@ fn logins_of_before_the_upgrade_go_on_and_are_numbered() {
         let oldest = Which::One(LoginId(10));
         assert_eq!(people.end_logins(now, &eve(), "eve", oldest).unwrap(), 1);
     }
+}
+
+#[test]
+fn whom_a_provider_names_is_known_by_that_on_every_engine() {
+    on_every_engine(&at_once(), |lab| {
+        let (people, now) = (lab.cssm.people(), lab.now);
+        let own = Grant::of(Role::User, Some(lab.sa.into()));
+        let named = |subject: &str, login: &str, grants: &[Grant]| Provided {
+            issuer: "https://id.example.net".to_owned(),
+            subject: subject.to_owned(),
+            login: login.to_owned(),
+            grants: grants.to_vec(),
+        };
+        let log_in = |who: &Provided| people.log_in_provided(now, who, HERE);
+        let Begun::Done(token) = log_in(&named("1", "ann", &[own])).unwrap() else { panic!() };
+        assert_eq!(people.caller(now, &token).unwrap().grants, [own]);
+        assert_eq!(people.person("ann").unwrap().issuer.as_deref(), Some("https://id.example.net"));
+        // The same subject under another name is the same; another subject under the same name is not.
+        let viewer = Grant::of(Role::Viewer, None);
+        log_in(&named("1", "bob", &[viewer])).unwrap();
+        assert_eq!(people.caller(now, &token).unwrap().grants, [viewer]);
+        let taken = log_in(&named("2", "ann", &[own]));
+        assert!(
+            matches!(&taken, Err(Error::Conflict(why)) if why.contains("somebody else")),
+            "{taken:?}"
+        );
+        let refused = log_in(&named("1", "ann", &[]));
+        assert!(
+            matches!(&refused, Err(Error::Conflict(why)) if why.contains("groups")),
+            "{refused:?}"
+        );
+        assert!(matches!(people.caller(now, &token), Err(Error::Unauthenticated)));
+        // It may be that nobody else administers; then nothing changes.
+        let all = Grant::of(Role::Administrator, None);
+        log_in(&named("3", "eve", &[all])).unwrap();
+        let last = log_in(&named("3", "eve", &[viewer]));
+        assert!(
+            matches!(&last, Err(Error::Conflict(why)) if why.contains("last administrator")),
+            "{last:?}"
+        );
+        assert_eq!(people.person("eve").unwrap().grants, [all]);
+        people.distrusted(now, "a lie", HERE).unwrap();
+        people.remove(now, &admin(), "ann").unwrap();
+        log_in(&named("2", "ann", &[own])).unwrap();
+    });
 }
