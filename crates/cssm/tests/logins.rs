@@ -489,15 +489,31 @@ fn whom_a_provider_names_is_known_by_that_on_every_engine() {
             "{refused:?}"
         );
         assert!(matches!(people.caller(now, &token), Err(Error::Unauthenticated)));
-        // It may be that nobody else administers; then nothing changes.
+        // It may be that nobody else administers: then the role stays, and logins end all the same.
         let all = Grant::of(Role::Administrator, None);
-        log_in(&named("3", "eve", &[all])).unwrap();
-        let last = log_in(&named("3", "eve", &[viewer]));
-        assert!(
-            matches!(&last, Err(Error::Conflict(why)) if why.contains("last administrator")),
-            "{last:?}"
-        );
+        let Begun::Done(token) = log_in(&named("3", "eve", &[all])).unwrap() else { panic!() };
+        for grants in [&[viewer][..], &[]] {
+            let last = log_in(&named("3", "eve", grants));
+            assert!(
+                matches!(&last, Err(Error::Conflict(why)) if why.contains("nobody else does")),
+                "{last:?}"
+            );
+        }
+        assert!(matches!(people.caller(now, &token), Err(Error::Unauthenticated)));
         assert_eq!(people.person("eve").unwrap().grants, [all]);
+        // One who is known may be called by the provider what could be no name here; who is new may not.
+        assert!(
+            log_in(&named("3", "", &[all])).is_ok() && log_in(&named("4", "", &[own])).is_err()
+        );
+        // What a stranger is called is told as nobody's of here.
+        let rows = people.audit_rows(None, &AuditSearch::default(), 100).unwrap();
+        let refused = |who: &str| {
+            let of = rows.iter().filter(|row| row.subject == who && row.outcome != "done");
+            of.map(|row| row.actor.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(refused("ann"), ["ann"], "no group was left");
+        assert_eq!(refused("eve"), ["eve", "eve"]);
+        assert_eq!(refused("by the provider"), ["system", "system"]);
         people.distrusted(now, "a lie", HERE).unwrap();
         people.remove(now, &admin(), "ann").unwrap();
         log_in(&named("2", "ann", &[own])).unwrap();

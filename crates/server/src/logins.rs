@@ -284,7 +284,10 @@ impl People {
     ) -> Result<(), Error> {
         match admitted {
             Admitted::In => self.throttle().succeeded(login, address),
-            Admitted::SecretEnded => return Err(Error::SecretEnded),
+            Admitted::SecretEnded => {
+                self.failed(now, login, address);
+                return Err(Error::SecretEnded);
+            }
             Admitted::CodeMissing => return Err(Error::CodeMissing),
             Admitted::Code(checked) => {
                 if matches!(checked, Checked::Wrong) {

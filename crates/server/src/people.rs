@@ -203,6 +203,15 @@ fn is_administered(tx: &mut Tx<'_>) -> Result<bool, Error> {
     Ok(tx.row(sql, &[Role::Administrator.name().into()], |row| row.text(0))?.is_some())
 }
 
+/// Whether somebody is the only one who administers everything, and may log in.
+pub(crate) fn is_last_administrator(tx: &mut Tx<'_>, login: &str) -> Result<bool, Error> {
+    let sql = "SELECT person.login FROM grant_of JOIN person ON person.login = grant_of.login
+        WHERE grant_of.scope_id = 0 AND grant_of.part_id = 0 AND grant_of.role = $1
+        AND person.disabled_at IS NULL LIMIT 2";
+    let all: Vec<String> = tx.rows(sql, &[Role::Administrator.name().into()], |row| row.text(0))?;
+    Ok(all == [login])
+}
+
 /// The hash of the password of somebody who may log in.
 pub(crate) fn hash_in(tx: &mut Tx<'_>, login: &str) -> Result<Option<String>, Error> {
     let sql = "SELECT password_hash FROM person WHERE login = $1 AND disabled_at IS NULL";
@@ -226,7 +235,7 @@ pub(crate) fn secret_has_ended(
     Ok(ends_at.is_some_and(|at| at <= now.0))
 }
 
-/// Programs whose secret ends until then, or has ended: the first so many, with when.
+/// Programs whose secret ends until then, or has ended: the last so many, with when.
 ///
 /// # Errors
 /// When the store fails.
@@ -235,9 +244,10 @@ pub fn secrets_that_end(
     until: Timestamp,
     most: i64,
 ) -> Result<Vec<(String, Timestamp)>, Error> {
+    // The last first: those that ended long ago do not hide those that are about to.
     let sql = "SELECT login, secret_ends_at FROM person
-        WHERE secret_ends_at IS NOT NULL AND secret_ends_at <= $1
-        ORDER BY secret_ends_at LIMIT $2";
+        WHERE secret_ends_at IS NOT NULL AND secret_ends_at <= $1 AND disabled_at IS NULL
+        ORDER BY secret_ends_at DESC LIMIT $2";
     tx.rows(sql, &[until.0.into(), most.into()], |row| {
         Ok::<_, Error>((row.text(0)?, Timestamp(row.int(1)?)))
     })

@@ -6,9 +6,12 @@ use rumline_store::Tx;
 
 use crate::audit::{Act, audit};
 use crate::logins::{Admitted, LOGIN, TICKET, TICKET_SECONDS, admit, put_login};
-use crate::people::{Change, change_in, checked_hash, grants_of, is_disabled, kind_of, put_grant};
+use crate::people::{
+    Change, change_in, checked_hash, grants_of, is_disabled, is_last_administrator, kind_of,
+    put_grant,
+};
 use crate::provided::{login_provided, put_provided};
-use crate::{Actor, Begun, Error, Grant, Kind, People, check_name, random_hex};
+use crate::{Actor, Begun, Error, Grant, Kind, People, Role, check_name, random_hex};
 
 /// Somebody who logged in at a provider, as was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,11 @@ enum Outcome {
 const NO_ROLE: &str = "the provider names you, and none of the groups that it says you are in has a role here: \
     ask whoever administers this server";
 const DISABLED: &str = "you may not log in: an administrator has disabled you";
+
+const LAST: &str = "the provider says that you administer this server no more, and nobody else does: another administrator of \
+    everything has to be made first, on the machine itself";
+/// Whom the audit names where nobody of here is known.
+const BY_PROVIDER: &str = "by the provider";
 
 /// Grants in the place of those there were.
 fn put_grants(tx: &mut Tx<'_>, login: &str, grants: &[Grant]) -> Result<(), Error> {
@@ -63,24 +71,31 @@ fn add(
     Ok(true)
 }
 
-/// Somebody who is known: roles follow the groups, and where there are none left, logins end.
+/// Somebody who is known: roles follow the groups, and where there are none left, logins end. The last administrator of everything
+/// stays one, and does not get in: whether that is done.
 fn follow(
     tx: &mut Tx<'_>,
     now: Timestamp,
     actor: &Actor,
     provided: &Provided,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut wanted = provided.grants.clone();
     wanted.sort_by_key(|grant| (grant.scope_id, grant.part_id));
     if grants_of(tx, actor.name())? == wanted {
-        return Ok(());
+        return Ok(true);
+    }
+    let administers = |grant: &Grant| *grant == Grant::of(Role::Administrator, None);
+    if is_last_administrator(tx, actor.name())? && !wanted.iter().any(administers) {
+        tx.execute("DELETE FROM api_token WHERE login = $1", &[actor.name().into()])?;
+        return Ok(false);
     }
     let change = if wanted.is_empty() {
         Change::of_person("roles follow groups")
     } else {
         Change::of_role("roles follow groups", None)
     };
-    change_in(tx, now, actor, actor.name(), change, |tx, login| put_grants(tx, login, &wanted))
+    change_in(tx, now, actor, actor.name(), change, |tx, login| put_grants(tx, login, &wanted))?;
+    Ok(true)
 }
 
 /// Who brings a login that is none: as whom is not known, so each address is one of its own. No login holds a zero.
@@ -99,8 +114,6 @@ impl People {
         provided: &Provided,
         address: &str,
     ) -> Result<Begun, Error> {
-        // The provider's names are not this server's: what cannot be one here is refused in words.
-        check_name("login", "the name by which the provider logs somebody in", &provided.login)?;
         // Nobody knows it: who logs in by a provider has no password.
         let hash = checked_hash("password", &random_hex(&self.random, 24))?;
         let token = random_hex(&self.random, 32);
@@ -111,15 +124,29 @@ impl People {
             let login = known.as_deref().unwrap_or(&provided.login);
             let how = format!("logged in at {}", provided.issuer);
             let actor = Actor::person(login).at(Some(&address)).because(Some(&how));
+            let is_known = known.is_some();
             let refused = |tx: &mut Tx<'_>, why: &str| {
-                audit(tx, now, &actor, &Act::new("login", login).refused(why))?;
+                // Whoever is not known here chose the name: it is not told as somebody's of here.
+                let (act, of) = if is_known {
+                    (Act::new("login", login), actor.clone())
+                } else {
+                    let who = format!("{} at {}", provided.subject, provided.issuer);
+                    let of = Actor::system().at(Some(&address)).because(Some(&who));
+                    (Act::new("login", BY_PROVIDER), of)
+                };
+                audit(tx, now, &of, &act.refused(why))?;
                 Ok::<_, Error>(Outcome::Refused(why.to_owned()))
             };
-            if known.is_some() {
-                follow(tx, now, &actor, &provided)?;
+            if is_known && !follow(tx, now, &actor, &provided)? {
+                return refused(tx, LAST);
             }
             if provided.grants.is_empty() {
                 return refused(tx, NO_ROLE);
+            }
+            // The provider's names are not this server's: what cannot be one here is refused in words.
+            let what = "the name by which the provider logs somebody in";
+            if let (false, Err(error)) = (is_known, check_name("login", what, login)) {
+                return refused(tx, &error.to_string());
             }
             if known.is_none() && !add(tx, now, &actor, &provided, &hash)? {
                 let why = format!(
@@ -141,7 +168,9 @@ impl People {
                 }
             }
         })?;
-        if !matches!(outcome, Outcome::Refused(_)) {
+        if matches!(outcome, Outcome::Refused(_)) {
+            self.provided_failed(now, &here);
+        } else {
             self.throttle().succeeded(&nobody_at(&here), &here);
         }
         match outcome {
@@ -159,7 +188,7 @@ impl People {
         self.provided_failed(now, address);
         let (why, actor) = (why.to_owned(), Actor::system().at(Some(address)));
         self.db.write("logins.distrusted", move |tx| {
-            audit(tx, now, &actor, &Act::new("login", "by the provider").refused(&why))
+            audit(tx, now, &actor, &Act::new("login", BY_PROVIDER).refused(&why))
         })
     }
 

@@ -122,6 +122,9 @@ fn body_of(what: &str, reply: Reply) -> Result<Vec<u8>, Failed> {
     if reply.status == 200 {
         return Ok(reply.body);
     }
+    if [400, 401].contains(&reply.status) {
+        return Err(Failed::Distrusted(format!("it does not take {what}")));
+    }
     Err(Failed::Unreachable(format!("it answered {} to {what}", reply.status)))
 }
 
@@ -168,7 +171,12 @@ impl Provider {
     }
 
     /// What the provider says of itself: asked for once an hour, and not more often than seldom where it does not answer.
-    async fn metadata(&self, known: &mut Known, now: Timestamp) -> Result<Metadata, Failed> {
+    async fn metadata(
+        &self,
+        known: &mut Known,
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<Metadata, Failed> {
+        let now = clock();
         let within = |at: Timestamp, seconds| (0..seconds).contains(&now.since(at));
         let of_late = |asked: Option<Timestamp>| asked.is_some_and(|at| within(at, PAUSE_SECONDS));
         match &known.metadata {
@@ -181,8 +189,9 @@ impl Provider {
             }
             _ => {}
         }
-        known.asked_at = Some(now);
         let asked = self.get("what it says of itself", &self.discovery_url, None).await;
+        // Those who waited for the answer do not ask again, however long it took.
+        known.asked_at = Some(clock());
         match (asked, &known.metadata) {
             (Ok(bytes), _) => {
                 let metadata = Metadata::parse(&bytes, &self.settings.issuer)?;
@@ -203,7 +212,7 @@ impl Provider {
     ) -> Result<(String, String), Failed> {
         let _place = self.room.try_acquire().map_err(|_| Failed::Busy)?;
         let mut known = self.known.lock().await;
-        let metadata = self.metadata(&mut known, now()).await?;
+        let metadata = self.metadata(&mut known, &now).await?;
         let (flow, kept) = Flow::begin(&self.key, &random_hex(&self.random, 32), now(), next);
         let query = form_of(&[
             ("response_type", "code"),
@@ -238,7 +247,7 @@ impl Provider {
         let _place = self.room.try_acquire().map_err(|_| Failed::Busy)?;
         let metadata = {
             let mut known = self.known.lock().await;
-            self.metadata(&mut known, now()).await?
+            self.metadata(&mut known, &now).await?
         };
         let is_its = issuer.map_or(!metadata.names_itself, |from| from == self.settings.issuer);
         if !is_its || code.len() > CODE_BYTES_MAX {
@@ -250,10 +259,20 @@ impl Provider {
         match (&tokens.access_token, &metadata.userinfo_endpoint) {
             (Some(token), Some(at)) if claims.groups(&self.settings.groups_claim).is_none() => {
                 let told = self.get("who it is", at, Some(token)).await?;
-                Ok(claims.with_user_info(&told)?)
+                self.with_groups(claims.with_user_info(&told)?)
             }
-            _ => Ok(claims),
+            _ => self.with_groups(claims),
         }
+    }
+
+    /// Whoever is in no group has no role, so what it says of groups has to be legible.
+    fn with_groups(&self, claims: Claims) -> Result<Claims, Failed> {
+        let claim = &self.settings.groups_claim;
+        if claims.keeps_groups_back(claim) {
+            let text = format!("it does not say here which groups they are in ({claim})");
+            return Err(Failed::Unreachable(text));
+        }
+        Ok(claims)
     }
 
     async fn exchange(

@@ -62,10 +62,18 @@ fn failed<S: Site>(site: &S, next: &str, failed: &Failed) -> Response {
 pub(crate) async fn begin<S: Site>(
     State(state): State<S>,
     from: site::From,
+    headers: HeaderMap,
     Query(query): Query<Next>,
 ) -> Response {
     let Some(provider) = state.provider() else { return no_provider(&state) };
     let next = own_address(query.next.as_deref());
+    if site::from_elsewhere(&headers) {
+        // Another site's page does not change who is logged in: whoever is there presses the button.
+        return login_form(&state, next, None).into_response();
+    }
+    if let Some(problem) = waits(&state, &from) {
+        return refused(&state, next, problem.status(), problem.detail());
+    }
     // What a browser keeps is not long.
     let next = if next.len() > NEXT_BYTES_MAX { "/" } else { next };
     match provider.begin(|| state.now(), next).await {
@@ -99,20 +107,22 @@ pub(crate) async fn finish<S: Site>(
     Query(back): Query<Back>,
 ) -> Response {
     let Some(provider) = state.provider() else { return no_provider(&state) };
-    let now = state.now();
-    if let Some(seconds) = state.people().provided_wait_seconds(now, &from.0) {
-        let problem = Problem::from(Error::TooManyRequests { retry_after_seconds: seconds });
+    if let Some(problem) = waits(&state, &from) {
         return refused(&state, "/", problem.status(), problem.detail());
     }
     let kept = site::cookie(&headers, &kept_name(&state)).unwrap_or_default();
-    let Some(flow) = provider.came_back(now, kept, &back.state) else {
-        state.people().provided_failed(now, &from.0);
+    let Some(flow) = provider.came_back(state.now(), kept, &back.state) else {
+        // Nobody can guess one, and a page of anywhere may bring a browser here: it is not held against the address.
         tracing::warn!(from = from.0, "a login by the provider came back that did not begin here");
         let text =
             "This login did not begin in this browser, took too long, or was used: log in again.";
         return refused(&state, "/", StatusCode::BAD_REQUEST, text);
     };
     if let Some(error) = &back.error {
+        let why = format!("the provider did not let them in: {}", site::printable(error));
+        if let Err(problem) = not_believed(&state, &from, why).await {
+            return refused(&state, &flow.next, problem.status(), problem.detail());
+        }
         let text = format!("The provider did not let you in: {}.", site::printable(error));
         return refused(&state, &flow.next, StatusCode::FORBIDDEN, &text);
     }
@@ -121,12 +131,10 @@ pub(crate) async fn finish<S: Site>(
         Ok(claims) => claims,
         Err(why) => {
             tracing::warn!(from = from.0, ?why, "login by the provider refused");
-            if let Failed::Distrusted(why) = &why {
-                let (people, why) = (state.people().clone(), why.clone());
-                let told = move || people.distrusted(now, &why, &from.0);
-                if let Err(problem) = site::blocking(told).await {
-                    return refused(&state, &flow.next, problem.status(), problem.detail());
-                }
+            if let Failed::Distrusted(why) = &why
+                && let Err(problem) = not_believed(&state, &from, why.clone()).await
+            {
+                return refused(&state, &flow.next, problem.status(), problem.detail());
             }
             return failed(&state, &flow.next, &why);
         }
@@ -145,6 +153,18 @@ pub(crate) async fn finish<S: Site>(
             refused(&state, &flow.next, status, &format!("You are not logged in: {detail}."))
         }
     }
+}
+
+/// Whoever is at this address has to wait.
+fn waits<S: Site>(state: &S, from: &site::From) -> Option<Problem> {
+    let seconds = state.people().provided_wait_seconds(state.now(), &from.0)?;
+    Some(Problem::from(Error::TooManyRequests { retry_after_seconds: seconds }))
+}
+
+/// The audit tells of it, and whoever came with it is slowed.
+async fn not_believed<S: Site>(state: &S, from: &site::From, why: String) -> Result<(), Problem> {
+    let (people, now, address) = (state.people().clone(), state.now(), from.0.clone());
+    site::blocking(move || people.distrusted(now, &why, &address)).await
 }
 
 /// The account that somebody meant who wrote this, and a part of it: by number, or as the public API knows it.

@@ -10,7 +10,7 @@ use rumline_protocol::{Timestamp, sha256};
 
 /// How long a login may take at the provider.
 const FLOW_SECONDS: i64 = 600;
-/// Logins that came back lately; more are not taken.
+/// Logins that came back lately and are remembered: what is forgotten of more finds its code used at the provider.
 const USED_MAX: usize = 2_000;
 
 /// What this process makes logins with: none of another process is taken.
@@ -86,11 +86,17 @@ impl Flow {
 pub struct UsedFlows(BTreeMap<String, Timestamp>);
 
 impl UsedFlows {
-    /// Whether it comes back for the first time, and not too many did of late.
+    /// Whether it comes back for the first time. However many come back, those who are honest are let on.
     pub fn take(&mut self, now: Timestamp, flow: &Flow) -> bool {
         self.0.retain(|_, at| (0..FLOW_SECONDS).contains(&now.since(*at)));
-        if self.0.len() >= USED_MAX || self.0.contains_key(&flow.state) {
+        if self.0.contains_key(&flow.state) {
             return false;
+        }
+        if self.0.len() >= USED_MAX
+            && let Some(oldest) =
+                self.0.iter().min_by_key(|(_, at)| **at).map(|(state, _)| state.clone())
+        {
+            self.0.remove(&oldest);
         }
         self.0.insert(flow.state.clone(), now);
         true
@@ -141,7 +147,9 @@ mod tests {
         for at in 0..USED_MAX - 2 {
             assert!(used.take(NOW + 1, &one(&at.to_string())));
         }
-        assert!(!used.take(NOW + 2, &one("c")));
-        assert!(used.take(NOW + 600, &one("c")));
+        // One more takes the place of the oldest, and nobody is refused.
+        assert!(used.take(NOW + 2, &one("c")) && !used.take(NOW + 3, &one("c")));
+        assert_eq!(used.0.len(), USED_MAX);
+        assert!(used.take(NOW + 602, &one("c")));
     }
 }

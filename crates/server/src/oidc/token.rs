@@ -57,6 +57,13 @@ impl Claims {
         }
     }
 
+    /// Whether it says that there are groups, and not which: somewhere else, or in no form that is known.
+    #[must_use]
+    pub fn keeps_groups_back(&self, claim: &str) -> bool {
+        let elsewhere = self.rest.get("_claim_names").and_then(|names| names.get(claim));
+        self.groups(claim).is_none() && (elsewhere.is_some() || self.rest.contains_key(claim))
+    }
+
     /// With what the provider says elsewhere of the same person; what the ID token says holds.
     ///
     /// # Errors
@@ -68,7 +75,10 @@ impl Claims {
             return Err(Distrust::of("what it says of the person is of another one"));
         }
         for (claim, value) in told {
-            self.rest.entry(claim).or_insert(value);
+            let own = self.rest.entry(claim).or_insert(Value::Null);
+            if own.is_null() {
+                *own = value;
+            }
         }
         Ok(self)
     }
@@ -372,6 +382,19 @@ mod tests {
         let both = claims.clone().with_user_info(told.to_string().as_bytes()).unwrap();
         assert_eq!(both.groups("groups").unwrap(), ["ops", "all"]);
         assert_eq!(both.text("email"), Some("a@b"));
+        // What it kept back it may say there; what it does not say is not taken for none.
+        for (own, says, there) in [
+            (json!({ "groups": null }), true, Some(vec!["root".to_owned()])),
+            (json!({ "groups": { "a": 1 } }), true, None),
+            (json!({ "_claim_names": { "groups": "s" } }), true, Some(vec!["root".to_owned()])),
+            (json!({}), false, Some(vec!["root".to_owned()])),
+        ] {
+            let claims = Claims { rest: own.as_object().unwrap().clone(), ..claims.clone() };
+            assert_eq!(claims.keeps_groups_back("groups"), says, "{own}");
+            let both = claims.with_user_info(told.to_string().as_bytes()).unwrap();
+            assert_eq!(both.groups("groups"), there, "{own}");
+            assert_eq!(both.keeps_groups_back("groups"), there.is_none(), "{own}");
+        }
         for wrong in ["", "[]", "{}", "{\"sub\":\"1\"}", "{\"sub\":248289761001}"] {
             assert!(claims.clone().with_user_info(wrong.as_bytes()).is_err(), "{wrong}");
         }

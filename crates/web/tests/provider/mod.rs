@@ -499,10 +499,34 @@ async fn a_login_that_did_not_begin_here_or_comes_twice_is_none() {
     let away = begin(&server, &liar, "https%3A%2F%2Fevil.example").await;
     let answer = back(&server, &liar, &away).await;
     assert_eq!(answer.header("refresh"), "0;url=/");
+    // A page of anywhere may lead a browser here with nothing: that slows nobody.
     for _ in 0..30 {
-        back(&server, &liar, &bare).await;
+        assert_eq!(back(&server, &liar, &bare).await.status, 400);
+    }
+    let there = || server.call("get", "/login/provider", None, "");
+    for tries in 0.. {
+        if there().await.status == 429 {
+            break;
+        }
+        assert!(tries < 30, "whoever is not let in time and again is slowed");
+        let away = begin(&server, &liar, "%2F").await;
+        let path = format!("/login/provider/back?error=denied&state={}", away.state);
+        server.send("get", &path, &[("cookie", &away.kept)], Body::empty()).await;
     }
     assert_eq!(back(&server, &liar, &bare).await.status, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_anywhere_does_not_change_who_is_logged_in() {
+    let (server, liar) = server().await;
+    let from = |site| [("sec-fetch-site", site)];
+    let path = "/login/provider?next=%2Fa";
+    let answer = server.send("get", path, &from("cross-site"), Body::empty()).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains("/login/provider?next="), "the button: {}", answer.text());
+    assert_eq!(liar.asked.load(Ordering::Relaxed), 0);
+    let answer = server.send("get", path, &from("same-origin"), Body::empty()).await;
+    assert_eq!(answer.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]
