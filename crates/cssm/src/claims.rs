@@ -446,7 +446,7 @@ pub(crate) fn move_and_tell(
     let sa = instance.smart_account_id;
     let from = virtual_account(tx, sa, instance.virtual_account_id)?.name;
     let to = virtual_account(tx, sa, virtual_account_id)?.name;
-    instances::move_within(tx, instance, virtual_account_id)?;
+    instances::move_within(tx, now, instance, virtual_account_id)?;
     settle(tx, now, sa, &instance.udi)?;
     let text = format!("{} moved from {from} to {to}", instance.udi);
     add_event(tx, now, sa, actor, &text)

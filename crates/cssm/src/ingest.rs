@@ -6,7 +6,6 @@ use rumline_catalogue::Catalogue;
 use rumline_protocol::{
     Acknowledgement, EntitlementTag, RefusalReason, RumReport, StatusCode, Timestamp,
 };
-use rumline_server::{News, announce};
 use rumline_store::{Row, Tx};
 
 use crate::Error;
@@ -197,32 +196,10 @@ impl TagBook {
         usage::change_days(tx, instance.account(), &license, &self.days)?;
         let before = before.unwrap_or(0);
         if before != self.count {
-            self.tell(tx, now, instance, &license, before)?;
+            let of = (instance.account(), instance.id, tag);
+            totals::tell(tx, now, of, (before, self.count), Timestamp(self.as_of))?;
         }
         totals::change_use(tx, instance.account(), tag, self.count - before)
-    }
-
-    /// Tells whoever wants to know that more or fewer are in use than before.
-    fn tell(
-        &self,
-        tx: &mut Tx<'_>,
-        now: Timestamp,
-        instance: &Instance,
-        license: &str,
-        before: i64,
-    ) -> Result<(), Error> {
-        let at = format!("/smart-accounts/{}", instance.smart_account_id);
-        let subject = instance.udi.to_string();
-        let data = serde_json::json!({
-            "license": license,
-            "virtual_account_id": instance.virtual_account_id,
-            "product_instance_id": instance.id,
-            "in_use": self.count,
-            "before": before,
-            "as_of": self.as_of,
-        });
-        let news = News { kind: "use", at: &at, subject: Some(&subject), data };
-        announce(tx, now, instance.smart_account_id.into(), &news)
     }
 }
 
@@ -237,7 +214,7 @@ pub(crate) fn store(
 ) -> Result<Outcome, Error> {
     let last_end = reports.iter().map(|verified| verified.report.end_at()).max();
     let are_of_before = match last_end {
-        Some(last_end) => older::reported(tx, instance, last_end)?,
+        Some(last_end) => older::reported(tx, now, instance, last_end)?,
         None => false,
     };
     let mut outcome = Outcome::default();

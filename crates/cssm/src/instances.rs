@@ -245,7 +245,7 @@ pub(crate) fn register(
         None => next_id(tx, "product_instance")?,
     };
     let instance =
-        totals::kept(tx, id, |tx| write_down(tx, now, (id, known), account, udi, key, about))?;
+        totals::kept(tx, now, id, |tx| write_down(tx, now, (id, known), account, udi, key, about))?;
     if let Some(text) = unknown_product(&udi.pid) {
         let text = format!("{udi}: {text}; {LOAD}");
         add_event(tx, now, account.0, &Actor::system(), &text)?;
@@ -395,10 +395,11 @@ pub(crate) fn note_head(tx: &mut Tx<'_>, id: InstanceId, head: &Head) -> Result<
 /// Gives a product instance another virtual account of the same smart account.
 pub(crate) fn move_within(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     instance: &mut Instance,
     virtual_account_id: VirtualAccountId,
 ) -> Result<(), Error> {
-    totals::kept(tx, instance.id, |tx| {
+    totals::kept(tx, now, instance.id, |tx| {
         let sql = "UPDATE product_instance SET virtual_account_id = $1 WHERE id = $2";
         tx.execute(sql, &[virtual_account_id.into(), instance.id.into()])?;
         Ok(())

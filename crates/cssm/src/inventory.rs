@@ -177,7 +177,7 @@ pub(crate) fn remove(
     instance: &Instance,
 ) -> Result<(), Error> {
     let id = instance.id;
-    totals::kept(tx, id, |tx| {
+    totals::kept(tx, now, id, |tx| {
         let sql = "UPDATE product_instance SET removed_at = $1, held_at = NULL WHERE id = $2";
         tx.execute(sql, &[now.0.into(), id.into()])?;
         // Its seconds stay counted; in use is nothing any more.

@@ -229,7 +229,7 @@ fn begin(
     ask_anew(tx, instance)?;
     instance.head =
         Head { epoch: lineage.epoch.clone(), began_at: lineage.epoch_began_at, ..Head::default() };
-    in_use_as_told_in(tx, instance.smart_account_id, instance.id, &lineage.epoch)?;
+    in_use_as_told_in(tx, now, (instance.smart_account_id, instance.id), &lineage.epoch)?;
     note_set_back(tx, now, instance, None)?;
     let text =
         format!("{}: usage goes on in a new epoch, each second is counted once", instance.udi);
@@ -239,15 +239,15 @@ fn begin(
 /// What is in use now is what the life that goes on says: what another one said last holds no more.
 fn in_use_as_told_in(
     tx: &mut Tx<'_>,
-    smart_account_id: SmartAccountId,
-    id: InstanceId,
+    now: Timestamp,
+    (smart_account_id, id): (SmartAccountId, InstanceId),
     epoch: &str,
 ) -> Result<(), Error> {
     let sql = "UPDATE license_use SET count = COALESCE((SELECT rum_report.last_count
         FROM rum_report WHERE rum_report.product_instance_id = $1 AND rum_report.epoch = $2
         AND rum_report.tag = license_use.tag ORDER BY rum_report.position DESC LIMIT 1), 0)
         WHERE smart_account_id = $3 AND product_instance_id = $1";
-    totals::kept(tx, id, |tx| {
+    totals::kept(tx, now, id, |tx| {
         tx.execute(sql, &[id.into(), epoch.into(), smart_account_id.into()])?;
         Ok(())
     })
@@ -527,7 +527,7 @@ impl Cssm {
             let sql = "UPDATE product_instance SET held_at = NULL WHERE id = $1";
             tx.execute(sql, &[id.into()])?;
             crate::instances::note_head(tx, id, &chosen)?;
-            in_use_as_told_in(tx, smart_account_id, id, &epoch)?;
+            in_use_as_told_in(tx, now, (smart_account_id, id), &epoch)?;
             alerts::clear(tx, now, smart_account_id, AlertKind::Clone, &instance.udi)?;
             let name = if epoch.is_empty() { "the first" } else { &epoch };
             let text = format!("{}: epoch {name} was chosen, the others are ended", instance.udi);

@@ -69,10 +69,10 @@ pub(crate) fn mate(tx: &mut Tx<'_>, udi: &Udi, key: &PublicKey) -> Result<Option
 }
 
 /// A supervisor is registered for its chassis: the registration of the other one, if there was one, is over.
-pub(crate) fn end_mate(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), Error> {
+pub(crate) fn end_mate(tx: &mut Tx<'_>, now: Timestamp, instance: &Instance) -> Result<(), Error> {
     if let Some(mate) = mate(tx, &instance.udi, &instance.public_key)? {
         forget(tx, mate.id)?;
-        totals::kept(tx, mate.id, |tx| clear(tx, &mate))?;
+        totals::kept(tx, now, mate.id, |tx| clear(tx, &mate))?;
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ pub(crate) fn take_over(
     let sql = "UPDATE older_registration SET product_instance_id = $1
         WHERE product_instance_id = $2";
     tx.execute(sql, &[own.id.into(), mate.id.into()])?;
-    totals::kept(tx, mate.id, |tx| clear(tx, &mate))?;
+    totals::kept(tx, now, mate.id, |tx| clear(tx, &mate))?;
     let text = format!("{udi} took over the registration of {}", mate.udi);
     add_event(tx, now, mate.smart_account_id, &Actor::collector(&udi.to_string()), &text)?;
     Ok(true)
@@ -136,6 +136,7 @@ pub(crate) fn trusted(tx: &mut Tx<'_>, now: Timestamp, instance: &Instance) -> R
 /// whether these are such, and so say nothing of what is in use now. All of it is told by the clock of the product instance.
 pub(crate) fn reported(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     instance: &Instance,
     last_end: Timestamp,
 ) -> Result<bool, Error> {
@@ -150,7 +151,7 @@ pub(crate) fn reported(
         return Ok(at.is_some());
     }
     forget(tx, registered.id)?;
-    totals::kept(tx, registered.id, |tx| clear(tx, &registered))?;
+    totals::kept(tx, now, registered.id, |tx| clear(tx, &registered))?;
     Ok(false)
 }
 
@@ -164,7 +165,7 @@ pub(crate) fn end_expired(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Error> 
     for id in ended {
         forget(tx, id)?;
         let Some(instance) = instances::by_id(tx, id)?.filter(|own| !own.removed) else { continue };
-        totals::kept(tx, id, |tx| clear(tx, &instance))?;
+        totals::kept(tx, now, id, |tx| clear(tx, &instance))?;
         let text = format!("registration of {} ended: it was not renewed", instance.udi);
         add_event(tx, now, instance.smart_account_id, &Actor::system(), &text)?;
     }

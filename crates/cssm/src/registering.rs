@@ -72,7 +72,7 @@ pub(crate) fn register(
     let text = format!("{text} with {}, by Smart Licensing", token.name());
     add_event(tx, now, smart_account_id, &actor, &text)?;
     let instance = trust::move_to(tx, now, known.map(|known| *known), account, request, about)?;
-    older::end_mate(tx, &instance)?;
+    older::end_mate(tx, now, &instance)?;
     instances::note_about(tx, &instance, about)?;
     // Whatever it said before its registration, and whoever says it again, is past.
     let asked_at = request.timestamp;
@@ -143,7 +143,7 @@ pub(crate) fn authorize(
         return Ok(OlderResult::Unknown);
     }
     instances::note_about(tx, instance, about)?;
-    take_uses(tx, now, instance, uses)?;
+    take_uses(tx, now, now, instance, uses)?;
     authorized(tx, now, instance, uses)
 }
 
@@ -154,11 +154,12 @@ fn check_uses(uses: &[OlderUse]) -> Result<(), Error> {
 /// What a product instance uses is what it said at this instant, and nothing else.
 fn take_uses(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     at: Timestamp,
     instance: &Instance,
     uses: &[OlderUse],
 ) -> Result<(), Error> {
-    totals::kept(tx, instance.id, |tx| {
+    totals::kept(tx, now, instance.id, |tx| {
         older::clear(tx, instance)?;
         for own in uses {
             let sql = "INSERT INTO license_use (smart_account_id, product_instance_id, tag, count,
@@ -324,7 +325,7 @@ pub(crate) fn carried(
     }
     if !is_past {
         older::take_over(tx, now, (&instance.udi, &instance.public_key), about)?;
-        older::end_mate(tx, instance)?;
+        older::end_mate(tx, now, instance)?;
         let is_new = older::nonce_of(tx, instance.id)?.is_none();
         let sql = "INSERT INTO older_registration (product_instance_id, nonce, registered_at,
             expires_at, authorized_at, public_key) VALUES ($1, $2, $3, $4, $5, $6)
@@ -342,7 +343,7 @@ pub(crate) fn carried(
         ];
         tx.execute(sql, &values)?;
         instances::note_about(tx, instance, about)?;
-        take_uses(tx, word.said_at, instance, &word.uses)?;
+        take_uses(tx, now, word.said_at, instance, &word.uses)?;
         if is_new {
             let text = format!("{} registered with {through}, by Smart Licensing", instance.udi);
             let actor = Actor::collector(through);

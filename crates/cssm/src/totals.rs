@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rumline_catalogue::Catalogue;
+use rumline_protocol::{Timestamp, Udi};
+use rumline_server::{News, announce};
 use rumline_store::{Db, Tx, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,8 +55,10 @@ fn share(tx: &mut Tx<'_>, id: InstanceId) -> Result<Share, Error> {
 }
 
 /// Does what changes of which account a product instance is, whether it is there, or what it uses; the totals follow.
+/// Whoever wants to know is told of it.
 pub(crate) fn kept<T>(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     id: InstanceId,
     work: impl FnOnce(&mut Tx<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
@@ -69,14 +73,47 @@ pub(crate) fn kept<T>(
             AND product_instance_id = $3";
         tx.execute(sql, &[account.1.into(), account.0.into(), id.into()])?;
     }
+    let mut changes: BTreeMap<(Account, String), (i64, i64)> = BTreeMap::new();
     for (share, sign) in [(before, -1), (after, 1)] {
         let Some(account) = share.account else { continue };
         change_instances(tx, account, sign)?;
         for (tag, count) in share.uses {
-            change_use(tx, account, &tag, sign * count)?;
+            let (was, is) = changes.entry((account, tag)).or_default();
+            *(if sign < 0 { was } else { is }) = count;
+        }
+    }
+    for ((account, tag), (was, is)) in changes {
+        if was != is {
+            change_use(tx, account, &tag, is - was)?;
+            tell(tx, now, (account, id, &tag), (was, is), now)?;
         }
     }
     Ok(done)
+}
+
+/// Tells whoever wants to know that a product instance uses more or fewer of a licence in an account than before, as of then.
+pub(crate) fn tell(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    ((smart_account_id, virtual_account_id), id, tag): (Account, InstanceId, &str),
+    (before, in_use): (i64, i64),
+    as_of: Timestamp,
+) -> Result<(), Error> {
+    let sql = "SELECT pid, serial FROM product_instance WHERE id = $1";
+    let udi = tx.row(sql, &[id.into()], |row| {
+        Ok::<_, Error>(Udi { pid: row.text(0)?, serial: row.text(1)? }.to_string())
+    })?;
+    let data = serde_json::json!({
+        "license": Catalogue::nexus().license_of(tag),
+        "virtual_account_id": virtual_account_id,
+        "product_instance_id": id,
+        "in_use": in_use,
+        "before": before,
+        "as_of": as_of.0,
+    });
+    let at = format!("/smart-accounts/{smart_account_id}");
+    let news = News { kind: "use", at: &at, subject: udi.as_deref(), data };
+    announce(tx, now, smart_account_id.into(), &news)
 }
 
 /// So many more are in use; below zero fewer.

@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 //! Totals are kept, and are what counting says, whatever happens (CSSM-013, 027).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rumline_cssm::{Error, VirtualAccountId};
 use rumline_protocol::{Random, SignedReport};
 use rumline_testkit::*;
@@ -10,10 +12,39 @@ fn in_use(lab: &Lab) -> Vec<(VirtualAccountId, i64)> {
     views.map(|view| (view.virtual_account_id, view.in_use)).filter(|(_, n)| *n != 0).collect()
 }
 
+/// What a webhook was told is in use, by virtual account, product instance and licence.
+type Told = BTreeMap<(i64, i64, String), i64>;
+
+/// Hears what is new; each says rightly what was told before.
+fn hear(lab: &Lab, told: &mut Told) {
+    let people = lab.cssm.people();
+    loop {
+        let mut due = people.due_deliveries(lab.now, 16, &BTreeSet::new()).unwrap();
+        due.sort_by_key(|one| one.id);
+        if due.is_empty() {
+            return;
+        }
+        for one in due {
+            let event: serde_json::Value = serde_json::from_str(&one.body).unwrap();
+            let data = &event["data"];
+            let number = |name: &str| data[name].as_i64().unwrap();
+            let license = data["license"].as_str().unwrap().to_owned();
+            let of = (number("virtual_account_id"), number("product_instance_id"), license);
+            let before = told.insert(of, number("in_use")).unwrap_or(0);
+            assert_eq!(before, number("before"), "{event}");
+            people.delivery_done(lab.now, (lab.sa.into(), one.id), Some(204), None).unwrap();
+        }
+    }
+}
+
 #[test]
 fn totals_follow_whatever_becomes_of_product_instances() {
     for seed in 0..12 {
         let mut lab = Lab::in_memory(&at_once());
+        let url = "https://hooks.example.net/";
+        let kinds = ["use".to_owned()];
+        lab.cssm.people().create_webhook(lab.now, &admin(), lab.sa.into(), url, &kinds).unwrap();
+        let mut told = Told::new();
         let mut chance = Chance::of(seed);
         let mut below = |limit: u64| usize::try_from(chance.below(limit)).unwrap();
         let parts = [lab.va, lab.virtual_account("A"), lab.virtual_account("B")];
@@ -54,6 +85,14 @@ fn totals_follow_whatever_becomes_of_product_instances() {
             let counted: i64 =
                 lab.instances().iter().flat_map(|i| &i.licenses).map(|l| l.count).sum();
             assert_eq!(in_use(&lab).iter().map(|(_, n)| n).sum::<i64>(), counted);
+            // Whoever adds up what webhooks told has the same.
+            hear(&lab, &mut told);
+            for part in parts {
+                let of_part = told.iter().filter(|((va, ..), _)| *va == part.0);
+                let there = in_use(&lab).into_iter().filter(|(va, _)| *va == part);
+                let (all, there) = (of_part.map(|(_, n)| n), there.map(|(_, n)| n));
+                assert_eq!(all.sum::<i64>(), there.sum::<i64>(), "seed {seed}");
+            }
         }
     }
 }
