@@ -57,6 +57,7 @@ pub(crate) const CLIENTS: Venv = Venv {
         "ssh2-python==1.2.0.post1",
         "python-hcl2==8.1.4",
         "aiosmtpd==1.4.6",
+        "opentelemetry-proto==1.45.2",
     ],
 };
 

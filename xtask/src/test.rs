@@ -88,6 +88,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("cssm_postgres.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),
     ("operations.py", &parts::CLIENTS),
+    ("traces.py", &parts::CLIENTS),
     ("schemas.py", &parts::SCHEMAS),
     ("made_client.py", &parts::SCHEMAS),
     ("backup.py", &parts::CLIENTS),

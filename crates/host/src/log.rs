@@ -12,7 +12,7 @@ pub enum Format {
     /// For people.
     #[default]
     Text,
-    /// An object a line: `timestamp`, `level`, `target`, `fields` with `message`.
+    /// An object a line: `timestamp`, `level`, `target`, `fields` with `message`, and `span` with `trace_id` where traces are told.
     Json,
 }
 
@@ -26,7 +26,7 @@ pub fn start(format: Format) {
     let registry = tracing_subscriber::registry().with(levels);
     match format {
         Format::Text => registry.with(lines).init(),
-        Format::Json => registry.with(lines.json().with_current_span(false)).init(),
+        Format::Json => registry.with(lines.json().with_span_list(false)).init(),
     }
 }
 

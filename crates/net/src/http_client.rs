@@ -8,6 +8,7 @@ use rumline_agent::Reason;
 
 use crate::outlets::tls_reason;
 use crate::tls::{TlsError, client_config};
+use crate::{SpanKind, TRACEPARENT, Traces};
 
 /// The largest answer taken unless told otherwise, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -33,6 +34,7 @@ pub struct Reply {
 pub struct HttpClient {
     client: reqwest::Client,
     answer_bytes_max: usize,
+    traces: Option<Traces>,
 }
 
 impl HttpClient {
@@ -50,13 +52,19 @@ impl HttpClient {
             .timeout(timeout)
             .build()
             .map_err(|error| TlsError::Pem(error.to_string()))?;
-        Ok(Self { client, answer_bytes_max: ANSWER_BYTES_MAX })
+        Ok(Self { client, answer_bytes_max: ANSWER_BYTES_MAX, traces: None })
     }
 
     /// The same client for answers up to this size, in bytes.
     #[must_use]
     pub fn with_answers_up_to(self, answer_bytes_max: usize) -> Self {
         Self { answer_bytes_max, ..self }
+    }
+
+    /// The same client, of which each request is told as part of a trace.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
     }
 
     /// Sends a request and reads the answer.
@@ -73,14 +81,26 @@ impl HttpClient {
     ) -> Result<Reply, HttpError> {
         let method = reqwest::Method::from_bytes(method.as_bytes())
             .map_err(|_| HttpError("not a method".to_owned()))?;
+        let begun = self.traces.as_ref().and_then(|traces| {
+            // What stands in the query may be a secret.
+            let at = url.split(['?', '#']).next().unwrap_or_default();
+            traces.begin(SpanKind::Client, None, method.as_str(), at)
+        });
         let mut request = self.client.request(method, url);
+        if let Some(doing) = &begun {
+            request = request.header(TRACEPARENT, doing.context().header());
+        }
         if let Some(token) = bearer {
             request = request.bearer_auth(token);
         }
         if !body.is_empty() {
             request = request.header("content-type", content_type).body(body);
         }
-        self.answer_to(request).await
+        let reply = self.answer_to(request).await?;
+        if let Some(doing) = begun {
+            doing.answered(reply.status);
+        }
+        Ok(reply)
     }
 
     /// Sends a form, with the login of a program if one is given.

@@ -23,6 +23,7 @@ mod random;
 mod ssh;
 mod ssh_client;
 mod tls;
+mod traces;
 
 pub use clock::{Clock, StepWatch, boot_millis};
 pub use console::{RawConsole, read_console, read_secret};
@@ -52,6 +53,7 @@ pub use tls::{
     TlsClient, TlsError, certificate_to_pem, client_config, device_server_config,
     old_client_config, pem_to_der, roots_of, server_config,
 };
+pub use traces::{Doing, Recorded, Span, SpanKind, TRACEPARENT, TraceContext, Traces, otlp};
 
 /// A line on standard output: what a command says, or a server that has just come up. Whoever reads no more ends nothing.
 #[macro_export]

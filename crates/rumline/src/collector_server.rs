@@ -10,14 +10,14 @@ use clap::Args;
 use rumline_collector::{Collector, Kind, Settings};
 use rumline_host::Tables;
 use rumline_net::{
-    Clock, HttpClient, KeptFiles, OsRandom, Security, Shutdown, certificate_to_pem,
+    Clock, HttpClient, KeptFiles, OsRandom, Security, Shutdown, Traces, certificate_to_pem,
     device_server_config, lock_directory, make_private, pem_to_der, serve, server_config,
 };
 use rumline_protocol::{RealSuite, Signer, Suite};
 use rumline_store::Db;
 use rumline_web::{
-    Cisco, CollectorSite, Parts, Spool, collector_router, device_router, forward, on_prem_router,
-    resume_imports,
+    Cisco, CollectorSite, Metrics, Parts, Spool, collector_router, device_router, forward,
+    on_prem_router, resume_imports,
 };
 use tokio::net::TcpListener;
 
@@ -233,18 +233,23 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         (None, None) => format!("{base_url}/cslu/v1/pi"),
     };
     let shutdown = Shutdown::default();
+    let traces = common.process.traces(match role.kind {
+        Kind::Cslu => "rumline-cslu",
+        Kind::OnPrem => "rumline-onprem",
+    })?;
     let site = CollectorSite::new(Parts {
         collector: collector.clone(),
         clock,
         device_url: device_url.clone(),
         host: collector.settings().name.clone(),
         cookie: format!("rumline-{}", listener.local_addr()?.port()),
-        cisco: cisco(common)?,
+        cisco: cisco(common, traces.clone())?,
         provider: common.provider.provider(&own_url)?,
         tls_root_pem: certificate_to_pem(&authority.root_certificate),
         spool: Spool::open(dir.join("spool"))?,
         shutdown: shutdown.clone(),
         readiness: crate::server_parts::readiness(&dir, &authority),
+        metrics: Metrics::with_traces(traces),
     });
     end_on_signal(shutdown.clone());
     crate::server_parts::tell_url(&dir, &base_url)?;
@@ -320,14 +325,16 @@ fn host_name() -> String {
     if name.is_empty() { "collector".to_owned() } else { name }
 }
 
-fn cisco(common: &Common) -> Result<Option<Cisco>> {
+fn cisco(common: &Common, traces: Option<Traces>) -> Result<Option<Cisco>> {
     let Some(url) = &common.cssm else { return Ok(None) };
     let roots = match &common.root {
         Some(path) => pem_to_der(&std::fs::read(path)?)?,
         None => anyhow::bail!("--cssm needs --root, the root certificate of that CSSM"),
     };
     Ok(Some(Cisco::new(
-        HttpClient::new(&roots, CISCO_TIMEOUT)?.with_answers_up_to(CISCO_ANSWER_BYTES_MAX),
+        HttpClient::new(&roots, CISCO_TIMEOUT)?
+            .with_answers_up_to(CISCO_ANSWER_BYTES_MAX)
+            .with_traces(traces),
         url,
     )))
 }

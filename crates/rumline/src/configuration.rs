@@ -4,9 +4,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, Command};
+use rumline_net::{HttpClient, Traces, roots_of};
 use toml::Value;
 
 /// What every server takes, whatever it serves.
@@ -18,6 +20,28 @@ pub(crate) struct Process {
     /// How the log on standard error is written.
     #[arg(long, value_enum, default_value_t)]
     pub log_format: rumline_host::log::Format,
+    /// Where traces of requests are told, in OTLP over HTTP as JSON: `http://127.0.0.1:4318/v1/traces`.
+    #[arg(long)]
+    traces_url: Option<String>,
+}
+
+/// How long a collector of traces has for an answer.
+const TRACES_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Process {
+    /// Where what this server does is to be told, if it is; told it is from now on.
+    pub(crate) fn traces(&self, service: &'static str) -> Result<Option<Traces>> {
+        let Some(url) = self.traces_url.clone() else { return Ok(None) };
+        if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+            bail!(
+                "traces are told to an address that begins with http:// or https://, not {url:?}"
+            );
+        }
+        let client = HttpClient::new(&roots_of(None)?, TRACES_TIMEOUT)?;
+        let (traces, recorded) = Traces::new();
+        tokio::spawn(recorded.tell(client, url, service, env!("CARGO_PKG_VERSION")));
+        Ok(Some(traces))
+    }
 }
 
 /// The commands that take a configuration file.
@@ -292,7 +316,7 @@ mod tests {
         for (file, told) in [
             ("listn = \"x\"", "did you mean \"listen\"?"),
             ("ack_delay_seconds = 1", "did you mean \"ack-delay-seconds\"?"),
-            ("zzzzzzzz = 1", "it knows log-format, dir, listen"),
+            ("zzzzzzzz = 1", "it knows log-format, traces-url, dir, listen"),
             ("server = \"x\"", "knows no \"server\""),
             ("lab-clock = \"x\"", "knows no \"lab-clock\""),
             ("config = \"x\"", "knows no \"config\""),

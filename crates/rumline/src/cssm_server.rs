@@ -16,7 +16,7 @@ use rumline_net::{
 use rumline_protocol::{Authority, RealSuite, Timestamp};
 use rumline_store::Db;
 use rumline_web::{
-    CssmSite, Gates, Spool, cssm_router, resume_bundles, tell_webhooks, work_on_jobs,
+    CssmSite, Gates, Metrics, Spool, cssm_router, resume_bundles, tell_webhooks, work_on_jobs,
 };
 use tokio::net::TcpListener;
 
@@ -251,6 +251,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let base_url = format!("https://{}", listener.local_addr()?);
     let own_url = known_as(&arguments.names, listener.local_addr()?);
     let provider = arguments.provider.provider(&own_url)?;
+    let traces = arguments.process.traces("rumline-cssm")?;
     let state = CssmSite {
         chosen: Default::default(),
         people: cssm.people(),
@@ -264,7 +265,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         provider: provider.map(Arc::new),
         spool: Spool::open(arguments.dir.join("spool"))?,
         gates: Gates::default(),
-        metrics: Default::default(),
+        metrics: Metrics::with_traces(traces),
         readiness: crate::server_parts::readiness(&arguments.dir, &authority),
     };
     // Where all addresses are listened on, people need a name that leads here.

@@ -1,6 +1,7 @@
 //! What a server measures of itself, for Prometheus: requests, the process, whether it can do its work, and what waits.
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,8 +11,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use rumline_net::{Doing, SpanKind, TRACEPARENT, TraceContext, Traces};
 use rumline_server::Gauge;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// Bounds of what requests take, in seconds.
 const SECONDS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -36,17 +39,22 @@ struct Version {
     version: &'static str,
 }
 
-/// Requests since the start.
+/// Requests since the start, and where each is told as part of a trace.
 #[derive(Clone)]
 pub struct Metrics {
     answered: Family<Answered, Counter>,
     seconds: Family<Taken, Histogram, fn() -> Histogram>,
+    traces: Option<Traces>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
-        Self { answered: Family::default(), seconds: Family::new_with_constructor(seconds) }
+        Self {
+            answered: Family::default(),
+            seconds: Family::new_with_constructor(seconds),
+            traces: None,
+        }
     }
 }
 
@@ -65,7 +73,16 @@ pub(crate) async fn count(
         _ => "other",
     };
     let method = method.to_owned();
-    let response = next.run(request).await;
+    let response = match metrics.begun(&method, &route, request.headers()) {
+        Some(doing) => {
+            let trace_id = format!("{:032x}", doing.context().trace_id);
+            let span = tracing::error_span!("request", trace_id);
+            let response = next.run(request).instrument(span).await;
+            doing.answered(response.status().as_u16());
+            response
+        }
+        None => next.run(request).await,
+    };
     let taken = Taken { method, route };
     metrics.seconds.get_or_create(&taken).observe(began.elapsed().as_secs_f64());
     let Taken { method, route } = taken;
@@ -109,6 +126,19 @@ impl Process {
 }
 
 impl Metrics {
+    /// Those of a server that tells traces.
+    #[must_use]
+    pub fn with_traces(traces: Option<Traces>) -> Self {
+        Self { traces, ..Self::default() }
+    }
+
+    /// A request as part of its trace, if traces are told and whoever began this one wants it.
+    fn begun(&self, method: &str, route: &str, headers: &HeaderMap) -> Option<Doing> {
+        let traces = self.traces.as_ref()?;
+        let said = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        traces.begin(SpanKind::Server, said.and_then(TraceContext::read), method, route)
+    }
+
     /// All of it, in the text of OpenMetrics.
     pub(crate) fn write(
         &self,
@@ -152,6 +182,13 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
     use super::*;
 
     #[test]
@@ -159,5 +196,36 @@ mod tests {
         let process = Process::read().unwrap();
         assert!((1 << 20..1 << 34).contains(&process.resident_bytes), "{}", process.resident_bytes);
         assert!(process.threads >= 1 && process.open_files >= 3 && process.cpu_seconds >= 0.0);
+    }
+
+    #[tokio::test]
+    async fn a_request_is_told_as_part_of_its_trace_by_its_route() {
+        let (traces, mut recorded) = Traces::new();
+        let metrics = Metrics::with_traces(Some(traces));
+        let fails = async || StatusCode::INTERNAL_SERVER_ERROR;
+        let router = Router::new()
+            .route("/a/{id}", get(async || "a").put(fails))
+            .layer(from_fn_with_state(metrics, count));
+        let of_trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for (method, path, parent) in [
+            ("GET", "/a/7?secret=1", Some(of_trace)),
+            ("PUT", "/a/7", Some("no trace")),
+            ("BREW", "/b", None),
+            ("GET", "/a/7", Some(&of_trace.replace("-01", "-00"))),
+        ] {
+            let mut request = Request::builder().method(method).uri(path);
+            if let Some(parent) = parent {
+                request = request.header(TRACEPARENT, parent);
+            }
+            router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        }
+        drop(router);
+        let spans = recorded.next().await;
+        let told: Vec<_> = spans.iter().map(|span| (&*span.name, span.status.unwrap())).collect();
+        assert_eq!(told, [("GET /a/{id}", 200), ("PUT /a/{id}", 500), ("other none", 404)]);
+        let trace = format!("{:032x}", spans[0].context.trace_id);
+        assert!(of_trace.contains(&trace) && spans[0].parent == Some(0x00f0_67aa_0ba9_02b7));
+        assert!(spans[1..].iter().all(|span| span.parent.is_none()));
+        assert!(recorded.next().await.is_empty());
     }
 }

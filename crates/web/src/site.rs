@@ -550,8 +550,13 @@ pub(crate) fn blocking<T: Send + 'static>(
 /// Runs `work` on a thread that may block: nothing, if it failed. For the runtime all work is of one type, whatever it does: a task of
 /// a type of its own for each of the hundreds of routes was a third of what this crate compiled to.
 pub(crate) fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Aside<T> {
-    let work: Box<dyn FnOnce() -> Done + Send> = Box::new(move || Box::new(work()));
-    Aside { task: tokio::task::spawn_blocking(work), of: PhantomData }
+    Aside { task: begin(Box::new(move || Box::new(work()))), of: PhantomData }
+}
+
+/// What it logs is of the request that it is done for.
+fn begin(work: Box<dyn FnOnce() -> Done + Send>) -> JoinHandle<Done> {
+    let request = tracing::Span::current();
+    tokio::task::spawn_blocking(move || request.in_scope(work))
 }
 
 type Done = Box<dyn Any + Send>;

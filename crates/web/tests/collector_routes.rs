@@ -92,6 +92,7 @@ impl Server {
             spool: Spool::open(spool.path().to_owned()).unwrap(),
             shutdown: Shutdown::default(),
             readiness: rumline_web::Readiness::new(|| Ok(())),
+            metrics: Default::default(),
         });
         let devices = device_router(site.clone());
         Self { collector, router: collector_router(site), devices, now, _spool: spool }

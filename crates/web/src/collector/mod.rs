@@ -143,6 +143,8 @@ pub struct Parts {
     pub shutdown: Shutdown,
     /// Whether it can do its work.
     pub readiness: Readiness,
+    /// What it measures of itself.
+    pub metrics: Metrics,
 }
 
 impl CollectorSite {
@@ -163,7 +165,7 @@ impl CollectorSite {
             shutdown: parts.shutdown,
             gates: Gates::default(),
             readiness: parts.readiness,
-            metrics: Metrics::default(),
+            metrics: parts.metrics,
             work: Bell::default(),
             answers: Bell::default(),
             held: Semaphore::new(HELD_MAX),
