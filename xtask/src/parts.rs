@@ -58,6 +58,8 @@ pub(crate) const CLIENTS: Venv = Venv {
         "python-hcl2==8.1.4",
         "aiosmtpd==1.4.6",
         "opentelemetry-proto==1.45.2",
+        "mcssmapi==0.2",
+        "requests==2.34.2",
     ],
 };
 

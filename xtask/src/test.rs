@@ -91,6 +91,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("traces.py", &parts::CLIENTS),
     ("schemas.py", &parts::SCHEMAS),
     ("made_client.py", &parts::SCHEMAS),
+    ("public_clients.py", &parts::CLIENTS),
     ("backup.py", &parts::CLIENTS),
     ("packages.py", &parts::CLIENTS),
     ("crash.py", &parts::CLIENTS),
