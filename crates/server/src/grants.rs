@@ -1,8 +1,9 @@
 //! Who may do what (G-01, CSSM-008): roles, what they are given for, and what they allow. Nothing here is stored or asked.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::{Actor, Error, LoginId};
@@ -15,9 +16,7 @@ rumline_store::id_types! {
 }
 
 /// What a person may do.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Look.
@@ -27,6 +26,23 @@ pub enum Role {
     User,
     /// Everything, people and policies included.
     Administrator,
+}
+
+/// What is read is more than what is written.
+impl JsonSchema for Role {
+    fn schema_name() -> Cow<'static, str> {
+        "Role".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "What a person may do: `viewer` looks; `user` works with tokens, files and product \
+                instances, and `operator` is SSM On-Prem's word for it; `administrator` does everything, people and \
+                policies included.",
+            "enum": ["viewer", "user", "operator", "administrator"],
+        })
+    }
 }
 
 impl Role {

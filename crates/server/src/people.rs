@@ -195,21 +195,22 @@ pub(crate) fn put_grant(tx: &mut Tx<'_>, login: &str, grant: &Grant) -> Result<(
     Ok(())
 }
 
-/// Whether somebody may administer everything, and log in.
-fn is_administered(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let sql = "SELECT person.login FROM grant_of JOIN person ON person.login = grant_of.login
-        WHERE grant_of.scope_id = 0 AND grant_of.part_id = 0 AND grant_of.role = $1
-        AND person.disabled_at IS NULL LIMIT 1";
-    Ok(tx.row(sql, &[Role::Administrator.name().into()], |row| row.text(0))?.is_some())
-}
-
-/// Whether somebody is the only one who administers everything, and may log in.
-pub(crate) fn is_last_administrator(tx: &mut Tx<'_>, login: &str) -> Result<bool, Error> {
+/// Two of those who may administer everything, and log in.
+fn administrators(tx: &mut Tx<'_>) -> Result<Vec<String>, Error> {
     let sql = "SELECT person.login FROM grant_of JOIN person ON person.login = grant_of.login
         WHERE grant_of.scope_id = 0 AND grant_of.part_id = 0 AND grant_of.role = $1
         AND person.disabled_at IS NULL LIMIT 2";
-    let all: Vec<String> = tx.rows(sql, &[Role::Administrator.name().into()], |row| row.text(0))?;
-    Ok(all == [login])
+    Ok(tx.rows(sql, &[Role::Administrator.name().into()], |row| row.text(0))?)
+}
+
+/// Whether somebody may administer everything, and log in.
+fn is_administered(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    Ok(!administrators(tx)?.is_empty())
+}
+
+/// Whether somebody is the only one.
+pub(crate) fn is_last_administrator(tx: &mut Tx<'_>, login: &str) -> Result<bool, Error> {
+    Ok(administrators(tx)? == [login])
 }
 
 /// The hash of the password of somebody who may log in.

@@ -439,6 +439,22 @@ async fn all_logs_are_a_zip_with_the_guides_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_a_user() {
+    // CSSM-008: what the schema of a request says is what is read
+    let server = Server::new(Kind::OnPrem);
+    let token = server.log_in("global");
+    for (login, role) in [("one", "operator"), ("two", "user")] {
+        let new = serde_json::json!({ "login": login, "password": PASSWORD, "role": role });
+        let (path, body) = ("/api/v1/people", new.to_string().into_bytes());
+        let answer = server.call("post", path, token.as_deref(), body, "application/json").await;
+        assert!(answer.0 == 200 || answer.0 == 201, "{answer:?}");
+        let path = format!("/api/v1/people/{login}");
+        let answer = server.call("get", &path, token.as_deref(), Vec::new(), "").await;
+        assert!(answer.2.contains("\"role\":\"user\""), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn public_clients_find_the_shapes_they_know() {
     // public clients of SSM On-Prem: token, accounts, virtual accounts, devices, licenses
     let server = Server::new(Kind::OnPrem);
