@@ -106,8 +106,9 @@ def main():
         assert ann["issuer"] == provider.url, ann
         assert [(role["role"], role["smart_account_id"]) for role in ann["roles"]] == [("viewer", 1)], ann
         told = lab.call("GET", "/audit")
-        refused = next(row for row in told if row["actor"] == "joe")
-        assert "none of the groups" in refused["outcome"], refused
+        # Whoever is not known here is told of by what the provider calls them for good.
+        refused = next(row for row in told if row["subject"] == "by the provider")
+        assert "none of the groups" in refused["outcome"] and refused["reason"] == f"joe at {provider.url}", refused
         assert any(row["actor"] == "eve" and row["action"] == "login" and provider.url in row["reason"] for row in told)
     done("oidc.py: logins by a provider, and what groups may do")
 
