@@ -1,19 +1,21 @@
 //! `rumline sim`: years of an estate in seconds.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 
 use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
 use rumline_net::Clock;
-use rumline_sim::{Fate, Fault, Outcome, Plan, run as run_world, run_and_shrink};
+use rumline_sim::{Fate, Fault, Outcome, Plan, Step, run as run_world, run_and_shrink};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The seed; the same seed gives the same world.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Run so many seeds, counted up from the first.
+    /// Run so many seeds, counted up from the first, one on each core at a time.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
     /// How many switches; drawn from the seed when missing.
@@ -45,38 +47,51 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let bar = ProgressBar::new(arguments.seeds);
     let (mut events, mut reports, mut failed) = (0, 0, 0_u64);
     let mut met: BTreeMap<&'static str, u64> = BTreeMap::new();
-    for seed in arguments.seed..arguments.seed + arguments.seeds {
-        let plan = plan(arguments, seed);
-        let ran = if arguments.as_it_is {
-            run_world(&plan).map_err(|failure| (Vec::new(), failure))
-        } else {
-            run_and_shrink(&plan)
-        };
-        match ran {
-            Ok(outcome) => {
-                events += outcome.events;
-                reports += outcome.reports;
-                for what in outcome.met.keys() {
-                    *met.entry(what).or_default() += 1;
-                }
-                if arguments.seeds == 1 {
-                    say!("{outcome:?}");
-                }
-            }
-            Err((steps, failure)) => {
-                failed += 1;
-                bar.suspend(|| {
-                    say!("seed {seed} FAILED: {failure}\n{plan:?}\nsteps that still show it:");
-                    say!("vec![");
-                    for step in &steps {
-                        say!("    {step:?},");
+    let next = AtomicU64::new(arguments.seed);
+    let end = arguments.seed.saturating_add(arguments.seeds);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    std::thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        for _ in 0..cores.min(arguments.seeds) {
+            let (tell, next) = (tell.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || tell.send((seed, one(arguments, seed))).is_err() {
+                        break;
                     }
-                    say!("]");
-                });
-            }
+                }
+            });
         }
-        bar.inc(1);
-    }
+        drop(tell);
+        for (seed, ran) in told {
+            match ran {
+                Ok(outcome) => {
+                    events += outcome.events;
+                    reports += outcome.reports;
+                    for what in outcome.met.keys() {
+                        *met.entry(what).or_default() += 1;
+                    }
+                    if arguments.seeds == 1 {
+                        say!("{outcome:?}");
+                    }
+                }
+                Err((steps, failure)) => {
+                    failed += 1;
+                    let plan = plan(arguments, seed);
+                    bar.suspend(|| {
+                        say!("seed {seed} FAILED: {failure}\n{plan:?}\nsteps that still show it:");
+                        say!("vec![");
+                        for step in &steps {
+                            say!("    {step:?},");
+                        }
+                        say!("]");
+                    });
+                }
+            }
+            bar.inc(1);
+        }
+    });
     bar.finish_and_clear();
     let seconds = (Clock::world_millis() - started) / 1000;
     say!(
@@ -86,6 +101,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let all_met =
         arguments.seeds < WORLDS_THAT_MEET_ALL || arguments.calm || tell(&met, arguments.seeds);
     Ok(failed == 0 && all_met)
+}
+
+/// One world: what became of it, or the fewest steps that show what is wrong.
+fn one(arguments: &Arguments, seed: u64) -> Result<Outcome, (Vec<Step>, String)> {
+    let plan = plan(arguments, seed);
+    if arguments.as_it_is {
+        return run_world(&plan).map_err(|failure| (Vec::new(), failure));
+    }
+    run_and_shrink(&plan)
 }
 
 /// So many worlds are to meet everything that is modelled.
