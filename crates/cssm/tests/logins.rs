@@ -514,6 +514,18 @@ fn whom_a_provider_names_is_known_by_that_on_every_engine() {
         assert_eq!(refused("ann"), ["ann"], "no group was left");
         assert_eq!(refused("eve"), ["eve", "eve"]);
         assert_eq!(refused("by the provider"), ["system", "system"]);
+        // Who is disabled stays so, though what they were for is gone.
+        let va = lab.cssm.create_virtual_account(now, &admin(), lab.sa, "Gone").unwrap().id;
+        let part = Grant::of_part(Role::User, lab.sa.into(), va.into());
+        for (subject, login, is_disabled) in [("5", "joe", true), ("6", "zoe", false)] {
+            log_in(&named(subject, login, &[part])).unwrap();
+            people.set_disabled(now, &admin(), login, is_disabled).unwrap();
+        }
+        lab.cssm.close_virtual_account(now, &admin(), lab.sa, va).unwrap();
+        assert!(people.person("zoe").is_err());
+        let back = log_in(&named("5", "joe", &[own]));
+        assert!(matches!(&back, Err(Error::Conflict(why)) if why.contains("disabled")), "{back:?}");
+        assert!(log_in(&named("6", "zoe", &[own])).is_ok());
         people.distrusted(now, "a lie", HERE).unwrap();
         people.remove(now, &admin(), "ann").unwrap();
         log_in(&named("2", "ann", &[own])).unwrap();

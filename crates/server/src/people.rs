@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Act, audit};
 use crate::factors::forget_factor;
 use crate::idempotency::forget_answers;
-use crate::provided::forget_provided;
+use crate::provided::{forget_provided, is_provided};
 use crate::webhooks::forget_webhooks;
 use crate::{
     Actor, AuditRow, AuditSearch, Error, Grant, PartId, Role, ScopeId, SharedRandom, Throttle,
@@ -285,10 +285,13 @@ pub fn forget(
         };
         if grants_of(tx, &login)?.is_empty() {
             tx.execute("DELETE FROM api_token WHERE login = $1", &whose[..1])?;
-            forget_factor(tx, &login)?;
-            forget_answers(tx, &login)?;
-            forget_provided(tx, &login)?;
-            tx.execute("DELETE FROM person WHERE login = $1", &whose[..1])?;
+            // A provider may name them again: who is disabled stays so.
+            if !(is_provided(tx, &login)? && is_disabled(tx, &login)?) {
+                forget_factor(tx, &login)?;
+                forget_answers(tx, &login)?;
+                forget_provided(tx, &login)?;
+                tx.execute("DELETE FROM person WHERE login = $1", &whose[..1])?;
+            }
         }
         let (was, becomes) = told_apart(before, state_of(tx, &login)?);
         let act = Act::new("role taken back", &login).within(scope_id);

@@ -37,6 +37,12 @@ pub(crate) fn put_provided(
     Ok(())
 }
 
+/// Whether whoever is called so is known by a provider.
+pub(crate) fn is_provided(tx: &mut Tx<'_>, login: &str) -> Result<bool, Error> {
+    let sql = "SELECT issuer FROM provided_person WHERE login = $1";
+    Ok(tx.row(sql, &[login.into()], |row| row.text(0))?.is_some())
+}
+
 /// Whoever is known by this login is not known by a provider any more.
 pub(crate) fn forget_provided(tx: &mut Tx<'_>, login: &str) -> Result<(), Error> {
     tx.execute("DELETE FROM provided_person WHERE login = $1", &[login.into()])?;
