@@ -249,7 +249,7 @@ impl Recorded {
 
     /// Tells a collector of traces, until nobody records any more. One that does not answer costs spans and nothing else.
     pub async fn tell(mut self, client: HttpClient, url: String, service: &str, version: &str) {
-        let mut is_told = true;
+        let (mut is_told, mut lost) = (true, 0);
         loop {
             let spans = self.next().await;
             if spans.is_empty() {
@@ -262,11 +262,19 @@ impl Recorded {
                 Ok(reply) => Some(format!("it answered {}", reply.status)),
                 Err(HttpError(why)) => Some(why),
             };
-            let lost = self.lost.swap(0, Ordering::Relaxed);
+            lost += self.lost.swap(0, Ordering::Relaxed);
             match &problem {
-                Some(why) if is_told => tracing::warn!(url, why, "traces are not taken, and lost"),
-                None if !is_told => tracing::warn!(url, lost, "traces are taken again"),
-                _ => {}
+                Some(why) => {
+                    lost += spans.len() as u64;
+                    if is_told {
+                        tracing::warn!(why, "traces are not taken, and lost");
+                    }
+                }
+                None if lost > 0 => {
+                    tracing::warn!(lost, "traces are taken; some spans before these were lost");
+                    lost = 0;
+                }
+                None => {}
             }
             is_told = problem.is_none();
         }

@@ -66,10 +66,8 @@ impl Fitting<'_> {
             return;
         }
         let schema = self.resolved(schema);
-        for all in ["allOf"] {
-            for one in schema[all].as_array().into_iter().flatten() {
-                self.look(one, value, at, found);
-            }
+        for one in schema["allOf"].as_array().into_iter().flatten() {
+            self.look(one, value, at, found);
         }
         for any in ["anyOf", "oneOf"] {
             if let Some(all) = schema[any].as_array() {
