@@ -342,8 +342,7 @@ impl Cssm {
             }
             in_nobodys_way(tx, smart_account_id, &new)?;
             let id = next_id::<JobId>(tx, "job")?;
-            let sql = "SELECT value FROM counter WHERE name = 'product_instance'";
-            let newest = tx.row(sql, &[], |row| row.int(0))?.unwrap_or(0);
+            let newest = tx.last_number("product_instance")?;
             let sql = "INSERT INTO job (smart_account_id, id, kind, search, sort_by,
                 virtual_account_id, into_virtual_account_id, state, total, total_is_exact,
                 asked_at, asked_by, address, reason, newest_id)

@@ -248,8 +248,7 @@ impl Cssm {
             let created_at = tx.row(sql, &[(&login).into()], |row| row.int(0))?;
             let created_at = created_at.ok_or(Error::NotFound("person"))?;
             let before = wish_of(tx, &login)?;
-            let sql = "SELECT value FROM counter WHERE name = 'alert'";
-            let newest = tx.row(sql, &[], |row| row.int(0))?.unwrap_or(0);
+            let newest = tx.last_number("alert")?;
             let kinds: Vec<&str> = wish.kinds.iter().map(String::as_str).collect();
             let kinds = kinds.join(",");
             if before.is_none() {

@@ -379,11 +379,7 @@ pub(crate) fn restore(tx: &mut Tx<'_>, instance: &Instance, code: &TrustCode) ->
         instance.id.into(),
     ];
     tx.execute(sql, &values)?;
-    let sql = "INSERT INTO counter (name, value) VALUES ('trust_code', $1)
-        ON CONFLICT (name) DO UPDATE SET value = excluded.value
-        WHERE counter.value < excluded.value";
-    tx.execute(sql, &[id.into()])?;
-    Ok(())
+    Ok(tx.numbers_above("trust_code", id)?)
 }
 
 /// A trust code for a product instance whose code names another account than it is in now, or does not seem to have

@@ -11,10 +11,9 @@ use rumline_collector::{Collector, Kind, Settings};
 use rumline_host::Tables;
 use rumline_net::{
     Clock, HttpClient, KeptFiles, OsRandom, Security, Shutdown, Traces, certificate_to_pem,
-    device_server_config, lock_directory, make_private, pem_to_der, serve, server_config,
+    device_server_config, lock_directory, pem_to_der, serve, server_config,
 };
 use rumline_protocol::{RealSuite, Signer, Suite};
-use rumline_store::Db;
 use rumline_web::{
     Cisco, CollectorSite, Metrics, Parts, Spool, collector_router, device_router, forward,
     on_prem_router, resume_imports,
@@ -25,6 +24,7 @@ use crate::admin::{Client, Server};
 use crate::backup;
 use crate::collector_admin;
 use crate::configuration::Process;
+use crate::database::DatabaseArguments;
 use crate::provider_options::{ProviderArguments, known_as};
 use crate::server_parts::{
     announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
@@ -60,6 +60,8 @@ pub(crate) struct Common {
     tls_13_only: bool,
     #[command(flatten)]
     tables: Tables,
+    #[command(flatten)]
+    database: DatabaseArguments,
     /// Write the first administrator's password to this file instead of showing it.
     #[arg(long)]
     admin_password_file: Option<PathBuf>,
@@ -158,7 +160,7 @@ fn run(
             let dir = common.dir.clone().unwrap_or_else(|| role.dir.into());
             let now = LabClock::clock(common.lab_clock).now();
             let server = if role.kind == Kind::Cslu { backup::CSLU } else { backup::ON_PREM };
-            return backup::run(&server, command, &dir, None, now);
+            return backup::run(&server, command, &dir, &common.database, now);
         }
         Some(command) => return collector_admin::run(server, client, command),
         None => {}
@@ -172,7 +174,7 @@ fn run(
 fn reset_password(common: &Common, role: &Role, login: &str) -> Result<bool> {
     let dir = common.dir.clone().unwrap_or_else(|| role.dir.into());
     let title = role.kind.title();
-    if !dir.join(DATABASE).exists() {
+    if !dir.join("root.pem").exists() {
         anyhow::bail!("there is no {title} in {}; name its directory with --dir", dir.display());
     }
     let _lock = lock_directory(&dir).with_context(|| format!("stop this {title} first"))?;
@@ -190,8 +192,10 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
     prepare_directory(&dir)?;
     let _lock = lock_directory(&dir)?;
     warn_of_small_host(&dir);
-    let authority =
-        authority(&dir, &format!("Rumline {} root", role.kind.title()), DATABASE, clock.now())?;
+    let root_name = format!("Rumline {} root", role.kind.title());
+    let authority = tokio::task::block_in_place(|| {
+        authority(&dir, &root_name, (&common.database, DATABASE), clock.now())
+    })?;
     let collector = open(common, &role, &dir).await?;
     let mut names = common.names.clone();
     names.push(role.listen.ip().to_string());
@@ -307,15 +311,13 @@ async fn open(common: &Common, role: &Role, dir: &Path) -> Result<Collector> {
         version: role.version.clone(),
         root_certificate,
     };
-    let file = dir.join(DATABASE);
-    // SQLite gives its other files the rights of this one.
-    make_private(&file)?;
-    let db = Arc::new(Db::open_sqlite(&file)?);
+    let (database, file) = (common.database.clone(), dir.join(DATABASE));
     let random: rumline_server::SharedRandom = Arc::new(Mutex::new(OsRandom));
     let opened = tokio::task::spawn_blocking(move || {
-        Collector::open(db, Arc::new(RealSuite), signer, random, settings)
+        let db = Arc::new(database.open(&file)?);
+        anyhow::Ok(Collector::open(db, Arc::new(RealSuite), signer, random, settings)?)
     });
-    Ok(opened.await??)
+    opened.await?
 }
 
 /// The host's name, up to its domain.

@@ -11,10 +11,9 @@ use rumline_cssm::{Actor, Cssm, Settings};
 use rumline_host::Tables;
 use rumline_net::{
     Clock, HookClient, OsRandom, Security, Shutdown, certificate_to_pem, device_server_config,
-    lock_directory, make_private, serve, server_config,
+    lock_directory, serve, server_config,
 };
 use rumline_protocol::{Authority, RealSuite, Timestamp};
-use rumline_store::Db;
 use rumline_web::{
     CssmSite, Gates, Metrics, Spool, cssm_router, resume_bundles, tell_webhooks, work_on_jobs,
 };
@@ -24,6 +23,7 @@ use crate::admin::Client;
 use crate::backup;
 use crate::configuration::Process;
 use crate::cssm_admin;
+use crate::database::DatabaseArguments;
 use crate::mail_sender::{MailArguments, send_mail};
 use crate::provider_options::{ProviderArguments, known_as};
 use crate::server_parts::{
@@ -45,9 +45,8 @@ pub(crate) struct Arguments {
     /// Names and addresses in the server's certificate, besides the one it listens on.
     #[arg(long = "name")]
     names: Vec<String>,
-    /// Use PostgreSQL at this URL instead of SQLite in the directory.
-    #[arg(long)]
-    postgres: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArguments,
     /// Close TLS 1.2, which switches of releases before 10.4(3)F report by.
     #[arg(long = "tls-1.3-only")]
     tls_13_only: bool,
@@ -108,8 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     }
     if let Some(cssm_admin::Command::Backups(command)) = &arguments.admin {
         let now = LabClock::clock(arguments.lab_clock).now();
-        let postgres = arguments.postgres.as_deref();
-        return backup::run(&backup::CSSM, command, &arguments.dir, postgres, now);
+        return backup::run(&backup::CSSM, command, &arguments.dir, &arguments.database, now);
     }
     if let Some(cssm_admin::Command::Rebuild { verify }) = &arguments.admin {
         return rebuild(arguments, *verify);
@@ -130,15 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 
 /// Opens the CSSM of a directory, which whoever calls it has locked.
 fn open(arguments: &Arguments, authority: &Authority) -> Result<Cssm> {
-    let db = match &arguments.postgres {
-        Some(url) => Db::open_postgres(url)?,
-        None => {
-            let file = arguments.dir.join("cssm.db");
-            // SQLite gives its other files the rights of this one.
-            make_private(&file)?;
-            Db::open_sqlite(&file)?
-        }
-    };
+    let db = arguments.database.open(&arguments.dir.join(DATABASE))?;
     let settings = Settings {
         requests_per_hour_max: arguments.requests_per_hour,
         ack_delay_seconds: arguments.ack_delay_seconds,
@@ -160,7 +150,7 @@ fn on_own_directory<T>(
     }
     let _lock = lock_directory(dir).context("stop this CSSM first")?;
     let now = LabClock::clock(arguments.lab_clock).now();
-    work(&authority(dir, NAME, "cssm.db", now)?, now)
+    work(&keys_of(arguments, now)?, now)
 }
 
 /// A new password for whoever owns the machine and has none any more.
@@ -199,7 +189,7 @@ fn seed_lab(arguments: &Arguments, instances: u64) -> Result<bool> {
     prepare_directory(&arguments.dir)?;
     let _lock = lock_directory(&arguments.dir).context("stop this CSSM first")?;
     let now = LabClock::clock(arguments.lab_clock).now();
-    let cssm = open(arguments, &authority(&arguments.dir, NAME, "cssm.db", now)?)?;
+    let cssm = open(arguments, &keys_of(arguments, now)?)?;
     // One key for all of them: what is tried out here is how much there is, not who signed it.
     let device = Authority::create("seed lab", now)?.identity()?.signer;
     let mut tenth = 0;
@@ -228,6 +218,13 @@ fn renew(arguments: &Arguments, revoke: bool) -> Result<bool> {
     Ok(true)
 }
 
+/// The name of the database file.
+const DATABASE: &str = "cssm.db";
+
+fn keys_of(arguments: &Arguments, now: Timestamp) -> Result<Authority> {
+    authority(&arguments.dir, NAME, (&arguments.database, DATABASE), now)
+}
+
 /// The name in the root certificate.
 const NAME: &str = "Rumline CSSM root";
 
@@ -236,7 +233,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let now = clock.now();
     prepare_directory(&arguments.dir)?;
     let _lock = lock_directory(&arguments.dir)?;
-    let authority = authority(&arguments.dir, NAME, "cssm.db", now)?;
+    let authority = tokio::task::block_in_place(|| keys_of(arguments, now))?;
     let mut names = arguments.names.clone();
     names.push(arguments.listen.ip().to_string());
     let (certificate, key) = tls_identity(&arguments.dir, &authority, &names, now)?;

@@ -14,6 +14,7 @@ mod collector_server;
 mod configuration;
 mod cssm_admin;
 mod cssm_server;
+mod database;
 mod demo;
 mod doctor_command;
 mod forecast_command;

@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use rumline_net::{KeptFiles, Shutdown, certificate_to_pem, pem_to_der, write_private};
+use rumline_net::{
+    KeptFiles, Shutdown, certificate_to_pem, lock_directory, pem_to_der, write_private,
+};
 use rumline_protocol::{Authority, Revocation, Signed, SignerCertificate, Timestamp, base64};
 use rumline_server::{NotReady, People};
 use rumline_web::Readiness;
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::database::DatabaseArguments;
 
 pub(crate) fn prepare_directory(dir: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
@@ -19,11 +23,11 @@ pub(crate) fn prepare_directory(dir: &Path) -> Result<()> {
         .with_context(|| format!("cannot make {}", dir.display()))
 }
 
-/// The keys of a server: read, or made at first start. `database` must not be there without them.
+/// The keys of a server: read, or made at first start. Its database, which is in `file` if it is SQLite, must not be there without them.
 pub(crate) fn authority(
     dir: &Path,
     name: &str,
-    database: &str,
+    (at, file): (&DatabaseArguments, &str),
     now: Timestamp,
 ) -> Result<Authority> {
     let files = KeptFiles::of(dir);
@@ -44,7 +48,13 @@ pub(crate) fn authority(
             ),
         });
     }
-    if dir.join(database).exists() {
+    if let Some(owner) = at.owner()? {
+        bail!(
+            "the database is that of {owner}, and {} has no keys: take them from the folder of another process of it with `take-keys FOLDER`, or put them back from a backup",
+            dir.display()
+        );
+    }
+    if dir.join(file).exists() {
         bail!("{} has a database but no root.pem; restore the keys", dir.display());
     }
     let authority = Authority::create(name, now)?;
@@ -54,6 +64,30 @@ pub(crate) fn authority(
     let pem = certificate_to_pem(&authority.root_certificate);
     files.write("root.pem", pem.as_bytes())?;
     Ok(authority)
+}
+
+/// Gives a folder in which nothing is the keys of another process of the same server, which may run: over one database all of them
+/// speak with one voice. What each needs for itself is made at its first start.
+pub(crate) fn take_keys(from: &Path, to: &Path) -> Result<()> {
+    prepare_directory(to)?;
+    let _lock = lock_directory(to)?;
+    let (source, target) = (KeptFiles::of(from), KeptFiles::of(to));
+    if target.read("root.pem")?.is_some() {
+        bail!("{} has keys already: name a folder that is empty, or not there yet", to.display());
+    }
+    let mut is_any = false;
+    // `root.pem` is the last: with it all are there.
+    for name in ["root.key", "signing.key", "signing.der", "revoked.json", "collector.key", "root.pem"] {
+        let read = source.read(name).with_context(|| format!("cannot use {name} of {}", from.display()))?;
+        if let Some(bytes) = read {
+            target.write(name, &bytes)?;
+            is_any = name == "root.pem";
+        }
+    }
+    if !is_any {
+        bail!("{} is no folder of a server: there is no root.pem in it", from.display());
+    }
+    Ok(())
 }
 
 /// The list of certificates that hold no more, as it is kept: what the root signed, and its signature.

@@ -263,8 +263,7 @@ pub fn audit_rows(
         (text.as_deref().map(within), text.map(|text| within(&text.to_lowercase())));
     let action = action.map(|action| within(&action.to_lowercase()));
     db.read("audit.list", move |tx| {
-        let newest = "SELECT value FROM counter WHERE name = 'audit'";
-        let newest = tx.row(newest, &[], |row| row.int(0))?.unwrap_or(0);
+        let newest = tx.last_number("audit")?;
         let oldest = before.min(newest.saturating_add(1)).saturating_sub(SEARCHED_MAX);
         let mut values: Vec<Value<'_>> =
             vec![before.into(), limit.clamp(1, 1000).into(), oldest.into()];

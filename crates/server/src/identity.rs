@@ -12,6 +12,19 @@ CREATE TABLE identity (
 );
 ";
 
+/// Whose database it is, if it is somebody's.
+///
+/// # Errors
+/// When the store fails.
+pub fn owner_of(db: &Db) -> Result<Option<String>, Error> {
+    db.read("server.owner", |tx| {
+        if !tx.tables()?.iter().any(|table| table == "identity") {
+            return Ok(None);
+        }
+        tx.row("SELECT name FROM identity WHERE one = 1", &[], |row| Ok(row.text(0)?))
+    })
+}
+
 /// A database belongs to whoever opened it first: with other keys beside it everything in it would be answered for by
 /// somebody else.
 ///
@@ -30,8 +43,8 @@ pub fn check_identity(db: &Db, name: &str) -> Result<(), Error> {
             return Ok(());
         }
         Err(Error::Conflict(format!(
-            "the database is that of {owner}, and the keys here are those of {name}: put the keys back \
-             that belong to it, or begin with an empty directory and database"
+            "the database is that of {owner}, and the keys here are those of {name}: take the keys that belong to it into \
+             an empty directory with `take-keys`, or from a backup, or begin with an empty directory and database"
         )))
     })
 }

@@ -44,7 +44,7 @@ pub use factors::{Enrolment, FactorState, SECOND_FACTOR_BEGUN_BY, SECOND_FACTOR_
 pub use gauge::{Counted, Gauge, count};
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId, narrowed};
 pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
-pub use identity::{IDENTITY_TABLE, check_identity};
+pub use identity::{IDENTITY_TABLE, check_identity, owner_of};
 pub use logins::Begun;
 pub use names::{LoginId, NAME_LETTERS_MAX, check_name, next_id, random_hex};
 pub use oidc::{

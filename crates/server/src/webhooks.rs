@@ -299,8 +299,7 @@ fn due_of(
 
 /// What is old leaves the log, a part at a time, and so does what makes it too long.
 fn prune(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Error> {
-    let newest = "SELECT value FROM counter WHERE name = 'delivery'";
-    let newest = tx.row(newest, &[], |row| row.int(0))?.unwrap_or(0);
+    let newest = tx.last_number("delivery")?;
     let bounds = [("made_at", (now + -KEPT_SECONDS).0), ("id", newest.saturating_sub(KEPT_MAX))];
     for (column, bound) in bounds {
         let sql = format!(

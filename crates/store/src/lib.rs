@@ -20,6 +20,7 @@ mod id;
 mod mend;
 mod migrate;
 mod postgres_engine;
+mod postgres_tls;
 mod seen;
 mod snapshot;
 mod sqlite_engine;
@@ -34,6 +35,7 @@ pub use ground::Look;
 pub use id::Id;
 pub use mend::Mended;
 pub use migrate::Migration;
+pub use postgres_engine::Postgres;
 #[cfg(debug_assertions)]
 pub use seen::statements_seen;
 pub use snapshot::Snapshot;
@@ -275,21 +277,25 @@ impl Db {
         matches!(&self.engine, Engine::Sqlite(engine) if engine.has_ended())
     }
 
-    /// Connects to PostgreSQL, e.g. `postgres://user:secret@127.0.0.1:5432/cssm`.
+    /// Connects to PostgreSQL.
     ///
     /// # Errors
     /// When no connection can be made.
-    pub fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { engine: Engine::Postgres(PostgresEngine::open(url)?) })
+    pub fn open_postgres(at: Postgres) -> Result<Self, StoreError> {
+        Ok(Self { engine: Engine::Postgres(PostgresEngine::open(at)?) })
     }
 
-    /// Brings the schema to the newest version.
+    /// Brings the schema to the newest version; of several processes one does, and the others wait.
     ///
     /// # Errors
     /// When the schema is newer than the last migration, or one fails.
     pub fn migrate(&self, migrations: &'static [Migration]) -> Result<(), StoreError> {
         let sqlite = matches!(self.engine, Engine::Sqlite(_));
-        self.write("store.migrate", move |tx| migrate::run(tx, migrations, sqlite))
+        let work = move |tx: &mut Tx<'_>| migrate::run(tx, migrations, sqlite);
+        match &self.engine {
+            Engine::Sqlite(_) => self.write("store.migrate", work),
+            Engine::Postgres(engine) => wait_for("store.migrate", work, |job| engine.migrate(job)),
+        }
     }
 
     /// Runs `work` in a transaction and returns once it is durable, or rolled back.
@@ -305,18 +311,14 @@ impl Db {
         T: Send + 'static,
         E: FromStore,
     {
-        // What is told is always the same, that it is done: a channel of each outcome's type was a third of what callers compiled to.
-        let (sender, receiver) = mpsc::sync_channel::<()>(1);
-        let outcome = Arc::new(Mutex::new(None));
-        let kept = Arc::clone(&outcome);
-        self.submit(name, work, move |result| {
-            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-            // The caller waits on the other end.
-            let _sent = sender.send(());
-        });
-        let _told = receiver.recv();
-        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-        outcome.unwrap_or_else(|| Err(StoreError::Closed.into()))
+        wait_for(name, work, |job| self.queue(job))
+    }
+
+    fn queue(&self, job: Box<dyn Job>) {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.submit(job),
+            Engine::Postgres(engine) => engine.write(job),
+        }
     }
 
     /// As [`Db::write`], without waiting: `done` is called with the outcome, on another thread.
@@ -329,11 +331,7 @@ impl Db {
         T: Send + 'static,
         E: FromStore,
     {
-        let job = Box::new(TypedJob { name, work, outcome: None, done: Some(done) });
-        match &self.engine {
-            Engine::Sqlite(engine) => engine.submit(job),
-            Engine::Postgres(engine) => engine.submit(job),
-        }
+        self.queue(Box::new(TypedJob { name, work, outcome: None, done: Some(done) }));
     }
 
     /// Runs `work` on a consistent view.
@@ -362,9 +360,34 @@ impl Db {
                 }
                 outcome
             }
-            Engine::Postgres(_) => self.write(name, work),
+            Engine::Postgres(engine) => wait_for(name, work, |job| engine.read(job)),
         }
     }
+}
+
+/// Hands over work and waits for what comes of it.
+fn wait_for<T, E>(
+    name: &'static str,
+    work: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    hand_over: impl FnOnce(Box<dyn Job>),
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: FromStore,
+{
+    // What is told is always the same, that it is done: a channel of each outcome's type was a third of what callers compiled to.
+    let (sender, receiver) = mpsc::sync_channel::<()>(1);
+    let outcome = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&outcome);
+    let done = move |result| {
+        *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        // The caller waits on the other end.
+        let _sent = sender.send(());
+    };
+    hand_over(Box::new(TypedJob { name, work, outcome: None, done: Some(done) }));
+    let _told = receiver.recv();
+    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    outcome.unwrap_or_else(|| Err(StoreError::Closed.into()))
 }
 
 /// A closure waiting for its transaction.
@@ -383,6 +406,8 @@ enum JobEnd {
     Conflict,
     /// The file below is damaged.
     Damaged(String),
+    /// The database takes no writes.
+    ReadOnly(String),
 }
 
 struct TypedJob<T, E, W, D> {
@@ -406,6 +431,9 @@ where
             Err(error) => match error.as_store() {
                 Some(store) if store.is_conflict() => JobEnd::Conflict,
                 Some(store) if store.is_damage() => JobEnd::Damaged(store.to_string()),
+                Some(store) if store.trouble() == Trouble::ReadOnly => {
+                    JobEnd::ReadOnly(store.to_string())
+                }
                 _ => JobEnd::RollBack,
             },
         };

@@ -313,7 +313,7 @@ fn run_job(connection: &Connection, job: &mut Box<dyn Job>) -> Result<bool, Stor
     }
     match end {
         JobEnd::Keep => Ok(true),
-        JobEnd::RollBack | JobEnd::Conflict => Ok(false),
+        JobEnd::RollBack | JobEnd::ReadOnly(_) | JobEnd::Conflict => Ok(false),
         JobEnd::Damaged(text) => Err(StoreError::Damaged(text)),
     }
 }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(feature = "postgres-tests")]
+use rumline_store::Postgres;
 use rumline_store::{Db, Migration, Row, StoreError, Tx};
 
 const SCHEMA: &[Migration] = &[
@@ -62,10 +64,11 @@ fn engines() -> Vec<Engine> {
 fn postgres(number: u32) -> Db {
     let url = std::env::var("RUMLINE_POSTGRES_URL").expect("RUMLINE_POSTGRES_URL names a server");
     let schema = format!("store_{}_{number}", std::process::id());
-    let admin = Db::open_postgres(&url).unwrap();
+    let admin = Db::open_postgres(Postgres::at(&url).unwrap()).unwrap();
     let create = format!("CREATE SCHEMA {schema}");
     admin.write("test.schema", move |tx| tx.batch(&create)).unwrap();
-    Db::open_postgres(&format!("{url}?options=-csearch_path%3D{schema}")).unwrap()
+    let at = Postgres::at(&format!("{url}?options=-csearch_path%3D{schema}")).unwrap();
+    Db::open_postgres(at).unwrap()
 }
 
 fn names(db: &Db) -> Vec<String> {

@@ -10,11 +10,13 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use rumline_protocol::Timestamp;
 use rumline_server::{Content, LEAP, content};
-use rumline_store::{Db, Migration, Snapshot};
+use rumline_store::{Migration, Snapshot};
 
 use self::make::Made;
 use self::manifest::NOTE;
 use self::restore::{Restored, Wanted};
+use crate::database::DatabaseArguments;
+use crate::server_parts::take_keys;
 
 /// A server whose folder is backed up.
 pub(crate) struct Server {
@@ -61,6 +63,11 @@ pub(crate) enum Command {
     },
     /// Put a backup back, into a folder (--dir) in which nothing is.
     Restore(Restore),
+    /// Give this server (--dir, a folder in which nothing is) the keys of another process of it that is to work over the same database (--db).
+    TakeKeys {
+        /// The folder of the other one.
+        from: PathBuf,
+    },
     /// Say what the database of this server (--dir) holds, as one number: two that hold the same have the same one.
     Digest,
 }
@@ -74,18 +81,18 @@ pub(crate) struct Restore {
     moved: bool,
 }
 
-/// Does it; `postgres` is where the database is that is not in the folder.
+/// Does it.
 pub(crate) fn run(
     server: &Server,
     command: &Command,
     dir: &Path,
-    postgres: Option<&str>,
+    at: &DatabaseArguments,
     now: Timestamp,
 ) -> Result<bool> {
     match command {
         Command::Backup { to } => {
             let Made { database, bytes, files } =
-                make::make(server, dir, to, now, postgres.is_none())?;
+                make::make(server, dir, to, now, !at.is_postgres())?;
             say!("{} holds {files} files, {bytes} bytes.", to.display());
             match database {
                 Some(database) => say!("Content {}", told(&database.content)),
@@ -96,7 +103,7 @@ pub(crate) fn run(
             say!("{NOTE}");
         }
         Command::Restore(Restore { backup, moved }) => {
-            let wanted = Wanted { moved: *moved, postgres };
+            let wanted = Wanted { moved: *moved, at };
             let Restored { manifest, content } =
                 restore::restore(server, backup, dir, now, &wanted)?;
             let made_at = Timestamp(manifest.made_at);
@@ -115,9 +122,13 @@ pub(crate) fn run(
                 );
             }
         }
+        Command::TakeKeys { from } => {
+            take_keys(from, dir)?;
+            say!("{} has the keys of {}.", dir.display(), from.display());
+        }
         Command::Digest => {
-            let content = match postgres {
-                Some(url) => Db::open_postgres(url)?.read("content", content)?,
+            let content = match at.postgres()? {
+                Some(db) => db.read("content", content)?,
                 None => Snapshot::open(&dir.join(server.database))?.read(content)?,
             };
             say!("{}", told(&content));

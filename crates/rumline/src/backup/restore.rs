@@ -14,6 +14,7 @@ use rumline_store::Db;
 use super::Server;
 use super::make::{KEPT, database_of};
 use super::manifest::{self, MANIFEST, Manifest, hex};
+use crate::database::DatabaseArguments;
 use crate::server_parts::prepare_directory;
 
 /// Copied last: a folder with a database and without it is no server's.
@@ -23,8 +24,8 @@ const LAST: &str = "root.pem";
 pub(crate) struct Wanted<'a> {
     /// The original ended before the backup was made and does not start again: this one goes on as it, and nothing in it changes.
     pub moved: bool,
-    /// Where the database is that was put back by other means.
-    pub postgres: Option<&'a str>,
+    /// Where the database is that was put back by other means, if it is a PostgreSQL.
+    pub at: &'a DatabaseArguments,
 }
 
 /// What was put back.
@@ -61,12 +62,12 @@ pub(crate) fn restore(
             manifest.release
         );
     }
-    match (&manifest.database, wanted.postgres) {
-        (Some(_), Some(_)) => {
-            bail!("{named} holds a SQLite database: restore it without --postgres")
+    match (&manifest.database, wanted.at.is_postgres()) {
+        (Some(_), true) => {
+            bail!("{named} holds a SQLite database: restore it without --db")
         }
-        (None, None) => bail!(
-            "{named} holds the keys of a server whose database is in PostgreSQL: put that back first, and name it with --postgres"
+        (None, false) => bail!(
+            "{named} holds the keys of a server whose database is in PostgreSQL: put that back first, and name it with --db"
         ),
         _ => {}
     }
@@ -129,7 +130,7 @@ fn go_on(
     wanted: &Wanted<'_>,
 ) -> Result<Option<Content>> {
     let of = format!("backup of {}", Timestamp(manifest.made_at));
-    let (db, content) = match (&manifest.database, wanted.postgres) {
+    let (db, content) = match (&manifest.database, wanted.at.postgres()?) {
         (Some(expected), _) => {
             let path = dir.join(server.database);
             let found = database_of(&path)?;
@@ -143,7 +144,7 @@ fn go_on(
             (Db::open_sqlite(&path)?, Some(found.content))
         }
         (None, Some(_)) if wanted.moved => return Ok(None),
-        (None, Some(url)) => (Db::open_postgres(url)?, None),
+        (None, Some(db)) => (db, None),
         (None, None) => return Ok(None),
     };
     db.migrate(server.migrations)?;
