@@ -11,7 +11,7 @@ use rumline_protocol::{
     StatusCode, Timestamp, Udi, from_base64, is_gzip, is_tar, plain, read_bundle, sha256,
 };
 use rumline_server::{check_name, next_id};
-use rumline_store::Tx;
+use rumline_store::{StoreError, Tx};
 
 use crate::checker::{CheckedAnswer, Checker};
 use crate::ids::{InstanceId, TenantId, TransferId};
@@ -407,24 +407,25 @@ impl Collector {
             waiting.push(checker.check(&member.name, &member.bytes));
             if waiting.len() >= PIECE_MAX || bytes >= PIECE_BYTES_MAX {
                 bytes = 0;
-                self.take_piece(now, tenant_id, id, std::mem::take(&mut waiting))?;
+                self.take_piece(now, (tenant_id, id), std::mem::take(&mut waiting), place)?;
                 progress(place);
             }
             Ok::<(), Error>(())
         })?;
         if !waiting.is_empty() {
-            self.take_piece(now, tenant_id, id, waiting)?;
+            self.take_piece(now, (tenant_id, id), waiting, place)?;
             progress(place);
         }
         self.transfer(tenant_id, id)
     }
 
+    /// Takes in what was checked, which ends at this place.
     fn take_piece(
         &self,
         now: Timestamp,
-        tenant_id: TenantId,
-        id: TransferId,
+        (tenant_id, id): (TenantId, TransferId),
         checked: Vec<Result<CheckedAnswer, Error>>,
+        place: i64,
     ) -> Result<(), Error> {
         let count = i64::try_from(checked.len()).unwrap_or(i64::MAX);
         let (mut answers, mut problems) = (Vec::new(), Vec::new());
@@ -436,6 +437,12 @@ impl Collector {
         }
         self.db.write("import.piece", move |tx| {
             let tenant = tenants::by_id(tx, tenant_id)?;
+            let sql = "SELECT members_done FROM transfer WHERE tenant_id = $1 AND id = $2";
+            let done = tx.row(sql, &[tenant_id.into(), id.into()], |row| row.int(0))?;
+            if done != Some(place - count) {
+                // Another process has gone on with it.
+                return Err(StoreError::Conflict.into());
+            }
             let (mut changed, mut problems) = (0, problems.clone());
             for answer in &answers {
                 match take_answer(tx, now, &tenant, answer) {

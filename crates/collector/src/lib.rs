@@ -183,6 +183,8 @@ impl Collector {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
+        db.give_out(&rumline_server::NUMBERED)?;
+        db.give_out(&schema::NUMBERED)?;
         let name = identity(settings.kind, signer.as_ref());
         rumline_server::check_identity(&db, &name)?;
         let cssm_id = cssm_id(&settings.root_certificate).into();
@@ -192,6 +194,18 @@ impl Collector {
             collector.db.write("tenants.cslu", tenants::ensure_cslu)?;
         }
         Ok(collector)
+    }
+
+    /// The work of this process: these kinds, when no other process does them.
+    #[must_use]
+    pub fn works(&self, kinds: &'static [&'static str]) -> rumline_server::Works {
+        rumline_server::Works::new(Arc::clone(&self.db), &self.random, kinds)
+    }
+
+    /// Where files are kept that other processes work with too, if there may be any.
+    #[must_use]
+    pub fn kept_files(&self) -> Option<rumline_server::KeptInDb> {
+        rumline_server::KeptInDb::of(&self.db)
     }
 
     /// Its people and their logins.

@@ -2,6 +2,10 @@
 
 use rumline_store::Migration;
 
+/// What has numbers of its own here.
+pub(crate) const NUMBERED: [&str; 7] =
+    ["answer", "claim", "event", "id_token", "log_line", "tenant", "transfer"];
+
 /// All migrations, oldest first. A released one is never changed.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: V1 },
@@ -19,6 +23,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 13, sql: V13 },
     Migration { version: 14, sql: rumline_server::PROVIDED_TABLE },
     Migration { version: 15, sql: rumline_server::SECRET_ENDS },
+    Migration { version: 16, sql: rumline_server::WORK_TABLE },
+    Migration { version: 17, sql: rumline_server::KEPT_FILE_TABLES },
 ];
 
 /// Switches of before Smart Licensing Using Policy that are registered here, with the tokens they register with.

@@ -12,7 +12,7 @@ use rumline_protocol::{
     Udi, first_manifest, is_gzip, is_tar, read_bundle, sha256_of,
 };
 use rumline_server::next_id;
-use rumline_store::Tx;
+use rumline_store::{StoreError, Tx};
 
 use crate::accounts::{add_event, smart_account, virtual_account};
 use crate::answer::{self, Contents};
@@ -299,8 +299,14 @@ impl Cssm {
     ) -> Result<(), Error> {
         let cssm = self.clone();
         self.db.write("bundles.piece", move |tx| {
-            let VerifiedPiece { members, by, correlation_id, devices, problems, .. } = &verified;
+            let VerifiedPiece { members, place, by, correlation_id, devices, problems } = &verified;
             virtual_account(tx, account.0, account.1)?;
+            let sql = "SELECT members_done FROM usage_file WHERE smart_account_id = $1 AND id = $2";
+            let done = tx.row(sql, &[account.0.into(), id.into()], |row| row.int(0))?;
+            if done != Some(place - members) {
+                // Another process has gone on with it.
+                return Err(StoreError::Conflict.into());
+            }
             let hop = Hop::Person(Some(by));
             let mut piece = cssm.take_devices(tx, now, account, devices, hop, correlation_id)?;
             piece.problems.extend(problems.iter().cloned());

@@ -225,7 +225,7 @@ fn is_supervisor_of(udi: &Udi, other: &Udi) -> bool {
 }
 
 /// What taking a device's file led to.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Taken {
     /// Product ids that are in no table here.
     pub unknown: BTreeSet<String>,

@@ -58,7 +58,7 @@ impl Cssm {
         let (cssm, actor) = (self.clone(), actor.clone());
         self.db.write("files.upload_large", move |tx| {
             let brought = Brought {
-                all: std::mem::take(&mut all),
+                all: all.clone(),
                 problems: Vec::new(),
                 taken_in: true,
                 policy_wanted: false,

@@ -183,6 +183,8 @@ impl Cssm {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
+        db.give_out(&rumline_server::NUMBERED)?;
+        db.give_out(&schema::NUMBERED)?;
         db.write("usage.derive", usage::derive_once)?;
         db.write("usage.names", usage::follow_catalogue)?;
         db.write("instances.derive", instances::derive_once)?;
@@ -208,6 +210,18 @@ impl Cssm {
     pub fn probe(&self) -> Result<(), (rumline_server::NotReady, String)> {
         let version = MIGRATIONS.last().map_or(0, |last| last.version);
         rumline_server::probe(&self.db, &self.id, version)
+    }
+
+    /// The work of this process: these kinds, when no other process does them.
+    #[must_use]
+    pub fn works(&self, kinds: &'static [&'static str]) -> rumline_server::Works {
+        rumline_server::Works::new(Arc::clone(&self.db), &self.random, kinds)
+    }
+
+    /// Where files are kept that other processes work with too, if there may be any.
+    #[must_use]
+    pub fn kept_files(&self) -> Option<rumline_server::KeptInDb> {
+        rumline_server::KeptInDb::of(&self.db)
     }
 
     /// The database below.

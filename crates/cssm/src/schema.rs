@@ -3,6 +3,24 @@
 
 use rumline_store::Migration;
 
+/// What has numbers of its own here.
+pub(crate) const NUMBERED: [&str; 14] = [
+    "account_event",
+    "alert",
+    "book_entry",
+    "claim",
+    "collector",
+    "job",
+    "mail",
+    "product_instance",
+    "purchase",
+    "registration_token",
+    "smart_account",
+    "trust_code",
+    "usage_file",
+    "virtual_account",
+];
+
 /// All migrations, oldest first. A released one is never changed.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: V1 },
@@ -35,6 +53,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 28, sql: V28 },
     Migration { version: 29, sql: rumline_server::PROVIDED_TABLE },
     Migration { version: 30, sql: rumline_server::SECRET_ENDS },
+    Migration { version: 31, sql: rumline_server::WORK_TABLE },
+    Migration { version: 32, sql: rumline_server::KEPT_FILE_TABLES },
 ];
 
 /// The two supervisors of a chassis have one key: a registration of the one is found by it for the other. And what became of the licence

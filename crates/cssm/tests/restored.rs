@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rumline_cssm::{Grant, Role};
 use rumline_server::{LEAP, NewApiToken, content, go_on_after_restore};
-use rumline_store::{Id, StoreError};
+use rumline_store::Id;
 use rumline_testkit::*;
 
 const SECRET: &str = "correct horse battery";
@@ -55,11 +55,7 @@ fn what_is_put_back_gives_out_no_number_again_and_ends_logins() {
         let (after, _) = lab.new_token(lab.va, None);
         assert_eq!(after.number(), before.number() + LEAP + 1);
         let counter = |name: &'static str| {
-            let read = lab.cssm.db().read("counter", move |tx| {
-                let sql = "SELECT value FROM counter WHERE name = $1";
-                tx.row::<_, StoreError>(sql, &[name.into()], |row| row.int(0))
-            });
-            read.unwrap().unwrap()
+            lab.cssm.db().read("counter", move |tx| tx.last_number(name)).unwrap()
         };
         // What is kept by number stays.
         assert!(counter("audit") < LEAP && counter("registration_token") > LEAP);

@@ -10,13 +10,13 @@ use clap::Args;
 use rumline_collector::{Collector, Kind, Settings};
 use rumline_host::Tables;
 use rumline_net::{
-    Clock, HttpClient, KeptFiles, OsRandom, Security, Shutdown, Traces, certificate_to_pem,
+    HttpClient, KeptFiles, OsRandom, Security, Shutdown, Traces, certificate_to_pem,
     device_server_config, lock_directory, pem_to_der, serve, server_config,
 };
 use rumline_protocol::{RealSuite, Signer, Suite};
 use rumline_web::{
-    Cisco, CollectorSite, Metrics, Parts, Spool, collector_router, device_router, forward,
-    on_prem_router, resume_imports,
+    Background, Cisco, CollectorSite, FORWARD, IMPORTS, Metrics, Parts, Spool, collector_router,
+    device_router, forward, on_prem_router, work_on_imports,
 };
 use tokio::net::TcpListener;
 
@@ -27,7 +27,8 @@ use crate::configuration::Process;
 use crate::database::DatabaseArguments;
 use crate::provider_options::{ProviderArguments, known_as};
 use crate::server_parts::{
-    announce_administrator, authority, end_on_signal, prepare_directory, tls_identity,
+    TIDY, announce_administrator, authority, end_on_signal, prepare_directory, tidy_daily,
+    tls_identity,
 };
 use rumline_net::LabClock;
 
@@ -241,6 +242,7 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         Kind::Cslu => "rumline-cslu",
         Kind::OnPrem => "rumline-onprem",
     })?;
+    let background = Background::of(collector.works(&[FORWARD, IMPORTS, TIDY]));
     let site = CollectorSite::new(Parts {
         collector: collector.clone(),
         clock,
@@ -250,7 +252,8 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
         cisco: cisco(common, traces.clone())?,
         provider: common.provider.provider(&own_url)?,
         tls_root_pem: certificate_to_pem(&authority.root_certificate),
-        spool: Spool::open(dir.join("spool"))?,
+        spool: Spool::open(dir.join("spool"), collector.kept_files())?,
+        background: background.clone(),
         shutdown: shutdown.clone(),
         readiness: crate::server_parts::readiness(&dir, &authority),
         metrics: Metrics::with_traces(traces),
@@ -261,10 +264,11 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
     say!("  product instances  {device_url}");
     say!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
     say!("  TLS root           {}", dir.join("root.pem").display());
-    let background = [
+    let working = [
+        tokio::spawn(background.clone().keep()),
         tokio::spawn(forward(site.clone())),
-        tokio::spawn(resume_imports(site.clone())),
-        tokio::spawn(tidy_daily(collector, clock)),
+        tokio::spawn(work_on_imports(site.clone())),
+        tokio::spawn(tidy_daily(background.clone(), clock, move |now| Ok(collector.tidy(now)?))),
     ];
     match device_listener {
         Some(device_listener) => {
@@ -277,7 +281,8 @@ async fn serve_until_told(common: &Common, role: Role) -> Result<()> {
             serve(listener, Security::Tls(for_devices), on_prem_router(site), &shutdown).await?;
         }
     }
-    background.iter().for_each(tokio::task::JoinHandle::abort);
+    working.iter().for_each(tokio::task::JoinHandle::abort);
+    background.give_back().await;
     Ok(())
 }
 
@@ -353,17 +358,5 @@ fn warn_of_small_host(dir: &Path) {
         if found < wanted {
             tracing::warn!("this host has {found} {what}; the guide asks for {wanted}");
         }
-    }
-}
-
-async fn tidy_daily(collector: Collector, clock: Clock) {
-    loop {
-        let (collector, now) = (collector.clone(), clock.now());
-        match tokio::task::spawn_blocking(move || collector.tidy(now)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "old answers could not be removed"),
-            Err(error) => tracing::warn!(%error, "tidying failed"),
-        }
-        tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     }
 }

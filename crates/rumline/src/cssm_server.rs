@@ -15,7 +15,8 @@ use rumline_net::{
 };
 use rumline_protocol::{Authority, RealSuite, Timestamp};
 use rumline_web::{
-    CssmSite, Gates, Metrics, Spool, cssm_router, resume_bundles, tell_webhooks, work_on_jobs,
+    BUNDLES, Background, CssmSite, Gates, JOBS, Metrics, Spool, cssm_router, tell_webhooks,
+    work_on_bundles, work_on_jobs,
 };
 use tokio::net::TcpListener;
 
@@ -27,8 +28,8 @@ use crate::database::DatabaseArguments;
 use crate::mail_sender::{MailArguments, send_mail};
 use crate::provider_options::{ProviderArguments, known_as};
 use crate::server_parts::{
-    announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,
-    tls_identity,
+    TIDY, announce_administrator, authority, end_on_signal, prepare_directory, renew_signing_key,
+    tidy_daily, tls_identity,
 };
 use rumline_net::LabClock;
 
@@ -249,6 +250,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     let own_url = known_as(&arguments.names, listener.local_addr()?);
     let provider = arguments.provider.provider(&own_url)?;
     let traces = arguments.process.traces("rumline-cssm")?;
+    let background = Background::of(cssm.works(&[ALERTS, BUNDLES, JOBS, TIDY]));
     let state = CssmSite {
         chosen: Default::default(),
         people: cssm.people(),
@@ -260,7 +262,8 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
         sends_mail: mailer.is_some(),
         webhooks_to_internal: arguments.webhooks_to_internal,
         provider: provider.map(Arc::new),
-        spool: Spool::open(arguments.dir.join("spool"))?,
+        spool: Spool::open(arguments.dir.join("spool"), cssm.kept_files())?,
+        background: background.clone(),
         gates: Gates::default(),
         metrics: Metrics::with_traces(traces),
         readiness: crate::server_parts::readiness(&arguments.dir, &authority),
@@ -280,29 +283,41 @@ async fn serve_until_told(arguments: &Arguments) -> Result<()> {
     say!("  pages              {base_url}/");
     say!("  REST API           {base_url}/api/v1 (described at {base_url}/openapi.json)");
     say!("  root certificate   {}", arguments.dir.join("root.pem").display());
-    let mut background = vec![
-        tokio::spawn(tidy_daily(cssm.clone(), clock)),
-        tokio::spawn(watch(cssm.clone(), clock, mailer.is_some().then_some(known_as))),
-        tokio::spawn(resume_bundles(state.clone())),
+    let tidied = cssm.clone();
+    let mut working = vec![
+        tokio::spawn(background.clone().keep()),
+        tokio::spawn(tidy_daily(background.clone(), clock, move |now| Ok(tidied.tidy(now)?))),
+        tokio::spawn(watch(
+            background.clone(),
+            cssm.clone(),
+            clock,
+            mailer.is_some().then_some(known_as),
+        )),
+        tokio::spawn(work_on_bundles(state.clone())),
         tokio::spawn(work_on_jobs(state.clone())),
         tokio::spawn(tell_webhooks(cssm.people(), clock, hooks)),
     ];
-    background.extend(
+    working.extend(
         mailer.map(|mailer| tokio::spawn(send_mail(cssm, clock, mailer, shutdown.clone()))),
     );
     let tls = if arguments.tls_13_only { server_config } else { device_server_config };
     let tls = Security::Tls(tls(certificate, key)?);
     serve(listener, tls, cssm_router(state), &shutdown).await?;
-    background.iter().for_each(tokio::task::JoinHandle::abort);
+    working.iter().for_each(tokio::task::JoinHandle::abort);
+    background.give_back().await;
     Ok(())
 }
+
+/// What this process does about alerts, when no other does.
+const ALERTS: &str = "alerts";
 
 /// How often is looked for what somebody has to be told of.
 const WATCH: Duration = Duration::from_secs(300);
 
 /// Looks again and again; where messages are sent it makes those that are due, which name the server as people find it.
-async fn watch(cssm: Cssm, clock: Clock, mail_names: Option<String>) {
+async fn watch(background: Background, cssm: Cssm, clock: Clock, mail_names: Option<String>) {
     loop {
+        background.mine(ALERTS).await;
         let (cssm, now, server) = (cssm.clone(), clock.now(), mail_names.clone());
         let look = move || {
             if let Err(error) = cssm.watch(now) {
@@ -316,17 +331,5 @@ async fn watch(cssm: Cssm, clock: Clock, mail_names: Option<String>) {
             tracing::warn!(%error, "looking for alerts failed");
         }
         tokio::time::sleep(WATCH).await;
-    }
-}
-
-async fn tidy_daily(cssm: Cssm, clock: Clock) {
-    loop {
-        let (cssm, now) = (cssm.clone(), clock.now());
-        match tokio::task::spawn_blocking(move || cssm.tidy(now)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "old results could not be removed"),
-            Err(error) => tracing::warn!(%error, "tidying failed"),
-        }
-        tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     }
 }

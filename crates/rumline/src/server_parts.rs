@@ -1,14 +1,15 @@
 //! What the server roles have in common: their directory, their keys, their first administrator, their end.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rumline_net::{
-    KeptFiles, Shutdown, certificate_to_pem, lock_directory, pem_to_der, write_private,
+    Clock, KeptFiles, Shutdown, certificate_to_pem, lock_directory, pem_to_der, write_private,
 };
 use rumline_protocol::{Authority, Revocation, Signed, SignerCertificate, Timestamp, base64};
 use rumline_server::{NotReady, People};
-use rumline_web::Readiness;
+use rumline_web::{Background, Readiness};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -77,8 +78,12 @@ pub(crate) fn take_keys(from: &Path, to: &Path) -> Result<()> {
     }
     let mut is_any = false;
     // `root.pem` is the last: with it all are there.
-    for name in ["root.key", "signing.key", "signing.der", "revoked.json", "collector.key", "root.pem"] {
-        let read = source.read(name).with_context(|| format!("cannot use {name} of {}", from.display()))?;
+    for name in
+        ["root.key", "signing.key", "signing.der", "revoked.json", "collector.key", "root.pem"]
+    {
+        let read = source
+            .read(name)
+            .with_context(|| format!("cannot use {name} of {}", from.display()))?;
         if let Some(bytes) = read {
             target.write(name, &bytes)?;
             is_any = name == "root.pem";
@@ -184,6 +189,37 @@ pub(crate) fn end_on_signal(shutdown: Shutdown) {
         }
         shutdown.begin();
     });
+}
+
+/// What a process does with what is old, when no other does.
+pub(crate) const TIDY: &str = "tidy";
+/// How often is tidied, in seconds; and how often is looked whether it is time.
+const TIDY_SECONDS: i64 = 24 * 3600;
+const TIDY_LOOK: Duration = Duration::from_secs(60);
+
+/// Removes what is old once a day, whichever process does and whenever it was started.
+pub(crate) async fn tidy_daily(
+    background: Background,
+    clock: Clock,
+    tidy: impl Fn(Timestamp) -> Result<()> + Clone + Send + 'static,
+) {
+    loop {
+        background.mine(TIDY).await;
+        let (own, tidy, now) = (background.clone(), tidy.clone(), clock.now());
+        let work = move || {
+            if own.is_due(now, TIDY, TIDY_SECONDS)? {
+                tidy(now)?;
+                own.done(now, TIDY)?;
+            }
+            anyhow::Ok(())
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "what is old could not be removed"),
+            Err(error) => tracing::warn!(%error, "tidying failed"),
+        }
+        tokio::time::sleep(TIDY_LOOK).await;
+    }
 }
 
 /// The file of a server's folder that says where it listens, for commands that are given beside it.

@@ -43,8 +43,8 @@ pub fn check_identity(db: &Db, name: &str) -> Result<(), Error> {
             return Ok(());
         }
         Err(Error::Conflict(format!(
-            "the database is that of {owner}, and the keys here are those of {name}: take the keys that belong to it into \
-             an empty directory with `take-keys`, or from a backup, or begin with an empty directory and database"
+            "the database is that of {owner}, and the keys here are those of {name}: put the keys back \
+             that belong to it, or take them from another process of it with `take-keys`, or begin with an empty directory and database"
         )))
     })
 }

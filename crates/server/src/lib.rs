@@ -15,6 +15,7 @@ mod gauge;
 mod grants;
 mod idempotency;
 mod identity;
+mod kept_files;
 mod logins;
 mod names;
 mod oidc;
@@ -27,6 +28,7 @@ mod second_factor;
 mod throttle;
 mod totp;
 mod webhooks;
+mod work;
 
 use std::sync::{Arc, Mutex};
 
@@ -45,8 +47,9 @@ pub use gauge::{Counted, Gauge, count};
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId, narrowed};
 pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity, owner_of};
+pub use kept_files::{KEPT_FILE_TABLES, KeptInDb, KeptReader};
 pub use logins::Begun;
-pub use names::{LoginId, NAME_LETTERS_MAX, check_name, next_id, random_hex};
+pub use names::{LoginId, NAME_LETTERS_MAX, NUMBERED, check_name, next_id, random_hex};
 pub use oidc::{
     Claims, Distrust, Expected, Flow, FlowKey, GroupRule, KeyCache, KeySet, Metadata, UsedFlows,
     check_id_token, grants_of_groups, key_named,
@@ -66,6 +69,7 @@ pub use webhooks::{
     DELIVERY_NUMBERS, Delivery, DeliveryId, Due, News, USUAL_WEBHOOK_KINDS, WEBHOOK_KINDS,
     WEBHOOK_TABLES, WEBHOOK_URL_BYTES_MAX, Webhook, WebhookId, announce,
 };
+pub use work::{BEAT, LEASE, WORK_TABLE, Works};
 
 /// A source of randomness that several threads share.
 pub type SharedRandom = Arc<Mutex<dyn Random + Send>>;

@@ -285,6 +285,12 @@ impl Db {
         Ok(Self { engine: Engine::Postgres(PostgresEngine::open(at)?) })
     }
 
+    /// Whether other processes may work on it too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
     /// Brings the schema to the newest version; of several processes one does, and the others wait.
     ///
     /// # Errors
@@ -295,6 +301,18 @@ impl Db {
         match &self.engine {
             Engine::Sqlite(_) => self.write("store.migrate", work),
             Engine::Postgres(engine) => wait_for("store.migrate", work, |job| engine.migrate(job)),
+        }
+    }
+
+    /// Numbers of these kinds are to be given out. Where it is not said, it is found when the first is asked for; others that were given
+    /// out in the same transaction are left out then.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn give_out(&self, kinds: &'static [&'static str]) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(engine) => engine.give_out(kinds),
         }
     }
 

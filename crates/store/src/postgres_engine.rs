@@ -163,13 +163,27 @@ impl PostgresEngine {
         self.readers.submit(job);
     }
 
+    /// Makes what gives out numbers.
+    pub(crate) fn give_out(&self, kinds: &[&str]) -> Result<(), StoreError> {
+        let mut worker = Worker::new(self.address.clone(), Does::Writes);
+        let sql = "SELECT CAST(sequencename AS TEXT) FROM pg_sequences
+            WHERE schemaname = current_schema()";
+        let made = worker.client()?.query(sql, &[])?;
+        let made: Vec<String> = made.iter().map(|row| row.get(0)).collect();
+        for kind in kinds.iter().filter(|kind| !made.contains(&numbers_of(kind))) {
+            worker.make_numbers(kind)?;
+        }
+        Ok(())
+    }
+
     /// Runs what changes the schema, while no other process does.
     pub(crate) fn migrate(&self, mut job: Box<dyn Job>) {
         let mut worker = Worker::new(self.address.clone(), Does::Writes);
         let locked = worker.client().and_then(|client| {
             // It goes with the connection.
             let schema = "hashtext(COALESCE(current_schema(), ''))";
-            Ok(client.batch_execute(&format!("SELECT pg_advisory_lock({SCHEMA_LOCK}, {schema})"))?)
+            Ok(client
+                .batch_execute(&format!("SELECT pg_advisory_lock({SCHEMA_LOCK}, {schema})"))?)
         });
         let done = locked.and_then(|()| worker.carry_out(job.as_mut()));
         job.finish(done);
@@ -252,7 +266,9 @@ impl Worker {
             return Err(Failed::For(StoreError::Closed));
         };
         let transaction = match does {
-            Does::Writes => client.build_transaction().isolation_level(IsolationLevel::Serializable),
+            Does::Writes => {
+                client.build_transaction().isolation_level(IsolationLevel::Serializable)
+            }
             Does::Reads => client
                 .build_transaction()
                 .isolation_level(IsolationLevel::RepeatableRead)
@@ -287,7 +303,8 @@ impl Worker {
     fn make_numbers(&mut self, name: &str) -> Result<(), StoreError> {
         let mut transaction = self.client()?.transaction()?;
         let counted = "SELECT value FROM counter WHERE name = $1 FOR UPDATE";
-        let first = transaction.query_opt(counted, &[&name])?.map_or(0, |row| row.get::<_, i64>(0)) + 1;
+        let first =
+            transaction.query_opt(counted, &[&name])?.map_or(0, |row| row.get::<_, i64>(0)) + 1;
         let made = transaction
             .batch_execute(&format!("CREATE SEQUENCE {} START {first}", numbers_of(name)))
             .and_then(|()| transaction.execute("DELETE FROM counter WHERE name = $1", &[&name]))

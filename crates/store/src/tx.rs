@@ -1,7 +1,7 @@
 //! A transaction: statements in, rows out, the same on both engines.
 
-use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::error::SqlState;
+use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::ToSql;
 
 use crate::postgres_engine::numbers_of;
@@ -368,7 +368,9 @@ impl Tx<'_> {
         if let Some(last) = self.last_of_sequence(name)? {
             // Numbers are given out and not set: others may be given theirs meanwhile.
             let sequence = numbers_of(name);
-            let sql = format!("SELECT COUNT(nextval('{sequence}')) FROM generate_series(1, $1)");
+            let sql = format!(
+                "SELECT COUNT(nextval('{sequence}')) FROM generate_series(1, CAST($1 AS BIGINT))"
+            );
             let missing = least.saturating_sub(last).max(0);
             self.row::<_, StoreError>(&sql, &[missing.into()], |_| Ok(()))?;
             return Ok(());
@@ -393,7 +395,9 @@ impl Tx<'_> {
     #[must_use]
     pub fn all_of(&self, table: &str) -> String {
         if table == "counter" && matches!(self.inner, TxInner::Postgres(..)) {
-            return format!("SELECT name, value FROM counter UNION ALL {NUMBERS}");
+            // A kind of which there is none yet has no row on SQLite either.
+            let begun = "COALESCE(last_value, start_value - 1) > 0";
+            return format!("SELECT name, value FROM counter UNION ALL {NUMBERS} AND {begun}");
         }
         // In a file that somebody made up a table may be called anything.
         format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""))
@@ -426,7 +430,8 @@ const COUNT_UP: &str = "INSERT INTO counter (name, value) VALUES ($1, 1)
     ON CONFLICT (name) DO UPDATE SET value = counter.value + 1";
 
 /// The sequences that give out numbers, as rows of `counter`.
-const NUMBERS: &str = "SELECT substr(CAST(sequencename AS TEXT), 11), COALESCE(last_value, start_value - 1)
+const NUMBERS: &str =
+    "SELECT substr(CAST(sequencename AS TEXT), 11), COALESCE(last_value, start_value - 1)
     FROM pg_sequences WHERE schemaname = current_schema() AND sequencename LIKE 'number\\_of\\_%'";
 
 /// The number in `$3`.

@@ -4,6 +4,7 @@
 //! handler, the OpenAPI document and the test of every route for every role come from that table.
 
 mod asked;
+mod background;
 mod collector;
 mod contact;
 mod cssm;
@@ -29,13 +30,15 @@ mod spool;
 mod ui;
 mod watched;
 
+pub use background::Background;
 pub use collector::{
-    Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, Parts, collector_router,
-    collector_routes, cslu_routes, device_router, device_routes, forward, on_prem_router,
-    on_prem_routes, resume_imports,
+    Bell, Cisco, CiscoAccount, CiscoError, CollectorSite, FORWARD, IMPORTS, Parts,
+    collector_router, collector_routes, cslu_routes, device_router, device_routes, forward,
+    on_prem_router, on_prem_routes, work_on_imports,
 };
 pub use cssm::{
-    ChosenFiles, CssmSite, cssm_router, cssm_routes, resume_bundles, tell_webhooks, work_on_jobs,
+    BUNDLES, ChosenFiles, CssmSite, JOBS, cssm_router, cssm_routes, tell_webhooks, work_on_bundles,
+    work_on_jobs,
 };
 pub use metrics::Metrics;
 pub use openapi::openapi;

@@ -1,4 +1,5 @@
-//! Files on their way in and out: on disk, since they may be larger than memory.
+//! Files on their way in and out: on disk, since they may be larger than memory. Those that are kept lie in the folder, beside a SQLite
+//! database; or in a PostgreSQL, so that another process over it can go on with them.
 
 use std::fs::{File, Permissions};
 use std::io::{BufReader, Read, Seek, Write};
@@ -11,8 +12,8 @@ use axum::extract::multipart::Multipart;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
-use rumline_protocol::{is_wrapped, plain};
-use rumline_server::Error;
+use rumline_protocol::{Timestamp, is_wrapped, plain};
+use rumline_server::{Error, KeptInDb};
 
 use crate::download::attachment;
 use crate::problem::Problem;
@@ -24,13 +25,18 @@ const FILE_BYTES_MAX: u64 = 8 << 30;
 const WRAPPED_BYTES_MAX: u64 = 256 << 20;
 const HEAD_BYTES: u64 = 64 << 10;
 
+/// A file that several processes share and that nobody asks for is kept so long, in seconds.
+const LEFT_SECONDS: i64 = 86_400;
+
 /// The longest field of a form that is no file, in bytes.
 const FIELD_BYTES_MAX: usize = 4096;
 
-/// A directory for files on their way; what is named in it survives a crash.
-#[derive(Clone, Debug)]
+/// A directory for files on their way; what is kept under a name survives a crash.
+#[derive(Clone)]
 pub struct Spool {
     dir: Arc<Path>,
+    /// Where several processes work with what is kept.
+    shared: Option<KeptInDb>,
 }
 
 /// A file that has come in, without a name until it is kept.
@@ -92,10 +98,27 @@ impl Incoming {
 
     /// Keeps the file under a name of the server's own.
     pub(crate) fn keep(self, spool: &Spool, name: &str) -> std::io::Result<()> {
+        if let Some(shared) = &spool.shared {
+            return shared.keep(now(), name, &mut self.reader()?).map_err(std::io::Error::other);
+        }
         self.file.as_file().sync_all()?;
         self.file.persist(spool.dir.join(name)).map_err(|error| error.error)?;
         File::open(&spool.dir)?.sync_all()
     }
+}
+
+/// What time it is: files have the times of the file system, wherever they lie.
+fn now() -> Timestamp {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    Timestamp(i64::try_from(since).unwrap_or(i64::MAX))
+}
+
+/// What could not be done is told in the log, and tried again some day.
+fn told<T: Default>(outcome: Result<T, Error>, name: &str) -> T {
+    outcome.unwrap_or_else(|error| {
+        tracing::warn!(%error, name, "files that are kept could not be looked after");
+        T::default()
+    })
 }
 
 fn failed(error: impl std::fmt::Display) -> Problem {
@@ -117,11 +140,12 @@ async fn short_text(mut field: axum::extract::multipart::Field<'_>) -> Result<St
 }
 
 impl Spool {
-    /// A spool in a directory, which is made if it is not there. Files without a name are removed.
+    /// A spool in a directory, which is made if it is not there; what other processes work with too lies elsewhere. Files without a name
+    /// are removed.
     ///
     /// # Errors
     /// When the directory cannot be made.
-    pub fn open(dir: PathBuf) -> std::io::Result<Self> {
+    pub fn open(dir: PathBuf, shared: Option<KeptInDb>) -> std::io::Result<Self> {
         // What people upload is nobody else's business.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
@@ -131,16 +155,39 @@ impl Spool {
                 std::fs::remove_file(entry.path())?;
             }
         }
-        Ok(Self { dir: dir.into() })
+        Ok(Self { dir: dir.into(), shared })
+    }
+
+    /// Whether other processes work with what is kept.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// A kept file.
-    pub(crate) fn reader(&self, name: &str) -> std::io::Result<BufReader<File>> {
-        Ok(BufReader::with_capacity(256 << 10, File::open(self.dir.join(name))?))
+    pub(crate) fn reader(&self, name: &str) -> std::io::Result<BufReader<Box<dyn Read + Send>>> {
+        let file: Box<dyn Read + Send> = match &self.shared {
+            Some(shared) => Box::new(shared.reader(name)?),
+            None => Box::new(File::open(self.dir.join(name))?),
+        };
+        Ok(BufReader::with_capacity(256 << 10, file))
+    }
+
+    /// A kept file, on disk.
+    pub(crate) fn file(&self, name: &str) -> std::io::Result<File> {
+        if self.shared.is_none() {
+            return File::open(self.dir.join(name));
+        }
+        let mut copy = self.scratch()?;
+        std::io::copy(&mut self.reader(name)?, &mut copy)?;
+        copy.rewind()?;
+        Ok(copy)
     }
 
     /// Removes a kept file; one that is gone already is fine.
     pub(crate) fn remove(&self, name: &str) {
+        if let Some(shared) = &self.shared {
+            return told(shared.remove(name), name);
+        }
         if let Err(error) = std::fs::remove_file(self.dir.join(name))
             && error.kind() != std::io::ErrorKind::NotFound
         {
@@ -149,8 +196,16 @@ impl Spool {
     }
 
     /// Removes what nobody will ask for: all named files but these, and those whose names begin so. Only at a start, while
-    /// none is being kept.
+    /// none is being kept; where others may be keeping some, what is old goes instead.
     pub(crate) fn keep_only(&self, names: &[String], prefix: Option<&str>) {
+        if let Some(shared) = &self.shared {
+            let old = told(shared.older_than(now(), LEFT_SECONDS), "");
+            let is_of_kind = |name: &String| prefix.is_some_and(|prefix| name.starts_with(prefix));
+            old.iter()
+                .filter(|name| !names.contains(name) && !is_of_kind(name))
+                .for_each(|name| self.remove(name));
+            return;
+        }
         let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -163,11 +218,17 @@ impl Spool {
 
     /// Whether a file is kept under a name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.dir.join(name).exists()
+        match &self.shared {
+            Some(shared) => told(shared.has(name), name),
+            None => self.dir.join(name).exists(),
+        }
     }
 
     /// The names of kept files that begin so.
     pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
+        if let Some(shared) = &self.shared {
+            return told(shared.names(prefix), prefix);
+        }
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         names.filter(|name| name.starts_with(prefix)).collect()
@@ -175,21 +236,29 @@ impl Spool {
 
     /// Keeps a copy of a file under a name.
     pub(crate) fn keep_copy(&self, file: &mut File, name: &str) -> std::io::Result<()> {
-        let mut copy = tempfile::NamedTempFile::new_in(&self.dir)?;
         file.rewind()?;
+        if let Some(shared) = &self.shared {
+            return shared.keep(now(), name, file).map_err(std::io::Error::other);
+        }
+        let mut copy = tempfile::NamedTempFile::new_in(&self.dir)?;
         std::io::copy(file, copy.as_file_mut())?;
         copy.as_file().sync_all()?;
         copy.persist(self.dir.join(name)).map(drop).map_err(|error| error.error)
     }
 
     /// Removes files whose names begin so and that are older than some seconds.
-    pub(crate) fn forget_old(&self, prefix: &str, seconds: u64) {
+    pub(crate) fn forget_old(&self, prefix: &str, seconds: u32) {
+        if let Some(shared) = &self.shared {
+            let old = told(shared.older_than(now(), seconds.into()), prefix);
+            let of_kind = old.iter().filter(|name| name.starts_with(prefix));
+            return of_kind.for_each(|name| self.remove(name));
+        }
         let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let written = entry.metadata().and_then(|data| data.modified());
             let age = written.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
-            if name.starts_with(prefix) && age.as_secs() > seconds {
+            if name.starts_with(prefix) && age.as_secs() > seconds.into() {
                 self.remove(&name);
             }
         }

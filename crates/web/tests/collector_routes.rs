@@ -22,8 +22,8 @@ use rumline_server::{Action, Role};
 use rumline_store::Db;
 use rumline_testkit::Chance;
 use rumline_web::{
-    Access, Cisco, CollectorSite, Parts, Route, Spool, collector_router, collector_routes,
-    cslu_routes, device_router, device_routes, on_prem_routes, openapi,
+    Access, Background, Cisco, CollectorSite, Parts, Route, Spool, collector_router,
+    collector_routes, cslu_routes, device_router, device_routes, on_prem_routes, openapi,
 };
 use tower::ServiceExt;
 
@@ -89,7 +89,8 @@ impl Server {
             cisco: Some(Cisco::new(http, "https://127.0.0.1:9")),
             provider: None,
             tls_root_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
-            spool: Spool::open(spool.path().to_owned()).unwrap(),
+            spool: Spool::open(spool.path().to_owned(), collector.kept_files()).unwrap(),
+            background: Background::of(collector.works(&[])),
             shutdown: Shutdown::default(),
             readiness: rumline_web::Readiness::new(|| Ok(())),
             metrics: Default::default(),

@@ -17,6 +17,10 @@ const GATHER: Duration = Duration::from_millis(20);
 const EXCHANGES_MAX: usize = 8;
 /// Without a bell the tenants are looked at this often.
 const LOOK: Duration = Duration::from_secs(60);
+/// Where other processes take in what is to be forwarded nobody rings.
+const LOOK_SHARED: Duration = Duration::from_secs(2);
+/// What this process does with it, when no other does.
+pub const FORWARD: &str = "forward";
 
 /// The tenants whose exchange goes on, side by side: one that takes long holds up no other.
 #[derive(Default)]
@@ -29,6 +33,7 @@ struct Exchanges {
 pub async fn forward(site: CollectorSite) {
     let (mut bell, mut exchanges) = (site.work.listen(), Exchanges::default());
     loop {
+        site.background.mine(FORWARD).await;
         bell.borrow_and_update();
         let wait = match look(&site, &mut exchanges).await {
             Ok(wait) => wait,
@@ -63,7 +68,7 @@ async fn look(site: &CollectorSite, exchanges: &mut Exchanges) -> Result<Duratio
         }
         Ok(due)
     });
-    let mut wait = LOOK;
+    let mut wait = if site.spool.is_shared() { LOOK_SHARED } else { LOOK };
     for (at, tenant_id, state) in due.await? {
         if exchanges.tenants.contains(&tenant_id) {
             continue;

@@ -21,6 +21,7 @@ use rumline_protocol::Timestamp;
 use rumline_server::{Caller, Error, Gauge, NotReady, PartId, People, ScopeId};
 use tokio::sync::{Semaphore, watch};
 
+use crate::background::Background;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::provider::Provider;
@@ -30,9 +31,9 @@ use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
 
 pub use cisco::{Cisco, CiscoAccount, CiscoError};
-pub use forwarder::forward;
+pub use forwarder::{FORWARD, forward};
 pub use routes::{collector_routes, cslu_routes, device_routes, on_prem_routes};
-pub use transfer::resume_imports;
+pub use transfer::{IMPORTS, work_on_imports};
 
 /// Devices whose answer is waited for at a time.
 const HELD_MAX: usize = 1000;
@@ -103,6 +104,8 @@ pub struct Inside {
     pub provider: Option<Provider>,
     /// Files on their way.
     pub spool: Spool,
+    /// What this process does when no other does.
+    pub background: Background,
     /// Tells when to end.
     pub shutdown: Shutdown,
     /// What may go on at a time.
@@ -139,6 +142,8 @@ pub struct Parts {
     pub provider: Option<Provider>,
     /// Files on their way.
     pub spool: Spool,
+    /// What this process does when no other does.
+    pub background: Background,
     /// Tells when to end.
     pub shutdown: Shutdown,
     /// Whether it can do its work.
@@ -162,6 +167,7 @@ impl CollectorSite {
             tls_root_pem: parts.tls_root_pem,
             provider: parts.provider,
             spool: parts.spool,
+            background: parts.background,
             shutdown: parts.shutdown,
             gates: Gates::default(),
             readiness: parts.readiness,

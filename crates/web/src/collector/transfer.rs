@@ -8,6 +8,13 @@ use crate::problem::Problem;
 use crate::site::{Site, blocking};
 use crate::spool::{Incoming, Spool};
 
+/// What this process does with imports, when no other does.
+pub const IMPORTS: &str = "imports";
+/// How often is looked for imports that other processes have taken in, and for what became of them.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(300);
+/// A process that has begun with an import has so long to keep its file, in seconds.
+const KEEPING_SECONDS: i64 = 3_600;
+
 /// An import that is done within this is answered as done.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -45,8 +52,21 @@ pub(super) async fn import(
         return Ok(begun);
     }
     let (id, site) = (begun.id, state.clone());
-    let work = tokio::spawn(async move { work_on(&site, tenant_id, id).await });
+    let work = tokio::spawn(async move {
+        if site.spool.is_shared() {
+            // Whichever process works on imports does on this one.
+            while is_unfinished(&site, tenant_id, id).await {
+                tokio::time::sleep(LOOK).await;
+            }
+        } else {
+            work_on(&site, tenant_id, id).await;
+        }
+    });
+    let end = work.abort_handle();
     if tokio::time::timeout(WAIT, work).await.is_err() {
+        if state.spool.is_shared() {
+            end.abort();
+        }
         tracing::info!(%tenant_id, %id, "an import goes on in the background");
     }
     let collector = state.collector.clone();
@@ -63,6 +83,13 @@ async fn work_on(state: &CollectorSite, tenant_id: TenantId, id: TransferId) {
             Ok(mut reader) => {
                 let mut progress = |_| site.answers.ring();
                 site.collector.work_on_import(now, tenant_id, id, &mut reader, &mut progress)
+            }
+            // Another process may be about to keep it.
+            Err(_)
+                if site.spool.is_shared()
+                    && site.collector.transfer(tenant_id, id)?.at > (now + -KEEPING_SECONDS).0 =>
+            {
+                return Ok(());
             }
             Err(error) => Err(Error::Unwritten(error)),
         };
@@ -84,29 +111,46 @@ async fn work_on(state: &CollectorSite, tenant_id: TenantId, id: TransferId) {
     state.answers.ring();
 }
 
-/// Goes on with imports that were cut short.
-pub async fn resume_imports(state: CollectorSite) {
+async fn is_unfinished(state: &CollectorSite, tenant_id: TenantId, id: TransferId) -> bool {
     let collector = state.collector.clone();
-    // Meanwhile nothing is kept that is not in the list.
-    let permit = state.gates().uploads.acquire().await;
-    let unfinished = blocking(move || collector.unfinished_imports()).await;
-    state.spool.forget_old(EXPORTED, KEPT_SECONDS);
-    match unfinished {
-        Ok(unfinished) => {
-            let kept = unfinished.iter().map(|(tenant_id, id)| spool_name(*tenant_id, *id));
-            state.spool.keep_only(&kept.collect::<Vec<_>>(), Some(EXPORTED));
-            drop(permit);
-            for (tenant_id, id) in unfinished {
-                work_on(&state, tenant_id, id).await;
+    let transfer = blocking(move || collector.transfer(tenant_id, id)).await;
+    transfer.is_ok_and(|transfer| transfer.status == Transfer::PROCESSING)
+}
+
+/// Goes on with imports that were cut short; and, where several processes take them in, with whatever any of them took in.
+pub async fn work_on_imports(state: CollectorSite) {
+    let mut is_first = true;
+    loop {
+        state.background.mine(IMPORTS).await;
+        let collector = state.collector.clone();
+        // Meanwhile nothing is kept that is not in the list.
+        let permit = state.gates().uploads.acquire().await;
+        let unfinished = blocking(move || collector.unfinished_imports()).await;
+        match unfinished {
+            Ok(unfinished) => {
+                if is_first {
+                    state.spool.forget_old(EXPORTED, KEPT_SECONDS);
+                    let kept = unfinished.iter().map(|(tenant, id)| spool_name(*tenant, *id));
+                    state.spool.keep_only(&kept.collect::<Vec<_>>(), Some(EXPORTED));
+                    is_first = false;
+                }
+                drop(permit);
+                for (tenant_id, id) in unfinished {
+                    work_on(&state, tenant_id, id).await;
+                }
             }
+            Err(problem) => tracing::warn!(why = problem.detail(), "imports could not be resumed"),
         }
-        Err(problem) => tracing::warn!(why = problem.detail(), "imports could not be resumed"),
+        if !state.spool.is_shared() {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
 /// What the names of exported files begin with, and how long they are kept, in seconds.
 const EXPORTED: &str = "export-";
-const KEPT_SECONDS: u64 = 30 * 86_400;
+const KEPT_SECONDS: u32 = 30 * 86_400;
 /// Of each tenant so many, and none that is larger.
 const KEPT_MAX: usize = 20;
 const KEPT_BYTES_MAX: u64 = 256 << 20;
@@ -157,9 +201,9 @@ pub(super) async fn again(
         if transfer.kind != Transfer::EXPORT {
             return Err(Error::NotFound("exported file"));
         }
-        let file = site.spool.reader(&kept_name(tenant_id, id));
+        let file = site.spool.file(&kept_name(tenant_id, id));
         let file = file.map_err(|_| Error::NotFound("file that was kept: export it anew"))?;
-        Ok(Spool::send(file.into_inner(), "application/gzip", &transfer.name))
+        Ok(Spool::send(file, "application/gzip", &transfer.name))
     })
     .await
 }

@@ -48,6 +48,8 @@ pub(super) async fn cancel(
     .await
 }
 
+/// What this process does with jobs, when no other does.
+pub const JOBS: &str = "jobs";
 /// How often is looked for jobs that were begun.
 const LOOK: Duration = Duration::from_secs(1);
 /// Pieces of a job before another one has its turn.
@@ -56,6 +58,7 @@ const TURN: usize = 10;
 /// Works on all jobs in turns, also on those that were cut short, until the server ends.
 pub async fn work_on_jobs(state: CssmSite) {
     loop {
+        state.background.mine(JOBS).await;
         let (cssm, now) = (state.cssm.clone(), state.now());
         match blocking(move || one_turn(&cssm, now)).await {
             Ok(true) => continue,

@@ -22,6 +22,7 @@ use rumline_net::Clock;
 use rumline_protocol::Timestamp;
 use rumline_server::{Caller, Gauge, NotReady, PartId, ScopeId};
 
+use crate::background::Background;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::provider::Provider;
@@ -31,9 +32,9 @@ use crate::site::{Gates, Site, router_over};
 use crate::spool::Spool;
 
 pub use chosen::ChosenFiles;
-pub use jobs::work_on_jobs;
+pub use jobs::{JOBS, work_on_jobs};
 pub use routes::cssm_routes;
-pub use upload::resume_bundles;
+pub use upload::{BUNDLES, work_on_bundles};
 pub use webhooks::tell_webhooks;
 
 /// What CSSM's handlers work with.
@@ -61,6 +62,8 @@ pub struct CssmSite {
     pub spool: Spool,
     /// Those that wait until it is said for which virtual account they are.
     pub chosen: ChosenFiles,
+    /// What this process does when no other does.
+    pub background: Background,
     /// What may go on at a time.
     pub gates: Gates,
     /// Whether it can do its work.

@@ -10,6 +10,13 @@ use crate::problem::Problem;
 use crate::site::{Site, blocking};
 use crate::spool::{Incoming, Spool};
 
+/// What this process does with bundles, when no other does.
+pub const BUNDLES: &str = "bundles";
+/// How often is looked for bundles that other processes have taken in, and for what became of them.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(300);
+/// A process that has begun with a bundle has so long to keep it, in seconds.
+const KEEPING_SECONDS: i64 = 3_600;
+
 /// A bundle that is done within this is answered as done.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
 /// A file of up to this size that is no bundle is read whole; a larger one piece by piece.
@@ -59,8 +66,21 @@ pub(super) async fn usage_file(
         return Ok(begun);
     }
     let (id, site) = (begun.id, state.clone());
-    let work = tokio::spawn(async move { work_on(&site, sa, id).await });
+    let work = tokio::spawn(async move {
+        if site.spool.is_shared() {
+            // Whichever process works on bundles does on this one.
+            while is_unfinished(&site, sa, id).await {
+                tokio::time::sleep(LOOK).await;
+            }
+        } else {
+            work_on(&site, sa, id).await;
+        }
+    });
+    let end = work.abort_handle();
     if tokio::time::timeout(WAIT, work).await.is_err() {
+        if state.spool.is_shared() {
+            end.abort();
+        }
         tracing::info!(%id, "a bundle is worked on in the background");
     }
     let cssm = state.cssm.clone();
@@ -118,6 +138,13 @@ async fn work_on(state: &CssmSite, sa: SmartAccountId, id: UsageFileId) {
         let name = spool_name(id);
         let outcome = match site.spool.reader(&name) {
             Ok(mut reader) => site.cssm.work_on_bundle(now, sa, id, &mut reader, &mut |_| {}),
+            // Another process may be about to keep it.
+            Err(_)
+                if site.spool.is_shared()
+                    && site.cssm.usage_file(sa, id)?.uploaded_at > (now + -KEEPING_SECONDS).0 =>
+            {
+                return Ok(());
+            }
             Err(error) => Err(Error::Unwritten(error)),
         };
         match outcome {
@@ -134,22 +161,39 @@ async fn work_on(state: &CssmSite, sa: SmartAccountId, id: UsageFileId) {
     }
 }
 
-/// Goes on with bundles that were cut short.
-pub async fn resume_bundles(state: CssmSite) {
+async fn is_unfinished(state: &CssmSite, sa: SmartAccountId, id: UsageFileId) -> bool {
     let cssm = state.cssm.clone();
-    // Meanwhile nothing is kept that is not in the list.
-    let permit = state.gates().uploads.acquire().await;
-    let unfinished = blocking(move || cssm.unfinished_bundles()).await;
-    match unfinished {
-        Ok(unfinished) => {
-            let kept = unfinished.iter().map(|(_, id)| spool_name(*id));
-            state.spool.keep_only(&kept.collect::<Vec<_>>(), None);
-            drop(permit);
-            for (sa, id) in unfinished {
-                work_on(&state, sa, id).await;
+    let file = blocking(move || cssm.usage_file(sa, id)).await;
+    file.is_ok_and(|file| file.status == UsageFile::PROCESSING)
+}
+
+/// Goes on with bundles that were cut short; and, where several processes take them in, with whatever any of them took in.
+pub async fn work_on_bundles(state: CssmSite) {
+    let mut is_first = true;
+    loop {
+        state.background.mine(BUNDLES).await;
+        let cssm = state.cssm.clone();
+        // Meanwhile nothing is kept that is not in the list.
+        let permit = state.gates().uploads.acquire().await;
+        let unfinished = blocking(move || cssm.unfinished_bundles()).await;
+        match unfinished {
+            Ok(unfinished) => {
+                if is_first {
+                    let kept = unfinished.iter().map(|(_, id)| spool_name(*id));
+                    state.spool.keep_only(&kept.collect::<Vec<_>>(), None);
+                    is_first = false;
+                }
+                drop(permit);
+                for (sa, id) in unfinished {
+                    work_on(&state, sa, id).await;
+                }
             }
+            Err(problem) => tracing::warn!(why = problem.detail(), "bundles could not be resumed"),
         }
-        Err(problem) => tracing::warn!(why = problem.detail(), "bundles could not be resumed"),
+        if !state.spool.is_shared() {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

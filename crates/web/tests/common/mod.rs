@@ -23,7 +23,7 @@ use rumline_protocol::{
 };
 use rumline_store::Db;
 use rumline_testkit::Chance;
-use rumline_web::{CssmSite, Gates, Provider, Readiness, Refusal, Spool, cssm_router};
+use rumline_web::{Background, CssmSite, Gates, Provider, Readiness, Refusal, Spool, cssm_router};
 
 pub(crate) type Route = rumline_web::Route<CssmSite>;
 use tower::ServiceExt;
@@ -208,7 +208,8 @@ impl Server {
             sends_mail: true,
             webhooks_to_internal: true,
             provider: provider.map(Arc::new),
-            spool: Spool::open(spool.path().to_owned()).unwrap(),
+            spool: Spool::open(spool.path().to_owned(), cssm.kept_files()).unwrap(),
+            background: Background::of(cssm.works(&[])),
             gates: Gates::default(),
             readiness: Readiness::new(|| Ok(())),
             metrics: Default::default(),

@@ -1,0 +1,97 @@
+//! Several processes over one database (G-42): each kind of work is done by one of them, and files that one has taken in are there for all.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use rumline_server::{BEAT, LEASE};
+use rumline_testkit::*;
+
+const KINDS: &[&str] = &["jobs", "tidy"];
+
+#[test]
+fn work_is_done_by_one_process_at_a_time_and_by_another_once_it_is_gone() {
+    on_every_engine(&at_once(), |lab| {
+        let (one, other) = (lab.cssm.works(KINDS), lab.cssm.works(KINDS));
+        // Their clocks have nothing to do with each other.
+        let (mut at, ahead) = (Duration::from_secs(5), Duration::from_secs(86_400));
+        if !lab.cssm.db().is_shared() {
+            assert!(one.is_mine(at, "jobs"), "there is no other process");
+            return;
+        }
+        assert!(!one.is_mine(at, "jobs"), "nothing is known yet");
+        for _ in 0..20 {
+            one.renew(at).unwrap();
+            other.renew(at + ahead).unwrap();
+            assert!(one.is_mine(at, "jobs") && one.is_mine(at, "tidy"));
+            assert!(!other.is_mine(at + ahead, "jobs"));
+            at += BEAT;
+        }
+        // The one stops. When the other begins it has long known that it does nothing more.
+        let last = at - BEAT;
+        while !other.is_mine(at + ahead, "jobs") {
+            other.renew(at + ahead).unwrap();
+            at += BEAT;
+            assert!(at < last + LEASE + 3 * BEAT, "nobody waits for ever");
+        }
+        assert!(at >= last + LEASE && !one.is_mine(last + LEASE / 2, "jobs"));
+        // It comes back, and leaves it where it is; until it is given back.
+        one.renew(at).unwrap();
+        assert!(!one.is_mine(at, "jobs") && other.is_mine(at + ahead, "jobs"));
+        other.give_back().unwrap();
+        assert!(!other.is_mine(at + ahead, "jobs"));
+        one.renew(at).unwrap();
+        assert!(one.is_mine(at, "jobs"));
+    });
+}
+
+#[test]
+fn what_is_done_once_a_day_is_done_once_a_day_whoever_does_it() {
+    on_every_engine(&at_once(), |lab| {
+        const DAY: i64 = 86_400;
+        let (one, other) = (lab.cssm.works(KINDS), lab.cssm.works(KINDS));
+        assert!(one.is_due(lab.now, "tidy", DAY).unwrap());
+        one.done(lab.now, "tidy").unwrap();
+        let is_due = |after| other.is_due(lab.now + after, "tidy", DAY).unwrap();
+        assert!(!is_due(0) && !is_due(DAY - 1) && is_due(DAY));
+        assert!(is_due(-1), "a clock that was ahead holds nothing up");
+        assert!(other.is_due(lab.now, "jobs", DAY).unwrap(), "another kind");
+    });
+}
+
+#[test]
+fn a_file_that_one_process_keeps_is_there_for_all_once_it_is_whole() {
+    on_every_engine(&at_once(), |lab| {
+        let (Some(one), Some(other)) = (lab.cssm.kept_files(), lab.cssm.kept_files()) else {
+            assert!(!lab.cssm.db().is_shared());
+            return;
+        };
+        let read = |name: &str| {
+            let mut bytes = Vec::new();
+            other.reader(name).map(|mut file| file.read_to_end(&mut bytes).map(|_| bytes)).ok()
+        };
+        for bytes in [0, 1, 512 << 10, (512 << 10) + 1, 3 << 20] {
+            let file: Vec<u8> = (0..bytes).map(|at: usize| (at % 251) as u8).collect();
+            assert!(read("a").is_none());
+            one.keep(lab.now, "a", &mut &file[..]).unwrap();
+            assert_eq!(read("a").unwrap().unwrap(), file);
+            one.keep(lab.now, "a", &mut &b"another one"[..]).unwrap();
+            assert_eq!(read("a").unwrap().unwrap(), b"another one");
+            other.remove("a").unwrap();
+        }
+        // What breaks off is no file.
+        struct Breaks(usize);
+        impl std::io::Read for Breaks {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                self.0 = self.0.checked_sub(buffer.len()).ok_or(std::io::ErrorKind::BrokenPipe)?;
+                Ok(buffer.len())
+            }
+        }
+        assert!(one.keep(lab.now, "export-1", &mut Breaks(1 << 20)).is_err());
+        assert!(read("export-1").is_none() && other.names("").unwrap().is_empty());
+        one.keep(lab.now + 10, "export-2", &mut &b"2"[..]).unwrap();
+        one.keep(lab.now + 10, "usage-1", &mut &b"3"[..]).unwrap();
+        assert_eq!(other.names("export-").unwrap(), ["export-2"]);
+        assert_eq!(other.older_than(lab.now + 60, 50).unwrap(), ["export-1"]);
+        assert_eq!(other.older_than(lab.now + 61, 50).unwrap().len(), 3);
+    });
+}
