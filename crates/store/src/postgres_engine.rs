@@ -301,14 +301,11 @@ impl Worker {
 
     /// Makes what gives out the numbers of a kind, from where the table `counter` has come to.
     fn make_numbers(&mut self, name: &str) -> Result<(), StoreError> {
-        let mut transaction = self.client()?.transaction()?;
-        let counted = "SELECT value FROM counter WHERE name = $1 FOR UPDATE";
-        let first =
-            transaction.query_opt(counted, &[&name])?.map_or(0, |row| row.get::<_, i64>(0)) + 1;
-        let made = transaction
-            .batch_execute(&format!("CREATE SEQUENCE {} START {first}", numbers_of(name)))
-            .and_then(|()| transaction.execute("DELETE FROM counter WHERE name = $1", &[&name]))
-            .and_then(|_| transaction.commit());
+        let client = self.client()?;
+        let counted = client.query_opt("SELECT value FROM counter WHERE name = $1", &[&name])?;
+        let first = counted.map_or(0, |row| row.get::<_, i64>(0)) + 1;
+        let made =
+            client.batch_execute(&format!("CREATE SEQUENCE {} START {first}", numbers_of(name)));
         match made {
             // Another process was quicker.
             Err(error)

@@ -395,9 +395,12 @@ impl Tx<'_> {
     #[must_use]
     pub fn all_of(&self, table: &str) -> String {
         if table == "counter" && matches!(self.inner, TxInner::Postgres(..)) {
-            // A kind of which there is none yet has no row on SQLite either.
-            let begun = "COALESCE(last_value, start_value - 1) > 0";
-            return format!("SELECT name, value FROM counter UNION ALL {NUMBERS} AND {begun}");
+            // Where a sequence has begun the row is what it began from.
+            let begun = format!("{NUMBERS} AND COALESCE(last_value, start_value - 1) > 0");
+            return format!(
+                "WITH given (name, value) AS ({begun}) SELECT name, value FROM given UNION ALL
+                SELECT name, value FROM counter WHERE name NOT IN (SELECT name FROM given)"
+            );
         }
         // In a file that somebody made up a table may be called anything.
         format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""))
