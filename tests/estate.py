@@ -63,6 +63,14 @@ def wait(is_so, what, seconds=60):
     return found
 
 
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+
+
 def as_postgres(*command):
     """PostgreSQL refuses to be run by root."""
     user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
@@ -127,11 +135,7 @@ class Member(Part):
                 pass
 
     def get(self, path):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.rest}{path}", timeout=5) as answer:
-                return json.load(answer)
-        except (OSError, http.client.HTTPException, ValueError):
-            return None
+        return get(f"http://127.0.0.1:{self.rest}{path}")
 
     def ask(self, sql):
         ran = subprocess.run(["psql", "-XAt", f"postgres://postgres@127.0.0.1:{self.port}/postgres", "-c", sql],
@@ -179,6 +183,7 @@ class Estate(Lab):
             "etcd", "--name=etcd", f"--data-dir={self.database}/etcd", f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=etcd={peer}", "--log-level=error")).start()
+        wait(lambda: get(f"{client}/health"), "etcd")
         for member in self.members:
             member.start()
         wait(self.database_is_whole, "a primary with two standbys")
@@ -223,7 +228,7 @@ class Estate(Lab):
         names = lines[0].split(",")
         rows = [dict(zip(names, line.split(","))) for line in lines[1:] if line]
         # Before the first check it is said to be up without having been asked.
-        return [row for row in rows if row["svname"].startswith(prefix) and row["check_status"] == "L7OK"]
+        return [row for row in rows if row["svname"].startswith(prefix) and row["check_status"].endswith("L7OK")]
 
     def primary(self):
         return next((member for member in self.members if member.get("/primary")), None)

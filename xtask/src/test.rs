@@ -21,7 +21,8 @@ pub(crate) fn run(install: bool) -> Result<()> {
     let mut lints = cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--quiet"]);
     step("lints", lints.args(["--", "-D", "warnings"]))?;
     let postgres = Postgres::start()?;
-    let features = "rumline-store/postgres-tests,rumline-cssm/postgres-tests";
+    let features =
+        "rumline-store/postgres-tests,rumline-cssm/postgres-tests,rumline-collector/postgres-tests";
     let mut tests = cargo(&["test", "--workspace", "--quiet", "--features", features]);
     step("tests, on SQLite and PostgreSQL", tests.env("RUMLINE_POSTGRES_URL", &postgres.url))?;
     let mut documents = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);

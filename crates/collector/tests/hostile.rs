@@ -220,131 +220,135 @@ fn a_device_that_claims_anothers_udi_is_refused_and_shown() {
 #[test]
 fn a_collector_cannot_alter_drop_or_replay_unnoticed() {
     // device signatures and the chain of reports go through to CSSM; the hop is named
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(true);
-    let switch = estate.add_switch("SN1", through(server, None));
-    estate.servers[server].cssm_reachable = false;
-    for count in 1..4 {
-        estate.input(switch, Input::Use(vec![lan(count)]));
-        estate.run_for(Timestamp::DAY);
-        estate.input(switch, Input::Sync);
-    }
-    let collector = estate.servers[server].collector.clone();
-    let batch = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
-    let signer = collector.signer();
-    // Left out: the report after it says which one is missing.
-    let dropped = rewritten(&batch.bytes, signer, |_, text| {
-        let mut parts: Vec<&str> = text.split("<RUMReport>").collect();
-        parts.remove(2);
-        Some(parts.join("<RUMReport>"))
-    });
-    estate.cssm.receive_bundle(estate.now, &dropped).unwrap();
-    let instance = &estate
-        .cssm
-        .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
-        .unwrap()[0];
-    assert!(instance.reports_missing > 0, "{instance:?}");
-    // Altered: its signature tells, and the others are taken.
-    let altered = rewritten(&batch.bytes, signer, |_, text| {
-        Some(text.replace("\"value\":\"2\"", "\"value\":\"1\""))
-    });
-    let answer = estate.cssm.receive_bundle(estate.now, &altered).unwrap();
-    collector.take_answer(estate.now, CSLU, &batch, &answer).unwrap();
-    let view = &collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
-    let alert = view.alert.clone().unwrap_or_default();
-    assert!(alert.contains("does not verify; it came through CSLU lab"), "{view:?}");
-    // Replayed, by itself or by a stranger without a registered key: nothing more is counted.
-    let counted = estate.counted(switch);
-    estate.cssm.receive_bundle(estate.now, &dropped).unwrap();
-    assert_eq!(estate.counted(switch), counted);
-    let stranger = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
-    let forged = rewritten(&batch.bytes, stranger.as_ref(), |_, text| Some(text));
-    let error = estate.cssm.receive_bundle(estate.now, &forged).unwrap_err().to_string();
-    assert!(error.contains("not registered"), "{error}");
-    // What it left out it still holds, and a sync on demand brings it.
-    estate.servers[server].cssm_reachable = true;
-    collector.sync_now(CSLU).unwrap();
-    estate.run_for(Timestamp::HOUR);
-    assert_eq!(
-        estate
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(true);
+        let switch = estate.add_switch("SN1", through(server, None));
+        estate.servers[server].cssm_reachable = false;
+        for count in 1..4 {
+            estate.input(switch, Input::Use(vec![lan(count)]));
+            estate.run_for(Timestamp::DAY);
+            estate.input(switch, Input::Sync);
+        }
+        let collector = estate.servers[server].collector.clone();
+        let batch = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
+        let signer = collector.signer();
+        // Left out: the report after it says which one is missing.
+        let dropped = rewritten(&batch.bytes, signer, |_, text| {
+            let mut parts: Vec<&str> = text.split("<RUMReport>").collect();
+            parts.remove(2);
+            Some(parts.join("<RUMReport>"))
+        });
+        estate.cssm.receive_bundle(estate.now, &dropped).unwrap();
+        let instance = &estate
             .cssm
             .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
-            .unwrap()[0]
-            .reports_missing,
-        0
-    );
-    assert_eq!(estate.unacknowledged(switch), 0);
+            .unwrap()[0];
+        assert!(instance.reports_missing > 0, "{instance:?}");
+        // Altered: its signature tells, and the others are taken.
+        let altered = rewritten(&batch.bytes, signer, |_, text| {
+            Some(text.replace("\"value\":\"2\"", "\"value\":\"1\""))
+        });
+        let answer = estate.cssm.receive_bundle(estate.now, &altered).unwrap();
+        collector.take_answer(estate.now, CSLU, &batch, &answer).unwrap();
+        let view = &collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
+        let alert = view.alert.clone().unwrap_or_default();
+        assert!(alert.contains("does not verify; it came through CSLU lab"), "{view:?}");
+        // Replayed, by itself or by a stranger without a registered key: nothing more is counted.
+        let counted = estate.counted(switch);
+        estate.cssm.receive_bundle(estate.now, &dropped).unwrap();
+        assert_eq!(estate.counted(switch), counted);
+        let stranger = SimulatedSuite.generate_device_key(&mut chance()).unwrap();
+        let forged = rewritten(&batch.bytes, stranger.as_ref(), |_, text| Some(text));
+        let error = estate.cssm.receive_bundle(estate.now, &forged).unwrap_err().to_string();
+        assert!(error.contains("not registered"), "{error}");
+        // What it left out it still holds, and a sync on demand brings it.
+        estate.servers[server].cssm_reachable = true;
+        collector.sync_now(CSLU).unwrap();
+        estate.run_for(Timestamp::HOUR);
+        assert_eq!(
+            estate
+                .cssm
+                .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
+                .unwrap()[0]
+                .reports_missing,
+            0
+        );
+        assert_eq!(estate.unacknowledged(switch), 0);
+    });
 }
 
 #[test]
 fn an_answer_altered_on_its_way_is_refused_by_whoever_gets_it() {
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(true);
-    let switch = estate.add_switch("SN1", through(server, None));
-    estate.servers[server].cssm_reachable = false;
-    estate.input(switch, Input::Use(vec![lan(1)]));
-    estate.run_for(Timestamp::HOUR);
-    let collector = estate.servers[server].collector.clone();
-    let batch = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
-    let answer = estate.cssm.receive_bundle(estate.now, &batch.bytes).unwrap();
-    let waiting = || collector.instances(CSLU, "", Default::default(), 10).unwrap()[0].waiting;
-    // Nor is one taken that CSSM gave to another bundle.
-    let again = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
-    let error = collector.take_answer(estate.now, CSLU, &again, &answer).unwrap_err().to_string();
-    assert!(error.contains("is to another bundle"), "{error}");
-    assert_eq!(waiting(), 1);
-    let (mut refused, mut tried) = (0, 0);
-    for place in (0..answer.len()).step_by(5) {
-        let mut damaged = answer.clone();
-        damaged[place] ^= 0x20;
-        let before = waiting();
-        match collector.take_answer(estate.now, CSLU, &batch, &damaged) {
-            // What the damage hit says nothing: the header of a compressed stream, or what fills a block up.
-            Ok(()) => assert_eq!(waiting(), 0, "byte {place}"),
-            Err(_) => {
-                refused += 1;
-                assert_eq!(waiting(), before, "byte {place}");
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(true);
+        let switch = estate.add_switch("SN1", through(server, None));
+        estate.servers[server].cssm_reachable = false;
+        estate.input(switch, Input::Use(vec![lan(1)]));
+        estate.run_for(Timestamp::HOUR);
+        let collector = estate.servers[server].collector.clone();
+        let batch = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
+        let answer = estate.cssm.receive_bundle(estate.now, &batch.bytes).unwrap();
+        let waiting = || collector.instances(CSLU, "", Default::default(), 10).unwrap()[0].waiting;
+        // Nor is one taken that CSSM gave to another bundle.
+        let again = collector.next_batch(estate.now, CSLU).unwrap().unwrap();
+        let error =
+            collector.take_answer(estate.now, CSLU, &again, &answer).unwrap_err().to_string();
+        assert!(error.contains("is to another bundle"), "{error}");
+        assert_eq!(waiting(), 1);
+        let (mut refused, mut tried) = (0, 0);
+        for place in (0..answer.len()).step_by(5) {
+            let mut damaged = answer.clone();
+            damaged[place] ^= 0x20;
+            let before = waiting();
+            match collector.take_answer(estate.now, CSLU, &batch, &damaged) {
+                // What the damage hit says nothing: the header of a compressed stream, or what fills a block up.
+                Ok(()) => assert_eq!(waiting(), 0, "byte {place}"),
+                Err(_) => {
+                    refused += 1;
+                    assert_eq!(waiting(), before, "byte {place}");
+                }
             }
+            tried += 1;
         }
-        tried += 1;
-    }
-    assert!(refused * 10 > tried * 5, "{refused} of {tried}");
-    // By the collector itself: the switch does not take it, and its log names where it came from.
-    estate.servers[server].tamper_answer = Some(|bytes| {
-        String::from_utf8(bytes).unwrap().replace("Rum Report is", "Rum report is").into_bytes()
+        assert!(refused * 10 > tried * 5, "{refused} of {tried}");
+        // By the collector itself: the switch does not take it, and its log names where it came from.
+        estate.servers[server].tamper_answer = Some(|bytes| {
+            String::from_utf8(bytes).unwrap().replace("Rum Report is", "Rum report is").into_bytes()
+        });
+        estate.servers[server].cssm_reachable = true;
+        estate.run_for(2 * Timestamp::HOUR);
+        assert!(estate.unacknowledged(switch) > 0);
+        let log = estate.event_log(switch);
+        assert!(
+            log.contains("SAEVT_RESPONSE_REFUSED")
+                && log.contains("from=\"Cisco Smart License utility (CSLU) http://"),
+            "{log}"
+        );
+        estate.servers[server].tamper_answer = None;
+        estate.input(switch, Input::Sync);
+        estate.run_for(2 * Timestamp::HOUR);
+        assert_eq!(estate.unacknowledged(switch), 0);
     });
-    estate.servers[server].cssm_reachable = true;
-    estate.run_for(2 * Timestamp::HOUR);
-    assert!(estate.unacknowledged(switch) > 0);
-    let log = estate.event_log(switch);
-    assert!(
-        log.contains("SAEVT_RESPONSE_REFUSED")
-            && log.contains("from=\"Cisco Smart License utility (CSLU) http://"),
-        "{log}"
-    );
-    estate.servers[server].tamper_answer = None;
-    estate.input(switch, Input::Sync);
-    estate.run_for(2 * Timestamp::HOUR);
-    assert_eq!(estate.unacknowledged(switch), 0);
 }
 
 #[test]
 fn two_collectors_for_one_device_at_once_count_its_use_once() {
-    let mut estate = Estate::new();
-    let (one, two) = (estate.add_cslu(true), estate.add_cslu(true));
-    let switch = estate.add_switch("SN1", through(one, None));
-    estate.input(switch, Input::Use(vec![lan(1)]));
-    for round in 0..6 {
-        let server = if round % 2 == 0 { two } else { one };
-        estate.run_for(Timestamp::HOUR);
-        estate.input(switch, Input::Sync);
-        estate.input(switch, Input::Configure(through(server, None)));
-        estate.input(switch, Input::Sync);
-    }
-    estate.run_for(Timestamp::DAY);
-    assert_eq!(estate.unacknowledged(switch), 0);
-    let counted = estate.counted(switch);
-    assert!((6 * Timestamp::HOUR..=7 * Timestamp::HOUR).contains(&counted), "{counted}");
+    Estate::on_every_engine(|mut estate| {
+        let (one, two) = (estate.add_cslu(true), estate.add_cslu(true));
+        let switch = estate.add_switch("SN1", through(one, None));
+        estate.input(switch, Input::Use(vec![lan(1)]));
+        for round in 0..6 {
+            let server = if round % 2 == 0 { two } else { one };
+            estate.run_for(Timestamp::HOUR);
+            estate.input(switch, Input::Sync);
+            estate.input(switch, Input::Configure(through(server, None)));
+            estate.input(switch, Input::Sync);
+        }
+        estate.run_for(Timestamp::DAY);
+        assert_eq!(estate.unacknowledged(switch), 0);
+        let counted = estate.counted(switch);
+        assert!((6 * Timestamp::HOUR..=7 * Timestamp::HOUR).contains(&counted), "{counted}");
+    });
 }
 
 #[test]
@@ -437,22 +441,25 @@ fn poll(estate: &Estate, switch: usize) -> Vec<u8> {
 
 #[test]
 fn a_tenant_with_reports_that_wait_is_not_removed() {
-    let mut estate = Estate::new();
-    let server = estate.add_server(Kind::OnPrem);
-    let tenant = estate.add_tenant(server, "ONE", "Default", false);
-    let switch = estate.add_switch("SN1", through(server, Some("ONE")));
-    estate.input(switch, Input::Use(vec![lan(1)]));
-    estate.run_for(Timestamp::HOUR);
-    let collector = estate.servers[server].collector.clone();
-    let error =
-        collector.remove_tenant(estate.now, &Actor::person("eve"), tenant).unwrap_err().to_string();
-    assert!(error.contains("still wait for CSSM"), "{error}");
-    for name in ["", "a/b", "..", "ü", &"x".repeat(65), "ONE"] {
-        assert!(
-            collector
-                .create_tenant(START, &Actor::person("eve"), name, &account("Default", false))
-                .is_err(),
-            "{name:?}"
-        );
-    }
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_server(Kind::OnPrem);
+        let tenant = estate.add_tenant(server, "ONE", "Default", false);
+        let switch = estate.add_switch("SN1", through(server, Some("ONE")));
+        estate.input(switch, Input::Use(vec![lan(1)]));
+        estate.run_for(Timestamp::HOUR);
+        let collector = estate.servers[server].collector.clone();
+        let error = collector
+            .remove_tenant(estate.now, &Actor::person("eve"), tenant)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("still wait for CSSM"), "{error}");
+        for name in ["", "a/b", "..", "ü", &"x".repeat(65), "ONE"] {
+            assert!(
+                collector
+                    .create_tenant(START, &Actor::person("eve"), name, &account("Default", false))
+                    .is_err(),
+                "{name:?}"
+            );
+        }
+    });
 }

@@ -106,76 +106,81 @@ fn say(estate: &Estate, server: usize, message: &[u8]) -> Response {
 
 #[test]
 fn trust_for_another_udi_holds_up_nobody() {
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(true);
-    let eve = Stranger::new(&estate, "EVE");
-    let report = eve.report(1, 1);
-    say(&estate, server, &eve.message(vec![report.clone()], vec![]));
-    estate.run_for(Timestamp::HOUR);
-    let other = eve.trust_request(&Udi::new("N9K-C9504", "NOWHERE").unwrap());
-    say(&estate, server, &eve.message(vec![report], vec![other]));
-    let switch = estate.add_switch("SN1", through(server, None));
-    estate.input(switch, Input::Use(vec![lan(1)]));
-    estate.run_for(2 * Timestamp::HOUR);
-    let tenant = estate.servers[server].collector.tenant(CSLU).unwrap();
-    assert_eq!(tenant.sync_error, None);
-    assert_eq!(estate.unacknowledged(switch), 0);
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(true);
+        let eve = Stranger::new(&estate, "EVE");
+        let report = eve.report(1, 1);
+        say(&estate, server, &eve.message(vec![report.clone()], vec![]));
+        estate.run_for(Timestamp::HOUR);
+        let other = eve.trust_request(&Udi::new("N9K-C9504", "NOWHERE").unwrap());
+        say(&estate, server, &eve.message(vec![report], vec![other]));
+        let switch = estate.add_switch("SN1", through(server, None));
+        estate.input(switch, Input::Use(vec![lan(1)]));
+        estate.run_for(2 * Timestamp::HOUR);
+        let tenant = estate.servers[server].collector.tenant(CSLU).unwrap();
+        assert_eq!(tenant.sync_error, None);
+        assert_eq!(estate.unacknowledged(switch), 0);
+    });
 }
 
 #[test]
 fn a_trust_request_that_is_not_the_devices_own_is_refused_and_spoils_nothing() {
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(true);
-    let (alice, eve) = (Stranger::new(&estate, "ALICE"), Stranger::new(&estate, "EVE"));
-    let report = alice.report(1, 1);
-    say(&estate, server, &alice.message(vec![report.clone()], vec![]));
-    // Somebody saw the report on the wire and sends it once more, with words of his own.
-    let mut forged = alice.trust_request(&alice.udi);
-    forged.signature = base64(b"nonsense");
-    for request in [forged, eve.trust_request(&alice.udi)] {
-        let answer = say(&estate, server, &alice.message(vec![report.clone()], vec![request]));
-        assert_eq!(answer.status, ResponseStatus::Failed, "{answer:?}");
-    }
-    estate.run_for(Timestamp::HOUR);
-    let view =
-        &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
-    assert_eq!((view.waiting, view.alert.as_deref()), (0, None), "{view:?}");
-    // Nor does it rename the device.
-    let mut renamed = String::from_utf8(alice.message(vec![report], vec![])).unwrap();
-    renamed = renamed.replace("\"stranger\"", "\"mallory\"");
-    say(&estate, server, renamed.as_bytes());
-    let view =
-        &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
-    assert_eq!(view.name, "stranger");
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(true);
+        let (alice, eve) = (Stranger::new(&estate, "ALICE"), Stranger::new(&estate, "EVE"));
+        let report = alice.report(1, 1);
+        say(&estate, server, &alice.message(vec![report.clone()], vec![]));
+        // Somebody saw the report on the wire and sends it once more, with words of his own.
+        let mut forged = alice.trust_request(&alice.udi);
+        forged.signature = base64(b"nonsense");
+        for request in [forged, eve.trust_request(&alice.udi)] {
+            let answer = say(&estate, server, &alice.message(vec![report.clone()], vec![request]));
+            assert_eq!(answer.status, ResponseStatus::Failed, "{answer:?}");
+        }
+        estate.run_for(Timestamp::HOUR);
+        let view =
+            &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()
+                [0];
+        assert_eq!((view.waiting, view.alert.as_deref()), (0, None), "{view:?}");
+        // Nor does it rename the device.
+        let mut renamed = String::from_utf8(alice.message(vec![report], vec![])).unwrap();
+        renamed = renamed.replace("\"stranger\"", "\"mallory\"");
+        say(&estate, server, renamed.as_bytes());
+        let view =
+            &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()
+                [0];
+        assert_eq!(view.name, "stranger");
+    });
 }
 
 #[test]
 fn what_is_too_long_is_refused_before_it_is_kept() {
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(true);
-    let eve = Stranger::new(&estate, "EVE");
-    let mut padded = eve.report(1, 1);
-    padded.signature.value.push_str(&" ".repeat(5000));
-    let mut long = eve.trust_request(&eve.udi);
-    long.data.push_str(&" ".repeat(20_000));
-    let many = vec![eve.trust_request(&eve.udi); 17];
-    for (usage, requests, told) in [
-        (padded, vec![], "signature of the report is too long"),
-        (eve.report(1, 1), vec![long], "too long"),
-        (eve.report(1, 1), many, "too many trust requests"),
-    ] {
-        let answer = say(&estate, server, &eve.message(vec![usage], requests));
-        assert_eq!(answer.status, ResponseStatus::Failed);
-        assert!(answer.status_message.contains(told), "{}", answer.status_message);
-    }
-    assert!(
-        estate.servers[server]
-            .collector
-            .instances(CSLU, "", Default::default(), 10)
-            .unwrap()
-            .is_empty()
-    );
-    estate.run_for(Timestamp::HOUR);
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(true);
+        let eve = Stranger::new(&estate, "EVE");
+        let mut padded = eve.report(1, 1);
+        padded.signature.value.push_str(&" ".repeat(5000));
+        let mut long = eve.trust_request(&eve.udi);
+        long.data.push_str(&" ".repeat(20_000));
+        let many = vec![eve.trust_request(&eve.udi); 17];
+        for (usage, requests, told) in [
+            (padded, vec![], "signature of the report is too long"),
+            (eve.report(1, 1), vec![long], "too long"),
+            (eve.report(1, 1), many, "too many trust requests"),
+        ] {
+            let answer = say(&estate, server, &eve.message(vec![usage], requests));
+            assert_eq!(answer.status, ResponseStatus::Failed);
+            assert!(answer.status_message.contains(told), "{}", answer.status_message);
+        }
+        assert!(
+            estate.servers[server]
+                .collector
+                .instances(CSLU, "", Default::default(), 10)
+                .unwrap()
+                .is_empty()
+        );
+        estate.run_for(Timestamp::HOUR);
+    });
 }
 
 #[test]
@@ -209,32 +214,33 @@ fn reports_of_many_bytes_leave_in_bundles_that_cssm_takes() {
 
 #[test]
 fn a_device_that_comes_back_with_another_key_is_taken_once_the_old_one_is_removed() {
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(false);
-    let collector = estate.servers[server].collector.clone();
-    let (old, new) = (Stranger::new(&estate, "SN9"), Stranger::new(&estate, "SN9"));
-    say(&estate, server, &old.message(vec![old.report(1, 1)], vec![]));
-    let taken = say(&estate, server, &new.message(vec![new.report(7, 2)], vec![]));
-    assert_eq!(taken.status, ResponseStatus::Failed);
-    let id = collector.instances(CSLU, "", Default::default(), 10).unwrap()[0].id;
-    collector.remove_instance(estate.now, &Actor::person("eve"), CSLU, id).unwrap();
-    // The report of the old one still waits: that keeps nobody out, and it is not lost.
-    let taken = say(&estate, server, &new.message(vec![new.report(7, 2)], vec![]));
-    assert_eq!(taken.status, ResponseStatus::OkPoll, "{}", taken.status_message);
-    let views = collector.instances(CSLU, "", Default::default(), 10).unwrap();
-    assert_eq!((views.len(), views[0].waiting), (1, 1));
-    assert!(collector.remove_tenant(estate.now, &Actor::person("eve"), CSLU).is_err());
-    let (name, bundle) = estate.export(server, CSLU, None);
-    let file = estate.upload(estate.va, &name, &bundle);
-    // CSSM knows the device by the key it heard first.
-    assert_eq!(file.reports_new, 1, "{file:?}");
-    estate.import(server, CSLU, &name, &estate.download(&file)).unwrap();
-    let view = collector.instances(CSLU, "", Default::default(), 10).unwrap().remove(0);
-    assert_eq!(view.state, "Answer waits for the next contact", "{view:?}");
-    assert!(view.alert.as_deref().unwrap_or_default().contains("another key"), "{view:?}");
-    // And the old one, should it come back, is not the new one.
-    let old_again = say(&estate, server, &old.message(vec![old.report(2, 1)], vec![]));
-    assert_eq!(old_again.status, ResponseStatus::Failed);
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(false);
+        let collector = estate.servers[server].collector.clone();
+        let (old, new) = (Stranger::new(&estate, "SN9"), Stranger::new(&estate, "SN9"));
+        say(&estate, server, &old.message(vec![old.report(1, 1)], vec![]));
+        let taken = say(&estate, server, &new.message(vec![new.report(7, 2)], vec![]));
+        assert_eq!(taken.status, ResponseStatus::Failed);
+        let id = collector.instances(CSLU, "", Default::default(), 10).unwrap()[0].id;
+        collector.remove_instance(estate.now, &Actor::person("eve"), CSLU, id).unwrap();
+        // The report of the old one still waits: that keeps nobody out, and it is not lost.
+        let taken = say(&estate, server, &new.message(vec![new.report(7, 2)], vec![]));
+        assert_eq!(taken.status, ResponseStatus::OkPoll, "{}", taken.status_message);
+        let views = collector.instances(CSLU, "", Default::default(), 10).unwrap();
+        assert_eq!((views.len(), views[0].waiting), (1, 1));
+        assert!(collector.remove_tenant(estate.now, &Actor::person("eve"), CSLU).is_err());
+        let (name, bundle) = estate.export(server, CSLU, None);
+        let file = estate.upload(estate.va, &name, &bundle);
+        // CSSM knows the device by the key it heard first.
+        assert_eq!(file.reports_new, 1, "{file:?}");
+        estate.import(server, CSLU, &name, &estate.download(&file)).unwrap();
+        let view = collector.instances(CSLU, "", Default::default(), 10).unwrap().remove(0);
+        assert_eq!(view.state, "Answer waits for the next contact", "{view:?}");
+        assert!(view.alert.as_deref().unwrap_or_default().contains("another key"), "{view:?}");
+        // And the old one, should it come back, is not the new one.
+        let old_again = say(&estate, server, &old.message(vec![old.report(2, 1)], vec![]));
+        assert_eq!(old_again.status, ResponseStatus::Failed);
+    });
 }
 
 #[test]
@@ -256,112 +262,118 @@ fn a_report_under_a_number_that_is_taken_is_kept_beside_the_first_and_people_are
 #[test]
 fn the_order_of_a_devices_reports_outlives_a_clock_set_back() {
     // "Forwarded in order"
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(true);
-    estate.servers[server].cssm_reachable = false;
-    let device = Stranger::new(&estate, "SN1");
-    say(&estate, server, &device.message(vec![device.report(1, 1)], vec![]));
-    estate.now = START - 365 * Timestamp::DAY;
-    say(&estate, server, &device.message(vec![device.report(2, 1)], vec![]));
-    let batch = estate.servers[server].collector.next_batch(estate.now, CSLU).unwrap().unwrap();
-    let limits =
-        ArchiveLimits { total_bytes_max: 1 << 24, member_bytes_max: 1 << 24, members_max: 100 };
-    let members = read_members(&batch.bytes, limits).unwrap();
-    let file = members.iter().find(|member| member.name.starts_with("dev_")).unwrap();
-    let document = Document::parse(&file.bytes).unwrap();
-    let order: Vec<u64> = document.reports.iter().map(|signed| signed.report.report_id).collect();
-    assert_eq!(order, [1, 2]);
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(true);
+        estate.servers[server].cssm_reachable = false;
+        let device = Stranger::new(&estate, "SN1");
+        say(&estate, server, &device.message(vec![device.report(1, 1)], vec![]));
+        estate.now = START - 365 * Timestamp::DAY;
+        say(&estate, server, &device.message(vec![device.report(2, 1)], vec![]));
+        let batch = estate.servers[server].collector.next_batch(estate.now, CSLU).unwrap().unwrap();
+        let limits =
+            ArchiveLimits { total_bytes_max: 1 << 24, member_bytes_max: 1 << 24, members_max: 100 };
+        let members = read_members(&batch.bytes, limits).unwrap();
+        let file = members.iter().find(|member| member.name.starts_with("dev_")).unwrap();
+        let document = Document::parse(&file.bytes).unwrap();
+        let order: Vec<u64> =
+            document.reports.iter().map(|signed| signed.report.report_id).collect();
+        assert_eq!(order, [1, 2]);
+    });
 }
 
 #[test]
 fn the_policy_of_an_account_goes_with_it() {
     // CSLU-013, TOPO-3-003
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(false);
-    let collector = estate.servers[server].collector.clone();
-    let policy = estate.cssm.policy_file(estate.now, estate.sa, estate.va).unwrap();
-    estate.import(server, CSLU, "policy.xml", policy.as_bytes()).unwrap();
-    let first = Stranger::new(&estate, "SN1");
-    let answer = say(&estate, server, &first.message(vec![first.report(1, 1)], vec![]));
-    assert!(answer.smart_license.unwrap().contains("Example"));
-    let mut other = account("Default", false);
-    other.smart_account = "Other".to_owned();
-    collector.set_tenant(estate.now, &Actor::person("eve"), CSLU, &other).unwrap();
-    let second = Stranger::new(&estate, "SN2");
-    let answer = say(&estate, server, &second.message(vec![second.report(1, 1)], vec![]));
-    assert_eq!(answer.smart_license, None);
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(false);
+        let collector = estate.servers[server].collector.clone();
+        let policy = estate.cssm.policy_file(estate.now, estate.sa, estate.va).unwrap();
+        estate.import(server, CSLU, "policy.xml", policy.as_bytes()).unwrap();
+        let first = Stranger::new(&estate, "SN1");
+        let answer = say(&estate, server, &first.message(vec![first.report(1, 1)], vec![]));
+        assert!(answer.smart_license.unwrap().contains("Example"));
+        let mut other = account("Default", false);
+        other.smart_account = "Other".to_owned();
+        collector.set_tenant(estate.now, &Actor::person("eve"), CSLU, &other).unwrap();
+        let second = Stranger::new(&estate, "SN2");
+        let answer = say(&estate, server, &second.message(vec![second.report(1, 1)], vec![]));
+        assert_eq!(answer.smart_license, None);
+    });
 }
 
 #[test]
 fn a_switch_that_asks_is_polled_for_until_its_answer_has_come_by_file() {
     // TOPO-3-004, PI-POL-013
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(false);
-    let switch = estate.add_switch("SN1", through(server, None));
-    estate.input(switch, Input::Sync);
-    estate.run_for(2 * Timestamp::HOUR);
-    let (name, bundle) = estate.export(server, CSLU, None);
-    let file = estate.upload(estate.va, &name, &bundle);
-    estate.import(server, CSLU, &name, &estate.download(&file)).unwrap();
-    estate.run_for(Timestamp::HOUR);
-    let view =
-        &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()[0];
-    assert_ne!(view.state, "Answer waits for the next contact");
-    let log = estate.event_log(switch);
-    assert!(log.contains("SAEVT_DATA_INSTALLED type=\"POLICY\""), "{log}");
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(false);
+        let switch = estate.add_switch("SN1", through(server, None));
+        estate.input(switch, Input::Sync);
+        estate.run_for(2 * Timestamp::HOUR);
+        let (name, bundle) = estate.export(server, CSLU, None);
+        let file = estate.upload(estate.va, &name, &bundle);
+        estate.import(server, CSLU, &name, &estate.download(&file)).unwrap();
+        estate.run_for(Timestamp::HOUR);
+        let view =
+            &estate.servers[server].collector.instances(CSLU, "", Default::default(), 10).unwrap()
+                [0];
+        assert_ne!(view.state, "Answer waits for the next contact");
+        let log = estate.event_log(switch);
+        assert!(log.contains("SAEVT_DATA_INSTALLED type=\"POLICY\""), "{log}");
+    });
 }
 
 #[test]
 fn what_lies_beside_the_signed_part_of_a_bundle_is_refused() {
     // CSLU-019: a collector's signature covers all of its bundle, for whoever carries it
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(true);
-    let switch = estate.add_switch("SN1", through(server, None));
-    estate.input(switch, Input::Use(vec![lan(1)]));
-    estate.servers[server].cssm_reachable = false;
-    estate.run_for(Timestamp::HOUR);
-    let (name, bundle) = estate.export(server, CSLU, None);
-    let eve = Stranger::new(&estate, "EVE");
-    let item = eve.report(1, 1);
-    let mut document = DocumentWriter::new();
-    document.device_info(&DeviceInfo {
-        sudi: eve.udi.clone(),
-        hostname: None,
-        software_tag_identifier: String::new(),
-        software_version: None,
-        public_key: Some(eve.signer.public_key().clone()),
-        older: None,
-    });
-    document.kept_report(&item.payload, &item.signature);
-    let added =
-        [("evil.txt", document.finish()), (MANIFEST_NAME, "Manifest-Version: 1.0".to_owned())];
-    for (added_name, text) in added {
-        let mut archive = ArchiveWriter::new(Vec::new(), START);
-        let mut tar = Vec::new();
-        Read::read_to_end(&mut flate2::read::GzDecoder::new(&bundle[..]), &mut tar).unwrap();
-        let mut read = tar::Archive::new(&tar[..]);
-        for entry in read.entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let path = entry.path().unwrap().display().to_string();
-            let size = entry.size();
-            archive.add(&path, size, &mut entry).unwrap();
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(true);
+        let switch = estate.add_switch("SN1", through(server, None));
+        estate.input(switch, Input::Use(vec![lan(1)]));
+        estate.servers[server].cssm_reachable = false;
+        estate.run_for(Timestamp::HOUR);
+        let (name, bundle) = estate.export(server, CSLU, None);
+        let eve = Stranger::new(&estate, "EVE");
+        let item = eve.report(1, 1);
+        let mut document = DocumentWriter::new();
+        document.device_info(&DeviceInfo {
+            sudi: eve.udi.clone(),
+            hostname: None,
+            software_tag_identifier: String::new(),
+            software_version: None,
+            public_key: Some(eve.signer.public_key().clone()),
+            older: None,
+        });
+        document.kept_report(&item.payload, &item.signature);
+        let added =
+            [("evil.txt", document.finish()), (MANIFEST_NAME, "Manifest-Version: 1.0".to_owned())];
+        for (added_name, text) in added {
+            let mut archive = ArchiveWriter::new(Vec::new(), START);
+            let mut tar = Vec::new();
+            Read::read_to_end(&mut flate2::read::GzDecoder::new(&bundle[..]), &mut tar).unwrap();
+            let mut read = tar::Archive::new(&tar[..]);
+            for entry in read.entries().unwrap() {
+                let mut entry = entry.unwrap();
+                let path = entry.path().unwrap().display().to_string();
+                let size = entry.size();
+                archive.add(&path, size, &mut entry).unwrap();
+            }
+            archive.add(added_name, text.len() as u64, text.as_bytes()).unwrap();
+            let bytes = archive.finish().unwrap();
+            let refused = estate.cssm.receive_bundle(estate.now, &bytes).unwrap_err().to_string();
+            assert!(refused.contains("beside") || refused.contains("more than one"), "{refused}");
+            let (sa, va) = (estate.sa, estate.va);
+            let refused =
+                estate.cssm.upload_usage(estate.now, &Actor::person("eve"), sa, va, &name, &bytes);
+            assert!(refused.is_err());
         }
-        archive.add(added_name, text.len() as u64, text.as_bytes()).unwrap();
-        let bytes = archive.finish().unwrap();
-        let refused = estate.cssm.receive_bundle(estate.now, &bytes).unwrap_err().to_string();
-        assert!(refused.contains("beside") || refused.contains("more than one"), "{refused}");
-        let (sa, va) = (estate.sa, estate.va);
-        let refused =
-            estate.cssm.upload_usage(estate.now, &Actor::person("eve"), sa, va, &name, &bytes);
-        assert!(refused.is_err());
-    }
-    assert!(
-        estate
-            .cssm
-            .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
-            .unwrap()
-            .is_empty()
-    );
+        assert!(
+            estate
+                .cssm
+                .instances(estate.sa, &rumline_server::Only::All, Default::default(), 10)
+                .unwrap()
+                .is_empty()
+        );
+    });
 }
 
 /// A file on a disk that is full.
@@ -392,18 +404,19 @@ impl Seek for Full {
 #[test]
 fn an_export_to_a_full_disk_ends_and_changes_nothing() {
     // CSLU-016: whoever reads does not wait for ever for whoever cannot write
-    let mut estate = Estate::new();
-    let server = estate.add_cslu(false);
-    for number in 0..1000 {
-        let stranger = Stranger::new(&estate, &format!("SN{number}"));
-        say(&estate, server, &stranger.message(vec![stranger.report(1, 1)], Vec::new()));
-    }
-    let collector = &estate.servers[server].collector;
-    let error = collector
-        .export(estate.now, &Actor::person("eve"), CSLU, None, Full, &mut io::sink())
-        .unwrap_err();
-    assert!(matches!(error, Error::Unwritten(_)), "{error}");
-    assert!(collector.transfers(CSLU).unwrap().is_empty());
-    let (name, bundle) = estate.export(server, CSLU, None);
-    assert_eq!(estate.upload(estate.va, &name, &bundle).reports_new, 1000);
+    Estate::on_every_engine(|mut estate| {
+        let server = estate.add_cslu(false);
+        for number in 0..1000 {
+            let stranger = Stranger::new(&estate, &format!("SN{number}"));
+            say(&estate, server, &stranger.message(vec![stranger.report(1, 1)], Vec::new()));
+        }
+        let collector = &estate.servers[server].collector;
+        let error = collector
+            .export(estate.now, &Actor::person("eve"), CSLU, None, Full, &mut io::sink())
+            .unwrap_err();
+        assert!(matches!(error, Error::Unwritten(_)), "{error}");
+        assert!(collector.transfers(CSLU).unwrap().is_empty());
+        let (name, bundle) = estate.export(server, CSLU, None);
+        assert_eq!(estate.upload(estate.va, &name, &bundle).reports_new, 1000);
+    });
 }

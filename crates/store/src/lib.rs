@@ -188,7 +188,7 @@ pub struct Db {
 
 enum Engine {
     Sqlite(SqliteEngine),
-    Postgres(PostgresEngine),
+    Postgres(Box<PostgresEngine>),
 }
 
 impl Db {
@@ -282,7 +282,7 @@ impl Db {
     /// # Errors
     /// When no connection can be made.
     pub fn open_postgres(at: Postgres) -> Result<Self, StoreError> {
-        Ok(Self { engine: Engine::Postgres(PostgresEngine::open(at)?) })
+        Ok(Self { engine: Engine::Postgres(Box::new(PostgresEngine::open(at)?)) })
     }
 
     /// Whether other processes may work on it too.

@@ -280,9 +280,9 @@ impl Worker {
         let TxInner::Postgres(transaction, _) = tx.inner else { return Ok(()) };
         match end {
             JobEnd::Keep => match transaction.commit().map_err(StoreError::from) {
-                Err(error) if error.is_conflict() => return Err(Failed::Conflict),
+                Err(error) if error.is_conflict() => Err(Failed::Conflict),
                 // Whether it was committed is not known: whoever asked has to ask again.
-                done => return done.map_err(Failed::For),
+                done => done.map_err(Failed::For),
             },
             JobEnd::Conflict => {
                 // Where it cannot be rolled back the connection is gone, and the transaction with it.

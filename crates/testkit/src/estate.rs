@@ -35,6 +35,8 @@ pub struct Estate {
     pub servers: Vec<Server>,
     pub switches: Vec<Switch>,
     directory: Option<PathBuf>,
+    /// Whether collectors keep all in PostgreSQL.
+    on_postgres: bool,
 }
 
 pub fn account(virtual_account: &str, connected: bool) -> TenantSettings {
@@ -74,14 +76,32 @@ impl Estate {
     /// Around a CSSM with these settings.
     pub fn of(settings: &rumline_cssm::Settings) -> Self {
         let (servers, switches) = (Vec::new(), Vec::new());
-        Self { lab: Lab::in_memory(settings), servers, switches, directory: None }
+        Self {
+            lab: Lab::in_memory(settings),
+            servers,
+            switches,
+            directory: None,
+            on_postgres: false,
+        }
+    }
+
+    /// Runs a test with collectors on SQLite in memory and, when asked for, on PostgreSQL.
+    #[expect(clippy::print_stdout, reason = "says which engine failed")]
+    pub fn on_every_engine(test: impl Fn(Self)) {
+        println!("on SQLite in memory");
+        test(Self::new());
+        #[cfg(feature = "postgres-tests")]
+        {
+            println!("on PostgreSQL");
+            test(Self { on_postgres: true, ..Self::new() });
+        }
     }
 
     /// With databases on SQLite files in a directory: `cssm.db`, `collector-0.db` and so on.
     pub fn in_directory(directory: &Path) -> Self {
         let lab = Lab::on_file(&directory.join("cssm.db"), &crate::at_once());
         let (servers, switches) = (Vec::new(), Vec::new());
-        Self { lab, servers, switches, directory: Some(directory.to_owned()) }
+        Self { lab, servers, switches, directory: Some(directory.to_owned()), on_postgres: false }
     }
 
     pub fn add_server(&mut self, kind: Kind) -> usize {
@@ -93,6 +113,8 @@ impl Estate {
             Some(directory) => {
                 Db::open_sqlite(&directory.join(format!("collector-{}.db", self.servers.len())))
             }
+            #[cfg(feature = "postgres-tests")]
+            None if self.on_postgres => Ok(crate::lab::own_postgres()),
             None => Db::in_memory(),
         };
         let db = db.unwrap();

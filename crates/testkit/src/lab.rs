@@ -51,11 +51,15 @@ pub fn empty_databases(directory: &std::path::Path) -> Vec<Db> {
     #[cfg_attr(not(feature = "postgres-tests"), expect(unused_mut, reason = "of one engine"))]
     let mut all = vec![Db::open_sqlite(&directory.join("empty.db")).unwrap()];
     #[cfg(feature = "postgres-tests")]
-    {
-        static COUNTER: AtomicU32 = AtomicU32::new(1_000_000);
-        all.push(postgres(COUNTER.fetch_add(1, Ordering::Relaxed)));
-    }
+    all.push(own_postgres());
     all
+}
+
+/// An empty database of its own on PostgreSQL.
+#[cfg(feature = "postgres-tests")]
+pub(crate) fn own_postgres() -> Db {
+    static COUNTER: AtomicU32 = AtomicU32::new(1_000_000);
+    postgres(COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Runs a test on SQLite in memory, on a SQLite file and, when asked for, on PostgreSQL.

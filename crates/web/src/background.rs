@@ -1,7 +1,8 @@
 //! What a server does by itself: of several processes over one database each kind of it is done by one at a time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rumline_net::boot_millis;
 use rumline_protocol::Timestamp;
 use rumline_server::{BEAT, Error, Works};
 
@@ -11,25 +12,24 @@ use crate::site::blocking;
 #[derive(Clone)]
 pub struct Background {
     works: Works,
-    began: Instant,
+}
+
+/// Time by a clock that nobody sets.
+fn at() -> Duration {
+    Duration::from_millis(boot_millis())
 }
 
 impl Background {
     /// What it does when nobody else does.
     #[must_use]
     pub fn of(works: Works) -> Self {
-        Self { works, began: Instant::now() }
-    }
-
-    /// Time by a clock that nobody sets.
-    fn at(&self) -> Duration {
-        self.began.elapsed()
+        Self { works }
     }
 
     /// Whether this process is the one that does a kind of work now.
     #[must_use]
     pub fn is_mine(&self, name: &str) -> bool {
-        self.works.is_mine(self.at(), name)
+        self.works.is_mine(at(), name)
     }
 
     /// Waits until it is.
@@ -59,7 +59,7 @@ impl Background {
     pub async fn keep(self) {
         loop {
             let own = self.clone();
-            if let Err(problem) = blocking(move || own.works.renew(own.at())).await {
+            if let Err(problem) = blocking(move || own.works.renew(at())).await {
                 tracing::warn!(why = problem.detail(), "who does what could not be settled");
             }
             tokio::time::sleep(BEAT).await;
