@@ -365,9 +365,9 @@ def point_in_time():
         quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(postgres.run("initdb", "-D", dir / "data", "-U", "postgres", "-A", "trust", "-N"), **quiet)
         postgres.start(dir / "data", archive_mode="on", archive_command=f"test ! -f {dir}/archive/%f && cp %p {dir}/archive/%f")
-        with Lab("--postgres", postgres.url) as lab:
+        with Lab("--db", postgres.url) as lab:
             keys = lab.dir / "keys"
-            told = rumline("cssm", "--dir", lab.dir / "cssm", "--postgres", postgres.url, "backup", keys)
+            told = rumline("cssm", "--dir", lab.dir / "cssm", "--db", postgres.url, "backup", keys)
             assert "The database is not in it" in told and SECRETS in told, told
             subprocess.run(postgres.run("pg_basebackup", "-d", postgres.url, "-D", dir / "base", "-X", "none", "-c", "fast"), **quiet)
             load = Load(lab)
@@ -375,10 +375,10 @@ def point_in_time():
                 time.sleep(0.01)
             load.end()
             wanted = set(load.acknowledged)
-            digest = digest_in(rumline("cssm", "--postgres", postgres.url, "digest"))
+            digest = digest_in(rumline("cssm", "--db", postgres.url, "digest"))
             moment = postgres.ask("SELECT clock_timestamp()")
             mistake = lab.new_token()
-            assert digest_in(rumline("cssm", "--postgres", postgres.url, "digest")) != digest
+            assert digest_in(rumline("cssm", "--db", postgres.url, "digest")) != digest
             postgres.ask("SELECT pg_switch_wal()")
             lab.cssm.terminate()
             lab.cssm.wait(20)
@@ -387,10 +387,10 @@ def point_in_time():
             (dir / "base/recovery.signal").touch()
             postgres.start(dir / "base", restore_command=f"cp {dir}/archive/%f %p", recovery_target_time=f"'{moment}'",
                            recovery_target_action="promote", archive_mode="off")
-            assert digest_in(rumline("cssm", "--postgres", postgres.url, "digest")) == digest
+            assert digest_in(rumline("cssm", "--db", postgres.url, "digest")) == digest
             (lab.dir / "cssm").rename(lab.dir / "lost")
-            rumline("cssm", "--dir", lab.dir / "cssm", "restore", keys, fails="name it with --postgres")
-            rumline("cssm", "--dir", lab.dir / "cssm", "--postgres", postgres.url, "restore", keys)
+            rumline("cssm", "--dir", lab.dir / "cssm", "restore", keys, fails="name it with --db")
+            rumline("cssm", "--dir", lab.dir / "cssm", "--db", postgres.url, "restore", keys)
             lab.start_cssm()
             password = (lab.dir / "admin.password").read_text().strip()
             lab.token = call(lab.url, lab.ssl, None, "POST", "/login", {"login": "admin", "password": password})["token"]

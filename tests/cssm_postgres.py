@@ -33,7 +33,7 @@ def set_to(*how):
                     "--command", "SELECT pg_reload_conf()"], check=True, stdout=subprocess.DEVNULL)
 
 
-with Lab("--postgres", DATABASE) as lab:
+with Lab("--db", DATABASE) as lab:
     switch = lab.start_switch()
     switch.run("configure terminal", "feature bgp")
     switch.connect_to_cssm()

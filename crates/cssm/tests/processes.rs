@@ -70,7 +70,8 @@ fn a_file_that_one_process_keeps_is_there_for_all_once_it_is_whole() {
             other.reader(name).map(|mut file| file.read_to_end(&mut bytes).map(|_| bytes)).ok()
         };
         for bytes in [0, 1, 512 << 10, (512 << 10) + 1, 3 << 20] {
-            let file: Vec<u8> = (0..bytes).map(|at: usize| (at % 251) as u8).collect();
+            let file: Vec<u8> =
+                (0..bytes).map(|at: usize| u8::try_from(at % 251).unwrap()).collect();
             assert!(read("a").is_none());
             one.keep(lab.now, "a", &mut &file[..]).unwrap();
             assert_eq!(read("a").unwrap().unwrap(), file);

@@ -6,6 +6,7 @@
 mod clock;
 mod console;
 mod copies;
+mod database_tls;
 mod disk;
 mod hooks;
 mod http_client;
@@ -28,6 +29,7 @@ mod traces;
 pub use clock::{Clock, StepWatch, boot_millis};
 pub use console::{RawConsole, read_console, read_secret};
 pub use copies::{Copy, CopyError, HostKey, SshAccess};
+pub use database_tls::connect_database;
 pub use disk::FileDisk;
 pub use hooks::{HookClient, check_hook_url, is_internal};
 pub use http_client::{HttpClient, HttpError, Reply};

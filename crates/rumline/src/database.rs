@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rumline_net::{client_config, make_private, roots_of};
+use rumline_net::{client_config, connect_database, make_private, roots_of};
 use rumline_store::{Db, Postgres};
 
 /// Where the database is.
@@ -47,7 +47,8 @@ impl DatabaseArguments {
                 ),
                 None => None,
             };
-            at = at.with_tls(Arc::new(client_config(&roots_of(pem.as_deref())?)?));
+            at =
+                at.over_tls(Arc::new(connect_database(client_config(&roots_of(pem.as_deref())?)?)));
         }
         Ok(Some(at))
     }

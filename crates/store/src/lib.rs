@@ -20,7 +20,6 @@ mod id;
 mod mend;
 mod migrate;
 mod postgres_engine;
-mod postgres_tls;
 mod seen;
 mod snapshot;
 mod sqlite_engine;
@@ -35,7 +34,7 @@ pub use ground::Look;
 pub use id::Id;
 pub use mend::Mended;
 pub use migrate::Migration;
-pub use postgres_engine::Postgres;
+pub use postgres_engine::{Connect, Postgres};
 #[cfg(debug_assertions)]
 pub use seen::statements_seen;
 pub use snapshot::Snapshot;

@@ -9,10 +9,8 @@ use std::time::Duration;
 use postgres::config::{Host, SslMode};
 use postgres::error::SqlState;
 use postgres::{Client, Config, IsolationLevel, NoTls};
-use tokio_rustls::rustls::ClientConfig;
 
-use crate::postgres_tls::Tls;
-use crate::tx::{Statements, Tx, TxInner};
+use crate::tx::{Statements, Tx, TxInner, numbers_of};
 use crate::{Job, JobEnd, StoreError, Trouble};
 
 /// Transactions that write, and that read, at a time; each has a connection of its own, made when it is needed first.
@@ -29,11 +27,14 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// What a lock on the schema is known by, beside the schema's name: the letters `rum` and `line`.
 const SCHEMA_LOCK: i32 = 0x72_75_6d;
 
+/// What makes a connection that nobody else reads, to a server it knows.
+pub type Connect = Arc<dyn Fn(&Config) -> Result<Client, postgres::Error> + Send + Sync>;
+
 /// How a PostgreSQL is reached.
 #[derive(Clone)]
 pub struct Postgres {
     config: Config,
-    tls: Option<Tls>,
+    tls: Option<Connect>,
 }
 
 impl Postgres {
@@ -80,17 +81,17 @@ impl Postgres {
         }
     }
 
-    /// Over TLS, with a server that this configuration knows.
+    /// Over TLS, by what makes such connections.
     #[must_use]
-    pub fn with_tls(mut self, config: Arc<ClientConfig>) -> Self {
-        self.tls = Some(Tls(config));
+    pub fn over_tls(mut self, connect: Connect) -> Self {
+        self.tls = Some(connect);
         self
     }
 
     fn connect(&self) -> Result<Client, StoreError> {
         let mut config = self.config.clone();
         Ok(match &self.tls {
-            Some(tls) => config.ssl_mode(SslMode::Require).connect(tls.clone())?,
+            Some(connect) => connect(config.ssl_mode(SslMode::Require))?,
             // Where TLS is wanted and nobody said whom to believe, nothing is said to anybody.
             None if self.wants_tls() => config.ssl_mode(SslMode::Require).connect(NoTls)?,
             None => config.ssl_mode(SslMode::Disable).connect(NoTls)?,
@@ -318,9 +319,4 @@ impl Worker {
             made => Ok(made?),
         }
     }
-}
-
-/// The sequence that gives out the numbers of a kind.
-pub(crate) fn numbers_of(name: &str) -> String {
-    format!("number_of_{name}")
 }

@@ -4,7 +4,6 @@ use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::ToSql;
 
-use crate::postgres_engine::numbers_of;
 use crate::{Id, StoreError};
 
 /// A parameter.
@@ -482,4 +481,9 @@ fn to_sql<'v>(value: &'v Value<'_>) -> &'v (dyn ToSql + Sync) {
         Value::NullText => &None::<String>,
         Value::NullBytes => &None::<Vec<u8>>,
     }
+}
+
+/// The sequence that gives out the numbers of a kind.
+pub(crate) fn numbers_of(name: &str) -> String {
+    format!("number_of_{name}")
 }

@@ -6,29 +6,38 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use postgres::Client;
 use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::pki_types::{InvalidDnsNameError, ServerName};
+
+/// Connects to databases that this configuration knows, over TLS.
+pub fn connect_database(
+    tls: ClientConfig,
+) -> impl Fn(&postgres::Config) -> Result<Client, postgres::Error> {
+    let tls = Tls(Arc::new(tls));
+    move |config| config.connect(tls.clone())
+}
 
 /// What makes connections secret, and looks who is at their other end.
 #[derive(Clone)]
-pub(crate) struct Tls(pub Arc<ClientConfig>);
+struct Tls(Arc<ClientConfig>);
 
 /// It, for one host.
-pub(crate) struct TlsTo {
+struct TlsTo {
     connector: TlsConnector,
     host: ServerName<'static>,
 }
 
 /// A connection nobody else reads.
-pub(crate) struct Secret<S>(tokio_rustls::client::TlsStream<S>);
+struct Secret<S>(tokio_rustls::client::TlsStream<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Tls {
     type Stream = Secret<S>;
     type TlsConnect = TlsTo;
-    type Error = tokio_rustls::rustls::pki_types::InvalidDnsNameError;
+    type Error = InvalidDnsNameError;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<TlsTo, Self::Error> {
         let host = ServerName::try_from(host)?.to_owned();
