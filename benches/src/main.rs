@@ -3,6 +3,7 @@
 //!
 //! * `ingest`: raw CPU of parse + verify + sign, divided by the server's whole CPU for each acknowledged report, over
 //!   HTTPS, durable, one report a request.
+//! * `ingest-postgres URL`: the same in a PostgreSQL on this machine with nothing in it; the database's CPU beside it.
 //! * `collector`: a CSLU's whole CPU for each report taken, against raw CPU of parse + group commit; forwarding by wire
 //!   and by file against CSSM's own ingest; start and memory with 100,000 product instances.
 //! * `estate`: what lists, totals and reports of CSSM cost with a million product instances, against ten thousand. Five
@@ -57,7 +58,11 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut own_ingest = None;
     if wanted("ingest") {
-        own_ingest = Some(runtime.block_on(ingest::run())?);
+        own_ingest = Some(runtime.block_on(ingest::run(None))?);
+    }
+    // An empty database is to be named: what is in it would be counted too.
+    if let Some(url) = std::env::args().nth(2).filter(|_| wanted("ingest-postgres")) {
+        runtime.block_on(ingest::run(Some(&url)))?;
     }
     if wanted("collector") {
         runtime.block_on(collector::run(own_ingest))?;

@@ -57,8 +57,25 @@ async fn run(executable: &Path, arguments: &[&str], up: &str) -> Result<(Child, 
 /// CPU seconds a process has used.
 pub(crate) fn cpu_seconds(process: &Child) -> Result<f64> {
     let id = process.id().context("the process has ended")?;
-    let text = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    let after_name = text.rsplit_once(')').context("no stat")?.1;
+    ticks(&fs::read_to_string(format!("/proc/{id}/stat"))?)
+}
+
+/// The same of all processes of this machine that have a name.
+pub(crate) fn cpu_seconds_named(name: &str) -> Result<f64> {
+    let mut sum = 0.0;
+    for entry in fs::read_dir("/proc")? {
+        // A process may end meanwhile.
+        let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else { continue };
+        if stat.contains(&format!("({name})")) {
+            sum += ticks(&stat)?;
+        }
+    }
+    Ok(sum)
+}
+
+/// The CPU seconds that a line of the kernel tells.
+fn ticks(stat: &str) -> Result<f64> {
+    let after_name = stat.rsplit_once(')').context("no stat")?.1;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
     Ok(ticks / 100.0)

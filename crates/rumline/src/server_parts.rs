@@ -70,27 +70,27 @@ pub(crate) fn authority(
 /// Gives a folder in which nothing is the keys of another process of the same server, which may run: over one database all of them
 /// speak with one voice. What each needs for itself is made at its first start.
 pub(crate) fn take_keys(from: &Path, to: &Path) -> Result<()> {
+    // `root.pem` is the last: with it all are there.
+    const KEYS: [&str; 6] =
+        ["root.key", "signing.key", "signing.der", "revoked.json", "collector.key", "root.pem"];
+    let source = KeptFiles::of(from);
+    let mut found = Vec::new();
+    for name in KEYS {
+        let read = source.read(name);
+        let read = read.with_context(|| format!("cannot use {name} of {}", from.display()))?;
+        found.extend(read.map(|bytes| (name, bytes)));
+    }
+    if found.last().is_none_or(|(name, _)| *name != "root.pem") {
+        bail!("{} is no folder of a server: there is no root.pem in it", from.display());
+    }
     prepare_directory(to)?;
     let _lock = lock_directory(to)?;
-    let (source, target) = (KeptFiles::of(from), KeptFiles::of(to));
+    let target = KeptFiles::of(to);
     if target.read("root.pem")?.is_some() {
         bail!("{} has keys already: name a folder that is empty, or not there yet", to.display());
     }
-    let mut is_any = false;
-    // `root.pem` is the last: with it all are there.
-    for name in
-        ["root.key", "signing.key", "signing.der", "revoked.json", "collector.key", "root.pem"]
-    {
-        let read = source
-            .read(name)
-            .with_context(|| format!("cannot use {name} of {}", from.display()))?;
-        if let Some(bytes) = read {
-            target.write(name, &bytes)?;
-            is_any = name == "root.pem";
-        }
-    }
-    if !is_any {
-        bail!("{} is no folder of a server: there is no root.pem in it", from.display());
+    for (name, bytes) in found {
+        target.write(name, &bytes)?;
     }
     Ok(())
 }
