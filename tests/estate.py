@@ -1,6 +1,9 @@
-"""Three CSSM processes behind HAProxy, over Patroni with three PostgreSQL, etcd and a synchronous standby. Under load whoever asks is
-answered again within 2 s of the kill of a process, of the proxy or of a standby, and within 35 s of that of the primary with its Patroni;
-of what was acknowledged, reports and calls of the API alike, nothing is lost and nothing is there twice."""
+"""Three CSSM processes behind HAProxy, over Patroni with three PostgreSQL, etcd and a synchronous standby. Under load whoever asks
+is answered again within 2 s of the kill of a process, of the proxy or of a standby, and within 35 s of that of the primary with its
+Patroni; of what was acknowledged, reports and calls of the API alike, nothing is lost and nothing is there twice.
+
+    estate.py [ROUNDS [FAILOVERS [PROCESSES [SEED]]]]
+"""
 
 import base64
 import collections
@@ -108,7 +111,7 @@ class Member(Part):
             "etcd3": {"host": f"127.0.0.1:{estate.etcd_port}"},
             "bootstrap": {
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, {"auth": "trust"}, "no-sync"],
-                # A standby that is gone is waited for until the next turn of the loop. No leader is believed dead sooner than 20 s.
+                # A standby that is gone is waited for until the next turn of the loop; a leader that is gone, for the least Patroni takes.
                 "dcs": {"ttl": 20, "loop_wait": 1, "retry_timeout": 3, "synchronous_mode": True, "postgresql": {
                     "use_pg_rewind": True, "parameters": {
                         "max_connections": 200, "shared_buffers": "32MB", "max_wal_size": "128MB", "wal_keep_size": "32MB"}}}},
@@ -201,9 +204,10 @@ class Estate(Lab):
             folder = self.dir / ("cssm" if number == 1 else f"cssm-{number}")
             options = ["--admin-password-file", self.dir / "admin.password"] if number == 1 else []
             if number > 1:
-                take_keys(self.dir / "cssm", folder)
+                take_keys = [RUMLINE, "cssm", "--dir", folder, "take-keys", self.dir / "cssm"]
+                subprocess.run(take_keys, check=True, stdout=subprocess.DEVNULL)
             part = Part(self, f"cssm-{number}", RUMLINE, "cssm", "--dir", folder, "--listen", f"127.0.0.1:{port}", "--name",
-                        "localhost", "--requests-per-hour", "0", "--ack-delay-seconds", "0", database_option(), self.db, *options)
+                        "localhost", "--requests-per-hour", "0", "--ack-delay-seconds", "0", "--db", self.db, *options)
             self.processes_of_cssm.append(part)
             part.start()
             wait(lambda: (self.dir / "cssm/root.pem").exists() and answers(port), f"{part.name} listens")
@@ -236,40 +240,23 @@ class Estate(Lab):
         # Before the first check it is said to be up without having been asked.
         return [row for row in rows if row["svname"].startswith(prefix) and row["check_status"].endswith("L7OK")]
 
-    def primary(self):
-        return next((member for member in self.members if member.get("/primary")), None)
+    def by_role(self):
+        """The members as etcd knows them: `leader`, `sync_standby`, and any other one is a `replica`."""
+        named = {member.name: member for member in self.members}
+        told = next((member.get("/cluster") for member in self.members if member.get("/primary")), None) or {}
+        return {one["role"]: named[one["name"]] for one in told.get("members", [])}
 
     def database_is_whole(self):
         """Whether both standbys follow, and primary and etcd agree on which of them is the synchronous one."""
-        primary = self.primary()
-        cluster = primary and primary.get("/cluster")
-        if not cluster:
+        roles = self.by_role()
+        if sorted(roles) != ["leader", "replica", "sync_standby"]:
             return False
-        known = {one["name"] for one in cluster["members"] if one["role"] == "sync_standby"}
-        follow = dict(line.split("|") for line in primary.ask(
-            "SELECT application_name, sync_state FROM pg_stat_replication WHERE state = 'streaming'").split("\n") if line)
-        return len(follow) == 2 and len(known) == 1 and known == {name for name, how in follow.items() if how == "sync"}
+        sql = "SELECT application_name, sync_state FROM pg_stat_replication WHERE state = 'streaming' ORDER BY sync_state DESC"
+        follow = roles["leader"].ask(sql)
+        return follow == f"{roles['sync_standby'].name}|sync\n{roles['replica'].name}|async"
 
     def is_whole(self):
         return self.database_is_whole() and self.processes_are_up()
-
-
-def database_option():
-    """TODO of the day: goes once `--db` is there."""
-    told = subprocess.run([RUMLINE, "cssm", "--help"], capture_output=True, text=True).stdout
-    return "--db" if "--db " in told else "--postgres"
-
-
-def take_keys(from_folder, folder):
-    ran = subprocess.run([RUMLINE, "cssm", "--dir", folder, "take-keys", from_folder], capture_output=True, text=True)
-    if "unrecognized subcommand" in ran.stderr:
-        # TODO of the day: goes once it is there.
-        folder.mkdir(mode=0o700)
-        for name in ["root.key", "root.pem", "signing.key", "signing.der"]:
-            (folder / name).write_bytes((from_folder / name).read_bytes())
-            (folder / name).chmod(0o600)
-    else:
-        assert ran.returncode == 0, ran
 
 
 def answers(port):
@@ -281,8 +268,8 @@ def answers(port):
 
 
 class Prober(threading.Thread):
-    """Asks again and again, as a program does: with a connection that serves for some calls, and at once again where it was not answered.
-    Writes down when it was answered well, and how it was answered otherwise."""
+    """Asks again and again, as a program does: with a connection that serves for some calls, and at once again where it was not
+    answered. Writes down when it was answered well, and how it was answered otherwise."""
 
     def __init__(self, estate):
         super().__init__(daemon=True)
@@ -327,7 +314,9 @@ class Prober(threading.Thread):
 class Reader(Prober):
     def once(self):
         status, found = self.call("GET", "/smart-accounts/1/product-instances?limit=20")
-        return None if status == 200 and len(found) == SWITCHES else f"{status} {found.get('code') or found.get('detail')}"
+        if status == 200:
+            return None if len(found) == SWITCHES else f"{len(found)} product instances"
+        return f"{status} {found.get('code') or found.get('detail')}"
 
 
 class Writer(Prober):
@@ -344,6 +333,7 @@ class Writer(Prober):
         if status == 200:
             self.made[self.key] = found["id"]
         if status in (200, 409):
+            # Done; or nobody knows whether it was, and it must not be there twice.
             self.key = None
         return None if status == 200 else f"{status} {found.get('code') or found.get('detail')}"
 
@@ -357,8 +347,8 @@ class Fleet(threading.Thread):
         config = estate.dir / "switch.cfg"
         config.write_text(CONFIG.format(url=estate.url, password=PASSWORD))
         process = subprocess.Popen(
-            [RUMLINE, "switch", "--dir", estate.dir / "fleet", "--count", str(SWITCHES), "--no-ssh", "--nxapi-http", "127.0.0.1:0",
-             "--startup-config", config, "--root", estate.dir / "cssm/root.pem"], stdout=subprocess.PIPE, text=True)
+            [RUMLINE, "switch", "--dir", estate.dir / "fleet", "--count", str(SWITCHES), "--no-ssh", "--nxapi-http",
+             "127.0.0.1:0", "--startup-config", config, "--root", estate.dir / "cssm/root.pem"], stdout=subprocess.PIPE, text=True)
         estate.processes.append(process)
         self.addresses = []
         while len(self.addresses) < SWITCHES:
@@ -401,7 +391,8 @@ class Fleet(threading.Thread):
             is_on = not is_on
             for address in self.addresses:
                 if not self.over.wait(1 / SWITCHES):
-                    self.ask(address, "configure terminal", "feature itd" if is_on else "no feature itd", "end", "license smart sync all")
+                    line = "feature itd" if is_on else "no feature itd"
+                    self.ask(address, "configure terminal", line, "end", "license smart sync all")
 
     def reports(self, address):
         """The state of each report by its number."""
@@ -409,7 +400,7 @@ class Fleet(threading.Thread):
                 re.findall(r"^(\d+) +([A-Z]+)", self.ask(address, "show license rum id all"), re.M)}
 
     def note_acknowledged(self):
-        """Writes down until when at the latest each switch was told that its reports are in safety; how many were the newest of each."""
+        """Writes down when each switch was told at the latest that its reports are in safety; the number of the newest of each."""
         for address in self.addresses:
             reports = self.reports(address)
             now = time.time()
@@ -490,11 +481,14 @@ class Rounds:
             return chance.choice(self.estate.processes_of_cssm)
         if kind == "proxy":
             return self.estate.proxy
-        primary = self.estate.primary()
-        return primary if kind == "primary" else chance.choice([one for one in self.estate.members if one is not primary])
+        return self.estate.by_role()["leader" if kind == "primary" else chance.choice(["sync_standby", "replica"])]
 
     def kill(self, kind, chance):
         victim, newest, before = self.victim(kind, chance), self.fleet.note_acknowledged(), self.refusals()
+        # Any moment of the load is as likely as another.
+        time.sleep(chance.random() / 2)
+        ended = [part.name for part in self.estate.parts if part.process.poll() is not None]
+        assert not ended, f"{ended} ended by themselves"
         killed_at = time.monotonic()
         victim.kill()
         # What nobody else can do is done by the supervisor.
@@ -506,14 +500,14 @@ class Rounds:
         answered_at = time.monotonic()
         if not is_alone:
             victim.start()
-        wait(self.estate.is_whole, f"all is whole after the kill of {victim.name}")
+        wait(self.estate.is_whole, f"all is whole after the kill of {victim.name}", 120)
         wait(lambda: self.fleet.goes_on(newest), f"all switches report after the kill of {victim.name}")
         longest = max(prober.longest(killed_at) for prober in self.probers)
         self.longest[kind].append(longest)
         if longest > SECONDS[kind]:
             self.late.append(f"{victim.name} as {kind}: {longest:.2f} s")
         refused = ", ".join(f"{count} x {why}" for why, count in (self.refusals() - before).items())
-        print(f"  {kind} {victim.name}: {longest:.2f} s without an answer, whole {time.monotonic() - answered_at:.1f} s later; "
+        print(f"  {kind}, {victim.name}: {longest:.2f} s without an answer, whole {time.monotonic() - answered_at:.1f} s later; "
               f"{refused or 'all answered'}", flush=True)
 
     def refusals(self):
@@ -558,12 +552,14 @@ def main():
         assert len(answered) == PROCESSES, answered
         for part in estate.processes_of_cssm:
             part.kill()
-        ran = subprocess.run([RUMLINE, "cssm", "--dir", estate.dir / "cssm", database_option(), estate.db, "rebuild", "--verify"],
+        ran = subprocess.run([RUMLINE, "cssm", "--dir", estate.dir / "cssm", "--db", estate.db, "rebuild", "--verify"],
                              capture_output=True, text=True, timeout=120)
         assert ran.returncode == 0, ran
+        panicked = [part.name for part in estate.processes_of_cssm if "panicked" in part.log.read_text()]
+        assert not panicked, panicked
         worst = ", ".join(f"{kind} {max(took):.2f} s" for kind, took in rounds.longest.items())
-        print(f"estate: {reports} reports of {SWITCHES} switches, {tokens} tokens, 0 lost, 0 twice; longest without an answer: {worst}; "
-              f"{time.monotonic() - began:.0f} s in all")
+        print(f"estate: {reports} reports of {SWITCHES} switches, {tokens} tokens, 0 lost, 0 twice; longest without an answer: "
+              f"{worst}; {time.monotonic() - began:.0f} s in all")
         assert not rounds.late, rounds.late
     done("estate")
 

@@ -183,8 +183,6 @@ impl Collector {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
-        db.give_out(&rumline_server::NUMBERED)?;
-        db.give_out(&schema::NUMBERED)?;
         let name = identity(settings.kind, signer.as_ref());
         rumline_server::check_identity(&db, &name)?;
         let cssm_id = cssm_id(&settings.root_certificate).into();

@@ -2,10 +2,6 @@
 
 use rumline_store::Migration;
 
-/// What has numbers of its own here.
-pub(crate) const NUMBERED: [&str; 7] =
-    ["answer", "claim", "event", "id_token", "log_line", "tenant", "transfer"];
-
 /// All migrations, oldest first. A released one is never changed.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: V1 },

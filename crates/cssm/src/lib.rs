@@ -183,8 +183,6 @@ impl Cssm {
         settings: Settings,
     ) -> Result<Self, Error> {
         db.migrate(MIGRATIONS)?;
-        db.give_out(&rumline_server::NUMBERED)?;
-        db.give_out(&schema::NUMBERED)?;
         db.write("usage.derive", usage::derive_once)?;
         db.write("usage.names", usage::follow_catalogue)?;
         db.write("instances.derive", instances::derive_once)?;

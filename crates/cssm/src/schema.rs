@@ -3,24 +3,6 @@
 
 use rumline_store::Migration;
 
-/// What has numbers of its own here.
-pub(crate) const NUMBERED: [&str; 14] = [
-    "account_event",
-    "alert",
-    "book_entry",
-    "claim",
-    "collector",
-    "job",
-    "mail",
-    "product_instance",
-    "purchase",
-    "registration_token",
-    "smart_account",
-    "trust_code",
-    "usage_file",
-    "virtual_account",
-];
-
 /// All migrations, oldest first. A released one is never changed.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: V1 },

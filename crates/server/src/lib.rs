@@ -49,7 +49,7 @@ pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
 pub use identity::{IDENTITY_TABLE, check_identity, owner_of};
 pub use kept_files::{KEPT_FILE_TABLES, KeptInDb, KeptReader};
 pub use logins::Begun;
-pub use names::{LoginId, NAME_LETTERS_MAX, NUMBERED, check_name, next_id, random_hex};
+pub use names::{LoginId, NAME_LETTERS_MAX, check_name, next_id, random_hex};
 pub use oidc::{
     Claims, Distrust, Expected, Flow, FlowKey, GroupRule, KeyCache, KeySet, Metadata, UsedFlows,
     check_id_token, grants_of_groups, key_named,

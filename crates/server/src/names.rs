@@ -31,9 +31,6 @@ pub fn check_name(field: &'static str, what: &str, name: &str) -> Result<(), Err
     }
 }
 
-/// The kinds of things that every server numbers.
-pub const NUMBERED: [&str; 5] = ["api_token", "audit", "delivery", "probe", "webhook"];
-
 /// The next number of a kind, from the table `counter`.
 ///
 /// # Errors

@@ -1,16 +1,16 @@
 //! The SQL seam: one SQL text on SQLite or PostgreSQL.
 //!
 //! The branch between the two engines exists in this crate alone. Callers hand in closures over a [`Tx`]; a
-//! closure may run more than once (PostgreSQL retries on serialization failure, SQLite when another of its group fails)
-//! and must have no effect outside.
+//! closure may run more than once (when another of its group fails, or a connection to PostgreSQL led nowhere) and must have no
+//! effect outside.
 //!
 //! # Dialect
 //! `BIGINT`, `TEXT`, `BYTEA`; `$1`, `$2` … in the order they first appear; named columns; explicit `ORDER BY`;
 //! times in whole seconds; `CAST(SUM(x) AS BIGINT)`. `INSERT … ON CONFLICT … DO UPDATE … RETURNING` works on both.
 //!
 //! # Durability
-//! What a write has returned is on disk. On SQLite one thread writes: closures that wait together are committed
-//! together; one that fails takes nothing of the others with it.
+//! What a write has returned is on disk. One thread writes: closures that wait together are committed together; one that fails takes
+//! nothing of the others with it.
 
 #![warn(missing_docs)]
 
@@ -187,7 +187,7 @@ pub struct Db {
 
 enum Engine {
     Sqlite(SqliteEngine),
-    Postgres(Box<PostgresEngine>),
+    Postgres(PostgresEngine),
 }
 
 impl Db {
@@ -281,7 +281,7 @@ impl Db {
     /// # Errors
     /// When no connection can be made.
     pub fn open_postgres(at: Postgres) -> Result<Self, StoreError> {
-        Ok(Self { engine: Engine::Postgres(Box::new(PostgresEngine::open(at)?)) })
+        Ok(Self { engine: Engine::Postgres(PostgresEngine::open(&at)?) })
     }
 
     /// Whether other processes may work on it too.
@@ -296,23 +296,7 @@ impl Db {
     /// When the schema is newer than the last migration, or one fails.
     pub fn migrate(&self, migrations: &'static [Migration]) -> Result<(), StoreError> {
         let sqlite = matches!(self.engine, Engine::Sqlite(_));
-        let work = move |tx: &mut Tx<'_>| migrate::run(tx, migrations, sqlite);
-        match &self.engine {
-            Engine::Sqlite(_) => self.write("store.migrate", work),
-            Engine::Postgres(engine) => wait_for("store.migrate", work, |job| engine.migrate(job)),
-        }
-    }
-
-    /// Numbers of these kinds are to be given out. Where it is not said, it is found when the first is asked for; others that were given
-    /// out in the same transaction are left out then.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub fn give_out(&self, kinds: &'static [&'static str]) -> Result<(), StoreError> {
-        match &self.engine {
-            Engine::Sqlite(_) => Ok(()),
-            Engine::Postgres(engine) => engine.give_out(kinds),
-        }
+        self.write("store.migrate", move |tx| migrate::run(tx, migrations, sqlite))
     }
 
     /// Runs `work` in a transaction and returns once it is durable, or rolled back.
@@ -411,6 +395,8 @@ where
 trait Job: Send {
     /// Runs it and keeps its outcome.
     fn run(&mut self, tx: &mut Tx<'_>) -> JobEnd;
+    /// Forgets it: what was done is undone, whatever was made of that.
+    fn forget(&mut self);
     /// Tells its caller.
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
 }
@@ -458,6 +444,10 @@ where
         end
     }
 
+    fn forget(&mut self) {
+        self.outcome = None;
+    }
+
     fn finish(mut self: Box<Self>, commit: Result<(), StoreError>) {
         let outcome = match (self.outcome.take(), commit) {
             (Some(Err(error)), _) if error.as_store().is_some_and(StoreError::is_conflict) => {
@@ -470,7 +460,7 @@ where
             }
             (_, Err(error)) => Err(error.into()),
             (Some(Ok(value)), Ok(())) => Ok(value),
-            (None, Ok(())) => Err(StoreError::Closed.into()),
+            (None, Ok(())) => Err(StoreError::GivenUp.into()),
         };
         if let Some(done) = self.done.take() {
             done(outcome);

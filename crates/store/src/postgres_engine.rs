@@ -1,4 +1,8 @@
-//! PostgreSQL: some threads that write in serializable transactions, retried on conflict, and some that read snapshots.
+//! PostgreSQL: one thread that writes, in groups as on SQLite, and some that read snapshots.
+//!
+//! Of all processes over one database one writes at a time: a group begins by taking a lock, and goes with it. So nothing that is written
+//! ever meets anything else, whatever rows it touches; what was read in a transaction holds until its end. A lock is given out in the
+//! order in which it is asked for, and goes with the connection of whoever is gone.
 
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -7,25 +11,27 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use postgres::config::{Host, SslMode};
-use postgres::error::SqlState;
-use postgres::{Client, Config, IsolationLevel, NoTls};
+use postgres::{Client, Config, NoTls};
 
-use crate::tx::{Statements, Tx, TxInner, numbers_of};
+use crate::tx::{Statements, Tx, TxInner};
 use crate::{Job, JobEnd, StoreError, Trouble};
 
-/// Transactions that write, and that read, at a time; each has a connection of its own, made when it is needed first.
-const WRITERS: usize = 8;
+/// Transactions that read at a time; each has a connection of its own, made when it is needed first.
 const READERS: usize = 4;
 /// The most closures that wait.
 const QUEUE_MAX: usize = 8_192;
-/// How often a transaction that met another is tried.
-const ATTEMPTS_MAX: u32 = 50;
+/// The most closures of a group, and so of a commit.
+const GROUP_MAX: usize = 128;
 /// How long a host is waited for where the address does not say.
 const CONNECT_SECONDS: u64 = 5;
 /// A connection whose other end has said nothing for so long is given up.
 const SILENCE: Duration = Duration::from_secs(10);
-/// What a lock on the schema is known by, beside the schema's name: the letters `rum` and `line`.
-const SCHEMA_LOCK: i32 = 0x72_75_6d;
+/// Whoever writes, and does nothing for so long, writes no more; whoever waits for so long to write gives up.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '30s'";
+/// The lock is known by the letters `rum`, and by the schema's name.
+const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SELECT pg_advisory_xact_lock(7501165, hashtext(COALESCE(current_schema(), '')))";
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// What makes a connection that nobody else reads, to a server it knows.
 pub type Connect = Arc<dyn Fn(&Config) -> Result<Client, postgres::Error> + Send + Sync>;
@@ -90,12 +96,14 @@ impl Postgres {
 
     fn connect(&self) -> Result<Client, StoreError> {
         let mut config = self.config.clone();
-        Ok(match &self.tls {
+        let mut client = match &self.tls {
             Some(connect) => connect(config.ssl_mode(SslMode::Require))?,
             // Where TLS is wanted and nobody said whom to believe, nothing is said to anybody.
             None if self.wants_tls() => config.ssl_mode(SslMode::Require).connect(NoTls)?,
             None => config.ssl_mode(SslMode::Disable).connect(NoTls)?,
-        })
+        };
+        client.batch_execute(SESSION)?;
+        Ok(client)
     }
 }
 
@@ -142,52 +150,25 @@ impl Drop for Pool {
 }
 
 pub(crate) struct PostgresEngine {
-    address: Postgres,
-    writers: Pool,
+    writer: Pool,
     readers: Pool,
 }
 
 impl PostgresEngine {
-    pub(crate) fn open(address: Postgres) -> Result<Self, StoreError> {
+    pub(crate) fn open(address: &Postgres) -> Result<Self, StoreError> {
         // Whether it can be reached is known at once.
         drop(address.connect()?);
-        let writers = Pool::of(WRITERS, &address, Does::Writes)?;
-        let readers = Pool::of(READERS, &address, Does::Reads)?;
-        Ok(Self { address, writers, readers })
+        let writer = Pool::of(1, address, Does::Writes)?;
+        let readers = Pool::of(READERS, address, Does::Reads)?;
+        Ok(Self { writer, readers })
     }
 
     pub(crate) fn write(&self, job: Box<dyn Job>) {
-        self.writers.submit(job);
+        self.writer.submit(job);
     }
 
     pub(crate) fn read(&self, job: Box<dyn Job>) {
         self.readers.submit(job);
-    }
-
-    /// Makes what gives out numbers.
-    pub(crate) fn give_out(&self, kinds: &[&str]) -> Result<(), StoreError> {
-        let mut worker = Worker::new(self.address.clone(), Does::Writes);
-        let sql = "SELECT CAST(sequencename AS TEXT) FROM pg_sequences
-            WHERE schemaname = current_schema()";
-        let made = worker.client()?.query(sql, &[])?;
-        let made: Vec<String> = made.iter().map(|row| row.get(0)).collect();
-        for kind in kinds.iter().filter(|kind| !made.contains(&numbers_of(kind))) {
-            worker.make_numbers(kind)?;
-        }
-        Ok(())
-    }
-
-    /// Runs what changes the schema, while no other process does.
-    pub(crate) fn migrate(&self, mut job: Box<dyn Job>) {
-        let mut worker = Worker::new(self.address.clone(), Does::Writes);
-        let locked = worker.client().and_then(|client| {
-            // It goes with the connection.
-            let schema = "hashtext(COALESCE(current_schema(), ''))";
-            Ok(client
-                .batch_execute(&format!("SELECT pg_advisory_lock({SCHEMA_LOCK}, {schema})"))?)
-        });
-        let done = locked.and_then(|()| worker.carry_out(job.as_mut()));
-        job.finish(done);
     }
 }
 
@@ -200,8 +181,8 @@ enum Does {
 
 /// Why a run came to nothing.
 enum Failed {
-    /// It met another one: to be run again.
-    Conflict,
+    /// One of several jobs failed: to be run again, each apart from the others.
+    Together,
     /// The connection led nowhere before anything was to be committed, or to a server that takes no writes: to be run again on another.
     Lost(StoreError),
     /// Another reason.
@@ -222,35 +203,42 @@ impl Worker {
 
     fn work(mut self, jobs: &Mutex<Receiver<Box<dyn Job>>>) {
         loop {
-            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(mut job) = next else { return };
-            let done = self.carry_out(job.as_mut());
-            job.finish(done);
+            let mut group = Vec::new();
+            {
+                let jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+                let Ok(first) = jobs.recv() else { return };
+                group.push(first);
+                if self.does == Does::Writes {
+                    group.extend(jobs.try_iter().take(GROUP_MAX - 1));
+                }
+            }
+            let done = self.carry_out(&mut group);
+            for job in group {
+                job.finish(match &done {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(StoreError::Commit(error.trouble(), error.to_string())),
+                });
+            }
         }
     }
 
     /// The connection, made anew if there is none.
-    fn client(&mut self) -> Result<&mut Client, StoreError> {
+    fn connected(&mut self) -> Result<(&mut Client, &mut Statements), StoreError> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
             self.client = None;
             self.statements = Statements::default();
             self.client = Some(self.address.connect()?);
         }
-        self.client.as_mut().ok_or(StoreError::Closed)
+        let client = self.client.as_mut().ok_or(StoreError::Closed)?;
+        Ok((client, &mut self.statements))
     }
 
-    fn carry_out(&mut self, job: &mut dyn Job) -> Result<(), StoreError> {
-        let (mut attempts, mut is_new) = (1, false);
+    fn carry_out(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let (mut apart, mut is_new) = (false, false);
         loop {
-            match self.run(job) {
+            match self.run(group, apart) {
                 Ok(()) => return Ok(()),
-                Err(Failed::Conflict) if attempts < ATTEMPTS_MAX => {
-                    if let Some(name) = self.statements.number_wanted.take() {
-                        self.make_numbers(&name)?;
-                    }
-                    attempts += 1;
-                }
-                Err(Failed::Conflict) => return Err(StoreError::Conflict),
+                Err(Failed::Together) => apart = true,
                 Err(Failed::Lost(_)) if !is_new => {
                     self.client = None;
                     is_new = true;
@@ -260,63 +248,48 @@ impl Worker {
         }
     }
 
-    fn run(&mut self, job: &mut dyn Job) -> Result<(), Failed> {
-        let does = self.does;
-        self.client().map_err(Failed::For)?;
-        let Self { client: Some(client), statements, .. } = self else {
-            return Err(Failed::For(StoreError::Closed));
-        };
-        let transaction = match does {
-            Does::Writes => {
-                client.build_transaction().isolation_level(IsolationLevel::Serializable)
+    /// Runs jobs in one transaction, as if they stood alone; or each apart, so that one that fails takes nothing of the others with it.
+    fn run(&mut self, group: &mut [Box<dyn Job>], apart: bool) -> Result<(), Failed> {
+        let begin = if self.does == Does::Writes { BEGIN_WRITE } else { BEGIN_READ };
+        let (client, statements) = self.connected().map_err(Failed::For)?;
+        let lost = |error: postgres::Error| Failed::Lost(error.into());
+        if let Err(error) = client.batch_execute(begin) {
+            // Another one holds the lock for very long, or no transaction can begin here.
+            let error = StoreError::from(error);
+            let is_there = !client.is_closed() && error.trouble() != Trouble::ReadOnly;
+            let _rolled_back = client.batch_execute("ROLLBACK");
+            return Err(if is_there { Failed::For(error) } else { Failed::Lost(error) });
+        }
+        let is_one = group.len() == 1;
+        for job in group {
+            if apart {
+                client.batch_execute("SAVEPOINT job").map_err(lost)?;
             }
-            Does::Reads => client
-                .build_transaction()
-                .isolation_level(IsolationLevel::RepeatableRead)
-                .read_only(true),
-        };
-        let transaction = transaction.start().map_err(|error| Failed::Lost(error.into()))?;
-        let mut tx = Tx { inner: TxInner::Postgres(transaction, statements) };
-        let end = job.run(&mut tx);
-        let TxInner::Postgres(transaction, _) = tx.inner else { return Ok(()) };
-        match end {
-            JobEnd::Keep => match transaction.commit().map_err(StoreError::from) {
-                Err(error) if error.is_conflict() => Err(Failed::Conflict),
-                // Whether it was committed is not known: whoever asked has to ask again.
-                done => done.map_err(Failed::For),
-            },
-            JobEnd::Conflict => {
-                // Where it cannot be rolled back the connection is gone, and the transaction with it.
-                let _rolled_back = transaction.rollback();
-                Err(Failed::Conflict)
+            statements.has_failed = false;
+            let end = job.run(&mut Tx { inner: TxInner::Postgres(client, statements) });
+            match end {
+                JobEnd::ReadOnly(text) => {
+                    return Err(Failed::Lost(StoreError::Commit(Trouble::ReadOnly, text)));
+                }
+                JobEnd::Keep if !statements.has_failed => {
+                    if apart {
+                        client.batch_execute("RELEASE job").map_err(lost)?;
+                    }
+                    continue;
+                }
+                // A statement that failed takes the transaction with it: its commit would keep nothing.
+                JobEnd::Keep => job.forget(),
+                // Its caller is told why by the job's own outcome.
+                JobEnd::RollBack | JobEnd::Conflict | JobEnd::Damaged(_) => {}
             }
-            // Its caller is told why by the job's own outcome.
-            JobEnd::RollBack | JobEnd::Damaged(_) => {
-                transaction.rollback().map_err(|error| Failed::Lost(error.into()))
-            }
-            JobEnd::ReadOnly(text) => {
-                Err(Failed::Lost(StoreError::Commit(Trouble::ReadOnly, text)))
+            if apart {
+                client.batch_execute("ROLLBACK TO job; RELEASE job").map_err(lost)?;
+            } else {
+                client.batch_execute("ROLLBACK").map_err(lost)?;
+                return if is_one { Ok(()) } else { Err(Failed::Together) };
             }
         }
-    }
-
-    /// Makes what gives out the numbers of a kind, from where the table `counter` has come to.
-    fn make_numbers(&mut self, name: &str) -> Result<(), StoreError> {
-        let client = self.client()?;
-        let counted = client.query_opt("SELECT value FROM counter WHERE name = $1", &[&name])?;
-        let first = counted.map_or(0, |row| row.get::<_, i64>(0)) + 1;
-        let made =
-            client.batch_execute(&format!("CREATE SEQUENCE {} START {first}", numbers_of(name)));
-        match made {
-            // Another process was quicker.
-            Err(error)
-                if error.code().is_some_and(|code| {
-                    [SqlState::DUPLICATE_TABLE, SqlState::UNIQUE_VIOLATION].contains(code)
-                }) =>
-            {
-                Ok(())
-            }
-            made => Ok(made?),
-        }
+        // Where this fails it is not known whether all was committed: whoever asked has to ask again.
+        client.batch_execute("COMMIT").map_err(|error| Failed::For(error.into()))
     }
 }

@@ -1,6 +1,5 @@
 //! A transaction: statements in, rows out, the same on both engines.
 
-use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::ToSql;
 
@@ -72,7 +71,7 @@ pub struct Tx<'a> {
 
 pub(crate) enum TxInner<'a> {
     Sqlite(&'a rusqlite::Connection),
-    Postgres(postgres::Transaction<'a>, &'a mut Statements),
+    Postgres(&'a mut postgres::Client, &'a mut Statements),
 }
 
 /// What is known of a PostgreSQL connection.
@@ -80,8 +79,8 @@ pub(crate) enum TxInner<'a> {
 pub(crate) struct Statements {
     /// What it has prepared; the texts are few and fixed.
     prepared: std::collections::BTreeMap<String, postgres::Statement>,
-    /// The kind whose numbers were asked for and that has no sequence yet.
-    pub number_wanted: Option<String>,
+    /// Whether one of them failed in the transaction under way.
+    pub has_failed: bool,
 }
 
 /// A row of a result.
@@ -201,10 +200,12 @@ impl Tx<'_> {
                 bind(&mut statement, values)?;
                 Ok(statement.raw_execute()? as u64)
             }
-            TxInner::Postgres(transaction, statements) => {
-                let statement = prepared(transaction, statements, sql)?;
+            TxInner::Postgres(client, statements) => {
                 let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(to_sql).collect();
-                Ok(transaction.execute(&statement, &parameters)?)
+                let touched = prepared(client, statements, sql)
+                    .and_then(|statement| client.execute(&statement, &parameters));
+                statements.has_failed |= touched.is_err();
+                Ok(touched?)
             }
         }
     }
@@ -216,7 +217,11 @@ impl Tx<'_> {
     pub fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
         match &mut self.inner {
             TxInner::Sqlite(connection) => Ok(connection.execute_batch(sql)?),
-            TxInner::Postgres(transaction, _) => Ok(transaction.batch_execute(sql)?),
+            TxInner::Postgres(client, statements) => {
+                let done = client.batch_execute(sql);
+                statements.has_failed |= done.is_err();
+                Ok(done?)
+            }
         }
     }
 
@@ -277,16 +282,21 @@ impl Tx<'_> {
                     }
                 }
             }
-            TxInner::Postgres(transaction, statements) => {
-                let statement = prepared(transaction, statements, sql)?;
+            TxInner::Postgres(client, statements) => {
                 let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(to_sql).collect();
+                let statement = prepared(client, statements, sql);
                 // Row by row: a table may be larger than memory.
-                let mut rows = transaction.query_raw(&statement, parameters)?;
-                while let Some(row) = rows.next()? {
-                    if !visit(&Row { inner: RowInner::Postgres(&row) }) {
-                        break;
+                let visited = statement.and_then(|statement| {
+                    let mut rows = client.query_raw(&statement, parameters)?;
+                    while let Some(row) = rows.next()? {
+                        if !visit(&Row { inner: RowInner::Postgres(&row) }) {
+                            break;
+                        }
                     }
-                }
+                    Ok(())
+                });
+                statements.has_failed |= visited.is_err();
+                visited?;
             }
         }
         Ok(())
@@ -309,31 +319,18 @@ impl Tx<'_> {
         Ok(names)
     }
 
-    /// The next number of a kind, counted from 1. On SQLite it is kept in a table `counter` with `name` and `value`. On PostgreSQL a
-    /// sequence gives it out, so that nobody waits for anybody else's transaction; numbers of transactions that were given up are left out.
+    /// The next number of a kind, counted from 1 in a table `counter` with `name` and `value`.
     ///
     /// # Errors
     /// What the engine says.
     pub fn count_up(&mut self, name: &str) -> Result<i64, StoreError> {
-        let first = |row: &Row<'_>| row.int(0);
-        if let TxInner::Postgres(transaction, statements) = &mut self.inner {
-            let sql = format!("SELECT nextval('{}')", numbers_of(name));
-            match prepared(transaction, statements, &sql) {
-                Ok(_) => return self.row(&sql, &[], first)?.ok_or(StoreError::Conflict),
-                Err(StoreError::Postgres(error))
-                    if error.code() == Some(&SqlState::UNDEFINED_TABLE) =>
-                {
-                    // It is made outside, and all this begins anew.
-                    statements.number_wanted = Some(name.to_owned());
-                    return Err(StoreError::Conflict);
-                }
-                Err(error) => return Err(error),
-            }
-        }
         // For a RETURNING, SQLite makes a table of its own each time.
-        self.execute(COUNT_UP, &[name.into()])?;
-        let sql = "SELECT value FROM counter WHERE name = $1";
-        self.row(sql, &[name.into()], first)?.ok_or(StoreError::Conflict)
+        if matches!(self.inner, TxInner::Sqlite(_)) {
+            self.execute(COUNT_UP, &[name.into()])?;
+            return self.last_number(name);
+        }
+        let counted = format!("{COUNT_UP} RETURNING value");
+        self.row(&counted, &[name.into()], |row| row.int(0))?.ok_or(StoreError::Closed)
     }
 
     /// The last number of a kind that was given out; 0 before the first.
@@ -341,22 +338,9 @@ impl Tx<'_> {
     /// # Errors
     /// What the engine says.
     pub fn last_number(&mut self, name: &str) -> Result<i64, StoreError> {
-        if let Some(last) = self.last_of_sequence(name)? {
-            return Ok(last);
-        }
         let sql = "SELECT value FROM counter WHERE name = $1";
         let found: Result<_, StoreError> = self.row(sql, &[name.into()], |row| row.int(0));
         Ok(found?.unwrap_or(0))
-    }
-
-    /// The last number of a kind that a sequence gives out.
-    fn last_of_sequence(&mut self, name: &str) -> Result<Option<i64>, StoreError> {
-        if matches!(self.inner, TxInner::Sqlite(_)) {
-            return Ok(None);
-        }
-        let sequence = numbers_of(name);
-        let sql = format!("{NUMBERS} AND CAST(sequencename AS TEXT) = $1");
-        self.row(&sql, &[sequence.as_str().into()], |row| row.int(1))
     }
 
     /// From now on numbers of a kind are higher than this one.
@@ -364,45 +348,10 @@ impl Tx<'_> {
     /// # Errors
     /// What the engine says.
     pub fn numbers_above(&mut self, name: &str, least: i64) -> Result<(), StoreError> {
-        if let Some(last) = self.last_of_sequence(name)? {
-            // Numbers are given out and not set: others may be given theirs meanwhile.
-            let sequence = numbers_of(name);
-            let sql = format!(
-                "SELECT COUNT(nextval('{sequence}')) FROM generate_series(1, CAST($1 AS BIGINT))"
-            );
-            let missing = least.saturating_sub(last).max(0);
-            self.row::<_, StoreError>(&sql, &[missing.into()], |_| Ok(()))?;
-            return Ok(());
-        }
         let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) ON CONFLICT (name)
             DO UPDATE SET value = excluded.value WHERE counter.value < excluded.value";
         self.execute(sql, &[name.into(), least.into()])?;
         Ok(())
-    }
-
-    /// The kinds that have numbers, and what else is kept in `counter`, with the last number of each, by name.
-    ///
-    /// # Errors
-    /// What the engine says.
-    pub fn numbers(&mut self) -> Result<std::collections::BTreeMap<String, i64>, StoreError> {
-        let sql = self.all_of("counter");
-        let found = self.rows(&sql, &[], |row| Ok::<_, StoreError>((row.text(0)?, row.int(1)?)))?;
-        Ok(found.into_iter().collect())
-    }
-
-    /// A query for all rows of a table; those of `counter` are the same on both engines.
-    #[must_use]
-    pub fn all_of(&self, table: &str) -> String {
-        if table == "counter" && matches!(self.inner, TxInner::Postgres(..)) {
-            // Where a sequence has begun the row is what it began from.
-            let begun = format!("{NUMBERS} AND COALESCE(last_value, start_value - 1) > 0");
-            return format!(
-                "WITH given (name, value) AS ({begun}) SELECT name, value FROM given UNION ALL
-                SELECT name, value FROM counter WHERE name NOT IN (SELECT name FROM given)"
-            );
-        }
-        // In a file that somebody made up a table may be called anything.
-        format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""))
     }
 
     /// Runs a query and makes a value of its first row.
@@ -431,11 +380,6 @@ fn put(bytes: &mut Vec<u8>, kind: u8, value: Option<&[u8]>) {
 const COUNT_UP: &str = "INSERT INTO counter (name, value) VALUES ($1, 1)
     ON CONFLICT (name) DO UPDATE SET value = counter.value + 1";
 
-/// The sequences that give out numbers, as rows of `counter`.
-const NUMBERS: &str =
-    "SELECT substr(CAST(sequencename AS TEXT), 11), COALESCE(last_value, start_value - 1)
-    FROM pg_sequences WHERE schemaname = current_schema() AND sequencename LIKE 'number\\_of\\_%'";
-
 /// The number in `$3`.
 fn number_of(name: Option<&str>) -> Option<usize> {
     name?.strip_prefix('$')?.parse().ok()
@@ -460,14 +404,14 @@ fn bind(statement: &mut rusqlite::Statement<'_>, values: &[Value<'_>]) -> Result
 }
 
 fn prepared(
-    transaction: &mut postgres::Transaction<'_>,
+    client: &mut postgres::Client,
     statements: &mut Statements,
     sql: &str,
-) -> Result<postgres::Statement, StoreError> {
+) -> Result<postgres::Statement, postgres::Error> {
     if let Some(statement) = statements.prepared.get(sql) {
         return Ok(statement.clone());
     }
-    let statement = transaction.prepare(sql)?;
+    let statement = client.prepare(sql)?;
     statements.prepared.insert(sql.to_owned(), statement.clone());
     Ok(statement)
 }
@@ -481,9 +425,4 @@ fn to_sql<'v>(value: &'v Value<'_>) -> &'v (dyn ToSql + Sync) {
         Value::NullText => &None::<String>,
         Value::NullBytes => &None::<Vec<u8>>,
     }
-}
-
-/// The sequence that gives out the numbers of a kind.
-pub(crate) fn numbers_of(name: &str) -> String {
-    format!("number_of_{name}")
 }

@@ -280,3 +280,22 @@ fn rows_are_compared_alike_and_each_value_differs_from_each_other() {
     assert_eq!(rows[0].len(), rows[1].len());
     assert_ne!(rows[0][17..rows[0].len() - 17], rows[1][17..rows[1].len() - 17]);
 }
+
+#[test]
+fn a_statement_that_failed_is_never_told_as_kept_whatever_was_made_of_it() {
+    for engine in engines() {
+        insert(&engine.db, 1, "one").unwrap();
+        // Whoever shrugs at a failure may go on; what is told as done is there.
+        let shrugs = |id: i64| {
+            engine.db.write("test.shrug", move |tx| {
+                let insert = "INSERT INTO account (id, name) VALUES ($1, 'x')";
+                tx.execute(insert, &[id.into()])?;
+                let _taken = tx.execute(insert, &[1.into()]);
+                Ok::<_, StoreError>(())
+            })
+        };
+        let outcomes: Vec<_> = (2..6).map(shrugs).collect();
+        let there = names(&engine.db).len();
+        assert_eq!(there, 1 + outcomes.iter().filter(|outcome| outcome.is_ok()).count());
+    }
+}

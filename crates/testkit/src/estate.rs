@@ -36,6 +36,7 @@ pub struct Estate {
     pub switches: Vec<Switch>,
     directory: Option<PathBuf>,
     /// Whether collectors keep all in PostgreSQL.
+    #[cfg_attr(not(feature = "postgres-tests"), expect(dead_code, reason = "of one engine"))]
     on_postgres: bool,
 }
 
