@@ -1,6 +1,6 @@
-"""Three CSSM processes behind HAProxy, over Patroni with three PostgreSQL, etcd and a synchronous standby. Under load whoever asks
-is answered again within 2 s of the kill of a process, of the proxy or of a standby, and within 35 s of that of the primary with its
-Patroni; of what was acknowledged, reports and calls of the API alike, nothing is lost and nothing is there twice.
+"""Three CSSM processes behind HAProxy, over Patroni with three PostgreSQL, etcd and a synchronous standby. Under load whoever
+asks is answered again within 2 s of the kill of a process, of the proxy or of a standby, and within 35 s of that of the primary
+with its Patroni; of what was acknowledged, reports and calls of the API alike, nothing is lost and nothing is there twice.
 
     estate.py [ROUNDS [FAILOVERS [PROCESSES [SEED]]]]
 """
@@ -20,7 +20,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 import uuid
 
@@ -111,7 +110,7 @@ class Member(Part):
             "etcd3": {"host": f"127.0.0.1:{estate.etcd_port}"},
             "bootstrap": {
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, {"auth": "trust"}, "no-sync"],
-                # A standby that is gone is waited for until the next turn of the loop; a leader that is gone, for the least Patroni takes.
+                # A standby that is gone is waited for until the next turn of the loop. No ttl is shorter than 20 s.
                 "dcs": {"ttl": 20, "loop_wait": 1, "retry_timeout": 3, "synchronous_mode": True, "postgresql": {
                     "use_pg_rewind": True, "parameters": {
                         "max_connections": 200, "shared_buffers": "32MB", "max_wal_size": "128MB", "wal_keep_size": "32MB"}}}},
@@ -348,7 +347,8 @@ class Fleet(threading.Thread):
         config.write_text(CONFIG.format(url=estate.url, password=PASSWORD))
         process = subprocess.Popen(
             [RUMLINE, "switch", "--dir", estate.dir / "fleet", "--count", str(SWITCHES), "--no-ssh", "--nxapi-http",
-             "127.0.0.1:0", "--startup-config", config, "--root", estate.dir / "cssm/root.pem"], stdout=subprocess.PIPE, text=True)
+             "127.0.0.1:0", "--startup-config", config, "--root", estate.dir / "cssm/root.pem"],
+            stdout=subprocess.PIPE, text=True)
         estate.processes.append(process)
         self.addresses = []
         while len(self.addresses) < SWITCHES:
@@ -400,7 +400,7 @@ class Fleet(threading.Thread):
                 re.findall(r"^(\d+) +([A-Z]+)", self.ask(address, "show license rum id all"), re.M)}
 
     def note_acknowledged(self):
-        """Writes down when each switch was told at the latest that its reports are in safety; the number of the newest of each."""
+        """Writes down by when each switch was told that its reports are in safety; the number of the newest of each."""
         for address in self.addresses:
             reports = self.reports(address)
             now = time.time()

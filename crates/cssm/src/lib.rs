@@ -28,6 +28,7 @@ mod inventory;
 mod jobs;
 mod joining;
 mod kept_reports;
+mod keys_at_hand;
 mod large_files;
 mod lineage;
 mod looking;
@@ -125,6 +126,7 @@ pub struct Cssm {
     settings: Settings,
     standing: Arc<answer::StandingCache>,
     strangers: Arc<Mutex<strangers::Strangers>>,
+    keys: Arc<keys_at_hand::KeysAtHand>,
     looks: Arc<Mutex<watch::Looks>>,
     /// How it is named in what is said to it.
     id: Arc<str>,
@@ -189,8 +191,8 @@ impl Cssm {
         let id: Arc<str> = cssm_id(&issuer.root_certificate).into();
         rumline_server::check_identity(&db, &id)?;
         let (issuer, standing, strangers) = (Arc::new(issuer), Arc::default(), Arc::default());
-        let looks = Arc::default();
-        Ok(Self { db, suite, issuer, random, settings, standing, strangers, looks, id })
+        let (looks, keys) = (Arc::default(), Arc::default());
+        Ok(Self { keys, db, suite, issuer, random, settings, standing, strangers, looks, id })
     }
 
     /// What is counted when somebody asks how it does.

@@ -16,6 +16,7 @@ use crate::checked::Checked;
 use crate::ids::InstanceId;
 use crate::ingest::{self, Outcome};
 use crate::instances::{self, About, Instance};
+use crate::keys_at_hand::KnownKey;
 use crate::standing::{self, Standing};
 use crate::trust::{self, Exchange};
 use crate::{Actor, Cssm, Error, Settings, accounts, lineage, older, outbox};
@@ -275,12 +276,16 @@ impl Cssm {
         if !request.body.is_proven() {
             return Ok(0);
         }
-        let sudi = request.sudi.clone();
-        let instance = self.db.read("receiver.key", move |tx| known_instance(tx, &sudi))?;
         let proof = request.proof.as_deref().and_then(from_base64).unwrap_or_default();
         let text = request.proof_text(&self.id);
-        if !self.suite.verify(&instance.public_key, text.as_bytes(), &proof) {
-            return Err(Error::invalid("the request is not signed by the device it names"));
+        let is_its =
+            |known: &KnownKey| self.suite.verify(&known.public_key, text.as_bytes(), &proof);
+        if !self.keys.get(&request.sudi).is_some_and(|known| is_its(&known)) {
+            let sudi = request.sudi.clone();
+            let known = self.db.read("receiver.key", move |tx| known_instance(tx, &sudi))?;
+            if !is_its(&self.keys.put(known)) {
+                return Err(Error::invalid("the request is not signed by the device it names"));
+            }
         }
         if !is_of_now(now, Timestamp::from_millis(request.timestamp)) {
             return Err(Error::invalid("timestamp mismatch"));
@@ -329,8 +334,14 @@ impl Cssm {
         let turn_away = |error: &Error| self.taken(now, self.turn_away(&contact, &request, error));
         // The key is looked up and the signatures are checked before the writer is asked; it checks that the key
         // is still the same.
-        let instance = match self.known_or_shown(now, &request.sudi, shown.as_deref(), &about) {
-            Ok(instance) => instance,
+        let look_up = || {
+            let found = self.known_or_shown(now, &request.sudi, shown.as_deref(), &about);
+            found.map(|instance| self.keys.put(instance))
+        };
+        let at_hand = self.keys.get(&request.sudi);
+        let once_more = at_hand.is_some().then(|| usage.clone());
+        let mut known = match at_hand.map_or_else(look_up, Ok) {
+            Ok(known) => known,
             Err(error) => return done(turn_away(&error)),
         };
         if usage.len() > Request::REPORTS_MAX {
@@ -338,8 +349,15 @@ impl Cssm {
             return done(turn_away(&Error::invalid(text)));
         }
         let correlation_id = request.request_id.clone();
-        let Checked { reports, refused, first_refusal, .. } =
-            self.check_usage(&instance, usage, &correlation_id);
+        let mut checked = self.check_usage(&known, usage, &correlation_id);
+        if let Some(usage) = once_more.filter(|_| checked.first_refusal.is_some()) {
+            known = match look_up() {
+                Ok(known) => known,
+                Err(error) => return done(turn_away(&error)),
+            };
+            checked = self.check_usage(&known, usage, &correlation_id);
+        }
+        let Checked { reports, refused, first_refusal, .. } = checked;
         if reports.is_empty()
             && let Some(text) = first_refusal
         {
@@ -354,11 +372,7 @@ impl Cssm {
         let (settings, cache) = (self.settings.clone(), Arc::clone(&self.standing));
         let poll_id = (delay > 0).then(|| self.random_hex(16));
         let work = move |tx: &mut Tx<'_>| {
-            let current = instances::by_id(tx, instance.id)?.ok_or(Error::NotFound("device"))?;
-            if current.public_key != instance.public_key || current.removed {
-                return Err(Error::invalid("the device was registered anew"));
-            }
-            let mut current = current;
+            let mut current = known.instance(tx)?.map_or_else(|| gone(tx, &known.udi), Ok)?;
             let ids = current.account();
             let read = || standing::read(tx, ids.0, ids.1);
             let mut written = Written::of(answer::standing(&cache, now, ids, read)?);
@@ -397,7 +411,11 @@ impl Cssm {
             let taken = match outcome {
                 Ok((written, 0)) => cssm.charged(&contact, request, written),
                 Ok((written, _)) => cssm.written(now, request, Ok(written)),
-                Err(error) => cssm.written(now, request, Err(error)),
+                Err(error) => {
+                    // What it is now is looked up next time, before any work is done for it.
+                    cssm.keys.forget(&request.sudi);
+                    cssm.written(now, request, Err(error))
+                }
             };
             done(taken);
         });
@@ -483,7 +501,7 @@ impl Cssm {
     /// Checks reports one by one: one that does not verify is refused on its own and holds no other back.
     fn check_usage(
         &self,
-        instance: &Instance,
+        known: &KnownKey,
         usage: Vec<UsageItem>,
         correlation_id: &str,
     ) -> Checked {
@@ -491,7 +509,7 @@ impl Cssm {
         if usage.is_empty() {
             checked.first_refusal = Some("the message holds no report".to_owned());
         }
-        let whose = (&instance.udi, &instance.public_key);
+        let whose = (&known.udi, &known.public_key);
         for item in usage {
             match SignedReport::from_parts(item.payload, item.signature) {
                 Ok(signed) => {
@@ -611,6 +629,12 @@ fn not_known() -> Error {
 
 fn known_instance(tx: &mut Tx<'_>, sudi: &Udi) -> Result<Instance, Error> {
     instances::find(tx, sudi)?.filter(|instance| !instance.removed).ok_or_else(not_known)
+}
+
+/// Why a product instance that was known by its key is so no more.
+fn gone(tx: &mut Tx<'_>, udi: &Udi) -> Result<Instance, Error> {
+    known_instance(tx, udi)?;
+    Err(Error::invalid("the device was registered anew"))
 }
 
 /// A contact that brings no report, counted against the limit: but not when somebody says again what was said before.
