@@ -32,6 +32,8 @@ pub(crate) struct Outcome {
 struct TagBook {
     spans: Spans,
     count: i64,
+    /// What it was when it was read.
+    count_before: i64,
     as_of: i64,
     report_id: i64,
     /// Whether the newest report said that the licence is out of use.
@@ -57,6 +59,7 @@ impl TagBook {
             Ok::<_, Error>(Self {
                 spans: Spans::from_text(&spans),
                 count: row.int(1)?,
+                count_before: row.int(1)?,
                 as_of: row.int(2)?,
                 report_id: row.int(3)?,
                 is_off: row.flag(4)?,
@@ -75,6 +78,7 @@ impl TagBook {
         Ok(Self {
             spans: Spans::default(),
             count: 0,
+            count_before: 0,
             as_of: 0,
             report_id: 0,
             is_off: false,
@@ -160,12 +164,13 @@ impl TagBook {
         Ok(self.report_id <= signed_id(report.report_id))
     }
 
+    /// `goes_on` is whether each report went on from the one before.
     fn write(
         &self,
         tx: &mut Tx<'_>,
         now: Timestamp,
         instance: &Instance,
-        tag: &str,
+        (tag, goes_on): (&str, bool),
     ) -> Result<(), Error> {
         const SQL: &str = "INSERT INTO license_use (smart_account_id, product_instance_id, tag,
             count, as_of, report_id, spans, is_off, overlap_seconds, virtual_account_id)
@@ -187,14 +192,18 @@ impl TagBook {
             self.overlap_seconds.into(),
             instance.virtual_account_id.into(),
         ];
-        // Not what was read at first: when a life begins anew, what is in use changes meanwhile.
-        let sql = "SELECT count FROM license_use WHERE smart_account_id = $1
-            AND product_instance_id = $2 AND tag = $3";
-        let before = tx.row(sql, &values[..3], |row| Ok::<_, Error>(row.int(0)?))?;
+        let before = if goes_on {
+            self.count_before
+        } else {
+            // When a life begins anew, what is in use changes meanwhile.
+            let sql = "SELECT count FROM license_use WHERE smart_account_id = $1
+                AND product_instance_id = $2 AND tag = $3";
+            let before = tx.row(sql, &values[..3], |row| Ok::<_, Error>(row.int(0)?))?;
+            before.unwrap_or(0)
+        };
         tx.execute(SQL, &values)?;
         let license = Catalogue::nexus().license_of(tag);
         usage::change_days(tx, instance.account(), &license, &self.days)?;
-        let before = before.unwrap_or(0);
         if before != self.count {
             let of = (instance.account(), instance.id, tag);
             totals::tell(tx, now, of, (before, self.count), Timestamp(self.as_of))?;
@@ -219,7 +228,9 @@ pub(crate) fn store(
     };
     let mut outcome = Outcome::default();
     let mut books: BTreeMap<&str, TagBook> = BTreeMap::new();
+    let mut goes_on = true;
     for verified in reports {
+        goes_on &= instance.is_next(&verified.report);
         let tag = verified.report.entitlement_tag.as_str();
         if !books.contains_key(tag) {
             let mut book = TagBook::read(tx, instance, &verified.report.entitlement_tag)?;
@@ -252,7 +263,7 @@ pub(crate) fn store(
         outcome.entries.push(about(entry, &verified.sha256));
     }
     for (tag, book) in books.iter().filter(|(_, book)| book.changed) {
-        book.write(tx, now, instance, tag)?;
+        book.write(tx, now, instance, (tag, goes_on))?;
     }
     Ok(outcome)
 }

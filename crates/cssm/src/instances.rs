@@ -38,6 +38,8 @@ pub(crate) struct Instance {
     window_requests: i64,
     /// What its name is searched by.
     name_key: Vec<u8>,
+    /// Whether it is registered as before Smart Licensing Using Policy.
+    pub is_older: bool,
 }
 
 /// The trust code a product instance was given last.
@@ -70,7 +72,8 @@ macro_rules! select {
             trust_id, trust_issued_at, trust_nonce, trust_virtual_account_id, removed_at, epoch,
             epoch_began_at, epoch_last_end_at, head_position, head_present, head_report_id,
             head_sha256, held_at, set_back_at, requested_at, message_millis, told_trust_id, window_started_at,
-            window_requests, name_key FROM product_instance ",
+            window_requests, name_key, (SELECT registered_at FROM older_registration
+            WHERE product_instance_id = product_instance.id) FROM product_instance ",
             $rest
         )
     };
@@ -104,6 +107,7 @@ fn from_row(row: &Row<'_>) -> Result<Instance, Error> {
         window_started_at: Timestamp(row.int(24)?),
         window_requests: row.int(25)?,
         name_key: row.opt_bytes(26)?.unwrap_or_default(),
+        is_older: row.opt_int(27)?.is_some(),
     })
 }
 
@@ -324,6 +328,7 @@ fn write_down(
             window_started_at: now,
             window_requests: 0,
             name_key,
+            is_older: false,
         });
     };
     let mut instance = Instance {

@@ -140,10 +140,10 @@ pub(crate) fn reported(
     instance: &Instance,
     last_end: Timestamp,
 ) -> Result<bool, Error> {
-    let own = asked_at(tx, instance.id)?;
-    let registered = match own {
-        Some(_) => Some(instance.clone()),
-        None => mate(tx, &instance.udi, &instance.public_key)?,
+    let registered = if instance.is_older {
+        Some(instance.clone())
+    } else {
+        mate(tx, &instance.udi, &instance.public_key)?
     };
     let Some(registered) = registered else { return Ok(false) };
     let at = asked_at(tx, registered.id)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rumline_catalogue::Catalogue;
 use rumline_protocol::{RumReport, sha256};
-use rumline_store::Tx;
+use rumline_store::{Tx, Value};
 
 use crate::Error;
 use crate::counted::{Counted, Extent};
@@ -26,18 +26,23 @@ pub(crate) fn change_days(
     license: &str,
     changes: &Changes,
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO use_day (smart_account_id, virtual_account_id, license, day, change)
-        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (smart_account_id, virtual_account_id, license, day)
+    // What begins on a day ends on another: two at a time.
+    const ONE: &str = "INSERT INTO use_day (smart_account_id, virtual_account_id, license, day,
+        change) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (smart_account_id, virtual_account_id, license, day)
         DO UPDATE SET change = use_day.change + excluded.change";
-    for (day, change) in changes.iter().filter(|(_, change)| **change != 0) {
-        let values = [
-            smart_account_id.into(),
-            virtual_account_id.into(),
-            license.into(),
-            (*day).into(),
-            (*change).into(),
-        ];
-        tx.execute(sql, &values)?;
+    const TWO: &str = "INSERT INTO use_day (smart_account_id, virtual_account_id, license, day,
+        change) VALUES ($1, $2, $3, $4, $5), ($1, $2, $3, $6, $7)
+        ON CONFLICT (smart_account_id, virtual_account_id, license, day)
+        DO UPDATE SET change = use_day.change + excluded.change";
+    let changed: Vec<_> = changes.iter().filter(|(_, change)| **change != 0).collect();
+    for some in changed.chunks(2) {
+        let mut values: Vec<Value<'_>> =
+            vec![smart_account_id.into(), virtual_account_id.into(), license.into()];
+        values.extend(
+            some.iter().flat_map(|(day, change)| [Value::Int(**day), Value::Int(**change)]),
+        );
+        tx.execute(if some.len() == 2 { TWO } else { ONE }, &values)?;
     }
     Ok(())
 }

@@ -96,3 +96,43 @@ fn a_file_that_one_process_keeps_is_there_for_all_once_it_is_whole() {
         assert_eq!(other.older_than(lab.now + 61, 50).unwrap().len(), 3);
     });
 }
+
+/// What one process knows of a product instance may be of before another one took it in anew.
+#[test]
+fn a_key_that_is_at_hand_is_not_believed_when_it_holds_no_more() {
+    on_every_engine(&at_once(), |lab| {
+        let mut other = lab.other_process();
+        let mut told = |lab: &mut Lab, by_other: bool, device: &Device, id| {
+            let usage = device.usage(&[&device.report(id, lab.now, &[(60, 1)])]);
+            if by_other {
+                std::mem::swap(&mut lab.cssm, &mut other);
+            }
+            let response = lab.response(&usage);
+            if by_other {
+                std::mem::swap(&mut lab.cssm, &mut other);
+            }
+            format!("{:?} {}", response.status, response.status_message)
+        };
+        let first = Device::new(&lab.cssm, "SN1");
+        lab.register(&first);
+        // Both have its key at hand.
+        for (by_other, id) in [(false, 1), (true, 2), (false, 3), (true, 4)] {
+            assert!(told(lab, by_other, &first, id).starts_with("Ok"));
+        }
+        // The one takes it in anew, with another key: the other takes what it says, and nothing that the first one signs.
+        let second = Device::new(&lab.cssm, "SN1");
+        assert_ne!(second.signer.public_key(), first.signer.public_key());
+        lab.response(&second.trust(lab.now, &lab.token(), true));
+        for (by_other, id) in [(true, 1), (false, 2), (true, 3)] {
+            let refused = told(lab, by_other, &first, id + 10);
+            assert!(refused.contains("does not verify"), "{refused}");
+            let taken = told(lab, by_other, &second, id);
+            assert!(taken.starts_with("Ok"), "{taken}");
+        }
+        // It goes, and comes back with the key it had.
+        lab.let_go("SN1");
+        assert!(told(lab, true, &second, 4).starts_with("Failed"));
+        lab.register(&second);
+        assert!(told(lab, true, &second, 5).starts_with("Ok"));
+    });
+}

@@ -113,6 +113,13 @@ impl Lab {
         self.cssm = Cssm::open(db, suite, same(&self.signing), random, settings).unwrap();
     }
 
+    /// Another process of this CSSM, over the same database.
+    pub fn other_process(&self) -> Cssm {
+        let (suite, random) = (Arc::new(self.suite.clone()), Arc::new(Mutex::new(chance())));
+        let (db, settings) = (Arc::clone(self.cssm.db()), self.cssm.settings().clone());
+        Cssm::open(db, suite, same(&self.signing), random, settings).unwrap()
+    }
+
     fn open(db: Db, settings: &Settings, directory: Option<Directory>) -> Self {
         let mut random = chance();
         let (root, issuer) = SimulatedSuite::authority(&mut random);
