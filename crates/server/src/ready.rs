@@ -95,7 +95,8 @@ pub fn probe(db: &Db, name: &str, version: i64) -> Result<(), (NotReady, String)
         Ok::<_, Error>(Found { version, name })
     });
     match found {
-        Ok(found) if found.version != version => {
+        // A process of a newer release may have been here before this one is replaced.
+        Ok(found) if found.version < version || (found.version > version && !db.is_shared()) => {
             let told = format!("its schema has version {}, and not {version}", found.version);
             Err((NotReady::MigrationPending, told))
         }
