@@ -61,7 +61,7 @@ impl DatabaseArguments {
 
     /// The PostgreSQL, if it is one.
     pub(crate) fn postgres(&self) -> Result<Option<Db>> {
-        let opened = self.address()?.map(Db::open_postgres).transpose();
+        let opened = self.address()?.as_ref().map(Db::open_postgres).transpose();
         opened.context("the database of --db cannot be used")
     }
 

@@ -280,8 +280,8 @@ impl Db {
     ///
     /// # Errors
     /// When no connection can be made.
-    pub fn open_postgres(at: Postgres) -> Result<Self, StoreError> {
-        Ok(Self { engine: Engine::Postgres(PostgresEngine::open(&at)?) })
+    pub fn open_postgres(at: &Postgres) -> Result<Self, StoreError> {
+        Ok(Self { engine: Engine::Postgres(PostgresEngine::open(at)?) })
     }
 
     /// Whether other processes may work on it too.

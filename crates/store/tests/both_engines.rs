@@ -64,11 +64,11 @@ fn engines() -> Vec<Engine> {
 fn postgres(number: u32) -> Db {
     let url = std::env::var("RUMLINE_POSTGRES_URL").expect("RUMLINE_POSTGRES_URL names a server");
     let schema = format!("store_{}_{number}", std::process::id());
-    let admin = Db::open_postgres(Postgres::at(&url).unwrap()).unwrap();
+    let admin = Db::open_postgres(&Postgres::at(&url).unwrap()).unwrap();
     let create = format!("CREATE SCHEMA {schema}");
     admin.write("test.schema", move |tx| tx.batch(&create)).unwrap();
     let at = Postgres::at(&format!("{url}?options=-csearch_path%3D{schema}")).unwrap();
-    Db::open_postgres(at).unwrap()
+    Db::open_postgres(&at).unwrap()
 }
 
 fn names(db: &Db) -> Vec<String> {
