@@ -19,7 +19,8 @@ cargo xtask deb|image|sbom [--of EXECUTABLE]
                                   a Debian package, an image for containers, or the list of what is in them, in target/package;
                                   of an executable that is there, or of one that is built for it
 cargo xtask mutations [TEXT]      puts faults in, one by one; a test has to fail for each
-cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise), 500 kills of supervisors, an hour of schemathesis;
+cargo xtask soak [SEEDS]          thousands of simulated worlds (5000 unless told otherwise), 500 kills of supervisors and 300 of parts of an estate,
+                                  an hour of schemathesis;
                                   two builds that are the same, and the package on a clean root
 ";
 
@@ -59,6 +60,9 @@ fn soak(seeds: &str) -> Result<()> {
     let mut pair = Command::new(parts::CLIENTS.python()?);
     pair.args(["tests/pair.py", "500"]).env("RUMLINE", rumline());
     step("two supervisors, 500 kills and switchovers", &mut pair)?;
+    let mut estate = Command::new(parts::CLIENTS.python()?);
+    estate.args(["tests/estate.py", "270", "30"]).env("RUMLINE", rumline());
+    step("three processes over three databases, 300 kills", &mut estate)?;
     let mut schemas = Command::new(parts::SCHEMAS.python()?);
     schemas.arg("tests/schemas.py").env("RUMLINE", rumline()).env("SCHEMAS_SECONDS", "1200");
     step("schemathesis against the three servers, twenty minutes each", &mut schemas)?;

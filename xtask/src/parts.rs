@@ -12,6 +12,10 @@ use crate::root;
 /// Debian packages, and a file that shows each is there.
 const PACKAGES: &[(&str, &str)] = &[
     ("postgresql", "/usr/lib/postgresql"),
+    ("haproxy", "/usr/sbin/haproxy"),
+    ("etcd-server", "/usr/bin/etcd"),
+    ("patroni", "/usr/bin/patroni"),
+    ("python3-psycopg2", "/usr/lib/python3/dist-packages/psycopg2"),
     ("openssl", "/usr/bin/openssl"),
     ("openssh-client", "/usr/bin/ssh"),
     ("openssh-server", "/usr/sbin/sshd"),

@@ -213,6 +213,13 @@ impl Worker {
                 }
             }
             let done = self.carry_out(&mut group);
+            // What one alone is told needs no copy.
+            if let [_] = group.as_slice()
+                && let Some(job) = group.pop()
+            {
+                job.finish(done);
+                continue;
+            }
             for job in group {
                 job.finish(match &done {
                     Ok(()) => Ok(()),
