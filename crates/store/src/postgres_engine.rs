@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Whoever writes, and does nothing for so long, writes no more; whoever waits for so long to write gives up.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '30s'";
 /// The lock is known by the letters `rum`, and by the schema's name.
-const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT pg_advisory_xact_lock(7501165, hashtext(COALESCE(current_schema(), '')))";
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
