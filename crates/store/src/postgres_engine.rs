@@ -246,11 +246,15 @@ impl Worker {
             match self.run(group, apart) {
                 Ok(()) => return Ok(()),
                 Err(Failed::Together) => apart = true,
-                Err(Failed::Lost(_)) if !is_new => {
+                Err(Failed::Lost(error)) => {
+                    // Nothing of what was begun there goes on.
                     self.client = None;
+                    if is_new {
+                        return Err(error);
+                    }
                     is_new = true;
                 }
-                Err(Failed::Lost(error) | Failed::For(error)) => return Err(error),
+                Err(Failed::For(error)) => return Err(error),
             }
         }
     }
