@@ -87,6 +87,7 @@ const SCRIPTS: &[(&str, &Venv)] = &[
     ("endless.py", &parts::CLIENTS),
     ("vendor.py", &parts::CLIENTS),
     ("cssm_postgres.py", &parts::CLIENTS),
+    ("several_processes.py", &parts::CLIENTS),
     ("estate.py", &parts::CLIENTS),
     ("mail_alerts.py", &parts::CLIENTS),
     ("operations.py", &parts::CLIENTS),
