@@ -162,7 +162,8 @@ fn trouble_of_postgres(error: &postgres::Error) -> Trouble {
         _ if *code == SqlState::DISK_FULL => Trouble::Full,
         Some("08" | "57" | "58") => Trouble::Gone,
         Some("3D" | "28" | "42") => Trouble::Gone,
-        Some("53") => Trouble::Busy,
+        // Also whoever waits for very long to write.
+        Some("53" | "55") => Trouble::Busy,
         Some("XX") => Trouble::Damaged,
         _ => Trouble::Other,
     }
