@@ -182,8 +182,9 @@ impl Collector {
         random: SharedRandom,
         settings: Settings,
     ) -> Result<Self, Error> {
-        db.migrate(MIGRATIONS)?;
         let name = identity(settings.kind, signer.as_ref());
+        rumline_server::refuse_stranger(&db, &name)?;
+        db.migrate(MIGRATIONS)?;
         rumline_server::check_identity(&db, &name)?;
         let cssm_id = cssm_id(&settings.root_certificate).into();
         let settings = Arc::new(settings);

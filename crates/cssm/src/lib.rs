@@ -184,11 +184,12 @@ impl Cssm {
         random: SharedRandom,
         settings: Settings,
     ) -> Result<Self, Error> {
+        let id: Arc<str> = cssm_id(&issuer.root_certificate).into();
+        rumline_server::refuse_stranger(&db, &id)?;
         db.migrate(MIGRATIONS)?;
         db.write("usage.derive", usage::derive_once)?;
         db.write("usage.names", usage::follow_catalogue)?;
         db.write("instances.derive", instances::derive_once)?;
-        let id: Arc<str> = cssm_id(&issuer.root_certificate).into();
         rumline_server::check_identity(&db, &id)?;
         let (issuer, standing, strangers) = (Arc::new(issuer), Arc::default(), Arc::default());
         let (looks, keys) = (Arc::default(), Arc::default());

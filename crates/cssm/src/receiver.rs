@@ -348,11 +348,14 @@ impl Cssm {
         let correlation_id = request.request_id.clone();
         let mut checked = self.check_usage(&known, usage, &correlation_id);
         if let Some(usage) = once_more.filter(|_| checked.first_refusal.is_some()) {
-            known = match look_up() {
-                Ok(known) => known,
+            let now_known = match look_up() {
+                Ok(now_known) => now_known,
                 Err(error) => return done(turn_away(&error)),
             };
-            checked = self.check_usage(&known, usage, &correlation_id);
+            if now_known.public_key != known.public_key {
+                checked = self.check_usage(&now_known, usage, &correlation_id);
+            }
+            known = now_known;
         }
         let Checked { reports, refused, first_refusal, .. } = checked;
         if reports.is_empty()

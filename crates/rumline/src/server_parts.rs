@@ -67,8 +67,8 @@ pub(crate) fn authority(
     Ok(authority)
 }
 
-/// Gives a folder in which nothing is the keys of another process of the same server, which may run: over one database all of them
-/// speak with one voice. What each needs for itself is made at its first start.
+/// Gives a folder in which nothing is, or older keys under the same root, the keys of another process of the same server, which may run:
+/// over one database all of them speak with one voice. What each needs for itself is made at its first start.
 pub(crate) fn take_keys(from: &Path, to: &Path) -> Result<()> {
     // `root.pem` is the last: with it all are there.
     const KEYS: [&str; 6] =
@@ -86,8 +86,9 @@ pub(crate) fn take_keys(from: &Path, to: &Path) -> Result<()> {
     prepare_directory(to)?;
     let _lock = lock_directory(to)?;
     let target = KeptFiles::of(to);
-    if target.read("root.pem")?.is_some() {
-        bail!("{} has keys already: name a folder that is empty, or not there yet", to.display());
+    let (own, theirs) = (target.read("root.pem")?, found.last().map(|(_, bytes)| bytes));
+    if own.as_ref().is_some_and(|own| Some(own) != theirs) {
+        bail!("{} has other keys: name a folder that is empty, or not there yet", to.display());
     }
     for (name, bytes) in found {
         target.write(name, &bytes)?;

@@ -39,12 +39,24 @@ pub fn check_identity(db: &Db, name: &str) -> Result<(), Error> {
             tx.execute(sql, &[(&name).into()])?;
             return Ok(());
         };
-        if owner == name {
-            return Ok(());
-        }
-        Err(Error::Conflict(format!(
-            "the database is that of {owner}, and the keys here are those of {name}: put the keys back \
-             that belong to it, or take them from another process of it with `take-keys`, or begin with an empty directory and database"
-        )))
+        if owner == name { Ok(()) } else { Err(stranger(&owner, &name)) }
     })
+}
+
+/// Before anything in it is changed: a database that is another one's stays what it is.
+///
+/// # Errors
+/// When it belongs to another one, or the store fails.
+pub fn refuse_stranger(db: &Db, name: &str) -> Result<(), Error> {
+    match owner_of(db)? {
+        Some(owner) if owner != name => Err(stranger(&owner, name)),
+        _ => Ok(()),
+    }
+}
+
+fn stranger(owner: &str, name: &str) -> Error {
+    Error::Conflict(format!(
+        "the database is that of {owner}, and the keys here are those of {name}: put the keys back that belong \
+         to it, or take them from another process of it with `take-keys`, or begin with an empty directory and database"
+    ))
 }

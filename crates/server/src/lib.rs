@@ -46,7 +46,7 @@ pub use factors::{Enrolment, FactorState, SECOND_FACTOR_BEGUN_BY, SECOND_FACTOR_
 pub use gauge::{Counted, Gauge, count};
 pub use grants::{Action, Caller, Grant, Only, PartId, Role, ScopeId, narrowed};
 pub use idempotency::{KEPT_ANSWERS_TABLE, KeptAnswer, Known};
-pub use identity::{IDENTITY_TABLE, check_identity, owner_of};
+pub use identity::{IDENTITY_TABLE, check_identity, owner_of, refuse_stranger};
 pub use kept_files::{KEPT_FILE_TABLES, KeptInDb, KeptReader};
 pub use logins::Begun;
 pub use names::{LoginId, NAME_LETTERS_MAX, check_name, next_id, random_hex};

@@ -6,6 +6,7 @@
 //! already, so that it would not matter if they did.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub struct Works {
     me: Arc<str>,
     kinds: &'static [&'static str],
     seen: Arc<Mutex<BTreeMap<&'static str, Seen>>>,
+    /// Whether this process gave back what it had, and takes nothing more.
+    has_ended: Arc<AtomicBool>,
 }
 
 impl Works {
@@ -73,25 +76,30 @@ impl Works {
     #[must_use]
     pub fn new(db: Arc<Db>, random: &SharedRandom, kinds: &'static [&'static str]) -> Self {
         let me = random_hex(random, 16);
-        Self { db, me: me.into(), kinds, seen: Arc::default() }
+        let (seen, has_ended) = (Arc::default(), Arc::default());
+        Self { db, me: me.into(), kinds, seen, has_ended }
     }
 
     fn known(&self) -> BTreeMap<&'static str, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Renews what this process holds, and takes what nobody else does; `at` is time by a clock that nobody sets. To be called once a
-    /// [`BEAT`].
+    /// Renews what this process holds, and takes what nobody else does; `clock` is one that nobody sets. To be called once a [`BEAT`].
     ///
     /// # Errors
     /// When the store fails: then nothing is held once half a lease is over.
-    pub fn renew(&self, at: Duration) -> Result<(), Error> {
+    pub fn renew(&self, clock: impl Fn() -> Duration) -> Result<(), Error> {
         if !self.db.is_shared() {
             return Ok(());
         }
+        let at = clock();
         let (me, kinds, known) = (Arc::clone(&self.me), self.kinds, self.known());
+        let has_ended = Arc::clone(&self.has_ended);
         let leases = self.db.write("work.renew", move |tx| {
             let mut leases = BTreeMap::new();
+            if has_ended.load(Ordering::Relaxed) {
+                return Ok(leases);
+            }
             for &name in kinds {
                 let now = lease_of(tx, name)?;
                 let lease = match verdict(now.as_ref(), &me, known.get(name), at) {
@@ -111,9 +119,10 @@ impl Works {
         })?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, lease) in leases {
-            // What was asked for at this time was so a moment later: nobody is waited for too short.
+            // The own one is as old as it may be, that of another as young as it may be: nobody is waited for too short.
             if seen.get(name).is_none_or(|seen| seen.lease != lease) {
-                seen.insert(name, Seen { lease, since: at });
+                let since = if *lease.holder == *self.me { at } else { clock() };
+                seen.insert(name, Seen { lease, since });
             }
         }
         Ok(())
@@ -163,6 +172,7 @@ impl Works {
         if !self.db.is_shared() {
             return Ok(());
         }
+        self.has_ended.store(true, Ordering::Relaxed);
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let me = Arc::clone(&self.me);
         self.db.write("work.give_back", move |tx| {

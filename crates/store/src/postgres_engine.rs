@@ -61,6 +61,8 @@ impl Postgres {
             config.application_name("rumline");
         }
         config.keepalives_idle(SILENCE);
+        config.keepalives_interval(SILENCE / 3);
+        config.keepalives_retries(3);
         Ok(Self { config, tls: None })
     }
 
@@ -83,7 +85,11 @@ impl Postgres {
         match self.config.get_ssl_mode() {
             SslMode::Disable => false,
             SslMode::Require => true,
-            _ => self.config.get_hosts().iter().any(is_far),
+            _ => {
+                let addresses = self.config.get_hostaddrs();
+                self.config.get_hosts().iter().any(is_far)
+                    || addresses.iter().any(|address| !address.is_loopback())
+            }
         }
     }
 

@@ -59,7 +59,7 @@ impl Background {
     pub async fn keep(self) {
         loop {
             let own = self.clone();
-            if let Err(problem) = blocking(move || own.works.renew(at())).await {
+            if let Err(problem) = blocking(move || own.works.renew(at)).await {
                 tracing::warn!(why = problem.detail(), "who does what could not be settled");
             }
             tokio::time::sleep(BEAT).await;

@@ -99,6 +99,10 @@ impl Incoming {
     /// Keeps the file under a name of the server's own.
     pub(crate) fn keep(self, spool: &Spool, name: &str) -> std::io::Result<()> {
         if let Some(shared) = &spool.shared {
+            // Somebody may have brought the same before.
+            if shared.has(name).map_err(std::io::Error::other)? {
+                return Ok(());
+            }
             return shared.keep(now(), name, &mut self.reader()?).map_err(std::io::Error::other);
         }
         self.file.as_file().sync_all()?;
@@ -170,6 +174,13 @@ impl Spool {
             None => Box::new(File::open(self.dir.join(name))?),
         };
         Ok(BufReader::with_capacity(256 << 10, file))
+    }
+
+    /// Whether a kept file can be read to its end: what is wrong with it then is in it, and not in what it is read from.
+    pub(crate) fn is_readable(&self, name: &str) -> bool {
+        let read =
+            self.reader(name).and_then(|mut file| std::io::copy(&mut file, &mut std::io::sink()));
+        self.shared.is_none() || read.is_ok()
     }
 
     /// A kept file, on disk.

@@ -25,6 +25,8 @@ use crate::site::{From, Message, Site};
 
 /// A device is kept waiting for an answer that is on its way, but not longer than this.
 const HOLD: Duration = Duration::from_secs(15);
+/// How often is looked for an answer that may come in at another process.
+const LOOK_SHARED: Duration = Duration::from_secs(1);
 /// What is longer is worked on beside the threads that serve connections.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
@@ -96,6 +98,8 @@ async fn message(
     loop {
         tokio::select! {
             changed = arrivals.changed() => if changed.is_err() { break },
+            // What another process has taken in rings no bell here.
+            () = tokio::time::sleep(LOOK_SHARED), if state.spool.is_shared() => {}
             () = tokio::time::sleep_until(until) => break,
             _ = ending.wait_for(|ends| *ends) => break,
         }

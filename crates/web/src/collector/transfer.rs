@@ -1,5 +1,7 @@
 //! Files for and from Cisco: written to and read from disk, worked on in the background.
 
+use std::io::ErrorKind;
+
 use axum::response::Response;
 use rumline_collector::{Actor, Error, InstanceId, TenantId, Transfer, TransferId};
 
@@ -84,6 +86,9 @@ async fn work_on(state: &CollectorSite, tenant_id: TenantId, id: TransferId) {
                 let mut progress = |_| site.answers.ring();
                 site.collector.work_on_import(now, tenant_id, id, &mut reader, &mut progress)
             }
+            Err(error) if site.spool.is_shared() && error.kind() != ErrorKind::NotFound => {
+                return Err(Error::Unwritten(error));
+            }
             // Another process may be about to keep it.
             Err(_)
                 if site.spool.is_shared()
@@ -96,6 +101,7 @@ async fn work_on(state: &CollectorSite, tenant_id: TenantId, id: TransferId) {
         match outcome {
             // A full disk or a busy store may pass: the file stays for the next start.
             Err(Error::Store(error)) => return Err(Error::Store(error)),
+            Err(error) if !site.spool.is_readable(&name) => return Err(error),
             Err(error) => {
                 let why = format!("{error}; import the file again");
                 site.collector.give_up_import(tenant_id, id, &why)?;

@@ -1,5 +1,7 @@
 //! Usage files on their way in, and answers on their way out: large ones are worked on in the background.
 
+use std::io::ErrorKind;
+
 use axum::response::{IntoResponse, Response};
 use rumline_cssm::{Account, Actor, Error, SmartAccountId, UsageFile, UsageFileId};
 
@@ -138,6 +140,9 @@ async fn work_on(state: &CssmSite, sa: SmartAccountId, id: UsageFileId) {
         let name = spool_name(id);
         let outcome = match site.spool.reader(&name) {
             Ok(mut reader) => site.cssm.work_on_bundle(now, sa, id, &mut reader, &mut |_| {}),
+            Err(error) if site.spool.is_shared() && error.kind() != ErrorKind::NotFound => {
+                return Err(Error::Unwritten(error));
+            }
             // Another process may be about to keep it.
             Err(_)
                 if site.spool.is_shared()
@@ -150,6 +155,7 @@ async fn work_on(state: &CssmSite, sa: SmartAccountId, id: UsageFileId) {
         match outcome {
             // A full disk or a busy store may pass: the file stays for the next start.
             Err(Error::Store(error)) => return Err(Error::Store(error)),
+            Err(error) if !site.spool.is_readable(&name) => return Err(error),
             Err(error) => site.cssm.give_up_bundle(sa, id, &format!("{error}; upload it again"))?,
             Ok(_) => {}
         }
