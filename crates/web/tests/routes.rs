@@ -839,7 +839,8 @@ fn no_statement_seen_looks_through_a_table_on_postgresql() {
         let postgres = Planner::over(db);
         let asks = |sql: &&String| {
             let verb = sql.trim_start().split(' ').next().unwrap();
-            ["SELECT", "UPDATE", "DELETE"].contains(&verb)
+            // What SQLite says of itself no other engine is asked.
+            ["SELECT", "UPDATE", "DELETE"].contains(&verb) && !sql.contains("sqlite_schema")
         };
         // It would be noticed.
         for through in [
