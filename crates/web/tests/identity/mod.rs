@@ -13,9 +13,9 @@ fn json_of(answer: &Answer) -> Value {
     serde_json::from_str(&answer.text()).unwrap_or_default()
 }
 
-/// A code that was not used yet: of the step before, as the clock of a phone may be off.
+/// A code that was not used yet: of the step to come, as the clock of a phone may be ahead. It holds though a step ends meanwhile.
 fn code(server: &Server, begun: &Enrolment) -> String {
-    begun.secret.code(step_at(server.now()) - 1)
+    begun.secret.code(step_at(server.now()) + 1)
 }
 
 async fn post(server: &Server, path: &str, token: Option<&str>, body: Value) -> Answer {
