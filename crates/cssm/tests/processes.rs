@@ -85,6 +85,23 @@ fn a_file_that_one_process_keeps_is_there_for_all_once_it_is_whole() {
             let rest = half.read_to_end(&mut Vec::new());
             assert_eq!(rest.is_err(), has_begun && bytes > 512 << 10);
         }
+        // Somebody whose clock is two days ahead takes pieces for old that are none: half a file is kept by nobody.
+        struct Meanwhile<'a>(usize, &'a dyn Fn());
+        impl std::io::Read for Meanwhile<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                if self.0 == 0 {
+                    (self.1)();
+                    return Ok(0);
+                }
+                let count = buffer.len().min(self.0);
+                self.0 -= count;
+                Ok(count)
+            }
+        }
+        let ahead = || other.keep(lab.now + 2 * 86_400, "b", &mut &b"b"[..]).unwrap();
+        assert!(one.keep(lab.now, "half", &mut Meanwhile(1 << 20, &ahead)).is_err());
+        assert!(read("half").is_none());
+        other.remove("b").unwrap();
         // What breaks off is no file.
         struct Breaks(usize);
         impl std::io::Read for Breaks {

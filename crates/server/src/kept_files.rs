@@ -69,6 +69,13 @@ impl KeptInDb {
                     tx.execute(sql, &values)?;
                 }
                 if is_last {
+                    // A clock that is far ahead elsewhere may have taken them for old: half a file is none.
+                    let sql = "SELECT CAST(COALESCE(SUM(LENGTH(bytes)), 0) AS BIGINT)
+                        FROM kept_piece WHERE id = $1";
+                    if tx.row(sql, &[id.into()], |row| Ok::<_, Error>(row.int(0)?))? != Some(all) {
+                        let text = "its pieces were removed while it was kept";
+                        return Err(Error::Unwritten(io::Error::other(text)));
+                    }
                     let sql = "INSERT INTO kept_file (name, id, made_at, bytes)
                         VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING";
                     let values = [(&name).into(), id.into(), now.0.into(), all.into()];
