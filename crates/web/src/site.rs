@@ -17,7 +17,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::MethodRouter;
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use maud::Markup;
 use rumline_net::{PeerAddress, Secured};
@@ -214,7 +214,7 @@ pub struct Route<S> {
     pub named_by: NamedBy,
     /// In which form it says what it refuses.
     pub refusal: Refusal,
-    pub(crate) handler: fn() -> MethodRouter<S>,
+    pub(crate) handler: fn(Request, S) -> Answering,
 }
 
 impl<S> Route<S> {
@@ -287,7 +287,7 @@ macro_rules! route {
             holds_secret: false,
             named_by: $crate::site::NamedBy::Numbers,
             refusal: $crate::problem::Refusal::Problem,
-            handler: || axum::routing::$method($handler),
+            handler: |request, site| axum::handler::Handler::call($handler, request, site),
         }
     };
     ($method:ident $path:literal, $access:expr, $summary:literal, $request:expr, $handler:path) => {
@@ -311,7 +311,7 @@ macro_rules! route {
             holds_secret: false,
             named_by: $crate::site::NamedBy::Numbers,
             refusal: $crate::problem::Refusal::Problem,
-            handler: || axum::routing::$method($handler),
+            handler: |request, site| axum::handler::Handler::call($handler, request, site),
         }
     };
 }
@@ -324,6 +324,21 @@ const MESSAGE_BYTES_MAX: usize = 32 << 20;
 /// The largest form with a file, in bytes; files themselves go to disk.
 pub(crate) const UPLOAD_BYTES_MAX: usize = 1 << 30;
 
+/// A request on its way to its answer.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// For the router all handlers are of one type, whatever they take: routing of a type of its own for each of the hundreds of
+/// routes was a quarter of the functions of this crate.
+fn handled_by<S: Site>(method: &str, handler: fn(Request, S) -> Answering) -> MethodRouter<S> {
+    let method = match method {
+        "get" => MethodFilter::GET,
+        "put" => MethodFilter::PUT,
+        "delete" => MethodFilter::DELETE,
+        _ => MethodFilter::POST,
+    };
+    on(method, move |State(site): State<S>, request: Request| handler(request, site))
+}
+
 /// The router over a table.
 pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
     let mut router = Router::new();
@@ -333,7 +348,7 @@ pub(crate) fn router_over<S: Site>(state: S, routes: Vec<Route<S>>) -> Router {
         let Route { access, path, in_parts, takes_all, named_by, refusal, .. } = route;
         let guard = Guard { access, page, path, in_parts, takes_all, named_by };
         let may_repeat = takes_key(&route);
-        let mut handler = (route.handler)();
+        let mut handler = handled_by(route.method, route.handler);
         if may_repeat {
             let state = (state.clone(), route.holds_secret);
             handler = handler.route_layer(from_fn_with_state(state, repeated::once));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Multipart, State};
+use axum::handler::Handler;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
@@ -39,7 +40,7 @@ pub(super) fn page_route<S: Site, P: Page<S>>() -> Route<S> {
         holds_secret: false,
         named_by: NamedBy::Numbers,
         refusal: Refusal::Problem,
-        handler: || axum::routing::get(show::<S, P>),
+        handler: |request, site| Handler::call(show::<S, P>, request, site),
     }
 }
 
@@ -51,7 +52,7 @@ pub(super) fn post_route<S: Site, P: Post<S>>() -> Route<S> {
         access: P::ACCESS,
         takes_all: P::TAKES_ALL,
         in_parts: false,
-        handler: || axum::routing::post(act::<S, P>),
+        handler: |request, site| Handler::call(act::<S, P>, request, site),
         ..page_route::<S, P::Page>()
     }
 }
@@ -63,7 +64,7 @@ pub(super) fn call_route<S: Site, C: Call<S>>() -> Route<S> {
         changes: C::CHANGES.is_some(),
         access: C::ACCESS,
         in_parts: false,
-        handler: || axum::routing::post(call::<S, C>),
+        handler: |request, site| Handler::call(call::<S, C>, request, site),
         ..page_route::<S, C::Page>()
     }
 }
@@ -75,7 +76,7 @@ pub(super) fn upload_route<S: Site, U: Upload<S>>() -> Route<S> {
         access: U::ACCESS,
         bytes_max: UPLOAD_BYTES_MAX,
         in_parts: false,
-        handler: || axum::routing::post(take::<S, U>),
+        handler: |request, site| Handler::call(take::<S, U>, request, site),
         ..page_route::<S, U::Page>()
     }
 }
