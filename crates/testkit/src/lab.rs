@@ -62,6 +62,20 @@ pub(crate) fn own_postgres() -> Db {
     postgres(COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
+/// A database for tests that run on one engine at a time: on PostgreSQL where `RUMLINE_TESTS_ON` is `postgres`, and on SQLite in memory.
+///
+/// # Panics
+/// When it names an engine that these tests were not built for.
+#[expect(clippy::disallowed_methods, reason = "the test command says on which engine they run")]
+pub fn any_database() -> Db {
+    match std::env::var("RUMLINE_TESTS_ON").as_deref() {
+        Err(_) => Db::in_memory().unwrap(),
+        #[cfg(feature = "postgres-tests")]
+        Ok("postgres") => own_postgres(),
+        Ok(engine) => panic!("these tests were not built to run on {engine}"),
+    }
+}
+
 /// Runs a test on SQLite in memory, on a SQLite file and, when asked for, on PostgreSQL.
 #[expect(clippy::print_stdout, reason = "says which engine failed")]
 pub fn on_every_engine(settings: &Settings, test: impl Fn(&mut Lab)) {

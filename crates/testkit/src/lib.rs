@@ -19,7 +19,7 @@ pub use bundle::{OpenBundle, rewritten};
 pub use chance::{Chance, chance};
 pub use device::Device;
 pub use estate::{Estate, Server, account, push, registration, through};
-pub use lab::{Lab, at_once, empty_databases, on_every_engine, same};
+pub use lab::{Lab, any_database, at_once, empty_databases, on_every_engine, same};
 pub use suite::CountingSuite;
 pub use switch::{Sent, Switch, saved_usage};
 

@@ -1,5 +1,6 @@
 //! The router over a CSSM in memory, with people, a product instance and a usage file.
 
+use crate::engine::answer;
 use rumline_server::Actor;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,11 +23,10 @@ use rumline_protocol::{
     Udi, base64, registration_text,
 };
 use rumline_store::Db;
-use rumline_testkit::Chance;
+use rumline_testkit::{Chance, any_database};
 use rumline_web::{Background, CssmSite, Gates, Provider, Readiness, Refusal, Spool, cssm_router};
 
 pub(crate) type Route = rumline_web::Route<CssmSite>;
-use tower::ServiceExt;
 
 /// The first smart account and its virtual account.
 pub(crate) const SA: SmartAccountId = SmartAccountId(1);
@@ -168,7 +168,7 @@ impl Server {
         let now = clock.now();
         let mut random = Chance::of(1);
         let (root, issuer) = SimulatedSuite::authority(&mut random);
-        let db = Arc::new(Db::in_memory().unwrap());
+        let db = Arc::new(any_database());
         let random = Arc::new(Mutex::new(random));
         let suite = Arc::new(SimulatedSuite);
         let cssm = Cssm::open(db, suite, issuer, random, settings.clone()).unwrap();
@@ -839,7 +839,7 @@ impl Server {
     pub(crate) async fn status_over(&self, secured: Secured, method: &str, path: &str) -> u16 {
         let request = Request::builder().method(&*method.to_uppercase()).uri(path);
         let request = request.extension(secured).body(Body::empty()).unwrap();
-        self.router.clone().oneshot(request).await.unwrap().status().as_u16()
+        answer(&self.router, request).await.status().as_u16()
     }
 
     pub(crate) async fn send(
@@ -865,7 +865,7 @@ impl Server {
             request = request.header("content-type", kind);
         }
         let request = request.body(body).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = answer(&self.router, request).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = to_bytes(response.into_body(), 64 << 20).await.unwrap().to_vec();
         let answer = Answer { status, headers, body };

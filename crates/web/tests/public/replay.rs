@@ -1,6 +1,7 @@
 //! Calls and answers, replayed one after the other. Each is a file in `calls`; what stands in `<…>` differs each time: it is
 //! found in an answer and said again in later calls.
 
+use crate::engine::run;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -114,52 +115,58 @@ async fn answered(server: &Server, exchange: &Exchange, known: &Known) -> Answer
     server.send(method, path, &headers, body).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_call_is_answered_as_it_is_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/public/calls");
-    let mut names: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    names.sort();
-    assert!(names.len() > 20, "{}", names.len());
-    let (server, mut known) = server_and_client(Role::Administrator);
-    let mut wrong = Vec::new();
-    let mut called = Vec::new();
-    for name in names {
-        let text = std::fs::read_to_string(&name).unwrap();
-        let exchange: Exchange = serde_json::from_str(&text).unwrap();
-        let answer = answered(&server, &exchange, &known).await;
-        let found: Value = serde_json::from_str(&answer.text()).unwrap();
-        let same = compare(&exchange.answer, &found, &mut known, "answer");
-        if answer.status != exchange.status || same.is_err() {
-            let told = Exchange { status: answer.status, answer: found, ..exchange };
-            let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.file_name().unwrap());
-            std::fs::write(&beside, format!("{}\n", serde_json::to_string_pretty(&told).unwrap()))
+#[test]
+fn every_call_is_answered_as_it_is_written() {
+    run(async {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/public/calls");
+        let mut names: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        assert!(names.len() > 20, "{}", names.len());
+        let (server, mut known) = server_and_client(Role::Administrator);
+        let mut wrong = Vec::new();
+        let mut called = Vec::new();
+        for name in names {
+            let text = std::fs::read_to_string(&name).unwrap();
+            let exchange: Exchange = serde_json::from_str(&text).unwrap();
+            let answer = answered(&server, &exchange, &known).await;
+            let found: Value = serde_json::from_str(&answer.text()).unwrap();
+            let same = compare(&exchange.answer, &found, &mut known, "answer");
+            if answer.status != exchange.status || same.is_err() {
+                let told = Exchange { status: answer.status, answer: found, ..exchange };
+                let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.file_name().unwrap());
+                std::fs::write(
+                    &beside,
+                    format!("{}\n", serde_json::to_string_pretty(&told).unwrap()),
+                )
                 .unwrap();
-            wrong.push(format!("{}: {} {same:?}", beside.display(), answer.status));
-            called.push(told.call);
-        } else {
-            called.push(exchange.call);
+                wrong.push(format!("{}: {} {same:?}", beside.display(), answer.status));
+                called.push(told.call);
+            } else {
+                called.push(exchange.call);
+            }
         }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-    // Each route is called at least once.
-    for route in cssm_routes().iter().filter(|route| route.refusal != Refusal::Problem) {
-        let path = route.path.replace("{domain}", "example.net");
-        let pieces: Vec<&str> = path.split("{virtual_account}").collect();
-        let is_it = |call: &String| {
-            let (method, at) = call.split_once(' ').unwrap();
-            let at = at.split('?').next().unwrap();
-            method.eq_ignore_ascii_case(route.method)
-                && match pieces.as_slice() {
-                    [head, tail] => {
-                        let middle = at.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail));
-                        middle.is_some_and(|middle| !middle.contains('/'))
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        // Each route is called at least once.
+        for route in cssm_routes().iter().filter(|route| route.refusal != Refusal::Problem) {
+            let path = route.path.replace("{domain}", "example.net");
+            let pieces: Vec<&str> = path.split("{virtual_account}").collect();
+            let is_it = |call: &String| {
+                let (method, at) = call.split_once(' ').unwrap();
+                let at = at.split('?').next().unwrap();
+                method.eq_ignore_ascii_case(route.method)
+                    && match pieces.as_slice() {
+                        [head, tail] => {
+                            let middle =
+                                at.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail));
+                            middle.is_some_and(|middle| !middle.contains('/'))
+                        }
+                        _ => at == path,
                     }
-                    _ => at == path,
-                }
-        };
-        assert!(called.iter().any(is_it), "no call of {} {}", route.method, route.path);
-    }
+            };
+            assert!(called.iter().any(is_it), "no call of {} {}", route.method, route.path);
+        }
+    });
 }
 
 #[test]
