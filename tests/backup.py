@@ -390,6 +390,15 @@ def point_in_time():
             assert digest_in(rumline("cssm", "--db", postgres.url, "digest")) == digest
             (lab.dir / "cssm").rename(lab.dir / "lost")
             rumline("cssm", "--dir", lab.dir / "cssm", "restore", keys, fails="name it with --db")
+            # Keys are not put beside a database that is another one's, or nobody's.
+            before = digest_in(rumline("cssm", "--db", postgres.url, "digest"))
+            with Lab() as other:
+                rumline("cssm", "--dir", other.dir / "cssm", "--db", postgres.url, "backup", other.dir / "keys")
+                rumline("cssm", "--dir", lab.dir / "cssm", "--db", postgres.url, "restore", other.dir / "keys", fails="name the one that was beside them")
+            postgres.ask("CREATE DATABASE nobodys")
+            nobodys = postgres.url.rsplit("/", 1)[0] + "/nobodys"
+            rumline("cssm", "--dir", lab.dir / "cssm", "--db", nobodys, "restore", keys, fails="the database of --db is empty")
+            assert digest_in(rumline("cssm", "--db", postgres.url, "digest")) == before and not (lab.dir / "cssm").exists()
             rumline("cssm", "--dir", lab.dir / "cssm", "--db", postgres.url, "restore", keys)
             lab.start_cssm()
             password = (lab.dir / "admin.password").read_text().strip()

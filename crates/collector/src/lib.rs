@@ -144,8 +144,9 @@ const GAUGES: [rumline_server::Counted; 4] = {
     ]
 };
 
-/// Whose database it is.
-fn identity(kind: Kind, signer: &dyn Signer) -> String {
+/// Whose database it is that the collector with this key keeps everything in.
+#[must_use]
+pub fn identity(kind: Kind, signer: &dyn Signer) -> String {
     format!("{} {}", kind.title(), signer.public_key().key_id())
 }
 

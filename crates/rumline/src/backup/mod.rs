@@ -6,9 +6,11 @@ mod restore;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use rumline_protocol::Timestamp;
+use rumline_collector::Kind;
+use rumline_net::pem_to_der;
+use rumline_protocol::{RealSuite, Suite, Timestamp, cssm_id};
 use rumline_server::{Content, LEAP, content};
 use rumline_store::{Migration, Snapshot};
 
@@ -28,6 +30,8 @@ pub(crate) struct Server {
     pub database: &'static str,
     /// Its tables.
     pub migrations: &'static [Migration],
+    /// Whose database lies beside the keys in a folder.
+    identity: fn(&Path) -> Result<String>,
 }
 
 /// CSSM.
@@ -36,6 +40,7 @@ pub(crate) const CSSM: Server = Server {
     title: "CSSM",
     database: "cssm.db",
     migrations: rumline_cssm::MIGRATIONS,
+    identity: |keys| Ok(cssm_id(&pem_to_der(&read(keys, "root.pem")?)?.remove(0))),
 };
 /// CSLU.
 pub(crate) const CSLU: Server = Server {
@@ -43,6 +48,7 @@ pub(crate) const CSLU: Server = Server {
     title: "CSLU",
     database: "collector.db",
     migrations: rumline_collector::MIGRATIONS,
+    identity: |keys| identity_of(Kind::Cslu, keys),
 };
 /// SSM On-Prem.
 pub(crate) const ON_PREM: Server = Server {
@@ -50,7 +56,18 @@ pub(crate) const ON_PREM: Server = Server {
     title: "SSM On-Prem",
     database: "collector.db",
     migrations: rumline_collector::MIGRATIONS,
+    identity: |keys| identity_of(Kind::OnPrem, keys),
 };
+
+fn identity_of(kind: Kind, keys: &Path) -> Result<String> {
+    let signer = RealSuite.load_device_key(&read(keys, "collector.key")?)?;
+    Ok(rumline_collector::identity(kind, &*signer))
+}
+
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+}
 
 /// What is done with backups.
 #[derive(Subcommand)]

@@ -71,6 +71,17 @@ pub(crate) fn restore(
         ),
         _ => {}
     }
+    if let Some(db) = wanted.at.postgres()? {
+        // Before its numbers are raised and its logins ended.
+        let (wanted, found) = ((server.identity)(backup)?, rumline_server::owner_of(&db)?);
+        let found = found.with_context(|| {
+            format!("the database of --db is empty: put back the one of {wanted} first, as these keys are")
+        })?;
+        ensure!(
+            found == wanted,
+            "the database of --db is that of {found}, and the keys in {named} are those of {wanted}: name the one that was beside them"
+        );
+    }
     prepare_directory(dir)?;
     let lock = lock_directory(dir)?;
     for entry in std::fs::read_dir(dir)? {
