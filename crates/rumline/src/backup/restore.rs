@@ -73,13 +73,17 @@ pub(crate) fn restore(
     }
     if let Some(db) = wanted.at.postgres()? {
         // Before its numbers are raised and its logins ended.
-        let (wanted, found) = ((server.identity)(backup)?, rumline_server::owner_of(&db)?);
-        let found = found.with_context(|| {
-            format!("the database of --db is empty: put back the one of {wanted} first, as these keys are")
-        })?;
+        let of_keys = (server.identity)(backup)?;
+        let is_empty = db.read("restore.tables", |tx| tx.tables())?.is_empty();
         ensure!(
-            found == wanted,
-            "the database of --db is that of {found}, and the keys in {named} are those of {wanted}: name the one that was beside them"
+            !is_empty,
+            "the database of --db is empty: put back the one of {of_keys} first, as these keys are"
+        );
+        // One of a release that did not note it is nobody's: it becomes that of these keys at their start, as always.
+        let owner = rumline_server::owner_of(&db)?.unwrap_or_else(|| of_keys.clone());
+        ensure!(
+            owner == of_keys,
+            "the database of --db is that of {owner}, and the keys in {named} are those of {of_keys}: name the one that was beside them"
         );
     }
     prepare_directory(dir)?;
